@@ -1,0 +1,353 @@
+"""`dlarray`: a value, an optional data format and an optional node.
+
+The value is a raw array that nothing outside ever changes; the format names its dimensions; the node,
+inside `dlfeval`, says how the value was made. Operators and methods are the public functions of
+`dlgradient.ops`, bound here from the table of operations, so there is one implementation of each.
+
+A dlarray has value semantics: ``x[i] = v`` makes a new value and rebinds ``x`` to it, and is
+differentiable. While a trace is open, a raw array that the trace remembers is copied, or locked
+against writing until the trace is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn, final
+
+import numpy as np
+
+from dlgradient import calls, interop
+from dlgradient.backend.numpy import as_value
+from dlgradient.calls import FUNCTIONS, open_node, wrap
+from dlgradient.display import header, represent
+from dlgradient.errors import LeavingTraceError
+from dlgradient.labels import checked_format
+from dlgradient.ops.index import set_item
+
+__all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"]
+
+
+@final
+class dlarray:  # noqa: N801 - the established name
+    """Array for automatic differentiation.
+
+    Parameters
+    ----------
+    data : array_like or dlarray
+        Full array of float32, float64, complex64, complex128 or bool; a scalar or nested sequence;
+        integers as data that carry no derivative. The data are copied; a dlarray keeps its trace.
+    fmt : str, optional
+        Data format: one label for each dimension, of ``S`` spatial, ``C`` channel, ``B`` batch,
+        ``T`` time, ``U`` unspecified. It replaces the format of a dlarray.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For object, sparse, datetime, float16 and other data.
+    FormatError
+        If `fmt` does not describe the array.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
+    2(C) × 2(B) dlarray
+    [[1. 2.]
+     [3. 4.]]
+
+    Source: MATLAB ``dlarray``.
+    """
+
+    __slots__ = ("__weakref__", "_format", "_node", "_value")
+
+    _value: Any
+    _format: str | None
+    _node: Any
+
+    def __init__(self, data: Any, fmt: str | None = None) -> None:
+        if type(data) is dlarray:
+            self._value = data._value
+            self._node = data._node
+            self._format = data._format
+            if fmt is None:
+                return
+        else:
+            self._value = as_value(data, "dlarray: data", copy=True)
+            self._node = None
+        self._format = checked_format(fmt, self._value.shape, "dlarray")
+
+    # -- properties ------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return self._value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Data type of the elements."""
+        return self._value.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._value.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        return self._value.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._value.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> str:
+        """Where the data are, in the terms of the array-API standard."""
+        return "cpu"
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - NumPy's name
+        """The array with its dimensions reversed."""
+        return FUNCTIONS["permute_dims"](self, axes=tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - the array-API standard's name
+        """The array with its last two dimensions exchanged."""
+        return FUNCTIONS["matrix_transpose"](self)
+
+    @property
+    def real(self) -> Any:
+        """Real part."""
+        return FUNCTIONS["real"](self)
+
+    @property
+    def imag(self) -> Any:
+        """Imaginary part."""
+        return FUNCTIONS["imag"](self)
+
+    @property
+    def flat(self) -> Iterator[Any]:
+        """Elements one after the other, in C order."""
+        return iter(FUNCTIONS["reshape"](self, shape=(-1,)))
+
+    # -- indexing --------------------------------------------------------------------------------
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        set_item(self, key, value)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a dlarray without dimensions")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a dlarray without dimensions")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
+    # -- leaving the trace -----------------------------------------------------------------------
+
+    def item(self, *index: Any) -> Any:
+        """Return one element as a Python scalar; it is a constant for every derivative."""
+        return self._value.item(*index)
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists; they are constants for every derivative."""
+        return self._value.tolist()
+
+    def _refuse(self, doing: str, fix: str) -> NoReturn:
+        raise LeavingTraceError(
+            f"{doing} would take a traced dlarray of shape {self.shape} {self.dtype} out of its "
+            f"trace, and its derivative would silently be lost; {fix}"
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if open_node(self) is not None:
+            self._refuse(
+                "Conversion to a NumPy array",
+                "use a function of dlgradient or of NumPy that is traced, or extractdata(x) for "
+                "a constant",
+            )
+        if copy is False:
+            view = np.asarray(self._value, dtype=dtype, copy=False).view()
+            view.flags.writeable = False
+            return view
+        return np.array(self._value, dtype=dtype)
+
+    def _scalar(self, kind: type) -> Any:
+        if open_node(self) is not None:
+            self._refuse(
+                f"{kind.__name__}()",
+                "keep the dlarray, or use x.item() for a constant",
+            )
+        return kind(self._value)
+
+    def __float__(self) -> float:
+        return self._scalar(float)  # type: ignore[no-any-return]
+
+    def __int__(self) -> int:
+        return self._scalar(int)  # type: ignore[no-any-return]
+
+    def __complex__(self) -> complex:
+        return self._scalar(complex)  # type: ignore[no-any-return]
+
+    def __index__(self) -> int:
+        if open_node(self) is not None:
+            self._refuse("Use as an index or a size", "use x.item() or extractdata(x)")
+        return self._value.__index__()  # type: ignore[no-any-return]
+
+    def __bool__(self) -> bool:
+        # A condition is no value: control flow runs on concrete values, as in any Python program.
+        return bool(self._value)
+
+    # -- NumPy's protocols -----------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return interop.ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return interop.function(func, args, kwargs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        import dlgradient
+
+        return dlgradient
+
+    # -- text ------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return represent(self._value, header(self._value, self._format, open_node(self) is not None))
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value, spec) if spec else str(self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> dlarray:
+        return wrap(self._value, self._node, self._format)  # type: ignore[no-any-return]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dlarray:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if open_node(self) is not None:
+            self._refuse("Pickling", "pickle extractdata(x), or what dlfeval returns")
+        return dlarray, (self._value, self._format)
+
+
+def dims(x: dlarray) -> str:
+    """Return the data format of a dlarray, '' if it has none.
+
+    Examples
+    --------
+    >>> dims(dlarray([[1.0]], "CB"))
+    'CB'
+
+    Source: MATLAB ``dims``.
+    """
+    return x._format or ""
+
+
+def finddim(x: dlarray, label: str) -> tuple[int, ...]:
+    """Return the positions of the dimensions that carry `label`.
+
+    Examples
+    --------
+    >>> finddim(dlarray([[[1.0]]], "SSC"), "S")
+    (0, 1)
+
+    Source: MATLAB ``finddim`` (positions are counted from zero).
+    """
+    return tuple(i for i, c in enumerate(dims(x)) if c == label.upper())
+
+
+def stripdims(x: dlarray) -> dlarray:
+    """Return the same values without a data format; the trace goes on.
+
+    Examples
+    --------
+    >>> dims(stripdims(dlarray([[1.0]], "CB")))
+    ''
+
+    Source: MATLAB ``stripdims``.
+    """
+    return wrap(x._value, x._node)  # type: ignore[no-any-return]
+
+
+def extractdata(x: Any) -> Any:
+    """Return the values as a NumPy array of their own; they are constants for every derivative.
+
+    Examples
+    --------
+    >>> extractdata(dlarray([1.0, 2.0]))
+    array([1., 2.])
+
+    Source: MATLAB ``extractdata``.
+    """
+    if type(x) is not dlarray:
+        return x
+    return np.array(x._value) if x.ndim else x._value
+
+
+def isdlarray(x: Any) -> bool:
+    """Return whether `x` is a dlarray.
+
+    Examples
+    --------
+    >>> isdlarray(dlarray(1.0)), isdlarray(1.0)
+    (True, False)
+
+    Source: MATLAB ``isdlarray``.
+    """
+    return type(x) is dlarray
+
+
+def _reversed(function: Any) -> Any:
+    def operator(self: Any, other: Any) -> Any:
+        return function(other, self)
+
+    return operator
+
+
+def _bind_operators() -> None:
+    unary = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "logical_not"}
+    binary = {
+        "add": "add",
+        "sub": "subtract",
+        "mul": "multiply",
+        "truediv": "divide",
+        "floordiv": "floor_divide",
+        "mod": "remainder",
+        "pow": "pow",
+        "matmul": "matmul",
+        "and": "logical_and",
+        "or": "logical_or",
+        "xor": "logical_xor",
+    }
+    compare = {
+        "eq": "equal",
+        "ne": "not_equal",
+        "lt": "less",
+        "le": "less_equal",
+        "gt": "greater",
+        "ge": "greater_equal",
+    }
+    for name, function in {**unary, **binary, **compare}.items():
+        if function in FUNCTIONS: setattr(dlarray, f"__{name}__", FUNCTIONS[function])
+    for name, function in binary.items():
+        if function in FUNCTIONS: setattr(dlarray, f"__r{name}__", _reversed(FUNCTIONS[function]))
+
+
+_bind_operators()
+interop.bind_methods(dlarray)

@@ -1,0 +1,74 @@
+"""NumPy values: which raw data are accepted, and how they are held.
+
+A raw value is a `numpy.ndarray` or, for a result without dimensions, a NumPy scalar: arithmetic of
+NumPy scalars costs a fifth of that of zero-dimensional arrays. Python scalars stay what they are
+next to an array, since NumPy gives them its weak promotion.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import UnsupportedDtypeError
+
+__all__ = ["PYTHON_SCALARS", "RAW_TYPES", "as_operand", "as_value"]
+
+PYTHON_SCALARS = frozenset({float, int, complex, bool})
+_NUMPY_SCALARS = frozenset(
+    {np.float64, np.float32, np.complex128, np.complex64, np.bool_}
+    | {np.dtype(code).type for code in "bhilqBHILQ"}
+)
+# Types that are used as they are, without a look at their contents.
+RAW_TYPES = PYTHON_SCALARS | _NUMPY_SCALARS | {np.ndarray}
+_FLOAT_CODES = frozenset("fdFD")
+
+
+def _refused(where: str, found: str) -> UnsupportedDtypeError:
+    return UnsupportedDtypeError(
+        f"{where}: {found} is not supported; expected a full array of float32, float64, complex64, "
+        "complex128 or bool (integers as data that carry no derivative). Convert it first, for "
+        "instance with numpy.asarray(data, dtype=numpy.float64)"
+    )
+
+
+def _check_dtype(array: Any, where: str) -> None:
+    kind = array.dtype.kind
+    if not (kind in "biu" or array.dtype.char in _FLOAT_CODES):
+        raise _refused(where, f"dtype {array.dtype} of shape {array.shape}")
+
+
+def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
+    """Return `data` as a raw value: an ndarray, or a NumPy scalar if it has no dimension.
+
+    Parameters
+    ----------
+    data : array_like
+        Array, scalar or nested sequence.
+    where : str
+        Function and argument, for the error.
+    copy : bool
+        Whether the result must not share memory with `data`.
+    """
+    if type(data).__module__.startswith(("scipy.sparse", "sparse")):
+        raise _refused(where, f"a sparse array of type {type(data).__name__}")
+    try:
+        array = np.array(data) if copy else np.asarray(data)
+    except ValueError as error:
+        raise _refused(where, f"a ragged or mixed sequence of type {type(data).__name__}") from error
+    _check_dtype(array, where)
+    if array.dtype.byteorder not in "=|":
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array if array.ndim else array[()]
+
+
+def as_operand(data: Any, where: str) -> Any:
+    """Return `data` as it may stand beside a dlarray; Python scalars keep their weak dtype."""
+    kind = type(data)
+    if kind in PYTHON_SCALARS or kind in _NUMPY_SCALARS:
+        return data
+    if kind is np.ndarray:
+        _check_dtype(data, where)
+        return data if data.ndim else data[()]
+    return as_value(data, where)

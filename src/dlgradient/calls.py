@@ -1,0 +1,469 @@
+"""The one hook between operations and the engine, and the call paths behind it.
+
+An operation is a kernel on raw arrays plus a rule; it knows nothing of traces. What a user calls is
+a *call path* made here: it takes raw values out of dlarrays, runs the kernel, wraps the result, and,
+if an operand is traced, records a node. Called with raw arrays only, it is the kernel; a rule can
+therefore be written once, in the public functions, and serve raw and traced operands.
+
+There is one path for each shape of operation, so that a call costs little:
+
+=========  ==================================================================
+unary      elementwise, one operand, no static parameters
+binary     elementwise, two operands, no static parameters
+indexing   one operand and a key
+general    any number of operands, static parameters, any label family
+=========  ==================================================================
+
+The engine's classes stand above this module. It installs them once, by `install`; until then only
+raw arrays can be used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES, as_operand, as_value
+from dlgradient.errors import (
+    DlgradientError,
+    FormatClashError,
+    IndexingError,
+    InvalidArgumentError,
+    ShapeMismatchError,
+    UnknownKeywordError,
+)
+from dlgradient.labels import merge, placement
+from dlgradient.spelling import nearest
+
+__all__ = ["FUNCTIONS", "install", "make_path", "tick", "wrap"]
+
+# Every public array function by name; filled by the declarers.
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+
+class _NotInstalled:
+    """Stands for the engine's classes until they are installed: no value is of this type."""
+
+
+dlarray: Any = _NotInstalled
+Node: Any = _NotInstalled
+
+_new = object.__new__
+# One counter for all threads: a node's number is larger than those of its parents.
+tick = itertools.count(1).__next__
+_NOTHING: tuple[Any, ...] = ()
+_NO_PARAMS: dict[str, Any] = {}
+# Positions of `kept`: one for each operand, then the output, which is always the last.
+OUT = -1
+
+
+def install(array_type: type, node_type: type) -> None:
+    """Tell the call paths which classes carry values and nodes."""
+    global dlarray, Node  # noqa: PLW0603 - the hook: set once, when the engine is imported
+    dlarray = array_type
+    Node = node_type
+
+
+def wrap(value: Any, node: Any, fmt: str | None = None) -> Any:
+    """Return a dlarray made of its three parts."""
+    result = _new(dlarray)
+    result._value = value
+    result._format = fmt
+    result._node = node
+    return result
+
+
+def open_node(array: Any) -> Any:
+    """Node of a dlarray if its trace is open, else None: an escaped value is a constant."""
+    node = array._node
+    if node is not None and not node.trace.is_open:
+        array._node = node = None
+    return node
+
+
+def make_path(op: Any) -> Callable[..., Any]:
+    """Return the function a user calls for `op`."""
+    if op.indexing == "get":
+        return _indexing(op)
+    if op.pointwise and not op.params and not op.variadic:
+        if len(op.operands) == 1:
+            return _unary(op)
+        if len(op.operands) == 2:
+            return _binary(op)
+    return _general(op)
+
+
+def _unary(op: Any) -> Callable[..., Any]:
+    kernel = op.kernel
+    needs = op.needs((True,))
+    keep_x, keep_out, keeps = 0 in needs, OUT in needs, bool(needs)
+
+    def call(x: Any, /) -> Any:
+        if type(x) is not dlarray:
+            return kernel(x if type(x) in RAW_TYPES else as_value(x, f"{op.name}: x"))
+        value = x._value
+        try:
+            out = kernel(value)
+        except (ValueError, TypeError) as error:
+            raise explained(op, (value,), _NO_PARAMS, error) from error
+        result = _new(dlarray)
+        result._value = out
+        result._format = x._format
+        parent = x._node
+        if parent is None:
+            result._node = None
+        elif not parent.trace.is_open:
+            result._node = x._node = None
+        else:
+            node = _new(Node)
+            node.op = op
+            node.parents = (parent,)
+            node.kept = (value if keep_x else None, out if keep_out else None) if keeps else ()
+            node.params = _NO_PARAMS
+            node.seq = tick()
+            node.trace = parent.trace
+            node.shape = out.shape
+            node.dtype = out.dtype
+            result._node = node
+        return result
+
+    return call
+
+
+def _binary(op: Any) -> Callable[..., Any]:
+    kernel = op.kernel
+    both, first, second = op.needs((True, True)), op.needs((True, False)), op.needs((False, True))
+    # What is kept depends on which operands are traced; index: 1 for x, 2 for y, 3 for both.
+    keeps = tuple((0 in n, 1 in n, OUT in n, bool(n)) for n in (both, first, second, both))
+
+    def call(x: Any, y: Any, /) -> Any:
+        if type(x) is dlarray:
+            if type(y) is dlarray:
+                if x._format is not y._format and x._format and y._format:
+                    x, y = _aligned(x, y)
+                q, y_value = y._node, y._value
+            else:
+                q = None
+                y_value = y if type(y) in PYTHON_SCALARS else as_operand(y, f"{op.name}: y")
+            p, x_value = x._node, x._value
+            fmt = x._format
+            if fmt is None and type(y) is dlarray:
+                fmt = y._format
+        elif type(y) is dlarray:
+            p = None
+            x_value = x if type(x) in PYTHON_SCALARS else as_operand(x, f"{op.name}: x")
+            q, y_value = y._node, y._value
+            fmt = y._format
+        else:
+            if type(x) not in RAW_TYPES:
+                x = as_value(x, f"{op.name}: x")
+            if type(y) not in RAW_TYPES:
+                y = as_value(y, f"{op.name}: y")
+            return kernel(x, y)
+
+        traced = 0
+        trace: Any = None
+        if p is not None and p.trace.is_open:
+            traced = 1
+            trace = p.trace
+        if q is not None and q.trace.is_open:
+            traced += 2
+            trace = q.trace
+        if traced == 1 and type(y_value) is np.ndarray and type(y) is not dlarray:
+            y_value = trace.hold(y_value)
+        elif traced == 2 and type(x_value) is np.ndarray and type(x) is not dlarray:
+            x_value = trace.hold(x_value)
+        try:
+            out = kernel(x_value, y_value)
+        except (ValueError, TypeError) as error:
+            raise explained(op, (x_value, y_value), _NO_PARAMS, error) from error
+        result = _new(dlarray)
+        result._value = out
+        result._format = fmt
+        if fmt is not None and out.ndim != len(fmt):
+            raise _format_lost(op, fmt, out.shape)
+        if not traced:
+            result._node = None
+            return result
+        keep_x, keep_y, keep_out, keep = keeps[traced]
+        node = _new(Node)
+        node.op = op
+        node.parents = (p if traced & 1 else x_value, q if traced & 2 else y_value)
+        node.kept = (
+            (x_value if keep_x else None, y_value if keep_y else None, out if keep_out else None)
+            if keep
+            else ()
+        )
+        node.params = _NO_PARAMS
+        node.seq = tick()
+        node.trace = trace
+        node.shape = out.shape
+        node.dtype = out.dtype
+        result._node = node
+        return result
+
+    return call
+
+
+def _indexing(op: Any) -> Callable[..., Any]:
+    kernel = op.kernel
+
+    def call(x: Any, /, key: Any) -> Any:
+        if type(x) is not dlarray:
+            return kernel(x, key=key)
+        if type(key) is not int:
+            key = fixed_key(key)
+        value = x._value
+        try:
+            out = value[key]
+        except IndexError as error:
+            raise IndexingError(
+                f"indexing a dlarray of shape {value.shape} {value.dtype} with {key!r}: {error}"
+            ) from error
+        fmt = x._format
+        if fmt is not None:
+            fmt = op.label_rule((fmt,), (value.shape,), {"key": key})
+        parent = x._node
+        if parent is None or not parent.trace.is_open:
+            return wrap(out, None, fmt)
+        node = _new(Node)
+        node.op = op
+        node.parents = (parent,)
+        node.kept = _NOTHING
+        node.params = {"key": key}
+        node.seq = tick()
+        node.trace = parent.trace
+        node.shape = out.shape
+        node.dtype = out.dtype
+        return wrap(out, node, fmt)
+
+    return call
+
+
+def fixed_key(key: Any) -> Any:
+    """Return an index that nobody can change later: raw values, arrays copied."""
+    if type(key) is tuple:
+        return tuple([fixed_key(k) for k in key])
+    if type(key) is dlarray:
+        key = key._value
+    elif isinstance(key, list | np.ndarray):
+        key = np.array(key)
+        if not key.size and key.dtype.kind == "f":
+            key = key.astype(np.intp)
+    if isinstance(key, np.ndarray | np.generic) and key.dtype.kind not in "biu":
+        raise IndexingError(
+            f"indexing a dlarray with an array of dtype {key.dtype}: an index must be integer or "
+            "bool; round it and convert it with extractdata(x).astype(int)"
+        )
+    return key
+
+
+def _general(op: Any) -> Callable[..., Any]:
+    kernel, variadic, align = op.kernel, op.variadic, op.family == "align"
+    arity = len(op.operands)
+    defaults = op.params
+    accepted = frozenset(defaults)
+    required = tuple(name for name, value in defaults.items() if value is inspect.Parameter.empty)
+    needs_for = lru_cache(maxsize=256)(op.needs)
+
+    def call(*args: Any, **given: Any) -> Any:
+        if len(args) != arity:
+            raise _wrong_arity(op, len(args))
+        if given or required:
+            params = _checked_params(op, accepted, required, given)
+        else:
+            params = defaults
+        operands: Sequence[Any] = args
+        if variadic:
+            operands = _sequence(op, args[0])
+        formats = False
+        found = False
+        for operand in operands:
+            if type(operand) is dlarray:
+                found = True
+                if operand._format is not None:
+                    formats = True
+        if not found:
+            values = [
+                a if type(a) in RAW_TYPES else as_value(a, f"{op.name}: {op.operand_name(i)}")
+                for i, a in enumerate(operands)
+            ]
+            return kernel(values, **params) if variadic else kernel(*values, **params)
+        if formats and align:
+            operands = _aligned(*operands)
+
+        values = []
+        parents = []
+        trace: Any = None
+        for i, operand in enumerate(operands):
+            if type(operand) is dlarray:
+                value = operand._value
+                node = open_node(operand)
+                if node is not None:
+                    trace = node.trace
+                    parents.append(node)
+                else:
+                    parents.append(value)
+            else:
+                value = as_operand(operand, f"{op.name}: {op.operand_name(i)}")
+                parents.append(value)
+            values.append(value)
+        if trace is not None:
+            for i, operand in enumerate(operands):
+                if type(operand) is not dlarray and type(values[i]) is np.ndarray:
+                    values[i] = parents[i] = trace.hold(values[i])
+        try:
+            out = kernel(values, **params) if variadic else kernel(*values, **params)
+        except DlgradientError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise explained(op, values, params, error) from error
+        fmt = None
+        if formats:
+            fmt = op.result_format(
+                [a._format if type(a) is dlarray else None for a in operands],
+                [np.shape(v) for v in values],
+                params,
+            )
+            if fmt is not None and len(fmt) != out.ndim:
+                raise _format_lost(op, fmt, out.shape)
+        if trace is None:
+            return wrap(out, None, fmt)
+        return wrap(out, record(op, tuple(parents), values, out, params, trace, needs_for), fmt)
+
+    return call
+
+
+def record(
+    op: Any,
+    parents: tuple[Any, ...],
+    values: Sequence[Any],
+    out: Any,
+    params: dict[str, Any],
+    trace: Any,
+    needs_for: Callable[[tuple[bool, ...]], frozenset[int]] | None = None,
+) -> Any:
+    """Return the node of a result: what it was made from and what its rules need."""
+    node = _new(Node)
+    node.op = op
+    node.parents = parents
+    node.kept = kept_values(op, parents, values, out, needs_for or op.needs)
+    node.params = params
+    node.seq = tick()
+    node.trace = trace
+    node.shape = out.shape
+    node.dtype = out.dtype
+    return node
+
+
+def kept_values(
+    op: Any,
+    parents: tuple[Any, ...],
+    values: Sequence[Any],
+    out: Any,
+    needs_for: Callable[[tuple[bool, ...]], frozenset[int]],
+) -> tuple[Any, ...]:
+    """Return the operands and the output that the rules of the traced operands name."""
+    needs = needs_for(tuple([type(p) is Node for p in parents]))
+    if not needs:
+        return _NOTHING
+    kept = [value if i in needs else None for i, value in enumerate(values)]
+    kept.append(out if OUT in needs else None)
+    return tuple(kept)
+
+
+def _aligned(*operands: Any) -> tuple[Any, ...]:
+    """Bring every formatted operand to the merged format, by ordinary operations."""
+    target: str | None = None
+    for operand in operands:
+        if type(operand) is dlarray and operand._format is not None:
+            fmt = operand._format
+            target = fmt if target is None else merge(target, fmt)
+    result = []
+    for operand in operands:
+        if type(operand) is dlarray and operand._format not in (None, target):
+            order, new = placement(operand._format, target)
+            moved = operand
+            if order != tuple(range(len(order))):
+                moved = FUNCTIONS["permute_dims"](moved, axes=order)
+            if new:
+                moved = FUNCTIONS["expand_dims"](moved, axis=new)
+            result.append(wrap(moved._value, moved._node, target))
+        else:
+            result.append(operand)
+    return tuple(result)
+
+
+def _sequence(op: Any, arrays: Any) -> tuple[Any, ...]:
+    """Operands of a variadic operation: a sequence of arrays, or an array along its first axis."""
+    try:
+        return tuple(arrays)
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"{op.name}: {op.operands[0]} must be a sequence of arrays, not "
+            f"{type(arrays).__name__}; write {op.name}([x, y])"
+        ) from error
+
+
+def _wrong_arity(op: Any, count: int) -> UnknownKeywordError:
+    return UnknownKeywordError(
+        f"{op.name}: takes {len(op.operands)} positional arguments ({', '.join(op.operands)}), "
+        f"{count} were given; its options are keywords"
+        + (f": {', '.join(op.params)}" if op.params else "")
+    )
+
+
+def _checked_params(
+    op: Any, accepted: frozenset[str], required: tuple[str, ...], given: dict[str, Any]
+) -> dict[str, Any]:
+    for name in given:
+        if name not in accepted:
+            raise unknown_keyword(op.name, name, accepted)
+    for name in required:
+        if name not in given:
+            raise UnknownKeywordError(f"{op.name}: the keyword argument {name} is missing")
+    return {**op.params, **given}
+
+
+def unknown_keyword(function: str, name: str, accepted: Any) -> UnknownKeywordError:
+    """Return the error for a keyword that does not exist, with the one that was meant."""
+    right = nearest(name, accepted)
+    fix = f"; write {right}=" if right else ""
+    have = ", ".join(sorted(accepted)) or "none"
+    return UnknownKeywordError(f"{function}: unknown keyword {name!r}{fix} (it has: {have})")
+
+
+def _described(value: Any) -> str:
+    if type(value) in PYTHON_SCALARS:
+        return f"Python {type(value).__name__}"
+    return f"shape {value.shape} {value.dtype}"
+
+
+def explained(op: Any, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
+    """Turn an exception of a kernel into one that names the function and its operands."""
+    if isinstance(error, DlgradientError):
+        return error
+    what = "; ".join(f"{op.operand_name(i)}: {_described(v)}" for i, v in enumerate(values))
+    shown = ", ".join(f"{k}={v!r}" for k, v in params.items() if not isinstance(v, np.ndarray))
+    text = f"{op.name}: {error} [{what}{'; ' + shown if shown else ''}]"
+    if "broadcast" in str(error) or "mismatch" in str(error) or "align" in str(error):
+        return ShapeMismatchError(
+            f"{text}. The operands must have equal sizes, or size one, in every dimension that "
+            "they share; reshape, expand_dims or permute_dims brings them together"
+        )
+    if isinstance(error, TypeError):
+        return error
+    return InvalidArgumentError(text)
+
+
+def _format_lost(op: Any, fmt: str, shape: tuple[int, ...]) -> FormatClashError:
+    return FormatClashError(
+        f"{op.name}: an operand of format {fmt!r} was combined by position with an unformatted one "
+        f"of more dimensions, which gives shape {shape}; give the unformatted operand a format "
+        "with dlarray(x, fmt), or drop the other one with stripdims"
+    )

@@ -1,0 +1,142 @@
+"""The data-format algebra: which label every dimension of a result carries.
+
+A format is a string with one letter for each dimension: ``S`` spatial, ``C`` channel, ``B`` batch,
+``T`` time, ``U`` unspecified. ``S`` and ``U`` may repeat, the others stand at most once. Formats
+name dimensions and never move them: the order is the user's.
+
+Every operation belongs to one of six families, and the family alone decides the result's format:
+
+========  ==================================================================================
+same      one operand, the same dimensions (exp, cumsum, flip, ...)
+align     elementwise with several operands: formatted operands align by label, a formatted
+          with an unformatted one by position; the result has the first one's order
+reduce    dimensions named by ``axis`` disappear, or stay with size one (sum, max, ...)
+permute   dimensions are reordered, inserted or removed (permute_dims, expand_dims, squeeze)
+contract  products that sum over dimensions (matmul, tensordot): unformatted operands only,
+          unless the other operand is a scalar
+new       the result has no format (reshape, ...)
+========  ==================================================================================
+
+This module only computes with strings. What it decides is carried out by ordinary operations
+(`permute_dims`, `expand_dims`) before a kernel runs, so neither a kernel nor a rule sees a label.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from sys import intern
+
+from dlgradient.errors import FormatClashError, FormatError
+
+__all__ = ["FAMILIES", "LABELS", "checked_format", "merge", "placement"]
+
+LABELS = "SCBTU"
+FAMILIES = ("same", "align", "reduce", "permute", "contract", "new")
+
+
+@lru_cache(maxsize=1024)
+def _valid(fmt: str) -> str:
+    upper = fmt.upper()
+    for letter in upper:
+        if letter not in LABELS:
+            raise FormatError(
+                f"data format {fmt!r}: unknown label {letter!r}; the labels are 'S' spatial, "
+                "'C' channel, 'B' batch, 'T' time and 'U' unspecified"
+            )
+    for letter in "CBT":
+        if upper.count(letter) > 1:
+            raise FormatError(
+                f"data format {fmt!r}: label {letter!r} stands {upper.count(letter)} times; only "
+                "'S' and 'U' may repeat"
+            )
+    return intern(upper)
+
+
+def checked_format(fmt: object, shape: tuple[int, ...], where: str) -> str | None:
+    """Return `fmt` in capitals and interned, or None for no format.
+
+    Raises
+    ------
+    FormatError
+        If `fmt` is no string of the labels, or has not one label for each dimension of `shape`.
+    """
+    if fmt is None or fmt == "":
+        return None
+    if not isinstance(fmt, str):
+        raise FormatError(
+            f"{where}: the data format must be a string such as 'SSCB', not "
+            f"{type(fmt).__name__} {fmt!r}"
+        )
+    valid = _valid(fmt)
+    if len(valid) != len(shape):
+        raise FormatError(
+            f"{where}: data format {fmt!r} names {len(valid)} dimensions but the array has "
+            f"{len(shape)}, shape {shape}; give one label for each dimension (reshape or "
+            "expand_dims first to add dimensions of size one)"
+        )
+    return valid
+
+
+def _numbered(fmt: str) -> list[tuple[str, int]]:
+    """Labels with their occurrence: 'SSC' -> [('S', 0), ('S', 1), ('C', 0)]."""
+    return [(letter, fmt[:i].count(letter)) for i, letter in enumerate(fmt)]
+
+
+@lru_cache(maxsize=1024)
+def merge(first: str, second: str) -> str:
+    """Format of a result whose operands have the formats `first` and `second`.
+
+    The order is that of `first`; a label that only `second` has goes right behind the label that
+    precedes it in `second`, or to the front if none does.
+
+    Examples
+    --------
+    >>> merge("CB", "CBT"), merge("CB", "SSCB"), merge("BC", "CB")
+    ('CBT', 'SSCB', 'BC')
+    """
+    result = _numbered(first)
+    before: tuple[str, int] | None = None
+    for label in _numbered(second):
+        if label not in result:
+            result.insert(0 if before is None else result.index(before) + 1, label)
+        before = label
+    return intern("".join(letter for letter, _ in result))
+
+
+@lru_cache(maxsize=1024)
+def placement(fmt: str, target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How to bring an array of format `fmt` into `target`, which has all its labels.
+
+    Returns
+    -------
+    order, new : tuples of ints
+        Permute by `order`, then insert dimensions of size one at the positions `new`.
+    """
+    have = _numbered(fmt)
+    want = _numbered(target)
+    # Repeated labels keep their order, so only the sequence of positions matters.
+    order = tuple(have.index(label) for label in want if label in have)
+    new = tuple(i for i, label in enumerate(want) if label not in have)
+    if len(order) != len(have):
+        raise FormatClashError(f"format {fmt!r} has labels that {target!r} does not have")
+    return order, new
+
+
+@lru_cache(maxsize=4096)
+def without(fmt: str, axes: tuple[int, ...]) -> str | None:
+    """`fmt` with the dimensions `axes` (not negative) removed."""
+    return intern("".join(c for i, c in enumerate(fmt) if i not in axes)) or None
+
+
+@lru_cache(maxsize=4096)
+def with_new(fmt: str, positions: tuple[int, ...]) -> str:
+    """`fmt` with label 'U' inserted at `positions`, counted in the result."""
+    rest = iter(fmt)
+    size = len(fmt) + len(positions)
+    return intern("".join("U" if i in positions else next(rest) for i in range(size)))
+
+
+@lru_cache(maxsize=4096)
+def permuted(fmt: str, order: tuple[int, ...]) -> str:
+    """`fmt` in the new order of its dimensions."""
+    return intern("".join(fmt[i] for i in order))

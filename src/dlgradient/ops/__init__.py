@@ -1,0 +1,18 @@
+"""Array functions: kernel, label family, rule and samples of each side by side.
+
+Importing this package fills the table of operations. Names and signatures are those of the array-API
+standard; called with raw arrays only, a function is its NumPy kernel.
+"""
+
+from dlgradient.ops import (
+    complex,
+    create,
+    elementwise,
+    index,
+    linalg,
+    logical,
+    reduce,
+    shape,
+)
+
+__all__ = ["complex", "create", "elementwise", "index", "linalg", "logical", "reduce", "shape"]

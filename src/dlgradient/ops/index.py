@@ -1,0 +1,252 @@
+"""Indexing, differentiable assignment, and what their adjoints are made of.
+
+The adjoint of reading elements is adding into them: ``scatter`` is that as an operation, with several
+(key, value) pairs at once, so that any number of reads of one array costs one buffer. The reverse walk
+uses the same kernel, `scatter_add`, directly on its buffers.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import PYTHON_SCALARS, as_operand
+from dlgradient.calls import fixed_key, open_node, record
+from dlgradient.errors import IndexingError
+from dlgradient.labels import with_new, without
+from dlgradient.ops.samples import case
+from dlgradient.rules import linear
+
+__all__ = ["clear", "getitem", "scatter", "scatter_add", "set_item", "setitem"]
+
+
+def _parts(key: Any) -> tuple[Any, ...]:
+    return key if type(key) is tuple else (key,)
+
+
+def _is_advanced(part: Any) -> bool:
+    return isinstance(part, np.ndarray)
+
+
+def _expanded(key: Any, ndim: int) -> list[Any]:
+    """Parts of a key with the ellipsis written out: one for each dimension, and newaxes."""
+    parts = list(_parts(key))
+    used = sum(
+        p.ndim if _is_advanced(p) and p.dtype == bool else p is not None and p is not Ellipsis
+        for p in parts
+    )
+    rest = [slice(None)] * (ndim - used)
+    for i, part in enumerate(parts):
+        if part is Ellipsis:
+            return parts[:i] + rest + parts[i + 1 :]
+    return parts + rest
+
+
+def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
+    """Slices and one-dimensional index arrays keep a label, integers drop it, newaxis is 'U'."""
+    fmt = formats[0]
+    parts = _expanded(params["key"], len(shapes[0]))
+    advanced = [p for p in parts if _is_advanced(p)]
+    if len(advanced) > 1 or (advanced and advanced[0].ndim != 1):
+        return None
+    if any(isinstance(p, bool | np.bool_) for p in parts):
+        return None
+    dims = iter(range(len(fmt)))
+    dropped = []
+    new = []
+    position = 0
+    for part in parts:
+        if part is None:
+            new.append(position)
+            position += 1
+            continue
+        axis = next(dims)
+        if isinstance(part, slice) or _is_advanced(part):
+            position += 1
+        else:
+            dropped.append(axis)
+    kept = without(fmt, tuple(dropped)) or ""
+    return (with_new(kept, tuple(new)) if new else kept) or None
+
+
+def scatter_add(buffer: np.ndarray[Any, Any], key: Any, g: Any) -> None:
+    """Add `g` into ``buffer[key]`` in place; an element that `key` names twice gets both."""
+    for part in _parts(key):
+        if _is_advanced(part) and part.dtype != bool:
+            np.add.at(buffer, key, g)
+            return
+    buffer[key] += g
+
+
+def clear(buffer: np.ndarray[Any, Any], key: Any) -> np.ndarray[Any, Any]:
+    """Set ``buffer[key]`` to zero in place."""
+    buffer[key] = 0
+    return buffer
+
+
+def _getitem_adjoint(g: Any, x_like: Any, key: Any) -> Any:
+    return scatter([g], keys=(key,), shape=x_like.shape)
+
+
+@linear(
+    x=_getitem_adjoint,
+    indexing="get",
+    labels=_getitem_format,
+    masks=True,
+    samples=lambda m: [
+        case(m.real(4), key=1),
+        case(m.real(4, 3), key=(slice(1, None), -1)),
+        case(m.real(4, 3), key=(None, Ellipsis, 2)),
+        case(m.real(4, 3), key=np.array([0, 2, 2])),
+        case(m.real(3, 2), key=np.array([[True, False], [False, True], [True, True]])),
+        case(m.complex(4, 3), key=(slice(None, None, -2), np.array([1, 1]))),
+        case(m.real(5), key=slice(2, 2)),
+    ],
+    errors=lambda m: [(case(m.real(3), key=5), IndexingError, r"shape \(3,\) float64 with 5")],
+)
+def getitem(x: Any, /, *, key: Any) -> Any:
+    """Elements ``x[key]``: integers, slices, newaxis, ellipsis, masks and integer arrays.
+
+    Source: NumPy indexing.
+    """
+    return x[key]
+
+
+def _scatter_adjoint(g: Any, keys: Any) -> Any:
+    return [getitem(g, key) for key in keys]
+
+
+@linear(
+    vjp=_scatter_adjoint,
+    labels="new",
+    samples=lambda m: [
+        case([m.real(2), m.real()], keys=(slice(1, 3), 0), shape=(4,)),
+        case([m.complex(3)], keys=(np.array([0, 0, 1]),), shape=(2,)),
+    ],
+)
+def scatter(arrays: Any, /, *, keys: Any, shape: Any) -> Any:
+    """Sum of arrays that are zero except at ``keys``: the adjoint of indexing.
+
+    Parameters
+    ----------
+    arrays : sequence of arrays
+        Values, one for each key.
+    keys : tuple
+        Indices; where they name an element several times, the values are added.
+    shape : tuple of int
+        Shape of the result.
+    """
+    out = np.zeros(shape, np.result_type(*arrays))
+    for key, value in zip(keys, arrays, strict=True):
+        scatter_add(out, key, value)
+    return out
+
+
+@linear(
+    x=lambda g, key: cleared(g, key=key),
+    masks=True,
+    samples=lambda m: [case(m.real(4, 2), key=(slice(1, 3), 0)), case(m.complex(3), key=1)],
+)
+def cleared(x: Any, /, *, key: Any) -> Any:
+    """``x`` with zeros at ``key``: what an assignment leaves of the old values."""
+    return clear(np.array(x), key)
+
+
+def _assigned_adjoint(g: Any, v_like: Any, key: Any) -> Any:
+    c = getitem(g, key)
+    winners = _winners(key, g.shape)
+    if winners is not None:
+        c = calls.FUNCTIONS["where"](winners, c, 0)
+    extra = len(v_like.shape) - c.ndim
+    return calls.FUNCTIONS["reshape"](c, shape=(1,) * extra + c.shape) if extra > 0 else c
+
+
+def _winners(key: Any, shape: tuple[int, ...]) -> Any:
+    """Which of the assigned values remain when `key` names an element twice: the last."""
+    if not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
+        return None
+    order = np.empty(shape, np.intp)
+    named = order[key]
+    mine = np.arange(named.size).reshape(named.shape)
+    order[key] = mine
+    winners = order[key] == mine
+    return None if winners.all() else winners
+
+
+@linear(
+    x=lambda g, key: cleared(g, key=key),
+    v=_assigned_adjoint,
+    indexing="set",
+    masks=True,
+    samples=lambda m: [
+        case(m.real(4), m.real(), key=1),
+        case(m.real(4, 3), m.real(3), key=slice(1, 3)),
+        case(m.real(4), m.real(3), key=np.array([0, 2, 0])),
+        case(m.real(3), m.real(1, 2), key=slice(0, 2)),
+        case(m.complex(3), m.real(2), key=np.array([True, False, True])),
+    ],
+)
+def setitem(x: Any, v: Any, /, *, key: Any) -> Any:
+    """``x`` with the elements ``x[key]`` replaced by ``v``, which is broadcast.
+
+    The dtype is that of ``x``, unless ``v`` is complex and ``x`` real, or ``v`` floating point and
+    ``x`` integer: then it is promoted.
+    """
+    out = np.array(x, dtype=_assigned_dtype(x, v))
+    out[key] = v
+    return out[()]
+
+
+def _assigned_dtype(x: Any, v: Any) -> Any:
+    kind = np.result_type(v) if type(v) in PYTHON_SCALARS else v.dtype
+    return x.dtype if np.can_cast(kind, x.dtype, "same_kind") else np.result_type(x, v)
+
+
+def set_item(x: Any, key: Any, value: Any) -> None:
+    """Carry out ``x[key] = value``: rebind `x` to the new value, and trace it.
+
+    The new value is a copy, unless nothing else can see the old one: then it is changed in place,
+    and a loop of scalar assignments costs O(n).
+    """
+    key = fixed_key(key)
+    traced = open_node(x)
+    from_trace = type(value) is calls.dlarray and open_node(value) is not None
+    alone = (
+        type(x._value) is np.ndarray
+        and sys.getrefcount(x._value) == _ALONE
+        and x._value.base is None
+        and (traced is not None or not from_trace)
+    )
+    v = value._value if type(value) is calls.dlarray else as_operand(value, "assignment: value")
+    if not alone or _assigned_dtype(x._value, v) != x._value.dtype:
+        result = setitem(calls.wrap(x._value, x._node), value, key=key)
+        x._value, x._node = result._value, result._node
+        return
+    parents: tuple[Any, ...] = ()
+    if traced is not None:
+        if type(value) is not calls.dlarray and type(v) is np.ndarray:
+            v = traced.trace.hold(v)
+        parents = (traced, value._node if from_trace else v)
+    try:
+        x._value[key] = v
+    except (ValueError, IndexError) as error:
+        raise calls.explained(setitem.op, (x._value, v), {"key": key}, error) from error  # type: ignore[attr-defined]
+    if traced is not None:
+        x._node = record(setitem.op, parents, (x._value, v), x._value, {"key": key}, traced.trace)  # type: ignore[attr-defined]
+
+
+class _Probe:
+    __slots__ = ("_value",)
+
+
+def _references() -> int:
+    """References to a value that only one slot holds, as `set_item` would count them."""
+    x = _Probe()
+    x._value = np.zeros(1)
+    return sys.getrefcount(x._value)
+
+
+_ALONE = _references()

@@ -1,0 +1,72 @@
+"""The one place where a cotangent is brought to the space of its input.
+
+A rule may return a cotangent that is larger than its operand (broadcasting), of another precision
+(mixed dtypes), or complex for a real operand. Here, and nowhere else, broadcast axes are summed,
+the dtype is the operand's again, and the real part is taken if only real gradients are wanted. A
+cotangent that fits in no other way raises: reshaping it would hide a wrong rule.
+
+It is written in public functions, so it serves raw arrays and traced dlarrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import RuleError
+
+__all__ = ["project"]
+
+
+def project(g: Any, shape: tuple[int, ...], dtype: Any, *, real: bool, name: str = "") -> Any:
+    """Return cotangent `g` with the given shape, and the precision of `dtype`.
+
+    Parameters
+    ----------
+    g : raw value or dlarray
+    shape, dtype
+        Of the operand.
+    real : bool
+        Whether a real operand has a real cotangent; otherwise it may be complex (the analytic
+        extension of the operand).
+    name : str
+        Operation whose rule made `g`, for the error.
+    """
+    if g.shape != shape:
+        g = _unbroadcast(g, shape, name)
+    found = g.dtype
+    if found == dtype:
+        return g
+    if found.kind == "c" and dtype.kind != "c":
+        if real:
+            g = FUNCTIONS["real"](g)
+        if dtype.kind == "f":
+            dtype = dtype if real else np.result_type(dtype, np.complex64)
+    if dtype.kind in "fc" and g.dtype != dtype:
+        if g.dtype.kind != "c" and dtype.kind == "c":
+            # A real cotangent of a complex operand stays real until something makes it complex.
+            dtype = np.empty(0, dtype).real.dtype
+            if g.dtype == dtype:
+                return g
+        g = FUNCTIONS["astype"](g, dtype=dtype)
+    return g
+
+
+def _unbroadcast(g: Any, shape: tuple[int, ...], name: str) -> Any:
+    extra = g.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        i + extra
+        for i, size in enumerate(shape)
+        if size == 1 and extra >= 0 and g.shape[i + extra] != 1
+    )
+    if extra < 0 or not axes:
+        raise RuleError(f"the rule of {name} made a cotangent of shape {g.shape} for {shape}")
+    g_shape = g.shape
+    g = FUNCTIONS["sum"](g, axis=axes, keepdims=True)
+    if extra:
+        g = FUNCTIONS["squeeze"](g, axis=tuple(range(extra)))
+    if g.shape != shape:
+        raise RuleError(f"the rule of {name} made a cotangent of shape {g_shape} for {shape}")
+    return g

@@ -1,0 +1,444 @@
+"""The five declarers: an operation is declared once, by one mathematical rule.
+
+A rule is a function of a tangent ``t`` or a cotangent ``g`` (its first argument). The names of its
+other arguments say what must be kept from the forward pass:
+
+* the name of an operand: its value;
+* ``out``: the result;
+* the name of an operand with ``_like``: its shape and dtype only, which is always free;
+* anything else: a static parameter of the operation.
+
+============  ==========================================  =======================================
+declarer      the author writes                           what follows
+============  ==========================================  =======================================
+elementwise   the differential, linear in ``t``           backward ``conj(F(conj g))``, forward
+              (``exp``: ``t * out``)                      ``F(t)``
+linear        the adjoint of the (real- or complex-)      forward is the operation itself
+              linear map
+multilinear   one adjoint for each operand                forward: the operation with one operand
+                                                          replaced, summed
+constant      nothing                                     both are zero
+general       ``vjp``, and ``jvp`` where it is known      a missing jvp is the pull-back pulled
+                                                          back
+============  ==========================================  =======================================
+
+Rules are written in the public functions and operators, so the same text runs on raw arrays (the
+fast backward pass) and on traced dlarrays (derivatives of any order). Nothing that no rule names is
+kept alive. The table is checked when a module of operations is loaded: a name that is neither an
+operand nor a parameter, a rule for an operand that does not exist, an operation without samples
+or without a docstring, are errors at import.
+
+The decorated function is the kernel, on raw arrays; its signature and docstring are what the user
+sees. Operands are positional-only, static parameters are keywords.
+
+Examples
+--------
+>>> from dlgradient.rules import OPS
+>>> OPS["exp"].kind, OPS["matmul"].kind, OPS["floor"].kind
+('elementwise', 'multilinear', 'constant')
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+
+from dlgradient import calls
+from dlgradient.calls import FUNCTIONS, OUT
+from dlgradient.errors import FormatClashError, RuleError
+from dlgradient.labels import FAMILIES, without
+
+__all__ = ["OPS", "Op", "Rule", "constant", "derived", "elementwise", "general", "linear", "multilinear"]
+
+# The table of all operations, by name.
+OPS: dict[str, Op] = {}
+# Public functions that are compositions of operations: name -> (function, samples, reference).
+DERIVED: dict[str, Derived] = {}
+
+Formats = Sequence[str | None]
+Shapes = Sequence[tuple[int, ...]]
+Kernel = Callable[..., Any]
+
+
+class Rule:
+    """One rule of one operation: its function, and where its arguments come from.
+
+    Attributes
+    ----------
+    function : callable
+        ``function(g, *arguments)``.
+    needs : frozenset of int
+        Positions in `Node.kept` whose values the function reads.
+    pull, pull_traced : callable
+        ``pull(node, g)``: the function applied to what a node keeps, raw or as dlarrays.
+    """
+
+    __slots__ = ("function", "getters", "needs", "pull", "traced_getters")
+
+    def __init__(self, op: Op, function: Callable[..., Any]) -> None:
+        self.function = function
+        names = list(inspect.signature(function).parameters)[1:]
+        sources = [_source(op, function, name) for name in names]
+        self.needs = frozenset(
+            index for kind, index in sources if kind == "value" for index in _positions(op, index)
+        )
+        self.getters = [_getter(op, kind, index) for kind, index in sources]
+        self.traced_getters = [_traced_getter(op, kind, index) for kind, index in sources]
+        self.pull = _pull(function, sources, self.getters, variadic=op.variadic)
+
+    def pull_traced(self, node: Any, g: Any) -> Any:
+        """Apply the rule to traced operands, so that its result can be differentiated."""
+        return self.function(g, *[get(node) for get in self.traced_getters])
+
+
+def _source(op: Op, function: Any, name: str) -> tuple[str, Any]:
+    if name == "out":
+        return "value", OUT
+    if name in op.operands:
+        return "value", op.operands.index(name)
+    if name.endswith("_like") and name[:-5] in op.operands:
+        return "like", op.operands.index(name[:-5])
+    if name in op.params:
+        return "param", name
+    raise RuleError(
+        f"operation {op.name}: the rule {function.__name__} asks for {name!r}, which is neither an "
+        f"operand {op.operands}, nor one with _like, nor out, nor a parameter {tuple(op.params)}"
+    )
+
+
+def _positions(op: Op, index: int) -> tuple[int, ...]:
+    # A variadic operation has as many positions as it is given operands; -2 stands for all.
+    return (ALL,) if op.variadic and index != OUT else (index,)
+
+
+ALL = -2
+
+
+def _getter(op: Op, kind: str, index: Any) -> Callable[[Any], Any]:
+    if kind == "param":
+        return lambda node: node.params[index]
+    if kind == "like":
+        return (lambda node: node.parents) if op.variadic else (lambda node: node.parents[index])
+    if op.variadic and index != OUT:
+        return lambda node: node.kept[:-1]
+    return lambda node: node.kept[index]
+
+
+def _traced_getter(op: Op, kind: str, index: Any) -> Callable[[Any], Any]:
+    if kind != "value":
+        return _getter(op, kind, index)
+    if index == OUT:
+        return lambda node: calls.wrap(node.kept[OUT], node)
+    if op.variadic:
+        return lambda node: [
+            _operand(value, parent)
+            for value, parent in zip(node.kept[:-1], node.parents, strict=True)
+        ]
+    return lambda node: _operand(node.kept[index], node.parents[index])
+
+
+def _operand(value: Any, parent: Any) -> Any:
+    return calls.wrap(value, parent) if type(parent) is calls.Node else value
+
+
+def _pull(
+    function: Callable[..., Any],
+    sources: list[tuple[str, Any]],
+    getters: list[Callable[[Any], Any]],
+    *,
+    variadic: bool,
+) -> Callable[[Any, Any], Any]:
+    """Specialise the common cases, which are called once for each node of a backward pass."""
+    if not sources:
+        return lambda _node, g: function(g)
+    if not variadic and all(kind == "value" for kind, _ in sources):
+        if len(sources) == 1:
+            i = sources[0][1]
+            return lambda node, g: function(g, node.kept[i])
+        if len(sources) == 2:
+            i, j = sources[0][1], sources[1][1]
+            return lambda node, g: function(g, node.kept[i], node.kept[j])
+    return lambda node, g: function(g, *[get(node) for get in getters])
+
+
+class Op:
+    """One operation: kernel, label family and rules, side by side.
+
+    Attributes
+    ----------
+    name, kind : str
+        Public name; the declarer.
+    kernel : callable
+        ``kernel(*operands, **params)`` on raw arrays.
+    operands : tuple of str
+        Names of the differentiable (array) operands.
+    params : dict
+        Static parameters and their defaults.
+    rules : dict
+        Operand name -> `Rule` for its cotangent (or differential); empty for a joint rule.
+    joint : Rule or None
+        One rule that returns the cotangents of all operands.
+    jvps : dict
+        Operand name -> `Rule` for the tangent it contributes (`general` only).
+    masks : bool
+        Whether cotangents get structural zeros here (where, indexing, clip, ...).
+    indexing : {"get", "set"} or None
+        Operations whose cotangents the reverse walk adds in place.
+    """
+
+    __slots__ = (
+        "by_position",
+        "call",
+        "errors",
+        "family",
+        "indexing",
+        "joint",
+        "jvps",
+        "kernel",
+        "kind",
+        "label_rule",
+        "masks",
+        "name",
+        "numpy",
+        "operands",
+        "params",
+        "pointwise",
+        "reference",
+        "rules",
+        "samples",
+        "variadic",
+    )
+
+    def __init__(
+        self,
+        kind: str,
+        function: Callable[..., Any],
+        *,
+        kernel: Kernel | None = None,
+        labels: str | Callable[[Formats, Shapes, dict[str, Any]], str | None] = "same",
+        family: str | None = None,
+        pointwise: bool = False,
+        masks: bool = False,
+        indexing: str | None = None,
+        samples: Callable[..., Any] | None = None,
+        errors: Callable[..., Any] | None = None,
+        numpy: Any = None,
+        reference: Callable[..., Any] | None = None,
+    ) -> None:
+        self.name = function.__name__
+        self.kind = kind
+        self.kernel = kernel or function
+        self.pointwise = pointwise
+        self.masks = masks
+        self.indexing = indexing
+        self.samples = samples
+        self.errors = errors
+        self.numpy = numpy
+        self.reference = reference
+        self.family = labels if isinstance(labels, str) else (family or "permute")
+        self.label_rule = None if isinstance(labels, str) else labels
+        parameters = inspect.signature(function).parameters.values()
+        self.operands = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
+        self.variadic = self.operands in (("arrays",),)
+        self.params = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        if any(p.kind not in (p.POSITIONAL_ONLY, p.KEYWORD_ONLY) for p in parameters):
+            raise RuleError(
+                f"operation {self.name}: operands are positional-only (before /), parameters are "
+                "keyword-only (after *)"
+            )
+        self.rules: dict[str, Rule] = {}
+        self.joint: Rule | None = None
+        self.jvps: dict[str, Rule] = {}
+        # Rule for each operand by position; None where there is no derivative.
+        self.by_position: tuple[Rule | None, ...] = ()
+
+    def needs(self, traced: tuple[bool, ...]) -> frozenset[int]:
+        """Positions to keep when the operands marked in `traced` are traced."""
+        if self.joint is not None:
+            wanted = self.joint.needs if any(traced) else frozenset()
+        else:
+            wanted = frozenset().union(
+                *[r.needs for r, t in zip(self.by_position, traced, strict=False) if t and r]
+            )
+        if ALL in wanted:
+            return (wanted - {ALL}) | frozenset(range(len(traced)))
+        return wanted
+
+    def operand_name(self, position: int) -> str:
+        """Name of an operand for a message; 'arrays[2]' in a variadic operation."""
+        if self.variadic:
+            return f"{self.operands[0]}[{position}]"
+        return self.operands[position]
+
+    def result_format(self, formats: Formats, shapes: Shapes, params: dict[str, Any]) -> str | None:
+        """Format of the result, by the label family; some operand has a format."""
+        if self.label_rule is not None:
+            return self.label_rule(formats, shapes, params)
+        if self.family in ("same", "align"):
+            return next(fmt for fmt in formats if fmt is not None)
+        if self.family == "reduce":
+            return reduced_format(formats[0], shapes[0], params)
+        if self.family == "new":
+            return None
+        raise FormatClashError(
+            f"{self.name}: needs unformatted operands, the formats are "
+            f"{', '.join(repr(f) for f in formats)}; take the labels off with stripdims"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}: {self.kind}, {self.family}, operands {self.operands}>"
+
+
+def reduced_format(fmt: str | None, shape: tuple[int, ...], params: dict[str, Any]) -> str | None:
+    """Format after a reduction over ``params["axis"]``."""
+    if fmt is None or params.get("keepdims", False):
+        return fmt
+    axis = params["axis"]
+    if axis is None:
+        return None
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    return without(fmt, tuple(sorted(a % len(shape) for a in axes)))
+
+
+class Derived:
+    """A public function composed of operations: it needs no rule, and is tested like one."""
+
+    __slots__ = ("errors", "function", "name", "numpy", "reference", "samples")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        samples: Callable[..., Any],
+        errors: Callable[..., Any] | None,
+        numpy: Any,
+        reference: Callable[..., Any] | None,
+    ) -> None:
+        self.name = function.__name__
+        self.function = function
+        self.samples = samples
+        self.errors = errors
+        self.numpy = numpy
+        self.reference = reference
+
+
+def _finish(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Check a declaration, make its call path and enter it in the table."""
+    op.by_position = tuple(op.rules.get(name) for name in op.operands)
+    _lint(op, function)
+    path = calls.make_path(op)
+    update_wrapper(path, function)
+    path.op = op  # type: ignore[attr-defined]
+    OPS[op.name] = op
+    FUNCTIONS[op.name] = path
+    op.call = path
+    return path
+
+
+def _lint(op: Op, function: Callable[..., Any]) -> None:
+    if op.name in FUNCTIONS:
+        raise RuleError(f"operation {op.name} is declared twice")
+    if not op.operands:
+        raise RuleError(f"operation {op.name}: no operand (a parameter before /)")
+    for name in (*op.rules, *op.jvps):
+        if name not in op.operands:
+            raise RuleError(f"operation {op.name}: a rule for {name!r}, operands {op.operands}")
+    if op.kind == "constant":
+        if op.rules or op.joint:
+            raise RuleError(f"operation {op.name}: constant operations have no rule")
+    elif not op.rules and op.joint is None:
+        raise RuleError(f"operation {op.name}: {op.kind} needs a rule for an operand")
+    if op.family not in FAMILIES:
+        raise RuleError(f"operation {op.name}: unknown label family {op.family!r}")
+    if op.samples is None:
+        raise RuleError(f"operation {op.name}: no samples, so nothing would test it")
+    if not function.__doc__:
+        raise RuleError(f"operation {op.name}: no docstring")
+
+
+Declarer = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _declarer(kind: str, rules: dict[str, Any], options: dict[str, Any]) -> Declarer:
+    joint = rules.pop("vjp", None)
+    jvps = options.pop("jvp", {})
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        op = Op(kind, function, **options)
+        op.rules = {name: Rule(op, rule) for name, rule in rules.items()}
+        op.joint = Rule(op, joint) if joint is not None else None
+        op.jvps = {name: Rule(op, rule) for name, rule in jvps.items()}
+        return _finish(op, function)
+
+    return declare
+
+
+_OPTIONS = (
+    "kernel",
+    "labels",
+    "family",
+    "masks",
+    "indexing",
+    "samples",
+    "errors",
+    "numpy",
+    "reference",
+    "jvp",
+)
+
+
+def _split(arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of the declaration, and the rest: rules by the names of their operands."""
+    options = {name: arguments.pop(name) for name in _OPTIONS if name in arguments}
+    return arguments, options
+
+
+def elementwise(**arguments: Any) -> Declarer:
+    """Declare an elementwise operation by its differential for each operand."""
+    rules, options = _split(arguments)
+    options.setdefault("labels", "align")
+    return _declarer("elementwise", rules, {"pointwise": True, **options})
+
+
+def linear(**arguments: Any) -> Declarer:
+    """Declare a linear operation by its adjoint, for each operand or jointly (``vjp=``)."""
+    rules, options = _split(arguments)
+    return _declarer("linear", rules, options)
+
+
+def multilinear(**arguments: Any) -> Declarer:
+    """Declare an operation that is linear in each operand, by one adjoint for each."""
+    rules, options = _split(arguments)
+    return _declarer("multilinear", rules, options)
+
+
+def constant(**arguments: Any) -> Declarer:
+    """Declare an operation whose derivative is zero wherever it exists."""
+    rules, options = _split(arguments)
+    return _declarer("constant", rules, {"pointwise": options.get("labels") == "align", **options})
+
+
+def general(**arguments: Any) -> Declarer:
+    """Declare an operation by its vjp, for each operand or jointly, and its jvp where known."""
+    rules, options = _split(arguments)
+    return _declarer("general", rules, {"pointwise": options.get("labels") == "align", **options})
+
+
+def derived(
+    *,
+    samples: Callable[..., Any],
+    errors: Callable[..., Any] | None = None,
+    numpy: Any = None,
+    reference: Callable[..., Any] | None = None,
+) -> Declarer:
+    """Enter a composition of operations in the table, so that it is tested like one."""
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        if function.__name__ in FUNCTIONS:
+            raise RuleError(f"function {function.__name__} is declared twice")
+        FUNCTIONS[function.__name__] = function
+        DERIVED[function.__name__] = Derived(function, samples, errors, numpy, reference)
+        return function
+
+    return declare

@@ -1,0 +1,151 @@
+"""Containers to leaves with their paths, and back.
+
+A container is any nesting of list, tuple, dict, namedtuple, dataclass, of pandas tables whose
+columns are Layer, Parameter and Value (the values are the leaves, the other columns the path), and
+of whatever the user registered with optree. optree does the work; dataclasses and tables are
+registered with it when they are first met, so neither pandas nor a decorator on the user's class
+is needed, and optree itself is imported when the first container is. Dicts keep their order;
+None is an empty container.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from dlgradient.errors import InvalidArgumentError
+
+__all__ = ["LEAF_TYPES", "flatten", "is_leaf", "map_leaves"]
+
+_NAMESPACE = "dlgradient"
+TABLE_COLUMNS = ("Layer", "Parameter", "Value")
+
+# Types known to be no containers: whether a value is one depends on its type alone.
+LEAF_TYPES: set[type] = {int, float, complex, bool, str, bytes}
+_CONTAINER_TYPES: set[type] = {list, tuple, dict, type(None)}
+
+
+def is_leaf(value: Any) -> bool:
+    """Return whether `value` is no container."""
+    kind = type(value)
+    if kind in LEAF_TYPES:
+        return True
+    if kind in _CONTAINER_TYPES:
+        return False
+    leaf = _decide(value)
+    (LEAF_TYPES if leaf else _CONTAINER_TYPES).add(kind)
+    return leaf
+
+
+def _decide(value: Any) -> bool:
+    import optree
+
+    kind = type(value)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        optree.register_pytree_node(kind, _table_flatten, _table_unflatten, namespace=_NAMESPACE)
+        return False
+    if optree.tree_is_leaf(value, namespace=_NAMESPACE):
+        if not dataclasses.is_dataclass(value) or isinstance(value, type):
+            return True
+        optree.register_pytree_node(
+            kind, _dataclass_flatten, _dataclass_unflatten, namespace=_NAMESPACE
+        )
+    return False
+
+
+def _dataclass_flatten(value: Any) -> tuple[list[Any], Any, tuple[str, ...]]:
+    names = tuple(field.name for field in dataclasses.fields(value))
+    return [getattr(value, name) for name in names], (type(value), names), names
+
+
+def _dataclass_unflatten(metadata: Any, children: Any) -> Any:
+    # Not by the constructor: what __init__ and __post_init__ derive is among the fields already.
+    kind, names = metadata
+    value = object.__new__(kind)
+    for name, child in zip(names, children, strict=True):
+        object.__setattr__(value, name, child)
+    return value
+
+
+class _Hidden:
+    """A table without its values: metadata that compares by identity, not element by element."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
+
+
+def _table_flatten(table: Any) -> tuple[list[Any], Any, list[str]]:
+    missing = [name for name in TABLE_COLUMNS if name not in table.columns]
+    if missing:
+        raise InvalidArgumentError(
+            f"a table of learnables must have the columns {', '.join(TABLE_COLUMNS)}; "
+            f"{', '.join(missing)} is missing, found {list(table.columns)}"
+        )
+    rows = zip(table["Layer"], table["Parameter"], strict=True)
+    return list(table["Value"]), _Hidden(table), [f"{layer}/{parameter}" for layer, parameter in rows]
+
+
+def _table_unflatten(metadata: _Hidden, children: Any) -> Any:
+    import pandas as pd
+
+    table = metadata.table.copy(deep=False)
+    values = pd.Series([None] * len(table), index=table.index, dtype=object)
+    for i, child in enumerate(children):
+        values.iat[i] = child
+    table["Value"] = values
+    return table
+
+
+def flatten(value: Any, name: str = "") -> tuple[list[Any], list[str], Callable[[list[Any]], Any]]:
+    """Take a container apart.
+
+    Parameters
+    ----------
+    value : object
+        A leaf or a container.
+    name : str
+        What the paths begin with.
+
+    Returns
+    -------
+    leaves : list
+    paths : list of str
+        As the user would write them: ``x['layer'][0]``, ``x.weights``, ``x['fc/Weights']``.
+    rebuild : callable
+        Puts new leaves in the places of the old ones.
+
+    Examples
+    --------
+    >>> leaves, paths, rebuild = flatten({"b": [1, 2], "a": 3}, "x")
+    >>> leaves, paths
+    ([1, 2, 3], ["x['b'][0]", "x['b'][1]", "x['a']"])
+    >>> rebuild([10, 20, 30])
+    {'b': [10, 20], 'a': 30}
+    """
+    if is_leaf(value):
+        return [value], [name], lambda leaves: leaves[0]
+    import optree
+
+    # A dataclass inside shows up as a leaf until is_leaf has registered its type.
+    while True:
+        with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
+            accessors, leaves, spec = optree.tree_flatten_with_accessor(
+                value, namespace=_NAMESPACE
+            )
+        if all([is_leaf(leaf) for leaf in leaves]):
+            break
+    paths = [accessor.codify(name) for accessor in accessors]
+    return leaves, paths, lambda new: optree.tree_unflatten(spec, new)
+
+
+def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply `function` to every leaf of a container and return the same container of results."""
+    if type(value) in LEAF_TYPES:
+        return function(value)
+    if type(value) is tuple:
+        return tuple([map_leaves(function, item) for item in value])
+    leaves, _, rebuild = flatten(value)
+    return rebuild([function(leaf) for leaf in leaves])
