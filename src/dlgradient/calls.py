@@ -273,7 +273,8 @@ def _general(op: Any) -> Callable[..., Any]:
 
     def call(*args: Any, **given: Any) -> Any:
         if len(args) != arity:
-            raise _wrong_arity(op, len(args))
+            given = _by_position(op, args, given)
+            args = args[:arity]
         if given or required:
             params = _checked_params(op, accepted, required, given)
         else:
@@ -410,12 +411,18 @@ def _sequence(op: Any, arrays: Any) -> tuple[Any, ...]:
         ) from error
 
 
-def _wrong_arity(op: Any, count: int) -> UnknownKeywordError:
-    return UnknownKeywordError(
-        f"{op.name}: takes {len(op.operands)} positional arguments ({', '.join(op.operands)}), "
-        f"{count} were given; its options are keywords"
-        + (f": {', '.join(op.params)}" if op.params else "")
-    )
+def _by_position(op: Any, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any]:
+    """Static parameters that stand behind the operands, added to those given by name."""
+    extra = args[len(op.operands) :]
+    named = dict(zip(op.positional, extra, strict=False))
+    if len(args) < len(op.operands) or len(extra) > len(named) or named.keys() & given.keys():
+        positional = ", ".join((*op.operands, *op.positional))
+        raise UnknownKeywordError(
+            f"{op.name}: takes {positional} by position, {len(args)} arguments were given"
+            + (f" and {', '.join(given)} by name" if given else "")
+            + f"; its keywords are {', '.join(op.params) or 'none'}"
+        )
+    return {**named, **given}
 
 
 def _checked_params(
