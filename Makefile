@@ -1,0 +1,92 @@
+# `make demo` and `make test` each work as the only command in a fresh checkout: they make their own
+# environment in .venv and install nothing outside the checkout.
+
+PYTHON ?= python3
+WORKERS ?= auto
+DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
+
+BIN := .venv/bin
+ENV := .venv/.installed
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types pytest format mutate bench docs test-oldest clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(ENV) ## Run the examples; their pictures go to demo_output/
+	@mkdir -p demo_output
+	@set -e; for name in $(DEMOS); do \
+	  printf '\n== examples/%s.py\n' "$$name"; \
+	  MPLBACKEND=Agg $(BIN)/python examples/$$name.py; \
+	done
+
+# In this order also under `make -j`: a formatting slip is reported before the long tests start.
+test: ## Format, lint, types, then all tests in parallel
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory pytest
+
+lint: $(ENV) ## Check formatting and lint
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(ENV) ## Check the types of src, strictly
+	$(BIN)/mypy --strict src
+
+# The parallelism is in the workers: a BLAS with threads of its own in each only slows them down.
+pytest test-oldest mutate: export OMP_NUM_THREADS = 1
+pytest test-oldest mutate: export OPENBLAS_NUM_THREADS = 1
+pytest test-oldest mutate: export MKL_NUM_THREADS = 1
+
+pytest: $(ENV) ## Run the tests only (WORKERS=2 sets their number, ARGS='-k name' is passed on)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+format: $(ENV) ## Format the code and fix what ruff can fix
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+mutate: $(ENV) ## Mutation testing of the rule files
+	$(BIN)/python tools/mutate.py
+
+bench: .venv-bench/.installed ## Measure against torch, jax and autograd, in .venv-bench
+	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
+docs: .venv-docs/.installed ## Build the documentation into site/
+	.venv-docs/bin/mkdocs build --quiet --site-dir site
+
+test-oldest: .venv-oldest/.installed ## Run the tests with the oldest supported dependencies
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+clean: ## Remove environments, caches and everything that was built
+	rm -rf .venv .venv-bench .venv-docs .venv-oldest demo_output site dist build
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests examples benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} + \
+	  2>/dev/null || true
+
+# A change of pyproject.toml brings every environment up to date at its next use.
+$(ENV): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python $(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+# Torch's CPU build: where pip would choose a larger one, point it to another index, for example with
+# PIP_EXTRA_INDEX_URL, before `make bench`.
+.venv-bench/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python $(PIP_INSTALL) torch==2.13.0
+	.venv-bench/bin/python $(PIP_INSTALL) --editable '.[bench]'
+	@touch $@
+
+.venv-docs/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python $(PIP_INSTALL) --editable '.[docs]'
+	@touch $@
+
+.venv-oldest/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python $(PIP_INSTALL) --editable '.[test]' \
+	  'numpy==2.1.*' 'scipy==1.14.*' 'optree==0.17.*'
+	@touch $@

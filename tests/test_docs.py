@@ -1,0 +1,115 @@
+"""Every example that a reader can see is executed: docstrings, README and docs pages.
+
+A block in a Markdown file is run when its language is `python` or `pycon`. The blocks of one file
+follow each other in one namespace. A block with `>>>` prompts is a doctest, whose output is
+compared; any other block is only run.
+"""
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src" / "dlgradient"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+BLOCK = re.compile(
+    r"^(?P<indent> *)```(?:python|pycon)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
+LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
+
+
+def namespace() -> dict[str, Any]:
+    return {"dl": dl, "np": np, "__name__": "__main__"}
+
+
+def run_prompts(text: str, scope: dict[str, Any], name: str, path: Path, line: int) -> None:
+    """Run the `>>>` examples of `text` in `scope`; `line` is where it starts, from zero."""
+    test = doctest.DocTestParser().get_doctest(text, scope, name, str(path), line)
+    test.globs = scope  # the parser made a copy, in which later blocks would see nothing
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(
+        test, out=report.append, clear_globs=False
+    )
+    assert not result.failed, "".join(report)
+
+
+def strings(path: Path) -> list[tuple[int, str]]:
+    """Line and text of the strings with examples in a source file.
+
+    They are read from the source, since what a declarer or a decorator makes of a function may
+    hide its docstring from `doctest`.
+    """
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ">>> " in node.value
+    ]
+
+
+SOURCES = [path for path in sorted(SRC.rglob("*.py")) if strings(path)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SRC)))
+def test_docstrings(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    dotted = ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__")
+    inside = vars(importlib.import_module(dotted))  # for the examples of what is not public
+    for line, text in strings(path):
+        run_prompts(text, {**inside, **namespace()}, f"{path.stem}, line {line}", path, line - 1)
+
+
+def test_docstrings_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = {inspect.cleandoc(text) for path in SOURCES for _, text in strings(path)}
+    for name in dl.__all__:
+        text = inspect.getdoc(getattr(dl, name)) or ""
+        if ">>> " in text and text not in written:
+            run_prompts(text, namespace(), f"dl.{name}", SRC / "__init__.py", 0)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = path.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    scope = namespace()
+    for block in BLOCK.finditer(page):
+        code = dedent(block["code"])
+        line = page.count("\n", 0, block.start("code"))
+        if ">>> " in code:
+            run_prompts(code, scope, f"{path.name}, line {line}", path, line)
+        else:
+            exec(compile("\n" * line + code, str(path), "exec"), scope)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_links_lead_to_files(path: Path) -> None:
+    links = LINK.findall(path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_an_example_with_the_wrong_output_fails() -> None:
+    with pytest.raises(AssertionError, match=r"Expected:\s+3\s+Got:\s+2"):
+        run_prompts(">>> 1 + 1\n3\n", {}, "wrong", Path(__file__), 0)
+
+
+def test_blocks_of_a_page_are_found() -> None:
+    page = (
+        "```python\nx = 1\n```\n```text\nno\n```\n1. item\n\n   ```pycon\n   >>> x\n   1\n   ```\n"
+    )
+    assert [dedent(block["code"]) for block in BLOCK.finditer(page)] == ["x = 1\n", ">>> x\n1\n"]
