@@ -5,3 +5,4 @@ from dlgradient.trace import dlfeval
 from dlgradient.gradient import dlgradient, dlvjp
 from dlgradient.ops.elementwise import *
 from dlgradient.ops.reduce import *
+from dlgradient.derivatives import dljvp

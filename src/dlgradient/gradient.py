@@ -249,22 +249,30 @@ def reverse(
     order = between(root, variables)
     stale = [n for n in order if n.kept is None]
     if stale:
-        recompute(stale)
+        evaluate(stale)
     walk = _Walk(order, traced=traced, real=real)
-    walk.cotangents[root] = seed
+    cotangents = walk.cotangents
+    cotangents[root] = seed
     wanted = set(variables)
     found: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
         for node in reversed(order):
-            g = walk.take(node)
+            if walk.pending:
+                walk.gather(node)
+            g = cotangents.pop(node, None)
             if g is None:
                 continue
             if node in wanted:
                 found[node] = g
-            if node.op is not None:
-                walk.visit(node, g, shared=node in found)
-                if not retain and node.kept:
-                    node.kept = None
+            op = node.op
+            if op is None:
+                continue
+            if op.joint is not None:
+                walk.visit_joint(node, g)
+            elif not op.indexing or node in wanted or not walk.visit_indexing(node, g):
+                walk.visit(node, g)
+            if not retain and node.kept:
+                node.kept = None
     return found
 
 
@@ -311,49 +319,53 @@ class _Walk:
         # Traced cotangents of indexing, collected until their node is visited.
         self.pending: dict[Node, list[tuple[Any, Any]]] = {}
 
-    def take(self, node: Node) -> Any:
-        """Return the whole cotangent of a node, and forget it."""
-        g = self.cotangents.pop(node, None)
-        if self.pending and node in self.pending:
-            entries = self.pending.pop(node)
-            scattered = FUNCTIONS["scatter"](
-                [value for _, value in entries],
-                keys=tuple(key for key, _ in entries),
-                shape=node.shape,
-            )
-            g = scattered if g is None else g + scattered
-        return g
+    def gather(self, node: Node) -> None:
+        """Add what indexing sent to `node` to its cotangent, by one operation."""
+        entries = self.pending.pop(node, None)
+        if entries is None:
+            return
+        keys = tuple([key for key, _ in entries])
+        values = [value for _, value in entries]
+        total = FUNCTIONS["scatter"](values, keys=keys, shape=node.shape)
+        before = self.cotangents.get(node)
+        self.cotangents[node] = total if before is None else before + total
 
-    def visit(self, node: Node, g: Any, *, shared: bool) -> None:
-        """Hand the cotangent of a node to its parents."""
+    def visit(self, node: Node, g: Any) -> None:
+        """Hand the cotangent of a node to its parents, by one rule for each."""
         op = node.op
-        parents = node.parents
-        if op.joint is not None:
-            rule = op.joint
-            pulled = rule.pull_traced(node, g) if self.traced else rule.pull(node, g)
-            for parent, c in zip(parents, pulled, strict=True):
-                if c is not None and type(parent) is Node and parent in self.needed:
-                    self.add(node, parent, c)
-            return
-        if op.indexing and not shared and self._visit_indexing(node, g):
-            return
-        holomorphic = op.kind == "elementwise" and node.dtype.kind == "c"
-        masked = node in self.flagged and op.kind == "elementwise"
-        for parent, rule in zip(parents, op.by_position, strict=True):
-            if type(parent) is not Node or parent not in self.needed:
+        needed, traced, cotangents = self.needed, self.traced, self.cotangents
+        pointwise = op.kind == "elementwise"
+        holomorphic = pointwise and node.dtype.kind == "c"
+        flagged = node in self.flagged
+        for parent, rule in zip(node.parents, op.by_position, strict=True):
+            if type(parent) is not Node or parent not in needed or rule is None:
                 continue
-            if rule is None:
-                continue
-            pull = rule.pull_traced if self.traced else rule.pull
-            if holomorphic:
-                c = _conj(pull(node, _conj(g)))
+            pull = rule.pull_traced if traced else rule.pull
+            c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
+            if flagged:
+                self.flagged.add(parent)
+                if pointwise:
+                    c = _keep_zeros(c, g)
+            elif op.masks:
+                self.flagged.add(parent)
+            # The commonest case of `add`, without a call.
+            if parent in cotangents or c.shape != parent.shape or c.dtype is not parent.dtype:
+                self.add(node, parent, c)
             else:
-                c = pull(node, g)
-            if masked:
-                c = _keep_zeros(c, g)
-            self.add(node, parent, c)
+                cotangents[parent] = c
 
-    def _visit_indexing(self, node: Node, g: Any) -> bool:
+    def visit_joint(self, node: Node, g: Any) -> None:
+        """Hand the cotangent of a node to its parents, by one rule for all of them."""
+        rule = node.op.joint
+        pulled = rule.pull_traced(node, g) if self.traced else rule.pull(node, g)
+        flag = node.op.masks or node in self.flagged
+        for parent, c in zip(node.parents, pulled, strict=True):
+            if c is not None and type(parent) is Node and parent in self.needed:
+                if flag:
+                    self.flagged.add(parent)
+                self.add(node, parent, c)
+
+    def visit_indexing(self, node: Node, g: Any) -> bool:
         """Cotangents of ``x[key]`` and of ``x[key] = v``, in place; False where that cannot be."""
         parent = node.parents[0]
         if node.op.indexing == "get":
@@ -365,6 +377,7 @@ class _Walk:
             return True
         if node not in self.owned or type(parent) is not Node or node.dtype is not parent.dtype:
             return False
+        self.flagged.add(parent)
         value = node.parents[1]
         if type(value) is Node and value in self.needed:
             c = node.op.by_position[1].pull(node, g)
@@ -394,8 +407,6 @@ class _Walk:
         """Add `c`, which the rule of `node` made, to the cotangent of `parent`."""
         if c.shape != parent.shape or c.dtype is not parent.dtype:
             c = project(c, parent.shape, parent.dtype, real=self.real, name=node.op.name)
-        if node.op.masks or node in self.flagged:
-            self.flagged.add(parent)
         before = self.cotangents.get(parent)
         if before is None:
             self.cotangents[parent] = c
@@ -422,12 +433,25 @@ def _keep_zeros(c: Any, g: Any) -> Any:
 # -- values that were dropped --------------------------------------------------------------------
 
 
-def recompute(stale: Iterable[Node]) -> None:
-    """Give nodes whose values were dropped their values again, from what their ancestors hold."""
-    values: dict[Node, Any] = {}
-    seen = set(stale)
-    stack = list(seen)
-    uses: dict[Node, int] = {}
+def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, Any]:
+    """Give nodes whose values were dropped their values again, from what their ancestors hold.
+
+    Parameters
+    ----------
+    stale : iterable of Node
+        Nodes to fill.
+    wanted : iterable of Node
+        Nodes whose own values are returned.
+
+    Returns
+    -------
+    dict
+        The values of the nodes in `wanted`. Any other value is freed after its last use.
+    """
+    stale, wanted = set(stale), set(wanted)
+    uses: dict[Node, int] = dict.fromkeys(wanted, 1)
+    seen = stale | wanted
+    stack = [n for n in seen if n in stale or held_value(n) is None]
     while stack:
         for parent in stack.pop().parents:
             if type(parent) is not Node:
@@ -437,11 +461,13 @@ def recompute(stale: Iterable[Node]) -> None:
                 seen.add(parent)
                 if held_value(parent) is None:
                     stack.append(parent)
+    values: dict[Node, Any] = {}
     for node in sorted(seen, key=_sequence):
         value = held_value(node)
-        if value is None:
+        if value is None or node in stale:
             operands = [values[p] if type(p) is Node else p for p in node.parents]
-            value = apply_kernel(node.op, operands, node.params)
+            if value is None:
+                value = apply_kernel(node.op, operands, node.params)
             if node.kept is None:
                 node.kept = kept_values(node.op, node.parents, operands, value, node.op.needs)
             for parent in node.parents:
@@ -451,6 +477,7 @@ def recompute(stale: Iterable[Node]) -> None:
                         del values[parent]
         if uses.get(node):
             values[node] = value
+    return values
 
 
 def held_value(node: Node) -> Any:

@@ -23,7 +23,7 @@ from dlgradient.array import dlarray
 from dlgradient.calls import open_node, tick, wrap
 from dlgradient.errors import NotDlarrayError
 
-__all__ = ["Node", "Trace", "current_trace", "dlfeval"]
+__all__ = ["Node", "Trace", "current_trace", "dlfeval", "variable"]
 
 # Smaller raw operands are copied; larger ones that own their memory are locked instead.
 _COPY_BYTES = 1 << 16
@@ -113,13 +113,8 @@ def _unchangeable(array: Any) -> bool:
     return True
 
 
-def leaf(array: Any, trace: Trace) -> Any:
-    """Return a traced dlarray of the same value; integers, and what is traced, stay as they are."""
-    if open_node(array) is not None:
-        return array
-    value = array._value
-    if value.dtype.kind in "iu":
-        return array
+def variable(value: Any, trace: Trace) -> Node:
+    """Return a node without an operation: where a derivative ends."""
     node = object.__new__(Node)
     node.op = None
     node.parents = ()
@@ -129,7 +124,17 @@ def leaf(array: Any, trace: Trace) -> Any:
     node.trace = trace
     node.shape = value.shape
     node.dtype = value.dtype
-    return wrap(value, node, array._format)
+    return node
+
+
+def leaf(array: Any, trace: Trace) -> Any:
+    """Return a traced dlarray of the same value; integers, and what is traced, stay as they are."""
+    if open_node(array) is not None:
+        return array
+    value = array._value
+    if value.dtype.kind in "iu":
+        return array
+    return wrap(value, variable(value, trace), array._format)
 
 
 def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

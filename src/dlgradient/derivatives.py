@@ -1,0 +1,264 @@
+"""Derivatives built on the trace and on `gradient.py`: forward mode.
+
+`dljvp` pushes a tangent along the recorded graph, from the variables up the sequence numbers to the
+value. What a node does with the tangents of its operands follows from its one rule:
+
+* elementwise: the differential itself;
+* linear: the operation, applied to the tangents;
+* multilinear: the operation with one operand replaced, summed;
+* general: the declared jvp; where there is none, the vjp is pulled back: it is linear in its
+  cotangent, and the adjoint of that linear map is the jvp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient import tree
+from dlgradient.array import dlarray
+from dlgradient.calls import FUNCTIONS, open_node, unknown_keyword, wrap
+from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.gradient import between, checked_traced, evaluate, reverse
+from dlgradient.project import project
+from dlgradient.rules import Rule
+from dlgradient.trace import Node, variable
+
+__all__ = ["dljvp"]
+
+
+def dljvp(
+    y: Any,
+    xs: Any,
+    tangents: Any,
+    /,
+    *,
+    enable_higher_derivatives: bool | None = None,
+    **unknown: Any,
+) -> Any:
+    """Jacobian-vector product: the derivative of `y` along a direction of the variables.
+
+    Call it inside a function that `dlfeval` evaluates. The cost is about that of the function,
+    whatever the number of variables; values that the trace keeps stay.
+
+    Parameters
+    ----------
+    y : dlarray
+        Traced, real or complex, of any shape.
+    xs : dlarray or container of dlarrays
+        Variables, traced.
+    tangents : dlarray, array_like or container
+        Direction, with the structure and shapes of `xs`.
+    enable_higher_derivatives : bool, optional
+        Trace the computation, so that its result can be differentiated again. The default is
+        false.
+
+    Returns
+    -------
+    dlarray
+        Σ ∂y/∂xᵢ tangentᵢ, with the shape, dtype and format of `y`; zeros if it depends on none.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If a tangent has not the shape of its variable.
+    ComplexValueError
+        If the tangent of a real variable is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> def directional(x):
+    ...     return dl.dljvp(x**2, x, [1.0, 10.0])
+    >>> dl.dlfeval(directional, dl.dlarray([3.0, 4.0]))
+    1×2 dlarray
+    [ 6. 80.]
+    """
+    if unknown:
+        raise unknown_keyword("dljvp", next(iter(unknown)), ("enable_higher_derivatives",))
+    root = checked_traced("dljvp", "y", y)
+    leaves, paths, _ = tree.flatten(xs, "xs")
+    nodes = [checked_traced("dljvp", path, x) for path, x in zip(paths, leaves, strict=True)]
+    if tree.is_leaf(xs):
+        directions = [tangents]
+    else:
+        directions, directions_paths, _ = tree.flatten(tangents, "xs")
+        if directions_paths != paths:
+            raise InvalidArgumentError(
+                f"dljvp: tangents must have the structure of xs; xs has {paths}, tangents has "
+                f"{[p.replace('xs', 'tangents', 1) for p in directions_paths]}"
+            )
+    traced = bool(enable_higher_derivatives)
+    seeds: dict[Node, Any] = {}
+    for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):
+        t = _checked_tangent(path, x, direction, traced)
+        seeds[node] = t if node not in seeds else seeds[node] + t
+    result = forward(root, seeds, traced=traced)
+    if result is None:
+        return wrap(np.zeros(y.shape, y.dtype)[()], None, y._format)
+    if type(result) is dlarray:
+        return wrap(result._value, result._node, y._format)
+    return wrap(result, None, y._format)
+
+
+def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
+    """Tangent with the dtype of its variable: a dlarray if it is traced further, else raw."""
+    t = direction if type(direction) is dlarray else dlarray(direction)
+    if t.shape != x.shape:
+        raise ShapeMismatchError(
+            f"dljvp: the tangent of {path} has shape {t.shape}, the variable has {x.shape}"
+        )
+    if t.dtype.kind == "c" and x.dtype.kind != "c":
+        raise ComplexValueError(
+            f"dljvp: the tangent of {path} is {t.dtype}, the variable is {x.dtype}; a real "
+            "variable moves along real directions only"
+        )
+    if t.dtype != x.dtype and x.dtype.kind != "b":
+        t = FUNCTIONS["astype"](t, dtype=x.dtype)
+    return wrap(t._value, open_node(t)) if traced else t._value
+
+
+def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
+    """Return the tangent of `root`, given those of the variables; None if it depends on none."""
+    order = between(root, seeds)
+    values = _operand_values(order, seeds)
+    tangents: dict[Node, Any] = {}
+    with np.errstate(all="ignore"):
+        for node in order:
+            t = seeds.get(node)
+            if node.op is not None:
+                pushed = _push(node, tangents, values, traced=traced)
+                t = pushed if t is None else (t if pushed is None else t + pushed)
+            if t is not None:
+                tangents[node] = t
+    return tangents.get(root)
+
+
+def _operand_values(order: Sequence[Node], seeds: dict[Node, Any]) -> dict[Node, Any]:
+    """Values of operands that a push needs; what was dropped, or never kept, is computed again."""
+    wanted: list[Node] = []
+    stale: list[Node] = []
+    for node in order:
+        op = node.op
+        if op is None or node in seeds and not node.parents:
+            continue
+        if op.kind in ("multilinear", "general"):
+            wanted += [p for p in node.parents if type(p) is Node]
+            if op.kind == "general":
+                wanted.append(node)
+        if node.kept is None:
+            stale.append(node)
+    return evaluate(stale, wanted) if wanted or stale else {}
+
+
+def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, traced: bool) -> Any:
+    """Tangent of a node from those of its parents; None if none of them has one."""
+    given = [tangents.get(p) if type(p) is Node else None for p in node.parents]
+    if all(t is None for t in given):
+        return None
+    op = node.op
+    if op.kind == "elementwise":
+        parts = [
+            _apply(rule, node, t, traced=traced)
+            for rule, t in zip(op.by_position, given, strict=True)
+            if t is not None and rule is not None
+        ]
+    elif op.kind == "linear":
+        parts = [_call(op, _filled(node.parents, given), node.params)]
+    elif op.kind == "multilinear":
+        operands = [_operand(p, values, traced=traced) for p in node.parents]
+        parts = [
+            _call(op, [*operands[:i], t, *operands[i + 1 :]], node.params)
+            for i, t in enumerate(given)
+            if t is not None
+        ]
+    else:
+        parts = _push_general(node, given, values, traced=traced)
+    if not parts:
+        return None
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    if total.shape != node.shape:
+        total = FUNCTIONS["broadcast_to"](total, shape=node.shape)
+    if total.dtype != node.dtype and total.dtype.kind != "c":
+        total = FUNCTIONS["astype"](total, dtype=node.dtype)
+    return total
+
+
+def _apply(rule: Rule, node: Node, t: Any, *, traced: bool) -> Any:
+    return rule.pull_traced(node, t) if traced else rule.pull(node, t)
+
+
+def _call(op: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
+    if op.indexing == "get":
+        return op.call(operands[0], params["key"])
+    return op.call(operands, **params) if op.variadic else op.call(*operands, **params)
+
+
+def _operand(parent: Any, values: dict[Node, Any], *, traced: bool) -> Any:
+    if type(parent) is not Node:
+        return parent
+    return wrap(values[parent], parent) if traced else values[parent]
+
+
+def _filled(parents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+    """Tangents of all operands: zeros where there is none."""
+    return [
+        np.zeros(np.shape(p), p.dtype if hasattr(p, "dtype") else np.result_type(p))[()]
+        if t is None
+        else t
+        for p, t in zip(parents, given, strict=True)
+    ]
+
+
+def _push_general(
+    node: Node, given: Sequence[Any], values: dict[Node, Any], *, traced: bool
+) -> list[Any]:
+    """Declared jvps; operands without one together by pulling the vjp back."""
+    op = node.op
+    full = _with_all_values(node, values)
+    parts = []
+    rest = list(given)
+    for i, name in enumerate(op.operands):
+        if given[i] is not None and name in op.jvps:
+            parts.append(_apply(op.jvps[name], full, given[i], traced=traced))
+            rest[i] = None
+    if any(t is not None for t in rest):
+        parts += _pulled_back(full, rest, traced=traced)
+    return parts
+
+
+def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
+    """Return the same node with every operand and the result kept, whatever its vjp needs."""
+    full = object.__new__(Node)
+    for slot in Node.__slots__:
+        setattr(full, slot, getattr(node, slot))
+    operands = [values[p] if type(p) is Node else p for p in node.parents]
+    full.kept = (*operands, values[node])
+    return full
+
+
+def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]:
+    """Jvp without a rule: the vjp is linear in its cotangent; its adjoint is the jvp."""
+    op = node.op
+    cotangent = variable(np.zeros(node.shape, node.dtype)[()], node.trace)
+    g = wrap(cotangent.kept[0], cotangent)  # type: ignore[index]
+    if op.joint is not None:
+        pulled = op.joint.pull_traced(node, g)
+    else:
+        pulled = [
+            rule.pull_traced(node, g) if rule is not None and t is not None else None
+            for rule, t in zip(op.by_position, given, strict=True)
+        ]
+    parts = []
+    for parent, c, t in zip(node.parents, pulled, given, strict=True):
+        if t is None or type(c) is not dlarray or c._node is None:
+            continue
+        c = project(c, parent.shape, parent.dtype, real=True, name=op.name)
+        back = reverse(c._node, t, [cotangent], retain=True, traced=traced, real=True)
+        if cotangent in back:
+            parts.append(back[cotangent])
+    return parts
