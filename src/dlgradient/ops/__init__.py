@@ -5,14 +5,35 @@ standard; called with raw arrays only, a function is its NumPy kernel.
 """
 
 from dlgradient.ops import (
+    arithmetic,
+    casting,
+    choice,
     complex,
     create,
-    elementwise,
+    exponential,
     index,
+    join,
     linalg,
     logical,
     reduce,
+    rounding,
     shape,
+    trigonometry,
 )
 
-__all__ = ["complex", "create", "elementwise", "index", "linalg", "logical", "reduce", "shape"]
+__all__ = [
+    "arithmetic",
+    "casting",
+    "choice",
+    "complex",
+    "create",
+    "exponential",
+    "index",
+    "join",
+    "linalg",
+    "logical",
+    "reduce",
+    "rounding",
+    "shape",
+    "trigonometry",
+]
