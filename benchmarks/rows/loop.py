@@ -1,0 +1,152 @@
+"""An explicit Euler method written with scalar indices in a Python loop.
+
+The system is x_i' = x_(i-1), n states, a few steps; y is the sum of the squared end states. Two
+ways a user writes it: a list of scalars, stacked at the end, and assignment of elements.
+A reverse walk that makes an array of n zeros for each read element costs O(n²) here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import torch
+from harness import agreement
+from harness.contestants import Maker, ours, with_autograd, with_torch
+from harness.result import OURS, Detail, Result, Target, with_unit
+from harness.timing import interleaved
+
+import dlgradient as dl
+from rows import Context
+
+STEPS = 4
+H = 0.1
+SIZE = 1000
+SIZES = (250, 500, 1000, 2000)
+LIST, ASSIGN = "list of scalars", "assignment"
+
+
+def _listed(stack: Callable[[Any], Any], n: int) -> Callable[[Any], Any]:
+    def fun(x: Any) -> Any:
+        state = [x[i] for i in range(n)]
+        for _ in range(STEPS):
+            state = [state[0]] + [state[i] + H * state[i - 1] for i in range(1, n)]
+        end = stack(state)
+        return (end * end).sum()
+
+    return fun
+
+
+def _assigned(zeros: Callable[[int], Any], n: int) -> Callable[[Any], Any]:
+    def fun(x: Any) -> Any:
+        for _ in range(STEPS):
+            new = zeros(n)
+            new[0] = x[0]
+            for i in range(1, n):
+                new[i] = x[i] + H * x[i - 1]
+            x = new
+        return (x * x).sum()
+
+    return fun
+
+
+def _by_hand(start: Any, n: int) -> Maker:
+    """Forward and adjoint loops over the elements, in place."""
+
+    def call() -> Any:
+        x = start.copy()
+        for _ in range(STEPS):
+            for i in range(n - 1, 0, -1):
+                x[i] += H * x[i - 1]
+        y = (x * x).sum()
+        g = 2 * x
+        for _ in range(STEPS):
+            for i in range(1, n):
+                g[i - 1] += H * g[i]
+        return y, g
+
+    return lambda: call
+
+
+def makers(n: int, *, autograd: bool = False) -> dict[str, Maker]:
+    """Return the contestants for `n` states; a way of writing is part of the name."""
+    start = np.random.default_rng(3).standard_normal(n)
+    contestants = {
+        f"{OURS}, {LIST}": ours(_listed(dl.stack, n), start),
+        f"{OURS}, {ASSIGN}": ours(_assigned(lambda n: dl.dlarray(np.zeros(n)), n), start),
+        f"torch, {LIST}": with_torch(_listed(torch.stack, n), start),
+        f"torch, {ASSIGN}": with_torch(
+            _assigned(lambda n: torch.zeros(n, dtype=torch.float64), n), start
+        ),
+        "numpy": _by_hand(start, n),
+    }
+    if autograd:
+        contestants[f"autograd, {LIST}"] = with_autograd(_listed(anp.array, n), start)
+    return contestants
+
+
+def _times(context: Context) -> dict[int, dict[str, float]]:
+    sizes = SIZES[:-1] if context.quick else SIZES
+    contestants = {n: makers(n, autograd=n <= SIZE) for n in sizes}
+    for n in sizes:
+        agreement.check(contestants[n])
+    calls = {f"{name}|{n}": make() for n in sizes for name, make in contestants[n].items()}
+    # All sizes in one interleaved run, so that a disturbance does not bend the curve.
+    best = interleaved(
+        calls,
+        budget=context.seconds(60),
+        rounds=(2 if context.quick else 3, 50),
+        report=context.report,
+    )
+    return {n: {name: best[f"{name}|{n}"] for name in contestants[n]} for n in sizes}
+
+
+def growth(times: dict[int, float]) -> float:
+    """Return the exponent p of time ~ n^p, by least squares over all sizes."""
+    return float(np.polyfit(np.log(list(times)), np.log(list(times.values())), 1)[0])
+
+
+def run(context: Context) -> Result:
+    """Value and gradient of an Euler loop with scalar indices."""
+    times = _times(context)
+    names = list(times[min(times)])
+    curves = {
+        name: {n: column[name] for n, column in times.items() if name in column} for name in names
+    }
+    at = times[SIZE]
+    best = {who: min(v for k, v in at.items() if k.startswith(who)) for who in (OURS, "torch")}
+    figures = best | {"autograd": at[f"autograd, {LIST}"], "numpy": at["numpy"]}
+    result = Result(
+        "indexed loop",
+        f"explicit Euler of x_i' = x_(i-1), n = {SIZE}, {STEPS} steps, scalar indices; "
+        "the faster way of writing it for each",
+        "s",
+        figures,
+    )
+    curve = {way: curves[f"{OURS}, {way}"] for way in (LIST, ASSIGN)}
+    worst = max(growth(c) for c in curve.values())
+    result.targets.append(Target("linear: time ~ n^p, p ≤ 1.1", f"p = {worst:.2f}", worst <= 1.1))
+    for way in (LIST, ASSIGN):
+        ratio = curve[way][SIZE] / at[f"torch, {way}"]
+        result.targets.append(Target(f"under torch, {way}", f"{ratio:.2f}x torch", ratio < 1))
+    result.details.append(
+        Detail(
+            "Time by number of states, and exponent p of time ~ n^p",
+            ["contestant", *[f"n = {n}" for n in times], "p"],
+            [
+                [
+                    name,
+                    *[with_unit(c[n], "s") if n in c else "-" for n in times],
+                    f"{growth(c):.2f}",
+                ]
+                for name, c in curves.items()
+            ],
+        )
+    )
+    result.notes.append(
+        "jax does not take part: thousands of unrolled scalar operations take it minutes to trace "
+        "and compile; autograd has no assignment."
+    )
+    return result

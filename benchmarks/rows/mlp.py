@@ -1,0 +1,254 @@
+"""Multilayer perceptrons: a small one, and a training step of one of ordinary size."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import autograd
+import autograd.numpy as anp
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from harness import agreement
+from harness.contestants import Maker, ours, with_autograd, with_jax, with_torch
+from harness.result import OURS, Result
+from harness.timing import interleaved
+
+import dlgradient as dl
+from rows import Context
+
+Arrays = list[np.ndarray[Any, Any]]
+
+
+def weights(sizes: tuple[int, ...], dtype: Any, seed: int = 0) -> Arrays:
+    """Return weights and biases, one after the other, for layers of these sizes."""
+    rng = np.random.default_rng(seed)
+    params = []
+    for n, m in itertools.pairwise(sizes):
+        params += [
+            (rng.standard_normal((n, m)) * np.sqrt(2 / n)).astype(dtype),
+            np.full(m, 0.01, dtype),
+        ]
+    return params
+
+
+# -- small MLP: 32-64-4 with a batch of 64 -------------------------------------------------------
+
+
+def _small_data() -> tuple[Any, Any, Arrays]:
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((64, 32)), rng.standard_normal((64, 4)), weights((32, 64, 4), "f8")
+
+
+def _small_loss(xp: Any, X: Any, T: Any) -> Callable[[Any], Any]:
+    def loss(params: Any) -> Any:
+        W1, b1, W2, b2 = params
+        return xp.mean((xp.tanh(X @ W1 + b1) @ W2 + b2 - T) ** 2)
+
+    return loss
+
+
+def small_makers() -> dict[str, Maker]:
+    """Return the contestants of the small network."""
+    X, T, params = _small_data()
+
+    def by_hand() -> Any:
+        W1, b1, W2, b2 = params
+        h = X @ W1
+        h += b1
+        np.tanh(h, out=h)
+        r = h @ W2
+        r += b2
+        r -= T
+        y = (r * r).mean()
+        r *= 2 / r.size
+        d = r @ W2.T
+        d *= 1 - h * h
+        return y, X.T @ d, d.sum(axis=0), h.T @ r, r.sum(axis=0)
+
+    return {
+        OURS: ours(_small_loss(dl, dl.dlarray(X), dl.dlarray(T)), params),
+        "torch": with_torch(_small_loss(torch, torch.tensor(X), torch.tensor(T)), params),
+        "jax": with_jax(_small_loss(jnp, jnp.asarray(X), jnp.asarray(T)), params, jit=False),
+        "jax.jit": with_jax(_small_loss(jnp, jnp.asarray(X), jnp.asarray(T)), params, jit=True),
+        "autograd": with_autograd(_small_loss(anp, X, T), params),
+        "numpy": lambda: by_hand,
+    }
+
+
+def small(context: Context) -> Result:
+    """Loss and gradient of a small network, float64."""
+    makers = small_makers()
+    agreement.check(makers)
+    figures = interleaved(
+        {name: make() for name, make in makers.items()},
+        budget=context.seconds(10),
+        report=context.report,
+    )
+    result = Result("small MLP", "64×32-64-4, tanh, float64, loss and gradient", "s", figures)
+    result.ask("torch", 1, "not above torch")
+    return result
+
+
+# -- MLP step: 784-512-512-10 with a batch of 128, SGD -------------------------------------------
+
+SIZES = (784, 512, 512, 10)
+BATCH = 128
+RATE = np.float32(1e-3)
+
+
+def _step_data() -> tuple[Any, Any, Any, Arrays]:
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((BATCH, SIZES[0]), dtype=np.float32)
+    classes = rng.integers(0, SIZES[-1], BATCH)
+    onehot = np.zeros((BATCH, SIZES[-1]), np.float32)
+    onehot[np.arange(BATCH), classes] = 1
+    return X, classes, onehot, weights(SIZES, "f4")
+
+
+def _step_loss(xp: Any, X: Any, onehot: Any) -> Callable[[Any], Any]:
+    """Loss in the functions that NumPy's relatives share."""
+
+    def loss(params: Any) -> Any:
+        W1, b1, W2, b2, W3, b3 = params
+        h = xp.maximum(X @ W1 + b1, 0)
+        h = xp.maximum(h @ W2 + b2, 0)
+        z = h @ W3 + b3
+        z = z - xp.max(z, axis=1, keepdims=True)
+        return xp.mean(xp.log(xp.sum(xp.exp(z), axis=1)) - xp.sum(z * onehot, axis=1))
+
+    return loss
+
+
+def _ours(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
+    def fun(params: Any) -> Any:
+        W1, b1, W2, b2, W3, b3 = params
+        h = dl.maximum(X @ W1 + b1, 0)
+        h = dl.maximum(h @ W2 + b2, 0)
+        z = h @ W3 + b3
+        z = z - dl.max(z, axis=1, keepdims=True)
+        loss = dl.mean(dl.log(dl.sum(dl.exp(z), axis=1)) - dl.sum(z * onehot, axis=1))
+        return loss, dl.dlgradient(loss, params)
+
+    state = [dl.dlarray(p) for p in params]
+
+    def call() -> Any:
+        loss, gradient = dl.dlfeval(fun, state)
+        state[:] = [p - RATE * g for p, g in zip(state, gradient, strict=True)]
+        return loss, state
+
+    return call
+
+
+def _torch_step(X: Any, classes: Any, params: Arrays) -> Callable[[], Any]:
+    X, classes = torch.tensor(X), torch.tensor(classes)
+    state = [torch.tensor(p, requires_grad=True) for p in params]
+    rate = float(RATE)
+
+    def call() -> Any:
+        W1, b1, W2, b2, W3, b3 = state
+        h = torch.relu(torch.addmm(b1, X, W1))
+        h = torch.relu(torch.addmm(b2, h, W2))
+        loss = torch.nn.functional.cross_entropy(torch.addmm(b3, h, W3), classes)
+        gradient = torch.autograd.grad(loss, state)
+        with torch.no_grad():
+            for p, g in zip(state, gradient, strict=True):
+                p.sub_(g, alpha=rate)
+        return loss, state
+
+    return call
+
+
+def _jax_step(transform: Callable[[Any], Any], X: Any, onehot: Any, params: Arrays) -> Any:
+    fun = jax.value_and_grad(_step_loss(jnp, jnp.asarray(X), jnp.asarray(onehot)))
+
+    @transform
+    def step(params: Any) -> Any:
+        loss, gradient = fun(params)
+        return loss, [p - RATE * g for p, g in zip(params, gradient, strict=True)]
+
+    state = [jnp.asarray(p) for p in params]
+
+    def call() -> Any:
+        loss, state[:] = step(state)
+        return jax.block_until_ready((loss, state))
+
+    return call
+
+
+def _autograd_step(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
+    fun = autograd.value_and_grad(_step_loss(anp, X, onehot))
+    state = [p.copy() for p in params]
+
+    def call() -> Any:
+        loss, gradient = fun(state)
+        for p, g in zip(state, gradient, strict=True):
+            np.subtract(p, RATE * g, out=p)
+        return loss, state
+
+    return call
+
+
+def _numpy_step(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
+    state = [p.copy() for p in params]
+
+    def call() -> Any:
+        W1, b1, W2, b2, W3, b3 = state
+        h1 = X @ W1
+        h1 += b1
+        np.maximum(h1, 0, out=h1)
+        h2 = h1 @ W2
+        h2 += b2
+        np.maximum(h2, 0, out=h2)
+        z = h2 @ W3
+        z += b3
+        z -= z.max(axis=1, keepdims=True)
+        e = np.exp(z)
+        total = e.sum(axis=1, keepdims=True)
+        loss = (np.log(total[:, 0]) - (z * onehot).sum(axis=1)).mean()
+        e /= total
+        e -= onehot
+        e /= len(e)
+        d2 = e @ W3.T
+        d2 *= h2 > 0
+        d1 = d2 @ W2.T
+        d1 *= h1 > 0
+        gradient = (X.T @ d1, d1.sum(0), h1.T @ d2, d2.sum(0), h2.T @ e, e.sum(0))
+        for p, g in zip(state, gradient, strict=True):
+            np.multiply(g, RATE, out=g)
+            np.subtract(p, g, out=p)
+        return loss, state
+
+    return call
+
+
+def step_makers() -> dict[str, Maker]:
+    """Return the contestants of the training step."""
+    X, classes, onehot, params = _step_data()
+    return {
+        OURS: lambda: _ours(dl.dlarray(X), dl.dlarray(onehot), params),
+        "torch": lambda: _torch_step(X, classes, params),
+        "jax": lambda: _jax_step(lambda f: f, X, onehot, params),
+        "jax.jit": lambda: _jax_step(jax.jit, X, onehot, params),
+        "autograd": lambda: _autograd_step(X, onehot, params),
+        "numpy": lambda: _numpy_step(X, onehot, params),
+        "dlgradient, data as NumPy arrays": lambda: _ours(X, onehot, params),
+    }
+
+
+def step(context: Context) -> Result:
+    """One training step: loss, gradient, stochastic gradient descent; float32."""
+    makers = step_makers()
+    agreement.check(makers, rtol=2e-5, atol=1e-6)
+    figures = interleaved(
+        {name: make() for name, make in makers.items()},
+        budget=context.seconds(25),
+        report=context.report,
+    )
+    result = Result("MLP step", "784-512-512-10, batch 128, float32, SGD", "s", figures)
+    result.ask("numpy", 1.15, "≤ 1.15x hand-written NumPy")
+    result.ask("torch", 1.25, "≤ 1.25x torch")
+    return result

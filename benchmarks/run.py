@@ -1,0 +1,94 @@
+"""Measure dlgradient against torch, jax, autograd and hand-written NumPy.
+
+``python benchmarks/run.py [ROW ...] [--quick] [--profile]``. A run of all rows that is not quick
+writes RESULTS.md and results.png beside this file; any other run only prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from harness import machine
+
+HERE = Path(__file__).parent
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run; all without any")
+    parser.add_argument("--quick", action="store_true", help="an eighth of the time, less exact")
+    parser.add_argument("--list", action="store_true", help="print the names of the rows")
+    parser.add_argument(
+        "--profile", action="store_true", help="show where the time of dlgradient goes, by cProfile"
+    )
+    return parser.parse_args()
+
+
+def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[Any], dict[str, str]]:
+    """Run the rows under a progress bar; return results, and errors by name of the row."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rows import Context
+
+    results = []
+    failures = {}
+    columns = (TextColumn("{task.description:>14}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        whole = progress.add_task("all rows", total=len(rows))
+        for name, row in rows.items():
+            task = progress.add_task(name, total=1.0)
+            context = Context(quick, lambda part, t=task: progress.update(t, completed=part))
+            try:
+                results.append(row(context))
+            except Exception as error:  # noqa: BLE001 - the other rows are still worth having
+                failures[name] = f"{type(error).__name__}: {error}"
+                console.print(traceback.format_exc(), markup=False, highlight=False)
+            progress.update(task, completed=1.0)
+            progress.advance(whole)
+    return results, failures
+
+
+def main() -> int:
+    """Run the rows and report; 1 if a row failed, whether or not targets are met."""
+    machine.prepare()  # before NumPy is imported
+    from harness import profile, report
+    from rich.console import Console
+    from rows import all_rows
+
+    given = _arguments()
+    machine.configure_peers()
+    rows = all_rows()
+    if given.list:
+        print("\n".join(rows))
+        return 0
+    unknown = [name for name in given.rows if name not in rows]
+    if unknown:
+        print(f"no row {', '.join(unknown)}; there are {', '.join(rows)}", file=sys.stderr)
+        return 2
+    chosen = {name: rows[name] for name in given.rows or rows}
+    if given.profile:
+        profile.show(list(chosen))
+        return 0
+
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    facts = machine.describe()
+    for key, value in facts.items():
+        console.print(f"[bold]{key}[/]  {value}", highlight=False)
+    load = machine.load()
+    results, failures = measure(chosen, quick=given.quick, console=console)
+    facts["Load"] = f"{load:.1f} before, {machine.load():.1f} after (averages over one minute)"
+    report.show(console, results, failures)
+    if given.rows or given.quick:
+        console.print("RESULTS.md is written by a run of all rows without --quick only")
+    else:
+        (HERE / "RESULTS.md").write_text(report.markdown(results, failures, facts))
+        report.plot(results, HERE / "results.png")
+        console.print(f"written: {HERE / 'RESULTS.md'}, {HERE / 'results.png'}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
