@@ -1,0 +1,302 @@
+"""`check_derivatives`: both modes of differentiation against differences, at every order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient import tree
+from dlgradient.array import dlarray, extractdata
+from dlgradient.derivatives import dljvp
+from dlgradient.errors import NotTracedError
+from dlgradient.gradient import dlvjp
+from dlgradient.testing.oracles import (
+    CheckError,
+    central_difference,
+    compare,
+    inner,
+    noise,
+    random_direction,
+)
+from dlgradient.trace import dlfeval
+
+__all__ = ["Bound", "bind", "check_derivatives"]
+
+MODES = ("vjp", "jvp")
+# Of the adjoint identity, which holds but for rounding.
+_EXACT = 1e-9
+
+
+class Bound:
+    """A call with everything but its variables fixed.
+
+    Attributes
+    ----------
+    values : list
+        The floating-point and complex arrays among the arguments, at any depth.
+    names : list of str
+        Their names, for messages.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        params: dict[str, Any],
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.function = function
+        self.params = params
+        self.leaves, paths, self.rebuild = tree.flatten(list(args), "args")
+        self.positions = [i for i, leaf in enumerate(self.leaves) if _is_variable(leaf)]
+        self.values = [_raw(self.leaves[i]) for i in self.positions]
+        self.formats = [
+            self.leaves[i]._format if type(self.leaves[i]) is dlarray else None
+            for i in self.positions
+        ]
+        given = paths if names is None or len(names) != len(paths) else names
+        self.names = [given[i] for i in self.positions]
+
+    def __call__(self, *variables: Any) -> Any:
+        """Call the function with other values of the variables."""
+        leaves = list(self.leaves)
+        for i, x in zip(self.positions, variables, strict=True):
+            leaves[i] = x
+        return self.function(*self.rebuild(leaves), **self.params)
+
+    def arrays(self, values: Sequence[Any] | None = None) -> list[Any]:
+        """Make dlarrays of the variables, with the formats they were given with."""
+        chosen = self.values if values is None else values
+        return [dlarray(v, fmt) for v, fmt in zip(chosen, self.formats, strict=True)]
+
+
+def _is_variable(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray | np.generic | dlarray) and leaf.dtype.kind in "fc"
+
+
+def _raw(x: Any) -> Any:
+    return x._value if type(x) is dlarray else x
+
+
+def bind(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    params: dict[str, Any] | None = None,
+    names: Sequence[str] | None = None,
+) -> Bound:
+    """Fix everything of a call but its variables.
+
+    Parameters
+    ----------
+    function : callable
+        Function of arrays.
+    args : sequence
+        Its arguments: arrays, containers of arrays, and anything else, which stays constant.
+    params : dict, optional
+        Its keyword arguments.
+    names : sequence of str, optional
+        Names of the arguments.
+
+    Returns
+    -------
+    Bound
+        ``bound(*variables)``; the variables are the arrays of floating-point or complex dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlgradient.testing import bind
+    >>> bound = bind(np.where, [np.array([True, False]), np.ones(2), np.zeros(2)])
+    >>> bound.names, bound(2.0, 3.0)
+    (['args[1]', 'args[2]'], array([2., 3.]))
+    """
+    return Bound(function, args, params or {}, names)
+
+
+def outputs(result: Any) -> list[Any]:
+    """Return the dlarrays with a derivative in the result of a function."""
+    leaves, _, _ = tree.flatten(result, "result")
+    return [y for y in leaves if type(y) is dlarray and y.dtype.kind in "fc"]
+
+
+def evaluate(fun: Callable[..., Any], values: Sequence[Any]) -> list[Any]:
+    """Evaluate a function of dlarrays at raw values; return raw values."""
+    arrays = dlfeval(lambda *xs: outputs(fun(*xs)), *[dlarray(v) for v in values])
+    return [extractdata(y) for y in arrays]
+
+
+def pull(ys: Sequence[Any], gs: Sequence[Any], xs: Sequence[Any], **options: Any) -> list[Any]:
+    """Sum of the vector-Jacobian products of several results; zeros where none depends on xs."""
+    total: list[Any] = [None] * len(xs)
+    for y, g in zip(ys, gs, strict=True):
+        try:
+            product = dlvjp(y, g, *xs, **options)
+        except NotTracedError:  # a result that is a constant
+            continue
+        several = product if len(xs) > 1 else (product,)
+        total = [c if b is None else b + c for b, c in zip(total, several, strict=True)]
+    return [
+        dlarray(np.zeros(x.shape, x.dtype), x._format) if c is None else c
+        for c, x in zip(total, xs, strict=True)
+    ]
+
+
+def push(ys: Sequence[Any], x: Any, tangent: Any) -> list[Any]:
+    """Jacobian-vector products of several results with respect to one variable."""
+    found = []
+    for y in ys:
+        try:
+            found.append(extractdata(dljvp(y, x, tangent)))
+        except NotTracedError:  # a result that is a constant
+            found.append(np.zeros(y.shape, y.dtype))
+    return found
+
+
+def pull_back(fun: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return the gradient map of `fun`: a function of its `count` variables and the cotangents."""
+
+    def gradient_map(*args: Any) -> list[Any]:
+        xs, gs = args[:count], args[count:]
+        return pull(outputs(fun(*xs)), gs, xs, enable_higher_derivatives=True)
+
+    return gradient_map
+
+
+def check_derivatives(
+    fun: Callable[..., Any],
+    *args: Any,
+    order: int = 2,
+    modes: Sequence[str] = MODES,
+    rtol: float = 1e-6,
+    name: str = "",
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+) -> None:
+    """Check the derivatives of a function of arrays against central differences.
+
+    For random directions t and g, real or complex like the arrays they belong to:
+
+    * forward mode: J t is the central difference in direction t;
+    * reverse mode: Re⟨t, J* g⟩ is Re⟨central difference, g⟩;
+    * the adjoint identity Re⟨J t, g⟩ = Re⟨t, J* g⟩, to rounding;
+    * for `order` two and more, the same for the gradient map (x, g) ↦ J(x)* g, as it is traced
+      with ``enable_higher_derivatives``, and for the gradient map of that.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(*args)`` returns a dlarray or a container of dlarrays; it is called with dlarrays.
+    *args : array_like
+        Where to check. Arrays and dlarrays of floating-point or complex dtype, at any depth of a
+        container, are the variables; everything else stays constant. Use double precision.
+    order : int
+        Highest order of derivatives to check.
+    modes : sequence of {"vjp", "jvp"}
+        What to check; the adjoint identity needs both.
+    rtol : float
+        Tolerance for differences, relative to the largest element.
+    name : str
+        What the messages begin with; the name of `fun` by default.
+    names : sequence of str, optional
+        Names of the arguments in messages.
+    seed : int
+        Seed of the directions.
+
+    Raises
+    ------
+    CheckError
+        If two numbers differ that must be equal. The message names the function, the order, the
+        argument and both numbers.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> from dlgradient.testing import check_derivatives
+    >>> check_derivatives(lambda x: dl.exp(x) * x, dl.dlarray([0.5, 1.5]))
+    >>> def wrong(x):
+    ...     return x * dl.dlarray(x.item())  # item() leaves the trace
+    >>> check_derivatives(wrong, dl.dlarray(3.0))
+    Traceback (most recent call last):
+        ...
+    dlgradient.testing.oracles.CheckError: wrong, order 1, argument args[0]: ...
+    """
+    title = name or getattr(fun, "__name__", "function")
+    bound = bind(fun, args, names=names)
+    current: Callable[..., Any] = bound
+    values = [np.array(v)[()] for v in bound.values]
+    labels = list(bound.names)
+    formats = list(bound.formats)
+    rng = np.random.default_rng(seed)
+
+    for level in range(1, order + 1):
+        function = _formatted(current, formats)
+        ys = evaluate(function, values)
+        gs = [random_direction(rng, y.shape, y.dtype) for y in ys]
+        _check_order(f"{title}, order {level}", function, values, ys, gs, labels, modes, rtol, rng)
+        current = pull_back(current, len(values))
+        values = [*values, *gs]
+        formats = [*formats, *[None] * len(gs)]
+        labels = [
+            *labels,
+            *[f"cotangent {j}" if len(gs) > 1 else "cotangent" for j in range(len(gs))],
+        ]
+
+
+def _formatted(fun: Callable[..., Any], formats: Sequence[str | None]) -> Callable[..., Any]:
+    """Return `fun` of unformatted variables, which get their formats inside the trace."""
+    if not any(formats):
+        return fun
+    return lambda *xs: fun(*[dlarray(x, f) for x, f in zip(xs, formats, strict=True)])
+
+
+def _check_order(
+    title: str,
+    fun: Callable[..., Any],
+    values: Sequence[Any],
+    ys: Sequence[Any],
+    gs: Sequence[Any],
+    names: Sequence[str],
+    modes: Sequence[str],
+    rtol: float,
+    rng: np.random.Generator,
+) -> None:
+    """Check the first derivatives of `fun` at `values`, where it is `ys`."""
+    ts = [random_direction(rng, np.shape(v), np.asarray(v).dtype) for v in values]
+
+    def both(*xs: Any) -> Any:
+        results = outputs(fun(*xs))
+        pulled = pull(results, gs, xs, retain_data=True) if "vjp" in modes else []
+        pushed = (
+            [push(results, x, t) for x, t in zip(xs, ts, strict=True)] if "jvp" in modes else []
+        )
+        return pulled, pushed
+
+    pulled, pushed = dlfeval(both, *[dlarray(v) for v in values])
+    size = max([float(np.max(np.abs(y), initial=0)) for y in ys], default=0.0)
+    for i, name in enumerate(names):
+        where = f"{title}, argument {name}"
+        direction = [t if j == i else np.zeros_like(t) for j, t in enumerate(ts)]
+        difference = central_difference(lambda *xs: evaluate(fun, xs), values, direction)
+        for d in difference:
+            if not np.all(np.isfinite(d)):
+                raise CheckError(
+                    f"{where}: central differences are not finite ({d}); the point is at the edge "
+                    "of the domain, so it is a kink or no sample"
+                )
+        weight = sum([float(np.sum(np.abs(d))) for d in difference]) + noise(size) / rtol
+        if pushed:
+            for j, (found, d) in enumerate(zip(pushed[i], difference, strict=True)):
+                label = f"jvp of result {j}" if len(ys) > 1 else "jvp"
+                scale = noise(size) / rtol
+                compare(where, label, found, "central differences", d, rtol=rtol, scale=scale)
+        if pulled:
+            c = extractdata(pulled[i])
+            found = inner(ts[i], c)
+            expected = sum([inner(d, g) for d, g in zip(difference, gs, strict=True)])
+            compare(where, "vjp", found, "central differences", expected, rtol=rtol, scale=weight)
+            if pushed:
+                expected = sum([inner(p, g) for p, g in zip(pushed[i], gs, strict=True)])
+                scale = weight + float(np.sum(np.abs(c)))
+                compare(where, "vjp", found, "jvp", expected, rtol=_EXACT, scale=scale)

@@ -1,0 +1,179 @@
+"""Formats of results: what the label family of an operation promises, in several orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient import tree
+from dlgradient.array import dims, dlarray, extractdata
+from dlgradient.errors import FormatClashError
+from dlgradient.testing.checks import bind, outputs, pull
+from dlgradient.testing.oracles import CheckError, compare
+from dlgradient.trace import dlfeval
+
+__all__ = ["check_format"]
+
+# For each number of dimensions, some formats; every label but S stands once, so that an operand in
+# another order means the same only if S keeps its order.
+FORMATS = {
+    1: ("C", "T", "S", "U"),
+    2: ("CB", "BC", "SS", "TS"),
+    3: ("SCB", "BTC", "SSC", "CSB"),
+    4: ("SSCB", "BSSC", "TBCS", "CSSB"),
+    5: ("SSSCB", "BCSST"),
+}
+_ROUNDING = 1e-10
+
+
+def check_format(subject: Any, case: Any, where: str) -> None:
+    """Check formats of results and gradients of one case."""
+    bound = subject.bind(case)
+    plain = _results(bound.function, case.args, case.params)
+    ndim = max([np.ndim(v) for v in bound.leaves])
+    if ndim not in [np.ndim(v) for v in bound.values]:
+        return
+    for fmt in FORMATS.get(ndim, ()):
+        args, formats, orders = _formatted(case.args, ndim, fmt, turned=False)
+        title = f"{where}, format {fmt!r}"
+        try:
+            found = _results(subject.call, args, case.params)
+        except FormatClashError as error:
+            _check_refusal(subject, title, error)
+            continue
+        _check_values(title, found, plain)
+        for y, z in zip(found, plain, strict=True):
+            _check_labels(subject, case, title, dims(y) or None, z, formats)
+        _check_gradients(subject, case, args, orders, title)
+        if subject.op is not None and subject.op.family == "align":
+            turned, _, orders = _formatted(case.args, ndim, fmt, turned=True)
+            again = _results(subject.call, turned, case.params)
+            _check_values(f"{title}, other operands turned", again, plain)
+            _check_gradients(subject, case, turned, orders, f"{title}, other operands turned")
+            if [dims(y) for y in again] != [dims(y) for y in found]:
+                raise CheckError(
+                    f"{title}: the result has format {dims(again[0])!r} if the other operands are "
+                    f"turned, {dims(found[0])!r} otherwise"
+                )
+
+
+def _results(function: Any, args: Any, params: Any) -> list[Any]:
+    leaves, _, rebuild = tree.flatten(list(args), "args")
+    arrays = [dlarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
+    found, _, _ = tree.flatten(function(*rebuild(arrays), **params), "result")
+    return [y if type(y) is dlarray else dlarray(y) for y in found]
+
+
+def _formatted(
+    args: Any, ndim: int, fmt: str, *, turned: bool
+) -> tuple[Any, list[str | None], list[tuple[int, ...] | None]]:
+    """Give the arrays of `ndim` dimensions a format; turned: all but the first in another order.
+
+    Returns the operands, and for each leaf its format before it was turned, and by which order.
+    """
+    leaves, _, rebuild = tree.flatten(list(args), "args")
+    formats: list[str | None] = []
+    orders: list[tuple[int, ...] | None] = []
+    arrays = []
+    for x in leaves:
+        if isinstance(x, np.ndarray) and x.ndim == ndim and x.dtype.kind in "fc":
+            order = _turned(fmt) if turned and any(formats) else tuple(range(ndim))
+            arrays.append(dlarray(np.transpose(x, order), "".join([fmt[i] for i in order])))
+        else:
+            order = None
+            arrays.append(x)
+        orders.append(order)
+        formats.append(None if order is None else fmt)
+    return rebuild(arrays), formats, orders
+
+
+def _turned(fmt: str) -> tuple[int, ...]:
+    """Reverse the dimensions, but leave repeated labels in their order."""
+    order = list(range(len(fmt)))[::-1]
+    for letter in set(fmt):
+        places = [k for k, i in enumerate(order) if fmt[i] == letter]
+        for place, i in zip(places, sorted(order[k] for k in places), strict=True):
+            order[place] = i
+    return tuple(order)
+
+
+def _check_refusal(subject: Any, title: str, error: FormatClashError) -> None:
+    op = subject.op
+    if op is not None and op.family in ("same", "align", "reduce", "new") and not op.label_rule:
+        raise CheckError(f"{title}: family {op.family!r} is refused: {error}") from error
+
+
+def _check_values(title: str, found: Sequence[Any], plain: Sequence[Any]) -> None:
+    for a, b in zip(found, plain, strict=True):
+        compare(title, "labelled", extractdata(a), "unlabelled", extractdata(b), rtol=_ROUNDING)
+
+
+def _check_labels(
+    subject: Any, case: Any, title: str, found: str | None, plain: Any, formats: list[str | None]
+) -> None:
+    """Check the format of a result, by the family or by what is true of every format."""
+    op = subject.op
+    first = next(f for f in formats if f)
+    if found is not None and len(found) != plain.ndim:
+        raise CheckError(f"{title}: the result has format {found!r} and shape {plain.shape}")
+    if op is None or op.label_rule is not None:
+        left = list(found or "")
+        for letter in first:
+            if letter in left:
+                left.remove(letter)
+        if set(left) - {"U"}:
+            raise CheckError(f"{title}: the result has format {found!r}, with labels nobody gave")
+        return
+    if op.family in ("same", "align"):
+        expected: str | None = first
+    elif op.family == "reduce":
+        expected = _reduced(first, {**op.params, **case.params})
+    else:
+        expected = None
+    if found != expected:
+        raise CheckError(
+            f"{title}: the result has format {found!r}, family {op.family!r} promises {expected!r}"
+        )
+
+
+def _reduced(fmt: str, params: dict[str, Any]) -> str | None:
+    if params.get("keepdims"):
+        return fmt
+    axis = params["axis"]
+    if axis is None:
+        return None
+    gone = np.zeros(len(fmt), bool)
+    gone[list(axis) if isinstance(axis, tuple | list) else axis] = True
+    return "".join([c for c, g in zip(fmt, gone, strict=True) if not g]) or None
+
+
+def _check_gradients(
+    subject: Any, case: Any, args: Any, orders: list[tuple[int, ...] | None], title: str
+) -> None:
+    """Gradients have the format of their variable, and the values that they have without one."""
+
+    def gradients(bound: Any) -> list[Any]:
+        def run(*xs: Any) -> list[Any]:
+            ys = outputs(bound(*xs))
+            seeds = [np.cos(np.arange(y.size).reshape(y.shape) + 1.0)[()] for y in ys]
+            return pull(ys, seeds, xs)
+
+        found: list[Any] = dlfeval(run, *bound.arrays())
+        return found
+
+    plain = subject.bind(case)
+    bound = bind(subject.call, args, case.params, subject.names(case))
+    turns = [orders[i] for i in bound.positions]
+    found, expected = gradients(bound), gradients(plain)
+    for name, fmt, order, c, d in zip(
+        bound.names, bound.formats, turns, found, expected, strict=True
+    ):
+        where = f"{title}, argument {name}"
+        if (dims(c) or None) != fmt:
+            raise CheckError(f"{where}: the gradient has format {dims(c)!r}, the variable {fmt!r}")
+        value = extractdata(c)
+        if order is not None:
+            value = np.transpose(value, np.argsort(order))
+        compare(where, "labelled", value, "unlabelled", extractdata(d), rtol=_ROUNDING)

@@ -1,0 +1,521 @@
+"""`check_operation`: everything the table of operations promises about one of them.
+
+The checks are made from the declaration alone. Each is a function of a subject (the declaration)
+and a case (a sample); `operation_checks` lists those that apply, one `Check` for each, so that a
+test runner can show them one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dlgradient import tree
+from dlgradient.array import dlarray, extractdata
+from dlgradient.errors import DlgradientError
+from dlgradient.rules import DERIVED, OPS
+from dlgradient.testing import labelled
+from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull
+from dlgradient.testing.oracles import CheckError, compare, random_direction
+from dlgradient.testing.samples import Case, error_cases, sample_cases
+from dlgradient.trace import Node, dlfeval
+
+__all__ = ["Check", "Subject", "check_operation", "operation_checks"]
+
+# Where derivatives of derivatives of derivatives go through special cases of their own.
+THIRD_ORDER = frozenset({"pow", "prod", "cumprod", "cumulative_prod"})
+_NARROW = {"float64": np.float32, "complex128": np.complex64}
+
+
+class Subject:
+    """One entry of the table, or a function that could be one.
+
+    Attributes
+    ----------
+    name : str
+    call : callable
+        What a user calls.
+    op : Op or None
+        The operation; None for a composition of operations.
+    """
+
+    def __init__(self, declaration: Any) -> None:
+        if isinstance(declaration, str):
+            declaration = OPS.get(declaration) or DERIVED[declaration]
+        declaration = getattr(declaration, "op", declaration)
+        if declaration in DERIVED or (
+            callable(declaration) and getattr(declaration, "__name__", "") in DERIVED
+        ):
+            declaration = DERIVED[declaration.__name__]
+        self.declaration = declaration
+        self.name: str = declaration.name
+        self.op = declaration if hasattr(declaration, "kernel") else None
+        self.call: Callable[..., Any] = declaration.call if self.op else declaration.function
+
+    @property
+    def cases(self) -> list[Case]:
+        """The samples of the operation."""
+        return sample_cases(self.declaration)
+
+    def names(self, case: Case) -> list[str] | None:
+        """Names of the operands for messages."""
+        if self.op is None:
+            return None
+        count = len(case.args[0]) if self.op.variadic else len(case.args)
+        return [self.op.operand_name(i) for i in range(count)]
+
+    def bind(self, case: Case) -> Bound:
+        """Return the call of a case, as a function of its variables."""
+        return bind(self.call, case.args, case.params, self.names(case))
+
+    def title(self, case: Case, index: int) -> str:
+        """How messages name a sample."""
+        params = ", ".join(f"{k}={v!r}" for k, v in case.params.items())
+        return f"{self.name}, sample {index}" + (f" ({params})" if params else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of one sample of one operation.
+
+    Attributes
+    ----------
+    sample : str
+        Operation and number of the sample, as ``exp-0``; ``exp-error-0`` for a wrong call.
+    aspect : str
+        What is checked.
+    run : callable
+        ``run()`` raises `CheckError` if the promise does not hold.
+    """
+
+    sample: str
+    aspect: str
+    run: Callable[[], None]
+
+    @property
+    def id(self) -> str:
+        """Name of the check: sample and aspect."""
+        return f"{self.sample}-{self.aspect}"
+
+    def __call__(self) -> None:
+        """Run the check."""
+        self.run()
+
+
+def leaves_of(result: Any) -> list[Any]:
+    """Raw values of a result, which may be a container."""
+    leaves, _, _ = tree.flatten(result, "result")
+    return [extractdata(y) for y in leaves]
+
+
+def same(where: str, what: str, found: Any, oracle: str, expected: Any, rtol: float = 0) -> None:
+    """Compare two lists of arrays, by default to the last bit."""
+    if len(found) != len(expected):
+        raise CheckError(f"{where}: {what} gives {len(found)} results, {oracle} {len(expected)}")
+    for a, b in zip(found, expected, strict=True):
+        if np.asarray(a).dtype != np.asarray(b).dtype and not rtol:
+            raise CheckError(
+                f"{where}: {what} gives dtype {np.asarray(a).dtype}, {oracle} {np.asarray(b).dtype}"
+            )
+        compare(where, what, a, oracle, b, rtol=rtol)
+
+
+def gradients(bound: Bound, gs: Any = None, **options: Any) -> list[Any]:
+    """Gradients of a call for the given cotangents, as dlarrays; ones by default."""
+
+    def run(*xs: Any) -> list[Any]:
+        ys = outputs(bound(*xs))
+        seeds = [np.ones(y.shape, y.dtype) for y in ys] if gs is None else gs
+        return pull(ys, seeds, xs, **options)
+
+    found: list[Any] = dlfeval(run, *bound.arrays())
+    return found
+
+
+def cotangents(bound: Bound, seed: int = 1) -> list[Any]:
+    """Draw random cotangents for the results of a call."""
+    rng = np.random.default_rng(seed)
+    return [random_direction(rng, y.shape, y.dtype) for y in evaluate(bound, bound.values)]
+
+
+# -- the checks ----------------------------------------------------------------------------------
+
+
+def check_paths(subject: Subject, case: Case, where: str) -> None:
+    """Raw arrays, dlarrays and traced dlarrays give the same value."""
+    bound = subject.bind(case)
+    raw = leaves_of(subject.call(*case.args, **case.params))
+    same(where, "on dlarrays", leaves_of(bound(*bound.arrays())), "on raw arrays", raw)
+    traced = leaves_of(dlfeval(bound, *bound.arrays()))
+    same(where, "on traced dlarrays", traced, "on raw arrays", raw)
+
+
+def check_value(subject: Subject, case: Case, where: str) -> None:
+    """The value is that of NumPy's function, or of the reference."""
+    found = leaves_of(subject.call(*case.args, **case.params))
+    oracles = {"numpy": subject.declaration.numpy, "reference": subject.declaration.reference}
+    for kind, function in oracles.items():
+        if function is None:
+            continue
+        several = function if isinstance(function, tuple) else (function,)
+        for one in several:
+            expected = leaves_of(_oracle(one, case))
+            same(where, "value", found, f"{kind}={getattr(one, '__name__', one)}", expected, 1e-12)
+
+
+def _oracle(function: Any, case: Case) -> Any:
+    """Call an oracle, by keywords or, where it names them differently, by position."""
+    with np.errstate(all="ignore"):
+        try:
+            return function(*case.args, **case.params)
+        except TypeError:
+            return function(*case.args, *case.params.values())
+
+
+def check_derivatives_of(subject: Subject, case: Case, where: str) -> None:
+    """Both modes against differences and each other, to the second order and sometimes higher."""
+    check_derivatives(
+        subject.bind(case),
+        *subject.bind(case).values,
+        order=3 if subject.name in THIRD_ORDER else 2,
+        name=where,
+        names=subject.bind(case).names,
+    )
+
+
+def check_kink(subject: Subject, case: Case, where: str) -> None:
+    """At a kink the gradient is the documented one."""
+    bound = subject.bind(case)
+    declared = _declared_gradients(case)
+    if len(declared) != len(bound.leaves):
+        raise CheckError(
+            f"{where}: gradient= has {len(declared)} entries for {len(bound.leaves)} operands; "
+            "write None for an operand without one"
+        )
+    expected = [declared[i] for i in bound.positions]
+    for name, c, wanted in zip(bound.names, gradients(bound), expected, strict=True):
+        if wanted is not None:
+            target = np.broadcast_to(wanted, c.shape)
+            label = f"{where}, argument {name}"
+            compare(label, "gradient", extractdata(c), "the declaration", target, rtol=1e-12)
+
+
+def _declared_gradients(case: Case) -> list[Any]:
+    """Gradients of a case, one for each operand; those of a sequence of operands in a sequence."""
+    found: list[Any] = []
+    for operand, gradient in zip(case.args, case.gradient or (), strict=False):
+        several = isinstance(operand, list | tuple) and isinstance(gradient, list | tuple)
+        found += list(gradient) if several else [gradient]
+    return found
+
+
+def _narrowed(values: list[Any], which: Callable[[int], bool]) -> list[Any]:
+    return [
+        v.astype(_NARROW.get(v.dtype.name, v.dtype)) if which(i) else v
+        for i, v in enumerate(values)
+    ]
+
+
+def check_dtype(subject: Subject, case: Case, where: str) -> None:
+    """Single precision stays single, forward and backward, also in gradients."""
+    bound = subject.bind(case)
+    wide = [np.asarray(y).dtype for y in leaves_of(bound(*bound.arrays()))]
+    values = _narrowed(bound.values, lambda _: True)
+    narrow = [np.asarray(y).dtype for y in leaves_of(bound(*bound.arrays(values)))]
+    if case.params.get("dtype") is None:
+        for a, b in zip(narrow, wide, strict=True):
+            if a != np.dtype(_NARROW.get(b.name, b)):
+                raise CheckError(
+                    f"{where}: the result is {a} for operands of single precision, {b} for double"
+                )
+    _check_gradient_dtypes(bound, values, where)
+    if len(values) > 1:
+        _check_gradient_dtypes(bound, _narrowed(bound.values, lambda i: i == 0), where)
+        _check_gradient_dtypes(bound, _narrowed(bound.values, lambda i: i > 0), where)
+
+
+def _check_gradient_dtypes(bound: Bound, values: list[Any], where: str) -> None:
+    def run(*xs: Any) -> list[Any]:
+        ys = outputs(bound(*xs))
+        return pull(ys, [np.ones(y.shape, y.dtype) for y in ys], xs)
+
+    for name, x, c in zip(bound.names, values, dlfeval(run, *bound.arrays(values)), strict=True):
+        # The gradient for a real variable may be complex, of the same precision.
+        allowed = {x.dtype, np.result_type(x.dtype, np.complex64)}
+        if c.dtype not in allowed:
+            raise CheckError(
+                f"{where}, argument {name}: the gradient is {c.dtype}, the variable {x.dtype}"
+            )
+
+
+def check_untouched(subject: Subject, case: Case, where: str) -> None:
+    """Operands may be read-only, and are the same afterwards; so is the cotangent."""
+    leaves, _, rebuild = tree.flatten(list(case.args), "args")
+    before = [np.array(x) for x in leaves]
+    for x in leaves:
+        if isinstance(x, np.ndarray):
+            x.flags.writeable = False
+    result = subject.call(*rebuild(leaves), **case.params)
+    bound = subject.bind(case)
+    arrays = bound.arrays()
+    gs = [
+        random_direction(np.random.default_rng(2), y.shape, y.dtype)
+        for y in evaluate(bound, bound.values)
+    ]
+    seeds = [dlarray(g) for g in gs]
+
+    def run(*xs: Any) -> Any:
+        ys = outputs(bound(*xs))
+        return ys, pull(ys, seeds, xs)
+
+    dlfeval(run, *arrays)
+    after = [np.array(x) for x in leaves]
+    same(where, "an operand after the call", after, "before", before)
+    values = [extractdata(a) for a in arrays]
+    same(where, "a variable after the gradient", values, "before", bound.values)
+    same(where, "a cotangent after the gradient", [extractdata(s) for s in seeds], "before", gs)
+    again = subject.call(*rebuild(leaves), **case.params)
+    same(where, "a second call", leaves_of(again), "the first", leaves_of(result))
+
+
+def _poisoned(value: Any) -> Any:
+    if type(value) in (float, complex):
+        return float("nan")
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or dtype.kind not in "fc":
+        return value
+    return np.full(np.shape(value), np.nan, dtype)[()]
+
+
+def check_unkept(subject: Subject, case: Case, where: str) -> None:
+    """What no rule names is not read: with NaN in its place the gradient is the same."""
+    bound = subject.bind(case)
+    gs = cotangents(bound)
+    op = subject.op
+
+    def run(*xs: Any) -> list[Any]:
+        ys = outputs(bound(*xs))
+        for x in xs:
+            x._node.kept = (_poisoned(x._value),)
+        for y in ys:
+            node = y._node
+            if node is None or node.op is not op or op is None:
+                continue
+            needs = op.needs(tuple([type(p) is Node for p in node.parents]))
+            count = len(node.parents)
+            node.parents = tuple(
+                [
+                    p if type(p) is Node or i in needs else _poisoned(p)
+                    for i, p in enumerate(node.parents)
+                ]
+            )
+            if node.kept:
+                named = [i in needs for i in range(count)] + [-1 in needs]
+                node.kept = tuple(
+                    [k if wanted else None for k, wanted in zip(node.kept, named, strict=True)]
+                )
+        return pull(ys, gs, xs)
+
+    found = [extractdata(c) for c in dlfeval(run, *bound.arrays())]
+    expected = [extractdata(c) for c in gradients(bound, gs)]
+    same(where, "gradient with unkept values poisoned", found, "without", expected)
+
+
+def check_again(subject: Subject, case: Case, where: str) -> None:
+    """A second gradient, from recomputed values, is the same; so is one with `retain_data`."""
+    bound = subject.bind(case)
+    gs = cotangents(bound)
+
+    def run(*xs: Any) -> Any:
+        # The operands are intermediate values, so recomputing has a way to go.
+        ys = outputs(bound(*[x * 1.0 for x in xs]))
+        ys = [y * 1.0 for y in ys]
+        return [pull(ys, gs, xs) for _ in range(2)], pull(ys, gs, xs, retain_data=True)
+
+    (first, second), retained = dlfeval(run, *bound.arrays())
+    reference = [extractdata(c) for c in first]
+    same(where, "a second gradient", [extractdata(c) for c in second], "the first", reference)
+    same(where, "retain_data=True", [extractdata(c) for c in retained], "false", reference)
+
+
+def check_traced(subject: Subject, case: Case, where: str) -> None:
+    """``enable_higher_derivatives`` does not change first derivatives."""
+    bound = subject.bind(case)
+    gs = cotangents(bound)
+    traced = gradients(bound, gs, enable_higher_derivatives=True)
+    eager = [extractdata(c) for c in gradients(bound, gs)]
+    found = [extractdata(c) for c in traced]
+    same(where, "the traced gradient", found, "the eager one", eager, 1e-12)
+
+
+def check_real(subject: Subject, case: Case, where: str) -> None:
+    """With ``allow_complex=False`` the gradient of real variables is the real part."""
+    bound = subject.bind(case)
+    gs = cotangents(bound)
+    real = gradients(bound, gs, allow_complex=False)
+    both = [np.real(extractdata(c)) for c in gradients(bound, gs)]
+    for name, c in zip(bound.names, real, strict=True):
+        if c.dtype.kind != "f":
+            raise CheckError(f"{where}, argument {name}: allow_complex=False gives {c.dtype}")
+    found = [extractdata(c) for c in real]
+    same(where, "allow_complex=False", found, "the real part", both, 1e-12)
+
+
+def check_format(subject: Subject, case: Case, where: str) -> None:
+    """Labels do not change values, follow the declared family, and are those of gradients."""
+    labelled.check_format(subject, case, where)
+
+
+def check_reshaped(subject: Subject, case: Case, where: str) -> None:
+    """An elementwise operation works on arrays without dimensions and without elements."""
+    for shape in ((), (0,), (2, 0)):
+        args = [
+            np.resize(np.asarray(a), shape)[()] if isinstance(a, np.ndarray | np.generic) else a
+            for a in case.args
+        ]
+        bound = bind(subject.call, args, case.params, subject.names(case))
+        for y in leaves_of(bound(*bound.arrays())):
+            if np.shape(y) != shape:
+                raise CheckError(f"{where}: operands of shape {shape} give {np.shape(y)}")
+        for name, c in zip(bound.names, gradients(bound), strict=True):
+            if c.shape != shape:
+                raise CheckError(
+                    f"{where}, argument {name}: a variable of shape {shape} has a gradient of "
+                    f"shape {c.shape}"
+                )
+
+
+def check_error(subject: Subject, case: Case, error: type[Exception], text: str) -> None:
+    """A wrong call raises the declared error, traced and untraced."""
+    leaves, _, rebuild = tree.flatten(list(case.args), "args")
+    arrays = rebuild([dlarray(x) if isinstance(x, np.ndarray) else x for x in leaves])
+
+    def call(*args: Any) -> Any:
+        return subject.call(*args, **case.params)
+
+    where = f"{subject.name} of {_described(case)}"
+    for how in (call, lambda *args: dlfeval(call, *args)):
+        try:
+            how(*arrays)
+        except error as found:
+            if not issubclass(error, DlgradientError):
+                raise CheckError(f"{where}: {error.__name__} is no DlgradientError") from found
+            if not re.search(text, str(found)):
+                raise CheckError(
+                    f"{where}: the message does not match {text!r}:\n{found}"
+                ) from found
+        except Exception as found:
+            raise CheckError(
+                f"{where}: {type(found).__name__} instead of {error.__name__}: {found}"
+            ) from found
+        else:
+            raise CheckError(f"{where}: no {error.__name__} is raised")
+
+
+def _described(case: Case) -> str:
+    shown = [f"shape {np.shape(a)}" if isinstance(a, np.ndarray) else repr(a) for a in case.args]
+    return ", ".join([*shown, *[f"{k}={v!r}" for k, v in case.params.items()]])
+
+
+# -- which of them apply -------------------------------------------------------------------------
+
+
+def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., None]]]:
+    yield "paths", check_paths
+    yield "untouched", check_untouched
+    yield "dtype", check_dtype
+    if subject.declaration.numpy is not None or subject.declaration.reference is not None:
+        yield "value", check_value
+    bound = subject.bind(case)
+    if any(np.ndim(v) for v in bound.values):
+        yield "format", check_format
+    op = subject.op
+    # Complex operands beside scalars of Python have no smaller form that means the same.
+    if op is not None and op.pointwise and not op.params:
+        yield "reshaped", check_reshaped
+    if not bound.values:
+        return
+    if case.gradient is not None:
+        yield "kink", check_kink
+    if not case.kink:
+        yield "derivatives", check_derivatives_of
+    yield "traced", check_traced
+    yield "again", check_again
+    if op is not None:
+        yield "unkept", check_unkept
+    if all(v.dtype.kind == "f" for v in bound.values):
+        yield "real", check_real
+
+
+def operation_checks(operation: Any) -> Iterator[Check]:
+    """List everything that can be checked about an operation.
+
+    Parameters
+    ----------
+    operation : str, callable, Op or Derived
+        The public function or its name.
+
+    Yields
+    ------
+    Check
+        Call it to run it.
+
+    Examples
+    --------
+    >>> from dlgradient.testing import operation_checks
+    >>> [check.id for check in operation_checks("exp")][:2]
+    ['exp-0-paths', 'exp-0-untouched']
+    """
+    subject = Subject(operation)
+    for index, case in enumerate(subject.cases):
+        where = subject.title(case, index)
+        for aspect, check in _aspects(subject, case):
+            yield Check(f"{subject.name}-{index}", aspect, _run(check, subject, index, where))
+    for index, (case, error, text) in enumerate(error_cases(subject.declaration)):
+        wrong = partial(check_error, subject, case, error, text)
+        yield Check(f"{subject.name}-error-{index}", "error", wrong)
+
+
+def _run(
+    check: Callable[..., None], subject: Subject, index: int, where: str
+) -> Callable[[], None]:
+    # Every check makes its samples anew: what one does to them must not reach the next.
+    def run() -> None:
+        with np.errstate(all="ignore"):
+            check(subject, subject.cases[index], where)
+
+    return run
+
+
+def check_operation(operation: Any) -> None:
+    """Check everything that the table of operations promises about one of them.
+
+    Its value against NumPy or the reference; both modes of differentiation against central
+    differences, and of the gradient map; the documented gradient at kinks; dtypes and formats; that
+    operands stay untouched, that what no rule names is not read, that a second gradient in one
+    trace is right, and that wrong calls raise the declared errors.
+
+    Parameters
+    ----------
+    operation : str, callable, Op or Derived
+        The public function or its name.
+
+    Raises
+    ------
+    CheckError
+        If a promise is not kept; the message names the operation, the sample, the argument and
+        what was compared.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> from dlgradient.testing import check_operation
+    >>> check_operation(dl.exp)
+    """
+    for check in operation_checks(operation):
+        check()

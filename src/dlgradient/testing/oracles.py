@@ -1,0 +1,163 @@
+"""Oracles: what a derivative must be, found without any rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["CheckError", "central_difference", "compare", "inner", "random_direction"]
+
+# Of the four-point formula: its own error is about STEP**4, that of rounding eps / STEP.
+STEP = 5e-4
+_NOISE = 64 * np.finfo(np.float64).eps / STEP
+
+Arrays = Sequence[Any]
+
+
+class CheckError(AssertionError):
+    """A check of an operation failed; the message names what was compared and both numbers."""
+
+
+def central_difference(
+    fun: Callable[..., Arrays], args: Arrays, tangents: Arrays, *, step: float = STEP
+) -> list[Any]:
+    """Directional derivative by central differences of fourth order.
+
+    ``(8 (f(x + h t) - f(x - h t)) - (f(x + 2 h t) - f(x - 2 h t))) / (12 h)``
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(*args)`` returns a sequence of arrays.
+    args, tangents : sequence of arrays
+        The point, float64 or complex128, and the direction.
+    step : float
+        The step h.
+
+    Returns
+    -------
+    list of ndarray
+        One derivative for each array that `fun` returns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlgradient.testing import central_difference
+    >>> (d,) = central_difference(lambda x: [np.sin(x)], [np.array([0.0])], [np.array([2.0])])
+    >>> bool(abs(d[0] - 2.0) < 1e-10)
+    True
+    """
+
+    def at(h: float) -> Arrays:
+        return fun(*[x + h * t for x, t in zip(args, tangents, strict=True)])
+
+    near = zip(at(step), at(-step), strict=True)
+    far = zip(at(2 * step), at(-2 * step), strict=True)
+    with np.errstate(all="ignore"):
+        return [
+            (8 * (a - b) - (c - d)) / (12 * step) for (a, b), (c, d) in zip(near, far, strict=True)
+        ]
+
+
+def inner(a: Any, b: Any) -> float:
+    """Real inner product Re⟨a, b⟩, the one that gradients are defined by.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Of equal shapes, real or complex.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlgradient.testing import inner
+    >>> inner(np.array([1j]), np.array([1j]))
+    1.0
+    """
+    return float(np.sum(np.conj(a) * b).real)
+
+
+def random_direction(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Draw a direction whose elements all have a modulus between one half and one.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    shape : tuple of int
+        Shape of the direction.
+    dtype : dtype
+        Complex for complex directions.
+
+    Returns
+    -------
+    ndarray or scalar of float64 or complex128
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlgradient.testing import random_direction
+    >>> random_direction(np.random.default_rng(0), (2, 3), np.complex128).shape
+    (2, 3)
+    """
+    size = rng.uniform(0.5, 1.0, shape)
+    if np.dtype(dtype).kind == "c":
+        return size * np.exp(1j * rng.uniform(-np.pi, np.pi, shape))
+    return size * rng.choice([-1.0, 1.0], shape)
+
+
+def compare(
+    where: str, what: str, found: Any, oracle: str, expected: Any, *, rtol: float, scale: float = 0
+) -> None:
+    """Compare two arrays in the maximum norm, and say where they differ.
+
+    Parameters
+    ----------
+    where : str
+        Operation, sample and argument, for the message.
+    what, oracle : str
+        How the two were found.
+    found, expected : array_like
+        What is compared; NaN equals NaN.
+    rtol : float
+        Tolerance relative to the largest element of `expected`.
+    scale : float
+        Magnitude of the terms that the numbers are sums of, if it is larger.
+
+    Raises
+    ------
+    CheckError
+        If shapes or numbers differ.
+
+    Examples
+    --------
+    >>> from dlgradient.testing import compare
+    >>> compare("exp, sample 0", "vjp", 1.0, "central differences", 1.0, rtol=1e-6)
+    """
+    a, b = np.asarray(found), np.asarray(expected)
+    if a.shape != b.shape:
+        raise CheckError(f"{where}: {what} has shape {a.shape}, {oracle}: {b.shape}")
+    if not a.size or np.array_equal(a, b, equal_nan=True):
+        return
+    with np.errstate(all="ignore"):
+        difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+        finite = np.abs(b[np.isfinite(b)])
+        size = max(scale, float(finite.max()) if finite.size else 0.0)
+    worst = np.unravel_index(np.argmax(np.where(np.isnan(difference), np.inf, difference)), a.shape)
+    if not difference[worst] <= rtol * size:
+        at = f" at {tuple(map(int, worst))}" if worst else ""
+        raise CheckError(
+            f"{where}: {what} gives {a[worst]}{at}, {oracle} {b[worst]} "
+            f"(difference {difference[worst]:.2g}, tolerance {rtol * size:.2g})"
+        )
+
+
+def noise(size: float) -> float:
+    """Rounding error of a central difference of values of this size."""
+    return float(_NOISE * size)

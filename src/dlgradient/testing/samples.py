@@ -1,0 +1,77 @@
+"""Samples of the operations in the table, ready to be called."""
+
+from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
+
+from dlgradient.ops.samples import Case, Maker, case
+
+__all__ = ["Case", "Maker", "case", "error_cases", "maker", "sample_cases"]
+
+
+def maker(name: str) -> Maker:
+    """Return the maker of samples that belongs to a name: the same values at every call.
+
+    Parameters
+    ----------
+    name : str
+        Name of an operation; it seeds the generator.
+
+    Returns
+    -------
+    Maker
+
+    Examples
+    --------
+    >>> from dlgradient.testing import maker
+    >>> bool((maker("exp").real(3) == maker("exp").real(3)).all())
+    True
+    """
+    return Maker(crc32(name.encode()))
+
+
+def sample_cases(declaration: Any) -> list[Case]:
+    """Return the samples that an operation declares.
+
+    Parameters
+    ----------
+    declaration : Op or Derived
+        An entry of the table of operations.
+
+    Returns
+    -------
+    list of Case
+
+    Examples
+    --------
+    >>> from dlgradient.rules import OPS
+    >>> from dlgradient.testing import sample_cases
+    >>> sample_cases(OPS["getitem"])[0].params
+    {'key': 1}
+    """
+    return list(declaration.samples(maker(declaration.name)))
+
+
+def error_cases(declaration: Any) -> list[tuple[Case, type[Exception], str]]:
+    """Return the wrong calls that an operation declares: case, error class, pattern of the text.
+
+    Parameters
+    ----------
+    declaration : Op or Derived
+        An entry of the table of operations.
+
+    Returns
+    -------
+    list of tuple
+
+    Examples
+    --------
+    >>> from dlgradient.rules import OPS
+    >>> from dlgradient.testing import error_cases
+    >>> error_cases(OPS["getitem"])[0][1].__name__
+    'IndexingError'
+    """
+    if declaration.errors is None:
+        return []
+    return list(declaration.errors(maker(declaration.name)))
