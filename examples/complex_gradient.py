@@ -1,0 +1,68 @@
+"""The gradient of Re((2+3i)x) over the complex plane: the second example of the original page.
+
+The value to differentiate is real, so the gradient is the direction of steepest ascent of a
+function of two real variables, ∂/∂Re(x) + i ∂/∂Im(x): here 2-3i everywhere, the conjugate of the
+complex derivative 2+3i.
+"""
+
+import figures
+import matplotlib.pyplot as plt
+import numpy as np
+
+import dlgradient as dl
+
+
+def complex_fun(x):
+    """Return (2+3i)x."""
+    return (2 + 3j) * x
+
+
+def grad_fun(x):
+    """Real part of `complex_fun`, and its gradient at every element of `x`."""
+    y = dl.real(complex_fun(x))
+    return y, dl.dlgradient(y.sum(), x)
+
+
+def square(points):
+    """Return sample points over the complex plane between -2-2i and 2+2i."""
+    axis = np.linspace(-2, 2, points)
+    return axis + 1j * axis[:, None]
+
+
+def draw():
+    """Image of the real value, and arrows of the gradient."""
+    value, _ = dl.dlfeval(grad_fun, dl.dlarray(square(100)))
+    at = square(11)
+    _, gradient = dl.dlfeval(grad_fun, dl.dlarray(at))
+    arrows = dl.extractdata(gradient)
+
+    figure, axes = plt.subplots(figsize=(6.2, 5.2))
+    image = axes.imshow(
+        dl.extractdata(value), extent=(-2, 2, -2, 2), origin="lower", cmap="RdBu_r", alpha=0.9
+    )
+    bar = figure.colorbar(image, ax=axes, label="Re$((2+3i)x)$", shrink=0.9)
+    bar.outline.set_visible(False)
+    axes.quiver(at.real, at.imag, arrows.real, arrows.imag, color=figures.INK, width=0.004)
+    axes.set(
+        xlabel="Re $x$",
+        ylabel="Im $x$",
+        xlim=(-2.25, 2.4),
+        ylim=(-2.45, 2.25),
+        title="Real value and gradient: $2-3i$ everywhere",
+    )
+    return figures.save(figure, "complex_gradient")
+
+
+def main():
+    """Print the page's number beside ours, and draw value and gradient."""
+    figures.style()
+    _, gradient = dl.dlfeval(grad_fun, dl.dlarray(square(100)))
+    print("gradient of Re((2+3i)x)    page: 2.0000 - 3.0000i")
+    print(f"                           here: {gradient[0, 0].item():.4f}")
+    spread = np.ptp(dl.extractdata(gradient).view(float).reshape(-1, 2), axis=0).max()
+    print(f"the same at all {gradient.size} points: largest difference {spread:g}")
+    draw()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""First to fourth derivative of a known function against the closed form.
+
+f(x) = exp(-x/2) sin(3x) is the imaginary part of exp(cx) with c = -1/2 + 3i, so its n-th derivative
+is the imaginary part of cⁿ exp(cx). Each derivative is the gradient of the one before; the gradient
+of a sum over the points gives all of them at once, since the value at a point depends on that point
+only.
+"""
+
+import figures
+import matplotlib.pyplot as plt
+import numpy as np
+
+import dlgradient as dl
+
+C = -0.5 + 3j
+ORDERS = 4
+
+
+def fun(x):
+    """Return exp(-x/2) sin(3x)."""
+    return dl.exp(-x / 2) * dl.sin(3 * x)
+
+
+def closed_form(x, order):
+    """Derivative of `fun`, found with pen and paper."""
+    return (C**order * np.exp(C * x)).imag
+
+
+def derivatives(x):
+    """Value and derivatives up to the highest order."""
+    results = [fun(x)]
+    for _ in range(ORDERS):
+        results.append(dl.dlgradient(results[-1].sum(), x, enable_higher_derivatives=True))
+    return results
+
+
+def draw(x, results):
+    """One panel for each order: ours as a line, the closed form as points."""
+    figure, panels = plt.subplots(1, len(results), figsize=(11.5, 2.7))
+    names = ["$f$", "$f'$", "$f''$", "$f'''$", "$f^{(4)}$"]
+    for order, (panel, name, y) in enumerate(zip(panels, names, results, strict=True)):
+        panel.axhline(0, color="#d5dbe1", linewidth=0.8)
+        panel.plot(x, y, color=figures.COLORS[0])
+        panel.plot(
+            x[::20], closed_form(x[::20], order), "o", color=figures.COLORS[1], markersize=3.5
+        )
+        panel.set(xlabel="x", title=name)
+    figure.legend(
+        handles=panels[0].lines[1:],
+        labels=["dlgradient", "closed form"],
+        loc="outside lower center",
+        ncols=2,
+    )
+    return figures.save(figure, "higher_order")
+
+
+def main():
+    """Print the largest error of each order, and draw the derivatives."""
+    figures.style()
+    x = np.linspace(0, 4, 401)
+    results = [dl.extractdata(y) for y in dl.dlfeval(derivatives, dl.dlarray(x))]
+    print("f(x) = exp(-x/2) sin(3x) at 401 points in [0, 4]")
+    print("order   largest |f|   largest error   relative")
+    for order, y in enumerate(results):
+        exact = closed_form(x, order)
+        size = np.abs(exact).max()
+        error = np.abs(y - exact).max()
+        print(f"{order:>5}   {size:>11.4f}   {error:>13.2e}   {error / size:>8.1e}")
+    draw(x, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Every example runs, prints the numbers it must print, and leaves its picture."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run the `main` of an example in an empty directory; return what it prints."""
+
+    def run_example(name):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(str(EXAMPLES))
+        importlib.import_module(name).main()
+        printed = capsys.readouterr().out
+        assert f"figure: demo_output/{name}.png" in printed
+        picture = tmp_path / "demo_output" / f"{name}.png"
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert picture.stat().st_size > 10_000
+        return printed
+
+    yield run_example
+    for name in [path.stem for path in EXAMPLES.glob("*.py")]:
+        sys.modules.pop(name, None)
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"-?\d+(?:\.\d*)?(?:e[-+]\d+)?", text)]
+
+
+def test_rosenbrock(run):
+    printed = run("rosenbrock")
+    assert "page: 104, [396 200]" in printed
+    assert "here: 104, [396. 200.]" in printed
+    assert "here: 104, 396, 200" in printed
+
+
+def test_rosenbrock_on_the_grid(run):
+    run("rosenbrock")
+    x1, x2, y, dydx1, dydx2 = sys.modules["rosenbrock"].gradients_on_grid(4)
+    assert y == pytest.approx(100 * (x2 - x1**2) ** 2 + (1 - x1) ** 2)
+    assert dydx1 == pytest.approx(-400 * x1 * (x2 - x1**2) - 2 * (1 - x1))
+    assert dydx2 == pytest.approx(200 * (x2 - x1**2))
+
+
+def test_complex_gradient(run):
+    printed = run("complex_gradient")
+    assert "page: 2.0000 - 3.0000i" in printed
+    assert "here: 2.0000-3.0000j" in printed
+    assert "largest difference 0" in printed
+
+
+def test_containers(run):
+    printed = run("containers")
+    # With y = (2*3 + 1)/4 + 3(-1*3 + 0.5)/4 = -0.125, by hand.
+    assert "loss 0.015625; the gradient is a Mixture" in printed
+    assert "lines[0]: slope -0.1875, intercept -0.0625" in printed
+    assert "lines[1]: slope -0.5625, intercept -0.1875" in printed
+    assert "weights['first']: -1.75" in printed
+    assert "weights['second']: 0.625" in printed
+    assert "dlarray of shape (16, 1)" in printed
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert after < 0.03 < before
+
+
+def test_higher_order(run):
+    printed = run("higher_order")
+    lines = [line for line in printed.splitlines() if re.match(r" +[0-4] ", line)]
+    assert len(lines) == 5
+    assert all(numbers(line)[3] < 1e-14 for line in lines)
+
+
+def test_scipy_minimize(run):
+    printed = run("scipy_minimize")
+    lines = [line for line in printed.splitlines() if "exact" in line or "differences" in line]
+    assert len(lines) == 20
+    for line in lines:
+        assert numbers(line)[-1] < (1e-4 if "differences" in line else 1e-6), line
+    # In 40 dimensions, differences need many times the calls of an exact gradient.
+    differences, gradient, newton, krylov = [numbers(line)[0] for line in lines[-4:]]
+    assert differences > 10 * max(gradient, newton, krylov)
