@@ -30,6 +30,7 @@ import numpy as np
 
 from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES, as_operand, as_value
 from dlgradient.errors import (
+    ComplexValueError,
     DlgradientError,
     FormatClashError,
     IndexingError,
@@ -56,6 +57,7 @@ Node: Any = _NotInstalled
 _new = object.__new__
 # One counter for all threads: a node's number is larger than those of its parents.
 tick = itertools.count(1).__next__
+_WEAK_REALS = PYTHON_SCALARS - {complex}
 _NOTHING: tuple[Any, ...] = ()
 _NO_PARAMS: dict[str, Any] = {}
 # Positions of `kept`: one for each operand, then the output, which is always the last.
@@ -149,14 +151,14 @@ def _binary(op: Any) -> Callable[..., Any]:
                 q, y_value = y._node, y._value
             else:
                 q = None
-                y_value = y if type(y) in PYTHON_SCALARS else as_operand(y, f"{op.name}: y")
+                y_value = y if type(y) in _WEAK_REALS else _beside(y, x._value, op, "y")
             p, x_value = x._node, x._value
             fmt = x._format
             if fmt is None and type(y) is dlarray:
                 fmt = y._format
         elif type(y) is dlarray:
             p = None
-            x_value = x if type(x) in PYTHON_SCALARS else as_operand(x, f"{op.name}: x")
+            x_value = x if type(x) in _WEAK_REALS else _beside(x, y._value, op, "x")
             q, y_value = y._node, y._value
             fmt = y._format
         else:
@@ -208,6 +210,15 @@ def _binary(op: Any) -> Callable[..., Any]:
         return result
 
     return call
+
+
+def _beside(operand: Any, value: Any, op: Any, name: str) -> Any:
+    """Return a raw operand for the kernel of a binary operation whose other operand is `value`."""
+    if type(operand) is complex and type(value) is np.float64:
+        # Python's complex takes a NumPy float64 for a float of its own, and would return a complex
+        # that is no NumPy scalar.
+        return np.complex128(operand)
+    return as_operand(operand, f"{op.name}: {name}")
 
 
 def _indexing(op: Any) -> Callable[..., Any]:
@@ -464,6 +475,10 @@ def explained(op: Any, values: Sequence[Any], params: dict[str, Any], error: Exc
             "they share; reshape, expand_dims or permute_dims brings them together"
         )
     if isinstance(error, TypeError):
+        if any(np.iscomplexobj(v) for v in values):
+            return ComplexValueError(
+                f"{text}. It is defined for real operands; take real(x), imag(x) or abs(x)"
+            )
         return error
     return InvalidArgumentError(text)
 

@@ -1,50 +1,38 @@
-"""Arithmetic: sums, products, quotients, powers and roots, elementwise.
+"""Arithmetic, elementwise: sums, products, quotients and remainders.
 
-The rules are differentials, as in a calculus book: ``t`` stands for dx (or dy). Kernels are Python's
-operators where there is one: for NumPy scalars these cost a fifth of the NumPy functions.
+The rules are differentials, as in a calculus book: ``t`` stands for dx (or dy). Kernels are
+Python's operators: for NumPy scalars these cost a fifth of NumPy's functions.
 """
 
 from __future__ import annotations
 
-import cmath
-import math
 import operator
 from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES
-from dlgradient.ops.choice import where
-from dlgradient.ops.exponential import log
-from dlgradient.ops.logical import equal, isfinite, logical_and, logical_not, logical_or
+from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.samples import case
 from dlgradient.rules import constant, elementwise
 
 __all__ = [
     "add",
-    "cbrt",
     "divide",
     "floor_divide",
-    "hypot",
     "multiply",
     "negative",
     "positive",
-    "pow",
-    "reciprocal",
     "remainder",
-    "sqrt",
-    "square",
     "subtract",
 ]
 
-_SCALARS = RAW_TYPES - {np.ndarray}
 
-
-def _one(m: Any) -> list[Any]:
+def one_operand(m: Any) -> list[Any]:
+    """Samples of an operation of one operand, defined everywhere."""
     return [case(m.real(3)), case(m.real()), case(m.real(2, 0)), case(m.complex(2, 2))]
 
 
-def _reals(m: Any) -> list[Any]:
+def reals(m: Any) -> list[Any]:
     """Samples of a binary operation: equal shapes, broadcasting, scalars, empty."""
     return [
         case(m.real(3), m.real(3)),
@@ -59,21 +47,96 @@ def _reals(m: Any) -> list[Any]:
 
 def _pairs(m: Any) -> list[Any]:
     return [
-        *_reals(m),
+        *reals(m),
         case(m.complex(3), m.complex(3)),
         case(m.complex(2, 1), m.real(3)),
         case(m.real(2), 1.5 - 0.5j),
+        case(1.5 - 0.5j, m.real()),
     ]
 
 
-@elementwise(x=lambda t: t, y=lambda t: t, kernel=operator.add, samples=_pairs, numpy=np.add)
+def mismatch(m: Any) -> list[Any]:
+    """Wrong calls of a binary operation."""
+    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
+
+
+def real_only(m: Any) -> list[Any]:
+    """Wrong calls of a binary operation of real operands."""
+    return [*mismatch(m), (case(m.complex(3), m.real(3)), ComplexValueError, "complex128")]
+
+
+@elementwise(
+    x=lambda t: t,
+    y=lambda t: t,
+    kernel=operator.add,
+    samples=_pairs,
+    errors=mismatch,
+    numpy=np.add,
+)
 def add(x: Any, y: Any, /) -> Any:
-    """Sum, elementwise."""
+    """Sum, elementwise: x + y.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.add(dl.dlarray([1.0, 2.0]), 0.5)
+    1×2 dlarray
+    [1.5 2.5]
+
+    Source: array-API ``add``; MATLAB ``plus``.
+    """
 
 
-@elementwise(x=lambda t: t, y=lambda t: -t, kernel=operator.sub, samples=_pairs, numpy=np.subtract)
+@elementwise(
+    x=lambda t: t,
+    y=lambda t: -t,
+    kernel=operator.sub,
+    samples=_pairs,
+    errors=mismatch,
+    numpy=np.subtract,
+)
 def subtract(x: Any, y: Any, /) -> Any:
-    """Difference, elementwise."""
+    """Difference, elementwise: x - y.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.subtract(dl.dlarray([1.0, 2.0]), 0.5)
+    1×2 dlarray
+    [0.5 1.5]
+
+    Source: array-API ``subtract``; MATLAB ``minus``.
+    """
 
 
 @elementwise(
@@ -81,10 +144,36 @@ def subtract(x: Any, y: Any, /) -> Any:
     y=lambda t, x: t * x,
     kernel=operator.mul,
     samples=_pairs,
+    errors=mismatch,
     numpy=np.multiply,
 )
 def multiply(x: Any, y: Any, /) -> Any:
-    """Product, elementwise."""
+    """Product, elementwise: x y.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.multiply(dl.dlarray([1.0, 2.0]), 3)
+    1×2 dlarray
+    [3. 6.]
+
+    Source: array-API ``multiply``; MATLAB ``times``.
+    """
 
 
 @elementwise(
@@ -92,123 +181,171 @@ def multiply(x: Any, y: Any, /) -> Any:
     y=lambda t, y, out: -t * out / y,
     kernel=operator.truediv,
     samples=_pairs,
+    errors=mismatch,
     numpy=np.divide,
 )
 def divide(x: Any, y: Any, /) -> Any:
-    """Quotient, elementwise."""
+    """Quotient, elementwise: x / y; integers give floating-point numbers.
+
+    The differential is dx / y - x dy / y².
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.divide(dl.dlarray([1.0, 2.0]), 4)
+    1×2 dlarray
+    [0.25 0.5 ]
+
+    Source: array-API ``divide``; MATLAB ``rdivide``.
+    """
 
 
-@constant(labels="align", kernel=operator.floordiv, samples=_reals, numpy=np.floor_divide)
+@constant(
+    labels="align",
+    kernel=operator.floordiv,
+    samples=reals,
+    errors=real_only,
+    numpy=np.floor_divide,
+)
 def floor_divide(x: Any, y: Any, /) -> Any:
-    """Quotient rounded down, elementwise."""
+    """Quotient rounded towards minus infinity, elementwise: ⌊x / y⌋.
+
+    The derivative is zero, at the jumps, too.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.floor_divide(dl.dlarray([5.0, -5.0]), 3)
+    1×2 dlarray
+    [ 1. -2.]
+
+    Source: array-API ``floor_divide``.
+    """
 
 
 @elementwise(
     x=lambda t: t,
     y=lambda t, x, y: -t * floor_divide(x, y),
     kernel=operator.mod,
-    samples=_reals,
+    samples=lambda m: [
+        *reals(m),
+        # At a jump the derivative is that from the right (for a positive divisor).
+        case(np.array([2.0]), np.array([1.0]), kink=True, gradient=([1.0], [-2.0])),
+    ],
+    errors=real_only,
     numpy=np.remainder,
 )
 def remainder(x: Any, y: Any, /) -> Any:
-    """Remainder of the division rounded down, elementwise."""
+    """Remainder with the sign of the divisor, elementwise: x - y ⌊x / y⌋.
+
+    The differential is dx - ⌊x / y⌋ dy. At the jumps, where x is a multiple of y, it is the same
+    expression: the one-sided derivative towards zero remainder.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.remainder(dl.dlarray([5.0, -5.0]), 3)
+    1×2 dlarray
+    [2. 1.]
+
+    Source: array-API ``remainder``; MATLAB ``mod``.
+    """
 
 
-def _pow_base(t: Any, x: Any, y: Any) -> Any:
-    """t y x^(y-1), and 0 where y is 0 (not 0 times infinity)."""
-    if type(y) in _SCALARS:
-        # The exponent is a constant, or derivatives of this one are not asked for.
-        if y == 2:
-            return t * (2 * x)
-        if y == 1:
-            return t
-        if y == 0:
-            return where(False, t, 0)
-        return t * (y * x ** (y - 1))
-    power = x ** (y - 1)
-    zero = equal(y, 0)
-    if type(y) is not np.ndarray:
-        # A traced exponent: the derivative of this one by y at 0 is 1/x, so the mask must be small.
-        zero = logical_and(zero, logical_not(isfinite(power)))
-    return where(zero, 0, t * (y * power))
-
-
-def _pow_exponent(t: Any, x: Any, out: Any) -> Any:
-    """t x^y log x, and 0 where the base is 0 and the power is not infinite."""
-    if type(x) in PYTHON_SCALARS and x:
-        if type(x) is complex:
-            return t * (out * cmath.log(x))
-        if x > 0:
-            return t * (out * math.log(x))
-    if out.dtype.kind == "c":
-        x = x + 0j  # a negative base of a complex power has a logarithm
-    gone = logical_or(equal(out, 0), logical_and(equal(x, 0), isfinite(out)))
-    return where(gone, 0, t * (out * log(x)))
-
-
-@elementwise(
-    x=_pow_base,
-    y=_pow_exponent,
-    kernel=operator.pow,
-    samples=lambda m: [case(m.positive(3), m.real(3))],
-    numpy=np.power,
-)
-def pow(x: Any, y: Any, /) -> Any:
-    """Power, elementwise."""
-
-
-@elementwise(x=lambda t: -t, kernel=operator.neg, samples=_one, numpy=np.negative)
+@elementwise(x=lambda t: -t, kernel=operator.neg, samples=one_operand, numpy=np.negative)
 def negative(x: Any, /) -> Any:
-    """Negative, elementwise."""
+    """Negative, elementwise: -x.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.negative(dl.dlarray([1.0, -2.0]))
+    1×2 dlarray
+    [-1.  2.]
+
+    Source: array-API ``negative``; MATLAB ``uminus``.
+    """
 
 
-@elementwise(x=lambda t: t, kernel=operator.pos, samples=_one, numpy=np.positive)
+@elementwise(x=lambda t: t, kernel=operator.pos, samples=one_operand, numpy=np.positive)
 def positive(x: Any, /) -> Any:
-    """The same values."""
+    """The same values: +x.
 
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
 
-@elementwise(x=lambda t, x: t * (2 * x), samples=_one, numpy=np.square)
-def square(x: Any, /) -> Any:
-    """Square, elementwise."""
-    return x * x
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
 
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.positive(dl.dlarray([1.0, -2.0]))
+    1×2 dlarray
+    [ 1. -2.]
 
-@elementwise(
-    x=lambda t, out: t / (2 * out),
-    kernel=np.sqrt,
-    samples=lambda m: [case(m.positive(3)), case(m.positive()), case(m.complex(2, 2))],
-    numpy=np.sqrt,
-)
-def sqrt(x: Any, /) -> Any:
-    """Square root, elementwise."""
-
-
-@elementwise(
-    x=lambda t, out: t / (3 * (out * out)),
-    kernel=np.cbrt,
-    samples=lambda m: [case(m.real(3)), case(m.real()), case(m.real(0))],
-    numpy=np.cbrt,
-)
-def cbrt(x: Any, /) -> Any:
-    """Real cube root, elementwise."""
-
-
-@elementwise(x=lambda t, out: -t * (out * out), samples=_one, numpy=np.reciprocal)
-def reciprocal(x: Any, /) -> Any:
-    """One divided by ``x``, elementwise."""
-    return 1 / x
-
-
-def _hypot_part(t: Any, a: Any, out: Any) -> Any:
-    return t * where(equal(out, 0), 0, a / out)
-
-
-@elementwise(
-    x=lambda t, x, out: _hypot_part(t, x, out),
-    y=lambda t, y, out: _hypot_part(t, y, out),
-    kernel=np.hypot,
-    samples=_reals,
-    numpy=np.hypot,
-)
-def hypot(x: Any, y: Any, /) -> Any:
-    """Length of the hypotenuse, elementwise."""
+    Source: array-API ``positive``; MATLAB ``uplus``.
+    """

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient import calls
+from dlgradient.errors import ShapeMismatchError
 from dlgradient.ops.logical import equal, greater, less
 from dlgradient.ops.samples import case
 from dlgradient.rules import derived, elementwise
@@ -28,48 +29,222 @@ __all__ = ["clip", "maximum", "minimum", "where"]
         case(m.bools(), m.real(2), 0.0),
         case(m.bools(3), m.complex(3), m.real(3)),
         case(m.bools(0), m.real(0), 1.0),
+        # What is not chosen may be NaN or infinite.
+        case(np.array([True, False]), np.array([1.0, np.nan]), np.array([np.inf, 2.0])),
+    ],
+    errors=lambda m: [
+        (case(m.bools(3), m.real(2), 0.0), ShapeMismatchError, r"where: .*x: shape \(2,\)")
     ],
     numpy=np.where,
 )
 def where(condition: Any, x: Any, y: Any, /) -> Any:
-    """Elements of ``x`` where ``condition`` is true, elsewhere of ``y``."""
+    """Elements of x where the condition is true, elsewhere those of y.
+
+    What is not chosen gets no gradient. That stays so even where its derivative is infinite or NaN:
+    ``where(x > 0, sqrt(x), 0)`` has the gradient 0 at 0 and below.
+
+    Parameters
+    ----------
+    condition, x, y : dlarray or array_like
+        The condition is bool and carries no derivative, the others are real or complex. Shapes
+        broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype of `x` and `y`.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([-1.0, 4.0])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.where(x > 0, 3 * x, 0.0).sum(), x), x)
+    1×2 dlarray
+    [0. 3.]
+
+    Source: array-API ``where``.
+    """
     return np.where(condition, x, y)[()]
 
 
-def _chosen(t: Any, better: Any, tie: Any, other_like: Any) -> Any:
-    """`t` where an operand is the better one; half of it at ties, nothing against a constant."""
+def _pairs(m: Any) -> list[Any]:
+    return [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), m.real()),
+        case(m.real(4), 0.1),
+        case(-0.1, m.real(2, 2)),
+        case(m.real(0, 2), m.real(2)),
+    ]
+
+
+def _mismatch(m: Any) -> list[Any]:
+    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
+
+
+def _chosen(t: Any, better: Any, x: Any, y: Any, other_like: Any) -> Any:
+    """`t` where an operand is the better one; at ties half of it, or nothing against a constant.
+
+    Both are the subgradient of minimum norm: of the variables that there are.
+    """
     if type(other_like) is calls.Node:
-        return where(better, t, where(tie, t * 0.5, 0))
+        return where(better, t, where(equal(x, y), t * 0.5, 0))
     return where(better, t, 0)
 
 
 @elementwise(
-    x=lambda t, x, y, y_like: _chosen(t, greater(x, y), equal(x, y), y_like),
-    y=lambda t, x, y, x_like: _chosen(t, greater(y, x), equal(x, y), x_like),
+    x=lambda t, x, y, y_like: _chosen(t, greater(x, y), x, y, y_like),
+    y=lambda t, x, y, x_like: _chosen(t, greater(y, x), x, y, x_like),
     kernel=np.maximum,
     masks=True,
-    samples=lambda m: [case(m.real(3), m.real(3))],
+    samples=lambda m: [
+        *_pairs(m),
+        case(np.array([-1.0, 0, 2]), 0.0, kink=True, gradient=([0, 0, 1.0], None)),
+        case(np.array([-1.0, 0, 2]), np.zeros(3, np.int8), kink=True, gradient=([0, 0, 1.0], None)),
+        case(
+            np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([0, 0.5, 1.0], [1.0, 0.5, 0])
+        ),
+    ],
+    errors=_mismatch,
     numpy=np.maximum,
 )
 def maximum(x: Any, y: Any, /) -> Any:
-    """Larger of two elements."""
+    """Larger of two elements; NaN if one is NaN.
+
+    The gradient goes to the larger element. At a tie, a kink, it is the subgradient of minimum
+    norm: two traced operands get half of it each; beside a constant a traced one gets none, so that
+    ``maximum(x, 0)`` has the gradient 0 at 0. What is not chosen gets no gradient, even where its
+    derivative is infinite.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([-1.0, 0.0, 4.0])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.maximum(x, 0.0).sum(), x), x)
+    1×3 dlarray
+    [0. 0. 1.]
+
+    Source: array-API ``maximum``; MATLAB ``max(x, y)``.
+    """
 
 
 @elementwise(
-    x=lambda t, x, y, y_like: _chosen(t, less(x, y), equal(x, y), y_like),
-    y=lambda t, x, y, x_like: _chosen(t, less(y, x), equal(x, y), x_like),
+    x=lambda t, x, y, y_like: _chosen(t, less(x, y), x, y, y_like),
+    y=lambda t, x, y, x_like: _chosen(t, less(y, x), x, y, x_like),
     kernel=np.minimum,
     masks=True,
-    samples=lambda m: [case(m.real(3), m.real(3))],
+    samples=lambda m: [
+        *_pairs(m),
+        case(0.0, np.array([-1.0, 0, 2]), kink=True, gradient=(None, [1.0, 0, 0])),
+        case(
+            np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([1.0, 0.5, 0], [0, 0.5, 1.0])
+        ),
+    ],
+    errors=_mismatch,
     numpy=np.minimum,
 )
 def minimum(x: Any, y: Any, /) -> Any:
-    """Smaller of two elements."""
+    """Smaller of two elements; NaN if one is NaN.
+
+    The gradient goes to the smaller element. At a tie, a kink, it is the subgradient of minimum
+    norm: two traced operands get half of it each; beside a constant a traced one gets none. What is
+    not chosen gets no gradient, even where its derivative is infinite.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([-1.0, 0.0, 4.0])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.minimum(x, 0.0).sum(), x), x)
+    1×3 dlarray
+    [1. 0. 0.]
+
+    Source: array-API ``minimum``; MATLAB ``min(x, y)``.
+    """
 
 
-@derived(samples=lambda m: [case(m.real(5), min=-0.9, max=0.8)], numpy=np.clip)
-def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - array-API names
-    """Elements limited to the interval from ``min`` to ``max``."""
+@derived(
+    samples=lambda m: [
+        case(m.real(5), min=-0.9, max=0.8),
+        case(m.real(2, 2), min=0.1),
+        case(m.real(2, 2), max=0.1),
+        case(m.real(), min=-0.1, max=0.1),
+        case(m.real(0), min=-0.1),
+        case(m.real(2, 3), m.inside(3) - 0.5, m.inside(2, 1) + 0.5),
+        case(
+            np.array([-2.0, -1, 0.5, 1, 3]), min=-1, max=1, kink=True, gradient=([0, 0, 1, 0, 0],)
+        ),
+    ],
+    errors=lambda m: [(case(m.real(3), m.real(2)), ShapeMismatchError, r"maximum: ")],
+    numpy=np.clip,
+)
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+    """Elements limited to the interval from min to max.
+
+    It is minimum(maximum(x, min), max), and so are its gradients: outside of the interval and at
+    constant bounds the gradient is 0. If `min` exceeds `max`, the result is `max`.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+    min, max : dlarray or array_like, optional
+        Bounds, which may be traced; shapes broadcast. Without one, that side is not limited.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([-1.0, 0.5, 4.0])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.clip(x, 0.0, 1.0).sum(), x), x)
+    1×3 dlarray
+    [0. 1. 0.]
+
+    Source: array-API ``clip``; MATLAB ``clip``.
+    """
     if min is not None:
         x = maximum(x, min)
     if max is not None:

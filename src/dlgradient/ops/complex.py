@@ -1,7 +1,7 @@
-"""Parts of complex arrays: real, imag, conj, angle, abs, and making complex arrays of two real ones.
+"""Parts of complex arrays (real, imag, conj, angle, abs), and complex arrays of two real ones.
 
-Real values made of complex ones take the real part of their cotangent. Of a real array, ``real`` and
-``conj`` are the identity, ``imag`` and ``angle`` have no derivative.
+Real values made of complex ones take the real part of their cotangent. Of a real array, ``real``
+and ``conj`` are the identity, ``imag`` and ``angle`` have no derivative.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.errors import ComplexValueError
+from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
 from dlgradient.ops.rounding import sign
@@ -25,23 +25,71 @@ def _samples(m: Any) -> list[Any]:
     return [case(m.complex(3)), case(m.complex()), case(m.complex(2, 0)), case(m.real(2, 2))]
 
 
+def _real_part(g: Any) -> Any:
+    return real(g)
+
+
 @linear(
-    x=lambda g, x_like: real(g) if x_like.dtype.kind == "c" else g,
+    x=_real_part,
     samples=_samples,
     numpy=np.real,
 )
 def real(x: Any, /) -> Any:
-    """Real part, elementwise."""
+    """Real part, elementwise.
+
+    The gradient is the real part of the cotangent.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`, and real.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.real(dl.dlarray([1 + 2j, 3.0]))
+    1×2 dlarray
+    [1. 3.]
+
+    Source: array-API ``real``; MATLAB ``real``.
+    """
     return x.real
 
 
 @linear(
-    vjp=lambda g, x_like: (1j * real(g) if x_like.dtype.kind == "c" else None,),
+    vjp=lambda g, x_like: (real(g) * 1j if x_like.dtype.kind == "c" else None,),
     samples=_samples,
     numpy=np.imag,
 )
 def imag(x: Any, /) -> Any:
-    """Imaginary part, elementwise."""
+    """Imaginary part, elementwise; zero for real elements.
+
+    The gradient for complex `x` is i times the real part of the cotangent; real `x` gets none.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`, and real.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.imag(dl.dlarray([1 + 2j, 3.0]))
+    1×2 dlarray
+    [2. 0.]
+
+    Source: array-API ``imag``; MATLAB ``imag``.
+    """
     return x.imag
 
 
@@ -52,7 +100,29 @@ def imag(x: Any, /) -> Any:
     numpy=np.conjugate,
 )
 def conj(x: Any, /) -> Any:
-    """Complex conjugate, elementwise."""
+    """Complex conjugate, elementwise; real elements stay what they are.
+
+    The gradient for complex `x` is the conjugate of the cotangent.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.conj(dl.dlarray([1 + 2j, 3.0]))
+    1×2 complex128 dlarray
+    [1.-2.j 3.-0.j]
+
+    Source: array-API ``conj``; MATLAB ``conj``.
+    """
 
 
 @general(
@@ -60,15 +130,45 @@ def conj(x: Any, /) -> Any:
     jvp={"x": lambda t, x: real(conj(sign(x)) * t) if x.dtype.kind == "c" else t * sign(x)},
     labels="align",
     kernel=operator.abs,
-    samples=_samples,
+    samples=lambda m: [
+        *_samples(m),
+        case(m.real()),
+        case(np.array([-1.0, 0.0, 2.0]), kink=True, gradient=(np.array([-1.0, 0.0, 1.0]),)),
+        case(np.array([0j, 3e-320j, 3e-23 + 4e-23j]), kink=True, gradient=([0, 1j, 0.6 + 0.8j],)),
+    ],
     numpy=np.absolute,
 )
 def abs(x: Any, /) -> Any:
-    """Absolute value, elementwise."""
+    """Absolute value of real elements, modulus of complex ones.
+
+    The gradient is sign(x), which for complex elements is x / abs(x), the direction of steepest
+    ascent. At 0, a kink, it is 0, the subgradient of minimum norm. Tiny elements neither overflow
+    nor vanish.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`, and real.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([3 + 4j, 0.0])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.abs(x).sum(), x), x)
+    1×2 complex128 dlarray
+    [0.6+0.8j 0. +0.j ]
+
+    Source: array-API ``abs``; MATLAB ``abs``.
+    """
 
 
 def _across(x: Any) -> Any:
-    """i x / |x|², the gradient of the angle; 0 at 0."""
+    """Gradient of the angle, i x / |x|²; 0 at 0."""
     r = abs(x)
     return where(equal(r, 0), 0, 1j * sign(x) / r)
 
@@ -85,23 +185,89 @@ def _angle_jvp(t: Any, x: Any) -> Any:
     vjp=_angle_vjp,
     jvp={"x": _angle_jvp},
     labels="align",
-    samples=_samples,
+    samples=lambda m: [
+        *_samples(m),
+        case(np.array([0j, 2.0]), kink=True, gradient=(np.array([0, 0.5j]),)),
+    ],
     numpy=np.angle,
 )
 def angle(x: Any, /) -> Any:
-    """Angle of complex elements in radians."""
+    """Angle of complex elements in radians, from -π to π.
+
+    The gradient is i x / abs(x)², and 0 at 0, where there is none. Real elements have the angle 0
+    or π, without derivative.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`, and real.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.angle(dl.dlarray([1j, -1.0]))
+    1×2 dlarray
+    [1.57079633 3.14159265]
+
+    Source: NumPy ``angle``; MATLAB ``angle``.
+    """
     return np.arctan2(x.imag, x.real)
 
 
 @linear(
-    re=lambda g: real(g),
-    im=lambda g: imag(g),
+    re=real,
+    im=imag,
     labels="align",
-    samples=lambda m: [case(m.real(3), m.real(3)), case(m.real(2, 1), m.real(3))],
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), m.real()),
+        case(0.0, m.real(2)),
+        case(m.real(0), m.real(1)),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
+        (case(m.complex(3), m.real(3)), ComplexValueError, "re and im must be real"),
+    ],
     reference=lambda re, im: re + 1j * im,
 )
 def complex(re: Any, im: Any, /) -> Any:
-    """Complex array of a real and an imaginary part."""
+    """Complex elements from real and imaginary parts: re + i im.
+
+    Unlike that sum it is right for infinite parts. The gradients are the real and the imaginary
+    part of the cotangent.
+
+    Parameters
+    ----------
+    re, im : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape; complex64 if both parts are float32.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.complex(dl.dlarray([1.0, 2.0]), 0.5)
+    1×2 complex128 dlarray
+    [1.+0.5j 2.+0.5j]
+
+    Source: MATLAB ``complex``.
+    """
     dtype = np.result_type(re, im)
     if dtype.kind == "c":
         raise ComplexValueError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, isinf, logical_and
 from dlgradient.ops.samples import case
@@ -29,33 +30,165 @@ def _right(m: Any) -> list[Any]:
 
 @elementwise(x=lambda t, out: t * out, kernel=np.exp, samples=_anywhere, numpy=np.exp)
 def exp(x: Any, /) -> Any:
-    """Exponential, elementwise."""
+    """Exponential, elementwise.
+
+    The differential is exp(x) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.exp(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [1.         2.71828183]
+
+    Source: array-API ``exp``; MATLAB ``exp``.
+    """
 
 
 # Not t * (out + 1): that would cancel where exp(x) is small.
 @elementwise(x=lambda t, x: t * exp(x), kernel=np.expm1, samples=_anywhere, numpy=np.expm1)
 def expm1(x: Any, /) -> Any:
-    """Exponential minus one, accurate near zero."""
+    """Exponential minus one, elementwise, accurate near 0.
+
+    The differential is exp(x) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.expm1(dl.dlarray([0.0, 1e-12]))
+    1×2 dlarray
+    [0.e+00 1.e-12]
+
+    Source: array-API ``expm1``; MATLAB ``expm1``.
+    """
 
 
 @elementwise(x=lambda t, x: t / x, kernel=np.log, samples=_right, numpy=np.log)
 def log(x: Any, /) -> Any:
-    """Natural logarithm, elementwise."""
+    """Natural logarithm, elementwise; the principal one of complex elements.
+
+    The differential is dx / x. Of negative real elements the value is NaN: make them complex first.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.log(dl.dlarray([1.0, 10.0]))
+    1×2 dlarray
+    [0.         2.30258509]
+
+    Source: array-API ``log``; MATLAB ``log``.
+    """
 
 
 @elementwise(x=lambda t, x: t / (1 + x), kernel=np.log1p, samples=_right, numpy=np.log1p)
 def log1p(x: Any, /) -> Any:
-    """Natural logarithm of one plus ``x``, accurate near zero."""
+    """Natural logarithm of one plus x, elementwise, accurate near 0.
+
+    The differential is dx / (1 + x).
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.log1p(dl.dlarray([0.0, 1e-12]))
+    1×2 dlarray
+    [0.e+00 1.e-12]
+
+    Source: array-API ``log1p``; MATLAB ``log1p``.
+    """
 
 
 @elementwise(x=lambda t, x: t / (x * _LN2), kernel=np.log2, samples=_right, numpy=np.log2)
 def log2(x: Any, /) -> Any:
-    """Logarithm to base 2, elementwise."""
+    """Logarithm to the base 2, elementwise.
+
+    The differential is dx / (x log 2).
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.log2(dl.dlarray([1.0, 8.0]))
+    1×2 dlarray
+    [0. 3.]
+
+    Source: array-API ``log2``; MATLAB ``log2``.
+    """
 
 
 @elementwise(x=lambda t, x: t / (x * _LN10), kernel=np.log10, samples=_right, numpy=np.log10)
 def log10(x: Any, /) -> Any:
-    """Logarithm to base 10, elementwise."""
+    """Logarithm to the base 10, elementwise.
+
+    The differential is dx / (x log 10).
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.log10(dl.dlarray([1.0, 1000.0]))
+    1×2 dlarray
+    [0. 3.]
+
+    Source: array-API ``log10``; MATLAB ``log10``.
+    """
 
 
 def _share(x: Any, y: Any, out: Any) -> Any:
@@ -68,8 +201,55 @@ def _share(x: Any, y: Any, out: Any) -> Any:
     x=lambda t, x, y, out: t * _share(x, y, out),
     y=lambda t, x, y, out: t * _share(y, x, out),
     kernel=np.logaddexp,
-    samples=lambda m: [case(m.real(3), m.real(3))],
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), 0.5),
+        case(m.real(0), m.real(1)),
+        case(np.array([0.5, 800.0, -800.0]), np.array([0.5, -800.0, -800.0])),
+        case(
+            np.array([-np.inf, -np.inf, np.inf, np.inf]),
+            np.array([1.0, -np.inf, 1.0, np.inf]),
+            kink=True,
+            gradient=([0, 0.5, 1, 0.5], [1, 0.5, 0, 0.5]),
+        ),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
+        (case(m.complex(3), m.real(3)), ComplexValueError, "logaddexp.*complex128"),
+    ],
     numpy=np.logaddexp,
 )
 def logaddexp(x: Any, y: Any, /) -> Any:
-    """Logarithm of the sum of exponentials of two elements."""
+    """Logarithm of the sum of two exponentials, elementwise: log(exp(x) + exp(y)).
+
+    It neither overflows nor cancels. The gradients are the shares exp(x) / (exp(x) + exp(y)) and
+    exp(y) / (exp(x) + exp(y)), computed from the difference; equal infinities share equally.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x, y = dl.dlarray([1000.0, 0.0]), dl.dlarray([1000.0, -1000.0])
+    >>> dl.dlfeval(lambda x, y: dl.dlgradient(dl.logaddexp(x, y).sum(), x), x, y)
+    1×2 dlarray
+    [0.5 1. ]
+
+    Source: array-API ``logaddexp``.
+    """

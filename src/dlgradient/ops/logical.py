@@ -1,4 +1,4 @@
-"""Comparisons, logic and tests of floating-point values: bool results, which carry no derivative."""
+"""Comparisons, logic and tests of floating-point values: bool results without a derivative."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.errors import ShapeMismatchError
 from dlgradient.ops.samples import case
 from dlgradient.rules import constant
 
@@ -48,52 +49,317 @@ def _bools(m: Any) -> list[Any]:
 
 def _special(m: Any) -> list[Any]:
     special = np.array([0.0, np.nan, np.inf, -np.inf])
-    return [case(special), case(special * 1j), case(m.real()), case(m.real(0, 2))]
+    return [
+        case(special),
+        case(np.array([1j, np.nan, complex(0, np.inf), complex(np.nan, 1)])),
+        case(m.real()),
+        case(m.real(0, 2)),
+    ]
 
 
-@constant(labels="align", kernel=operator.eq, samples=_pairs, numpy=np.equal)
+def _mismatch(m: Any) -> list[Any]:
+    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
+
+
+@constant(labels="align", kernel=operator.eq, samples=_pairs, errors=_mismatch, numpy=np.equal)
 def equal(x: Any, y: Any, /) -> Any:
-    """Whether elements are equal."""
+    """Whether two elements are equal; NaN equals nothing.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.equal(dl.dlarray([1.0, 2.0]), 2.0)
+    1×2 bool dlarray
+    [False  True]
+
+    Source: array-API ``equal``; MATLAB ``eq``.
+    """
 
 
-@constant(labels="align", kernel=operator.ne, samples=_pairs, numpy=np.not_equal)
+@constant(labels="align", kernel=operator.ne, samples=_pairs, errors=_mismatch, numpy=np.not_equal)
 def not_equal(x: Any, y: Any, /) -> Any:
-    """Whether elements differ."""
+    """Whether two elements differ; NaN differs from everything.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.not_equal(dl.dlarray([1.0, 2.0]), 2.0)
+    1×2 bool dlarray
+    [ True False]
+
+    Source: array-API ``not_equal``; MATLAB ``ne``.
+    """
 
 
-@constant(labels="align", kernel=operator.lt, samples=_ordered, numpy=np.less)
+@constant(labels="align", kernel=operator.lt, samples=_ordered, errors=_mismatch, numpy=np.less)
 def less(x: Any, y: Any, /) -> Any:
-    """Whether elements of ``x`` are less than those of ``y``."""
+    """Whether elements of x are less than those of y.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.less(dl.dlarray([1.0, 2.0]), 2.0)
+    1×2 bool dlarray
+    [ True False]
+
+    Source: array-API ``less``; MATLAB ``lt``.
+    """
 
 
-@constant(labels="align", kernel=operator.le, samples=_ordered, numpy=np.less_equal)
+@constant(
+    labels="align", kernel=operator.le, samples=_ordered, errors=_mismatch, numpy=np.less_equal
+)
 def less_equal(x: Any, y: Any, /) -> Any:
-    """Whether elements of ``x`` are less than or equal to those of ``y``."""
+    """Whether elements of x are less than or equal to those of y.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.less_equal(dl.dlarray([1.0, 2.0]), 2.0)
+    1×2 bool dlarray
+    [ True  True]
+
+    Source: array-API ``less_equal``; MATLAB ``le``.
+    """
 
 
-@constant(labels="align", kernel=operator.gt, samples=_ordered, numpy=np.greater)
+@constant(labels="align", kernel=operator.gt, samples=_ordered, errors=_mismatch, numpy=np.greater)
 def greater(x: Any, y: Any, /) -> Any:
-    """Whether elements of ``x`` are greater than those of ``y``."""
+    """Whether elements of x are greater than those of y.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.greater(dl.dlarray([1.0, 2.0]), 2.0)
+    1×2 bool dlarray
+    [False False]
+
+    Source: array-API ``greater``; MATLAB ``gt``.
+    """
 
 
-@constant(labels="align", kernel=operator.ge, samples=_ordered, numpy=np.greater_equal)
+@constant(
+    labels="align", kernel=operator.ge, samples=_ordered, errors=_mismatch, numpy=np.greater_equal
+)
 def greater_equal(x: Any, y: Any, /) -> Any:
-    """Whether elements of ``x`` are greater than or equal to those of ``y``."""
+    """Whether elements of x are greater than or equal to those of y.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.greater_equal(dl.dlarray([1.0, 2.0]), 2.0)
+    1×2 bool dlarray
+    [False  True]
+
+    Source: array-API ``greater_equal``; MATLAB ``ge``.
+    """
 
 
-@constant(labels="align", kernel=np.logical_and, samples=_bools, numpy=np.logical_and)
+@constant(
+    labels="align", kernel=np.logical_and, samples=_bools, errors=_mismatch, numpy=np.logical_and
+)
 def logical_and(x: Any, y: Any, /) -> Any:
-    """Logical and, elementwise."""
+    """Whether both of two elements are true.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Bool; other elements are true if they are not zero. Shapes broadcast, formats align by
+        label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.logical_and(dl.dlarray([True, False]), True)
+    1×2 bool dlarray
+    [ True False]
+
+    Source: array-API ``logical_and``; MATLAB ``and``.
+    """
 
 
-@constant(labels="align", kernel=np.logical_or, samples=_bools, numpy=np.logical_or)
+@constant(
+    labels="align", kernel=np.logical_or, samples=_bools, errors=_mismatch, numpy=np.logical_or
+)
 def logical_or(x: Any, y: Any, /) -> Any:
-    """Logical or, elementwise."""
+    """Whether at least one of two elements is true.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Bool; other elements are true if they are not zero. Shapes broadcast, formats align by
+        label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.logical_or(dl.dlarray([True, False]), True)
+    1×2 bool dlarray
+    [ True  True]
+
+    Source: array-API ``logical_or``; MATLAB ``or``.
+    """
 
 
-@constant(labels="align", kernel=np.logical_xor, samples=_bools, numpy=np.logical_xor)
+@constant(
+    labels="align", kernel=np.logical_xor, samples=_bools, errors=_mismatch, numpy=np.logical_xor
+)
 def logical_xor(x: Any, y: Any, /) -> Any:
-    """Whether exactly one of two elements is true."""
+    """Whether exactly one of two elements is true.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Bool; other elements are true if they are not zero. Shapes broadcast, formats align by
+        label.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool, and of the broadcast shape.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.logical_xor(dl.dlarray([True, False]), True)
+    1×2 bool dlarray
+    [False  True]
+
+    Source: array-API ``logical_xor``; MATLAB ``xor``.
+    """
 
 
 @constant(
@@ -103,19 +369,107 @@ def logical_xor(x: Any, y: Any, /) -> Any:
     numpy=np.logical_not,
 )
 def logical_not(x: Any, /) -> Any:
-    """Logical not, elementwise."""
+    """Whether elements are false.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Bool; other elements are true if they are not zero.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.logical_not(dl.dlarray([True, False]))
+    1×2 bool dlarray
+    [False  True]
+
+    Source: array-API ``logical_not``; MATLAB ``not``.
+    """
 
 
 @constant(labels="align", kernel=np.isfinite, samples=_special, numpy=np.isfinite)
 def isfinite(x: Any, /) -> Any:
-    """Whether elements are finite."""
+    """Whether elements are finite: neither infinite nor NaN.
+
+    Both parts of a complex element must be. It carries no derivative.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.isfinite(dl.dlarray([1.0, float("inf"), float("nan")]))
+    1×3 bool dlarray
+    [ True False False]
+
+    Source: array-API ``isfinite``; MATLAB ``isfinite``.
+    """
 
 
 @constant(labels="align", kernel=np.isinf, samples=_special, numpy=np.isinf)
 def isinf(x: Any, /) -> Any:
-    """Whether elements are infinite."""
+    """Whether elements are infinite.
+
+    A complex element is, if one of its parts is. It carries no derivative.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.isinf(dl.dlarray([1.0, float("inf"), float("nan")]))
+    1×3 bool dlarray
+    [False  True False]
+
+    Source: array-API ``isinf``; MATLAB ``isinf``.
+    """
 
 
 @constant(labels="align", kernel=np.isnan, samples=_special, numpy=np.isnan)
 def isnan(x: Any, /) -> Any:
-    """Whether elements are not a number."""
+    """Whether elements are NaN.
+
+    A complex element is, if one of its parts is. It carries no derivative.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.isnan(dl.dlarray([1.0, float("inf"), float("nan")]))
+    1×3 bool dlarray
+    [False False  True]
+
+    Source: array-API ``isnan``; MATLAB ``isnan``.
+    """

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
 from dlgradient.ops.samples import case
@@ -20,47 +21,226 @@ def _reals(m: Any) -> list[Any]:
         case(m.real(3) * 3),
         case(m.real()),
         case(m.real(2, 0)),
-        case(np.array([-1.0, -0.5, 0.5, 1.5, 2.0])),
+        # At the jumps, too, the derivative is zero.
+        case(np.array([-1.0, -0.5, 0.5, 1.5, 2.0]), kink=True, gradient=(np.zeros(5),)),
+        case(np.array([-2, 3])),
     ]
 
 
-@constant(labels="align", kernel=np.floor, samples=_reals, numpy=np.floor)
+def _complex_refused(m: Any) -> list[Any]:
+    return [(case(m.complex(2)), ComplexValueError, "complex128")]
+
+
+@constant(labels="align", kernel=np.floor, samples=_reals, errors=_complex_refused, numpy=np.floor)
 def floor(x: Any, /) -> Any:
-    """Largest integer that is not larger, elementwise."""
+    """Largest integer that is not larger, elementwise.
+
+    The derivative is zero, at the jumps, too.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Raises
+    ------
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.floor(dl.dlarray([-1.5, 1.5]))
+    1×2 dlarray
+    [-2.  1.]
+
+    Source: array-API ``floor``; MATLAB ``floor``.
+    """
 
 
-@constant(labels="align", kernel=np.ceil, samples=_reals, numpy=np.ceil)
+@constant(labels="align", kernel=np.ceil, samples=_reals, errors=_complex_refused, numpy=np.ceil)
 def ceil(x: Any, /) -> Any:
-    """Smallest integer that is not smaller, elementwise."""
+    """Smallest integer that is not smaller, elementwise.
+
+    The derivative is zero, at the jumps, too.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Raises
+    ------
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.ceil(dl.dlarray([-1.5, 1.5]))
+    1×2 dlarray
+    [-1.  2.]
+
+    Source: array-API ``ceil``; MATLAB ``ceil``.
+    """
 
 
-@constant(labels="align", kernel=np.trunc, samples=_reals, numpy=np.trunc)
+@constant(labels="align", kernel=np.trunc, samples=_reals, errors=_complex_refused, numpy=np.trunc)
 def trunc(x: Any, /) -> Any:
-    """Integer part, elementwise."""
+    """Integer part, elementwise: rounding towards zero.
+
+    The derivative is zero, at the jumps, too.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Raises
+    ------
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.trunc(dl.dlarray([-1.5, 1.5]))
+    1×2 dlarray
+    [-1.  1.]
+
+    Source: array-API ``trunc``; MATLAB ``fix``.
+    """
 
 
-@constant(labels="align", kernel=np.round, samples=_reals, numpy=np.round)
+@constant(
+    labels="align",
+    kernel=np.round,
+    samples=lambda m: [*_reals(m), case(m.complex(3) * 4)],
+    numpy=np.round,
+)
 def round(x: Any, /) -> Any:
-    """Nearest integer, elementwise."""
+    """Nearest integer, elementwise; halves go to the even one.
+
+    Complex elements are rounded part by part. The derivative is zero, at the jumps, too.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.round(dl.dlarray([0.5, 1.5, -1.7]))
+    1×3 dlarray
+    [ 0.  2. -2.]
+
+    Source: array-API ``round``; MATLAB ``round`` (which rounds halves away from zero).
+    """
 
 
-@constant(labels="align", kernel=np.signbit, samples=_reals, numpy=np.signbit)
+@constant(
+    labels="align", kernel=np.signbit, samples=_reals, errors=_complex_refused, numpy=np.signbit
+)
 def signbit(x: Any, /) -> Any:
-    """Whether the sign bit is set."""
+    """Whether the sign bit is set, elementwise: of negative numbers and of -0.0.
+
+    It carries no derivative.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of bool.
+
+    Raises
+    ------
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.signbit(dl.dlarray([-0.0, 1.0]))
+    1×2 bool dlarray
+    [ True False]
+
+    Source: array-API ``signbit``.
+    """
 
 
 @elementwise(
     x=lambda t, x, y: t * (sign(x) * copysign(1, y)),
     kernel=np.copysign,
-    samples=lambda m: [case(m.real(3), m.real(3))],
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), -1.0),
+        case(m.real(0), m.real(1)),
+        case(np.array([0.0, 1.0]), np.array([-1.0, -1.0]), kink=True, gradient=([0, -1.0], [0, 0])),
+    ],
+    errors=lambda m: [(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast")],
     numpy=np.copysign,
 )
 def copysign(x: Any, y: Any, /) -> Any:
-    """Magnitude of ``x`` with the sign of ``y``."""
+    """Magnitude of x with the sign of y, elementwise.
+
+    The differential is ±dx, and 0 where x is 0, a kink; `y` gets no gradient.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.copysign(dl.dlarray([1.0, -2.0]), -1.0)
+    1×2 dlarray
+    [-1. -2.]
+
+    Source: array-API ``copysign``.
+    """
 
 
 def _sign_differential(t: Any, x: Any) -> Any:
-    """i s Im(conj(s) t) / |x|, the part of t across x; the map is its own adjoint."""
+    """Part of t across x: i s Im(conj(s) t) / |x|; the map is its own adjoint."""
     r = FUNCTIONS["abs"](x)
     s = sign(x)
     across = FUNCTIONS["imag"](FUNCTIONS["conj"](s) * t)
@@ -79,11 +259,42 @@ def _sign_jvp(t: Any, x: Any) -> Any:
     vjp=_sign_vjp,
     jvp={"x": _sign_jvp},
     labels="align",
-    samples=lambda m: [case(m.real(3)), case(m.complex(2, 2))],
+    samples=lambda m: [
+        case(m.real(3)),
+        case(m.real()),
+        case(m.real(2, 0)),
+        case(m.complex(2, 2)),
+        case(m.complex()),
+        case(np.array([0.0, 2.0]), kink=True, gradient=(np.zeros(2),)),
+        case(np.array([0j, 2.0, 1e-300j]), kink=True, gradient=([0, 0, 1e300],)),
+    ],
     numpy=np.sign,
 )
 def sign(x: Any, /) -> Any:
-    """Sign of real elements, direction x/|x| of complex ones, elementwise."""
+    """Sign of real elements, direction x / abs(x) of complex ones; 0 at 0.
+
+    The derivative is zero for real elements. For complex ones it is that part of dx that is
+    perpendicular to x, divided by abs(x); at 0 it is zero.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sign(dl.dlarray([-2.0, 0.0])), dl.sign(3 + 4j)
+    (1×2 dlarray
+    [-1.  0.], np.complex128(0.6000000000000001+0.8j))
+
+    Source: array-API ``sign``; MATLAB ``sign``.
+    """
     if not np.iscomplexobj(x):
         return np.sign(x)
     # Divided by the larger part first: |x| of a denormal number has few digits.

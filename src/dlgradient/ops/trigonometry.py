@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.ops.arithmetic import hypot, sqrt
+from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
+from dlgradient.ops.powers import hypot, sqrt
 from dlgradient.ops.samples import case
 from dlgradient.rules import elementwise
 
@@ -40,17 +41,83 @@ def _small(m: Any) -> list[Any]:
 
 @elementwise(x=lambda t, x: t * cos(x), kernel=np.sin, samples=_anywhere, numpy=np.sin)
 def sin(x: Any, /) -> Any:
-    """Sine, elementwise."""
+    """Sine of angles in radians, elementwise.
+
+    The differential is cos(x) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sin(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         0.84147098]
+
+    Source: array-API ``sin``; MATLAB ``sin``.
+    """
 
 
 @elementwise(x=lambda t, x: -t * sin(x), kernel=np.cos, samples=_anywhere, numpy=np.cos)
 def cos(x: Any, /) -> Any:
-    """Cosine, elementwise."""
+    """Cosine of angles in radians, elementwise.
+
+    The differential is -sin(x) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.cos(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [1.         0.54030231]
+
+    Source: array-API ``cos``; MATLAB ``cos``.
+    """
 
 
 @elementwise(x=lambda t, out: t * (1 + out * out), kernel=np.tan, samples=_small, numpy=np.tan)
 def tan(x: Any, /) -> Any:
-    """Tangent, elementwise."""
+    """Tangent of angles in radians, elementwise.
+
+    The differential is (1 + tan²(x)) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.tan(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         1.55740772]
+
+    Source: array-API ``tan``; MATLAB ``tan``.
+    """
 
 
 def _asin_rule(t: Any, x: Any) -> Any:
@@ -60,21 +127,89 @@ def _asin_rule(t: Any, x: Any) -> Any:
 
 @elementwise(x=_asin_rule, kernel=np.arcsin, samples=_small, numpy=np.arcsin)
 def asin(x: Any, /) -> Any:
-    """Inverse sine, elementwise."""
+    """Inverse sine, elementwise.
+
+    The differential is dx / √(1 - x²), infinite at the ends -1 and 1. Outside of them the value of
+    real elements is NaN.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.asin(dl.dlarray([0.0, 0.5]))
+    1×2 dlarray
+    [0.         0.52359878]
+
+    Source: array-API ``asin``; MATLAB ``asin``.
+    """
 
 
 @elementwise(x=lambda t, x: -_asin_rule(t, x), kernel=np.arccos, samples=_small, numpy=np.arccos)
 def acos(x: Any, /) -> Any:
-    """Inverse cosine, elementwise."""
+    """Inverse cosine, elementwise.
+
+    The differential is -dx / √(1 - x²), infinite at the ends -1 and 1. Outside of them the value of
+    real elements is NaN.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.acos(dl.dlarray([0.0, 0.5]))
+    1×2 dlarray
+    [1.57079633 1.04719755]
+
+    Source: array-API ``acos``; MATLAB ``acos``.
+    """
 
 
 @elementwise(x=lambda t, x: t / (1 + x * x), kernel=np.arctan, samples=_anywhere, numpy=np.arctan)
 def atan(x: Any, /) -> Any:
-    """Inverse tangent, elementwise."""
+    """Inverse tangent, elementwise.
+
+    The differential is dx / (1 + x²).
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.atan(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         0.78539816]
+
+    Source: array-API ``atan``; MATLAB ``atan``.
+    """
 
 
 def _atan2_part(t: Any, a: Any, y: Any, x: Any) -> Any:
-    """t a / (x² + y²), without overflow of the squares; 0 at the origin."""
+    """Product of t with a / (x² + y²), without overflow of the squares; 0 at the origin."""
     r = hypot(y, x)
     return t * where(equal(r, 0), 0, a / r / r)
 
@@ -83,33 +218,163 @@ def _atan2_part(t: Any, a: Any, y: Any, x: Any) -> Any:
     y=lambda t, y, x: _atan2_part(t, x, y, x),
     x=lambda t, y, x: -_atan2_part(t, y, y, x),
     kernel=np.arctan2,
-    samples=lambda m: [case(m.real(3), m.real(3))],
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), 0.5),
+        case(m.real(0), m.real(1)),
+        case(np.array([1e-200]), np.array([1e-200]), kink=True, gradient=([5e199], [-5e199])),
+        case(np.zeros(1), np.zeros(1), kink=True, gradient=([0.0], [0.0])),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
+        (case(m.complex(3), m.real(3)), ComplexValueError, "atan2: .*complex128"),
+    ],
     numpy=np.arctan2,
 )
 def atan2(y: Any, x: Any, /) -> Any:
-    """Angle of the point (x, y), elementwise."""
+    """Angle of the point (x, y) in radians, from -π to π, elementwise.
+
+    The differential is (x dy - y dx) / (x² + y²), without overflow of the squares. At the origin,
+    where there is none, the gradient is zero; at the jump on the negative x axis it is that of both
+    sides.
+
+    Parameters
+    ----------
+    y, x : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.atan2(dl.dlarray([1.0, 0.0]), dl.dlarray([1.0, -1.0]))
+    1×2 dlarray
+    [0.78539816 3.14159265]
+
+    Source: array-API ``atan2``; MATLAB ``atan2``.
+    """
 
 
 @elementwise(x=lambda t, x: t * cosh(x), kernel=np.sinh, samples=_anywhere, numpy=np.sinh)
 def sinh(x: Any, /) -> Any:
-    """Hyperbolic sine, elementwise."""
+    """Hyperbolic sine, elementwise.
+
+    The differential is cosh(x) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sinh(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         1.17520119]
+
+    Source: array-API ``sinh``; MATLAB ``sinh``.
+    """
 
 
 @elementwise(x=lambda t, x: t * sinh(x), kernel=np.cosh, samples=_anywhere, numpy=np.cosh)
 def cosh(x: Any, /) -> Any:
-    """Hyperbolic cosine, elementwise."""
+    """Hyperbolic cosine, elementwise.
+
+    The differential is sinh(x) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.cosh(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [1.         1.54308063]
+
+    Source: array-API ``cosh``; MATLAB ``cosh``.
+    """
 
 
 @elementwise(x=lambda t, out: t * (1 - out * out), kernel=np.tanh, samples=_anywhere, numpy=np.tanh)
 def tanh(x: Any, /) -> Any:
-    """Hyperbolic tangent, elementwise."""
+    """Hyperbolic tangent, elementwise.
+
+    The differential is (1 - tanh²(x)) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.tanh(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         0.76159416]
+
+    Source: array-API ``tanh``; MATLAB ``tanh``.
+    """
 
 
 @elementwise(
     x=lambda t, x: t / sqrt(1 + x * x), kernel=np.arcsinh, samples=_anywhere, numpy=np.arcsinh
 )
 def asinh(x: Any, /) -> Any:
-    """Inverse hyperbolic sine, elementwise."""
+    """Inverse hyperbolic sine, elementwise.
+
+    The differential is dx / √(1 + x²).
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.asinh(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         0.88137359]
+
+    Source: array-API ``asinh``; MATLAB ``asinh``.
+    """
 
 
 # Two square roots: the root of the product has the other sign in the left half-plane.
@@ -120,11 +385,56 @@ def asinh(x: Any, /) -> Any:
     numpy=np.arccosh,
 )
 def acosh(x: Any, /) -> Any:
-    """Inverse hyperbolic cosine, elementwise."""
+    """Inverse hyperbolic cosine, elementwise.
+
+    The differential is dx / (√(x - 1) √(x + 1)), infinite at 1. Below 1 the value of real elements
+    is NaN.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.acosh(dl.dlarray([1.0, 2.0]))
+    1×2 dlarray
+    [0.        1.3169579]
+
+    Source: array-API ``acosh``; MATLAB ``acosh``.
+    """
 
 
 @elementwise(
     x=lambda t, x: t / ((1 - x) * (1 + x)), kernel=np.arctanh, samples=_small, numpy=np.arctanh
 )
 def atanh(x: Any, /) -> Any:
-    """Inverse hyperbolic tangent, elementwise."""
+    """Inverse hyperbolic tangent, elementwise.
+
+    The differential is dx / (1 - x²). Outside of -1 to 1 the value of real elements is NaN.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.atanh(dl.dlarray([0.0, 0.5]))
+    1×2 dlarray
+    [0.         0.54930614]
+
+    Source: array-API ``atanh``; MATLAB ``atanh``.
+    """

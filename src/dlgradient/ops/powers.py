@@ -1,0 +1,318 @@
+"""Powers and roots, elementwise: pow, square, sqrt, cbrt, reciprocal, hypot."""
+
+from __future__ import annotations
+
+import cmath
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES
+from dlgradient.errors import ComplexValueError, InvalidArgumentError
+from dlgradient.ops.arithmetic import mismatch, one_operand, real_only, reals
+from dlgradient.ops.choice import where
+from dlgradient.ops.exponential import log
+from dlgradient.ops.logical import equal, isfinite, logical_and, logical_not, logical_or
+from dlgradient.ops.samples import case
+from dlgradient.rules import elementwise
+
+__all__ = ["cbrt", "hypot", "pow", "reciprocal", "sqrt", "square"]
+
+_SCALARS = RAW_TYPES - {np.ndarray}
+
+
+def _powers(m: Any) -> list[Any]:
+    x = np.array([0.0, 0.5, -1.2])
+    zero = np.zeros(4)
+    return [
+        case(m.positive(3), m.real(3)),
+        case(m.positive(2, 1), m.real(3)),
+        case(m.positive(), m.real()),
+        case(m.positive(0, 2), m.real(2)),
+        *[case(x, n) for n in (0, 1, 2, 3, 4.0)],
+        *[case(m.real(2), n) for n in (-1, -2.0)],
+        *[case(m.positive(2), n) for n in (0.5, np.float64(1.7))],
+        case(m.real(), 3),
+        # Integer arrays are constants: x^0, x^1, x² and x³ at 0 and below.
+        case(np.array([[0.0], [-0.5]]), np.arange(4, dtype=np.int8)),
+        case(2.0, m.real(3)),
+        case(0, m.positive(3)),
+        case(-0.7, m.complex(2)),
+        case(0.6 + 0.8j, m.real(3)),
+        case(m.complex(3), m.complex(3)),
+        case(m.complex(2), 3),
+        case(m.complex(2), 0.5 - 1j),
+        case(m.real(4), m.complex(4)),
+        case(zero, np.array([0.0, 1.0, 1.5, 2.0]), kink=True, gradient=([0, 1.0, 0, 0], zero)),
+        case(np.zeros(1), 0.5, kink=True, gradient=([np.inf], None)),
+    ]
+
+
+def _pow_base(t: Any, x: Any, y: Any) -> Any:
+    """Product t y x^(y-1), and 0 where y is 0 (not 0 times infinity)."""
+    if type(y) in _SCALARS:
+        # The exponent is a constant, or derivatives of this one are not asked for.
+        if y == 2:
+            return t * (2 * x)
+        if y == 1:
+            return t
+        if y == 0:
+            return where(False, t, 0)
+        return t * (y * x ** (y - 1))
+    power = x ** (y - 1)
+    zero = equal(y, 0)
+    if type(y) is not np.ndarray:
+        # A traced exponent: the derivative of this one by y at 0 is 1/x, so the mask must be small.
+        zero = logical_and(zero, logical_not(isfinite(power)))
+    return where(zero, 0, t * (y * power))
+
+
+def _pow_exponent(t: Any, x: Any, out: Any) -> Any:
+    """Product t x^y log x, and 0 where the base is 0 and the power is not infinite."""
+    if type(x) in PYTHON_SCALARS and x:
+        if type(x) is complex:
+            return t * (out * cmath.log(x))
+        if x > 0:
+            return t * (out * math.log(x))
+    if out.dtype.kind == "c":
+        x = x + 0j  # a negative base of a complex power has a logarithm
+    gone = logical_or(equal(out, 0), logical_and(equal(x, 0), isfinite(out)))
+    return where(gone, 0, t * (out * log(x)))
+
+
+@elementwise(
+    x=_pow_base,
+    y=_pow_exponent,
+    kernel=operator.pow,
+    samples=_powers,
+    errors=lambda m: [
+        *mismatch(m),
+        (case(np.array([2, 3]), -1), InvalidArgumentError, "pow: .*negative integer"),
+    ],
+    numpy=np.power,
+)
+def pow(x: Any, y: Any, /) -> Any:
+    """Power, elementwise: x to the y.
+
+    The differential is y x^(y-1) dx + x^y log(x) dy. Special points:
+
+    * exponent 0: no derivative for the base, at base 0, too; exponent 1: exactly one;
+    * base 0: the one-sided derivative for the base, infinite for exponents between 0 and 1; no
+      derivative for the exponent, unless it is negative;
+    * negative real base: NaN as derivative for a real exponent, as the value is for other than
+      integers.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real or complex; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    InvalidArgumentError
+        For integers to negative integer powers.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.dlfeval(lambda x: dl.dlgradient((x**3).sum(), x), dl.dlarray([0.0, 2.0]))
+    1×2 dlarray
+    [ 0. 12.]
+
+    Source: array-API ``pow``; MATLAB ``power``.
+    """
+
+
+@elementwise(x=lambda t, x: t * (2 * x), samples=one_operand, numpy=np.square)
+def square(x: Any, /) -> Any:
+    """Square, elementwise: x².
+
+    The differential is 2 x dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.square(dl.dlarray([1.0, -2.0]))
+    1×2 dlarray
+    [1. 4.]
+
+    Source: array-API ``square``.
+    """
+    return x * x
+
+
+@elementwise(
+    x=lambda t, out: t / (2 * out),
+    kernel=np.sqrt,
+    samples=lambda m: [
+        case(m.positive(3)),
+        case(m.positive()),
+        case(m.positive(2, 0)),
+        case(m.complex(2, 2)),
+        case(np.zeros(1), kink=True, gradient=([np.inf],)),
+    ],
+    numpy=np.sqrt,
+)
+def sqrt(x: Any, /) -> Any:
+    """Square root, elementwise; the principal one of complex elements.
+
+    The differential is dx / (2 √x). At 0 the derivative is the one-sided one, which is infinite.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sqrt(dl.dlarray([1.0, 4.0]))
+    1×2 dlarray
+    [1. 2.]
+
+    Source: array-API ``sqrt``; MATLAB ``sqrt``.
+    """
+
+
+@elementwise(
+    x=lambda t, out: t / (3 * (out * out)),
+    kernel=np.cbrt,
+    samples=lambda m: [
+        case(m.real(3)),
+        case(m.real()),
+        case(m.real(0)),
+        case(np.zeros(1), kink=True, gradient=([np.inf],)),
+    ],
+    errors=lambda m: [(case(m.complex(3)), ComplexValueError, "cbrt: .*complex128")],
+    numpy=np.cbrt,
+)
+def cbrt(x: Any, /) -> Any:
+    """Real cube root, elementwise.
+
+    The differential is dx / (3 ∛x²), infinite at 0.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Raises
+    ------
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.cbrt(dl.dlarray([-8.0, 1.0]))
+    1×2 dlarray
+    [-2.  1.]
+
+    Source: NumPy ``cbrt``; MATLAB ``nthroot(x, 3)``.
+    """
+
+
+@elementwise(x=lambda t, out: -t * (out * out), samples=one_operand, numpy=np.reciprocal)
+def reciprocal(x: Any, /) -> Any:
+    """One divided by x, elementwise.
+
+    The differential is -dx / x².
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.reciprocal(dl.dlarray([0.5, 4.0]))
+    1×2 dlarray
+    [2.   0.25]
+
+    Source: array-API ``reciprocal``.
+    """
+    return 1 / x
+
+
+@elementwise(
+    x=lambda t, x, out: t * where(equal(out, 0), 0, x / out),
+    y=lambda t, y, out: t * where(equal(out, 0), 0, y / out),
+    kernel=np.hypot,
+    samples=lambda m: [
+        *reals(m),
+        case(
+            np.array([0.0, 3e200]), np.array([1.0, 4e200]), kink=True, gradient=([0, 0.6], [1, 0.8])
+        ),
+        case(np.zeros(2), np.zeros(2), kink=True, gradient=(np.zeros(2), np.zeros(2))),
+        case(np.zeros(2), 0.0, kink=True, gradient=(np.zeros(2), None)),
+    ],
+    errors=real_only,
+    numpy=np.hypot,
+)
+def hypot(x: Any, y: Any, /) -> Any:
+    """Length of the vector (x, y), elementwise: √(x² + y²), without overflow of the squares.
+
+    The differential is (x dx + y dy) / hypot(x, y); at (0, 0), a kink, the gradient is zero, the
+    subgradient of minimum norm.
+
+    Parameters
+    ----------
+    x, y : dlarray or array_like
+        Real; shapes broadcast, formats align by label.
+
+    Returns
+    -------
+    dlarray or array
+        Of the broadcast shape and the promoted dtype.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not broadcast.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.hypot(dl.dlarray([3.0, 0.0]), 4.0)
+    1×2 dlarray
+    [5. 4.]
+
+    Source: array-API ``hypot``; MATLAB ``hypot``.
+    """
