@@ -172,7 +172,8 @@ def test_the_package_itself_holds_public_names_and_nothing_else() -> None:
                 imported.append("__version__")
             case _:
                 pytest.fail(f"__init__.py:{node.lineno}: {ast.unparse(node)[:60]}")
-    assert sorted(public) == sorted(imported)
+    # Python asks `__getattr__` for what does not exist; it is no public name.
+    assert sorted(public) == sorted(set(imported) - {"__getattr__"})
 
 
 @pytest.mark.parametrize(

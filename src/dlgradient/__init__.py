@@ -1,14 +1,409 @@
-"""dl."""
-from dlgradient import ops
-from dlgradient.array import dlarray, dims, extractdata, finddim, isdlarray, stripdims
-from dlgradient.trace import dlfeval
-from dlgradient.gradient import dlgradient, dlvjp
-from dlgradient.ops.arithmetic import *
-from dlgradient.ops.choice import *
-from dlgradient.ops.complex import *
-from dlgradient.ops.exponential import *
-from dlgradient.ops.logical import *
-from dlgradient.ops.rounding import *
-from dlgradient.ops.trigonometry import *
-from dlgradient.ops.reduce import *
-from dlgradient.derivatives import dljvp
+"""Automatic differentiation for array programs on NumPy.
+
+`dlfeval` evaluates a function of dlarrays and traces it; inside, `dlgradient` walks the trace from
+a real scalar back to the variables. The module is also a namespace of the array-API standard, the
+one that ``x.__array_namespace__()`` returns.
+
+Examples
+--------
+>>> import dlgradient as dl
+>>> def rosenbrock(x):
+...     y = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+...     return y, dl.dlgradient(y, x)
+>>> y, gradient = dl.dlfeval(rosenbrock, dl.dlarray([-1.0, 2.0]))
+>>> y.item(), gradient.tolist()
+(104.0, [396.0, 200.0])
+"""
+
+from numpy import (
+    __array_namespace_info__,
+    bool,  # noqa: A004 - the name of the standard
+    complex64,
+    complex128,
+    e,
+    float32,
+    float64,
+    inf,
+    int8,
+    int16,
+    int32,
+    int64,
+    nan,
+    newaxis,
+    pi,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+
+from dlgradient.array import (
+    dims,
+    dlarray,
+    extractdata,
+    finddim,
+    isdlarray,
+    stripdims,
+)
+from dlgradient.derivatives import (
+    dljvp,
+)
+from dlgradient.errors import (
+    ComplexValueError,
+    DlgradientError,
+    FormatClashError,
+    FormatError,
+    IndexingError,
+    IntegerVariableError,
+    InvalidArgumentError,
+    LeavingTraceError,
+    NonScalarError,
+    NotDlarrayError,
+    NotTracedError,
+    OutsideDlfevalError,
+    RuleError,
+    ShapeMismatchError,
+    UnknownKeywordError,
+    UnsupportedDtypeError,
+    UnsupportedFunctionError,
+)
+from dlgradient.gradient import (
+    dlgradient,
+    dlvjp,
+)
+from dlgradient.ops.arithmetic import (
+    add,
+    divide,
+    floor_divide,
+    multiply,
+    negative,
+    positive,
+    remainder,
+    subtract,
+)
+from dlgradient.ops.casting import (
+    astype,
+    can_cast,
+    finfo,
+    iinfo,
+    isdtype,
+    result_type,
+)
+from dlgradient.ops.choice import (
+    clip,
+    maximum,
+    minimum,
+    where,
+)
+from dlgradient.ops.complex import (
+    abs,
+    angle,
+    complex,
+    conj,
+    imag,
+    real,
+)
+from dlgradient.ops.create import (
+    arange,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    linspace,
+    meshgrid,
+    ones,
+    ones_like,
+    tril,
+    triu,
+    zeros,
+    zeros_like,
+)
+from dlgradient.ops.cumulative import (
+    cumprod,
+    cumsum,
+    cumulative_prod,
+    cumulative_sum,
+)
+from dlgradient.ops.exponential import (
+    exp,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+)
+from dlgradient.ops.join import (
+    concat,
+    repeat,
+    stack,
+    tile,
+    unstack,
+)
+from dlgradient.ops.linalg import (
+    matmul,
+    matrix_transpose,
+    outer,
+    tensordot,
+    vecdot,
+)
+from dlgradient.ops.logical import (
+    equal,
+    greater,
+    greater_equal,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+)
+from dlgradient.ops.powers import (
+    cbrt,
+    hypot,
+    pow,
+    reciprocal,
+    sqrt,
+    square,
+)
+from dlgradient.ops.reduce import (
+    max,
+    mean,
+    min,
+    prod,
+    std,
+    sum,
+    var,
+)
+from dlgradient.ops.rounding import (
+    ceil,
+    copysign,
+    floor,
+    round,
+    sign,
+    signbit,
+    trunc,
+)
+from dlgradient.ops.search import (
+    all,
+    any,
+    argmax,
+    argmin,
+    count_nonzero,
+)
+from dlgradient.ops.shape import (
+    broadcast_arrays,
+    broadcast_to,
+    expand_dims,
+    flip,
+    moveaxis,
+    permute_dims,
+    reshape,
+    roll,
+    squeeze,
+    swapaxes,
+)
+from dlgradient.ops.take import (
+    take,
+    take_along_axis,
+)
+from dlgradient.ops.trigonometry import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    sin,
+    sinh,
+    tan,
+    tanh,
+)
+from dlgradient.spelling import missing as __getattr__  # noqa: F401 - asked for names that do not exist
+from dlgradient.trace import (
+    dlfeval,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ComplexValueError",
+    "DlgradientError",
+    "FormatClashError",
+    "FormatError",
+    "IndexingError",
+    "IntegerVariableError",
+    "InvalidArgumentError",
+    "LeavingTraceError",
+    "NonScalarError",
+    "NotDlarrayError",
+    "NotTracedError",
+    "OutsideDlfevalError",
+    "RuleError",
+    "ShapeMismatchError",
+    "UnknownKeywordError",
+    "UnsupportedDtypeError",
+    "UnsupportedFunctionError",
+    "__array_namespace_info__",
+    "__version__",
+    "abs",
+    "acos",
+    "acosh",
+    "add",
+    "all",
+    "angle",
+    "any",
+    "arange",
+    "argmax",
+    "argmin",
+    "asarray",
+    "asin",
+    "asinh",
+    "astype",
+    "atan",
+    "atan2",
+    "atanh",
+    "bool",
+    "broadcast_arrays",
+    "broadcast_to",
+    "can_cast",
+    "cbrt",
+    "ceil",
+    "clip",
+    "complex",
+    "complex64",
+    "complex128",
+    "concat",
+    "conj",
+    "copysign",
+    "cos",
+    "cosh",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
+    "dims",
+    "divide",
+    "dlarray",
+    "dlfeval",
+    "dlgradient",
+    "dljvp",
+    "dlvjp",
+    "e",
+    "empty",
+    "empty_like",
+    "equal",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "extractdata",
+    "eye",
+    "finddim",
+    "finfo",
+    "flip",
+    "float32",
+    "float64",
+    "floor",
+    "floor_divide",
+    "full",
+    "full_like",
+    "greater",
+    "greater_equal",
+    "hypot",
+    "iinfo",
+    "imag",
+    "inf",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "isdlarray",
+    "isdtype",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "less",
+    "less_equal",
+    "linspace",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "matmul",
+    "matrix_transpose",
+    "max",
+    "maximum",
+    "mean",
+    "meshgrid",
+    "min",
+    "minimum",
+    "moveaxis",
+    "multiply",
+    "nan",
+    "negative",
+    "newaxis",
+    "not_equal",
+    "ones",
+    "ones_like",
+    "outer",
+    "permute_dims",
+    "pi",
+    "positive",
+    "pow",
+    "prod",
+    "real",
+    "reciprocal",
+    "remainder",
+    "repeat",
+    "reshape",
+    "result_type",
+    "roll",
+    "round",
+    "sign",
+    "signbit",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "stripdims",
+    "subtract",
+    "sum",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tan",
+    "tanh",
+    "tensordot",
+    "tile",
+    "tril",
+    "triu",
+    "trunc",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "unstack",
+    "var",
+    "vecdot",
+    "where",
+    "zeros",
+    "zeros_like",
+]

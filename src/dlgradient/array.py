@@ -28,7 +28,7 @@ __all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"
 
 
 @final
-class dlarray:  # noqa: N801 - the established name
+class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     """Array for automatic differentiation.
 
     Parameters
@@ -176,8 +176,9 @@ class dlarray:  # noqa: N801 - the established name
         if open_node(self) is not None:
             self._refuse(
                 "Conversion to a NumPy array",
-                "use a function of dlgradient or of NumPy that is traced, or extractdata(x) for "
-                "a constant",
+                "use a function of dlgradient or of NumPy that is traced (stack([x, y]) where a "
+                "list of dlarrays becomes one), assign into a dlarray instead of a NumPy array, "
+                "or take extractdata(x) for a constant",
             )
         if copy is False:
             view = np.asarray(self._value, dtype=dtype, copy=False).view()
@@ -343,11 +344,11 @@ def _bind_operators() -> None:
         "gt": "greater",
         "ge": "greater_equal",
     }
+    dlarray.__getitem__ = FUNCTIONS["getitem"]  # type: ignore[method-assign]
     for name, function in {**unary, **binary, **compare}.items():
-        if function in FUNCTIONS: setattr(dlarray, f"__{name}__", FUNCTIONS[function])
+        setattr(dlarray, f"__{name}__", FUNCTIONS[function])
     for name, function in binary.items():
-        if function in FUNCTIONS: setattr(dlarray, f"__r{name}__", _reversed(FUNCTIONS[function]))
+        setattr(dlarray, f"__r{name}__", _reversed(FUNCTIONS[function]))
 
 
 _bind_operators()
-interop.bind_methods(dlarray)

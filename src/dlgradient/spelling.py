@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
+from typing import NoReturn
 
-__all__ = ["nearest"]
+__all__ = ["missing", "nearest"]
 
 # Keywords of other libraries for what has an array-API name here.
 _KNOWN = {"dim": "axis", "vecdim": "axis", "keepdim": "keepdims", "dims": "axis", "axes": "axis"}
+
+# Functions of NumPy, MATLAB and torch for what has an array-API name here.
+_FUNCTIONS = {
+    "absolute": "abs",
+    "amax": "max",
+    "amin": "min",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "array": "dlarray",
+    "cat": "concat",
+    "concatenate": "concat",
+    "conjugate": "conj",
+    "cumsum": "cumulative_sum",
+    "cumprod": "cumulative_prod",
+    "dot": "matmul",
+    "fix": "trunc",
+    "grad": "dlgradient",
+    "gradient": "dlgradient",
+    "horzcat": "concat",
+    "invert": "logical_not",
+    "jvp": "dljvp",
+    "mod": "remainder",
+    "mtimes": "matmul",
+    "permute": "permute_dims",
+    "plus": "add",
+    "minus": "subtract",
+    "power": "pow",
+    "rdivide": "divide",
+    "repmat": "tile",
+    "tensor": "dlarray",
+    "times": "multiply",
+    "transpose": "permute_dims",
+    "true_divide": "divide",
+    "uminus": "negative",
+    "vertcat": "concat",
+    "vjp": "dlvjp",
+}
 
 
 def snake_case(name: str) -> str:
@@ -16,13 +60,29 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that `name` most likely stands for, or None."""
+def nearest(
+    name: str, candidates: Iterable[str], known: dict[str, str] | None = None
+) -> str | None:
+    """Return the candidate that `name` most likely stands for, or None.
+
+    Parameters
+    ----------
+    name : str
+    candidates : iterable of str
+        Names that exist.
+    known : dict, optional
+        Names of other libraries, and ours; those of keywords by default.
+
+    Examples
+    --------
+    >>> nearest("RetainData", ["retain_data", "axis"]), nearest("dim", ["axis"])
+    ('retain_data', 'axis')
+    """
     names = list(candidates)
-    for guess in (name, snake_case(name), _KNOWN.get(name, "")):
+    for guess in (name, snake_case(name), (_KNOWN if known is None else known).get(name, "")):
         if guess in names:
             return guess
-    squeezed = {n.replace("_", ""): n for n in names}
+    squeezed = {n.replace("_", "").lower(): n for n in names}
     plain = name.replace("_", "").lower()
     if plain in squeezed:
         return squeezed[plain]
@@ -30,3 +90,25 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
     close = get_close_matches(snake_case(name), names, n=1, cutoff=0.6)
     return close[0] if close else None
+
+
+def missing(name: str) -> NoReturn:
+    """Answer a name that the package does not have with the one that was meant.
+
+    It is the package's ``__getattr__``.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.concatenate
+    Traceback (most recent call last):
+    ...
+    AttributeError: module 'dlgradient' has no attribute 'concatenate'; did you mean 'concat'?
+    """
+    text = f"module 'dlgradient' has no attribute {name!r}"
+    if not name.startswith("_"):
+        # The package is loaded whenever this is called; this module stands below it.
+        right = nearest(name, getattr(sys.modules["dlgradient"], "__all__", ()), _FUNCTIONS)
+        if right:
+            text += f"; did you mean {right!r}?"
+    raise AttributeError(text, name=name)

@@ -1,0 +1,449 @@
+"""NumPy's functions, ufuncs and array methods on a dlarray: same values, and traced."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient.interop import supported
+from dlgradient.rules import DERIVED, OPS
+
+X = np.array([[0.3, -1.2, 0.7], [1.9, -0.4, 1.1]])
+Y = np.array([[1.4, 0.2, -0.9], [0.6, 1.3, -1.7]])
+
+# Calls that are differentiable at X: each is made with NumPy arrays and with dlarrays.
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "add": lambda x: np.add(x, Y),
+    "array + x": lambda x: Y + x,
+    "scalar * x": lambda x: np.float64(2.5) * x,
+    "array @ x": lambda x: Y.T @ x,
+    "array - x[i]": lambda x: Y - x[1],
+    "negative": np.negative,
+    "power": lambda x: np.power(np.abs(x), 1.5),
+    "exp2": np.exp2,
+    "square": np.square,
+    "sqrt": lambda x: np.sqrt(np.abs(x)),
+    "hypot": lambda x: np.hypot(x, Y),
+    "fabs": np.fabs,
+    "deg2rad": np.deg2rad,
+    "degrees": np.degrees,
+    "maximum": lambda x: np.maximum(x, Y),
+    "divmod": lambda x: np.divmod(x, 0.65)[1],
+    "sum": np.sum,
+    "sum axis": lambda x: np.sum(x, 0),
+    "sum named": lambda x: np.sum(a=x, axis=-1, keepdims=True),
+    "sum dtype": lambda x: np.sum(x, dtype=np.float64),
+    "sum defaults": lambda x: np.sum(x, axis=None, dtype=None, out=None),
+    "mean": lambda x: np.mean(x, 1),
+    "prod": lambda x: np.prod(x, axis=1),
+    "var": lambda x: np.var(x, axis=1, ddof=1),
+    "var correction": lambda x: np.var(x, correction=1),
+    "std": lambda x: np.std(x, axis=0, keepdims=True),
+    "max": lambda x: np.max(x, 0),
+    "amax": lambda x: np.amax(x, axis=1),
+    "min": np.min,
+    "amin": lambda x: np.amin(x, 1, keepdims=True),
+    "ptp": lambda x: np.ptp(x, 0),
+    "add.reduce": np.add.reduce,
+    "add.reduce all": lambda x: np.add.reduce(x, axis=None),
+    "multiply.reduce": lambda x: np.multiply.reduce(x, 1, keepdims=True),
+    "maximum.reduce": lambda x: np.maximum.reduce(x, axis=1),
+    "minimum.reduce": np.minimum.reduce,
+    "add.accumulate": np.add.accumulate,
+    "multiply.accumulate": lambda x: np.multiply.accumulate(x, axis=1),
+    "multiply.outer": lambda x: np.multiply.outer(x, Y[0]),
+    "subtract.outer": lambda x: np.subtract.outer(Y[0], x),
+    "cumsum": np.cumsum,
+    "cumsum axis": lambda x: np.cumsum(x, 1),
+    "cumprod": lambda x: np.cumprod(x, axis=0),
+    "cumulative_sum": lambda x: np.cumulative_sum(x, axis=1),
+    "concatenate": lambda x: np.concatenate([x, Y, 2 * x]),
+    "concatenate axis": lambda x: np.concatenate((Y, x), axis=1),
+    "concatenate flat": lambda x: np.concatenate([x, x * x], axis=None),
+    "concat": lambda x: np.concat([x, x], axis=-1),
+    "stack": lambda x: np.stack([x, Y], axis=1),
+    "vstack": lambda x: np.vstack([x[0], Y, x]),
+    "hstack": lambda x: np.hstack([x, Y]),
+    "hstack flat": lambda x: np.hstack([x[0], x[1]]),
+    "dstack": lambda x: np.dstack([x, Y]),
+    "column_stack": lambda x: np.column_stack([x[0], Y.T, x[1]]),
+    "append": lambda x: np.append(x, Y),
+    "append axis": lambda x: np.append(x, Y, axis=0),
+    "split": lambda x: np.split(x, 3, axis=1)[1],
+    "split at": lambda x: np.split(x, [1, 2], axis=1)[2],
+    "array_split": lambda x: np.array_split(x, 2, axis=1)[0],
+    "hsplit": lambda x: np.hsplit(x, 3)[2],
+    "vsplit": lambda x: np.vsplit(x, 2)[1],
+    "unstack": lambda x: np.unstack(x, axis=1)[1],
+    "transpose": np.transpose,
+    "transpose axes": lambda x: np.transpose(x, (1, 0)),
+    "permute_dims": lambda x: np.permute_dims(x, axes=(1, 0)),
+    "matrix_transpose": np.matrix_transpose,
+    "swapaxes": lambda x: np.swapaxes(x, 0, -1),
+    "moveaxis": lambda x: np.moveaxis(x[None], 0, -1),
+    "moveaxis several": lambda x: np.moveaxis(x[None, ..., None], (0, 3), (2, 0)),
+    "ravel": np.ravel,
+    "reshape": lambda x: np.reshape(x, (3, 2)),
+    "reshape flat": lambda x: np.reshape(x, -1),
+    "expand_dims": lambda x: np.expand_dims(x, 1),
+    "expand_dims several": lambda x: np.expand_dims(x, (0, -1)),
+    "squeeze": lambda x: np.squeeze(x[None, :, :1]),
+    "squeeze axis": lambda x: np.squeeze(x[None], axis=0),
+    "broadcast_to": lambda x: np.broadcast_to(x, (2, 2, 3)),
+    "broadcast_arrays": lambda x: np.broadcast_arrays(x[0], Y)[0],
+    "atleast_1d": lambda x: np.atleast_1d(x[0, 0]),
+    "atleast_2d": lambda x: np.atleast_2d(x[0]),
+    "atleast_3d": np.atleast_3d,
+    "atleast several": lambda x: np.atleast_1d(x[0, 0], x[1])[0],
+    "flip": np.flip,
+    "flip axis": lambda x: np.flip(x, 1),
+    "fliplr": np.fliplr,
+    "flipud": np.flipud,
+    "roll": lambda x: np.roll(x, 2),
+    "roll axis": lambda x: np.roll(x, 1, axis=1),
+    "repeat": lambda x: np.repeat(x, 2, axis=1),
+    "repeat flat": lambda x: np.repeat(x, 2),
+    "tile": lambda x: np.tile(x, (2, 1)),
+    "meshgrid": lambda x: np.meshgrid(x[0], x[1])[1],
+    "meshgrid ij": lambda x: np.meshgrid(x[0], x[1], indexing="ij")[0],
+    "where": lambda x: np.where(Y > 0, x, 2 * x),
+    "take": lambda x: np.take(x, [0, 4, 4]),
+    "take axis": lambda x: np.take(x, [2, 0], axis=1),
+    "take one": lambda x: np.take(x, 1, axis=1),
+    "diagonal": lambda x: np.diagonal(x, 1),
+    "diagonal below": lambda x: np.diagonal(x, -1),
+    "trace": np.trace,
+    "linalg.trace": np.linalg.trace,
+    "linalg.diagonal": np.linalg.diagonal,
+    "diag of a matrix": np.diag,
+    "diag of a vector": lambda x: np.diag(x[0], -1),
+    "diff": np.diff,
+    "diff twice": lambda x: np.diff(x, 2),
+    "diff prepend": lambda x: np.diff(x, axis=0, prepend=0.0),
+    "clip": lambda x: np.clip(x, -1.0, 1.0),
+    "clip one side": lambda x: np.clip(x, None, 0.5),
+    "clip named": lambda x: np.clip(x, min=-0.5),
+    "dot": lambda x: np.dot(x, Y.T),
+    "dot vectors": lambda x: np.dot(x[0], x[1]),
+    "dot deep": lambda x: np.dot(x[None], Y.T[None]),
+    "dot scalar": lambda x: np.dot(x, 2.0),
+    "matmul": lambda x: np.matmul(Y.T, x),
+    "linalg.matmul": lambda x: np.linalg.matmul(x, Y.T),
+    "inner": lambda x: np.inner(x, Y),
+    "outer": lambda x: np.outer(x, Y[0]),
+    "linalg.outer": lambda x: np.linalg.outer(x[0], Y[1]),
+    "tensordot": lambda x: np.tensordot(x, Y, axes=([1], [1])),
+    "tensordot full": lambda x: np.tensordot(x, Y),
+    "vdot": lambda x: np.vdot(x, Y),
+    "vecdot": lambda x: np.vecdot(x, Y),
+    "astype": lambda x: np.astype(x, np.float64),
+    "copy": np.copy,
+    "real": np.real,
+    "full_like": lambda x: np.full_like(x, x[0, 0]),
+    # methods
+    "x.sum": lambda x: x.sum(0),
+    "x.sum keepdims": lambda x: x.sum(axis=1, keepdims=True),
+    "x.mean": lambda x: x.mean(axis=0),
+    "x.prod": lambda x: x.prod(),
+    "x.var": lambda x: x.var(axis=1, ddof=1),
+    "x.std": lambda x: x.std(),
+    "x.max": lambda x: x.max(1),
+    "x.min": lambda x: x.min(axis=0),
+    "x.cumsum": lambda x: x.cumsum(),
+    "x.cumprod": lambda x: x.cumprod(axis=1),
+    "x.trace": lambda x: x.trace(),
+    "x.reshape": lambda x: x.reshape(3, -1),
+    "x.reshape tuple": lambda x: x.reshape((3, 2)),
+    "x.ravel": lambda x: x.ravel(),
+    "x.flatten": lambda x: x.flatten(),
+    "x.transpose": lambda x: x.transpose(),
+    "x.transpose axes": lambda x: x.transpose(1, 0),
+    "x.transpose tuple": lambda x: x.transpose((1, 0)),
+    "x.T": lambda x: x.T,
+    "x.mT": lambda x: x.mT,
+    "x.swapaxes": lambda x: x.swapaxes(0, 1),
+    "x.squeeze": lambda x: x[:1].squeeze(),
+    "x.diagonal": lambda x: x.diagonal(),
+    "x.repeat": lambda x: x.repeat(3, axis=0),
+    "x.take": lambda x: x.take([1, 1], axis=0),
+    "x.clip": lambda x: x.clip(-1, 1),
+    "x.conj": lambda x: x.conj(),
+    "x.conjugate": lambda x: x.conjugate(),
+    "x.real": lambda x: x.real,
+    "x.astype": lambda x: x.astype(np.float64),
+    "x.copy": lambda x: x.copy(),
+    "x.dot": lambda x: x.dot(Y.T),
+    "x.flat": lambda x: np.stack(list(x.flat)),
+}
+# Calls whose result has no derivative, and calls that only look at values.
+CONSTANT: dict[str, Callable[[Any], Any]] = {
+    "round": np.round,
+    "around": lambda x: np.around(x, 1),
+    "round tens": lambda x: np.round(x * 100, -1),
+    "x.round": lambda x: x.round(1),
+    "floor": np.floor,
+    "sign": np.sign,
+    "any": lambda x: np.any(x > 0, axis=0),
+    "all": lambda x: np.all(x > 0),
+    "x.any": lambda x: (x > 0).any(1),
+    "x.all": lambda x: (x > -9).all(),
+    "logical_and.reduce": lambda x: np.logical_and.reduce(x > 0),
+    "logical_or.reduce": lambda x: np.logical_or.reduce(x > 0),
+    "argmax": lambda x: np.argmax(x, axis=1),
+    "argmin": np.argmin,
+    "x.argmax": lambda x: x.argmax(),
+    "x.argmin": lambda x: x.argmin(0),
+    "count_nonzero": lambda x: np.count_nonzero(x > 0, axis=0),
+    "nonzero": lambda x: np.nonzero(x > 0)[1],
+    "x.nonzero": lambda x: (x > 0).nonzero()[0],
+    "where indices": lambda x: np.where(x > 0)[0],
+    "argsort": np.argsort,
+    "x.argsort": lambda x: x[0].argsort(),
+    "x.searchsorted": lambda x: x[0, 1:].searchsorted([0.0]),
+    "isclose": lambda x: np.isclose(x, Y),
+    "isfinite": np.isfinite,
+    "array & (x > 0)": lambda x: (Y > 0) & (x > 0),
+    "array | (x > 0)": lambda x: (Y > 0) | (x > 0),
+    "array ^ (x > 0)": lambda x: (Y > 0) ^ (x > 0),
+    "invert": lambda x: np.invert(x > 0),
+    "array > x": lambda x: x < Y,
+    "zeros_like": np.zeros_like,
+    "zeros_like dtype": lambda x: np.zeros_like(x, dtype=np.float32),
+    "ones_like": np.ones_like,
+    "full_like": lambda x: np.full_like(x, 7.0),
+    "full_like shape": lambda x: np.full_like(x, 7.0, shape=(2,)),
+}
+VALUES: dict[str, Callable[[Any], Any]] = {
+    "shape": np.shape,
+    "ndim": np.ndim,
+    "size": np.size,
+    "iscomplexobj": np.iscomplexobj,
+    "isrealobj": np.isrealobj,
+    "result_type": lambda x: np.result_type(x, np.float32),
+    "array_equal": lambda x: np.array_equal(x, X),
+    "allclose": lambda x: np.allclose(x, X),
+    "array2string": lambda x: np.array2string(x, precision=1),
+    "array_str": np.array_str,
+    "array_repr": np.array_repr,
+}
+NEEDED = {"var correction": (np.var, "correction")}
+
+
+def weighted(f: Callable[[Any], Any], x: Any) -> Any:
+    y = f(x)
+    return (y * np.cos(np.arange(y.size, dtype=float)).reshape(y.shape)).sum()
+
+
+def central_differences(f: Callable[[Any], Any], x: Any, h: float = 1e-6) -> Any:
+    out = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[i] = h
+        out[i] = (weighted(f, x + step) - weighted(f, x - step)) / (2 * h)
+    return out
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_same_value_and_gradient(name: str) -> None:
+    f = CALLS[name]
+    expected = f(X)
+
+    def run(x: Any) -> Any:
+        y = f(x)
+        assert dl.isdlarray(y)
+        return y, dl.dlgradient(weighted(f, x), x)
+
+    y, gradient = dl.dlfeval(run, dl.dlarray(X))
+    assert y.shape == np.shape(expected)
+    assert y.dtype == np.asarray(expected).dtype
+    np.testing.assert_allclose(dl.extractdata(y), expected, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(
+        dl.extractdata(gradient), central_differences(f, X), rtol=1e-6, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_same_value_without_derivative(name: str) -> None:
+    f = CONSTANT[name]
+    expected = np.asarray(f(X))
+
+    def run(x: Any) -> Any:
+        y = f(x)
+        assert dl.isdlarray(y)
+        return y, dl.dlgradient((y * x.sum()).sum() * 0.0 + x.sum(), x)
+
+    y, _ = dl.dlfeval(run, dl.dlarray(X))
+    assert y.shape == expected.shape
+    assert y.dtype == expected.dtype
+    np.testing.assert_allclose(dl.extractdata(y), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_functions_that_only_look(name: str) -> None:
+    f = VALUES[name]
+    assert dl.dlfeval(f, dl.dlarray(X)) == f(X)
+
+
+def test_empty_like_is_zeros() -> None:
+    y = np.empty_like(dl.dlarray(X), dtype=np.float32)
+    assert y.dtype == np.float32
+    assert not y.any()
+
+
+@pytest.mark.parametrize("name", ["conj", "real", "imag", "angle", "absolute", "vdot", "sin"])
+def test_complex_values(name: str) -> None:
+    z = X + 1j * Y
+    function = getattr(np, name)
+    args = (z, z * 2) if name == "vdot" else (z,)
+    result = function(*[dl.dlarray(a) for a in args])
+    np.testing.assert_allclose(dl.extractdata(result), function(*args), rtol=1e-14)
+
+
+def test_angle_in_degrees() -> None:
+    assert np.angle(dl.dlarray(1j), deg=True).item() == pytest.approx(90)
+
+
+def test_every_declared_function_of_numpy_is_answered() -> None:
+    names = supported()
+    for declaration in (*OPS.values(), *DERIVED.values()):
+        if isinstance(declaration.numpy, np.ufunc):
+            assert declaration.numpy.__name__ in names
+
+
+def test_formats_go_through() -> None:
+    x = dl.dlarray(X, "CB")
+    assert dl.dims(np.exp(x)) == "CB"
+    assert dl.dims(np.sum(x, axis=1)) == "C"
+    assert dl.dims(np.zeros_like(x)) == "CB"
+    assert dl.dims(np.transpose(x)) == "BC"
+    assert dl.dims(x.copy()) == "CB"
+
+
+def test_a_copy_does_not_change_with_the_original() -> None:
+    x = dl.dlarray(X)
+    y = x.copy()
+    z = np.copy(x)
+    x[0, 0] = 100.0
+    assert (y[0, 0].item(), z[0, 0].item()) == (0.3, 0.3)
+
+
+def test_out_of_an_untraced_dlarray_is_written() -> None:
+    out = np.zeros((2, 3))
+    assert np.add(dl.dlarray(X), 1, out=out) is out
+    np.testing.assert_array_equal(out, X + 1)
+    total = np.zeros(3)
+    assert np.sum(dl.dlarray(X), axis=0, out=total) is total
+    np.testing.assert_array_equal(total, X.sum(0))
+    a = np.ones((2, 3))
+    a += dl.dlarray(X)
+    np.testing.assert_array_equal(a, X + 1)
+
+
+def test_writing_an_untraced_dlarray_into_an_ndarray() -> None:
+    out = np.zeros((2, 3))
+    np.copyto(out, dl.dlarray(X))
+    np.testing.assert_array_equal(out, X)
+    np.testing.assert_array_equal(np.full((2,), dl.dlarray(3.0)), [3.0, 3.0])
+    with pytest.raises(dl.UnsupportedFunctionError, match=r"copyto.*x\[\.\.\.\] = v"):
+        np.copyto(dl.dlarray(X), out)
+
+
+def test_in_place_operators_of_a_dlarray_rebind() -> None:
+    def f(x: Any) -> Any:
+        a = dl.dlarray(Y)
+        a += x
+        a *= x
+        return dl.dlgradient(a.sum(), x)
+
+    gradient = dl.dlfeval(f, dl.dlarray(X))
+    np.testing.assert_allclose(dl.extractdata(gradient), 2 * X + Y)
+
+
+def test_saving_an_untraced_dlarray(tmp_path: Any) -> None:
+    np.save(tmp_path / "x.npy", dl.dlarray(X))
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), X)
+
+
+def test_operations_declared_later_are_found() -> None:
+    assert "sin" in supported()
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda x: np.kron(x, x), r"numpy\.kron is not supported.*numpy\.outer"),
+        (lambda x: np.einsum("ij->i", x), r"einsum is not supported.*numpy\.tensordot"),
+        (np.linalg.norm, r"numpy\.linalg\.norm is not supported.*numpy\.sqrt"),
+        (np.sort, r"numpy\.sort is not supported"),
+        (np.median, r"numpy\.median is not supported.*numpy\.mean"),
+        (np.spacing, r"numpy\.spacing is not supported"),
+        (lambda x: np.add.reduceat(x, [0]), r"numpy\.add\.reduceat"),
+        (np.hypot.reduce, r"numpy\.hypot\.reduce.*numpy\.add\.reduce"),
+        (lambda x: np.bitwise_and(x, 1), r"bitwise_and.*must be bool"),
+    ],
+)
+def test_a_function_without_a_counterpart_is_refused(call: Any, text: str) -> None:
+    with pytest.raises(dl.UnsupportedFunctionError, match=text):
+        call(dl.dlarray(X))
+    with pytest.raises(dl.UnsupportedFunctionError, match=text):
+        dl.dlfeval(call, dl.dlarray(X))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda x: np.sum(x, where=Y > 0), r"numpy\.sum: the keyword 'where'.*supported: .*axis"),
+        (lambda x: np.sum(x, initial=1.0), r"numpy\.sum: the keyword 'initial'"),
+        (lambda x: np.add(x, 1, where=Y > 0), r"numpy\.add: the keyword 'where'"),
+        (lambda x: np.add(x, 1, casting="unsafe"), r"numpy\.add: the keyword 'casting'"),
+        (lambda x: np.concatenate([x], casting="unsafe"), r"concatenate: the keyword 'casting'"),
+        (lambda x: np.take(x, 0, mode="wrap"), r"numpy\.take: the keyword 'mode'"),
+        (lambda x: np.add(x, 1, out=dl.dlarray(X)), r"out is a dlarray"),
+        (lambda x: np.multiply.reduce(x, initial=2.0), r"multiply\.reduce: the keyword 'initial'"),
+    ],
+)
+def test_a_keyword_without_a_meaning_is_refused(call: Any, text: str) -> None:
+    with pytest.raises(dl.UnknownKeywordError, match=text):
+        call(dl.dlarray(X))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda x: np.reshape(x, (3, 2), order="F"), "C order"),
+        (lambda x: np.split(x, 2, axis=1), "equal parts"),
+        (lambda x: np.swapaxes(x, 0, 5), r"numpy\.swapaxes: axis.* 5 is out of bounds"),
+        (lambda x: np.diag(x[None]), "one or two dimensions"),
+        (lambda x: np.where(x > 0, x), "both x and y"),
+        (lambda x: np.array_split(x, 0), "must be positive"),
+    ],
+)
+def test_an_argument_without_a_meaning_is_refused(call: Any, text: str) -> None:
+    with pytest.raises(dl.InvalidArgumentError, match=text):
+        call(dl.dlarray(X))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sort", "argsort"),
+        ("fill", r"x\[...\] = v"),
+        ("numpy", "extractdata"),
+        ("detach", "extractdata"),
+        ("backward", "dlgradient"),
+        ("dim", r"x\.ndim"),
+    ],
+)
+def test_a_method_of_others_names_ours(name: str, text: str) -> None:
+    x = dl.dlarray(X)
+    assert not hasattr(x, name)
+    with pytest.raises(AttributeError, match=text):
+        getattr(x, name)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "max", "min", "var", "std", "any", "all"])
+def test_an_unknown_keyword_of_a_method(name: str) -> None:
+    with pytest.raises(dl.UnknownKeywordError, match=f"{name}: unknown keyword 'dim'; write axis="):
+        getattr(dl.dlarray(X), name)(dim=0)
