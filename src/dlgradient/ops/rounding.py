@@ -295,7 +295,8 @@ def sign(x: Any, /) -> Any:
 
     Source: array-API ``sign``; MATLAB ``sign``.
     """
-    if not np.iscomplexobj(x):
+    kind = x.dtype.kind if hasattr(x, "dtype") else np.result_type(x).kind
+    if kind != "c":
         return np.sign(x)
     # Divided by the larger part first: |x| of a denormal number has few digits.
     x = np.asarray(x)
