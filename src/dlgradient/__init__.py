@@ -104,19 +104,14 @@ from dlgradient.ops.complex import (
     real,
 )
 from dlgradient.ops.create import (
-    arange,
     asarray,
     empty,
     empty_like,
     eye,
     full,
     full_like,
-    linspace,
-    meshgrid,
     ones,
     ones_like,
-    tril,
-    triu,
     zeros,
     zeros_like,
 )
@@ -147,6 +142,8 @@ from dlgradient.ops.linalg import (
     matrix_transpose,
     outer,
     tensordot,
+    tril,
+    triu,
     vecdot,
 )
 from dlgradient.ops.logical import (
@@ -164,6 +161,11 @@ from dlgradient.ops.logical import (
     logical_xor,
     not_equal,
 )
+from dlgradient.ops.moments import (
+    mean,
+    std,
+    var,
+)
 from dlgradient.ops.powers import (
     cbrt,
     hypot,
@@ -172,14 +174,16 @@ from dlgradient.ops.powers import (
     sqrt,
     square,
 )
+from dlgradient.ops.ranges import (
+    arange,
+    linspace,
+    meshgrid,
+)
 from dlgradient.ops.reduce import (
     max,
-    mean,
     min,
     prod,
-    std,
     sum,
-    var,
 )
 from dlgradient.ops.rounding import (
     ceil,

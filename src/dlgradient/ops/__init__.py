@@ -1,7 +1,7 @@
 """Array functions: kernel, label family, rule and samples of each side by side.
 
-Importing this package fills the table of operations. Names and signatures are those of the array-API
-standard; called with raw arrays only, a function is its NumPy kernel.
+Importing this package fills the table of operations. Names and signatures are those of the
+array-API standard; called with raw arrays only, a function is its NumPy kernel.
 """
 
 from dlgradient.ops import (
@@ -16,7 +16,9 @@ from dlgradient.ops import (
     join,
     linalg,
     logical,
+    moments,
     powers,
+    ranges,
     reduce,
     rounding,
     search,
@@ -37,7 +39,9 @@ __all__ = [
     "join",
     "linalg",
     "logical",
+    "moments",
     "powers",
+    "ranges",
     "reduce",
     "rounding",
     "search",

@@ -1,1 +1,439 @@
-"""Placeholder."""
+"""Creation of arrays: filled, from other data, like another array.
+
+A new array is an untraced dlarray. The functions with ``_like`` give back what they are given: a
+dlarray with its data format for a dlarray, a raw array for a raw one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
+from dlgradient.ops.casting import astype, supported_dtype
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import broadcast_to
+from dlgradient.rules import derived
+
+__all__ = [
+    "asarray",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
+
+def new(value: Any, fmt: str | None = None) -> Any:
+    """Make a dlarray of a NumPy array that nobody else has."""
+    return wrap(value if value.ndim else value[()], None, fmt)
+
+
+def chosen_dtype(name: str, dtype: Any, default: Any = np.float64) -> Any:
+    return default if dtype is None else supported_dtype(dtype, f"{name}: dtype")
+
+
+def on_cpu(name: str, device: Any) -> None:
+    if device not in (None, "cpu"):
+        raise InvalidArgumentError(
+            f"{name}: device={device!r} does not exist; the only one is 'cpu'"
+        )
+
+
+# -- filled --------------------------------------------------------------------------------------
+
+
+def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """Array of zeros.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : dtype_like
+        float64 by default.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.zeros((2, 1)).tolist()
+    [[0.0], [0.0]]
+
+    Source: array-API ``zeros``; MATLAB ``zeros``.
+    """
+    on_cpu("zeros", device)
+    return new(np.zeros(shape, chosen_dtype("zeros", dtype)))
+
+
+def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """Array of ones.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : dtype_like
+        float64 by default.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.ones(2, dtype="float32").dtype
+    dtype('float32')
+
+    Source: array-API ``ones``; MATLAB ``ones``.
+    """
+    on_cpu("ones", device)
+    return new(np.ones(shape, chosen_dtype("ones", dtype)))
+
+
+def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """Array whose elements may have any value: fill it before use.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : dtype_like
+        float64 by default.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.empty((2, 3)).shape
+    (2, 3)
+
+    Source: array-API ``empty``.
+    """
+    on_cpu("empty", device)
+    return new(np.empty(shape, chosen_dtype("empty", dtype)))
+
+
+def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """Array with one value everywhere; a traced value is differentiated.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    fill_value : scalar or dlarray of one element
+    dtype : dtype_like
+        By default that of the value.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.full(3, 0.5).tolist()
+    [0.5, 0.5, 0.5]
+
+    Source: array-API ``full``; MATLAB ``repmat`` of a scalar.
+    """
+    on_cpu("full", device)
+    dtype = chosen_dtype("full", dtype, None)
+    if type(fill_value) is calls.dlarray:
+        value = fill_value if dtype is None else astype(fill_value, dtype)
+        return broadcast_to(value, shape if isinstance(shape, tuple | list) else (shape,))
+    return new(np.full(shape, as_value(fill_value, "full: fill_value"), dtype))
+
+
+def eye(
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
+) -> Any:
+    """Matrix with ones on a diagonal and zeros elsewhere.
+
+    Parameters
+    ----------
+    n_rows, n_cols : int
+        As many columns as rows by default.
+    k : int
+        Number of the diagonal; positive ones lie above the main diagonal.
+    dtype : dtype_like
+        float64 by default.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.eye(2).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+
+    Source: array-API ``eye``; MATLAB ``eye``.
+    """
+    on_cpu("eye", device)
+    return new(np.eye(n_rows, n_cols, k=k, dtype=chosen_dtype("eye", dtype)))
+
+
+# -- like another array --------------------------------------------------------------------------
+
+
+def _like(x: Any, value: Any) -> Any:
+    """Return a new value as what `x` is."""
+    if type(x) is calls.dlarray:
+        return new(value, x._format)
+    return value if value.ndim else value[()]
+
+
+def _shape_dtype(name: str, x: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Any]:
+    on_cpu(name, device)
+    if type(x) is not calls.dlarray:
+        x = as_value(x, f"{name}: x")
+    return x.shape, chosen_dtype(name, dtype, x.dtype)
+
+
+def _alike(m: Any) -> list[Any]:
+    return [case(m.real(2, 3)), case(m.complex(2)), case(m.real()), case(m.real(2), dtype="int64")]
+
+
+def _alike_errors(m: Any) -> list[Any]:
+    return [(case(m.real(2), dtype="float16"), UnsupportedDtypeError, "dtype='float16'")]
+
+
+@derived(numpy=np.zeros_like, samples=_alike, errors=_alike_errors)
+def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+    """Zeros with the shape, dtype and data format of an array; untraced.
+
+    Parameters
+    ----------
+    x : array
+    dtype : dtype_like
+        By default that of ``x``.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    array
+        A dlarray if ``x`` is one.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.zeros_like(dl.dlarray([[1.0, 2.0]], "CB"))
+    1(C) × 2(B) dlarray
+    [[0. 0.]]
+
+    Source: array-API ``zeros_like``; MATLAB ``zeros(size(x), like=x)``.
+    """
+    return _like(x, np.zeros(*_shape_dtype("zeros_like", x, dtype, device)))
+
+
+@derived(numpy=np.ones_like, samples=_alike, errors=_alike_errors)
+def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+    """Ones with the shape, dtype and data format of an array; untraced.
+
+    Parameters
+    ----------
+    x : array
+    dtype : dtype_like
+        By default that of ``x``.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    array
+        A dlarray if ``x`` is one.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.ones_like(dl.dlarray([[2.0, 3.0]])).tolist()
+    [[1.0, 1.0]]
+
+    Source: array-API ``ones_like``; MATLAB ``ones(size(x), like=x)``.
+    """
+    return _like(x, np.ones(*_shape_dtype("ones_like", x, dtype, device)))
+
+
+def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+    """Array with the shape, dtype and data format of another, and any values; untraced.
+
+    Parameters
+    ----------
+    x : array
+    dtype : dtype_like
+        By default that of ``x``.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    array
+        A dlarray if ``x`` is one.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.empty_like(dl.dlarray([[2.0, 3.0]])).shape
+    (1, 2)
+
+    Source: array-API ``empty_like``.
+    """
+    return _like(x, np.empty(*_shape_dtype("empty_like", x, dtype, device)))
+
+
+FUNCTIONS["empty_like"] = empty_like
+
+
+@derived(
+    numpy=np.full_like,
+    samples=lambda m: [
+        case(m.real(2, 3), fill_value=2.5),
+        case(m.complex(2), fill_value=1),
+        case(m.real(2), fill_value=2, dtype="complex128"),
+    ],
+    errors=lambda m: [
+        (case(m.real(2), fill_value=1, dtype="float16"), UnsupportedDtypeError, "dtype='float16'")
+    ],
+)
+def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    """One value everywhere, with the shape, dtype and data format of an array.
+
+    Parameters
+    ----------
+    x : array
+    fill_value : scalar or dlarray of one element
+        A traced value is differentiated.
+    dtype : dtype_like
+        By default that of ``x``.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    array
+        A dlarray if ``x`` or the value is one.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.full_like(dl.dlarray([[2.0, 3.0]]), 7).tolist()
+    [[7.0, 7.0]]
+
+    Source: array-API ``full_like``.
+    """
+    shape, dtype = _shape_dtype("full_like", x, dtype, device)
+    if type(fill_value) is calls.dlarray:
+        filled = full(shape, fill_value, dtype=dtype)
+        return wrap(filled._value, filled._node, getattr(x, "_format", None))
+    return _like(x, np.full(shape, as_value(fill_value, "full_like: fill_value"), dtype))
+
+
+# -- from other data -----------------------------------------------------------------------------
+
+
+def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+    """Return data as a dlarray; a dlarray stays as it is, with its trace.
+
+    Parameters
+    ----------
+    obj : array_like or dlarray
+        Array, scalar or nested sequence. Raw arrays are copied, since a dlarray never changes.
+    dtype : dtype_like
+        Dtype of the result; by default that of the data.
+    device : {None, "cpu"}
+    copy : bool, optional
+        Whether a copy is made cannot be seen for a dlarray; false is refused for other data.
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        For data or a dtype that are not supported.
+    InvalidArgumentError
+        For ``copy=False`` and data that are no dlarray.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.asarray([1, 2], dtype="float32").dtype
+    dtype('float32')
+
+    Source: array-API ``asarray``; MATLAB ``dlarray``.
+    """
+    on_cpu("asarray", device)
+    if type(obj) is not calls.dlarray:
+        if copy is False:
+            raise InvalidArgumentError(
+                "asarray: copy=False, but a dlarray has its data to itself; leave copy out"
+            )
+        if type(obj) in (list, tuple):
+            obj = [getattr(item, "_value", item) for item in obj]
+        obj = wrap(as_value(obj, "asarray: obj", copy=True), None)
+    return obj if dtype is None else astype(obj, dtype)
+
+
+FUNCTIONS["asarray"] = asarray

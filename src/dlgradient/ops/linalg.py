@@ -1,1 +1,486 @@
-"""Placeholder."""
+"""Products of matrices and vectors, transposes and triangles.
+
+Products are linear in each operand; the adjoint for one is a product of the cotangent with the
+conjugate of the other. Operands are unformatted: which dimensions are summed is said by position.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.labels import permuted
+from dlgradient.ops.reduce import sum
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
+from dlgradient.rules import derived, linear, multilinear
+
+__all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "tril", "triu", "vecdot"]
+
+
+def _conj(x: Any) -> Any:
+    return FUNCTIONS["conj"](x) if x.dtype.kind == "c" else x
+
+
+# -- matmul --------------------------------------------------------------------------------------
+
+
+def _matmul_x(g: Any, x_like: Any, y: Any) -> Any:
+    if y.dtype.kind == "c":
+        y = FUNCTIONS["conj"](y)
+    ndim = len(x_like.shape)
+    if y.ndim == 2 and ndim > 1:
+        return g @ y.mT
+    if y.ndim == 1:
+        return g * y if ndim == 1 else expand_dims(g, -1) * y
+    if ndim == 1:
+        return squeeze(y @ expand_dims(g, -1), -1)
+    if ndim == 2:
+        # One matrix for a batch: sum over the batch inside the product, not behind it.
+        summed = (*range(y.ndim - 2), y.ndim - 1)
+        return tensordot(g, y, axes=(summed, summed))
+    return g @ y.mT
+
+
+def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
+    if x.dtype.kind == "c":
+        x = FUNCTIONS["conj"](x)
+    ndim = len(y_like.shape)
+    if x.ndim == 2 and ndim > 1:
+        return x.mT @ g
+    if x.ndim == 1:
+        return g * x if ndim == 1 else expand_dims(x, -1) * expand_dims(g, -2)
+    if ndim == 1:
+        summed = tuple(range(x.ndim - 1))
+        return tensordot(x, g, axes=(summed, summed))
+    if ndim == 2:
+        # One matrix for a batch: one product of flat matrices instead of a sum of many.
+        flat = reshape(x, (-1, x.shape[-1])) if x.size else reshape(x, (0, x.shape[-1]))
+        return flat.mT @ reshape(g, (flat.shape[0], g.shape[-1]))
+    return x.mT @ g
+
+
+@multilinear(
+    x=_matmul_x,
+    y=_matmul_y,
+    labels="contract",
+    numpy=np.matmul,
+    samples=lambda m: [
+        case(m.real(4, 3), m.real(3, 2)),
+        case(m.complex(2, 3), m.complex(3, 2)),
+        case(m.complex(2, 2), m.real(2, 2)),
+        case(m.real(3), m.real(3)),
+        case(m.complex(3), m.complex(3)),
+        case(m.real(2, 3), m.complex(3)),
+        case(m.complex(3), m.real(3, 2)),
+        case(m.real(2, 2, 3), m.real(2, 3, 2)),
+        case(m.real(2, 1, 2, 3), m.complex(3, 3, 2)),
+        case(m.complex(2, 2, 3), m.complex(3, 2)),
+        case(m.complex(2, 3), m.real(2, 3, 2)),
+        case(m.complex(2, 2, 3), m.complex(3)),
+        case(m.real(3), m.complex(2, 3, 2)),
+        case(m.real(0, 3), m.real(3, 2)),
+        case(m.real(2, 0), m.real(0, 2)),
+        case(m.real(2, 0, 3), m.real(3, 2)),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 3), m.real(2, 3)), ShapeMismatchError, r"\(2, 3\).*\(2, 3\)"),
+        (case(m.real(2), m.real()), ShapeMismatchError, r"\(\).*write x \* y"),
+    ],
+)
+def matmul(x: Any, y: Any, /) -> Any:
+    """Matrix product, Σₖ xᵢₖ yₖⱼ; also ``x @ y``.
+
+    Parameters
+    ----------
+    x, y : array
+        Matrices in the last two dimensions; those in front are a batch and broadcast. An array of
+        one dimension is a row on the left and a column on the right. Without a data format.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the last dimension of ``x`` and the last but one of ``y`` differ, or one has none.
+    FormatClashError
+        If an operand has a data format.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.matmul(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0]).tolist()
+    [21.0, 43.0]
+
+    Source: array-API ``matmul``; MATLAB ``mtimes``, ``pagemtimes``.
+    """
+    try:
+        # Sums are differentiated into arrays with strides of zero, which BLAS does not take.
+        if 0 in x.strides:
+            x = np.array(x)
+        if 0 in y.strides:
+            y = np.array(y)
+        return np.matmul(x, y)
+    except (ValueError, AttributeError) as error:
+        shapes = np.shape(x), np.shape(y)
+        fix = (
+            "one is a scalar: write x * y"
+            if () in shapes
+            else "the last dimension of x and the last but one of y must be equal (the only one of "
+            "a vector), and those in front must broadcast"
+        )
+        raise ShapeMismatchError(
+            f"matmul: x has shape {shapes[0]}, y {shapes[1]}; {fix}"
+        ) from error
+
+
+def _swapped(formats: Any, shapes: Any, _params: Any) -> str:
+    n = len(shapes[0])
+    return permuted(formats[0], (*range(n - 2), n - 1, n - 2))
+
+
+def _transposed(g: Any) -> Any:
+    return matrix_transpose(g)
+
+
+@linear(
+    x=_transposed,
+    labels=_swapped,
+    numpy=getattr(np, "matrix_transpose", None),
+    samples=lambda m: [
+        case(m.real(4, 3)),
+        case(m.complex(2, 3, 1)),
+        case(m.real(0, 2)),
+    ],
+    errors=lambda m: [(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
+)
+def matrix_transpose(x: Any, /) -> Any:
+    """Last two dimensions exchanged; also ``x.mT``. Nothing is conjugated.
+
+    Parameters
+    ----------
+    x : array
+        Of at least two dimensions; labels go with them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are fewer dimensions.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.matrix_transpose(dl.dlarray([[1.0, 2.0]])).tolist()
+    [[1.0], [2.0]]
+
+    Source: array-API ``matrix_transpose``; MATLAB ``transpose``, ``pagetranspose``.
+    """
+    if np.ndim(x) < 2:
+        raise InvalidArgumentError(
+            f"matrix_transpose: x has shape {np.shape(x)}; it must have two dimensions or more"
+        )
+    return x.mT
+
+
+# -- tensordot -----------------------------------------------------------------------------------
+
+
+def _contracted(axes: Any, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
+    """Return the dimensions of each operand that are summed, in pairs."""
+    if isinstance(axes, tuple | list):
+        first, second = [[a] if isinstance(a, int) else list(a) for a in axes]
+        return [a % ndim1 for a in first], [a % ndim2 for a in second]
+    return list(range(ndim1 - axes, ndim1)), list(range(axes))
+
+
+def _free(ndim: int, summed: list[int]) -> list[int]:
+    return [i for i in range(ndim) if i not in summed]
+
+
+def _tensordot_x(g: Any, x_like: Any, y: Any, axes: Any) -> Any:
+    ndim = len(x_like.shape)
+    c1, c2 = _contracted(axes, ndim, y.ndim)
+    free1, free2 = _free(ndim, c1), _free(y.ndim, c2)
+    # The product has the free dimensions of x, then the summed ones in the order y has them in.
+    product = tensordot(g, _conj(y), axes=(range(len(free1), g.ndim), free2))
+    partner = dict(zip(c1, c2, strict=True))
+    behind = sorted(c2)
+    order = [
+        len(free1) + behind.index(partner[i]) if i in partner else free1.index(i)
+        for i in range(ndim)
+    ]
+    return permute_dims(product, tuple(order))
+
+
+def _tensordot_y(g: Any, x: Any, y_like: Any, axes: Any) -> Any:
+    ndim = len(y_like.shape)
+    c1, c2 = _contracted(axes, x.ndim, ndim)
+    free1, free2 = _free(x.ndim, c1), _free(ndim, c2)
+    # The product has the summed dimensions in the order x has them in, then the free ones of y.
+    product = tensordot(_conj(x), g, axes=(free1, range(len(free1))))
+    partner = dict(zip(c2, c1, strict=True))
+    before = sorted(c1)
+    order = [
+        before.index(partner[i]) if i in partner else len(c1) + free2.index(i) for i in range(ndim)
+    ]
+    return permute_dims(product, tuple(order))
+
+
+@multilinear(
+    x=_tensordot_x,
+    y=_tensordot_y,
+    labels="contract",
+    numpy=np.tensordot,
+    samples=lambda m: [
+        case(m.real(2, 3), m.real(3, 2), axes=1),
+        case(m.complex(2, 3, 2), m.complex(3, 2, 2)),
+        case(m.real(2), m.complex(3), axes=0),
+        case(m.complex(2, 3, 4), m.real(4, 2, 1), axes=((2, 0), (0, 1))),
+        case(m.real(2, 3, 1), m.real(3, 2), axes=((0, 1), (-1, -2))),
+        case(m.real(3), m.real(3), axes=1),
+        case(m.real(), m.real(2), axes=0),
+        case(m.real(0, 2), m.real(2, 2), axes=1),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 3), m.real(2, 3), axes=1), ShapeMismatchError, r"\(2, 3\).*axes=1"),
+    ],
+)
+def tensordot(x: Any, y: Any, /, *, axes: Any = 2) -> Any:
+    """Sum of products over pairs of dimensions.
+
+    Parameters
+    ----------
+    x, y : array
+        Without a data format.
+    axes : int or pair of sequences of int
+        A number n: the last n dimensions of ``x`` with the first n of ``y``. A pair: the dimensions
+        of ``x``, and their partners in ``y``.
+
+    Returns
+    -------
+    array
+        With the remaining dimensions of ``x``, then those of ``y``.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If sizes differ in a pair, or a dimension does not exist.
+    FormatClashError
+        If an operand has a data format.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
+    >>> dl.tensordot(x, x).item(), dl.tensordot(x, x, axes=((1,), (1,))).tolist()
+    (30.0, [[5.0, 11.0], [11.0, 25.0]])
+
+    Source: array-API ``tensordot``; MATLAB ``tensorprod``.
+    """
+    try:
+        out = np.tensordot(x, y, axes)
+    except (ValueError, IndexError) as error:
+        raise ShapeMismatchError(
+            f"tensordot: x has shape {np.shape(x)}, y {np.shape(y)}, axes={axes}; the dimensions "
+            "of a pair must exist and have the same size"
+        ) from error
+    return out if out.ndim else out[()]
+
+
+# -- products of vectors -------------------------------------------------------------------------
+
+
+@derived(
+    numpy=getattr(np, "vecdot", None),
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.complex(3), m.complex(3)),
+        case(m.complex(2, 3), m.real(3)),
+        case(m.real(2, 3), m.complex(2, 3), axis=-2),
+        case(m.real(0), m.real(0)),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\).*\(2,\)"),
+        (case(m.real(3), m.real(1)), ShapeMismatchError, r"\(3,\).*\(1,\)"),
+        (case(m.real(2, 3), m.real(3), axis=0), InvalidArgumentError, "axis=0"),
+    ],
+)
+def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
+    """Dot product of vectors along a dimension, Σᵢ conj(xᵢ) yᵢ.
+
+    Parameters
+    ----------
+    x, y : array
+        Equal along the dimension; the others broadcast, and align by label if both have a format.
+    axis : int
+        Dimension to sum, counted from the end if the operands differ in their number.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the sizes along the dimension differ.
+    InvalidArgumentError
+        If an operand has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.vecdot(dl.dlarray([1j, 2.0]), dl.dlarray([1.0, 1.0])).item()
+    (2-1j)
+
+    Source: array-API ``vecdot``; MATLAB ``dot``.
+    """
+    shapes = [v.shape if hasattr(v, "shape") else np.shape(v) for v in (x, y)]
+    found = f"vecdot: x has shape {shapes[0]}, y {shapes[1]}"
+    dims = [len(shape) for shape in shapes]
+    if not all(-n <= axis < n for n in dims) or (axis >= 0 and dims[0] != dims[1]):
+        raise InvalidArgumentError(
+            f"{found}, axis={axis}; give a dimension that both have, counted from the end"
+        )
+    if shapes[0][axis] != shapes[1][axis] and not _labelled(x, y):
+        raise ShapeMismatchError(f"{found}; their sizes along axis {axis} must be equal")
+    left = FUNCTIONS["conj"](x) if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x
+    return sum(FUNCTIONS["multiply"](left, y), axis=axis)
+
+
+def _labelled(x: Any, y: Any) -> bool:
+    return getattr(x, "_format", None) is not None and getattr(y, "_format", None) is not None
+
+
+@derived(
+    numpy=np.outer,
+    samples=lambda m: [
+        case(m.real(2), m.real(3)),
+        case(m.complex(2), m.real(2)),
+        case(m.real(0), m.real(2)),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 2), m.real(2)), ShapeMismatchError, r"\(2, 2\)"),
+    ],
+)
+def outer(x: Any, y: Any, /) -> Any:
+    """Outer product of two vectors, xᵢ yⱼ; nothing is conjugated.
+
+    Parameters
+    ----------
+    x, y : array
+        Of one dimension, without a data format.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If an operand has not one dimension.
+    FormatClashError
+        If an operand has a data format.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.outer(dl.dlarray([1.0, 2.0]), [1.0, 10.0]).tolist()
+    [[1.0, 10.0], [2.0, 20.0]]
+
+    Source: array-API ``linalg.outer``; MATLAB ``x*y.'``.
+    """
+    shapes = [v.shape if hasattr(v, "shape") else np.shape(v) for v in (x, y)]
+    if any(len(shape) != 1 for shape in shapes):
+        raise ShapeMismatchError(
+            f"outer: x has shape {shapes[0]}, y {shapes[1]}; each must have one dimension: reshape "
+            "them to (-1,)"
+        )
+    if getattr(x, "_format", None) is not None or getattr(y, "_format", None) is not None:
+        raise FormatClashError(
+            "outer: needs unformatted operands; take the labels off with stripdims"
+        )
+    return FUNCTIONS["multiply"](reshape(x, (-1, 1)), y)
+
+
+# -- triangles -----------------------------------------------------------------------------------
+
+
+def _triangles(m: Any) -> list[Any]:
+    return [
+        case(m.real(3, 3)),
+        case(m.real(2, 3), k=1),
+        case(m.complex(2, 3, 2), k=-1),
+        case(m.real(0, 2)),
+    ]
+
+
+def _triangle_errors(m: Any) -> list[Any]:
+    return [(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")]
+
+
+def _matrix(name: str, x: Any) -> None:
+    if np.ndim(x) < 2:
+        raise InvalidArgumentError(
+            f"{name}: x has shape {np.shape(x)}; it must have two dimensions or more"
+        )
+
+
+@linear(
+    x=lambda g, k: tril(g, k=k),
+    masks=True,
+    numpy=np.tril,
+    samples=_triangles,
+    errors=_triangle_errors,
+)
+def tril(x: Any, /, *, k: int = 0) -> Any:
+    """Lower triangle of matrices; zeros above it.
+
+    Parameters
+    ----------
+    x : array
+        Matrices in the last two dimensions.
+    k : int
+        Last diagonal that is kept; positive ones lie above the main diagonal.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has fewer than two dimensions.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.tril(dl.ones((2, 2))).tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+
+    Source: array-API ``tril``; MATLAB ``tril``.
+    """
+    _matrix("tril", x)
+    return np.tril(x, k)
+
+
+@linear(
+    x=lambda g, k: triu(g, k=k),
+    masks=True,
+    numpy=np.triu,
+    samples=_triangles,
+    errors=_triangle_errors,
+)
+def triu(x: Any, /, *, k: int = 0) -> Any:
+    """Upper triangle of matrices; zeros below it.
+
+    Parameters
+    ----------
+    x : array
+        Matrices in the last two dimensions.
+    k : int
+        First diagonal that is kept; positive ones lie above the main diagonal.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has fewer than two dimensions.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.triu(dl.ones((2, 2))).tolist()
+    [[1.0, 1.0], [0.0, 1.0]]
+
+    Source: array-API ``triu``; MATLAB ``triu``.
+    """
+    _matrix("triu", x)
+    return np.triu(x, k)

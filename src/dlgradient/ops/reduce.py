@@ -1,22 +1,409 @@
-"""Reductions."""
+"""Reductions: sums, products and extrema.
+
+Every reduction has the parameters ``axis`` (None for all dimensions, an int, or a tuple of ints)
+and ``keepdims``. Labels of the dimensions that disappear disappear with them.
+"""
+
 from __future__ import annotations
+
+from math import prod as _product
 from typing import Any
+
 import numpy as np
+
 from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import ComplexValueError, InvalidArgumentError, UnsupportedDtypeError
+from dlgradient.ops.casting import accumulator_dtype
+from dlgradient.ops.cumulative import exclusive_products
 from dlgradient.ops.samples import case
-from dlgradient.rules import linear
+from dlgradient.ops.shape import normalized, permute_dims, reshape
+from dlgradient.rules import constant, general, linear
 
-def _sum_adjoint(g: Any, x_like: Any, axis: Any, keepdims: Any) -> Any:
-    return spread(g, x_like.shape, axis, keepdims)
+__all__ = ["max", "min", "prod", "sum"]
 
-def spread(g: Any, shape: Any, axis: Any, keepdims: bool) -> Any:
-    """Broadcast what a reduction over `axis` made back to `shape`."""
-    if axis is not None and not keepdims and g.ndim:
-        axes = np.lib.array_utils.normalize_axis_tuple(axis, len(shape))
-        g = FUNCTIONS["reshape"](g, shape=tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    return FUNCTIONS["broadcast_to"](g, shape=shape)
 
-@linear(x=_sum_adjoint, labels="reduce", samples=lambda m: [case(m.real(3))], numpy=np.sum)
-def sum(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
-    """Sum of elements."""
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+# NumPy's overloads of these know `keepdims` only as a literal.
+_add: Any = np.add.reduce
+_multiply: Any = np.multiply.reduce
+_maximum: Any = np.maximum.reduce
+_minimum: Any = np.minimum.reduce
+
+
+def reduction_samples(m: Any) -> list[Any]:
+    """Samples that every reduction of numbers has."""
+    return [
+        case(m.real(3)),
+        case(m.real()),
+        case(m.real(2, 3), axis=0),
+        case(m.real(2, 3), axis=-1, keepdims=True),
+        case(m.real(2, 3, 2), axis=(0, 2)),
+        case(m.real(2, 3), keepdims=True),
+        case(m.complex(2, 2), axis=1),
+        case(m.complex(3)),
+    ]
+
+
+def _empty(m: Any) -> list[Any]:
+    return [case(m.real(0)), case(m.real(2, 0), axis=1), case(m.real(0, 2), axis=1)]
+
+
+def wrong_axis(m: Any) -> list[Any]:
+    return [(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)")]
+
+
+def _wrong_dtype(m: Any) -> list[Any]:
+    return [
+        *wrong_axis(m),
+        (case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
+    ]
+
+
+# -- sums ----------------------------------------------------------------------------------------
+
+
+def _spread_adjoint(g: Any, axis: Any, keepdims: bool) -> Any:
+    return sum(g, axis=axis, keepdims=keepdims)
+
+
+@linear(
+    x=_spread_adjoint,
+    labels="new",
+    samples=lambda m: [
+        case(m.real(), shape=(2, 3), axis=None, keepdims=False),
+        case(m.real(1, 1), shape=(2, 3), axis=None, keepdims=True),
+        case(m.real(3), shape=(2, 3), axis=0, keepdims=False),
+        case(m.complex(2, 1), shape=(2, 3), axis=-1, keepdims=True),
+        case(m.real(3), shape=(2, 3, 2), axis=(0, -1), keepdims=False),
+        case(m.real(3, 2).T, shape=(2, 4, 3), axis=1, keepdims=False),
+        case(m.real(), shape=(), axis=None, keepdims=False),
+        case(m.real(), shape=(0,), axis=None, keepdims=False),
+    ],
+)
+def spread(x: Any, /, *, shape: Any, axis: Any, keepdims: bool) -> Any:
+    """The adjoint of a sum: what was summed over ``axis`` goes back to all its places.
+
+    The result is a view with strides of zero, so it costs nothing, whatever the shape.
+
+    Parameters
+    ----------
+    x : array
+        With the shape of a reduction of an array of `shape`.
+    shape : tuple of int
+    axis, keepdims
+        Of the reduction.
+    """
+    if not shape:
+        return x
+    ndim = len(shape)
+    if x.size == 1:
+        # numpy.broadcast_to is ten times as slow, and this is the root of most gradients.
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * ndim)
+    axes = normalized(axis, ndim)
+    if not keepdims:
+        x = x.reshape([1 if i in axes else n for i, n in enumerate(shape)])
+    if not x.flags.c_contiguous:
+        return np.broadcast_to(x, shape)
+    strides = [0 if i in axes else s for i, s in enumerate(x.strides)]
+    return np.ndarray(shape, x.dtype, x, 0, strides)
+
+
+def _sum_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
+    return spread(g, shape=x_like.shape, axis=axis, keepdims=keepdims)
+
+
+@linear(
+    x=_sum_adjoint,
+    labels="reduce",
+    numpy=np.sum,
+    samples=lambda m: [
+        *reduction_samples(m),
+        *_empty(m),
+        case(m.real(3), dtype="complex128"),
+        case(m.bools(3)),
+    ],
+    errors=_wrong_dtype,
+)
+def sum(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Sum of elements, Σᵢ xᵢ.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to sum over; all by default.
+    dtype : dtype_like, optional
+        Dtype to sum in, and of the result. By default that of ``x``; int64 for bool and smaller
+        integers.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array
+        Zero where nothing is summed.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+    UnsupportedDtypeError
+        If `dtype` cannot hold the values.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sum(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]), axis=0).tolist()
+    [4.0, 6.0]
+
+    Source: array-API ``sum``; MATLAB ``sum``.
+    """
+    if dtype is not None:
+        dtype = accumulator_dtype(x, dtype, "sum")
+    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def count(shape: tuple[int, ...], axis: Any) -> int:
+    """Count the elements of an array of `shape` that a reduction takes together."""
+    return _product([shape[i] for i in normalized(axis, len(shape))])
+
+
+# -- products ------------------------------------------------------------------------------------
+
+
+def _others(x: Any, axis: Any) -> Any:
+    """For each element the product of the others that are reduced with it; no division."""
+    shape = x.shape
+    axes = normalized(axis, len(shape))
+    if len(axes) == 1:
+        return exclusive_products(x, axis=axes[0])
+    kept = [i for i in range(len(shape)) if i not in axes]
+    order = (*kept, *axes)
+    moved = permute_dims(x, order)
+    flat = reshape(moved, (*[shape[i] for i in kept], count(shape, axis)))
+    others = reshape(exclusive_products(flat, axis=len(kept)), moved.shape)
+    return permute_dims(others, tuple([order.index(i) for i in range(len(shape))]))
+
+
+def _prod_adjoint(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    others = _others(x, axis)
+    if x.dtype.kind == "c":
+        others = FUNCTIONS["conj"](others)
+    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * others
+
+
+def _prod_tangent(t: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    return sum(t * _others(x, axis), axis=axis, keepdims=keepdims)
+
+
+def _zeros(m: Any) -> list[Any]:
+    """Samples with none, one, two and three zeros in a product."""
+    x = m.real(4, 4)
+    x[1:, 0] = x[2:, 1] = x[3, 2] = 0
+    z = m.complex(2, 3)
+    z[1, :2] = 0
+    both = m.real(2, 2, 2)
+    both[0, 0, 0] = both[1, 1, 1] = both[0, 0, 1] = 0
+    return [case(x, axis=1), case(z, axis=-1), case(z[:, 1:]), case(both, axis=(1, 0))]
+
+
+@general(
+    x=_prod_adjoint,
+    jvp={"x": _prod_tangent},
+    labels="reduce",
+    numpy=np.prod,
+    samples=lambda m: [*reduction_samples(m), *_empty(m), *_zeros(m)],
+    errors=_wrong_dtype,
+)
+def prod(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+    """Product of elements, Πᵢ xᵢ.
+
+    The derivative by an element is the product of the others, without a division, so it is right
+    at zeros, and so are derivatives of every order.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to multiply over; all by default.
+    dtype : dtype_like, optional
+        Dtype to multiply in, and of the result. By default that of ``x``; int64 for bool and
+        smaller integers.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array
+        One where nothing is multiplied.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+    UnsupportedDtypeError
+        If `dtype` cannot hold the values.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.prod(x), x), dl.dlarray([2.0, 0.0, 3.0])).tolist()
+    [0.0, 6.0, 0.0]
+
+    Source: array-API ``prod``; MATLAB ``prod``.
+    """
+    if dtype is not None:
+        dtype = accumulator_dtype(x, dtype, "prod")
+    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+# -- extrema -------------------------------------------------------------------------------------
+
+
+@constant(
+    labels="new",
+    samples=lambda _: [
+        case(np.array([1.0, 2.0, 2.0]), np.float64(2.0), axis=None, keepdims=False),
+        case(np.array([[1.0], [2.0]]), np.array([2.0]), axis=0, keepdims=False),
+    ],
+)
+def ties(x: Any, extremum: Any, /, *, axis: Any, keepdims: bool) -> Any:
+    """Where elements are equal to the extremum of their dimension; NaN counts as equal to NaN.
+
+    Parameters
+    ----------
+    x, extremum : array
+        An array, and its reduction.
+    axis, keepdims
+        Of the reduction.
+    """
+    reached = spread.op.kernel(extremum, shape=np.shape(x), axis=axis, keepdims=keepdims)  # type: ignore[attr-defined]
+    equal = x == reached
+    return equal | (np.isnan(x) & np.isnan(reached)) if np.isnan(extremum).any() else equal
+
+
+def _extremum_adjoint(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+    chosen = ties(x, out, axis=axis, keepdims=keepdims)
+    share = g / sum(chosen, axis=axis, dtype=g.dtype, keepdims=keepdims)
+    return FUNCTIONS["where"](chosen, spread(share, shape=x.shape, axis=axis, keepdims=keepdims), 0)
+
+
+def _extremum_tangent(t: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+    chosen = ties(x, out, axis=axis, keepdims=keepdims)
+    total = sum(FUNCTIONS["where"](chosen, t, 0), axis=axis, keepdims=keepdims)
+    return total / sum(chosen, axis=axis, dtype=t.dtype, keepdims=keepdims)
+
+
+def _extremes(m: Any, sign: float) -> list[Any]:
+    """Samples of an extremum; `sign` is -1 for the smallest element."""
+    third = 1 / 3
+    tied = sign * np.array([[1.0, 5.0, 5.0], [5.0, 2.0, 3.0]])
+    return [
+        *[c for c in reduction_samples(m) if c.args[0].dtype.kind != "c"],
+        case(m.real(0, 2), axis=1),
+        case(sign * np.array([3.0, 1.0, 3.0]), kink=True, gradient=([0.5, 0, 0.5],)),
+        case(tied, axis=1, kink=True, gradient=([[0, 0.5, 0.5], [1, 0, 0]],)),
+        case(tied, kink=True, gradient=([[0, third, third], [third, 0, 0]],)),
+    ]
+
+
+def _extreme_errors(m: Any) -> list[Any]:
+    return [
+        *wrong_axis(m),
+        (case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
+        (case(m.complex(2)), ComplexValueError, "no order"),
+    ]
+
+
+def ordered(x: Any, where: str) -> None:
+    """Refuse complex numbers, which have no order."""
+    if type(x) is not float and np.iscomplexobj(x):
+        raise ComplexValueError(
+            f"{where}: x has shape {np.shape(x)} {np.result_type(x)}, and complex numbers have no "
+            "order; use abs(x), real(x) or imag(x)"
+        )
+
+
+@general(
+    x=_extremum_adjoint,
+    jvp={"x": _extremum_tangent},
+    labels="reduce",
+    masks=True,
+    numpy=np.max,
+    samples=lambda m: _extremes(m, 1.0),
+    errors=_extreme_errors,
+)
+def max(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Largest element.
+
+    Where several elements are the largest, they share the derivative equally: the subgradient of
+    minimum norm. NaN is larger than every number.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension, or no element along it.
+    ComplexValueError
+        If ``x`` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.max(x), x), dl.dlarray([3.0, 1.0, 3.0])).tolist()
+    [0.5, 0.0, 0.5]
+
+    Source: array-API ``max``; MATLAB ``max``.
+    """
+    ordered(x, "max")
+    return _maximum(x, axis=axis, keepdims=keepdims)
+
+
+@general(
+    x=_extremum_adjoint,
+    jvp={"x": _extremum_tangent},
+    labels="reduce",
+    masks=True,
+    numpy=np.min,
+    samples=lambda m: _extremes(m, -1.0),
+    errors=_extreme_errors,
+)
+def min(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Smallest element.
+
+    Where several elements are the smallest, they share the derivative equally: the subgradient of
+    minimum norm. NaN is smaller than every number.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension, or no element along it.
+    ComplexValueError
+        If ``x`` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.min(dl.dlarray([[3.0, 1.0], [0.5, 2.0]]), axis=1).tolist()
+    [1.0, 0.5]
+
+    Source: array-API ``min``; MATLAB ``min``.
+    """
+    ordered(x, "min")
+    return _minimum(x, axis=axis, keepdims=keepdims)

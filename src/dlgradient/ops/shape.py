@@ -1,23 +1,511 @@
-"""Shapes."""
+"""Shapes: the same elements in other dimensions, in another order, or repeated by broadcasting.
+
+Where the elements only move, the adjoint moves them back. Labels go with their dimensions.
+"""
+
 from __future__ import annotations
+
 from typing import Any
+
 import numpy as np
-from dlgradient.calls import FUNCTIONS
-from dlgradient.labels import permuted
+
+from dlgradient import calls
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.labels import permuted, with_new, without
 from dlgradient.ops.samples import case
-from dlgradient.rules import linear
+from dlgradient.rules import derived, linear
 
-@linear(x=lambda g, x_like: reshape(g, shape=x_like.shape), labels="new", samples=lambda m: [case(m.real(4), shape=(2, 2))])
-def reshape(x: Any, /, *, shape: Any) -> Any:
-    """Same elements, another shape."""
-    return np.reshape(x, shape)
+__all__ = [
+    "broadcast_arrays",
+    "broadcast_to",
+    "expand_dims",
+    "flip",
+    "moveaxis",
+    "permute_dims",
+    "reshape",
+    "roll",
+    "squeeze",
+    "swapaxes",
+]
 
-@linear(x=lambda g, axes: permute_dims(g, axes=tuple(np.argsort(axes).tolist())), labels=lambda f, s, p: permuted(f[0], tuple(p["axes"])), samples=lambda m: [case(m.real(4, 2), axes=(1, 0))])
-def permute_dims(x: Any, /, *, axes: Any) -> Any:
-    """Permute."""
-    return np.transpose(x, axes)
 
-@linear(x=lambda g, x_like: FUNCTIONS["sum"](g, axis=tuple(range(g.ndim - len(x_like.shape))) + tuple(i + g.ndim - len(x_like.shape) for i, n in enumerate(x_like.shape) if n == 1 and g.shape[i + g.ndim - len(x_like.shape)] != 1), keepdims=True), labels="new", samples=lambda m: [case(m.real(4), shape=(2, 4))])
-def broadcast_to(x: Any, /, *, shape: Any) -> Any:
-    """Broadcast."""
-    return np.broadcast_to(x, shape)
+def normalized(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return valid dimensions as a tuple of numbers from zero on; None stands for all."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, tuple | list):
+        return tuple([int(i) % ndim for i in axis])
+    return (int(axis) % ndim,)
+
+
+def _scalar(out: Any) -> Any:
+    """Make a NumPy scalar of an array without dimensions, as every raw value is."""
+    return out if out.ndim else out[()]
+
+
+# -- reshape -------------------------------------------------------------------------------------
+
+
+@linear(
+    x=lambda g, x_like: reshape(g, x_like.shape),
+    labels="new",
+    numpy=np.reshape,
+    samples=lambda m: [
+        case(m.real(4), shape=(2, 2)),
+        case(m.real(2, 3), shape=(-1, 2)),
+        case(m.real(2, 3), shape=6),
+        case(m.real(), shape=(1, 1)),
+        case(m.real(1), shape=()),
+        case(m.complex(3, 2).T, shape=(3, 2)),
+        case(m.real(0, 2), shape=(3, 0)),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), shape=(2, 2)), InvalidArgumentError, r"shape \(3,\).*shape=\(2, 2\)")
+    ],
+)
+def reshape(x: Any, /, shape: Any) -> Any:
+    """Same elements, in C order, with another shape; the result has no data format.
+
+    Parameters
+    ----------
+    x : array
+    shape : int or tuple of int
+        One size may be -1: it follows from the others.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the number of elements is another.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.reshape(dl.dlarray([1.0, 2.0, 3.0, 4.0]), (2, 2)).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+
+    Source: array-API ``reshape``; MATLAB ``reshape`` (which counts in Fortran order).
+    """
+    # The method costs a fifth of the function, which Python scalars need.
+    return _scalar(x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape))
+
+
+# -- order of dimensions -------------------------------------------------------------------------
+
+
+def _inverse(axes: Any) -> tuple[int, ...]:
+    inverse = [0] * len(axes)
+    for i, axis in enumerate(axes):
+        inverse[axis] = i
+    return tuple(inverse)
+
+
+@linear(
+    x=lambda g, axes: permute_dims(g, _inverse(axes)),
+    labels=lambda formats, _shapes, params: permuted(formats[0], tuple(params["axes"])),
+    numpy=np.transpose,
+    samples=lambda m: [
+        case(m.real(4, 2), axes=(1, 0)),
+        case(m.complex(2, 3, 4), axes=(2, 0, 1)),
+        case(m.real(2, 3, 1), axes=(-1, 0, -2)),
+        case(m.real(3), axes=(0,)),
+        case(m.real(), axes=()),
+        case(m.real(0, 2), axes=(1, 0)),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 3), axes=(0, 0)), InvalidArgumentError, r"axes=\(0, 0\)"),
+        (case(m.real(2, 3), axes=(0,)), InvalidArgumentError, r"shape \(2, 3\)"),
+    ],
+)
+def permute_dims(x: Any, /, axes: Any) -> Any:
+    """Dimensions in another order; labels go with them.
+
+    Parameters
+    ----------
+    x : array
+    axes : tuple of int
+        For each dimension of the result, which dimension of ``x`` it is.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `axes` does not name every dimension once.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([[1.0, 2.0, 3.0]], "CB")
+    >>> dl.permute_dims(x, (1, 0)).shape, dl.dims(dl.permute_dims(x, (1, 0)))
+    ((3, 1), 'BC')
+
+    Source: array-API ``permute_dims``; MATLAB ``permute``.
+    """
+    return x.transpose(axes) if type(x) is np.ndarray else _scalar(np.transpose(x, axes))
+
+
+@derived(
+    numpy=np.moveaxis,
+    samples=lambda m: [
+        case(m.real(2, 3, 4), source=0, destination=-1),
+        case(m.real(2, 3, 4), source=(0, 1), destination=(-1, 0)),
+        case(m.complex(2, 3), source=1, destination=0),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 3), source=2, destination=0), InvalidArgumentError, "source"),
+        (case(m.real(2, 3), source=(0, 1), destination=0), InvalidArgumentError, "destination"),
+    ],
+)
+def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
+    """Some dimensions moved to other positions; the others keep their order.
+
+    Parameters
+    ----------
+    x : array
+    source, destination : int or tuple of int
+        Dimensions of ``x``, and where they stand in the result.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a dimension does not exist, or they are not as many in both.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.moveaxis(dl.dlarray([[[1.0, 2.0]]]), 2, 0).shape
+    (2, 1, 1)
+
+    Source: array-API ``moveaxis``.
+    """
+    ndim = np.ndim(x) if not hasattr(x, "ndim") else x.ndim
+    try:
+        sources = np.lib.array_utils.normalize_axis_tuple(source, ndim, "source")
+        targets = np.lib.array_utils.normalize_axis_tuple(destination, ndim, "destination")
+    except ValueError as error:
+        raise InvalidArgumentError(f"moveaxis: {error}") from error
+    if len(sources) != len(targets):
+        raise InvalidArgumentError(
+            f"moveaxis: source={source} names {len(sources)} dimensions, "
+            f"destination={destination} {len(targets)}; give one for each"
+        )
+    order = [i for i in range(ndim) if i not in sources]
+    for target, one in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, one)
+    return permute_dims(x, tuple(order))
+
+
+@derived(
+    numpy=np.swapaxes,
+    samples=lambda m: [
+        case(m.real(2, 3, 4), axis1=0, axis2=-1),
+        case(m.complex(2, 3), axis1=1, axis2=1),
+    ],
+    errors=lambda m: [(case(m.real(2, 3), axis1=0, axis2=2), InvalidArgumentError, "axis2")],
+)
+def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
+    """Two dimensions exchanged; labels go with them.
+
+    Parameters
+    ----------
+    x : array
+    axis1, axis2 : int
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a dimension does not exist.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.swapaxes(dl.dlarray([[[1.0, 2.0]]]), 0, 2).shape
+    (2, 1, 1)
+
+    Source: NumPy ``swapaxes``.
+    """
+    ndim = x.ndim
+    for name, axis in (("axis1", axis1), ("axis2", axis2)):
+        if not -ndim <= axis < ndim:
+            raise InvalidArgumentError(
+                f"swapaxes: {name}={axis}, and x of shape {x.shape} has {ndim} dimensions"
+            )
+    order = list(range(ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return permute_dims(x, tuple(order))
+
+
+# -- dimensions of size one ----------------------------------------------------------------------
+
+
+def _ones(axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if axis is None:
+        return tuple([i for i, n in enumerate(shape) if n == 1])
+    return normalized(axis, len(shape))
+
+
+@linear(
+    x=lambda g, x_like: reshape(g, x_like.shape),
+    labels=lambda formats, shapes, p: without(formats[0], _ones(p["axis"], shapes[0])),
+    numpy=np.squeeze,
+    samples=lambda m: [
+        case(m.real(4, 1), axis=1),
+        case(m.real(1, 2, 1)),
+        case(m.complex(1, 2, 1), axis=(0, -1)),
+        case(m.real(1), axis=0),
+        case(m.real()),
+        case(m.real(0, 1), axis=1),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 1), axis=0), InvalidArgumentError, r"shape \(2, 1\).*axis=0"),
+        (case(m.real(2), axis=1), InvalidArgumentError, "axis 1"),
+    ],
+)
+def squeeze(x: Any, /, axis: Any = None) -> Any:
+    """Array without dimensions of size one; their labels go with them.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to remove; by default all of size one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a dimension does not exist, or its size is not one.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.squeeze(dl.dlarray([[[1.0, 2.0]]]), axis=0).shape
+    (1, 2)
+
+    Source: array-API ``squeeze``; MATLAB ``squeeze``.
+    """
+    return _scalar(x.squeeze(axis) if type(x) is np.ndarray else np.squeeze(x, axis))
+
+
+def _new(axis: Any, ndim: int) -> tuple[int, ...]:
+    return normalized(axis, ndim + (len(axis) if isinstance(axis, tuple | list) else 1))
+
+
+@linear(
+    x=lambda g, x_like: reshape(g, x_like.shape),
+    labels=lambda formats, shapes, p: with_new(formats[0], _new(p["axis"], len(shapes[0]))),
+    numpy=np.expand_dims,
+    samples=lambda m: [
+        case(m.real(4), axis=1),
+        case(m.real(), axis=-1),
+        case(m.complex(2, 3), axis=(0, -1)),
+        case(m.real(3, 2).T, axis=1),
+        case(m.real(0), axis=0),
+    ],
+    errors=lambda m: [(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
+)
+def expand_dims(x: Any, /, axis: Any = 0) -> Any:
+    """Array with new dimensions of size one, labelled ``U``.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int
+        Positions of the new dimensions, counted in the result.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a position lies outside the result.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.dims(dl.expand_dims(dl.dlarray([1.0, 2.0], "C"), 1))
+    'CU'
+
+    Source: array-API ``expand_dims``.
+    """
+    return np.expand_dims(x, axis)
+
+
+# -- broadcasting --------------------------------------------------------------------------------
+
+
+def _same_ndim(formats: Any, shapes: Any, params: Any) -> str | None:
+    shape = params["shape"]
+    ndim = len(shape) if isinstance(shape, tuple | list) else 1
+    return formats[0] if len(shapes[0]) == ndim else None
+
+
+@linear(
+    x=lambda g: g,  # what was broadcast is summed where every cotangent is brought to its operand
+    labels=_same_ndim,
+    numpy=np.broadcast_to,
+    samples=lambda m: [
+        case(m.real(4), shape=(2, 4)),
+        case(m.real(2, 1), shape=(2, 3)),
+        case(m.complex(2, 1), shape=(3, 2, 2)),
+        case(m.real(), shape=(2, 2)),
+        case(m.real(), shape=()),
+        case(m.real(3), shape=(3,)),
+        case(m.real(1), shape=(0,)),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), shape=(2,)), ShapeMismatchError, r"\(3,\)"),
+    ],
+)
+def broadcast_to(x: Any, /, shape: Any) -> Any:
+    """Array repeated along dimensions of size one, and along new ones in front.
+
+    Parameters
+    ----------
+    x : array
+    shape : tuple of int
+        The data format is kept if the number of dimensions is.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If a size is neither one nor that of `shape`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.broadcast_to(dl.dlarray([1.0, 2.0]), (2, 2)).tolist()
+    [[1.0, 2.0], [1.0, 2.0]]
+
+    Source: array-API ``broadcast_to``.
+    """
+    return _scalar(np.broadcast_to(x, shape))
+
+
+@derived(
+    numpy=np.broadcast_arrays,
+    samples=lambda m: [
+        case(m.real(3), m.real(2, 1)),
+        case(m.real(), m.complex(2), m.real(1)),
+        case(m.real(2)),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\), \(2,\)"),
+    ],
+)
+def broadcast_arrays(*arrays: Any) -> list[Any]:
+    """Arrays brought to one common shape; formatted ones are aligned by their labels first.
+
+    Parameters
+    ----------
+    *arrays : array
+
+    Returns
+    -------
+    list of arrays
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes do not go together.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> [x.shape for x in dl.broadcast_arrays(dl.dlarray([1.0, 2.0]), dl.dlarray([[3.0]]))]
+    [(1, 2), (1, 2)]
+
+    Source: array-API ``broadcast_arrays``.
+    """
+    aligned = calls._aligned(*arrays) if len(_formats(arrays)) > 1 else arrays
+    shapes = [x.shape if hasattr(x, "shape") else np.shape(x) for x in aligned]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ShapeMismatchError(
+            f"broadcast_arrays: shapes {', '.join(map(str, shapes))} do not go together; sizes "
+            "must be equal, or one"
+        ) from error
+    return [broadcast_to(x, shape) for x in aligned]
+
+
+def _formats(arrays: Any) -> set[str]:
+    return {x._format for x in arrays if type(x) is calls.dlarray and x._format is not None}
+
+
+# -- turned and rolled ---------------------------------------------------------------------------
+
+
+@linear(
+    x=lambda g, axis: flip(g, axis=axis),
+    numpy=np.flip,
+    samples=lambda m: [
+        case(m.real(3)),
+        case(m.real(2, 3), axis=1),
+        case(m.complex(2, 3), axis=(0, -1)),
+        case(m.real()),
+        case(m.real(0, 2)),
+    ],
+    errors=lambda m: [(case(m.real(3), axis=1), InvalidArgumentError, "axis 1")],
+)
+def flip(x: Any, /, axis: Any = None) -> Any:
+    """Elements in the reverse order.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to turn round; all by default.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a dimension does not exist.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.flip(dl.dlarray([1.0, 2.0, 3.0])).tolist()
+    [3.0, 2.0, 1.0]
+
+    Source: array-API ``flip``; MATLAB ``flip``.
+    """
+    return np.flip(x, axis)
+
+
+def _back(shift: Any) -> Any:
+    return tuple([-s for s in shift]) if isinstance(shift, tuple | list) else -shift
+
+
+@linear(
+    x=lambda g, shift, axis: roll(g, _back(shift), axis=axis),
+    numpy=np.roll,
+    samples=lambda m: [
+        case(m.real(4), shift=1),
+        case(m.real(2, 3), shift=-2),
+        case(m.real(2, 3), shift=1, axis=1),
+        case(m.complex(2, 3), shift=(1, 4), axis=(0, 1)),
+        case(m.real(0), shift=1),
+    ],
+    errors=lambda m: [(case(m.real(3), shift=1, axis=1), InvalidArgumentError, "axis 1")],
+)
+def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Any:
+    """Elements moved along a dimension; those that leave at one end come in at the other.
+
+    Parameters
+    ----------
+    x : array
+    shift : int or tuple of int
+        Number of places, towards the end if positive.
+    axis : int or tuple of int, optional
+        Dimensions to move along; by default the elements in C order.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a dimension does not exist.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.roll(dl.dlarray([1.0, 2.0, 3.0]), 1).tolist()
+    [3.0, 1.0, 2.0]
+
+    Source: array-API ``roll``; MATLAB ``circshift``.
+    """
+    return np.roll(x, shift, axis)

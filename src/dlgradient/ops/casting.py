@@ -1,0 +1,278 @@
+"""Conversion of dtypes, and questions about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.errors import ComplexValueError, UnsupportedDtypeError
+from dlgradient.ops.samples import case
+from dlgradient.rules import constant, derived, linear
+
+__all__ = ["astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]
+
+
+def supported_dtype(dtype: Any, where: str) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype if arrays here may have it, else raise.
+
+    Parameters
+    ----------
+    dtype : dtype_like
+        A NumPy dtype or its name.
+    where : str
+        Function and argument, for the error.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        If it names no dtype, or one that carries no numbers of the supported kinds.
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise _refused(dtype, where) from error
+    if found.kind not in "biu" and found.char not in "fdFD":
+        raise _refused(dtype, where)
+    native: np.dtype[Any] = found.newbyteorder("=")
+    return native
+
+
+def _refused(dtype: Any, where: str) -> UnsupportedDtypeError:
+    return UnsupportedDtypeError(
+        f"{where}={dtype!r} is not supported; give float32, float64, complex64, complex128, bool "
+        "or an integer dtype"
+    )
+
+
+def accumulator_dtype(x: Any, dtype: Any, where: str) -> np.dtype[Any] | None:
+    """Return the ``dtype=`` of a sum or product of `x`; None stays None.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        If the dtype is none of the supported ones, or would lose fractions or imaginary parts.
+    """
+    if dtype is None:
+        return None
+    target = supported_dtype(dtype, f"{where}: dtype")
+    source = np.result_type(x)
+    if not np.can_cast(source, target, "same_kind"):
+        raise UnsupportedDtypeError(
+            f"{where}: dtype={target} cannot hold what {source} holds, and the derivative would be "
+            "lost; convert the operand first, with astype, round or real"
+        )
+    return target
+
+
+def _converted(x: Any, dtype: Any) -> Any:
+    # A NumPy scalar's own astype returns a scalar; a Python scalar has none.
+    return x.astype(dtype) if isinstance(x, np.ndarray | np.generic) else np.dtype(dtype).type(x)
+
+
+@linear(
+    x=lambda g: g,
+    labels="same",
+    kernel=_converted,
+    samples=lambda m: [
+        case(m.real(3), dtype=np.dtype("float64")),
+        case(m.real(), dtype=np.dtype("complex128")),
+        case(m.real(2, 0), dtype=np.dtype("complex128")),
+        case(m.complex(2), dtype=np.dtype("complex128")),
+    ],
+)
+def cast(x: Any, /, dtype: Any) -> Any:
+    """Values in another floating-point or complex dtype: what `astype` is made of.
+
+    The map is linear, and its adjoint brings the cotangent back to the dtype of ``x``.
+    """
+
+
+@constant(
+    labels="same",
+    kernel=_converted,
+    samples=lambda m: [
+        case(m.real(3), dtype=np.dtype("int64")),
+        case(m.real(), dtype=np.dtype("bool")),
+        case(m.bools(2, 2), dtype=np.dtype("int32")),
+    ],
+)
+def discretize(x: Any, /, dtype: Any) -> Any:
+    """Values in an integer dtype or bool: what `astype` is made of; it carries no derivative."""
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3), dtype="float64"),
+        case(m.real(2, 2), dtype="complex128"),
+        case(m.complex(), dtype=np.complex128),
+        case(m.real(0), dtype=np.int64),
+        case(m.bools(3), dtype="float64"),
+    ],
+    errors=lambda m: [
+        (case(m.complex(3), dtype="float64"), ComplexValueError, r"real\(x\)"),
+        (case(m.real(3), dtype="float16"), UnsupportedDtypeError, "float16"),
+        (case(m.real(3), dtype="flat64"), UnsupportedDtypeError, "flat64"),
+    ],
+)
+def astype(x: Any, /, dtype: Any, *, copy: bool = True) -> Any:
+    """Values of ``x`` in another dtype.
+
+    Between floating-point and complex dtypes the conversion is linear and differentiable; the
+    gradient for ``x`` has the dtype of ``x``. Integers and bool carry no derivative.
+
+    Parameters
+    ----------
+    x : array
+    dtype : dtype_like
+        A supported NumPy dtype or its name.
+    copy : bool
+        Whether a raw array that has the dtype already is copied. Whether a dlarray is copied
+        cannot be seen, since its values never change.
+
+    Returns
+    -------
+    array
+        The shape and data format of ``x``.
+
+    Raises
+    ------
+    ComplexValueError
+        For a complex ``x`` and a real dtype: which real part is meant must be said.
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.astype(dl.dlarray([1.5, -2.5]), "float32").dtype
+    dtype('float32')
+    >>> dl.astype(dl.dlarray([1.5, -2.5]), int).tolist()
+    [1, -2]
+
+    Source: array-API ``astype``; MATLAB ``cast``, ``single``, ``double``.
+    """
+    if not hasattr(x, "dtype"):
+        x = as_value(x, "astype: x")
+    target = dtype if type(dtype) is np.dtype else supported_dtype(dtype, "astype: dtype")
+    source = x.dtype
+    if source == target:
+        return x if type(x) is calls.dlarray or not copy else x.astype(target)
+    target = supported_dtype(target, "astype: dtype")
+    if target.kind in "fc":
+        if source.kind == "c" and target.kind == "f":
+            raise ComplexValueError(
+                f"astype: x has shape {x.shape} {source}, and {target} has no imaginary part; "
+                "take real(x), imag(x) or abs(x) first"
+            )
+        return cast(x, dtype=target)
+    if source.kind == "c" and target.kind != "b":
+        raise ComplexValueError(
+            f"astype: x has shape {x.shape} {source}, and {target} has no imaginary part; "
+            "take real(x) or imag(x) first"
+        )
+    return discretize(x, dtype=target)
+
+
+# -- questions about dtypes ----------------------------------------------------------------------
+
+
+def _dtype_of(value: Any) -> Any:
+    return value.dtype if type(value) is calls.dlarray else value
+
+
+def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
+    """Dtype of what an operation makes of these operands; Python scalars are weak.
+
+    Parameters
+    ----------
+    *arrays_and_dtypes : array, dtype_like or scalar
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.result_type(dl.dlarray([1.0]), "float32", 2.0)
+    dtype('float64')
+
+    Source: array-API ``result_type``.
+    """
+    return np.result_type(*[_dtype_of(a) for a in arrays_and_dtypes])
+
+
+def can_cast(from_: Any, to: Any, /) -> bool:
+    """Whether values of one dtype fit in another without loss.
+
+    Parameters
+    ----------
+    from_ : array or dtype_like
+    to : dtype_like
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.can_cast(dl.dlarray([1.0]), "float32")
+    False
+
+    Source: array-API ``can_cast``.
+    """
+    return np.can_cast(_dtype_of(from_), to)
+
+
+def isdtype(dtype: Any, kind: Any) -> bool:
+    """Whether a dtype is of a kind.
+
+    Parameters
+    ----------
+    dtype : dtype_like
+    kind : str, dtype or tuple of them
+        ``'bool'``, ``'signed integer'``, ``'unsigned integer'``, ``'integral'``,
+        ``'real floating'``, ``'complex floating'``, ``'numeric'``.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.isdtype(dl.dlarray([1.0]).dtype, "real floating")
+    True
+
+    Source: array-API ``isdtype``; MATLAB ``isUnderlyingType``.
+    """
+    return np.isdtype(np.dtype(dtype), kind)
+
+
+def finfo(dtype: Any, /) -> np.finfo[Any]:
+    """Limits of a floating-point dtype: ``eps``, ``max``, ``min``, ``smallest_normal``.
+
+    Parameters
+    ----------
+    dtype : array or dtype_like
+        For a complex dtype, the limits of its parts.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> float(dl.finfo("float32").eps)
+    1.1920928955078125e-07
+
+    Source: array-API ``finfo``; MATLAB ``eps``, ``realmax``, ``realmin``.
+    """
+    return np.finfo(_dtype_of(dtype))
+
+
+def iinfo(dtype: Any, /) -> np.iinfo[Any]:
+    """Limits of an integer dtype: ``max``, ``min``, ``bits``.
+
+    Parameters
+    ----------
+    dtype : array or dtype_like
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.iinfo("int8").max
+    127
+
+    Source: array-API ``iinfo``; MATLAB ``intmax``, ``intmin``.
+    """
+    return np.iinfo(_dtype_of(dtype))

@@ -1,0 +1,431 @@
+"""Cumulative sums and products, and the recurrence behind their derivatives.
+
+A cumulative product is differentiated without a division, so zeros are no special case. With
+``y_i = x_i y_(i-1)`` and a cotangent g, the cotangent of x is
+
+    y_(i-1) r_i,   r_i = g_i + x_(i+1) r_(i+1):
+
+a linear recurrence, from the end. That recurrence is an operation of its own; its derivative is
+again made of such recurrences, so derivatives of every order close.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, UnsupportedDtypeError
+from dlgradient.ops.casting import accumulator_dtype
+from dlgradient.ops.join import concat
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import flip, reshape
+from dlgradient.rules import derived, general, linear
+
+__all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum"]
+
+# Below so many sequences side by side, a loop over Python numbers beats one over NumPy rows.
+_FEW = 16
+
+
+def _conj(x: Any) -> Any:
+    return FUNCTIONS["conj"](x) if x.dtype.kind == "c" else x
+
+
+def _format(formats: Any, shapes: Any, params: Any) -> str | None:
+    """The same format, unless the array was made flat."""
+    return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
+
+
+def _shapes(m: Any) -> list[Any]:
+    return [
+        case(m.real(4)),
+        case(m.real()),
+        case(m.real(2, 3)),
+        case(m.real(2, 3), axis=0),
+        case(m.complex(2, 3), axis=-1),
+        case(m.complex(3)),
+        case(m.real(0)),
+        case(m.real(2, 0), axis=1),
+        case(m.real(2, 1), axis=1),
+    ]
+
+
+def _zeros(m: Any) -> list[Any]:
+    """Samples with one, two and three zeros."""
+    x = m.real(3, 4)
+    x[:, 1] = x[1:, 2] = x[2, 0] = 0
+    z = m.complex(3)
+    z[:2] = 0
+    return [case(x, axis=1), case(z, axis=0), case(x[:2, :2])]
+
+
+def _errors(m: Any) -> list[Any]:
+    return [
+        (case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)"),
+        (case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
+    ]
+
+
+def _flat(x: Any, axis: Any) -> tuple[Any, int]:
+    """`x` made flat if there is no axis, and the axis."""
+    return (x, axis) if axis is not None else (reshape(x, (-1,)), 0)
+
+
+# -- sums ----------------------------------------------------------------------------------------
+
+
+def _cumsum_adjoint(g: Any, x_like: Any, axis: Any) -> Any:
+    along = 0 if axis is None else axis
+    total = flip(cumsum(flip(g, axis=along), axis=along), axis=along)
+    return reshape(total, x_like.shape) if axis is None else total
+
+
+@linear(
+    x=_cumsum_adjoint,
+    labels=_format,
+    family="same",
+    numpy=np.cumsum,
+    samples=_shapes,
+    errors=_errors,
+)
+def cumsum(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
+    """Cumulative sum, yᵢ = x₀ + ... + xᵢ.
+
+    Parameters
+    ----------
+    x : array
+    axis : int, optional
+        Dimension to sum along; by default the elements in C order, as one dimension.
+    dtype : dtype_like, optional
+        Dtype to sum in, and of the result.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+    UnsupportedDtypeError
+        If `dtype` cannot hold the values.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.cumsum(dl.dlarray([1.0, 2.0, 3.0])).tolist()
+    [1.0, 3.0, 6.0]
+
+    Source: NumPy ``cumsum``; MATLAB ``cumsum``.
+    """
+    if dtype is not None:
+        dtype = accumulator_dtype(x, dtype, "cumsum")
+    return np.cumsum(x, axis=axis, dtype=dtype)
+
+
+# -- products ------------------------------------------------------------------------------------
+
+
+@linear(
+    x=lambda g, axis, by: shift(g, axis=axis, by=-by),
+    samples=lambda m: [
+        case(m.real(4), axis=0, by=1),
+        case(m.complex(2, 3), axis=1, by=-2),
+        case(m.real(2, 3), axis=0, by=5),
+        case(m.real(0), axis=0, by=1),
+    ],
+)
+def shift(x: Any, /, *, axis: int, by: int) -> Any:
+    """Elements moved by ``by`` places along a dimension; zeros come in, what goes out is lost.
+
+    Parameters
+    ----------
+    x : array
+    axis : int
+    by : int
+        Towards the end if positive.
+    """
+    out = np.zeros_like(x)
+    n = x.shape[axis]
+    if abs(by) < n:
+        lead = (slice(None),) * (axis % x.ndim)
+        to, source = slice(by, None), slice(None, n - by)
+        if by < 0:
+            to, source = slice(None, n + by), slice(-by, None)
+        out[(*lead, to)] = x[(*lead, source)]
+    return out
+
+
+def _recurrence_vjp(g: Any, a: Any, out: Any, axis: int, reverse: bool) -> Any:
+    step = -1 if reverse else 1
+    c = linear_recurrence(_conj(shift(a, axis=axis, by=-step)), g, axis=axis, reverse=not reverse)
+    return [c * _conj(shift(out, axis=axis, by=step)), c]
+
+
+def _recurrence_tangent_a(t: Any, a: Any, out: Any, axis: int, reverse: bool) -> Any:
+    before = shift(out, axis=axis, by=-1 if reverse else 1)
+    return linear_recurrence(a, t * before, axis=axis, reverse=reverse)
+
+
+def _recurrence_tangent_b(t: Any, a: Any, axis: int, reverse: bool) -> Any:
+    return linear_recurrence(a, t, axis=axis, reverse=reverse)
+
+
+@general(
+    vjp=_recurrence_vjp,
+    jvp={"a": _recurrence_tangent_a, "b": _recurrence_tangent_b},
+    labels="contract",
+    samples=lambda m: [
+        case(m.real(4), m.real(4), axis=0, reverse=False),
+        case(m.real(2, 3), m.real(2, 3), axis=-1, reverse=True),
+        case(m.complex(3), m.complex(3), axis=0, reverse=True),
+        case(m.complex(3, 20), m.real(3, 20), axis=0, reverse=False),
+        case(m.real(1), m.real(1), axis=0, reverse=False),
+        case(m.real(0, 2), m.real(0, 2), axis=0, reverse=False),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), m.real(2), axis=0, reverse=False), ShapeMismatchError, r"\(3,\).*\(2,\)")
+    ],
+)
+def linear_recurrence(a: Any, b: Any, /, *, axis: int, reverse: bool = False) -> Any:
+    """Solution of the recurrence s₀ = b₀, sₖ = aₖ sₖ₋₁ + bₖ along a dimension.
+
+    Parameters
+    ----------
+    a, b : array
+        Factors and terms, of one shape. The first factor is not used.
+    axis : int
+        Dimension along which k counts.
+    reverse : bool
+        Whether to begin at the end: sₖ = aₖ sₖ₊₁ + bₖ.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlgradient.ops.cumulative import linear_recurrence
+    >>> linear_recurrence(np.array([9.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0]), axis=0)
+    array([ 1.,  3., 10.])
+    """
+    if a.shape != b.shape:
+        raise ShapeMismatchError(
+            f"linear_recurrence: a has shape {a.shape}, b has shape {b.shape}; they must be equal"
+        )
+    out = np.empty(b.shape, np.result_type(a, b))
+    step = slice(None, None, -1 if reverse else 1)
+    p, q, s = [np.moveaxis(v, axis, 0)[step] for v in (a, b, out)]
+    if s.size < _FEW * len(s):
+        for lane in np.ndindex(s.shape[1:]):
+            at = (slice(None), *lane)
+            s[at] = _recurrence_of_numbers(p[at].tolist(), q[at].tolist())
+    elif len(s):
+        s[0] = q[0]
+        for k in range(1, len(s)):
+            np.multiply(p[k], s[k - 1], out=s[k])
+            s[k] += q[k]
+    return out
+
+
+def _recurrence_of_numbers(a: list[Any], b: list[Any]) -> list[Any]:
+    pairs = zip(a[1:], b[1:], strict=True)
+    return list(accumulate(pairs, lambda s, ab: ab[0] * s + ab[1], initial=b[0])) if b else b
+
+
+def _before(products: Any, axis: int) -> Any:
+    """For each place the product of all elements before it, which is one at the first."""
+    ndim = len(products.shape)
+    n = products.shape[axis]
+    first = np.zeros([n if i == axis % ndim else 1 for i in range(ndim)], products.dtype)
+    if n:
+        first.flat[0] = 1
+    return shift(products, axis=axis, by=1) + first
+
+
+def exclusive_products(x: Any, *, axis: int) -> Any:
+    """For each element the product of all others along a dimension; no division.
+
+    Parameters
+    ----------
+    x : array
+        Raw or a dlarray; every order of derivatives is right, also at zeros.
+    axis : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlgradient.ops.cumulative import exclusive_products
+    >>> exclusive_products(np.array([2.0, 0.0, 3.0]), axis=0)
+    array([0., 6., 0.])
+    """
+    before = _before(cumprod(x, axis=axis), axis)
+    backwards = flip(x, axis=axis)
+    return before * flip(_before(cumprod(backwards, axis=axis), axis), axis=axis)
+
+
+def _cumprod_adjoint(g: Any, x: Any, out: Any, axis: Any) -> Any:
+    flat, along = _flat(x, axis)
+    rest = _conj(shift(flat, axis=along, by=-1))
+    c = linear_recurrence(rest, g, axis=along, reverse=True) * _conj(_before(out, along))
+    return reshape(c, x.shape) if axis is None else c
+
+
+def _cumprod_tangent(t: Any, x: Any, out: Any, axis: Any) -> Any:
+    flat, along = _flat(x, axis)
+    return linear_recurrence(flat, _flat(t, axis)[0] * _before(out, along), axis=along)
+
+
+@general(
+    x=_cumprod_adjoint,
+    jvp={"x": _cumprod_tangent},
+    labels=_format,
+    family="same",
+    numpy=np.cumprod,
+    samples=lambda m: [*_shapes(m), *_zeros(m)],
+    errors=_errors,
+)
+def cumprod(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
+    """Cumulative product, yᵢ = x₀ ⋯ xᵢ.
+
+    Derivatives are made without a division, so they are right at zeros, at every order.
+
+    Parameters
+    ----------
+    x : array
+    axis : int, optional
+        Dimension to multiply along; by default the elements in C order, as one dimension.
+    dtype : dtype_like, optional
+        Dtype to multiply in, and of the result.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+    UnsupportedDtypeError
+        If `dtype` cannot hold the values.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([2.0, 0.0, 3.0])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(dl.cumprod(x).sum(), x), x).tolist()
+    [1.0, 8.0, 0.0]
+
+    Source: NumPy ``cumprod``; MATLAB ``cumprod``.
+    """
+    if dtype is not None:
+        dtype = accumulator_dtype(x, dtype, "cumprod")
+    return np.cumprod(x, axis=axis, dtype=dtype)
+
+
+# -- the names of the array-API standard ---------------------------------------------------------
+
+
+def _with_initial(name: str, cumulate: Any, x: Any, axis: Any, dtype: Any, initial: Any) -> Any:
+    """Cumulate along the only dimension or `axis`, behind an initial value if there is one."""
+    shape = np.shape(x) if not hasattr(x, "shape") else x.shape
+    if not shape or (axis is None and len(shape) > 1):
+        raise InvalidArgumentError(
+            f"{name}: x has shape {shape}, so the dimension must be named; give axis"
+            if shape
+            else f"{name}: x has no dimension; give at least one element in brackets"
+        )
+    axis = 0 if axis is None else axis
+    out = cumulate(x, axis=axis, dtype=dtype)
+    if initial is None:
+        return out
+    start = list(out.shape)
+    start[axis] = 1
+    return concat([np.full(start, initial, out.dtype), out], axis=axis)
+
+
+def _standard_shapes(m: Any) -> list[Any]:
+    return [
+        case(m.real(3)),
+        case(m.real(3), include_initial=True),
+        case(m.complex(2, 3), axis=-1, include_initial=True),
+        case(m.real(2, 0), axis=1, include_initial=True),
+    ]
+
+
+def _standard_errors(m: Any) -> list[Any]:
+    return [
+        (case(m.real(2, 2)), InvalidArgumentError, r"\(2, 2\).*give axis"),
+        (case(m.real(3), axis=1), InvalidArgumentError, "axis 1"),
+    ]
+
+
+@derived(samples=_standard_shapes, errors=_standard_errors, numpy=np.cumulative_sum)
+def cumulative_sum(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """Cumulative sum, yᵢ = x₀ + ... + xᵢ, on request with a zero in front.
+
+    Parameters
+    ----------
+    x : array
+        Of at least one dimension.
+    axis : int, optional
+        Dimension to sum along; may be left out if there is only one.
+    dtype : dtype_like, optional
+        Dtype to sum in, and of the result.
+    include_initial : bool
+        Whether the sum of no elements stands in front; the result is then longer by one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `axis` is left out of several dimensions, or does not exist.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.cumulative_sum(dl.dlarray([1.0, 2.0]), include_initial=True).tolist()
+    [0.0, 1.0, 3.0]
+
+    Source: array-API ``cumulative_sum``.
+    """
+    initial = 0 if include_initial else None
+    return _with_initial("cumulative_sum", cumsum, x, axis, dtype, initial)
+
+
+@derived(
+    samples=lambda m: [*_standard_shapes(m), *_zeros(m)[:2]],
+    errors=_standard_errors,
+    numpy=np.cumulative_prod,
+)
+def cumulative_prod(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
+    """Cumulative product, yᵢ = x₀ ⋯ xᵢ, on request with a one in front.
+
+    Derivatives are right at zeros, at every order; see `cumprod`.
+
+    Parameters
+    ----------
+    x : array
+        Of at least one dimension.
+    axis : int, optional
+        Dimension to multiply along; may be left out if there is only one.
+    dtype : dtype_like, optional
+        Dtype to multiply in, and of the result.
+    include_initial : bool
+        Whether the product of no elements stands in front; the result is then longer by one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `axis` is left out of several dimensions, or does not exist.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.cumulative_prod(dl.dlarray([3.0, 2.0]), include_initial=True).tolist()
+    [1.0, 3.0, 6.0]
+
+    Source: array-API ``cumulative_prod``.
+    """
+    initial = 1 if include_initial else None
+    return _with_initial("cumulative_prod", cumprod, x, axis, dtype, initial)

@@ -1,0 +1,363 @@
+"""Joining, splitting and repeating arrays."""
+
+from __future__ import annotations
+
+from math import prod as _product
+from typing import Any
+
+import numpy as np
+
+from dlgradient.backend.numpy import PYTHON_SCALARS
+from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import FormatClashError, InvalidArgumentError
+from dlgradient.labels import with_new
+from dlgradient.ops.index import getitem
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import reshape
+from dlgradient.ops.take import take
+from dlgradient.rules import derived, linear
+
+__all__ = ["concat", "repeat", "stack", "tile", "unstack"]
+
+
+def _common(name: str, formats: Any) -> str:
+    """The one format of the operands that have one."""
+    found = dict.fromkeys([fmt for fmt in formats if fmt is not None])
+    if len(found) > 1:
+        raise FormatClashError(
+            f"{name}: the arrays have the formats {', '.join(map(repr, found))}; bring them to one "
+            "order with permute_dims, or take the labels off with stripdims"
+        )
+    fmt: str = next(iter(found))
+    return fmt
+
+
+def _strong(arrays: Any) -> Any:
+    """Give Python scalars among the arrays the dtype of the others."""
+    if not any(type(a) in PYTHON_SCALARS for a in arrays):
+        return arrays
+    dtype = np.result_type(*arrays)
+    return [np.asarray(a, dtype) if type(a) in PYTHON_SCALARS else a for a in arrays]
+
+
+# -- join ----------------------------------------------------------------------------------------
+
+
+def _concat_adjoint(g: Any, arrays_like: Any, axis: Any) -> Any:
+    shapes = [np.shape(a) for a in arrays_like]
+    lead = () if axis is None else (slice(None),) * (axis % len(shapes[0]))
+    parts = []
+    at = 0
+    for shape in shapes:
+        n = _product(shape) if axis is None else shape[axis]
+        part = getitem(g, (*lead, slice(at, at + n)))
+        parts.append(reshape(part, shape) if axis is None else part)
+        at += n
+    return parts
+
+
+def _concat_format(formats: Any, shapes: Any, params: Any) -> str | None:
+    if params["axis"] is None and any(len(shape) != 1 for shape in shapes):
+        return None
+    return _common("concat", formats)
+
+
+@linear(
+    vjp=_concat_adjoint,
+    labels=_concat_format,
+    family="same",
+    numpy=np.concatenate,
+    samples=lambda m: [
+        case([m.real(4), m.real(2)]),
+        case([m.real(2, 2), m.real(2, 1), m.real(2, 0)], axis=1),
+        case([m.complex(1, 2), m.real(2, 2)], axis=-2),
+        case([m.real(2, 2), m.real(3), m.real()], axis=None),
+        case([m.real(2)]),
+    ],
+    errors=lambda m: [
+        (case([m.real(2, 2), m.real(3, 3)]), InvalidArgumentError, r"shape \(3, 3\)"),
+        (case([m.real(2), m.real(3)], axis=1), InvalidArgumentError, "axis 1"),
+        (case(3.0), InvalidArgumentError, r"concat\(\[x, y\]\)"),
+    ],
+)
+def concat(arrays: Any, /, axis: Any = 0) -> Any:
+    """Arrays joined one behind the other along a dimension that they have.
+
+    Parameters
+    ----------
+    arrays : sequence of arrays
+        Equal in every other dimension. Those with a data format must have the same, which the
+        result has too.
+    axis : int or None
+        Dimension to join along; None joins all elements in C order.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shapes do not go together, or the dimension does not exist.
+    FormatClashError
+        If the formats differ.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.concat([dl.dlarray([1.0, 2.0]), [3.0]]).tolist()
+    [1.0, 2.0, 3.0]
+
+    Source: array-API ``concat``; MATLAB ``cat``, ``horzcat``, ``vertcat``.
+    """
+    return np.concatenate(_strong(arrays), axis=axis)
+
+
+def _stack_adjoint(g: Any, axis: int) -> Any:
+    lead = (slice(None),) * (axis % g.ndim)
+    return [getitem(g, (*lead, i)) for i in range(g.shape[axis])]
+
+
+def _stack_format(formats: Any, shapes: Any, params: Any) -> str:
+    return with_new(_common("stack", formats), (params["axis"] % (len(shapes[0]) + 1),))
+
+
+@linear(
+    vjp=_stack_adjoint,
+    labels=_stack_format,
+    numpy=np.stack,
+    samples=lambda m: [
+        case([m.real(4), m.real(4)]),
+        case([m.real(2, 2), m.complex(2, 2), m.real(2, 2)], axis=-1),
+        case([m.real(), m.real()]),
+        case([m.real(), 1.0]),
+        case([m.real(0), m.real(0)], axis=1),
+    ],
+    errors=lambda m: [
+        (case([m.real(2), m.real(3)]), InvalidArgumentError, r"shape \(3,\)"),
+        (case([m.real(2), m.real(2)], axis=2), InvalidArgumentError, "axis 2"),
+    ],
+)
+def stack(arrays: Any, /, axis: int = 0) -> Any:
+    """Arrays of one shape side by side, along a new dimension, labelled ``U``.
+
+    Parameters
+    ----------
+    arrays : sequence of arrays
+        Those with a data format must have the same.
+    axis : int
+        Position of the new dimension in the result.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shapes differ, or the position lies outside the result.
+    FormatClashError
+        If the formats differ.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.stack([dl.dlarray([1.0, 2.0]), dl.dlarray([3.0, 4.0])], axis=1).tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+
+    Source: array-API ``stack``; MATLAB ``cat``.
+    """
+    arrays = _strong(arrays)
+    if axis in (0, -1) and all(np.ndim(a) == 0 for a in arrays):
+        # A twentieth of the time of numpy.stack, which makes an array of each number.
+        return np.array(arrays)
+    return np.stack(arrays, axis=axis)
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(2)),
+        case(m.real(2, 3), axis=1),
+        case(m.complex(2, 2), axis=-1),
+        case(m.real(0, 2)),
+    ],
+    errors=lambda m: [
+        (case(m.real(2), axis=1), InvalidArgumentError, "axis=1"),
+    ],
+    numpy=getattr(np, "unstack", None),
+)
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """Array taken apart along a dimension, which disappears.
+
+    Parameters
+    ----------
+    x : array
+    axis : int
+
+    Returns
+    -------
+    tuple of arrays
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the dimension does not exist.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> [row.tolist() for row in dl.unstack(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]))]
+    [[1.0, 2.0], [3.0, 4.0]]
+
+    Source: array-API ``unstack``.
+    """
+    if not -x.ndim <= axis < x.ndim:
+        raise InvalidArgumentError(
+            f"unstack: axis={axis}, and x of shape {x.shape} has {x.ndim} dimensions"
+        )
+    lead = (slice(None),) * (axis % x.ndim)
+    return tuple([getitem(x, (*lead, i)) for i in range(x.shape[axis])])
+
+
+# -- repeat --------------------------------------------------------------------------------------
+
+
+def _repeated_adjoint(g: Any, x_like: Any, repeats: int, axis: int) -> Any:
+    shape = x_like.shape
+    axis %= len(shape)
+    parts = reshape(g, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
+    return FUNCTIONS["sum"](parts, axis=axis + 1)
+
+
+@linear(
+    x=_repeated_adjoint,
+    samples=lambda m: [
+        case(m.real(3), repeats=2, axis=0),
+        case(m.complex(2, 3), repeats=3, axis=-1),
+        case(m.real(2, 2), repeats=0, axis=0),
+        case(m.real(0), repeats=2, axis=0),
+    ],
+)
+def repeated(x: Any, /, repeats: int, axis: int) -> Any:
+    """Every element the same number of times: what `repeat` is made of.
+
+    Parameters
+    ----------
+    x : array
+    repeats, axis : int
+    """
+    return np.repeat(x, repeats, axis=axis)
+
+
+@derived(
+    numpy=np.repeat,
+    samples=lambda m: [
+        case(m.real(3), repeats=2),
+        case(m.real(2, 2), repeats=2),
+        case(m.complex(2, 3), repeats=2, axis=1),
+        case(m.real(2, 3), repeats=[2, 0, 1], axis=-1),
+        case(m.real(2, 2), repeats=np.array([1, 2, 0, 3])),
+        case(m.real(), repeats=3),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), repeats=[1, 2]), InvalidArgumentError, "repeats"),
+        (case(m.real(3), repeats=-1), InvalidArgumentError, "negative"),
+        (case(m.real(3), repeats=2, axis=1), InvalidArgumentError, "axis"),
+    ],
+)
+def repeat(x: Any, /, repeats: Any, *, axis: Any = None) -> Any:
+    """Array with its elements repeated, each right behind itself.
+
+    Parameters
+    ----------
+    x : array
+    repeats : int or sequence of int
+        How often; a number for all, or one for each element along the dimension.
+    axis : int, optional
+        Dimension to repeat along; by default the elements in C order, as one dimension.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number is negative, or there is not one for each element.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.repeat(dl.dlarray([1.0, 2.0]), [2, 1]).tolist()
+    [1.0, 1.0, 2.0]
+
+    Source: array-API ``repeat``; MATLAB ``repelem``.
+    """
+    if axis is None:
+        if np.ndim(x) != 1 if not hasattr(x, "ndim") else x.ndim != 1:
+            x = reshape(x, (-1,))
+        axis = 0
+    if not -x.ndim <= axis < x.ndim:
+        raise InvalidArgumentError(
+            f"repeat: axis={axis}, and x of shape {x.shape} has {x.ndim} dimensions"
+        )
+    counts = np.asarray(getattr(repeats, "_value", repeats))
+    if counts.size == 1:
+        return repeated(x, int(counts.reshape(())), axis=axis)
+    try:
+        places = np.repeat(np.arange(x.shape[axis]), counts)
+    except (ValueError, TypeError) as error:
+        raise InvalidArgumentError(
+            f"repeat: {error}; repeats={counts.tolist()} must be one number that is not negative, "
+            f"or one for each of the {x.shape[axis]} elements along axis {axis}"
+        ) from error
+    return take(x, places, axis=axis)
+
+
+def _tiled(shape: tuple[int, ...], repetitions: Any) -> tuple[list[int], list[int]]:
+    """Shape and repetitions of one length."""
+    counts = list(repetitions) if isinstance(repetitions, tuple | list) else [repetitions]
+    ndim = max(len(shape), len(counts))
+    return [1] * (ndim - len(shape)) + list(shape), [1] * (ndim - len(counts)) + counts
+
+
+def _tile_adjoint(g: Any, x_like: Any, repetitions: Any) -> Any:
+    shape, counts = _tiled(x_like.shape, repetitions)
+    pairs = [n for pair in zip(counts, shape, strict=True) for n in pair]
+    total = FUNCTIONS["sum"](reshape(g, pairs), axis=tuple(range(0, len(pairs), 2)))
+    return reshape(total, x_like.shape)
+
+
+def _tile_format(formats: Any, shapes: Any, params: Any) -> str | None:
+    shape, _ = _tiled(shapes[0], params["repetitions"])
+    return formats[0] if len(shape) == len(shapes[0]) else None
+
+
+@linear(
+    x=_tile_adjoint,
+    labels=_tile_format,
+    family="same",
+    numpy=np.tile,
+    samples=lambda m: [
+        case(m.real(3), repetitions=2),
+        case(m.real(2, 3), repetitions=(2, 1)),
+        case(m.complex(2), repetitions=(2, 3)),
+        case(m.real(2, 3), repetitions=(2,)),
+        case(m.real(), repetitions=(2,)),
+        case(m.real(2), repetitions=0),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), repetitions=-1), InvalidArgumentError, "repetitions=-1"),
+    ],
+)
+def tile(x: Any, /, repetitions: Any) -> Any:
+    """Array repeated as a whole, like tiles.
+
+    Parameters
+    ----------
+    x : array
+    repetitions : int or tuple of int
+        How often along each dimension, counted from the last.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number is negative.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.tile(dl.dlarray([1.0, 2.0]), 2).tolist()
+    [1.0, 2.0, 1.0, 2.0]
+
+    Source: array-API ``tile``; MATLAB ``repmat``.
+    """
+    return np.tile(x, repetitions)

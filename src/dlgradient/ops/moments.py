@@ -1,0 +1,224 @@
+"""Moments: mean, variance and standard deviation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.calls import FUNCTIONS
+from dlgradient.ops.reduce import count, reduction_samples, spread, sum, wrong_axis
+from dlgradient.ops.samples import case
+from dlgradient.rules import general, linear
+
+__all__ = ["mean", "std", "var"]
+
+# NumPy's overloads of this know `keepdims` only as a literal.
+_add: Any = np.add.reduce
+
+
+def _mean_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
+    n = count(x_like.shape, axis)
+    return spread(g / n if n else g, shape=x_like.shape, axis=axis, keepdims=keepdims)
+
+
+@linear(
+    x=_mean_adjoint,
+    labels="reduce",
+    numpy=np.mean,
+    samples=lambda m: [*reduction_samples(m), case(m.real(0, 2), axis=1)],
+    errors=wrong_axis,
+)
+def mean(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Mean of elements, Σᵢ xᵢ / n.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to average over; all by default.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array
+        In the dtype of ``x``, float64 for integers and bool; NaN where there is nothing to
+        average.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.mean(dl.dlarray([1.0, 2.0, 6.0])).item()
+    3.0
+
+    Source: array-API ``mean``; MATLAB ``mean``.
+    """
+    total = _add(x, axis=axis, keepdims=keepdims)
+    return total / count(np.shape(x), axis)
+
+
+def _per_element(x: Any, axis: Any, correction: float) -> float:
+    """Return 1 / (n - correction), the weight of each element in a variance."""
+    n = count(x.shape, axis) - correction
+    return 1 / n if n > 0 else np.nan
+
+
+def _deviation(x: Any, axis: Any) -> Any:
+    return x - mean(x, axis=axis, keepdims=True)
+
+
+def _real_part(x: Any, g: Any) -> Any:
+    # A real value of a complex operand: its cotangent counts with its real part.
+    return FUNCTIONS["real"](g) if x.dtype.kind == "c" else g
+
+
+def _var_adjoint(g: Any, x: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+    g = _real_part(x, g) * (2 * _per_element(x, axis, correction))
+    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * _deviation(x, axis)
+
+
+def _covariance(t: Any, x: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+    """Sum of deviation times tangent, weighted as in the variance."""
+    deviation = _deviation(x, axis)
+    if x.dtype.kind == "c":
+        products = FUNCTIONS["real"](FUNCTIONS["conj"](deviation) * t)
+    else:
+        products = deviation * t
+    return sum(products, axis=axis, keepdims=keepdims) * _per_element(x, axis, correction)
+
+
+def _var_tangent(t: Any, x: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+    return 2 * _covariance(t, x, axis, correction, keepdims)
+
+
+def _corrected(m: Any) -> list[Any]:
+    return [
+        *[c for c in reduction_samples(m) if np.ndim(c.args[0])],
+        case(m.real(3), correction=1),
+        case(m.complex(2, 3), axis=0, correction=0.5),
+    ]
+
+
+@general(
+    x=_var_adjoint,
+    jvp={"x": _var_tangent},
+    labels="reduce",
+    numpy=np.var,
+    samples=_corrected,
+    errors=wrong_axis,
+)
+def var(x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False) -> Any:
+    """Variance, Σᵢ |xᵢ - m|² / (n - correction) with the mean m; real, also for a complex ``x``.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    correction : float
+        Zero for the variance of a population, one for the unbiased estimate from a sample.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array
+        NaN where n does not exceed the correction.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.var(dl.dlarray([1.0, 3.0])).item(), dl.var(dl.dlarray([1.0, 3.0]), correction=1).item()
+    (1.0, 2.0)
+
+    Source: array-API ``var``; MATLAB ``var`` (which has the correction one).
+    """
+    deviation = x - mean.op.kernel(x, axis=axis, keepdims=True)  # type: ignore[attr-defined]
+    if np.iscomplexobj(deviation):
+        squares = deviation.real**2 + deviation.imag**2
+    else:
+        squares = deviation * deviation
+    n = count(np.shape(x), axis) - correction
+    return _add(squares, axis=axis, keepdims=keepdims) / (n if n > 0 else np.nan)
+
+
+def _std_adjoint(g: Any, x: Any, out: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+    g = _over_std(_real_part(x, g), out) * _per_element(x, axis, correction)
+    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * _deviation(x, axis)
+
+
+def _over_std(value: Any, out: Any) -> Any:
+    """`value` over the standard deviation, and zero where that is zero."""
+    where = FUNCTIONS["where"]
+    same = FUNCTIONS["equal"](out, 0)
+    return where(same, 0, value / where(same, 1, out))
+
+
+def _std_tangent(t: Any, x: Any, out: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+    return _over_std(_covariance(t, x, axis, correction, keepdims), out)
+
+
+@general(
+    x=_std_adjoint,
+    jvp={"x": _std_tangent},
+    labels="reduce",
+    numpy=np.std,
+    samples=lambda m: [
+        *_corrected(m),
+        case(np.array([2.0, 2.0]), kink=True, gradient=([0, 0],)),
+        case(
+            np.array([[1.0, 3.0], [2.0, 2.0]]),
+            axis=1,
+            kink=True,
+            gradient=([[-0.5, 0.5], [0, 0]],),
+        ),
+        case(m.real(), kink=True, gradient=(0.0,)),
+    ],
+    errors=wrong_axis,
+)
+def std(x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False) -> Any:
+    """Standard deviation, the square root of the variance (see `var`).
+
+    Where all elements are equal, it has a kink, and the derivative is zero: the subgradient of
+    minimum norm.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    correction : float
+        Zero for a population, one for an estimate from a sample.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array
+        Real; NaN where the number of elements does not exceed the correction.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.std(dl.dlarray([1.0, 5.0])).item()
+    2.0
+
+    Source: array-API ``std``; MATLAB ``std`` (which has the correction one).
+    """
+    return np.sqrt(var.op.kernel(x, axis=axis, correction=correction, keepdims=keepdims))  # type: ignore[attr-defined]

@@ -1,0 +1,181 @@
+"""Numbers at equal distances, and grids of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.create import chosen_dtype, new, on_cpu
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import broadcast_to, reshape
+from dlgradient.rules import derived
+
+__all__ = ["arange", "linspace", "meshgrid"]
+
+
+def _number(where: str, value: Any) -> Any:
+    if type(value) is calls.dlarray:
+        raise InvalidArgumentError(
+            f"{where} is a dlarray, and the number of elements cannot be differentiated; give "
+            "x.item(), or write start + step * arange(n)"
+        )
+    return value
+
+
+def arange(
+    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
+) -> Any:
+    """Numbers from start up to stop, not included, in equal steps.
+
+    Parameters
+    ----------
+    start, stop, step : Python numbers
+        With one number, from zero up to it.
+    dtype : dtype_like
+        By default that of the numbers: int64 if all are integers. Integers carry no derivative.
+    device : {None, "cpu"}
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number is a dlarray.
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.arange(3).tolist(), dl.arange(0.0, 1.0, 0.5).tolist()
+    ([0, 1, 2], [0.0, 0.5])
+
+    Source: array-API ``arange``; MATLAB ``colon`` (which includes the end).
+    """
+    on_cpu("arange", device)
+    numbers = {"start": start, "stop": stop, "step": step}
+    start, stop, step = [_number(f"arange: {name}", value) for name, value in numbers.items()]
+    if stop is None:
+        start, stop = 0, start
+    return new(np.arange(start, stop, step, dtype=chosen_dtype("arange", dtype, None)))
+
+
+def linspace(
+    start: Any,
+    stop: Any,
+    /,
+    num: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    endpoint: bool = True,
+) -> Any:
+    """Numbers at equal distances from start to stop.
+
+    Parameters
+    ----------
+    start, stop : Python numbers
+    num : int
+        How many.
+    dtype : dtype_like
+        float64 by default, complex128 if a number is complex.
+    device : {None, "cpu"}
+    endpoint : bool
+        Whether `stop` is the last.
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number is a dlarray.
+    UnsupportedDtypeError
+        For a dtype such as float16 or object.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.linspace(0, 1, 3).tolist()
+    [0.0, 0.5, 1.0]
+
+    Source: array-API ``linspace``; MATLAB ``linspace``.
+    """
+    on_cpu("linspace", device)
+    for name, value in (("start", start), ("stop", stop)):
+        if type(value) is calls.dlarray:
+            raise InvalidArgumentError(
+                f"linspace: {name} is a dlarray; give {name}.item(), or, to differentiate by it, "
+                "write start + (stop - start) * linspace(0, 1, num)"
+            )
+    dtype = chosen_dtype("linspace", dtype, None)
+    return new(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
+
+
+@derived(
+    numpy=np.meshgrid,
+    samples=lambda m: [
+        case(m.real(2), m.real(3)),
+        case(m.real(2), m.real(3), indexing="ij"),
+        case(m.complex(2), m.real(1), m.real(2)),
+        case(m.real(2)),
+    ],
+    errors=lambda m: [
+        (case(m.real(2), m.real(2), indexing="yx"), InvalidArgumentError, "'yx'"),
+        (case(m.real(2, 2), m.real(2)), InvalidArgumentError, r"\(2, 2\)"),
+    ],
+)
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:
+    """Coordinates of the points of a grid, from those along its axes.
+
+    Parameters
+    ----------
+    *arrays : array
+        Of one dimension each; traced ones are differentiated.
+    indexing : {"xy", "ij"}
+        Whether the first two dimensions of the results are exchanged, as for plots ("xy"), or in
+        the order of the arrays ("ij").
+
+    Returns
+    -------
+    list of arrays
+
+    Raises
+    ------
+    InvalidArgumentError
+        For another `indexing`, or an array of several dimensions.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x, y = dl.meshgrid(dl.dlarray([1.0, 2.0]), dl.dlarray([5.0, 6.0]))
+    >>> x.tolist(), y.tolist()
+    ([[1.0, 2.0], [1.0, 2.0]], [[5.0, 5.0], [6.0, 6.0]])
+
+    Source: array-API ``meshgrid``; MATLAB ``meshgrid``, ``ndgrid``.
+    """
+    if indexing not in ("xy", "ij"):
+        raise InvalidArgumentError(f"meshgrid: indexing={indexing!r} must be 'xy' or 'ij'")
+    arrays = tuple([x if hasattr(x, "shape") else as_value(x, "meshgrid: array") for x in arrays])
+    shapes = [x.shape for x in arrays]
+    if any(len(shape) > 1 for shape in shapes):
+        raise InvalidArgumentError(
+            f"meshgrid: the arrays have shapes {', '.join(map(str, shapes))}; each must have one "
+            "dimension"
+        )
+    order = list(range(len(arrays)))
+    if indexing == "xy" and len(arrays) > 1:
+        order[:2] = [1, 0]
+    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes]
+    shape = tuple([sizes[i] for i in order])
+    return [
+        broadcast_to(reshape(x, tuple([-1 if j == i else 1 for j in order])), shape)
+        for i, x in enumerate(arrays)
+    ]

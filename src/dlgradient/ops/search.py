@@ -1,0 +1,221 @@
+"""Reductions that answer a question: whether, where and how many. They carry no derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import ComplexValueError, InvalidArgumentError
+from dlgradient.ops.reduce import ordered, wrong_axis
+from dlgradient.ops.samples import case
+from dlgradient.rules import constant
+
+__all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
+
+# NumPy's overloads of these know `keepdims` only as a literal.
+_or: Any = np.logical_or.reduce
+_and: Any = np.logical_and.reduce
+
+
+def _logical(m: Any) -> list[Any]:
+    return [
+        case(m.bools(3)),
+        case(m.bools(2, 3), axis=0),
+        case(m.bools(2, 3), axis=(0, 1), keepdims=True),
+        case(m.real(3)),
+        case(m.real()),
+        case(np.array([0.0, 2.0])),
+        case(np.array([[0j, 1j], [0, 0]]), axis=1),
+        case(np.zeros((0, 2)), axis=0),
+    ]
+
+
+def _arg(m: Any) -> list[Any]:
+    return [
+        case(m.real(4)),
+        case(m.real()),
+        case(m.real(2, 3)),
+        case(m.real(2, 3), axis=-1),
+        case(m.real(2, 3), axis=0, keepdims=True),
+        case(np.array([2.0, 1.0, 2.0, 1.0])),
+    ]
+
+
+def _arg_errors(m: Any) -> list[Any]:
+    return [
+        *wrong_axis(m),
+        (case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
+        (case(m.complex(2)), ComplexValueError, "no order"),
+    ]
+
+
+@constant(labels="reduce", samples=_logical, numpy=np.any, errors=wrong_axis)
+def any(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Whether some element is not zero.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array of bool
+        False where there are no elements.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.any(dl.dlarray([[0.0, 1.0], [0.0, 0.0]]), axis=1).tolist()
+    [True, False]
+
+    Source: array-API ``any``; MATLAB ``any``.
+    """
+    return _or(x, axis=axis, keepdims=keepdims)
+
+
+@constant(labels="reduce", samples=_logical, numpy=np.all, errors=wrong_axis)
+def all(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Whether no element is zero.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array of bool
+        True where there are no elements.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.all(dl.dlarray([[1.0, 1.0], [0.0, 1.0]]), axis=1).tolist()
+    [True, False]
+
+    Source: array-API ``all``; MATLAB ``all``.
+    """
+    return _and(x, axis=axis, keepdims=keepdims)
+
+
+@constant(labels="reduce", samples=_arg, numpy=np.argmax, errors=_arg_errors)
+def argmax(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Index of the largest element, of the first of them where there are several.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    axis : int, optional
+        Dimension to search; by default the index counts all elements in C order.
+    keepdims : bool
+        Whether the dimension stays, with size one.
+
+    Returns
+    -------
+    array of int64
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension, or no element along it.
+    ComplexValueError
+        If ``x`` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.argmax(dl.dlarray([1.0, 3.0, 3.0])).item()
+    1
+
+    Source: array-API ``argmax``; the second result of MATLAB ``max`` (counted from zero).
+    """
+    ordered(x, "argmax")
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@constant(labels="reduce", samples=_arg, numpy=np.argmin, errors=_arg_errors)
+def argmin(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Index of the smallest element, of the first of them where there are several.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    axis : int, optional
+        Dimension to search; by default the index counts all elements in C order.
+    keepdims : bool
+        Whether the dimension stays, with size one.
+
+    Returns
+    -------
+    array of int64
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension, or no element along it.
+    ComplexValueError
+        If ``x`` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.argmin(dl.dlarray([[1.0, 3.0], [2.0, 0.0]]), axis=1).tolist()
+    [0, 1]
+
+    Source: array-API ``argmin``; the second result of MATLAB ``min`` (counted from zero).
+    """
+    ordered(x, "argmin")
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+@constant(labels="reduce", samples=_logical, numpy=np.count_nonzero, errors=wrong_axis)
+def count_nonzero(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Number of elements that are not zero.
+
+    Parameters
+    ----------
+    x : array
+    axis : int or tuple of int, optional
+        Dimensions to reduce; all by default.
+    keepdims : bool
+        Whether the dimensions stay, with size one.
+
+    Returns
+    -------
+    array of int64
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x`` has no such dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.count_nonzero(dl.dlarray([0.0, 2.0, -1.0])).item()
+    2
+
+    Source: array-API ``count_nonzero``; MATLAB ``nnz``.
+    """
+    # NumPy counts all elements into a Python int.
+    return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims), np.intp)[()]
