@@ -28,12 +28,11 @@ def features(weights, x):
     return x
 
 
-def two_gradients(weights, x, memory, *, retain_data):
-    """Gradients of two losses; append the memory in use before, between and after them."""
+def two_gradients(weights, x, between, *, retain_data):
+    """Gradients of two losses; `between` is called between them."""
     out = features(weights, x)
-    memory.append(tracemalloc.get_traced_memory()[0])
     first = dl.dlgradient((out**2).mean(), weights, retain_data=retain_data)
-    memory.append(tracemalloc.get_traced_memory()[0])
+    between()
     second = dl.dlgradient(dl.abs(out).mean(), weights)
     return first, second
 
@@ -55,18 +54,23 @@ def network(depth):
 def measure(depth, *, retain_data):
     """Return the peak of one gradient, memory held between two, and seconds for two."""
     weights, x = network(depth)
-    memory = []
+    held = []
+
+    def between():
+        held.append(tracemalloc.get_traced_memory()[0])
+
+    dl.dlfeval(two_gradients, weights, x, between, retain_data=retain_data)  # imports what it needs
+    held.clear()
     tracemalloc.start()
     dl.dlfeval(one_gradient, weights, x, retain_data=retain_data)
-    base, peak = tracemalloc.get_traced_memory()
-    tracemalloc.reset_peak()
-    dl.dlfeval(two_gradients, weights, x, memory, retain_data=retain_data)
+    peak = tracemalloc.get_traced_memory()[1]
+    dl.dlfeval(two_gradients, weights, x, between, retain_data=retain_data)
     tracemalloc.stop()
-    gradients = depth * WIDTH * WIDTH * 4
-    between = memory[1] - base - gradients
     begin = perf_counter()
-    dl.dlfeval(two_gradients, weights, x, memory, retain_data=retain_data)
-    return peak / MIB, between / MIB, perf_counter() - begin
+    dl.dlfeval(two_gradients, weights, x, between, retain_data=retain_data)
+    seconds = perf_counter() - begin
+    gradients = sum(w.nbytes for w in weights)
+    return peak / MIB, (held[0] - gradients) / MIB, seconds
 
 
 def draw(rows):

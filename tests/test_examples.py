@@ -85,3 +85,10 @@ def test_scipy_minimize(run):
     # In 40 dimensions, differences need many times the calls of an exact gradient.
     differences, gradient, newton, krylov = [numbers(line)[0] for line in lines[-4:]]
     assert differences > 10 * max(gradient, newton, krylov)
+
+
+def test_retain_data(run):
+    printed = run("retain_data")
+    lines = [numbers(line) for line in printed.splitlines() if "MiB" in line]
+    (_, dropped, *_), (_, kept, *_) = lines[-2:]  # 40 layers, without and with
+    assert kept > 1.5 * dropped
