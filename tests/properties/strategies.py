@@ -110,7 +110,6 @@ class Pair(NamedTuple):
 class Layer:
     """A dataclass of learnables."""
 
-    name: str
     pair: Any
     scale: Any
 
@@ -124,7 +123,7 @@ def containers(leaves: Any) -> Any:
             st.tuples(inner, inner),
             st.dictionaries(st.sampled_from(["z", "a", "m"]), inner, min_size=1, max_size=3),
             st.builds(Pair, inner, inner),
-            st.builds(Layer, st.just("layer"), inner, inner),
+            st.builds(Layer, inner, inner),
         ),
         max_leaves=6,
     )

@@ -192,7 +192,7 @@ WRONG = {
             samples=matrix,
         ),
         total,
-        "FormatClash|labels|format",
+        "format 'CB': refused",
     ),
     "labels nobody gave": Wrong(
         "format",
@@ -236,11 +236,11 @@ WRONG = {
         kernel(np.transpose),
         r"made a cotangent of shape \(3, 2\) for \(2, 3\)",
     ),
-    "complex gradient of a real variable": Wrong(
-        "real",
+    "no conjugate for a real variable": Wrong(
+        "derivatives",
         lambda: general(x=lambda g: g * (1 + 1j), samples=real),
         kernel(lambda x: x * (1 + 1j)),
-        "allow_complex=False",
+        "argument x: jvp gives",
     ),
 }
 

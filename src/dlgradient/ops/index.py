@@ -181,6 +181,7 @@ def _winners(key: Any, shape: tuple[int, ...]) -> Any:
     v=_assigned_adjoint,
     indexing="set",
     masks=True,
+    labels=lambda formats, _shapes, _params: formats[0],
     samples=lambda m: [
         case(m.real(4), m.real(), key=1),
         case(m.real(4, 3), m.real(3), key=slice(1, 3)),
@@ -197,7 +198,7 @@ def setitem(x: Any, v: Any, /, *, key: Any) -> Any:
     """
     out = np.array(x, dtype=_assigned_dtype(x, v))
     out[key] = v
-    return out[()]
+    return out if out.ndim else out[()]  # not a view: the next assignment may be in place
 
 
 def _assigned_dtype(x: Any, v: Any) -> Any:

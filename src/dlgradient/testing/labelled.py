@@ -41,7 +41,7 @@ def check_format(subject: Any, case: Any, where: str) -> None:
         try:
             found = _results(subject.call, args, case.params)
         except FormatClashError as error:
-            _check_refusal(subject, title, error)
+            _check_refusal(subject, case, title, formats, error)
             continue
         _check_values(title, found, plain)
         for y, z in zip(found, plain, strict=True):
@@ -99,10 +99,20 @@ def _turned(fmt: str) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _check_refusal(subject: Any, title: str, error: FormatClashError) -> None:
+def _check_refusal(
+    subject: Any, case: Any, title: str, formats: list[str | None], error: FormatClashError
+) -> None:
+    """Only products, and rules for labels that say so themselves, may refuse formats."""
     op = subject.op
-    if op is not None and op.family in ("same", "align", "reduce", "new") and not op.label_rule:
-        raise CheckError(f"{title}: family {op.family!r} is refused: {error}") from error
+    if op is None or op.family == "contract":
+        return
+    if op.label_rule is not None:
+        leaves, _, _ = tree.flatten(list(case.args), "args")
+        try:
+            op.label_rule(formats, [np.shape(x) for x in leaves], {**op.params, **case.params})
+        except FormatClashError:
+            return
+    raise CheckError(f"{title}: refused, which {op.family!r} does not allow: {error}") from error
 
 
 def _check_values(title: str, found: Sequence[Any], plain: Sequence[Any]) -> None:

@@ -146,7 +146,10 @@ def compare(
     if not a.size or np.array_equal(a, b, equal_nan=True):
         return
     with np.errstate(all="ignore"):
-        difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+        equal = (a == b) | (np.isnan(a) & np.isnan(b))
+        if a.dtype.kind == "c" or b.dtype.kind == "c":
+            equal |= np.isinf(a) & np.isinf(b)  # the complex plane has one infinity
+        difference = np.where(equal, 0, np.abs(a - b))
         finite = np.abs(b[np.isfinite(b)])
         size = max(scale, float(finite.max()) if finite.size else 0.0)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(difference), np.inf, difference)), a.shape)
