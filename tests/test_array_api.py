@@ -100,6 +100,12 @@ def test_dtypes(name: str) -> None:
     assert dl.asarray([1], dtype=getattr(dl, name)).dtype == getattr(dl, name)
 
 
+def test_questions_about_the_namespace() -> None:
+    info = dl.__array_namespace_info__()
+    assert info.default_device() == dl.dlarray(X).device
+    assert info.capabilities()["boolean indexing"]
+
+
 def test_questions_about_dtypes() -> None:
     x = dl.dlarray(X)
     assert dl.isdtype(x.dtype, "real floating")

@@ -16,7 +16,6 @@ Examples
 """
 
 from numpy import (
-    __array_namespace_info__,
     bool,  # noqa: A004 - the name of the standard
     complex64,
     complex128,
@@ -70,6 +69,9 @@ from dlgradient.errors import (
 from dlgradient.gradient import (
     dlgradient,
     dlvjp,
+)
+from dlgradient.interop.namespace import (
+    __array_namespace_info__,
 )
 from dlgradient.ops.arithmetic import (
     add,

@@ -134,6 +134,12 @@ def hsplit(ary: Any, indices_or_sections: Any) -> Any:
     return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
 
 
+@answers(np.dsplit)
+def dsplit(ary: Any, indices_or_sections: Any) -> Any:
+    """Split an array along its third axis."""
+    return split(ary, indices_or_sections, 2)
+
+
 @answers(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> Any:
     """Split an array along its first axis."""
@@ -154,7 +160,8 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:  # noqa: ARG001 - values are never changed, so never copied
     """Same elements, another shape."""
     c_order(order)
-    return FUNCTIONS["reshape"](array(a), shape=shape if np.ndim(shape) else (shape,))
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    return FUNCTIONS["reshape"](array(a), shape=sizes)
 
 
 @answers(np.ravel)
@@ -209,7 +216,8 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 @answers(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any) -> Any:
     """Repeat along new dimensions, and along those of size one."""
-    return FUNCTIONS["broadcast_to"](array, shape=shape if np.ndim(shape) else (shape,))
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    return FUNCTIONS["broadcast_to"](array, shape=sizes)
 
 
 @answers(np.broadcast_arrays)
@@ -403,6 +411,19 @@ def linalg_outer(x1: Any, x2: Any, /) -> Any:
     return FUNCTIONS["outer"](x1, x2)
 
 
+if hasattr(np, "matvec"):  # NumPy 2.2 and later
+
+    @answers(np.matvec)
+    def matvec(x1: Any, x2: Any) -> Any:
+        """Products of matrices with vectors, along the last axes."""
+        return FUNCTIONS["matmul"](x1, array(x2)[..., None])[..., 0]
+
+    @answers(np.vecmat)
+    def vecmat(x1: Any, x2: Any) -> Any:
+        """Products of conjugated vectors with matrices, along the last axes."""
+        return FUNCTIONS["matmul"](FUNCTIONS["conj"](array(x1))[..., None, :], x2)[..., 0, :]
+
+
 # -- elementwise and cumulative ------------------------------------------------------------------
 
 
@@ -488,6 +509,18 @@ answers(np.bitwise_and)(_logical("logical_and", "bitwise_and"))
 answers(np.bitwise_or)(_logical("logical_or", "bitwise_or"))
 answers(np.bitwise_xor)(_logical("logical_xor", "bitwise_xor"))
 answers(np.invert)(_logical("logical_not", "bitwise_invert"))
+
+
+@answers(np.rint)
+def rint(x: Any) -> Any:
+    """Nearest whole number; the derivative is zero."""
+    return FUNCTIONS["round"](x)
+
+
+@answers(np.fix)
+def fix(x: Any) -> Any:
+    """Whole number next to zero; the derivative is zero."""
+    return FUNCTIONS["trunc"](x)
 
 
 @answers(np.fabs)

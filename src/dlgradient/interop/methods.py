@@ -160,8 +160,9 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
 
     def reshape(self, *shape: Any) -> Self:
         """Same elements in C order, another shape: ``x.reshape(2, 3)``, ``x.reshape((2, -1))``."""
-        sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        out: Self = function(np.reshape, (self, sizes), {})
+        if len(shape) == 1 and isinstance(shape[0], tuple | list):
+            shape = tuple(shape[0])
+        out: Self = FUNCTIONS["reshape"](self, shape=shape)
         return out
 
     def ravel(self) -> Self:
@@ -175,7 +176,9 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
 
     def transpose(self, *axes: Any) -> Self:
         """Reorder the dimensions; without `axes`, reverse them."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        order: Any = axes or None
+        if len(axes) == 1 and isinstance(axes[0], tuple | list | None):
+            order = axes[0]
         out: Self = function(np.transpose, (self, order), {})
         return out
 
