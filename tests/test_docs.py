@@ -10,6 +10,7 @@ import doctest
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -18,6 +19,8 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.calls import FUNCTIONS
+from dlgradient.rules import DERIVED, OPS
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "dlgradient"
@@ -28,6 +31,16 @@ BLOCK = re.compile(
     r"^(?P<indent> *)```(?:python|pycon)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
+
+
+@pytest.fixture(autouse=True)
+def _table_unchanged() -> Iterator[None]:
+    """Take the operations that an example declares out of the table again."""
+    before = [(table, dict(table)) for table in (OPS, DERIVED, FUNCTIONS)]
+    yield
+    for table, entries in before:
+        table.clear()
+        table.update(entries)
 
 
 def namespace() -> dict[str, Any]:
