@@ -25,7 +25,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 PIECE = re.compile(
-    r"^```(?:python|pycon)\n(?P<code>.*?)^```$|(?P<table>(?:^\|[^\n]*\|\n)+)", re.MULTILINE | re.DOTALL
+    r"^```(?:python|pycon)\n(?P<code>.*?)^```$|(?P<table>(?:^\|[^\n]*\|\n)+)",
+    re.MULTILINE | re.DOTALL,
 )
 CELLS = re.compile(r"(?<!\\)\|")
 
