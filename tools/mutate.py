@@ -34,6 +34,7 @@ import signal
 import sys
 import time
 import tomllib
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ REPORT = ROOT / "docs" / "mutation.md"
 # Every module that declares an operation; and what brings cotangents to their operands.
 FILES = [*sorted((PACKAGE / "ops").glob("*.py")), PACKAGE / "project.py", PACKAGE / "rules.py"]
 DECLARES = re.compile(
-    r"^(@(elementwise|linear|multilinear|general|constant|derived)|def project|OPS)", re.M
+    r"^(@(elementwise|linear|multilinear|general|constant|derived)|def project|OPS)", re.MULTILINE
 )
 # Further tests that a mutant must also survive, if it survived the checks; the examples in the
 # docstrings of its module come first.
@@ -89,6 +90,9 @@ COMPARE = {
 }
 # Calls that are replaced by their argument.
 DROPPED = {"conj", "_conj", "real", "negative", "abs", "sign", "matrix_transpose"}
+# Calls whose arguments are not exchanged: they commute, or an exchange is no mistake of a rule.
+UNSWAPPED = {"isinstance", "getattr", "equal", "not_equal", "hypot", "add", "multiply"}
+UNSWAPPED |= {"logical_and", "logical_or", "maximum", "minimum", "result_type"}
 # Arguments of declarers that are not rules, and keywords without an effect on results.
 SKIPPED_KEYWORDS = {"samples", "errors", "numpy", "reference", "strict", "stacklevel"}
 # What only makes messages better is not mutated.
@@ -152,7 +156,7 @@ def _calls(node: ast.Call) -> Iterator[ast.AST]:
     args, keywords = node.args, node.keywords
     if name in DROPPED and len(args) == 1:
         yield args[0]
-    if name in ("isinstance", "getattr") or any(isinstance(a, ast.Starred) for a in args):
+    if name in UNSWAPPED or any(isinstance(a, ast.Starred) for a in args):
         return
     for i, j in ((0, 1), (1, 2)):
         if j < len(args) and ast.dump(args[i]) != ast.dump(args[j]):
@@ -345,9 +349,18 @@ def tests_fail(path: Path) -> bool:
     room = path.relative_to(PACKAGE)
     names = [f"tests/test_docs.py::test_docstrings[{room}]", *TESTS.get(path.name, [])]
     tests = [str(ROOT / name) for name in names]
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:timeout"]
-    # Its settings would name options of the plugins that are switched off.
-    options += ["-c", os.devnull, f"--rootdir={ROOT}", "-W", "error"]
+    # Without plugins, so also without the settings of the project, which name their options.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    options = [
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--assert=plain",
+        "-p",
+        "no:unraisableexception",
+    ]
+    options += ["-c", os.devnull, f"--rootdir={ROOT}"]
     return pytest.main([*options, *tests]) != pytest.ExitCode.OK
 
 
@@ -375,7 +388,11 @@ def forked(work: Callable[[], Any]) -> tuple[int, int]:
         os.dup2(null, 1)
         os.dup2(null, 2)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        os.write(write, json.dumps(work()).encode())
+        try:
+            result = work()
+        except Exception:  # noqa: BLE001 - an error of this program, which must not count as a find
+            result = ["error", traceback.format_exc()]
+        os.write(write, json.dumps(result).encode())
     finally:
         os._exit(0)
 
@@ -410,7 +427,10 @@ def run_all(
             poll.unregister(fd)
             os.close(fd)
             os.waitpid(pid, 0)
-            yield name, json.loads(data) if data else None
+            result = json.loads(data) if data else None
+            if result and result[0] == "error":
+                raise RuntimeError(result[1])
+            yield name, result
 
 
 # -- the report ----------------------------------------------------------------------------------
