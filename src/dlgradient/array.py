@@ -1,8 +1,9 @@
 """`dlarray`: a value, an optional data format and an optional node.
 
-The value is a raw array that nothing outside ever changes; the format names its dimensions; the node,
-inside `dlfeval`, says how the value was made. Operators and methods are the public functions of
-`dlgradient.ops`, bound here from the table of operations, so there is one implementation of each.
+The value is a raw array that nothing outside ever changes; the format names its dimensions; the
+node, inside `dlfeval`, says how the value was made. Operators, bound here from the table of
+operations, and methods, inherited, are the public functions of `dlgradient.ops`: there is one
+implementation of each.
 
 A dlarray has value semantics: ``x[i] = v`` makes a new value and rebinds ``x`` to it, and is
 differentiable. While a trace is open, a raw array that the trace remembers is copied, or locked
@@ -16,7 +17,7 @@ from typing import Any, NoReturn, final
 
 import numpy as np
 
-from dlgradient import calls, interop
+from dlgradient import interop
 from dlgradient.backend.numpy import as_value
 from dlgradient.calls import FUNCTIONS, open_node, wrap
 from dlgradient.display import header, represent
@@ -228,7 +229,9 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     # -- text ------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return represent(self._value, header(self._value, self._format, open_node(self) is not None))
+        return represent(
+            self._value, header(self._value, self._format, open_node(self) is not None)
+        )
 
     def __format__(self, spec: str) -> str:
         return format(self._value, spec) if spec else str(self)

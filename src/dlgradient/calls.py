@@ -88,6 +88,11 @@ def open_node(array: Any) -> Any:
     return node
 
 
+def is_variable(x: Any) -> bool:
+    """Return whether `x` is traced, so that its derivative may be asked for."""
+    return type(x) is dlarray and x._node is not None and x._node.trace.is_open
+
+
 def make_path(op: Any) -> Callable[..., Any]:
     """Return the function a user calls for `op`."""
     if op.indexing == "get":
@@ -107,7 +112,7 @@ def _unary(op: Any) -> Callable[..., Any]:
 
     def call(x: Any, /) -> Any:
         if type(x) is not dlarray:
-            return kernel(x if type(x) in RAW_TYPES else as_value(x, f"{op.name}: x"))
+            return kernel(x if type(x) in RAW_TYPES else as_value(x, f"{op.shown}: x"))
         value = x._value
         try:
             out = kernel(value)
@@ -147,7 +152,7 @@ def _binary(op: Any) -> Callable[..., Any]:
         if type(x) is dlarray:
             if type(y) is dlarray:
                 if x._format is not y._format and x._format and y._format:
-                    x, y = _aligned(x, y)
+                    x, y = aligned(x, y)
                 q, y_value = y._node, y._value
             else:
                 q = None
@@ -163,9 +168,9 @@ def _binary(op: Any) -> Callable[..., Any]:
             fmt = y._format
         else:
             if type(x) not in RAW_TYPES:
-                x = as_value(x, f"{op.name}: x")
+                x = as_value(x, f"{op.shown}: x")
             if type(y) not in RAW_TYPES:
-                y = as_value(y, f"{op.name}: y")
+                y = as_value(y, f"{op.shown}: y")
             return kernel(x, y)
 
         traced = 0
@@ -218,7 +223,7 @@ def _beside(operand: Any, value: Any, op: Any, name: str) -> Any:
         # Python's complex takes a NumPy float64 for a float of its own, and would return a complex
         # that is no NumPy scalar.
         return np.complex128(operand)
-    return as_operand(operand, f"{op.name}: {name}")
+    return as_operand(operand, f"{op.shown}: {name}")
 
 
 def _indexing(op: Any) -> Callable[..., Any]:
@@ -302,12 +307,12 @@ def _general(op: Any) -> Callable[..., Any]:
                     formats = True
         if not found:
             values = [
-                a if type(a) in RAW_TYPES else as_value(a, f"{op.name}: {op.operand_name(i)}")
+                a if type(a) in RAW_TYPES else as_value(a, f"{op.shown}: {op.operand_name(i)}")
                 for i, a in enumerate(operands)
             ]
             return kernel(values, **params) if variadic else kernel(*values, **params)
         if formats and align:
-            operands = _aligned(*operands)
+            operands = aligned(*operands)
 
         values = []
         parents = []
@@ -322,7 +327,7 @@ def _general(op: Any) -> Callable[..., Any]:
                 else:
                     parents.append(value)
             else:
-                value = as_operand(operand, f"{op.name}: {op.operand_name(i)}")
+                value = as_operand(operand, f"{op.shown}: {op.operand_name(i)}")
                 parents.append(value)
             values.append(value)
         if trace is not None:
@@ -389,7 +394,7 @@ def kept_values(
     return tuple(kept)
 
 
-def _aligned(*operands: Any) -> tuple[Any, ...]:
+def aligned(*operands: Any) -> tuple[Any, ...]:
     """Bring every formatted operand to the merged format, by ordinary operations."""
     target: str | None = None
     for operand in operands:
@@ -417,8 +422,8 @@ def _sequence(op: Any, arrays: Any) -> tuple[Any, ...]:
         return tuple(arrays)
     except TypeError as error:
         raise InvalidArgumentError(
-            f"{op.name}: {op.operands[0]} must be a sequence of arrays, not "
-            f"{type(arrays).__name__}; write {op.name}([x, y])"
+            f"{op.shown}: {op.operands[0]} must be a sequence of arrays, not "
+            f"{type(arrays).__name__}; write {op.shown}([x, y])"
         ) from error
 
 
@@ -429,7 +434,7 @@ def _by_position(op: Any, args: tuple[Any, ...], given: dict[str, Any]) -> dict[
     if len(args) < len(op.operands) or len(extra) > len(named) or named.keys() & given.keys():
         positional = ", ".join((*op.operands, *op.positional))
         raise UnknownKeywordError(
-            f"{op.name}: takes {positional} by position, {len(args)} arguments were given"
+            f"{op.shown}: takes {positional} by position, {len(args)} arguments were given"
             + (f" and {', '.join(given)} by name" if given else "")
             + f"; its keywords are {', '.join(op.params) or 'none'}"
         )
@@ -441,10 +446,10 @@ def _checked_params(
 ) -> dict[str, Any]:
     for name in given:
         if name not in accepted:
-            raise unknown_keyword(op.name, name, accepted)
+            raise unknown_keyword(op.shown, name, accepted)
     for name in required:
         if name not in given:
-            raise UnknownKeywordError(f"{op.name}: the keyword argument {name} is missing")
+            raise UnknownKeywordError(f"{op.shown}: the keyword argument {name} is missing")
     return {**op.params, **given}
 
 
@@ -462,13 +467,15 @@ def _described(value: Any) -> str:
     return f"shape {value.shape} {value.dtype}"
 
 
-def explained(op: Any, values: Sequence[Any], params: dict[str, Any], error: Exception) -> Exception:
+def explained(
+    op: Any, values: Sequence[Any], params: dict[str, Any], error: Exception
+) -> Exception:
     """Turn an exception of a kernel into one that names the function and its operands."""
     if isinstance(error, DlgradientError):
         return error
     what = "; ".join(f"{op.operand_name(i)}: {_described(v)}" for i, v in enumerate(values))
     shown = ", ".join(f"{k}={v!r}" for k, v in params.items() if not isinstance(v, np.ndarray))
-    text = f"{op.name}: {error} [{what}{'; ' + shown if shown else ''}]"
+    text = f"{op.shown}: {error} [{what}{'; ' + shown if shown else ''}]"
     if "broadcast" in str(error) or "mismatch" in str(error) or "align" in str(error):
         return ShapeMismatchError(
             f"{text}. The operands must have equal sizes, or size one, in every dimension that "
@@ -485,7 +492,7 @@ def explained(op: Any, values: Sequence[Any], params: dict[str, Any], error: Exc
 
 def _format_lost(op: Any, fmt: str, shape: tuple[int, ...]) -> FormatClashError:
     return FormatClashError(
-        f"{op.name}: an operand of format {fmt!r} was combined by position with an unformatted one "
+        f"{op.shown}: an operand of format {fmt!r} was combined by position with an unformatted one "
         f"of more dimensions, which gives shape {shape}; give the unformatted operand a format "
         "with dlarray(x, fmt), or drop the other one with stripdims"
     )

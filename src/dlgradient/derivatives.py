@@ -21,7 +21,14 @@ from dlgradient import tree
 from dlgradient.array import dlarray
 from dlgradient.calls import FUNCTIONS, open_node, unknown_keyword, wrap
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.gradient import between, checked_traced, evaluate, reverse
+from dlgradient.gradient import (
+    between,
+    checked_traced,
+    differentiable,
+    evaluate,
+    like_variable,
+    reverse,
+)
 from dlgradient.project import project
 from dlgradient.rules import Rule
 from dlgradient.trace import Node, variable
@@ -96,11 +103,8 @@ def dljvp(
         t = _checked_tangent(path, x, direction, traced)
         seeds[node] = t if node not in seeds else seeds[node] + t
     result = forward(root, seeds, traced=traced)
-    if result is None:
-        return wrap(np.zeros(y.shape, y.dtype)[()], None, y._format)
-    if type(result) is dlarray:
-        return wrap(result._value, result._node, y._format)
-    return wrap(result, None, y._format)
+    tangent = like_variable(result, y)
+    return differentiable(tangent, root.trace) if traced else tangent
 
 
 def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
@@ -123,9 +127,9 @@ def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
 def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
     """Return the tangent of `root`, given those of the variables; None if it depends on none."""
     order = between(root, seeds)
-    values = _operand_values(order, seeds)
     tangents: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
+        values = _operand_values(order, seeds)
         for node in order:
             t = seeds.get(node)
             if node.op is not None:

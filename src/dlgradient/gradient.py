@@ -38,7 +38,7 @@ from dlgradient.errors import (
 )
 from dlgradient.ops.index import clear, scatter_add
 from dlgradient.project import project
-from dlgradient.trace import Node, current_trace
+from dlgradient.trace import Node, Trace, current_trace, variable
 
 __all__ = ["dlgradient", "dlvjp"]
 
@@ -104,7 +104,8 @@ def dlgradient(
     if unknown:
         raise unknown_keyword("dlgradient", next(iter(unknown)), _OPTIONS)
     root = _checked_value(y)
-    seed = wrap(np.ones(y._value.shape, y._value.dtype)[()], None)
+    one = root.dtype.type(1)
+    seed = one if not root.shape else np.full(root.shape, one)
     return _derivatives(
         "dlgradient", root, seed, xs, retain_data, enable_higher_derivatives, allow_complex
     )
@@ -158,6 +159,8 @@ def dlvjp(
         )
     if seed.dtype.kind in "iub":
         seed = FUNCTIONS["astype"](seed, dtype=y.dtype)
+    if not enable_higher_derivatives:
+        seed = seed._value
     return _derivatives(
         "dlvjp", root, seed, xs, retain_data, enable_higher_derivatives, allow_complex
     )
@@ -174,55 +177,64 @@ def _derivatives(
 ) -> Any:
     if not xs:
         raise NotDlarrayError(f"{name}: no variable is given; write {name}(y, x)")
-    leaves: list[Any] = []
-    paths: list[str] = []
-    rebuilds = []
-    for i, x in enumerate(xs):
-        if type(x) is dlarray:
-            leaves.append(x)
-            paths.append(f"xs[{i}]")
-            rebuilds.append((1, None))
-        else:
-            inside, where, rebuild = tree.flatten(x, f"xs[{i}]")
-            leaves += inside
-            paths += where
-            rebuilds.append((len(inside), rebuild))
+    traced = bool(higher)
+    if traced and type(seed) is not dlarray:
+        seed = wrap(seed, None)
+    leaves: Sequence[Any] = xs
+    paths: Sequence[str] = [f"xs[{i}]" for i in range(len(xs))] if len(xs) > 1 else ["x"]
+    rebuild = None
+    if any([type(x) is not dlarray for x in xs]):
+        leaves, paths, rebuild = _flat(xs, paths)
     nodes = [checked_traced(name, path, x) for path, x in zip(paths, leaves, strict=True)]
     if not allow_complex:
         _check_real(name, paths, leaves)
-
-    traced = bool(higher)
     cotangents = reverse(
         root,
-        seed if traced else seed._value,
+        seed,
         nodes,
         retain=retain_data or traced,
         traced=traced,
         real=not allow_complex,
     )
     results = [
-        _result(cotangents.get(node), x, traced) for node, x in zip(nodes, leaves, strict=True)
+        like_variable(cotangents.get(node), x) for node, x in zip(nodes, leaves, strict=True)
     ]
-    if len(rebuilds) == 1 and rebuilds[0][1] is None:
-        return results[0]
-    mirrored = []
-    at = 0
-    for count, rebuild in rebuilds:
-        mirrored.append(results[at] if rebuild is None else rebuild(results[at : at + count]))
-        at += count
-    return mirrored[0] if len(mirrored) == 1 else tuple(mirrored)
+    if traced:
+        results = [differentiable(g, root.trace) for g in results]
+    if rebuild is not None:
+        results = rebuild(results)
+    return results[0] if len(results) == 1 else tuple(results)
 
 
-def _result(g: Any, x: Any, traced: bool) -> Any:
-    """Gradient as a dlarray with the shape, dtype and format of its variable."""
+def _flat(xs: Sequence[Any], names: Sequence[str]) -> tuple[list[Any], list[str], Any]:
+    """Leaves of all variables with their paths, and what puts gradients in their places."""
+    leaves: list[Any] = []
+    paths: list[str] = []
+    parts = []
+    for x, name in zip(xs, names, strict=True):
+        inside, where, rebuild = tree.flatten(x, name)
+        parts.append((slice(len(leaves), len(leaves) + len(inside)), rebuild))
+        leaves += inside
+        paths += where
+    return leaves, paths, lambda results: [rebuild(results[at]) for at, rebuild in parts]
+
+
+def like_variable(g: Any, x: Any) -> Any:
+    """Derivative as a dlarray with the shape, dtype and format of `x`; zeros for None."""
     dtype = x._value.dtype
     if g is None:
-        return wrap(np.zeros(x._value.shape, dtype)[()], None, x._format)
+        zeros = np.zeros(x._value.shape, dtype) if x._value.shape else dtype.type(0)
+        return wrap(zeros, None, x._format)
     if dtype.kind == "c" and g.dtype is not dtype:
         g = FUNCTIONS["astype"](g, dtype=dtype)
-    if traced and type(g) is dlarray:
+    if type(g) is dlarray:
         return wrap(g._value, g._node, x._format)
     return wrap(g, None, x._format)
+
+
+def differentiable(g: Any, trace: Trace) -> Any:
+    """Give a gradient that turned out constant a node, so that its derivative is zero, no error."""
+    return g if g._node is not None else wrap(g._value, variable(g._value, trace), g._format)
 
 
 # -- the walk ------------------------------------------------------------------------------------
@@ -247,15 +259,15 @@ def reverse(
         Whether real operands have real cotangents.
     """
     order = between(root, variables)
-    stale = [n for n in order if n.kept is None]
-    if stale:
-        evaluate(stale)
     walk = _Walk(order, traced=traced, real=real)
     cotangents = walk.cotangents
     cotangents[root] = seed
     wanted = set(variables)
     found: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
+        stale = [n for n in order if n.kept is None]
+        if stale:
+            evaluate(stale)
         for node in reversed(order):
             if walk.pending:
                 walk.gather(node)
@@ -284,13 +296,26 @@ def between(root: Node, variables: Iterable[Node]) -> list[Node]:
         return []
     seen = {root}
     stack = [root]
+    # Whether every node that is reached depends on a variable: usual, and then no second look is
+    # needed.
+    all_depend = True
     while stack:
-        for parent in stack.pop().parents:
-            if type(parent) is Node and parent.seq >= lowest and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
+        node = stack.pop()
+        op = node.op
+        if (op is None or op.kind == "constant") and node not in on_path:
+            all_depend = False
+        for parent in node.parents:
+            if type(parent) is Node and parent not in seen:
+                if parent.seq >= lowest:
+                    seen.add(parent)
+                    stack.append(parent)
+                else:
+                    all_depend = False
+    ordered = sorted(seen, key=_sequence)
+    if all_depend:
+        return ordered
     order = []
-    for node in sorted(seen, key=_sequence):
+    for node in ordered:
         if node in on_path:
             order.append(node)
         elif node.op is not None and node.op.kind != "constant":
@@ -344,7 +369,7 @@ class _Walk:
             c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
             if flagged:
                 self.flagged.add(parent)
-                if pointwise:
+                if pointwise and rule.needs:
                     c = _keep_zeros(c, g)
             elif op.masks:
                 self.flagged.add(parent)
@@ -425,9 +450,12 @@ def _conj(g: Any) -> Any:
 
 def _keep_zeros(c: Any, g: Any) -> Any:
     """Return `c` with zeros where `g` has them: no gradient stays no gradient."""
-    if c.ndim == 0 and type(c) is not dlarray:
-        return c if g else c.dtype.type(0)
-    return FUNCTIONS["where"](FUNCTIONS["equal"](g, 0), 0, c)
+    if type(c) is dlarray or type(g) is dlarray:
+        # Also where the partial is finite: its own derivative may not be.
+        return FUNCTIONS["where"](FUNCTIONS["equal"](g, 0), 0, c)
+    if np.isfinite(np.add.reduce(c, axis=None)):
+        return c  # zero times finite is zero already
+    return np.where(g == 0, c.dtype.type(0), c)
 
 
 # -- values that were dropped --------------------------------------------------------------------
@@ -518,8 +546,8 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
             )
         raise NotTracedError(
             f"{function}: {argument} is {_found(x)} that is not traced: it was created inside the "
-            "function, taken out of the trace (extractdata, item), or comes from a dlfeval that "
-            "has ended. Pass it to dlfeval as an argument of the function, and compute with "
+            "function, made of integers only, taken out of the trace (extractdata, item), or comes "
+            "from a dlfeval that has ended. Pass it to dlfeval as an argument of the function, and compute with "
             "functions of dlgradient or NumPy"
         )
     return node  # type: ignore[no-any-return]
@@ -545,7 +573,7 @@ def _checked_value(y: Any) -> Node:
     return node
 
 
-def _check_real(name: str, paths: list[str], leaves: list[Any]) -> None:
+def _check_real(name: str, paths: Sequence[str], leaves: Sequence[Any]) -> None:
     for path, x in zip(paths, leaves, strict=True):
         if x.dtype.kind == "c":
             raise ComplexValueError(

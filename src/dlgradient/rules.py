@@ -51,7 +51,17 @@ from dlgradient.calls import FUNCTIONS, OUT
 from dlgradient.errors import FormatClashError, RuleError
 from dlgradient.labels import FAMILIES, without
 
-__all__ = ["OPS", "Op", "Rule", "constant", "derived", "elementwise", "general", "linear", "multilinear"]
+__all__ = [
+    "OPS",
+    "Op",
+    "Rule",
+    "constant",
+    "derived",
+    "elementwise",
+    "general",
+    "linear",
+    "multilinear",
+]
 
 # The table of all operations, by name.
 OPS: dict[str, Op] = {}
@@ -170,7 +180,9 @@ class Op:
     Attributes
     ----------
     name, kind : str
-        Public name; the declarer.
+        Name in the table; the declarer.
+    shown : str
+        Name in messages: the public function that the operation is a part of.
     kernel : callable
         ``kernel(*operands, **params)`` on raw arrays.
     operands : tuple of str
@@ -210,6 +222,7 @@ class Op:
         "reference",
         "rules",
         "samples",
+        "shown",
         "variadic",
     )
 
@@ -228,8 +241,10 @@ class Op:
         errors: Callable[..., Any] | None = None,
         numpy: Any = None,
         reference: Callable[..., Any] | None = None,
+        shown: str | None = None,
     ) -> None:
         self.name = function.__name__
+        self.shown = shown or self.name
         self.kind = kind
         self.kernel = kernel or function
         self.pointwise = pointwise
@@ -388,6 +403,7 @@ _OPTIONS = (
     "errors",
     "numpy",
     "reference",
+    "shown",
     "jvp",
 )
 

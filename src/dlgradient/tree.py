@@ -85,7 +85,11 @@ def _table_flatten(table: Any) -> tuple[list[Any], Any, list[str]]:
             f"{', '.join(missing)} is missing, found {list(table.columns)}"
         )
     rows = zip(table["Layer"], table["Parameter"], strict=True)
-    return list(table["Value"]), _Hidden(table), [f"{layer}/{parameter}" for layer, parameter in rows]
+    return (
+        list(table["Value"]),
+        _Hidden(table),
+        [f"{layer}/{parameter}" for layer, parameter in rows],
+    )
 
 
 def _table_unflatten(metadata: _Hidden, children: Any) -> Any:
@@ -132,9 +136,7 @@ def flatten(value: Any, name: str = "") -> tuple[list[Any], list[str], Callable[
     # A dataclass inside shows up as a leaf until is_leaf has registered its type.
     while True:
         with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
-            accessors, leaves, spec = optree.tree_flatten_with_accessor(
-                value, namespace=_NAMESPACE
-            )
+            accessors, leaves, spec = optree.tree_flatten_with_accessor(value, namespace=_NAMESPACE)
         if all([is_leaf(leaf) for leaf in leaves]):
             break
     paths = [accessor.codify(name) for accessor in accessors]

@@ -56,7 +56,9 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
     try:
         array = np.array(data) if copy else np.asarray(data)
     except ValueError as error:
-        raise _refused(where, f"a ragged or mixed sequence of type {type(data).__name__}") from error
+        raise _refused(
+            where, f"a ragged or mixed sequence of type {type(data).__name__}"
+        ) from error
     _check_dtype(array, where)
     if array.dtype.byteorder not in "=|":
         array = array.astype(array.dtype.newbyteorder("="))

@@ -84,31 +84,98 @@ def _pairs(m: Any) -> list[Any]:
 
 
 def _mismatch(m: Any) -> list[Any]:
-    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
+    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; \w+: shape")]
 
 
-def _chosen(t: Any, better: Any, x: Any, y: Any, other_like: Any) -> Any:
-    """`t` where an operand is the better one; at ties half of it, or nothing against a constant.
+def _bounded(m: Any) -> list[Any]:
+    """Samples beside a constant: numbers, and integers, which carry no derivative."""
+    return [case(m.real(4), 0.1), case(m.real(2, 1), np.array([-1, 1, 0])), case(m.real(0, 2), 0)]
 
-    Both are the subgradient of minimum norm: of the variables that there are.
-    """
-    if type(other_like) is calls.Node:
-        return where(better, t, where(equal(x, y), t * 0.5, 0))
-    return where(better, t, 0)
+
+def _shared(t: Any, better: Any, x: Any, y: Any) -> Any:
+    """`t` where an operand is the better one, and half of it at ties."""
+    return where(better, t, where(equal(x, y), t * 0.5, 0))
+
+
+def _tie(m: Any) -> list[Any]:
+    return [
+        case(np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([0, 0.5, 1], [1, 0.5, 0]))
+    ]
 
 
 @elementwise(
-    x=lambda t, x, y, y_like: _chosen(t, greater(x, y), x, y, y_like),
-    y=lambda t, x, y, x_like: _chosen(t, greater(y, x), x, y, x_like),
+    x=lambda t, x, y: _shared(t, greater(x, y), x, y),
+    y=lambda t, x, y: _shared(t, greater(y, x), x, y),
+    shown="maximum",
+    kernel=np.maximum,
+    masks=True,
+    samples=lambda m: _pairs(m) + _tie(m),
+    errors=_mismatch,
+)
+def larger(x: Any, y: Any, /) -> Any:
+    """Larger of two variables: `maximum` where both are traced."""
+
+
+@elementwise(
+    x=lambda t, bound, out: where(greater(out, bound), t, 0),
+    shown="maximum",
     kernel=np.maximum,
     masks=True,
     samples=lambda m: [
+        *_bounded(m),
+        case(np.array([-1.0, 0, 2]), 0, kink=True, gradient=([0, 0, 1],)),
+    ],
+)
+def at_least(x: Any, bound: Any, /) -> Any:
+    """`maximum` of a variable and a constant: it keeps the result, which the next layer keeps too."""
+
+
+@elementwise(
+    x=lambda t, x, y: _shared(t, less(x, y), x, y),
+    y=lambda t, x, y: _shared(t, less(y, x), x, y),
+    shown="minimum",
+    kernel=np.minimum,
+    masks=True,
+    samples=lambda m: [
         *_pairs(m),
+        case(np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([1, 0.5, 0], [0, 0.5, 1])),
+    ],
+    errors=_mismatch,
+)
+def smaller(x: Any, y: Any, /) -> Any:
+    """Smaller of two variables: `minimum` where both are traced."""
+
+
+@elementwise(
+    x=lambda t, bound, out: where(less(out, bound), t, 0),
+    shown="minimum",
+    kernel=np.minimum,
+    masks=True,
+    samples=lambda m: [
+        *_bounded(m),
+        case(np.array([-1.0, 0, 2]), 0, kink=True, gradient=([1, 0, 0],)),
+    ],
+)
+def at_most(x: Any, bound: Any, /) -> Any:
+    """`minimum` of a variable and a constant."""
+
+
+def _chosen(x: Any, y: Any, both: Any, bounded: Any) -> Any:
+    """Call `both` for two variables, `bounded` for one beside a constant."""
+    if not calls.is_variable(y):
+        return bounded(x, y)
+    if not calls.is_variable(x):
+        x, y = calls.aligned(x, y)  # the order of the dimensions is that of x
+        return bounded(y, x)
+    return both(x, y)
+
+
+@derived(
+    samples=lambda m: [
+        *_pairs(m),
+        *_tie(m),
         case(np.array([-1.0, 0, 2]), 0.0, kink=True, gradient=([0, 0, 1.0], None)),
         case(np.array([-1.0, 0, 2]), np.zeros(3, np.int8), kink=True, gradient=([0, 0, 1.0], None)),
-        case(
-            np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([0, 0.5, 1.0], [1.0, 0.5, 0])
-        ),
     ],
     errors=_mismatch,
     numpy=np.maximum,
@@ -146,19 +213,13 @@ def maximum(x: Any, y: Any, /) -> Any:
 
     Source: array-API ``maximum``; MATLAB ``max(x, y)``.
     """
+    return _chosen(x, y, larger, at_least)
 
 
-@elementwise(
-    x=lambda t, x, y, y_like: _chosen(t, less(x, y), x, y, y_like),
-    y=lambda t, x, y, x_like: _chosen(t, less(y, x), x, y, x_like),
-    kernel=np.minimum,
-    masks=True,
+@derived(
     samples=lambda m: [
         *_pairs(m),
         case(0.0, np.array([-1.0, 0, 2]), kink=True, gradient=(None, [1.0, 0, 0])),
-        case(
-            np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([1.0, 0.5, 0], [0, 0.5, 1.0])
-        ),
     ],
     errors=_mismatch,
     numpy=np.minimum,
@@ -195,6 +256,7 @@ def minimum(x: Any, y: Any, /) -> Any:
 
     Source: array-API ``minimum``; MATLAB ``min(x, y)``.
     """
+    return _chosen(x, y, smaller, at_most)
 
 
 @derived(

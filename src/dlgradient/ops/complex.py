@@ -126,7 +126,7 @@ def conj(x: Any, /) -> Any:
 
 
 @general(
-    x=lambda g, x: (real(g) if x.dtype.kind == "c" else g) * sign(x),
+    x=lambda g, x: real(g) * sign(x),
     jvp={"x": lambda t, x: real(conj(sign(x)) * t) if x.dtype.kind == "c" else t * sign(x)},
     labels="align",
     kernel=operator.abs,

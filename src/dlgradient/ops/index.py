@@ -180,6 +180,7 @@ def _winners(key: Any, shape: tuple[int, ...]) -> Any:
     x=lambda g, key: cleared(g, key=key),
     v=_assigned_adjoint,
     indexing="set",
+    shown="assignment",
     masks=True,
     labels=lambda formats, _shapes, _params: formats[0],
     samples=lambda m: [

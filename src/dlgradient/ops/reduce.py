@@ -164,6 +164,8 @@ def sum(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = Fals
 
 def count(shape: tuple[int, ...], axis: Any) -> int:
     """Count the elements of an array of `shape` that a reduction takes together."""
+    if axis is None:
+        return _product(shape)
     return _product([shape[i] for i in normalized(axis, len(shape))])
 
 

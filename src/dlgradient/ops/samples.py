@@ -81,8 +81,10 @@ class Maker:
 
     def complex(self, *shape: int) -> Any:
         """Complex values of modulus between 0.3 and 1.9, away from the axes."""
-        return self.between(0.3, 1.9, *shape) * np.exp(1j * self.between(0.3, 1.2, *shape)) * (
-            self.rng.choice([1, 1j, -1, -1j], size=shape)
+        return (
+            self.between(0.3, 1.9, *shape)
+            * np.exp(1j * self.between(0.3, 1.2, *shape))
+            * (self.rng.choice([1, 1j, -1, -1j], size=shape))
         )
 
     def bools(self, *shape: int) -> Any:

@@ -412,7 +412,7 @@ def broadcast_arrays(*arrays: Any) -> list[Any]:
 
     Source: array-API ``broadcast_arrays``.
     """
-    aligned = calls._aligned(*arrays) if len(_formats(arrays)) > 1 else arrays
+    aligned = calls.aligned(*arrays) if len(_formats(arrays)) > 1 else arrays
     shapes = [x.shape if hasattr(x, "shape") else np.shape(x) for x in aligned]
     try:
         shape = np.broadcast_shapes(*shapes)

@@ -69,15 +69,8 @@ def put(x: Any, indices: Any, /, *, shape: Any, axis: Any) -> Any:
     out = np.zeros(shape, x.dtype)
     if axis is None:
         np.add.at(out.reshape(-1), indices, x)
-        return out
-    axis %= len(shape)
-    width = int(np.prod(shape[axis + 1 :], dtype=int))
-    # On flat arrays numpy.add.at is ten times as fast as along a dimension.
-    first = np.asarray(indices) % shape[axis] if shape[axis] else np.asarray(indices)
-    places = (first.reshape(-1, 1) * width + np.arange(width)).reshape(1, -1)
-    blocks = np.arange(int(np.prod(shape[:axis], dtype=int))).reshape(-1, 1)
-    places = places + blocks * (shape[axis] * width)
-    np.add.at(out.reshape(-1), places.reshape(-1), np.reshape(x, -1))
+    else:
+        np.add.at(out, (slice(None),) * (axis % len(shape)) + (indices,), x)
     return out
 
 

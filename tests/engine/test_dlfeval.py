@@ -1,0 +1,236 @@
+"""`dlfeval`: what becomes a variable, what comes back, what is left behind."""
+
+import gc
+import threading
+import weakref
+from collections import namedtuple
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient import errors
+from dlgradient.calls import open_node
+from dlgradient.trace import current_trace
+
+Pair = namedtuple("Pair", ["first", "second"])
+
+
+@dataclass(frozen=True)
+class Model:
+    weights: object
+    scale: float
+
+
+def is_traced(x):
+    return open_node(x) is not None
+
+
+def test_arguments_become_variables_at_any_depth():
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame(
+        {"Layer": ["fc"], "Parameter": ["Weights"], "Value": [dl.dlarray([1.0, 2.0])]}
+    )
+    x = dl.dlarray(1.0)
+    seen = {}
+
+    def fun(a, nested, pair, model, table, *, keyword, number):
+        seen.update(
+            a=a,
+            nested=nested["k"][0][1],
+            pair=pair.second,
+            model=model.weights,
+            table=table["Value"].iloc[0],
+            keyword=keyword,
+        )
+        assert number == 3
+        assert model.scale == 2.0
+        return [is_traced(value) for value in seen.values()]
+
+    traced = dl.dlfeval(
+        fun, x, {"k": [(0, x)]}, Pair(1, x), Model(x, 2.0), table, keyword=x, number=3
+    )
+    assert traced == [True] * 6
+    assert not is_traced(x)
+
+
+def test_integers_stay_untraced_data():
+    assert dl.dlfeval(is_traced, dl.dlarray([1, 2])) is False
+    assert dl.dlfeval(is_traced, dl.dlarray([True, False])) is True
+
+
+def test_outputs_are_untraced_and_keep_their_containers():
+    out = dl.dlfeval(
+        lambda x: {"b": [x * 2], "a": Model(x, 1.0), "c": (x, "text", None)}, dl.dlarray([1.0])
+    )
+    assert list(out) == ["b", "a", "c"]
+    assert not is_traced(out["b"][0])
+    assert not is_traced(out["a"].weights)
+    assert out["c"][1:] == ("text", None)
+    assert out["b"][0].tolist() == [2.0]
+
+
+def test_nested_dlfeval_joins_the_outer_trace():
+    def inner(x, w):
+        return w * x**2
+
+    def outer(x):
+        y = dl.dlfeval(inner, x, dl.dlarray(3.0))
+        assert is_traced(y)
+        return dl.dlgradient(y * x, x)
+
+    assert dl.dlfeval(outer, dl.dlarray(2.0)).item() == pytest.approx(9 * 2.0**2)
+
+
+def test_inner_dlfeval_may_differentiate_with_respect_to_an_intermediate_value():
+    def outer(x):
+        u = dl.sin(x)
+        inner = dl.dlfeval(lambda v: dl.dlgradient(v**3, v, enable_higher_derivatives=True), u)
+        return inner, dl.dlgradient(inner, x)
+
+    value, gradient = dl.dlfeval(outer, dl.dlarray(0.7))
+    assert value.item() == pytest.approx(3 * np.sin(0.7) ** 2)
+    assert gradient.item() == pytest.approx(6 * np.sin(0.7) * np.cos(0.7))
+
+
+def test_an_exception_leaves_nothing_behind():
+    alive = []
+
+    def fails(x):
+        y = x * 2.0
+        alive.append(weakref.ref(y))
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        dl.dlfeval(fails, dl.dlarray([1.0]))
+    gc.collect()
+    assert current_trace() is None
+    assert alive[0]() is None
+
+
+def test_an_escaped_value_is_a_constant():
+    kept = []
+
+    def fun(x):
+        kept.append(x * 2.0)
+        return dl.dlgradient((x * 3.0).sum(), x)
+
+    dl.dlfeval(fun, dl.dlarray([1.0, 2.0]))
+    escaped = kept[0]
+    assert "traced" not in repr(escaped)
+    assert np.asarray(escaped).tolist() == [2.0, 4.0]
+
+    def with_escaped(x):
+        return dl.dlgradient((x * escaped).sum(), x)
+
+    assert dl.dlfeval(with_escaped, dl.dlarray([5.0, 6.0])).tolist() == [2.0, 4.0]
+    with pytest.raises(errors.NotTracedError, match="has ended"):
+        dl.dlfeval(lambda x: dl.dlgradient(x.sum(), kept[0]), dl.dlarray([1.0]))
+
+
+def test_threads_are_independent():
+    start = threading.Barrier(4)
+    results = {}
+
+    def work(k):
+        def fun(x):
+            start.wait()
+            y = x
+            for _ in range(200):
+                y = y * 1.01 + k
+            return dl.dlgradient(y.sum(), x)
+
+        results[k] = dl.dlfeval(fun, dl.dlarray([1.0, float(k)])).tolist()
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k in range(4):
+        np.testing.assert_allclose(results[k], [1.01**200] * 2)
+
+
+def test_a_trace_in_one_thread_is_unknown_to_another():
+    raised = []
+
+    def fun(x):
+        def other():
+            try:
+                dl.dlgradient(x.sum(), x)
+            except errors.OutsideDlfevalError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        return dl.dlgradient(x.sum(), x)
+
+    assert dl.dlfeval(fun, dl.dlarray([1.0])).tolist() == [1.0]
+    assert len(raised) == 1
+
+
+def test_the_function_must_be_callable():
+    with pytest.raises(errors.NotDlarrayError, match=r"dlfeval\(fun, x\)"):
+        dl.dlfeval(3.0, dl.dlarray(1.0))
+
+
+# -- arrays that a trace remembers --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_raw_operand_cannot_change_under_the_trace(size):
+    weights = np.full(size, 2.0)
+
+    def fun(x):
+        y = (x * weights).sum()
+        try:
+            weights[:] = 100.0
+        except ValueError as error:
+            assert "read-only" in str(error)  # large arrays are locked, small ones copied
+        return dl.dlgradient(y, x)
+
+    gradient = dl.dlfeval(fun, dl.dlarray(np.ones(size)))
+    assert set(np.asarray(gradient).tolist()) == {2.0}
+    weights[:] = 5.0  # writable again after the trace
+    assert weights[0] == 5.0
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_view_is_copied_since_its_base_may_change(size):
+    base = np.full(size, 2.0)
+    view = base[:]
+
+    def fun(x):
+        y = (x * view).sum()
+        base[:] = 100.0
+        return dl.dlgradient(y, x)
+
+    gradient = dl.dlfeval(fun, dl.dlarray(np.ones(size)))
+    assert set(np.asarray(gradient).tolist()) == {2.0}
+
+
+def test_a_locked_array_is_writable_after_an_exception():
+    weights = np.ones(100_000)
+
+    def fun(x):
+        _ = x * weights
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        dl.dlfeval(fun, dl.dlarray(1.0))
+    assert weights.flags.writeable
+
+
+def test_a_dlarray_copies_its_data():
+    data = np.array([1.0, 2.0])
+    x = dl.dlarray(data)
+    data[0] = 9.0
+    assert x.tolist() == [1.0, 2.0]
+    out = dl.extractdata(x)
+    out[0] = 7.0
+    assert x.tolist() == [1.0, 2.0]
+    view = x.__array__(copy=False)
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 7.0

@@ -1,0 +1,81 @@
+"""No gradient is not zero gradient: nothing leaks from a branch that was not taken."""
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+
+pytestmark = pytest.mark.filterwarnings("ignore:(invalid|divide|overflow):RuntimeWarning")
+
+
+def gradient_of(fun, x):
+    return np.asarray(dl.dlfeval(lambda x: dl.dlgradient(fun(x).sum(), x), dl.dlarray(x)))
+
+
+def second(fun, x):
+    def both(x):
+        g = dl.dlgradient(fun(x).sum(), x, enable_higher_derivatives=True)
+        return dl.dlgradient(g.sum(), x)
+
+    return np.asarray(dl.dlfeval(both, dl.dlarray(x)))
+
+
+X = np.array([-1.0, 0.0, 4.0])
+
+
+def test_where_with_a_root_that_is_not_taken():
+    def fun(x):
+        return dl.where(x > 0, dl.sqrt(x), x)
+
+    assert gradient_of(fun, X).tolist() == [1.0, 1.0, 0.25]
+    np.testing.assert_allclose(second(fun, X), [0.0, 0.0, -0.25 * 4.0**-1.5])
+
+
+def test_where_with_a_quotient_and_a_logarithm():
+    assert gradient_of(lambda x: dl.where(x == 0, 1.0, dl.sin(x) / x), X)[1] == 0.0
+    assert gradient_of(lambda x: dl.where(x > 0, x * dl.log(x), 0.0), X)[:2].tolist() == [0.0, 0.0]
+
+
+def test_indexing_a_part():
+    def fun(x):
+        return dl.sqrt(x)[2:]
+
+    assert gradient_of(fun, X).tolist() == [0.0, 0.0, 0.25]
+    assert gradient_of(lambda x: dl.log(x)[x > 0], X).tolist() == [0.0, 0.0, 0.25]
+
+
+def test_assignment_over_a_singular_value():
+    def fun(x):
+        y = dl.log(x)
+        y[x <= 0] = 0.0
+        return y
+
+    assert gradient_of(fun, X).tolist() == [0.0, 0.0, 0.25]
+
+
+def test_maximum_and_clip():
+    assert gradient_of(lambda x: dl.maximum(dl.log(x + 1.0), 0.5), X)[0] == 0.0
+    assert gradient_of(lambda x: dl.clip(1.0 / x, -2.0, 2.0), X)[1] == 0.0
+
+
+def test_scalars():
+    def fun(x):
+        y = dl.sqrt(x[1]) * 1.0
+        return dl.where(x[2] > 0, x[2], y)
+
+    assert gradient_of(fun, X).tolist() == [0.0, 0.0, 1.0]
+
+
+def test_a_singular_derivative_that_counts_is_not_hidden():
+    assert gradient_of(dl.sqrt, X)[1] == np.inf
+    assert np.isnan(gradient_of(lambda x: dl.sqrt(x) * 0.0, X)[1])
+
+
+def test_mean_squared_error_that_ignores_missing_targets():
+    target = np.array([1.0, np.nan, 3.0])
+
+    def loss(x):
+        error = dl.where(np.isnan(target), 0.0, x - target)
+        return (error**2).sum()
+
+    assert gradient_of(loss, X).tolist() == [-4.0, 0.0, 2.0]
