@@ -60,6 +60,7 @@ def main() -> int:
 
     given = _arguments()
     machine.configure_peers()
+    steady = machine.steady_allocator()
     rows = all_rows()
     if given.list:
         print("\n".join(rows))
@@ -75,6 +76,9 @@ def main() -> int:
 
     console = Console(width=None if sys.stdout.isatty() else 200)
     facts = machine.describe()
+    facts["Allocator"] = (
+        "keeps freed memory, for all contestants alike" if steady else "as the system has it"
+    )
     for key, value in facts.items():
         console.print(f"[bold]{key}[/]  {value}", highlight=False)
     load = machine.load()

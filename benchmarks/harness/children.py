@@ -18,6 +18,11 @@ from typing import Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
 
+from harness import machine
+
+if __name__ == "__main__":
+    machine.prepare()  # before NumPy is imported
+
 import numpy as np
 
 LAYERS, WIDTH, BATCH = 30, 256, 8192
@@ -250,6 +255,25 @@ def retain(net: str, keep: str) -> dict[str, float]:
     return {"peak_mb": mark.so_far(), "held_mb": sizes[-1]}
 
 
+# -- alone, with the allocator as the system has it --------------------------------------------
+
+
+def alone(who: str) -> dict[str, float]:
+    """Least time, and page faults, of one contestant of the row elementwise on its own."""
+    from rows import elementwise
+
+    from harness.timing import interleaved
+
+    machine.configure_peers()
+    call = elementwise.makers()[who]()
+    seconds = interleaved({who: call}, budget=1.5)[who]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        call()
+    faults = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20
+    return {"seconds": seconds, "faults": faults}
+
+
 # -- deep chain ----------------------------------------------------------------------------------
 
 
@@ -326,12 +350,10 @@ def _node_bytes(x0: Any, n: int = 20_000) -> float:
 
 
 if __name__ == "__main__":
-    from harness import machine
-
-    machine.prepare()
     tasks: dict[str, Callable[..., dict[str, float]]] = {
         "peak": peak,
         "retain": retain,
         "deep": deep,
+        "alone": alone,
     }
     print(json.dumps(tasks[sys.argv[1]](*sys.argv[2:])))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import os
 import platform
@@ -12,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 THREADS = 2
+# Parameters of glibc's mallopt.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -36,12 +39,26 @@ def prepare() -> None:
 
 
 def configure_peers() -> None:
-    """Set what a peer only takes from a call: threads of torch, 64-bit floats of jax."""
+    """Set what is only taken from a call: threads of torch, 64-bit floats of jax."""
     import jax
     import torch
 
     torch.set_num_threads(THREADS)
     jax.config.update("jax_enable_x64", True)
+
+
+def steady_allocator() -> bool:
+    """Let the C library keep freed memory, as it comes to do in a long run; return whether it can.
+
+    By default glibc gives large arrays back to the system at once or not at all, depending on what
+    the process has freed before; each 4 MB array that is fetched again costs a thousand page
+    faults. One contestant's history would decide what another one pays.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    keep, largest = 1 << 30, 1 << 25
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(_TRIM_THRESHOLD, keep) and mallopt(_MMAP_THRESHOLD, largest))
 
 
 def _processor() -> str:

@@ -42,6 +42,7 @@ def interleaved(
     budget: float,
     batch: float = 0.015,
     rounds: tuple[int, int] = (7, 200),
+    pause: float = 0.0,
     report: Callable[[float], None] = lambda _: None,
 ) -> dict[str, float]:
     """Return the least time in seconds of one call, for each contestant.
@@ -56,6 +57,9 @@ def interleaved(
         Seconds of one batch; longer calls run once.
     rounds : tuple of int
         Least and largest number of rounds.
+    pause : float
+        Seconds to wait before each batch, and one more call that is not timed. For work on several
+        threads: the idle threads of one library's pool spin for a while, on the cores of the next.
     report : callable
         Told the part of the work that is done.
     """
@@ -69,6 +73,9 @@ def interleaved(
         shift = done % len(names)
         for name in names[shift:] + names[:shift]:
             call, number = calls[name], numbers[name]
+            if pause:
+                time.sleep(pause)
+                call()
             began = clock()
             for _ in range(number):
                 call()

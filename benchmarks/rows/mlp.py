@@ -85,7 +85,8 @@ def small(context: Context) -> Result:
     agreement.check(makers)
     figures = interleaved(
         {name: make() for name, make in makers.items()},
-        budget=context.seconds(10),
+        budget=context.seconds(20),
+        pause=0.05,
         report=context.report,
     )
     result = Result("small MLP", "64×32-64-4, tanh, float64, loss and gradient", "s", figures)
@@ -245,7 +246,8 @@ def step(context: Context) -> Result:
     agreement.check(makers, rtol=2e-5, atol=1e-6)
     figures = interleaved(
         {name: make() for name, make in makers.items()},
-        budget=context.seconds(25),
+        budget=context.seconds(40),
+        pause=0.05,
         report=context.report,
     )
     result = Result("MLP step", "784-512-512-10, batch 128, float32, SGD", "s", figures)
