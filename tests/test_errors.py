@@ -241,7 +241,7 @@ def test_assignment_of_another_shape() -> None:
     def assign(x: Any) -> None:
         x[:2] = np.ones(3)
 
-    refused(dl.ShapeMismatchError, r"setitem: .*x: shape \(3,\).*v: shape \(3,\)", assign)
+    refused(dl.ShapeMismatchError, r"assignment: .*x: shape \(3,\).*v: shape \(3,\)", assign)
 
 
 def test_index_out_of_range() -> None:
