@@ -1,9 +1,9 @@
 """The one hook between operations and the engine, and the call paths behind it.
 
-An operation is a kernel on raw arrays plus a rule; it knows nothing of traces. What a user calls is
-a *call path* made here: it takes raw values out of dlarrays, runs the kernel, wraps the result, and,
-if an operand is traced, records a node. Called with raw arrays only, it is the kernel; a rule can
-therefore be written once, in the public functions, and serve raw and traced operands.
+An operation is a kernel on raw arrays plus a rule; it knows nothing of traces. What a user calls
+is a *call path* made here: it takes raw values out of dlarrays, runs the kernel, wraps the result,
+and, if an operand is traced, records a node. Called with raw arrays only, it is the kernel; a rule
+can therefore be written once, in the public functions, and serve raw and traced operands.
 
 There is one path for each shape of operation, so that a call costs little:
 
@@ -142,13 +142,15 @@ def _unary(op: Any) -> Callable[..., Any]:
     return call
 
 
-def _binary(op: Any) -> Callable[..., Any]:
+def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` inside
     kernel = op.kernel
     both, first, second = op.needs((True, True)), op.needs((True, False)), op.needs((False, True))
     # What is kept depends on which operands are traced; index: 1 for x, 2 for y, 3 for both.
     keeps = tuple((0 in n, 1 in n, OUT in n, bool(n)) for n in (both, first, second, both))
 
-    def call(x: Any, y: Any, /) -> Any:
+    # Flat and long on purpose: this path runs for every arithmetic operator, and each function call
+    # in it would cost as much as the arithmetic of two scalars.
+    def call(x: Any, y: Any, /) -> Any:  # noqa: C901, PLR0912, PLR0915
         if type(x) is dlarray:
             if type(y) is dlarray:
                 if x._format is not y._format and x._format and y._format:
@@ -279,7 +281,7 @@ def fixed_key(key: Any) -> Any:
     return key
 
 
-def _general(op: Any) -> Callable[..., Any]:
+def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
     kernel, variadic, align = op.kernel, op.variadic, op.family == "align"
     arity = len(op.operands)
     defaults = op.params
@@ -287,17 +289,14 @@ def _general(op: Any) -> Callable[..., Any]:
     required = tuple(name for name, value in defaults.items() if value is inspect.Parameter.empty)
     needs_for = lru_cache(maxsize=256)(op.needs)
 
-    def call(*args: Any, **given: Any) -> Any:
+    def call(*args: Any, **given: Any) -> Any:  # noqa: C901 - one pass, in order
         if len(args) != arity:
             given = _by_position(op, args, given)
             args = args[:arity]
+        params = defaults
         if given or required:
             params = _checked_params(op, accepted, required, given)
-        else:
-            params = defaults
-        operands: Sequence[Any] = args
-        if variadic:
-            operands = _sequence(op, args[0])
+        operands = _sequence(op, args[0]) if variadic else args
         formats = False
         found = False
         for operand in operands:
@@ -314,26 +313,7 @@ def _general(op: Any) -> Callable[..., Any]:
         if formats and align:
             operands = aligned(*operands)
 
-        values = []
-        parents = []
-        trace: Any = None
-        for i, operand in enumerate(operands):
-            if type(operand) is dlarray:
-                value = operand._value
-                node = open_node(operand)
-                if node is not None:
-                    trace = node.trace
-                    parents.append(node)
-                else:
-                    parents.append(value)
-            else:
-                value = as_operand(operand, f"{op.shown}: {op.operand_name(i)}")
-                parents.append(value)
-            values.append(value)
-        if trace is not None:
-            for i, operand in enumerate(operands):
-                if type(operand) is not dlarray and type(values[i]) is np.ndarray:
-                    values[i] = parents[i] = trace.hold(values[i])
+        values, parents, trace = _taken_apart(op, operands)
         try:
             out = kernel(values, **params) if variadic else kernel(*values, **params)
         except DlgradientError:
@@ -356,6 +336,29 @@ def _general(op: Any) -> Callable[..., Any]:
     return call
 
 
+def _taken_apart(op: Any, operands: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+    """Raw values of operands; for each its node, or its value if it is a constant; the trace."""
+    values: list[Any] = []
+    parents: list[Any] = []
+    trace: Any = None
+    for i, operand in enumerate(operands):
+        if type(operand) is dlarray:
+            value = operand._value
+            node = open_node(operand)
+            if node is not None:
+                trace = node.trace
+            parents.append(value if node is None else node)
+        else:
+            value = as_operand(operand, f"{op.shown}: {op.operand_name(i)}")
+            parents.append(value)
+        values.append(value)
+    if trace is not None:
+        for i, operand in enumerate(operands):
+            if type(operand) is not dlarray and type(values[i]) is np.ndarray:
+                values[i] = parents[i] = trace.hold(values[i])
+    return values, parents, trace
+
+
 def record(
     op: Any,
     parents: tuple[Any, ...],
@@ -369,7 +372,7 @@ def record(
     node = _new(Node)
     node.op = op
     node.parents = parents
-    node.kept = kept_values(op, parents, values, out, needs_for or op.needs)
+    node.kept = kept_values(parents, values, out, needs_for or op.needs)
     node.params = params
     node.seq = tick()
     node.trace = trace
@@ -379,7 +382,6 @@ def record(
 
 
 def kept_values(
-    op: Any,
     parents: tuple[Any, ...],
     values: Sequence[Any],
     out: Any,
@@ -492,7 +494,7 @@ def explained(
 
 def _format_lost(op: Any, fmt: str, shape: tuple[int, ...]) -> FormatClashError:
     return FormatClashError(
-        f"{op.shown}: an operand of format {fmt!r} was combined by position with an unformatted one "
-        f"of more dimensions, which gives shape {shape}; give the unformatted operand a format "
+        f"{op.shown}: an operand of format {fmt!r} was combined by position with an unformatted "
+        f"one of more dimensions, which gives shape {shape}; give the unformatted operand a format "
         "with dlarray(x, fmt), or drop the other one with stripdims"
     )

@@ -129,7 +129,7 @@ def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
     order = between(root, seeds)
     tangents: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
-        values = _operand_values(order, seeds)
+        values = _operand_values(order)
         for node in order:
             t = seeds.get(node)
             if node.op is not None:
@@ -140,13 +140,13 @@ def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
     return tangents.get(root)
 
 
-def _operand_values(order: Sequence[Node], seeds: dict[Node, Any]) -> dict[Node, Any]:
+def _operand_values(order: Sequence[Node]) -> dict[Node, Any]:
     """Values of operands that a push needs; what was dropped, or never kept, is computed again."""
     wanted: list[Node] = []
     stale: list[Node] = []
     for node in order:
         op = node.op
-        if op is None or node in seeds and not node.parents:
+        if op is None:
             continue
         if op.kind in ("multilinear", "general"):
             wanted += [p for p in node.parents if type(p) is Node]
@@ -261,8 +261,8 @@ def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]
     for parent, c, t in zip(node.parents, pulled, given, strict=True):
         if t is None or type(c) is not dlarray or c._node is None:
             continue
-        c = project(c, parent.shape, parent.dtype, real=True, name=op.name)
-        back = reverse(c._node, t, [cotangent], retain=True, traced=traced, real=True)
+        projected = project(c, parent.shape, parent.dtype, real=True, name=op.name)
+        back = reverse(projected._node, t, [cotangent], retain=True, traced=traced, real=True)
         if cotangent in back:
             parts.append(back[cotangent])
     return parts

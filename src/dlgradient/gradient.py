@@ -183,7 +183,7 @@ def _derivatives(
     leaves: Sequence[Any] = xs
     paths: Sequence[str] = [f"xs[{i}]" for i in range(len(xs))] if len(xs) > 1 else ["x"]
     rebuild = None
-    if any([type(x) is not dlarray for x in xs]):
+    if any(type(x) is not dlarray for x in xs):
         leaves, paths, rebuild = _flat(xs, paths)
     nodes = [checked_traced(name, path, x) for path, x in zip(paths, leaves, strict=True)]
     if not allow_complex:
@@ -312,8 +312,11 @@ def between(root: Node, variables: Iterable[Node]) -> list[Node]:
                 else:
                     all_depend = False
     ordered = sorted(seen, key=_sequence)
-    if all_depend:
-        return ordered
+    return ordered if all_depend else _dependent(ordered, on_path)
+
+
+def _dependent(ordered: list[Node], on_path: set[Node]) -> list[Node]:
+    """Those of the nodes that depend on one of `on_path`, and these."""
     order = []
     for node in ordered:
         if node in on_path:
@@ -477,6 +480,28 @@ def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, A
         The values of the nodes in `wanted`. Any other value is freed after its last use.
     """
     stale, wanted = set(stale), set(wanted)
+    seen, uses = _ancestors(stale, wanted)
+    values: dict[Node, Any] = {}
+    for node in sorted(seen, key=_sequence):
+        value = held_value(node)
+        if value is None or node in stale:
+            operands = [values[p] if type(p) is Node else p for p in node.parents]
+            if value is None:
+                value = apply_kernel(node.op, operands, node.params)
+            if node.kept is None:
+                node.kept = kept_values(node.parents, operands, value, node.op.needs)
+            for parent in node.parents:
+                if type(parent) is Node:
+                    uses[parent] -= 1
+                    if not uses[parent]:
+                        del values[parent]
+        if uses.get(node):
+            values[node] = value
+    return values
+
+
+def _ancestors(stale: set[Node], wanted: set[Node]) -> tuple[set[Node], dict[Node, int]]:
+    """Nodes whose values are needed, up to those that hold theirs, and how often each is."""
     uses: dict[Node, int] = dict.fromkeys(wanted, 1)
     seen = stale | wanted
     stack = [n for n in seen if n in stale or held_value(n) is None]
@@ -489,23 +514,7 @@ def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, A
                 seen.add(parent)
                 if held_value(parent) is None:
                     stack.append(parent)
-    values: dict[Node, Any] = {}
-    for node in sorted(seen, key=_sequence):
-        value = held_value(node)
-        if value is None or node in stale:
-            operands = [values[p] if type(p) is Node else p for p in node.parents]
-            if value is None:
-                value = apply_kernel(node.op, operands, node.params)
-            if node.kept is None:
-                node.kept = kept_values(node.op, node.parents, operands, value, node.op.needs)
-            for parent in node.parents:
-                if type(parent) is Node:
-                    uses[parent] -= 1
-                    if not uses[parent]:
-                        del values[parent]
-        if uses.get(node):
-            values[node] = value
-    return values
+    return seen, uses
 
 
 def held_value(node: Node) -> Any:
@@ -547,8 +556,8 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
         raise NotTracedError(
             f"{function}: {argument} is {_found(x)} that is not traced: it was created inside the "
             "function, made of integers only, taken out of the trace (extractdata, item), or comes "
-            "from a dlfeval that has ended. Pass it to dlfeval as an argument of the function, and compute with "
-            "functions of dlgradient or NumPy"
+            "from a dlfeval that has ended. Pass it to dlfeval as an argument of the function, and "
+            "compute with functions of dlgradient or NumPy"
         )
     return node  # type: ignore[no-any-return]
 

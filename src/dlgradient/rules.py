@@ -29,8 +29,8 @@ operand nor a parameter, a rule for an operand that does not exist, an operation
 or without a docstring, are errors at import.
 
 The decorated function is the kernel, on raw arrays; its signature and docstring are what the user
-sees. Operands are positional-only; what stands behind them is a static parameter. An operation of any
-number of operands has one, a sequence, with the name ``arrays``.
+sees. Operands are positional-only; what stands behind them is a static parameter. An operation of
+any number of operands has one, a sequence, with the name ``arrays``.
 
 Examples
 --------
@@ -226,7 +226,7 @@ class Op:
         "variadic",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each part of a declaration
         self,
         kind: str,
         function: Callable[..., Any],
@@ -258,15 +258,16 @@ class Op:
         self.label_rule = None if isinstance(labels, str) else labels
         parameters = inspect.signature(function).parameters.values()
         self.operands = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
-        self.variadic = self.operands in (("arrays",),)
+        self.variadic = self.operands == ("arrays",)
         self.params = {p.name: p.default for p in parameters if p.kind is not p.POSITIONAL_ONLY}
         # Static parameters that may also be given by position, behind the operands.
         self.positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
             raise RuleError(
-                f"operation {self.name}: operands are positional-only (before /), a variable number "
-                "of them is one sequence named arrays, and every parameter has a name"
+                f"operation {self.name}: operands are positional-only (before /), a variable "
+                "number of them is one sequence named arrays, and every parameter has a name"
             )
+        self.call: Callable[..., Any] = function  # the call path, once it is made
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
         self.jvps: dict[str, Rule] = {}

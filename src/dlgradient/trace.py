@@ -1,11 +1,12 @@
 """Traces: how a value was made, and `dlfeval`, which opens and closes one.
 
-A trace is a graph of nodes, never a tape. A node points to the nodes of its operands and to what its
-rules need, and nothing points back, so a value that nothing needs is freed at once. Nodes carry a
-number that grows: sorting by it replaces a topological sort, and no walk is recursive.
+A trace is a graph of nodes, never a tape. A node points to the nodes of its operands and to what
+its rules need, and nothing points back, so a value that nothing needs is freed at once. Nodes carry
+a number that grows: sorting by it replaces a topological sort, and no walk is recursive.
 
-`dlfeval` turns the dlarrays of its arguments into leaves, calls the function, and closes the trace:
-what it returns is untraced, and a traced value that was stored elsewhere is a constant from then on.
+`dlfeval` turns the dlarrays of its arguments into leaves, calls the function, and closes the
+trace: what it returns is untraced, and a traced value that was stored elsewhere is a constant from
+then on.
 The open trace is a context variable, so threads and tasks are independent. A `dlfeval` inside
 another joins its trace.
 """

@@ -92,7 +92,7 @@ def _table_flatten(table: Any) -> tuple[list[Any], Any, list[str]]:
     )
 
 
-def _table_unflatten(metadata: _Hidden, children: Any) -> Any:
+def _table_unflatten(metadata: Any, children: Any) -> Any:
     import pandas as pd
 
     table = metadata.table.copy(deep=False)
@@ -137,7 +137,7 @@ def flatten(value: Any, name: str = "") -> tuple[list[Any], list[str], Callable[
     while True:
         with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
             accessors, leaves, spec = optree.tree_flatten_with_accessor(value, namespace=_NAMESPACE)
-        if all([is_leaf(leaf) for leaf in leaves]):
+        if all(is_leaf(leaf) for leaf in leaves):
             break
     paths = [accessor.codify(name) for accessor in accessors]
     return leaves, paths, lambda new: optree.tree_unflatten(spec, new)

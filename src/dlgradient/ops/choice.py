@@ -97,7 +97,7 @@ def _shared(t: Any, better: Any, x: Any, y: Any) -> Any:
     return where(better, t, where(equal(x, y), t * 0.5, 0))
 
 
-def _tie(m: Any) -> list[Any]:
+def _tie() -> list[Any]:
     return [
         case(np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([0, 0.5, 1], [1, 0.5, 0]))
     ]
@@ -109,7 +109,7 @@ def _tie(m: Any) -> list[Any]:
     shown="maximum",
     kernel=np.maximum,
     masks=True,
-    samples=lambda m: _pairs(m) + _tie(m),
+    samples=lambda m: _pairs(m) + _tie(),
     errors=_mismatch,
 )
 def larger(x: Any, y: Any, /) -> Any:
@@ -127,7 +127,7 @@ def larger(x: Any, y: Any, /) -> Any:
     ],
 )
 def at_least(x: Any, bound: Any, /) -> Any:
-    """`maximum` of a variable and a constant: it keeps the result, which the next layer keeps too."""
+    """`maximum` of a variable and a constant: it keeps the result, as the next layer does."""
 
 
 @elementwise(
@@ -173,7 +173,7 @@ def _chosen(x: Any, y: Any, both: Any, bounded: Any) -> Any:
 @derived(
     samples=lambda m: [
         *_pairs(m),
-        *_tie(m),
+        *_tie(),
         case(np.array([-1.0, 0, 2]), 0.0, kink=True, gradient=([0, 0, 1.0], None)),
         case(np.array([-1.0, 0, 2]), np.zeros(3, np.int8), kink=True, gradient=([0, 0, 1.0], None)),
     ],

@@ -1,8 +1,8 @@
 """Indexing, differentiable assignment, and what their adjoints are made of.
 
-The adjoint of reading elements is adding into them: ``scatter`` is that as an operation, with several
-(key, value) pairs at once, so that any number of reads of one array costs one buffer. The reverse walk
-uses the same kernel, `scatter_add`, directly on its buffers.
+The adjoint of reading elements is adding into them: ``scatter`` is that as an operation, with
+several (key, value) pairs at once, so that any number of reads of one array costs one buffer. The
+reverse walk uses the same kernel, `scatter_add`, directly on its buffers.
 """
 
 from __future__ import annotations
@@ -242,6 +242,8 @@ def set_item(x: Any, key: Any, value: Any) -> None:
 
 class _Probe:
     __slots__ = ("_value",)
+
+    _value: Any
 
 
 def _references() -> int:

@@ -3,8 +3,8 @@
 An operation names operands by a maker, ``m``: ``m.real(3, 2)`` is a float64 array of that shape,
 ``m.complex(...)``, ``m.positive(...)`` and so on. Values are drawn from a generator seeded by the
 operation's name, lie well inside the domain, and are distinct, so that finite differences are
-meaningful; kinks and ties are cases of their own (``kink=True``), whose values the author writes out.
-Making samples costs nothing until a test asks for them.
+meaningful; kinks and ties are cases of their own (``kink=True``), whose values the author writes
+out. Making samples costs nothing until a test asks for them.
 """
 
 from __future__ import annotations
