@@ -86,16 +86,17 @@ def dljvp(
     if unknown:
         raise unknown_keyword("dljvp", next(iter(unknown)), ("enable_higher_derivatives",))
     root = checked_traced("dljvp", "y", y)
-    leaves, paths, _ = tree.flatten(xs, "xs")
+    leaves, _ = tree.flatten(xs)
+    paths = tree.paths(xs, "xs")
     nodes = [checked_traced("dljvp", path, x) for path, x in zip(paths, leaves, strict=True)]
-    if tree.is_leaf(xs):
-        directions = [tangents]
-    else:
-        directions, directions_paths, _ = tree.flatten(tangents, "xs")
-        if directions_paths != paths:
+    directions = [tangents]
+    if not tree.is_leaf(xs):
+        directions, _ = tree.flatten(tangents)
+        found = tree.paths(tangents, "tangents")
+        if found != [path.replace("xs", "tangents", 1) for path in paths]:
             raise InvalidArgumentError(
                 f"dljvp: tangents must have the structure of xs; xs has {paths}, tangents has "
-                f"{[p.replace('xs', 'tangents', 1) for p in directions_paths]}"
+                f"{found}"
             )
     traced = bool(enable_higher_derivatives)
     seeds: dict[Node, Any] = {}

@@ -18,7 +18,7 @@ Three things make the fast walk more than a loop over rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -181,13 +181,12 @@ def _derivatives(
     if traced and type(seed) is not dlarray:
         seed = wrap(seed, None)
     leaves: Sequence[Any] = xs
-    paths: Sequence[str] = [f"xs[{i}]" for i in range(len(xs))] if len(xs) > 1 else ["x"]
     rebuild = None
     if any(type(x) is not dlarray for x in xs):
-        leaves, paths, rebuild = _flat(xs, paths)
-    nodes = [checked_traced(name, path, x) for path, x in zip(paths, leaves, strict=True)]
+        leaves, rebuild = _flat(xs)
+    nodes = variables(name, xs, leaves)
     if not allow_complex:
-        _check_real(name, paths, leaves)
+        _check_real(name, xs, leaves)
     cotangents = reverse(
         root,
         seed,
@@ -206,17 +205,29 @@ def _derivatives(
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _flat(xs: Sequence[Any], names: Sequence[str]) -> tuple[list[Any], list[str], Any]:
-    """Leaves of all variables with their paths, and what puts gradients in their places."""
+def _flat(xs: Sequence[Any]) -> tuple[list[Any], Callable[[list[Any]], list[Any]]]:
+    """Leaves of all variables, and what puts gradients in their places."""
     leaves: list[Any] = []
-    paths: list[str] = []
     parts = []
-    for x, name in zip(xs, names, strict=True):
-        inside, where, rebuild = tree.flatten(x, name)
+    for x in xs:
+        inside, rebuild = tree.flatten(x)
         parts.append((slice(len(leaves), len(leaves) + len(inside)), rebuild))
         leaves += inside
-        paths += where
-    return leaves, paths, lambda results: [rebuild(results[at]) for at, rebuild in parts]
+    return leaves, lambda results: [rebuild(results[at]) for at, rebuild in parts]
+
+
+def variables(function: str, xs: Sequence[Any], leaves: Sequence[Any]) -> list[Node]:
+    """Return the nodes of all variables; an error names the path of the one that has none."""
+    nodes = [open_node(x) if type(x) is dlarray else None for x in leaves]
+    if None in nodes or current_trace() is None:
+        for path, x in zip(_paths(xs), leaves, strict=True):
+            checked_traced(function, path, x)
+    return nodes
+
+
+def _paths(xs: Sequence[Any]) -> list[str]:
+    names = ["x"] if len(xs) == 1 else [f"xs[{i}]" for i in range(len(xs))]
+    return [path for name, x in zip(names, xs, strict=True) for path in tree.paths(x, name)]
 
 
 def like_variable(g: Any, x: Any) -> Any:
@@ -582,8 +593,10 @@ def _checked_value(y: Any) -> Node:
     return node
 
 
-def _check_real(name: str, paths: Sequence[str], leaves: Sequence[Any]) -> None:
-    for path, x in zip(paths, leaves, strict=True):
+def _check_real(name: str, xs: Sequence[Any], leaves: Sequence[Any]) -> None:
+    if all(x.dtype.kind != "c" for x in leaves):
+        return
+    for path, x in zip(_paths(xs), leaves, strict=True):
         if x.dtype.kind == "c":
             raise ComplexValueError(
                 f"{name}: {path} is {_found(x)}, and allow_complex=False wants every variable "

@@ -11,13 +11,15 @@ None is an empty container.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dlgradient.errors import InvalidArgumentError
 
-__all__ = ["LEAF_TYPES", "flatten", "is_leaf", "map_leaves"]
+__all__ = ["LEAF_TYPES", "flatten", "is_leaf", "map_leaves", "paths"]
 
 _NAMESPACE = "dlgradient"
 TABLE_COLUMNS = ("Layer", "Parameter", "Value")
@@ -103,51 +105,62 @@ def _table_unflatten(metadata: Any, children: Any) -> Any:
     return table
 
 
-def flatten(value: Any, name: str = "") -> tuple[list[Any], list[str], Callable[[list[Any]], Any]]:
+def flatten(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Take a container apart.
-
-    Parameters
-    ----------
-    value : object
-        A leaf or a container.
-    name : str
-        What the paths begin with.
 
     Returns
     -------
     leaves : list
-    paths : list of str
-        As the user would write them: ``x['layer'][0]``, ``x.weights``, ``x['fc/Weights']``.
     rebuild : callable
         Puts new leaves in the places of the old ones.
 
     Examples
     --------
-    >>> leaves, paths, rebuild = flatten({"b": [1, 2], "a": 3}, "x")
-    >>> leaves, paths
-    ([1, 2, 3], ["x['b'][0]", "x['b'][1]", "x['a']"])
+    >>> leaves, rebuild = flatten({"b": [1, 2], "a": 3})
+    >>> leaves
+    [1, 2, 3]
     >>> rebuild([10, 20, 30])
     {'b': [10, 20], 'a': 30}
     """
     if is_leaf(value):
-        return [value], [name], lambda leaves: leaves[0]
+        return [value], operator.itemgetter(0)
     import optree
 
     # A dataclass inside shows up as a leaf until is_leaf has registered its type.
     while True:
         with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
-            accessors, leaves, spec = optree.tree_flatten_with_accessor(value, namespace=_NAMESPACE)
+            leaves, spec = optree.tree_flatten(value, namespace=_NAMESPACE)
         if all(is_leaf(leaf) for leaf in leaves):
-            break
-    paths = [accessor.codify(name) for accessor in accessors]
-    return leaves, paths, lambda new: optree.tree_unflatten(spec, new)
+            return leaves, partial(optree.tree_unflatten, spec)
+
+
+def paths(value: Any, name: str) -> list[str]:
+    """Return where the leaves of a container stand, as the user would write it.
+
+    Examples
+    --------
+    >>> paths({"b": [1, 2], "a": 3}, "x")
+    ["x['b'][0]", "x['b'][1]", "x['a']"]
+    """
+    flatten(value)  # registers the types inside
+    import optree
+
+    with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
+        accessors = optree.tree_accessors(value, namespace=_NAMESPACE)
+    return [accessor.codify(name) for accessor in accessors]
 
 
 def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     """Apply `function` to every leaf of a container and return the same container of results."""
-    if type(value) in LEAF_TYPES:
+    kind = type(value)
+    if kind in LEAF_TYPES:
         return function(value)
-    if type(value) is tuple:
+    # The commonest containers without optree, whose calls cost more than a small gradient.
+    if kind is tuple:
         return tuple([map_leaves(function, item) for item in value])
-    leaves, _, rebuild = flatten(value)
+    if kind is list:
+        return [map_leaves(function, item) for item in value]
+    if kind is dict:
+        return {key: map_leaves(function, item) for key, item in value.items()}
+    leaves, rebuild = flatten(value)
     return rebuild([function(leaf) for leaf in leaves])

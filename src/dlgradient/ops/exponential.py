@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.backend.threads import threaded
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, isinf, logical_and
@@ -28,7 +29,7 @@ def _right(m: Any) -> list[Any]:
     return [case(m.positive(3)), case(m.positive()), case(m.positive(2, 0)), case(m.complex(2, 2))]
 
 
-@elementwise(x=lambda t, out: t * out, kernel=np.exp, samples=_anywhere, numpy=np.exp)
+@elementwise(x=lambda t, out: t * out, kernel=threaded(np.exp), samples=_anywhere, numpy=np.exp)
 def exp(x: Any, /) -> Any:
     """Exponential, elementwise.
 
@@ -56,7 +57,9 @@ def exp(x: Any, /) -> Any:
 
 
 # Not t * (out + 1): that would cancel where exp(x) is small.
-@elementwise(x=lambda t, x: t * exp(x), kernel=np.expm1, samples=_anywhere, numpy=np.expm1)
+@elementwise(
+    x=lambda t, x: t * exp(x), kernel=threaded(np.expm1), samples=_anywhere, numpy=np.expm1
+)
 def expm1(x: Any, /) -> Any:
     """Exponential minus one, elementwise, accurate near 0.
 
@@ -83,7 +86,7 @@ def expm1(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t / x, kernel=np.log, samples=_right, numpy=np.log)
+@elementwise(x=lambda t, x: t / x, kernel=threaded(np.log), samples=_right, numpy=np.log)
 def log(x: Any, /) -> Any:
     """Natural logarithm, elementwise; the principal one of complex elements.
 
@@ -110,7 +113,7 @@ def log(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t / (1 + x), kernel=np.log1p, samples=_right, numpy=np.log1p)
+@elementwise(x=lambda t, x: t / (1 + x), kernel=threaded(np.log1p), samples=_right, numpy=np.log1p)
 def log1p(x: Any, /) -> Any:
     """Natural logarithm of one plus x, elementwise, accurate near 0.
 
@@ -137,7 +140,7 @@ def log1p(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t / (x * _LN2), kernel=np.log2, samples=_right, numpy=np.log2)
+@elementwise(x=lambda t, x: t / (x * _LN2), kernel=threaded(np.log2), samples=_right, numpy=np.log2)
 def log2(x: Any, /) -> Any:
     """Logarithm to the base 2, elementwise.
 
@@ -164,7 +167,9 @@ def log2(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t / (x * _LN10), kernel=np.log10, samples=_right, numpy=np.log10)
+@elementwise(
+    x=lambda t, x: t / (x * _LN10), kernel=threaded(np.log10), samples=_right, numpy=np.log10
+)
 def log10(x: Any, /) -> Any:
     """Logarithm to the base 10, elementwise.
 

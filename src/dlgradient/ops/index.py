@@ -16,7 +16,6 @@ from dlgradient import calls
 from dlgradient.backend.numpy import PYTHON_SCALARS, as_operand
 from dlgradient.calls import fixed_key, open_node, record
 from dlgradient.errors import IndexingError
-from dlgradient.labels import with_new, without
 from dlgradient.ops.samples import case
 from dlgradient.rules import linear
 
@@ -54,22 +53,23 @@ def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
         return None
     if any(isinstance(p, bool | np.bool_) for p in parts):
         return None
-    dims = iter(range(len(fmt)))
-    dropped = []
-    new = []
-    position = 0
+    dims = iter(fmt)
+    labels = []
     for part in parts:
         if part is None:
-            new.append(position)
-            position += 1
+            labels.append("U")
             continue
-        axis = next(dims)
+        label = next(dims)
         if isinstance(part, slice) or _is_advanced(part):
-            position += 1
-        else:
-            dropped.append(axis)
-    kept = without(fmt, tuple(dropped)) or ""
-    return (with_new(kept, tuple(new)) if new else kept) or None
+            labels.append(label)
+            if _is_advanced(part):
+                at = len(labels) - 1
+    if advanced:
+        # NumPy takes integers beside an array for arrays; if they stand apart, they go in front.
+        arrays = [i for i, p in enumerate(parts) if p is not None and not isinstance(p, slice)]
+        if arrays[-1] - arrays[0] >= len(arrays):
+            labels.insert(0, labels.pop(at))
+    return sys.intern("".join(labels)) or None
 
 
 def scatter_add(buffer: np.ndarray[Any, Any], key: Any, g: Any) -> None:

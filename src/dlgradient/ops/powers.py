@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES
+from dlgradient.backend.threads import threaded
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.arithmetic import mismatch, one_operand, real_only, reals
 from dlgradient.ops.choice import where
@@ -200,7 +201,7 @@ def sqrt(x: Any, /) -> Any:
 
 @elementwise(
     x=lambda t, out: t / (3 * (out * out)),
-    kernel=np.cbrt,
+    kernel=threaded(np.cbrt),
     samples=lambda m: [
         case(m.real(3)),
         case(m.real()),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.backend.threads import threaded
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
@@ -39,7 +40,7 @@ def _small(m: Any) -> list[Any]:
     return [case(m.inside(3)), case(m.inside()), case(m.inside(2, 0)), case(m.complex(2, 2))]
 
 
-@elementwise(x=lambda t, x: t * cos(x), kernel=np.sin, samples=_anywhere, numpy=np.sin)
+@elementwise(x=lambda t, x: t * cos(x), kernel=threaded(np.sin), samples=_anywhere, numpy=np.sin)
 def sin(x: Any, /) -> Any:
     """Sine of angles in radians, elementwise.
 
@@ -66,7 +67,7 @@ def sin(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: -t * sin(x), kernel=np.cos, samples=_anywhere, numpy=np.cos)
+@elementwise(x=lambda t, x: -t * sin(x), kernel=threaded(np.cos), samples=_anywhere, numpy=np.cos)
 def cos(x: Any, /) -> Any:
     """Cosine of angles in radians, elementwise.
 
@@ -93,7 +94,9 @@ def cos(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, out: t * (1 + out * out), kernel=np.tan, samples=_small, numpy=np.tan)
+@elementwise(
+    x=lambda t, out: t * (1 + out * out), kernel=threaded(np.tan), samples=_small, numpy=np.tan
+)
 def tan(x: Any, /) -> Any:
     """Tangent of angles in radians, elementwise.
 
@@ -125,7 +128,7 @@ def _asin_rule(t: Any, x: Any) -> Any:
     return t / sqrt((1 - x) * (1 + x))
 
 
-@elementwise(x=_asin_rule, kernel=np.arcsin, samples=_small, numpy=np.arcsin)
+@elementwise(x=_asin_rule, kernel=threaded(np.arcsin), samples=_small, numpy=np.arcsin)
 def asin(x: Any, /) -> Any:
     """Inverse sine, elementwise.
 
@@ -153,7 +156,9 @@ def asin(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: -_asin_rule(t, x), kernel=np.arccos, samples=_small, numpy=np.arccos)
+@elementwise(
+    x=lambda t, x: -_asin_rule(t, x), kernel=threaded(np.arccos), samples=_small, numpy=np.arccos
+)
 def acos(x: Any, /) -> Any:
     """Inverse cosine, elementwise.
 
@@ -181,7 +186,9 @@ def acos(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t / (1 + x * x), kernel=np.arctan, samples=_anywhere, numpy=np.arctan)
+@elementwise(
+    x=lambda t, x: t / (1 + x * x), kernel=threaded(np.arctan), samples=_anywhere, numpy=np.arctan
+)
 def atan(x: Any, /) -> Any:
     """Inverse tangent, elementwise.
 
@@ -267,7 +274,7 @@ def atan2(y: Any, x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t * cosh(x), kernel=np.sinh, samples=_anywhere, numpy=np.sinh)
+@elementwise(x=lambda t, x: t * cosh(x), kernel=threaded(np.sinh), samples=_anywhere, numpy=np.sinh)
 def sinh(x: Any, /) -> Any:
     """Hyperbolic sine, elementwise.
 
@@ -294,7 +301,7 @@ def sinh(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t * sinh(x), kernel=np.cosh, samples=_anywhere, numpy=np.cosh)
+@elementwise(x=lambda t, x: t * sinh(x), kernel=threaded(np.cosh), samples=_anywhere, numpy=np.cosh)
 def cosh(x: Any, /) -> Any:
     """Hyperbolic cosine, elementwise.
 
@@ -321,7 +328,9 @@ def cosh(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, out: t * (1 - out * out), kernel=np.tanh, samples=_anywhere, numpy=np.tanh)
+@elementwise(
+    x=lambda t, out: t * (1 - out * out), kernel=threaded(np.tanh), samples=_anywhere, numpy=np.tanh
+)
 def tanh(x: Any, /) -> Any:
     """Hyperbolic tangent, elementwise.
 
@@ -349,7 +358,10 @@ def tanh(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, x: t / sqrt(1 + x * x), kernel=np.arcsinh, samples=_anywhere, numpy=np.arcsinh
+    x=lambda t, x: t / sqrt(1 + x * x),
+    kernel=threaded(np.arcsinh),
+    samples=_anywhere,
+    numpy=np.arcsinh,
 )
 def asinh(x: Any, /) -> Any:
     """Inverse hyperbolic sine, elementwise.
@@ -380,7 +392,7 @@ def asinh(x: Any, /) -> Any:
 # Two square roots: the root of the product has the other sign in the left half-plane.
 @elementwise(
     x=lambda t, x: t / (sqrt(x - 1) * sqrt(x + 1)),
-    kernel=np.arccosh,
+    kernel=threaded(np.arccosh),
     samples=lambda m: [case(m.positive(3) + 1), case(m.positive() + 1), case(m.complex(2, 2))],
     numpy=np.arccosh,
 )
@@ -412,7 +424,10 @@ def acosh(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, x: t / ((1 - x) * (1 + x)), kernel=np.arctanh, samples=_small, numpy=np.arctanh
+    x=lambda t, x: t / ((1 - x) * (1 + x)),
+    kernel=threaded(np.arctanh),
+    samples=_small,
+    numpy=np.arctanh,
 )
 def atanh(x: Any, /) -> Any:
     """Inverse hyperbolic tangent, elementwise.

@@ -118,7 +118,7 @@ def bind(
 
 def outputs(result: Any) -> list[Any]:
     """Return the dlarrays with a derivative in the result of a function."""
-    leaves, _, _ = tree.flatten(result, "result")
+    leaves, _ = tree.flatten(result)
     return [y for y in leaves if type(y) is dlarray and y.dtype.kind in "fc"]
 
 

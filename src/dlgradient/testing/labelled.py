@@ -60,9 +60,9 @@ def check_format(subject: Any, case: Any, where: str) -> None:
 
 
 def _results(function: Any, args: Any, params: Any) -> list[Any]:
-    leaves, _, rebuild = tree.flatten(list(args), "args")
+    leaves, rebuild = tree.flatten(list(args))
     arrays = [dlarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
-    found, _, _ = tree.flatten(function(*rebuild(arrays), **params), "result")
+    found, _ = tree.flatten(function(*rebuild(arrays), **params))
     return [y if type(y) is dlarray else dlarray(y) for y in found]
 
 
@@ -73,7 +73,7 @@ def _formatted(
 
     Returns the operands, and for each leaf its format before it was turned, and by which order.
     """
-    leaves, _, rebuild = tree.flatten(list(args), "args")
+    leaves, rebuild = tree.flatten(list(args))
     formats: list[str | None] = []
     orders: list[tuple[int, ...] | None] = []
     arrays = []
@@ -107,7 +107,7 @@ def _check_refusal(
     if op is None or op.family == "contract":
         return
     if op.label_rule is not None:
-        leaves, _, _ = tree.flatten(list(case.args), "args")
+        leaves, _ = tree.flatten(list(case.args))
         try:
             op.label_rule(formats, [np.shape(x) for x in leaves], {**op.params, **case.params})
         except FormatClashError:

@@ -109,7 +109,7 @@ class Check:
 
 def leaves_of(result: Any) -> list[Any]:
     """Raw values of a result, which may be a container."""
-    leaves, _, _ = tree.flatten(result, "result")
+    leaves, _ = tree.flatten(result)
     return [extractdata(y) for y in leaves]
 
 
@@ -259,7 +259,7 @@ def _check_gradient_dtypes(bound: Bound, values: list[Any], where: str) -> None:
 
 def check_untouched(subject: Subject, case: Case, where: str) -> None:
     """Operands may be read-only, and are the same afterwards; so is the cotangent."""
-    leaves, _, rebuild = tree.flatten(list(case.args), "args")
+    leaves, rebuild = tree.flatten(list(case.args))
     before = [np.array(x) for x in leaves]
     for x in leaves:
         if isinstance(x, np.ndarray):
@@ -396,7 +396,7 @@ def check_reshaped(subject: Subject, case: Case, where: str) -> None:
 
 def check_error(subject: Subject, case: Case, error: type[Exception], text: str) -> None:
     """A wrong call raises the declared error, traced and untraced."""
-    leaves, _, rebuild = tree.flatten(list(case.args), "args")
+    leaves, rebuild = tree.flatten(list(case.args))
     arrays = rebuild([dlarray(x) if isinstance(x, np.ndarray) else x for x in leaves])
 
     def call(*args: Any) -> Any:
