@@ -38,7 +38,7 @@ def test_classes_are_public_and_under_one_base(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", set(errors.__all__) - {"DlgradientError"})
+@pytest.mark.parametrize("name", sorted(set(errors.__all__) - {"DlgradientError"}))
 def test_the_docstring_shows_the_mistake_and_the_fix(name: str) -> None:
     text = getattr(errors, name).__doc__
     mistake, _, fix = text.partition("The fix")
@@ -401,7 +401,6 @@ def test_unknown_function_of_numpy(call: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "right"),
     [
-        ("fullyConnect", "fullyconnect"),
         ("concatenate", "concat"),
         ("power", "pow"),
         ("arctan2", "atan2"),
@@ -414,8 +413,6 @@ def test_unknown_function_of_numpy(call: Any, text: str) -> None:
     ],
 )
 def test_unknown_name_of_the_package(name: str, right: str) -> None:
-    if right not in dl.__all__:
-        pytest.skip(f"{right} is not there yet")
     with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean '{right}'"):
         getattr(dl, name)
 

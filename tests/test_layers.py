@@ -23,6 +23,7 @@ ORDER = (
     ("interop",),  # NumPy's functions, answered with those of ops
     ("array",),
     ("trace",),
+    ("walk",),
     ("gradient",),
     ("derivatives",),
     ("program",),

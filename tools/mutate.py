@@ -54,6 +54,8 @@ DECLARES = re.compile(
 # Further tests that a mutant must also survive, if it survived the checks; the examples in the
 # docstrings of its module come first.
 TESTS = {
+    "casting.py": ["tests/test_array_api.py"],
+    "create.py": ["tests/test_array_api.py"],
     "index.py": ["tests/properties/test_indexing.py", "tests/engine"],
     "project.py": ["tests/properties/test_broadcasting.py", "tests/engine"],
     "rules.py": ["tests/rules/test_lint.py", "tests/engine"],
@@ -346,8 +348,11 @@ def tests_fail(path: Path) -> bool:
     """Run the examples of a module, and the tests that belong to it."""
     import pytest
 
-    room = path.relative_to(PACKAGE)
-    names = [f"tests/test_docs.py::test_docstrings[{room}]", *TESTS.get(path.name, [])]
+    names = list(TESTS.get(path.name, []))
+    if ">>> " in path.read_text(encoding="utf-8"):
+        names.insert(0, f"tests/test_docs.py::test_docstrings[{path.relative_to(PACKAGE)}]")
+    if not names:
+        return False
     tests = [str(ROOT / name) for name in names]
     # Without plugins, so also without the settings of the project, which name their options.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

@@ -80,7 +80,7 @@ def run(context: Context) -> Result:
     )
     result = Result(
         "elementwise",
-        "sum(sin(x) exp(-x²) + tanh(x)), 10^6 float32, value and gradient",
+        "value and gradient of sum(sin(x) exp(-x²) + tanh(x)), 10^6 float32",
         "s",
         figures,
     )

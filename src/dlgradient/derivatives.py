@@ -21,17 +21,11 @@ from dlgradient import tree
 from dlgradient.array import dlarray
 from dlgradient.calls import FUNCTIONS, open_node, unknown_keyword, wrap
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.gradient import (
-    between,
-    checked_traced,
-    differentiable,
-    evaluate,
-    like_variable,
-    reverse,
-)
+from dlgradient.gradient import checked_traced, differentiable, like_variable
 from dlgradient.project import project
 from dlgradient.rules import Rule
 from dlgradient.trace import Node, variable
+from dlgradient.walk import between, evaluate, reverse
 
 __all__ = ["dljvp"]
 

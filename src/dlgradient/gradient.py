@@ -1,32 +1,19 @@
-"""`dlgradient`: the reverse walk, and its three options.
+"""`dlgradient` and `dlvjp`: reverse-mode derivatives, their options and their errors.
 
-The walk goes from the value to differentiate down the sequence numbers of the nodes, visits only
-those that lie on a path to a variable, and hands each operand its cotangent by the rule of the
-operation. It is one walk: with ``enable_higher_derivatives`` the operands are traced dlarrays, so
-that what it computes can be differentiated again; otherwise they are raw arrays.
-
-Three things make the fast walk more than a loop over rules:
-
-* cotangents of indexing are added in place into one buffer, so a loop over scalar indices costs
-  O(n), not O(n²);
-* a cotangent that has *structural* zeros (it came through ``where``, indexing, ``clip``, ...) is
-  flagged, and an elementwise rule then leaves its zeros zero, even where the partial derivative is
-  not finite: no gradient is not zero times infinity. Work without masks pays nothing;
-* kept values are dropped as the walk passes, unless ``retain_data`` says otherwise. A later walk
-  that needs them computes them again from what the nodes remember.
+What they ask for is checked here, with errors that say what was found and the fix; the derivative
+is computed by the walk in `walk.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlgradient import tree
 from dlgradient.array import dlarray
-from dlgradient.calls import FUNCTIONS, OUT, kept_values, open_node, unknown_keyword, wrap
+from dlgradient.calls import FUNCTIONS, open_node, unknown_keyword, wrap
 from dlgradient.errors import (
     ComplexValueError,
     IntegerVariableError,
@@ -36,13 +23,11 @@ from dlgradient.errors import (
     OutsideDlfevalError,
     ShapeMismatchError,
 )
-from dlgradient.ops.index import clear, scatter_add
-from dlgradient.project import project
 from dlgradient.trace import Node, Trace, current_trace, variable
+from dlgradient.walk import reverse
 
 __all__ = ["dlgradient", "dlvjp"]
 
-_sequence = attrgetter("seq")
 _OPTIONS = ("retain_data", "enable_higher_derivatives", "allow_complex")
 
 
@@ -246,296 +231,6 @@ def like_variable(g: Any, x: Any) -> Any:
 def differentiable(g: Any, trace: Trace) -> Any:
     """Give a gradient that turned out constant a node, so that its derivative is zero, no error."""
     return g if g._node is not None else wrap(g._value, variable(g._value, trace), g._format)
-
-
-# -- the walk ------------------------------------------------------------------------------------
-
-
-def reverse(
-    root: Node, seed: Any, variables: Sequence[Node], *, retain: bool, traced: bool, real: bool
-) -> dict[Node, Any]:
-    """Return the cotangent of every variable that `root` depends on.
-
-    Parameters
-    ----------
-    root : Node
-    seed : raw value, or dlarray if `traced`
-        Cotangent of `root`.
-    variables : sequence of Node
-    retain : bool
-        Whether nodes keep their values after the walk has passed them.
-    traced : bool
-        Whether rules are applied to traced operands.
-    real : bool
-        Whether real operands have real cotangents.
-    """
-    order = between(root, variables)
-    walk = _Walk(order, traced=traced, real=real)
-    cotangents = walk.cotangents
-    cotangents[root] = seed
-    wanted = set(variables)
-    found: dict[Node, Any] = {}
-    with np.errstate(all="ignore"):
-        stale = [n for n in order if n.kept is None]
-        if stale:
-            evaluate(stale)
-        for node in reversed(order):
-            if walk.pending:
-                walk.gather(node)
-            g = cotangents.pop(node, None)
-            if g is None:
-                continue
-            if node in wanted:
-                found[node] = g
-            op = node.op
-            if op is None:
-                continue
-            if op.joint is not None:
-                walk.visit_joint(node, g)
-            elif not op.indexing or node in wanted or not walk.visit_indexing(node, g):
-                walk.visit(node, g)
-            if not retain and node.kept:
-                node.kept = None
-    return found
-
-
-def between(root: Node, variables: Iterable[Node]) -> list[Node]:
-    """Nodes on a path from a variable to `root`, by ascending number."""
-    on_path = set(variables)
-    lowest = min(map(_sequence, on_path))
-    if root.seq < lowest:
-        return []
-    seen = {root}
-    stack = [root]
-    # Whether every node that is reached depends on a variable: usual, and then no second look is
-    # needed.
-    all_depend = True
-    while stack:
-        node = stack.pop()
-        op = node.op
-        if (op is None or op.kind == "constant") and node not in on_path:
-            all_depend = False
-        for parent in node.parents:
-            if type(parent) is Node and parent not in seen:
-                if parent.seq >= lowest:
-                    seen.add(parent)
-                    stack.append(parent)
-                else:
-                    all_depend = False
-    ordered = sorted(seen, key=_sequence)
-    return ordered if all_depend else _dependent(ordered, on_path)
-
-
-def _dependent(ordered: list[Node], on_path: set[Node]) -> list[Node]:
-    """Those of the nodes that depend on one of `on_path`, and these."""
-    order = []
-    for node in ordered:
-        if node in on_path:
-            order.append(node)
-        elif node.op is not None and node.op.kind != "constant":
-            for parent in node.parents:
-                if type(parent) is Node and parent in on_path:
-                    on_path.add(node)
-                    order.append(node)
-                    break
-    return order
-
-
-class _Walk:
-    """State of one reverse walk."""
-
-    __slots__ = ("cotangents", "flagged", "needed", "owned", "pending", "real", "traced")
-
-    def __init__(self, order: list[Node], *, traced: bool, real: bool) -> None:
-        self.needed = set(order)
-        self.traced = traced
-        self.real = real
-        self.cotangents: dict[Node, Any] = {}
-        # Nodes whose cotangent is a buffer that only this walk holds.
-        self.owned: set[Node] = set()
-        # Nodes whose cotangent has structural zeros.
-        self.flagged: set[Node] = set()
-        # Traced cotangents of indexing, collected until their node is visited.
-        self.pending: dict[Node, list[tuple[Any, Any]]] = {}
-
-    def gather(self, node: Node) -> None:
-        """Add what indexing sent to `node` to its cotangent, by one operation."""
-        entries = self.pending.pop(node, None)
-        if entries is None:
-            return
-        keys = tuple([key for key, _ in entries])
-        values = [value for _, value in entries]
-        total = FUNCTIONS["scatter"](values, keys=keys, shape=node.shape)
-        before = self.cotangents.get(node)
-        self.cotangents[node] = total if before is None else before + total
-
-    def visit(self, node: Node, g: Any) -> None:
-        """Hand the cotangent of a node to its parents, by one rule for each."""
-        op = node.op
-        needed, traced, cotangents = self.needed, self.traced, self.cotangents
-        pointwise = op.kind == "elementwise"
-        holomorphic = pointwise and node.dtype.kind == "c"
-        flagged = node in self.flagged
-        for parent, rule in zip(node.parents, op.by_position, strict=True):
-            if type(parent) is not Node or parent not in needed or rule is None:
-                continue
-            pull = rule.pull_traced if traced else rule.pull
-            c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
-            if flagged:
-                self.flagged.add(parent)
-                if pointwise and rule.needs:
-                    c = _keep_zeros(c, g)
-            elif op.masks:
-                self.flagged.add(parent)
-            # The commonest case of `add`, without a call.
-            if parent in cotangents or c.shape != parent.shape or c.dtype is not parent.dtype:
-                self.add(node, parent, c)
-            else:
-                cotangents[parent] = c
-
-    def visit_joint(self, node: Node, g: Any) -> None:
-        """Hand the cotangent of a node to its parents, by one rule for all of them."""
-        rule = node.op.joint
-        pulled = rule.pull_traced(node, g) if self.traced else rule.pull(node, g)
-        flag = node.op.masks or node in self.flagged
-        for parent, c in zip(node.parents, pulled, strict=True):
-            if c is not None and type(parent) is Node and parent in self.needed:
-                if flag:
-                    self.flagged.add(parent)
-                self.add(node, parent, c)
-
-    def visit_indexing(self, node: Node, g: Any) -> bool:
-        """Cotangents of ``x[key]`` and of ``x[key] = v``, in place; False where that cannot be."""
-        parent = node.parents[0]
-        if node.op.indexing == "get":
-            self.flagged.add(parent)
-            if self.traced:
-                self.pending.setdefault(parent, []).append((node.params["key"], g))
-            else:
-                self._scatter(node, parent, g)
-            return True
-        if node not in self.owned or type(parent) is not Node or node.dtype is not parent.dtype:
-            return False
-        self.flagged.add(parent)
-        value = node.parents[1]
-        if type(value) is Node and value in self.needed:
-            c = node.op.by_position[1].pull(node, g)
-            self.add(node, value, np.array(c)[()])  # not a view: its elements are cleared next
-        if parent in self.needed:
-            clear(g, node.params["key"])
-            self.add(node, parent, g)
-            if self.cotangents[parent] is g:
-                self.owned.add(parent)
-        return True
-
-    def _scatter(self, node: Node, parent: Node, g: Any) -> None:
-        if g.dtype is not parent.dtype:
-            g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
-        before = self.cotangents.get(parent)
-        if before is None:
-            buffer = np.zeros(parent.shape, g.dtype)
-        elif parent in self.owned and before.dtype is g.dtype:
-            buffer = before
-        else:
-            buffer = np.array(before, dtype=np.result_type(before, g))
-        self.owned.add(parent)
-        self.cotangents[parent] = buffer
-        scatter_add(buffer, node.params["key"], g)
-
-    def add(self, node: Node, parent: Node, c: Any) -> None:
-        """Add `c`, which the rule of `node` made, to the cotangent of `parent`."""
-        if c.shape != parent.shape or c.dtype is not parent.dtype:
-            c = project(c, parent.shape, parent.dtype, real=self.real, name=node.op.name)
-        before = self.cotangents.get(parent)
-        if before is None:
-            self.cotangents[parent] = c
-        elif parent in self.owned and before.dtype is c.dtype:
-            before += c
-        else:
-            total = before + c
-            self.cotangents[parent] = total
-            if type(total) is np.ndarray:
-                self.owned.add(parent)
-
-
-def _conj(g: Any) -> Any:
-    return FUNCTIONS["conj"](g) if g.dtype.kind == "c" else g
-
-
-def _keep_zeros(c: Any, g: Any) -> Any:
-    """Return `c` with zeros where `g` has them: no gradient stays no gradient."""
-    if type(c) is dlarray or type(g) is dlarray:
-        # Also where the partial is finite: its own derivative may not be.
-        return FUNCTIONS["where"](FUNCTIONS["equal"](g, 0), 0, c)
-    if np.isfinite(np.add.reduce(c, axis=None)):
-        return c  # zero times finite is zero already
-    return np.where(g == 0, c.dtype.type(0), c)
-
-
-# -- values that were dropped --------------------------------------------------------------------
-
-
-def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, Any]:
-    """Give nodes whose values were dropped their values again, from what their ancestors hold.
-
-    Parameters
-    ----------
-    stale : iterable of Node
-        Nodes to fill.
-    wanted : iterable of Node
-        Nodes whose own values are returned.
-
-    Returns
-    -------
-    dict
-        The values of the nodes in `wanted`. Any other value is freed after its last use.
-    """
-    stale, wanted = set(stale), set(wanted)
-    seen, uses = _ancestors(stale, wanted)
-    values: dict[Node, Any] = {}
-    for node in sorted(seen, key=_sequence):
-        value = held_value(node)
-        if value is None or node in stale:
-            operands = [values[p] if type(p) is Node else p for p in node.parents]
-            if value is None:
-                value = apply_kernel(node.op, operands, node.params)
-            if node.kept is None:
-                node.kept = kept_values(node.parents, operands, value, node.op.needs)
-            for parent in node.parents:
-                if type(parent) is Node:
-                    uses[parent] -= 1
-                    if not uses[parent]:
-                        del values[parent]
-        if uses.get(node):
-            values[node] = value
-    return values
-
-
-def _ancestors(stale: set[Node], wanted: set[Node]) -> tuple[set[Node], dict[Node, int]]:
-    """Nodes whose values are needed, up to those that hold theirs, and how often each is."""
-    uses: dict[Node, int] = dict.fromkeys(wanted, 1)
-    seen = stale | wanted
-    stack = [n for n in seen if n in stale or held_value(n) is None]
-    while stack:
-        for parent in stack.pop().parents:
-            if type(parent) is not Node:
-                continue
-            uses[parent] = uses.get(parent, 0) + 1
-            if parent not in seen:
-                seen.add(parent)
-                if held_value(parent) is None:
-                    stack.append(parent)
-    return seen, uses
-
-
-def held_value(node: Node) -> Any:
-    """Value of a node if it holds it: a leaf always does."""
-    return node.kept[OUT] if node.kept else None
-
-
-def apply_kernel(op: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Run the kernel of an operation on raw operands."""
-    return op.kernel(operands, **params) if op.variadic else op.kernel(*operands, **params)
 
 
 # -- checks --------------------------------------------------------------------------------------

@@ -87,18 +87,20 @@ def merge(first: str, second: str) -> str:
     """Format of a result whose operands have the formats `first` and `second`.
 
     The order is that of `first`; a label that only `second` has goes right behind the label that
-    precedes it in `second`, or to the front if none does.
+    precedes it in `second`, or to the front if none does; a repeated one also behind its equals.
 
     Examples
     --------
-    >>> merge("CB", "CBT"), merge("CB", "SSCB"), merge("BC", "CB")
-    ('CBT', 'SSCB', 'BC')
+    >>> merge("CB", "CBT"), merge("CB", "SSCB"), merge("BC", "CB"), merge("CSSU", "USU")
+    ('CBT', 'SSCB', 'BC', 'CSSUU')
     """
     result = _numbered(first)
     before: tuple[str, int] | None = None
     for label in _numbered(second):
         if label not in result:
-            result.insert(0 if before is None else result.index(before) + 1, label)
+            equals = [i for i, (letter, _) in enumerate(result) if letter == label[0]]
+            after = [] if before is None else [result.index(before)]
+            result.insert(max([*after, *equals], default=-1) + 1, label)
         before = label
     return intern("".join(letter for letter, _ in result))
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import filled, formats, seeds
+from strategies import filled, formats, keys, seeds, shapes
 
 import dlgradient as dl
 from dlgradient.testing import check_derivatives
@@ -87,6 +87,35 @@ def test_permutation_carries_labels(drawn: Any, order: Any) -> None:
     y = dl.permute_dims(x, tuple(axes))
     assert dl.dims(y) == "".join(dl.dims(x)[i] for i in axes)
     np.testing.assert_array_equal(dl.extractdata(y), np.transpose(dl.extractdata(x), axes))
+
+
+@st.composite
+def keyed(draw: Any) -> tuple[Any, Any]:
+    shape = draw(shapes(min_dims=1, min_side=2))
+    return dl.dlarray(filled(shape, 0), "".join(draw(st.permutations("SCBT"))[: len(shape)])), draw(
+        keys(shape)
+    )
+
+
+@given(drawn=keyed())
+def test_indexing_carries_labels(drawn: Any) -> None:
+    """A dimension of the result has the label of the dimension whose coordinate changes along it."""
+    x, key = drawn
+    y = x[key]
+    fmt = dl.dims(y)
+    if not fmt:
+        parts = key if isinstance(key, tuple) else (key,)
+        arrays = [p for p in parts if isinstance(p, np.ndarray)]
+        assert y.ndim == 0 or len(arrays) > 1 or arrays[0].ndim != 1
+        return
+    assert len(fmt) == y.ndim
+    for label, coordinate in zip(dl.dims(x), np.indices(x.shape), strict=True):
+        picked = coordinate[key]
+        for axis in range(y.ndim):
+            if y.shape[axis] > 1 and y.size and np.any(np.diff(picked, axis=axis)):
+                assert fmt[axis] == label
+    made = sum(p is None for p in key) if isinstance(key, tuple) else key is None
+    assert fmt.count("U") == made
 
 
 @given(fmt=st.text("SCBTU", min_size=1, max_size=5))

@@ -50,14 +50,16 @@ class Bound:
     ) -> None:
         self.function = function
         self.params = params
-        self.leaves, paths, self.rebuild = tree.flatten(list(args), "args")
+        self.leaves, self.rebuild = tree.flatten(list(args))
         self.positions = [i for i, leaf in enumerate(self.leaves) if _is_variable(leaf)]
         self.values = [_raw(self.leaves[i]) for i in self.positions]
         self.formats = [
             self.leaves[i]._format if type(self.leaves[i]) is dlarray else None
             for i in self.positions
         ]
-        given = paths if names is None or len(names) != len(paths) else names
+        given = names
+        if given is None or len(given) != len(self.leaves):
+            given = tree.paths(list(args), "args")
         self.names = [given[i] for i in self.positions]
 
     def __call__(self, *variables: Any) -> Any:

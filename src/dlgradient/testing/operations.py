@@ -20,8 +20,8 @@ from dlgradient.array import dlarray, extractdata
 from dlgradient.errors import DlgradientError
 from dlgradient.rules import DERIVED, OPS
 from dlgradient.testing import labelled
-from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull
-from dlgradient.testing.oracles import CheckError, compare, random_direction
+from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull, push
+from dlgradient.testing.oracles import CheckError, compare, inner, random_direction
 from dlgradient.testing.samples import Case, error_cases, sample_cases
 from dlgradient.trace import Node, dlfeval
 
@@ -151,8 +151,16 @@ def check_paths(subject: Subject, case: Case, where: str) -> None:
     bound = subject.bind(case)
     raw = leaves_of(subject.call(*case.args, **case.params))
     same(where, "on dlarrays", leaves_of(bound(*bound.arrays())), "on raw arrays", raw)
-    traced = leaves_of(dlfeval(bound, *bound.arrays()))
-    same(where, "on traced dlarrays", traced, "on raw arrays", raw)
+    result = dlfeval(bound, *bound.arrays())
+    same(where, "on traced dlarrays", leaves_of(result), "on raw arrays", raw)
+    for y in tree.flatten(result)[0]:
+        if type(y) is dlarray and not y.ndim and isinstance(y._value, np.ndarray):
+            raise CheckError(f"{where}: a value without dimensions is an array, not a scalar")
+    leaves, rebuild = tree.flatten(list(case.args))
+    scalars = [x.item() if isinstance(x, np.inexact) else x for x in leaves]
+    if any(a is not b for a, b in zip(leaves, scalars, strict=True)):
+        found = leaves_of(subject.call(*rebuild(scalars), **case.params))
+        same(where, "on scalars of Python", found, "on raw arrays", raw)
 
 
 def check_value(subject: Subject, case: Case, where: str) -> None:
@@ -186,6 +194,39 @@ def check_derivatives_of(subject: Subject, case: Case, where: str) -> None:
         name=where,
         names=subject.bind(case).names,
     )
+
+
+def check_complex(subject: Subject, case: Case, where: str) -> None:
+    """Where a real result goes on into complex values, only its real part counts backwards."""
+    bound = subject.bind(case)
+
+    def turned(*xs: Any) -> Any:
+        return [y * (0.6 + 0.8j) for y in outputs(bound(*xs))]
+
+    check_derivatives(turned, *bound.values, order=1, name=where, names=bound.names)
+
+
+def check_adjoint(subject: Subject, case: Case, where: str) -> None:
+    """At a kink both modes use the same partial derivatives."""
+    bound = subject.bind(case)
+    rng = np.random.default_rng(3)
+    ts = [random_direction(rng, x.shape, x.dtype) for x in bound.values]
+    gs = cotangents(bound)
+
+    def run(*xs: Any) -> Any:
+        ys = outputs(bound(*xs))
+        pulled = pull(ys, gs, xs, retain_data=True)
+        return pulled, [push(ys, x, t) for x, t in zip(xs, ts, strict=True)]
+
+    pulled, pushed = dlfeval(run, *bound.arrays())
+    for name, t, c, p in zip(bound.names, ts, pulled, pushed, strict=True):
+        if not all(np.all(np.isfinite(a)) for a in [extractdata(c), *p]):
+            continue
+        found = inner(t, extractdata(c))
+        expected = sum([inner(a, g) for a, g in zip(p, gs, strict=True)])
+        scale = float(np.sum(np.abs(extractdata(c)))) + abs(expected)
+        label = f"{where}, argument {name}"
+        compare(label, "vjp", found, "jvp", expected, rtol=1e-9, scale=scale)
 
 
 def check_kink(subject: Subject, case: Case, where: str) -> None:
@@ -246,6 +287,10 @@ def check_dtype(subject: Subject, case: Case, where: str) -> None:
 def _check_gradient_dtypes(bound: Bound, values: list[Any], where: str) -> None:
     def run(*xs: Any) -> list[Any]:
         ys = outputs(bound(*xs))
+        for x in xs:
+            for y, p in zip(ys, push(ys, x, np.ones(x.shape, x.dtype)), strict=True):
+                if p.dtype != y.dtype:
+                    raise CheckError(f"{where}: the tangent is {p.dtype}, the result {y.dtype}")
         return pull(ys, [np.ones(y.shape, y.dtype) for y in ys], xs)
 
     for name, x, c in zip(bound.names, values, dlfeval(run, *bound.arrays(values)), strict=True):
@@ -446,8 +491,11 @@ def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., 
         return
     if case.gradient is not None:
         yield "kink", check_kink
-    if not case.kink:
+    if case.kink:
+        yield "adjoint", check_adjoint
+    else:
         yield "derivatives", check_derivatives_of
+        yield "complex", check_complex
     yield "traced", check_traced
     yield "again", check_again
     if op is not None:
