@@ -54,12 +54,21 @@ DECLARES = re.compile(
 # Further tests that a mutant must also survive, if it survived the checks; the examples in the
 # docstrings of its module come first.
 TESTS = {
-    "casting.py": ["tests/test_array_api.py"],
-    "create.py": ["tests/test_array_api.py"],
-    "index.py": ["tests/properties/test_indexing.py", "tests/engine"],
+    "casting.py": ["tests/test_array_api.py", "tests/test_numpy.py"],
+    "create.py": ["tests/test_array_api.py", "tests/rules/test_labels.py"],
+    "cumulative.py": ["tests/rules/test_labels.py"],
+    "index.py": ["tests/rules/test_labels.py", "tests/properties/test_indexing.py", "tests/engine"],
+    "join.py": ["tests/rules/test_labels.py"],
+    "linalg.py": ["tests/rules/test_labels.py"],
     "project.py": ["tests/properties/test_broadcasting.py", "tests/engine"],
-    "rules.py": ["tests/rules/test_lint.py", "tests/engine"],
+    "ranges.py": ["tests/test_array_api.py"],
+    "reduce.py": ["tests/rules/test_labels.py"],
+    "rules.py": ["tests/rules/test_lint.py", "tests/rules/test_labels.py", "tests/engine"],
+    "shape.py": ["tests/rules/test_labels.py"],
+    "take.py": ["tests/rules/test_labels.py"],
 }
+# Modules whose helpers are used by the operations of others.
+USERS = {"casting.py": ["reduce.py", "moments.py", "cumulative.py"]}
 TIMEOUT = 60.0
 MEMORY = 4 << 30
 # Checks that find most mutants come first.
@@ -94,7 +103,8 @@ COMPARE = {
 DROPPED = {"conj", "_conj", "real", "negative", "abs", "sign", "matrix_transpose"}
 # Calls whose arguments are not exchanged: they commute, or an exchange is no mistake of a rule.
 UNSWAPPED = {"isinstance", "getattr", "equal", "not_equal", "hypot", "add", "multiply"}
-UNSWAPPED |= {"logical_and", "logical_or", "maximum", "minimum", "result_type"}
+UNSWAPPED |= {"logical_and", "logical_or", "logaddexp", "maximum", "minimum", "max", "min"}
+UNSWAPPED |= {"result_type", "broadcast_shapes"}
 # Arguments of declarers that are not rules, and keywords without an effect on results.
 SKIPPED_KEYWORDS = {"samples", "errors", "numpy", "reference", "strict", "stacklevel"}
 # What only makes messages better is not mutated.
@@ -311,10 +321,10 @@ def checks_of(path: Path, scope: str) -> Iterator[Any]:
     from dlgradient.rules import DERIVED, OPS
     from dlgradient.testing import operation_checks
 
-    module = module_name(path)
+    modules = [module_name(p) for p in (path, *[path.parent / n for n in USERS.get(path.name, [])])]
     public = {name: op.call for name, op in OPS.items()}
     public |= {name: derived.function for name, derived in DERIVED.items()}
-    names = [name for name, f in public.items() if f.__module__ == module] or list(public)
+    names = [name for name, f in public.items() if f.__module__ in modules] or list(public)
     names.sort(key=lambda name: name != scope)
     later = []
     for name in names:

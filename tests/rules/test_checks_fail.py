@@ -230,6 +230,28 @@ WRONG = {
         two(lambda x, y: x * y),
         "gradient with unkept values poisoned gives nan",
     ),
+    "complex cotangent of a real result": Wrong(
+        "complex",
+        lambda: general(x=lambda g, x: g * dl.sign(x), samples=complex_),
+        kernel(np.abs),
+        "order 1, argument x",
+    ),
+    "modes that disagree at a kink": Wrong(
+        "adjoint",
+        lambda: general(
+            x=lambda g, x: g * dl.sign(x),
+            jvp={"x": lambda t: t},
+            samples=lambda _: [case(np.zeros(2), kink=True)],
+        ),
+        kernel(np.abs),
+        "vjp gives .*, jvp",
+    ),
+    "array without dimensions": Wrong(
+        "paths",
+        lambda: linear(x=lambda g: g, samples=lambda m: [case(m.real())]),
+        kernel(np.asarray),
+        "an array, not a scalar",
+    ),
     "shape of the cotangent": Wrong(
         "derivatives",
         lambda: linear(x=lambda g: g, samples=lambda m: [case(m.real(2, 3))]),
