@@ -52,6 +52,7 @@ class _NotInstalled:
 
 
 dlarray: Any = _NotInstalled
+_pick: Any = None
 Node: Any = _NotInstalled
 
 _new = object.__new__
@@ -320,18 +321,19 @@ def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
             raise
         except (ValueError, TypeError, IndexError) as error:
             raise explained(op, values, params, error) from error
-        fmt = None
+        fmt: Any = None
         if formats:
             fmt = op.result_format(
                 [a._format if type(a) is dlarray else None for a in operands],
                 [np.shape(v) for v in values],
                 params,
             )
-            if fmt is not None and len(fmt) != out.ndim:
+            if type(fmt) is str and len(fmt) != out.ndim:
                 raise _format_lost(op, fmt, out.shape)
-        if trace is None:
-            return wrap(out, None, fmt)
-        return wrap(out, record(op, tuple(parents), values, out, params, trace, needs_for), fmt)
+        node = None
+        if trace is not None:
+            node = record(op, tuple(parents), values, out, params, trace, needs_for)
+        return _several(op, out, node, fmt) if op.outputs else wrap(out, node, fmt)
 
     return call
 
@@ -376,9 +378,41 @@ def record(
     node.params = params
     node.seq = tick()
     node.trace = trace
-    node.shape = out.shape
-    node.dtype = out.dtype
+    node.shape = () if op.outputs else out.shape
+    node.dtype = None if op.outputs else out.dtype
     return node
+
+
+def _several(op: Any, outs: Sequence[Any], node: Any, formats: Any) -> tuple[Any, ...]:
+    """Wrap the results of an operation that has several, each with a node of its own."""
+    if formats is None:
+        formats = (None,) * len(outs)
+    results = []
+    for i, (out, fmt) in enumerate(zip(outs, formats, strict=True)):
+        if fmt is not None and len(fmt) != out.ndim:
+            raise _format_lost(op, fmt, out.shape)
+        results.append(wrap(out, None if node is None else picked(node, i, out), fmt))
+    return tuple(results)
+
+
+def picked(node: Any, index: int, value: Any) -> Any:
+    """Return the node of one result of an operation that has several."""
+    one = _new(Node)
+    one.op = _pick
+    one.parents = (node,)
+    one.kept = _NOTHING
+    one.params = {"index": index}
+    one.seq = tick()
+    one.trace = node.trace
+    one.shape = value.shape
+    one.dtype = value.dtype
+    return one
+
+
+def install_pick(op: Any) -> None:
+    """Tell the call paths which operation stands for one result of several."""
+    global _pick  # noqa: PLW0603 - set once, when the rules are imported
+    _pick = op
 
 
 def kept_values(

@@ -158,6 +158,10 @@ def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, tra
     if all(t is None for t in given):
         return None
     op = node.op
+    if op.indexing == "pick":
+        return tangents[node.parents[0]][node.params["index"]]
+    if op.outputs:
+        return _push_several(node, given, values, traced=traced)
     if op.kind == "elementwise":
         parts = [
             _apply(rule, node, t, traced=traced)
@@ -243,7 +247,7 @@ def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
 def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]:
     """Jvp without a rule: the vjp is linear in its cotangent; its adjoint is the jvp."""
     op = node.op
-    cotangent = variable(np.zeros(node.shape, node.dtype)[()], node.trace)
+    cotangent = _zero_variable(node.shape, node.dtype, node.trace)
     g = wrap(cotangent.kept[0], cotangent)  # type: ignore[index]
     if op.joint is not None:
         pulled = op.joint.pull_traced(node, g)
@@ -252,12 +256,43 @@ def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]
             rule.pull_traced(node, g) if rule is not None and t is not None else None
             for rule, t in zip(op.by_position, given, strict=True)
         ]
-    parts = []
+    back = _adjoint(node, pulled, given, [cotangent], traced=traced)[0]
+    return [] if back is None else [back]
+
+
+def _push_several(
+    node: Node, given: Sequence[Any], values: dict[Node, Any], *, traced: bool
+) -> list[Any]:
+    """Tangents of the results of an operation that has several, by pulling its vjp back."""
+    full = _with_all_values(node, values)
+    outs = full.kept[-1]  # type: ignore[index]
+    cotangents = [_zero_variable(out.shape, out.dtype, node.trace) for out in outs]
+    gs = [wrap(c.kept[0], c) for c in cotangents]  # type: ignore[index]
+    pulled = node.op.joint.pull_traced(full, gs)
+    return _adjoint(node, pulled, given, cotangents, traced=traced)
+
+
+def _zero_variable(shape: tuple[int, ...], dtype: Any, trace: Any) -> Node:
+    return variable(np.zeros(shape, dtype) if shape else dtype.type(0), trace)
+
+
+def _adjoint(
+    node: Node,
+    pulled: Sequence[Any],
+    given: Sequence[Any],
+    cotangents: Sequence[Node],
+    *,
+    traced: bool,
+) -> list[Any]:
+    """For each cotangent variable Σ (∂ pulled / ∂ cotangent)* tangent; None where it is zero."""
+    totals: list[Any] = [None] * len(cotangents)
     for parent, c, t in zip(node.parents, pulled, given, strict=True):
         if t is None or type(c) is not dlarray or c._node is None:
             continue
-        projected = project(c, parent.shape, parent.dtype, real=True, name=op.name)
-        back = reverse(projected._node, t, [cotangent], retain=True, traced=traced, real=True)
-        if cotangent in back:
-            parts.append(back[cotangent])
-    return parts
+        projected = project(c, parent.shape, parent.dtype, real=True, name=node.op.name)
+        back = reverse(projected._node, t, cotangents, retain=True, traced=traced, real=True)
+        for i, cotangent in enumerate(cotangents):
+            part = back.get(cotangent)
+            if part is not None:
+                totals[i] = part if totals[i] is None else totals[i] + part
+    return totals

@@ -167,8 +167,10 @@ def _derivatives(
         seed = wrap(seed, None)
     leaves: Sequence[Any] = xs
     rebuild = None
-    if any(type(x) is not dlarray for x in xs):
-        leaves, rebuild = _flat(xs)
+    for x in xs:
+        if type(x) is not dlarray:
+            leaves, rebuild = _flat(xs)
+            break
     nodes = variables(name, xs, leaves)
     if not allow_complex:
         _check_real(name, xs, leaves)
@@ -203,8 +205,8 @@ def _flat(xs: Sequence[Any]) -> tuple[list[Any], Callable[[list[Any]], list[Any]
 
 def variables(function: str, xs: Sequence[Any], leaves: Sequence[Any]) -> list[Node]:
     """Return the nodes of all variables; an error names the path of the one that has none."""
-    nodes = [open_node(x) if type(x) is dlarray else None for x in leaves]
-    if None in nodes or current_trace() is None:
+    nodes: list[Any] = [open_node(x) if type(x) is dlarray else None for x in leaves]
+    if None in nodes:
         for path, x in zip(_paths(xs), leaves, strict=True):
             checked_traced(function, path, x)
     return nodes

@@ -140,6 +140,11 @@ def _getter(op: Op, kind: str, index: Any) -> Callable[[Any], Any]:
 def _traced_getter(op: Op, kind: str, index: Any) -> Callable[[Any], Any]:
     if kind != "value":
         return _getter(op, kind, index)
+    if index == OUT and op.outputs:
+        return lambda node: [
+            calls.wrap(value, calls.picked(node, i, value))
+            for i, value in enumerate(node.kept[OUT])
+        ]
     if index == OUT:
         return lambda node: calls.wrap(node.kept[OUT], node)
     if op.variadic:
@@ -197,8 +202,11 @@ class Op:
         Operand name -> `Rule` for the tangent it contributes (`general` only).
     masks : bool
         Whether cotangents get structural zeros here (where, indexing, clip, ...).
-    indexing : {"get", "set"} or None
-        Operations whose cotangents the reverse walk adds in place.
+    indexing : {"get", "set", "pick"} or None
+        Operations whose cotangents the reverse walk treats in a way of its own.
+    outputs : int
+        Number of results if the kernel returns a tuple of them, else 0. The rules of such an
+        operation are joint, and get a sequence of cotangents, None for a result that was not used.
     """
 
     __slots__ = (
@@ -216,6 +224,7 @@ class Op:
         "name",
         "numpy",
         "operands",
+        "outputs",
         "params",
         "pointwise",
         "positional",
@@ -237,6 +246,7 @@ class Op:
         pointwise: bool = False,
         masks: bool = False,
         indexing: str | None = None,
+        outputs: int = 0,
         samples: Callable[..., Any] | None = None,
         errors: Callable[..., Any] | None = None,
         numpy: Any = None,
@@ -250,6 +260,7 @@ class Op:
         self.pointwise = pointwise
         self.masks = masks
         self.indexing = indexing
+        self.outputs = outputs
         self.samples = samples
         self.errors = errors
         self.numpy = numpy
@@ -272,7 +283,7 @@ class Op:
         self.joint: Rule | None = None
         self.jvps: dict[str, Rule] = {}
         # Rule for each operand by position; None where there is no derivative.
-        self.by_position: tuple[Rule | None, ...] = ()
+        self.by_position: tuple[Rule | None, ...] = (None,) * len(self.operands)
 
     def needs(self, traced: tuple[bool, ...]) -> frozenset[int]:
         """Positions to keep when the operands marked in `traced` are traced."""
@@ -369,12 +380,22 @@ def _lint(op: Op, function: Callable[..., Any]) -> None:
             raise RuleError(f"operation {op.name}: constant operations have no rule")
     elif not op.rules and op.joint is None:
         raise RuleError(f"operation {op.name}: {op.kind} needs a rule for an operand")
+    if op.outputs and (op.kind != "general" or op.joint is None):
+        raise RuleError(f"operation {op.name}: several results need general(vjp=...)")
     if op.family not in FAMILIES:
         raise RuleError(f"operation {op.name}: unknown label family {op.family!r}")
     if op.samples is None:
         raise RuleError(f"operation {op.name}: no samples, so nothing would test it")
     if not function.__doc__:
         raise RuleError(f"operation {op.name}: no docstring")
+
+
+def _pick(x: Any, /, *, index: int) -> Any:
+    """One result of an operation with several."""
+    return x[index]
+
+
+calls.install_pick(Op("linear", _pick, indexing="pick"))
 
 
 Declarer = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -400,6 +421,7 @@ _OPTIONS = (
     "family",
     "masks",
     "indexing",
+    "outputs",
     "samples",
     "errors",
     "numpy",

@@ -33,9 +33,10 @@ from dlgradient.trace import Node
 __all__ = ["between", "evaluate", "reverse"]
 
 _sequence = attrgetter("seq")
+_FLOAT64 = np.dtype(np.float64)
 
 
-def reverse(
+def reverse(  # noqa: C901, PLR0912 - one loop, see below
     root: Node, seed: Any, variables: Sequence[Node], *, retain: bool, traced: bool, real: bool
 ) -> dict[Node, Any]:
     """Return the cotangent of every variable that `root` depends on.
@@ -55,7 +56,7 @@ def reverse(
     """
     order = between(root, variables)
     walk = _Walk(order, traced=traced, real=real)
-    cotangents = walk.cotangents
+    needed, cotangents, flagged = walk.needed, walk.cotangents, walk.flagged
     cotangents[root] = seed
     wanted = set(variables)
     found: dict[Node, Any] = {}
@@ -76,8 +77,29 @@ def reverse(
                 continue
             if op.joint is not None:
                 walk.visit_joint(node, g)
-            elif not op.indexing or node in wanted or not walk.visit_indexing(node, g):
-                walk.visit(node, g)
+            elif not op.indexing or not walk.visit_indexing(node, g, shared=node in wanted):
+                # The body of this loop is the cost of a small gradient: no call but the rule's.
+                pointwise = op.pointwise
+                holomorphic = pointwise and node.dtype.kind == "c" and op.kind == "elementwise"
+                masked = node in flagged
+                for parent, rule in zip(node.parents, op.by_position, strict=True):
+                    if type(parent) is not Node or parent not in needed or rule is None:
+                        continue
+                    pull = rule.pull_traced if traced else rule.pull
+                    c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
+                    if masked:
+                        flagged.add(parent)
+                        if pointwise and rule.needs:
+                            c = _keep_zeros(c, g)
+                    elif op.masks:
+                        flagged.add(parent)
+                    if parent in cotangents or not (
+                        (type(c) is np.float64 and parent.dtype is _FLOAT64 and not parent.shape)
+                        or (c.shape == parent.shape and c.dtype is parent.dtype)
+                    ):
+                        walk.add(node, parent, c)
+                    else:
+                        cotangents[parent] = c
             if not retain and node.kept:
                 node.kept = None
     return found
@@ -153,30 +175,6 @@ class _Walk:
         before = self.cotangents.get(node)
         self.cotangents[node] = total if before is None else before + total
 
-    def visit(self, node: Node, g: Any) -> None:
-        """Hand the cotangent of a node to its parents, by one rule for each."""
-        op = node.op
-        needed, traced, cotangents = self.needed, self.traced, self.cotangents
-        pointwise = op.kind == "elementwise"
-        holomorphic = pointwise and node.dtype.kind == "c"
-        flagged = node in self.flagged
-        for parent, rule in zip(node.parents, op.by_position, strict=True):
-            if type(parent) is not Node or parent not in needed or rule is None:
-                continue
-            pull = rule.pull_traced if traced else rule.pull
-            c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
-            if flagged:
-                self.flagged.add(parent)
-                if pointwise and rule.needs:
-                    c = _keep_zeros(c, g)
-            elif op.masks:
-                self.flagged.add(parent)
-            # The commonest case of `add`, without a call.
-            if parent in cotangents or c.shape != parent.shape or c.dtype is not parent.dtype:
-                self.add(node, parent, c)
-            else:
-                cotangents[parent] = c
-
     def visit_joint(self, node: Node, g: Any) -> None:
         """Hand the cotangent of a node to its parents, by one rule for all of them."""
         rule = node.op.joint
@@ -188,9 +186,16 @@ class _Walk:
                     self.flagged.add(parent)
                 self.add(node, parent, c)
 
-    def visit_indexing(self, node: Node, g: Any) -> bool:
+    def visit_indexing(self, node: Node, g: Any, *, shared: bool) -> bool:
         """Cotangents of ``x[key]`` and of ``x[key] = v``, in place; False where that cannot be."""
         parent = node.parents[0]
+        if node.op.indexing == "pick":
+            entries = self.cotangents.setdefault(parent, [None] * parent.op.outputs)
+            i = node.params["index"]
+            entries[i] = g if entries[i] is None else entries[i] + g
+            if node in self.flagged:
+                self.flagged.add(parent)
+            return True
         if node.op.indexing == "get":
             self.flagged.add(parent)
             if self.traced:
@@ -198,7 +203,9 @@ class _Walk:
             else:
                 self._scatter(node, parent, g)
             return True
-        if node not in self.owned or type(parent) is not Node or node.dtype is not parent.dtype:
+        if shared or node not in self.owned:
+            return False
+        if type(parent) is not Node or node.dtype is not parent.dtype:
             return False
         self.flagged.add(parent)
         value = node.parents[1]

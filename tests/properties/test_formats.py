@@ -99,7 +99,7 @@ def keyed(draw: Any) -> tuple[Any, Any]:
 
 @given(drawn=keyed())
 def test_indexing_carries_labels(drawn: Any) -> None:
-    """A dimension of the result has the label of the dimension whose coordinate changes along it."""
+    """A dimension of the result has the label of the one whose coordinate changes along it."""
     x, key = drawn
     y = x[key]
     fmt = dl.dims(y)

@@ -1,0 +1,57 @@
+"""What the deep-learning functions share: the data format of their first operand.
+
+A function here names dimensions by label. It takes a formatted dlarray, whose result is formatted,
+or an unformatted array with ``data_format=``, whose result is unformatted with the same order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.errors import FormatClashError, FormatError
+from dlgradient.labels import checked_format
+
+__all__ = ["axes_of", "finished", "formatted"]
+
+
+def formatted(function: str, x: Any, data_format: str | None) -> tuple[Any, bool]:
+    """Return `x` as a dlarray with a format, and whether the result is to be stripped of its own.
+
+    Raises
+    ------
+    FormatError
+        If `x` has no format and `data_format` is not given, or does not fit.
+    FormatClashError
+        If both say different things.
+    """
+    if type(x) is not calls.dlarray:
+        x = calls.wrap(as_value(x, f"{function}: x"), None)
+    if x._format is not None:
+        if data_format is not None and data_format.upper() != x._format:
+            raise FormatClashError(
+                f"{function}: x has the format {x._format!r}, data_format says {data_format!r}; "
+                "leave data_format away, or take the labels off with stripdims"
+            )
+        return x, False
+    if data_format is None:
+        raise FormatError(
+            f"{function}: x of shape {x.shape} {x.dtype} has no data format; make it "
+            "dlarray(x, fmt), or give data_format=, with one of 'S', 'C', 'B', 'T', 'U' for each "
+            "dimension"
+        )
+    fmt = checked_format(data_format, x.shape, function)
+    return calls.wrap(x._value, x._node, fmt), True
+
+
+def finished(y: Any, strip: bool) -> Any:
+    """Return a result, without its format if the operand had none."""
+    return calls.wrap(y._value, y._node) if strip else y
+
+
+def axes_of(x: Any, labels: str) -> tuple[int, ...]:
+    """Positions of the dimensions of a formatted dlarray that carry one of `labels`."""
+    return tuple(int(i) for i in np.flatnonzero([c in labels for c in x._format]))
