@@ -222,15 +222,14 @@ class _Walk:
     def _scatter(self, node: Node, parent: Node, g: Any) -> None:
         if g.dtype is not parent.dtype:
             g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
-        before = self.cotangents.get(parent)
-        if before is None:
-            buffer = np.zeros(parent.shape, g.dtype)
-        elif parent in self.owned and before.dtype is g.dtype:
-            buffer = before
-        else:
-            buffer = np.array(before, dtype=np.result_type(before, g))
-        self.owned.add(parent)
-        self.cotangents[parent] = buffer
+        buffer = self.cotangents.get(parent)
+        if buffer is None or parent not in self.owned or buffer.dtype is not g.dtype:
+            if buffer is None:
+                buffer = np.zeros(parent.shape, g.dtype)
+            else:
+                buffer = np.array(buffer, dtype=np.result_type(buffer, g))
+            self.owned.add(parent)
+            self.cotangents[parent] = buffer
         scatter_add(buffer, node.params["key"], g)
 
     def add(self, node: Node, parent: Node, c: Any) -> None:

@@ -72,6 +72,8 @@ EXPECTED: list[tuple[str, Callable[[], Any], str]] = [
     ("sum, everything", lambda: dl.sum(SCB), ""),
     ("full_like", lambda: dl.full_like(CB, dl.dlarray(2.0)), "CB"),
     ("zeros_like", lambda: dl.zeros_like(CB), "CB"),
+    ("full_like, another dtype", lambda: dl.full_like(CB, 2, dtype="float32"), "CB"),
+    ("vecdot, by label", lambda: dl.vecdot(CB, array("TCB", 2, 3, 4)), "TC"),
     ("where", lambda: dl.where(np.ones((3, 4), bool), CB, 0), "CB"),
     ("x[0]", lambda: SCB[0], "CB"),
     ("x[..., 0]", lambda: SCB[..., 0], "SC"),
@@ -119,8 +121,10 @@ def test_merged_format(first: str, second: str, expected: str) -> None:
         lambda: dl.concat([array("CB", 3, 3), array("BC", 3, 3)]),
         lambda: dl.stack([array("CB", 3, 3), array("BC", 3, 3)]),
         lambda: dl.matmul(CB, dl.permute_dims(CB, (1, 0))),
+        lambda: dl.outer(T, np.ones(2)),
+        lambda: dl.outer(np.ones(2), T),
     ],
-    ids=["concat", "stack", "matmul"],
+    ids=["concat", "stack", "matmul", "outer", "outer, second"],
 )
 def test_formats_that_clash(call: Callable[[], Any]) -> None:
     with pytest.raises(FormatClashError):

@@ -131,6 +131,7 @@ def cumsum(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
         case(m.real(4), axis=0, by=1),
         case(m.complex(2, 3), axis=1, by=-2),
         case(m.real(2, 3), axis=0, by=5),
+        case(m.real(3), axis=0, by=-5),
         case(m.real(0), axis=0, by=1),
     ],
 )
@@ -180,6 +181,7 @@ def _recurrence_tangent_b(t: Any, a: Any, axis: int, reverse: bool) -> Any:
         case(m.complex(3), m.complex(3), axis=0, reverse=True),
         case(m.complex(3, 20), m.real(3, 20), axis=0, reverse=False),
         case(m.real(1), m.real(1), axis=0, reverse=False),
+        case(m.real(2, 3, 2), m.real(2, 3, 2), axis=2, reverse=False),
         case(m.real(0, 2), m.real(0, 2), axis=0, reverse=False),
     ],
     errors=lambda m: [

@@ -74,11 +74,10 @@ def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
 
 def scatter_add(buffer: np.ndarray[Any, Any], key: Any, g: Any) -> None:
     """Add `g` into ``buffer[key]`` in place; an element that `key` names twice gets both."""
-    for part in _parts(key):
-        if _is_advanced(part) and part.dtype != bool:
-            np.add.at(buffer, key, g)
-            return
-    buffer[key] += g
+    if type(key) is not int and any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
+        np.add.at(buffer, key, g)
+    else:
+        buffer[key] += g
 
 
 def clear(buffer: np.ndarray[Any, Any], key: Any) -> np.ndarray[Any, Any]:

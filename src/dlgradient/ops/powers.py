@@ -45,6 +45,7 @@ def _powers(m: Any) -> list[Any]:
         case(m.complex(3), m.complex(3)),
         case(m.complex(2), 3),
         case(m.complex(2), 0.5 - 1j),
+        case(m.positive(3), np.array([0.0, 1.0, 2.0])),
         case(m.real(4), m.complex(4)),
         case(zero, np.array([0.0, 1.0, 1.5, 2.0]), kink=True, gradient=([0, 1.0, 0, 0], zero)),
         case(np.zeros(1), 0.5, kink=True, gradient=([np.inf], None)),
