@@ -38,6 +38,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -459,9 +460,9 @@ class Score:
     survived: list[Mutant]
     total: int = 0
 
-    def row(self, explained: dict[str, str]) -> str:
+    def row(self, reasons: dict[str, str]) -> str:
         """One line of the table."""
-        open_ = sum(m.key not in explained for m in self.survived)
+        open_ = sum(m.key not in reasons for m in self.survived)
         killed = self.total - len(self.survived)
         equivalent = len(self.survived) - open_
         relevant = max(self.total - equivalent, 1)
@@ -486,11 +487,11 @@ in `tools/mutation_explained.toml`.
 """
 
 
-def report(scores: list[Score], explained: dict[str, str]) -> str:
+def report(scores: list[Score], reasons: dict[str, str]) -> str:
     """Write the page."""
-    lines = [score.row(explained) for score in scores]
+    lines = [score.row(reasons) for score in scores]
     everything = Score("all", [m for s in scores for m in s.survived], sum(s.total for s in scores))
-    lines.append(everything.row(explained).replace("`", "**"))
+    lines.append(everything.row(reasons).replace("`", "**"))
     for score in scores:
         if not score.survived:
             continue
@@ -503,7 +504,7 @@ def report(scores: list[Score], explained: dict[str, str]) -> str:
         ]
         for m in score.survived:
             text = m.text.replace("|", "\\|").replace(" -> ", "` → `", 1)
-            lines.append(f"| {m.scope} | `{text}` | {explained.get(m.key, '**not explained**')} |")
+            lines.append(f"| {m.scope} | `{text}` | {reasons.get(m.key, '**not explained**')} |")
     return INTRODUCTION + "\n".join(lines) + "\n"
 
 
@@ -590,6 +591,13 @@ def main() -> int:
             return 1
         excluded[path] = failed
 
+    scores = run(finders, excluded, options.workers)
+    return conclude(scores, whole=not options.files)
+
+
+def run(finders: dict[Path, Finder], excluded: dict[Path, list[str]], workers: int) -> list[Score]:
+    """Run all mutants, and return what survived."""
+
     def job(path: Path, finder: Finder, mutant: Mutant) -> Callable[[], Any]:
         def work() -> Any:
             mutant.apply()  # on this process's copy of the tree
@@ -600,10 +608,12 @@ def main() -> int:
     jobs = [((p, m), job(p, f, m)) for p, f in finders.items() for m in f.mutants]
     progress = Progress(len(jobs))
     survived: dict[Path, list[Mutant]] = {path: [] for path in paths}
-    for (path, mutant), result in run_all(jobs, options.workers, TIMEOUT):
+    for (path, mutant), result in run_all(jobs, workers, TIMEOUT):
         lives = result is not None and result[0] == "survived"
         if lives:
             survived[path].append(mutant)
+            if mutant.key not in explained():
+                print(f"survived: {mutant.file}:{mutant.line}: {mutant.key}", flush=True)
         progress.step(path.name, survived=lives)
     progress.stop()
     scores = []
@@ -611,26 +621,31 @@ def main() -> int:
         order = {id(m): i for i, m in enumerate(finder.mutants)}
         alive = sorted(survived[path], key=lambda m: order[id(m)])
         scores.append(Score(path.name, alive, len(finder.mutants)))
-    return conclude(scores, whole=not options.files)
+    return scores
+
+
+@cache
+def explained() -> dict[str, str]:
+    """Why mutants survive that are no gaps."""
+    if not EXPLAINED.exists():
+        return {}
+    found: dict[str, str] = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["explained"]
+    return found
 
 
 def conclude(scores: list[Score], *, whole: bool) -> int:
     """Print what is not explained, and write the page after a run over all files."""
-    explained: dict[str, str] = {}
-    if EXPLAINED.exists():
-        explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["explained"]
+    reasons = explained()
     for score in scores:
-        print(score.row(explained))
+        print(score.row(reasons))
     alive = [m for score in scores for m in score.survived]
-    unexplained = [m for m in alive if m.key not in explained]
-    for m in unexplained:
-        print(f"survived: {m.file}:{m.line}: {m.key}")
+    unexplained = [m for m in alive if m.key not in reasons]
     files = {score.file for score in scores}
-    stale = [k for k in explained if k.split(":")[0] in files and k not in {m.key for m in alive}]
+    stale = [k for k in reasons if k.split(":")[0] in files and k not in {m.key for m in alive}]
     for key in stale:
         print(f"explained, but it does not survive or exist any more: {key}")
     if whole:
-        REPORT.write_text(report(scores, explained), encoding="utf-8")
+        REPORT.write_text(report(scores, reasons), encoding="utf-8")
         print(f"written: {REPORT.relative_to(ROOT)}")
     return 1 if unexplained or stale else 0
 

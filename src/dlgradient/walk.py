@@ -252,11 +252,17 @@ def _conj(g: Any) -> Any:
     return FUNCTIONS["conj"](g) if g.dtype.kind == "c" else g
 
 
+def _raw(x: Any) -> Any:
+    return x._value if type(x) is dlarray else x
+
+
 def _keep_zeros(c: Any, g: Any) -> Any:
     """Return `c` with zeros where `g` has them: no gradient stays no gradient."""
     if type(c) is dlarray or type(g) is dlarray:
-        # Also where the partial is finite: its own derivative may not be.
-        return FUNCTIONS["where"](FUNCTIONS["equal"](g, 0), 0, c)
+        # Only what is not finite: a cotangent that is zero by its value, as at a minimum, has a
+        # derivative of its own.
+        gone = (_raw(g) == 0) & ~np.isfinite(_raw(c))
+        return FUNCTIONS["where"](gone, 0, c) if np.any(gone) else c
     if np.isfinite(np.add.reduce(c, axis=None)):
         return c  # zero times finite is zero already
     return np.where(g == 0, c.dtype.type(0), c)

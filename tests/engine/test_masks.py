@@ -79,3 +79,21 @@ def test_mean_squared_error_that_ignores_missing_targets():
         return (error**2).sum()
 
     assert gradient_of(loss, X).tolist() == [-4.0, 0.0, 2.0]
+
+
+def test_a_cotangent_that_is_zero_by_its_value_has_a_derivative():
+    """At a minimum the gradient vanishes, and the second derivative does not."""
+
+    def fun(x):
+        return (dl.where(x > -2.0, dl.exp(x), 0.0) - 1.0) ** 2
+
+    np.testing.assert_allclose(second(fun, np.zeros(2)), [2.0, 2.0])
+
+    def rosenbrock_of_logarithms(u):
+        x = dl.exp(u)
+        y = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+        g = dl.dlgradient(y, u, enable_higher_derivatives=True)
+        return dl.dlgradient(g[0], u)
+
+    hessian_row = dl.dlfeval(rosenbrock_of_logarithms, dl.dlarray([0.0, 0.0]))
+    np.testing.assert_allclose(hessian_row.tolist(), [802.0, -400.0])
