@@ -82,6 +82,8 @@ def main() -> int:
     for key, value in facts.items():
         console.print(f"[bold]{key}[/]  {value}", highlight=False)
     load = machine.load()
+    if load > 0.7:
+        console.print("[red]The machine is busy: work on two threads will not be judged fairly.[/]")
     results, failures = measure(chosen, quick=given.quick, console=console)
     facts["Load"] = f"{load:.1f} before, {machine.load():.1f} after (averages over one minute)"
     report.show(console, results, failures)
