@@ -1,4 +1,4 @@
-"""Large elementwise kernels on all cores.
+"""Large kernels on all cores.
 
 NumPy runs a ufunc on one core, and releases the interpreter lock while it does. A transcendental
 function of a large array is bound by arithmetic, not by memory, so the array is cut into one block
@@ -7,20 +7,26 @@ smaller arrays, and whatever is not contiguous, take the plain path.
 
 The number of threads is that of the cores this process may use, or ``OMP_NUM_THREADS`` if it is
 set, as for the linear algebra underneath NumPy.
+
+A kernel that works item by item (an image, a sequence) cuts its items into one block for each core
+with `in_blocks`. The matrix products inside then run on one thread each, under `one_blas_thread`:
+many small products lose more to the threads of the linear algebra than they gain.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-__all__ = ["threaded"]
+__all__ = ["in_blocks", "one_blas_thread", "threaded"]
 
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
 
@@ -73,3 +79,79 @@ def _in_blocks(ufunc: np.ufunc, x: np.ndarray[Any, Any]) -> Any:
     for task in tasks:
         task.result()
     return out
+
+
+def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) -> list[Any]:
+    """Return what `work` returns for blocks of ``range(size)``, one on each core.
+
+    Parameters
+    ----------
+    work : callable
+        ``work(block)`` with a slice; it must touch nothing that another block touches.
+    size : int
+        Number of items.
+    split : bool
+        Whether there is work enough to split; otherwise there is one block.
+    """
+    count = min(_count(), size) if split else 1
+    if count <= 1:
+        return [work(slice(0, size))]
+    bounds = [size * i // count for i in range(count + 1)]
+    first, *rest = [slice(*pair) for pair in pairwise(bounds)]
+    tasks = [_pool(os.getpid()).submit(copy_context().run, work, block) for block in rest]
+    try:
+        done = [work(first)]
+    finally:
+        # Also after an error: nobody may still write when the caller goes on.
+        others = [task.exception() or task.result() for task in tasks]
+    for other in others:
+        if isinstance(other, BaseException):
+            raise other
+    return [*done, *others]
+
+
+_blas_lock = Lock()
+_blas_state = {"users": 0, "before": 1}
+
+
+@cache
+def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """Functions of OpenBLAS, as NumPy's wheels carry it, that get and set its number of threads."""
+    import ctypes
+
+    try:
+        # A look-up in a library also searches those it was linked with.
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        return None
+    for prefix in ("scipy_openblas", "openblas"):
+        for suffix in ("64_", "_64", ""):
+            get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
+            put = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
+            if get is not None and put is not None:
+                return get, put
+    return None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """While it is open, each matrix product runs on one thread, if the library can be told so."""
+    blas = _blas()
+    if blas is None:
+        yield
+        return
+    get, put = blas
+    # The setting holds for the whole process: the first to come in makes it, the last to leave
+    # takes it back.
+    with _blas_lock:
+        if not _blas_state["users"]:
+            _blas_state["before"] = get()
+            put(1)
+        _blas_state["users"] += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_state["users"] -= 1
+            if not _blas_state["users"]:
+                put(_blas_state["before"])
