@@ -23,7 +23,6 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -288,7 +287,6 @@ def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
     defaults = op.params
     accepted = frozenset(defaults)
     required = tuple(name for name, value in defaults.items() if value is inspect.Parameter.empty)
-    needs_for = lru_cache(maxsize=256)(op.needs)
 
     def call(*args: Any, **given: Any) -> Any:  # noqa: C901 - one pass, in order
         if len(args) != arity:
@@ -332,7 +330,7 @@ def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
                 raise _format_lost(op, fmt, out.shape)
         node = None
         if trace is not None:
-            node = record(op, tuple(parents), values, out, params, trace, needs_for)
+            node = record(op, tuple(parents), values, out, params, trace)
         return _several(op, out, node, fmt) if op.outputs else wrap(out, node, fmt)
 
     return call
@@ -368,13 +366,12 @@ def record(
     out: Any,
     params: dict[str, Any],
     trace: Any,
-    needs_for: Callable[[tuple[bool, ...]], frozenset[int]] | None = None,
 ) -> Any:
     """Return the node of a result: what it was made from and what its rules need."""
     node = _new(Node)
     node.op = op
     node.parents = parents
-    node.kept = kept_values(parents, values, out, needs_for or op.needs)
+    node.kept = kept_values(op, parents, values, out)
     node.params = params
     node.seq = tick()
     node.trace = trace
@@ -416,13 +413,10 @@ def install_pick(op: Any) -> None:
 
 
 def kept_values(
-    parents: tuple[Any, ...],
-    values: Sequence[Any],
-    out: Any,
-    needs_for: Callable[[tuple[bool, ...]], frozenset[int]],
+    op: Any, parents: tuple[Any, ...], values: Sequence[Any], out: Any
 ) -> tuple[Any, ...]:
     """Return the operands and the output that the rules of the traced operands name."""
-    needs = needs_for(tuple([type(p) is Node for p in parents]))
+    needs = op.needs(tuple([type(p) is Node for p in parents]))
     if not needs:
         return _NOTHING
     kept = [value if i in needs else None for i, value in enumerate(values)]

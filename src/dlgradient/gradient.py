@@ -171,6 +171,11 @@ def _derivatives(
         if type(x) is not dlarray:
             leaves, rebuild = _flat(xs)
             break
+    if not leaves:
+        raise NotDlarrayError(
+            f"{name}: there is no dlarray in {', '.join(repr(x) for x in xs)}; give variables that "
+            "are traced dlarrays, or containers of them"
+        )
     nodes = variables(name, xs, leaves)
     if not allow_complex:
         _check_real(name, xs, leaves)

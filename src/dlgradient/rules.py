@@ -210,6 +210,7 @@ class Op:
     """
 
     __slots__ = (
+        "_needs",
         "by_position",
         "call",
         "errors",
@@ -278,6 +279,7 @@ class Op:
                 f"operation {self.name}: operands are positional-only (before /), a variable "
                 "number of them is one sequence named arrays, and every parameter has a name"
             )
+        self._needs: dict[tuple[bool, ...], frozenset[int]] = {}
         self.call: Callable[..., Any] = function  # the call path, once it is made
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
@@ -287,6 +289,12 @@ class Op:
 
     def needs(self, traced: tuple[bool, ...]) -> frozenset[int]:
         """Positions to keep when the operands marked in `traced` are traced."""
+        needs = self._needs.get(traced)
+        if needs is None:
+            needs = self._needs[traced] = self._find_needs(traced)
+        return needs
+
+    def _find_needs(self, traced: tuple[bool, ...]) -> frozenset[int]:
         if self.joint is not None:
             wanted = self.joint.needs if any(traced) else frozenset()
         else:

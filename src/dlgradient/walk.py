@@ -18,6 +18,7 @@ Three things make the fast walk more than a loop over rules:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -147,6 +148,16 @@ def _dependent(ordered: list[Node], on_path: set[Node]) -> list[Node]:
     return order
 
 
+def _references() -> int:
+    """References to an array that a dict and a name hold, as `_Walk.add` would count them."""
+    held = {0: np.zeros(1)}
+    before = held.get(0)
+    return sys.getrefcount(before)
+
+
+_HELD = _references()
+
+
 class _Walk:
     """State of one reverse walk."""
 
@@ -239,7 +250,16 @@ class _Walk:
         before = self.cotangents.get(parent)
         if before is None:
             self.cotangents[parent] = c
-        elif parent in self.owned and before.dtype is c.dtype:
+        elif before.dtype is c.dtype and (
+            parent in self.owned
+            or (
+                # Nobody else sees the array: the dict, the name here and the argument hold it.
+                type(before) is np.ndarray
+                and sys.getrefcount(before) == _HELD
+                and before.base is None
+                and before.flags.writeable
+            )
+        ):
             before += c
         else:
             total = before + c
@@ -296,7 +316,7 @@ def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, A
             if value is None:
                 value = apply_kernel(node.op, operands, node.params)
             if node.kept is None:
-                node.kept = kept_values(node.parents, operands, value, node.op.needs)
+                node.kept = kept_values(node.op, node.parents, operands, value)
             for parent in node.parents:
                 if type(parent) is Node:
                     uses[parent] -= 1

@@ -181,9 +181,28 @@ def test_a_variable_that_is_an_intermediate_value():
     assert gx.item() == pytest.approx(expected * 1.6)
 
 
+@pytest.mark.parametrize("empty", [None, {}, [[]]])
+def test_a_container_without_variables_is_refused(empty):
+    with pytest.raises(errors.NotDlarrayError, match="there is no dlarray in"):
+        dl.dlfeval(lambda x: dl.dlgradient(x, empty), dl.dlarray(1.0))
+
+
 def test_the_same_variable_twice():
     g1, g2 = dl.dlfeval(lambda x: dl.dlgradient(x**2, x, x), dl.dlarray(3.0))
     assert (g1.item(), g2.item()) == (6.0, 6.0)
+
+
+def test_contributions_are_added_in_place_only_where_nobody_looks():
+    def fun(x, w):
+        h = x * 2.0
+        seen = dl.dlgradient((h * h).sum(), h, x, retain_data=True)
+        again = dl.dlvjp(h + h, w, h, x)
+        return *seen, *again, w
+
+    h, x, vh, vx, w = dl.dlfeval(fun, dl.dlarray([1.0, 2.0]), dl.dlarray([1.0, 10.0]))
+    assert (h.tolist(), x.tolist()) == ([4.0, 8.0], [8.0, 16.0])
+    assert (vh.tolist(), vx.tolist()) == ([2.0, 20.0], [4.0, 40.0])
+    assert w.tolist() == [1.0, 10.0]
 
 
 def test_the_value_itself_as_variable():

@@ -69,12 +69,11 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
 
     Source: array-API ``where``.
     """
-    # Half of all masks put a zero somewhere (relu, clip, dropout, padding), and for that a product
-    # is ten times as fast, where everything is finite.
     if type(y) is int and y == 0 and _maskable(condition, x):
-        out = x * condition
-        if np.isfinite(np.add.reduce(out, axis=None)):
-            return out
+        # Half of all masks put a zero somewhere (relu, clip, dropout, padding). Bit by bit that is
+        # ten times as fast as numpy.where, which branches for each element, and as exact.
+        bits = np.dtype(f"i{x.itemsize}")
+        return (x.view(bits) & -condition.view(np.int8)).view(x.dtype)
     return np.where(condition, x, y)[()]
 
 
@@ -83,8 +82,7 @@ def _maskable(condition: Any, x: Any) -> bool:
         type(condition) is np.ndarray
         and type(x) is np.ndarray
         and condition.dtype.kind == "b"
-        and x.dtype.kind in "fc"
-        and condition.shape == x.shape
+        and x.dtype.kind == "f"
     )
 
 
