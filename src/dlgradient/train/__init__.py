@@ -1,0 +1,1 @@
+"""Training: update functions, applied to containers of parameters."""
