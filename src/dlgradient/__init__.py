@@ -87,6 +87,16 @@ from dlgradient.nn.complexrelu import (
     complexrelu,
     zrelu,
 )
+from dlgradient.nn.initialize import (
+    initialize,
+    initialize_glorot,
+    initialize_he,
+    initialize_narrow_normal,
+    initialize_ones,
+    initialize_orthogonal,
+    initialize_unit_forget_gate,
+    initialize_zeros,
+)
 from dlgradient.nn.smooth import (
     erf,
     gelu,
@@ -371,6 +381,14 @@ __all__ = [
     "iinfo",
     "imag",
     "inf",
+    "initialize",
+    "initialize_glorot",
+    "initialize_he",
+    "initialize_narrow_normal",
+    "initialize_ones",
+    "initialize_orthogonal",
+    "initialize_unit_forget_gate",
+    "initialize_zeros",
     "int8",
     "int16",
     "int32",

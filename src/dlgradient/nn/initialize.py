@@ -1,0 +1,439 @@
+"""Initial values of learnable parameters.
+
+Each function takes a shape and returns an untraced dlarray of single precision. Random ones draw
+from ``generator``: a NumPy generator, or a seed, so that they can be repeated.
+
+Of weights of two and more dimensions the first counts outputs and the second inputs, as in
+``weights @ x``; further ones are the extent of a filter. Weights in another order say how many
+inputs and outputs an element of the result has, by ``fan_in`` and ``fan_out``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.casting import supported_dtype
+from dlgradient.ops.create import new
+from dlgradient.spelling import nearest
+
+__all__ = [
+    "initialize",
+    "initialize_glorot",
+    "initialize_he",
+    "initialize_narrow_normal",
+    "initialize_ones",
+    "initialize_orthogonal",
+    "initialize_unit_forget_gate",
+    "initialize_zeros",
+]
+
+
+def _shape(name: str, shape: Any) -> tuple[int, ...]:
+    sizes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
+        raise InvalidArgumentError(
+            f"{name}: shape is {shape!r}; it must be an integer or a tuple of integers, none "
+            "negative"
+        )
+    return tuple(int(n) for n in sizes)
+
+
+def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
+    found = np.dtype(supported_dtype(dtype, f"{name}: dtype"))
+    if found.kind != "f":
+        raise InvalidArgumentError(
+            f"{name}: dtype is {found}; it must be float32 or float64. For complex parameters make "
+            "two arrays and combine them: complex(re, im)"
+        )
+    return found
+
+
+def _fan(name: str, argument: str, given: Any, shape: tuple[int, ...], axis: int) -> float:
+    """Inputs or outputs of an element: as given, or counted from the shape of weights."""
+    if given is not None:
+        if not given > 0:
+            raise InvalidArgumentError(f"{name}: {argument} is {given!r}; it must be positive")
+        return float(given)
+    if len(shape) < 2:
+        raise InvalidArgumentError(
+            f"{name}: weights of shape {shape} do not say how many inputs and outputs they have; "
+            "give a shape (outputs, inputs, ...), or fan_in= and fan_out="
+        )
+    return float(shape[axis] * math.prod(shape[2:]))
+
+
+def initialize_glorot(
+    shape: Any,
+    *,
+    fan_in: int | None = None,
+    fan_out: int | None = None,
+    generator: Any = None,
+    dtype: Any = np.float32,
+) -> Any:
+    """Weights by Glorot and Bengio: uniform in ±√(6 / (fan_in + fan_out)).
+
+    The variance of values and of gradients is then about the same in every layer of a network
+    whose activations are nearly linear around zero, as tanh.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        (outputs, inputs, ...), or any shape if both fans are given.
+    fan_in, fan_out : int, optional
+        How many elements a result is summed of, and how many results an element goes into; by
+        default shape[1] and shape[0], each times the size of the other dimensions.
+    generator : numpy.random.Generator or int, optional
+        Where the numbers come from, or a seed.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shape does not say the fans and they are not given, or a number has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> w = dl.initialize_glorot((30, 20), generator=0)
+    >>> w.shape, w.dtype, bool(dl.max(dl.abs(w)) <= (6 / 50) ** 0.5)
+    ((30, 20), dtype('float32'), True)
+
+    Source: MATLAB ``WeightsInitializer="glorot"``; Glorot and Bengio (2010).
+    """
+    name = "initialize_glorot"
+    shape, kind = _shape(name, shape), _dtype(name, dtype)
+    total = _fan(name, "fan_in", fan_in, shape, 1) + _fan(name, "fan_out", fan_out, shape, 0)
+    bound = math.sqrt(6 / total) if total else 0.0
+    values = np.random.default_rng(generator).random(shape, kind.type)
+    return new((2 * values - 1) * kind.type(bound))
+
+
+def initialize_he(
+    shape: Any, *, fan_in: int | None = None, generator: Any = None, dtype: Any = np.float32
+) -> Any:
+    """Weights by He et al.: normal with mean 0 and variance 2 / fan_in.
+
+    The variance of values is then about the same in every layer of a network of relus.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        (outputs, inputs, ...), or any shape if `fan_in` is given.
+    fan_in : int, optional
+        How many elements a result is summed of; by default shape[1] times the size of the
+        dimensions behind it.
+    generator : numpy.random.Generator or int, optional
+        Where the numbers come from, or a seed.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shape does not say `fan_in` and it is not given, or a number has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> w = dl.initialize_he((100, 50), generator=0)
+    >>> round(dl.std(w).item(), 2)  # the square root of 2 / 50
+    0.2
+
+    Source: MATLAB ``WeightsInitializer="he"``; He, Zhang, Ren and Sun (2015).
+    """
+    name = "initialize_he"
+    shape, kind = _shape(name, shape), _dtype(name, dtype)
+    fan = _fan(name, "fan_in", fan_in, shape, 1)
+    values = np.random.default_rng(generator).standard_normal(shape, kind.type)
+    return new(np.asarray(values * kind.type(math.sqrt(2 / fan) if fan else 0)))
+
+
+def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+    """Weights with orthonormal rows or columns, whichever are fewer: W Wᵀ = 1 or Wᵀ W = 1.
+
+    Uniformly distributed among all such matrices: the factor Q of a normal matrix, with the signs
+    that make the diagonal of R positive.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of two dimensions or more; those behind the first count as one.
+    generator : numpy.random.Generator or int, optional
+        Where the numbers come from, or a seed.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are fewer than two dimensions, or a number has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> w = dl.initialize_orthogonal((4, 2), generator=0, dtype="float64")
+    >>> bool(dl.max(dl.abs(w.mT @ w - dl.eye(2))) < 1e-12)
+    True
+
+    Source: MATLAB ``RecurrentWeightsInitializer="orthogonal"``; Saxe, McClelland and Ganguli
+    (2014).
+    """
+    name = "initialize_orthogonal"
+    shape, kind = _shape(name, shape), _dtype(name, dtype)
+    if len(shape) < 2:
+        raise InvalidArgumentError(
+            f"{name}: shape {shape} is no matrix; give (rows, columns), or more dimensions"
+        )
+    rows, columns = shape[0], math.prod(shape[1:])
+    normal = np.random.default_rng(generator).standard_normal(
+        (max(rows, columns), min(rows, columns))
+    )
+    q, r = np.linalg.qr(normal)
+    q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    return new(np.ascontiguousarray(q if rows >= columns else q.T, kind).reshape(shape))
+
+
+def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+    """Values that are normal with mean 0 and standard deviation 0.01.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    generator : numpy.random.Generator or int, optional
+        Where the numbers come from, or a seed.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shape or the dtype has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> round(dl.std(dl.initialize_narrow_normal((50, 50), generator=0)).item(), 3)
+    0.01
+
+    Source: MATLAB ``WeightsInitializer="narrow-normal"``.
+    """
+    name = "initialize_narrow_normal"
+    shape, kind = _shape(name, shape), _dtype(name, dtype)
+    values = np.random.default_rng(generator).standard_normal(shape, kind.type)
+    return new(np.asarray(values * kind.type(0.01)))
+
+
+def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+    """Zeros, as for a bias.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    generator : numpy.random.Generator or int, optional
+        Accepted as by every initialiser, and not used.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shape or the dtype has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.initialize_zeros(3).tolist()
+    [0.0, 0.0, 0.0]
+
+    Source: MATLAB ``BiasInitializer="zeros"``.
+    """
+    np.random.default_rng(generator)  # a mistaken one is refused here too
+    return new(np.zeros(_shape("initialize_zeros", shape), _dtype("initialize_zeros", dtype)))
+
+
+def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+    """Ones, as for the scale factors of a normalisation.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    generator : numpy.random.Generator or int, optional
+        Accepted as by every initialiser, and not used.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shape or the dtype has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.initialize_ones((1, 2)).tolist()
+    [[1.0, 1.0]]
+
+    Source: MATLAB ``BiasInitializer="ones"``.
+    """
+    np.random.default_rng(generator)
+    return new(np.ones(_shape("initialize_ones", shape), _dtype("initialize_ones", dtype)))
+
+
+def initialize_unit_forget_gate(
+    shape: Any, *, generator: Any = None, dtype: Any = np.float32
+) -> Any:
+    """Bias of an LSTM: one for the forget gate, zero for the other gates.
+
+    A network that forgets nothing at first passes gradients through many steps of time.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Its first dimension is four times the number of hidden units: input gate, forget gate, cell
+        candidate, output gate.
+    generator : numpy.random.Generator or int, optional
+        Accepted as by every initialiser, and not used.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the first dimension is no multiple of four, or the dtype has no meaning.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.initialize_unit_forget_gate(8).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+
+    Source: MATLAB ``BiasInitializer="unit-forget-gate"``.
+    """
+    name = "initialize_unit_forget_gate"
+    shape = _shape(name, shape)
+    if not shape or shape[0] % 4:
+        raise InvalidArgumentError(
+            f"{name}: shape {shape} is no bias of an LSTM; its first dimension must be four times "
+            "the number of hidden units"
+        )
+    np.random.default_rng(generator)
+    bias = np.zeros(shape, _dtype(name, dtype))
+    hidden = shape[0] // 4
+    bias[hidden : 2 * hidden] = 1
+    return new(bias)
+
+
+_BY_NAME: dict[str, Callable[..., Any]] = {
+    "glorot": initialize_glorot,
+    "he": initialize_he,
+    "narrow-normal": initialize_narrow_normal,
+    "ones": initialize_ones,
+    "orthogonal": initialize_orthogonal,
+    "unit-forget-gate": initialize_unit_forget_gate,
+    "zeros": initialize_zeros,
+}
+_COUNTING = {"glorot": ("fan_in", "fan_out"), "he": ("fan_in",)}
+
+
+def initialize(
+    initializer: Any,
+    shape: Any,
+    *,
+    fan_in: int | None = None,
+    fan_out: int | None = None,
+    generator: Any = None,
+    dtype: Any = np.float32,
+) -> Any:
+    """Initial values by the name of an initialiser, or by a function.
+
+    Parameters
+    ----------
+    initializer : str or callable
+        "glorot", "he", "narrow-normal", "ones", "orthogonal", "unit-forget-gate" or "zeros"; or a
+        function, which is called with the shape.
+    shape : int or tuple of int
+    fan_in, fan_out : int, optional
+        For those that count inputs and outputs.
+    generator : numpy.random.Generator or int, optional
+        Where random numbers come from, or a seed.
+    dtype : dtype_like
+        float32 or float64.
+
+    Returns
+    -------
+    dlarray
+        Without a format.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no such initialiser, or a function returns another shape.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.initialize("zeros", (2, 1)).tolist()
+    [[0.0], [0.0]]
+    >>> dl.initialize(lambda shape: dl.full(shape, 0.5), 2).tolist()
+    [0.5, 0.5]
+
+    Source: MATLAB ``WeightsInitializer``, ``BiasInitializer``.
+    """
+    shape, kind = _shape("initialize", shape), _dtype("initialize", dtype)
+    if callable(initializer):
+        value = np.asarray(initializer(shape), kind)
+        if value.shape != shape:
+            raise InvalidArgumentError(
+                f"initialize: the function returned shape {value.shape} for shape {shape}"
+            )
+        return new(value.copy())
+    if initializer not in _BY_NAME:
+        meant = nearest(str(initializer), _BY_NAME)
+        fix = f"did you mean {meant!r}? " if meant else ""
+        raise InvalidArgumentError(
+            f"initialize: no initialiser {initializer!r}; {fix}there are {', '.join(_BY_NAME)}"
+        )
+    fans = {"fan_in": fan_in, "fan_out": fan_out}
+    counted = {name: fans[name] for name in _COUNTING.get(initializer, ())}
+    return _BY_NAME[initializer](shape, generator=generator, dtype=kind, **counted)
