@@ -1,0 +1,187 @@
+"""Normalisations: against plain NumPy, in every order of dimensions, in every use."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient.nn.groups import crosschannelnorm, groupnorm, instancenorm
+from dlgradient.nn.normalize import batchnorm, layernorm, rmsnorm
+from dlgradient.nn.standard import standardized
+from dlgradient.testing import check_derivatives, check_operation
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(2.0, 3.0, (5, 4, 3, 2))  # BCST
+OFFSET, SCALE = RNG.normal(size=4), RNG.normal(size=4)
+CHANNELS = (1, 4, 1, 1)
+
+
+def oracle(x, axes, offset, scale, epsilon=1e-5):
+    mu = x.mean(axes, keepdims=True)
+    variance = ((x - mu) ** 2).mean(axes, keepdims=True)
+    return (x - mu) / np.sqrt(variance + epsilon) * scale + offset
+
+
+def raw(y):
+    return dl.extractdata(y)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "standardized",
+        "batchnorm",
+        "layernorm",
+        "rmsnorm",
+        "groupnorm",
+        "instancenorm",
+        "window_sum",
+        "crosschannelnorm",
+    ],
+)
+def test_the_declaration(name):
+    check_operation(name)
+
+
+FUNCTIONS = {
+    "batch": (lambda x: batchnorm(x, OFFSET, SCALE)[0], (0, 2, 3)),
+    "layer": (lambda x: layernorm(x, OFFSET, SCALE), (1, 2)),
+    "layer-c": (lambda x: layernorm(x, OFFSET, SCALE, operation_dimension="channel-only"), (1,)),
+    "layer-b": (
+        lambda x: layernorm(x, OFFSET, SCALE, operation_dimension="batch-excluded"),
+        (1, 2, 3),
+    ),
+    "group": (lambda x: groupnorm(x, 1, OFFSET, SCALE), (1, 2, 3)),
+    "instance": (lambda x: instancenorm(x, OFFSET, SCALE), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("order", list(permutations(range(4)))[::3])
+def test_values_in_every_order_of_dimensions(name, order):
+    function, axes = FUNCTIONS[name]
+    expected = oracle(X, axes, OFFSET.reshape(CHANNELS), SCALE.reshape(CHANNELS))
+    fmt = "".join("BCST"[i] for i in order)
+    y = function(dl.dlarray(X.transpose(order), fmt))
+    assert dl.dims(y) == fmt
+    np.testing.assert_allclose(raw(y), expected.transpose(order), rtol=1e-12)
+
+
+def test_groups_of_channels():
+    y = groupnorm(dl.dlarray(X, "BCST"), 2, OFFSET, SCALE)
+    parts = X.reshape(5, 2, 2, 3, 2)
+    pairs = (1, 2, 2, 1, 1)
+    expected = oracle(parts, (2, 3, 4), OFFSET.reshape(pairs), SCALE.reshape(pairs))
+    np.testing.assert_allclose(raw(y), expected.reshape(X.shape), rtol=1e-12)
+    by_word = groupnorm(dl.dlarray(X, "BCST"), "channel-wise", OFFSET, SCALE)
+    expected = raw(instancenorm(dl.dlarray(X, "BCST"), OFFSET, SCALE))
+    np.testing.assert_array_equal(raw(by_word), expected)
+
+
+def test_rmsnorm_and_its_scale_for_each_element():
+    scale = RNG.normal(size=(3, 4))
+    y = rmsnorm(
+        dl.dlarray(X, "BCST"), dl.dlarray(scale, "SC"), operation_dimension="spatial-channel"
+    )
+    root = np.sqrt((X**2).mean((1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(raw(y), X / root * scale.T[None, :, :, None], rtol=1e-12)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4, 9])
+def test_crosschannelnorm_is_the_sum_over_the_window(window):
+    x = RNG.normal(size=(2, 5))
+    y = crosschannelnorm(dl.dlarray(x, "BC"), window, alpha=0.3, beta=0.6, k=1.5)
+    for b in range(2):
+        for c in range(5):
+            low, high = max(0, c - (window - 1) // 2), min(4, c + window // 2)
+            s = sum(x[b, j] ** 2 for j in range(low, high + 1))
+            assert raw(y)[b, c] == pytest.approx(x[b, c] / (1.5 + 0.3 / window * s) ** 0.6)
+
+
+def test_batchnorm_statistics_are_values():
+    x = dl.dlarray(X, "BCST")
+    _, mu, variance = batchnorm(x, OFFSET, SCALE)
+    assert dl.dims(mu) == dl.dims(variance) == "C"
+    np.testing.assert_allclose(raw(mu), X.mean((0, 2, 3)))
+    np.testing.assert_allclose(raw(variance), X.var((0, 2, 3)))
+    before = np.ones(4), np.full(4, 2.0)
+    y, mean, var = batchnorm(
+        x, OFFSET, SCALE, *before, training=True, mean_decay=0.25, variance_decay=0.5
+    )
+    np.testing.assert_allclose(raw(mean), 0.25 * raw(mu) + 0.75)
+    np.testing.assert_allclose(raw(var), 0.5 * raw(variance) + 1)
+    assert before[0].tolist() == [1] * 4
+    np.testing.assert_array_equal(raw(y), raw(batchnorm(x, OFFSET, SCALE)[0]))
+    same = batchnorm(x, OFFSET, SCALE, mu, variance)
+    np.testing.assert_allclose(raw(same), raw(y), rtol=1e-12)
+
+
+def test_batchnorm_of_nothing_keeps_the_statistics():
+    x = dl.dlarray(np.zeros((0, 2)), "BC")
+    y, mean, variance = batchnorm(x, 0.0, 1.0, [1.0, 2.0], [3.0, 4.0], training=True)
+    assert y.shape == (0, 2)
+    assert mean.tolist() == [1, 2]
+    assert variance.tolist() == [3, 4]
+
+
+def test_data_format_gives_an_unformatted_result():
+    y, mu, _ = batchnorm(X, OFFSET, SCALE, data_format="BCST")
+    assert not dl.dims(y)
+    assert not dl.dims(mu)
+    np.testing.assert_array_equal(raw(y), raw(batchnorm(dl.dlarray(X, "BCST"), OFFSET, SCALE)[0]))
+
+
+def test_single_precision_stays_and_is_accurate_for_a_large_mean():
+    x = (X + 1000).astype(np.float32)
+    y = layernorm(dl.dlarray(x, "BCST"), 0.0, 1.0)
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(raw(y), oracle(x.astype(float), (1, 2), 0, 1), atol=1e-3)
+
+
+@pytest.mark.parametrize("fmt", ["BC", "CB"])
+def test_large_arrays_are_cut_into_blocks(fmt):
+    x = RNG.normal(size=(300, 300))
+    offset, scale = RNG.normal(size=(2, 300))
+
+    def gradients(x, offset, scale):
+        y = layernorm(x, offset, scale)
+        weights = np.arange(90000.0).reshape(y.shape) / 9e4
+        loss = (y * y * weights).sum()
+        return y, dl.dlgradient(loss, [x, offset, scale])
+
+    def composed(x, offset, scale):
+        c = fmt.index("C")
+        mu = dl.mean(x, axis=c, keepdims=True)
+        d = x - mu
+        shape = tuple(300 if i == c else 1 for i in range(2))
+        y = d / dl.sqrt(dl.mean(d * d, axis=c, keepdims=True) + 1e-5)
+        y = y * dl.reshape(scale, shape) + dl.reshape(offset, shape)
+        weights = np.arange(90000.0).reshape(y.shape) / 9e4
+        return y, dl.dlgradient((y * y * weights).sum(), [x, offset, scale])
+
+    y, found = dl.dlfeval(gradients, dl.dlarray(x, fmt), dl.dlarray(offset), dl.dlarray(scale))
+    expected_y, expected = dl.dlfeval(composed, *map(dl.dlarray, (x, offset, scale)))
+    np.testing.assert_allclose(raw(y), raw(expected_y), rtol=1e-9, atol=1e-12)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(raw(a), raw(b), rtol=1e-8, atol=1e-9)
+
+
+def test_third_derivatives():
+    check_derivatives(
+        lambda x, s: standardized(x, np.zeros((1, 1)), s, axes=(0,), epsilon=0.1)[0],
+        RNG.normal(size=(3, 2)),
+        RNG.normal(size=(1, 2)),
+        order=3,
+    )
+
+
+def test_errors_name_the_function_and_the_fix():
+    with pytest.raises(dl.FormatError, match=r"layernorm: x .* data_format="):
+        layernorm(X, 0.0, 1.0)
+    with pytest.raises(dl.UnsupportedDtypeError, match=r"rmsnorm: .*complex128"):
+        rmsnorm(dl.dlarray(X + 1j, "BCST"), 1.0)
+    with pytest.raises(dl.ShapeMismatchError, match=r"scale has shape \(4, 3\).*4 channels"):
+        batchnorm(dl.dlarray(X, "BCST"), 0.0, dl.dlarray(np.ones((4, 3)), "CS"))
+    with pytest.raises(dl.FormatClashError, match="offset has the format 'CU'"):
+        groupnorm(dl.dlarray(X, "BCST"), 2, dl.dlarray(np.ones((4, 1)), "CU"), 1.0)
