@@ -1,0 +1,104 @@
+"""Rectified linear units of complex values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.nn.activation import relu
+from dlgradient.ops.choice import where
+from dlgradient.ops.complex import complex, imag, real
+from dlgradient.ops.logical import greater_equal, logical_and, not_equal
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived
+
+__all__ = ["complexrelu", "zrelu"]
+
+
+def _is_complex(x: Any) -> bool:
+    return bool((x.dtype if hasattr(x, "dtype") else np.result_type(x)).kind == "c")
+
+
+@derived(
+    samples=lambda m: [
+        case(m.complex(4)),
+        case(m.complex()),
+        case(m.real(3)),
+        case(m.complex(2, 0)),
+        case(np.array([1 + 0j, 1j]), kink=True, gradient=([1, 0],)),
+    ],
+    reference=lambda x: (
+        np.maximum(x.real, 0) + 1j * np.maximum(x.imag, 0)
+        if np.iscomplexobj(x)
+        else np.maximum(x, 0)
+    ),
+)
+def complexrelu(x: Any, /) -> Any:
+    """Rectified linear unit of real and imaginary part: max(Re x, 0) + i max(Im x, 0).
+
+    The parts have the gradients of `relu`, 0 at 0. Of real values it is `relu`.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.complexrelu(dl.dlarray([-1.0 + 2.0j]))
+    1×1 complex128 dlarray
+    [0.+2.j]
+
+    Source: MATLAB ``complexReluLayer``; Trabelsi et al. 2018.
+    """
+    if not _is_complex(x):
+        return relu(x)
+    return complex(relu(real(x)), relu(imag(x)))
+
+
+@derived(
+    samples=lambda m: [
+        case(m.complex(6)),
+        case(m.complex()),
+        case(m.real(3)),
+        case(m.complex(2, 0)),
+        case(np.array([1 + 0j, 1j, 0, -1, -1j]), kink=True, gradient=([1, 1, 0, 0, 0],)),
+    ],
+    reference=lambda x: np.where((np.real(x) >= 0) & (np.imag(x) >= 0), x, 0),
+)
+def zrelu(x: Any, /) -> Any:
+    """Complex values whose phase lies between 0 and π/2, elsewhere zero.
+
+    The gradient is 1 where the value stays, also on the two half-axes, and 0 at 0 and elsewhere. Of
+    real values it is `relu`.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape, dtype and format of `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.zrelu(dl.dlarray([1.0 + 2.0j, -1.0 + 2.0j]))
+    1×2 complex128 dlarray
+    [1.+2.j 0.+0.j]
+
+    Source: MATLAB ``zreluLayer``; Guberman 2016.
+    """
+    if not _is_complex(x):
+        return relu(x)
+    first = logical_and(greater_equal(real(x), 0), greater_equal(imag(x), 0))
+    return where(logical_and(first, not_equal(x, 0)), x, 0)

@@ -1,0 +1,423 @@
+"""Smooth activations: sigmoid, softplus, swish, mish, softsign, gelu, and the error function."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+import numpy as np
+
+from dlgradient.backend.threads import threaded
+from dlgradient.errors import ComplexValueError, InvalidArgumentError
+from dlgradient.ops.complex import abs
+from dlgradient.ops.exponential import exp
+from dlgradient.ops.samples import case
+from dlgradient.ops.trigonometry import tanh
+from dlgradient.rules import derived, elementwise
+
+__all__ = ["erf", "gelu", "mish", "sigmoid", "softplus", "softsign", "swish"]
+
+_exp = threaded(np.exp)
+_log1p = threaded(np.log1p)
+_tanh = threaded(np.tanh)
+
+
+def real_only(function: str, x: Any, fix: str = "take real(x), imag(x) or abs(x)") -> None:
+    """Refuse complex operands, for which the function has no meaning."""
+    if np.iscomplexobj(x):
+        raise ComplexValueError(
+            f"{function}: x is {x.dtype} of shape {np.shape(x)}; it is defined for real values; "
+            f"{fix}"
+        )
+
+
+def _shapes(m: Any) -> list[Any]:
+    return [case(m.real(3) * 2), case(m.real()), case(m.real(2, 3)), case(m.real(2, 0))]
+
+
+def _refused(m: Any) -> list[Any]:
+    return [(case(m.complex(2)), ComplexValueError, "complex128")]
+
+
+# -- sigmoid -------------------------------------------------------------------------------------
+
+
+def _logistic(x: Any) -> Any:
+    """Return the kernel of `sigmoid`: where exp overflows, its reciprocal is zero, rightly."""
+    if np.iscomplexobj(x):
+        right = np.real(x) > 0
+        e = np.exp(np.where(right, -x, x))
+        return (np.where(right, 1, e) / (1 + e))[()]
+    with np.errstate(over="ignore"):
+        e = _exp(-np.asarray(x)[()] if x.__class__ is bool else -x)
+    if type(e) is not np.ndarray:
+        return 1 / (1 + e)
+    e += 1
+    return np.reciprocal(e, out=e)
+
+
+@elementwise(
+    x=lambda t, out: t * (out * (1 - out)),
+    kernel=_logistic,
+    samples=lambda m: [*_shapes(m), case(m.complex(3)), case(np.array([-800.0, 800.0]))],
+    reference=lambda x: (
+        np.exp(-np.logaddexp(0, -x)) if not np.iscomplexobj(x) else (1 / (1 + np.exp(-x)))
+    ),
+)
+def sigmoid(x: Any, /) -> Any:
+    """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)).
+
+    It does not overflow, and is accurate far below 0. The differential is σ (1 - σ) dx; only the
+    result is kept for it.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sigmoid(dl.dlarray([-800.0, 0.0, 800.0]))
+    1×3 dlarray
+    [0.  0.5 1. ]
+
+    Source: MATLAB ``sigmoid``.
+    """
+
+
+def _soft(x: Any) -> Any:
+    """max(x, 0) + log(1 + exp(-|x|)): NumPy's logaddexp is several times as slow."""
+    return np.maximum(x, 0) + _log1p(_exp(-np.abs(x)))
+
+
+@elementwise(
+    x=lambda t, x: t * sigmoid(x),
+    samples=lambda m: [*_shapes(m), case(np.array([-800.0, 0.0, 800.0]))],
+    errors=_refused,
+    reference=lambda x: np.logaddexp(x, 0),
+)
+def softplus(x: Any, /) -> Any:
+    """Smooth rectifier, elementwise: log(1 + exp(x)).
+
+    It does not overflow. The differential is σ(x) dx with the sigmoid σ.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Raises
+    ------
+    ComplexValueError
+        If `x` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.softplus(dl.dlarray([-800.0, 0.0, 2.0]))
+    1×3 dlarray
+    [0.         0.69314718 2.12692801]
+
+    Source: MATLAB ``softplusLayer``.
+    """
+    real_only("softplus", x)
+    return _soft(x)
+
+
+def _swish(t: Any, x: Any) -> Any:
+    s = sigmoid(x)
+    return t * (s * (1 + x * (1 - s)))
+
+
+@elementwise(
+    x=_swish,
+    samples=lambda m: [*_shapes(m), case(m.complex(2)), case(np.array([-800.0, 0.0, 800.0]))],
+    reference=lambda x: x / (1 + np.exp(-x)),
+)
+def swish(x: Any, /) -> Any:
+    """Swish, or sigmoid linear unit, elementwise: x σ(x) with the sigmoid σ.
+
+    The differential is σ (1 + x (1 - σ)) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.swish(dl.dlarray([-1.0, 0.0, 1.0]))
+    1×3 dlarray
+    [-0.26894142  0.          0.73105858]
+
+    Source: MATLAB ``swishLayer``; torch ``silu``.
+    """
+    return x * _logistic(x)
+
+
+def _mish(t: Any, x: Any) -> Any:
+    w = tanh(softplus(x))
+    return t * (w + x * sigmoid(x) * (1 - w * w))
+
+
+@elementwise(
+    x=_mish,
+    samples=lambda m: [*_shapes(m), case(np.array([-800.0, 0.0, 800.0]))],
+    errors=_refused,
+    reference=lambda x: x * np.tanh(np.logaddexp(x, 0)),
+)
+def mish(x: Any, /) -> Any:
+    """Mish, elementwise: x tanh(log(1 + exp(x))).
+
+    With w the hyperbolic tangent, the differential is (w + x σ(x) (1 - w²)) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Raises
+    ------
+    ComplexValueError
+        If `x` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.mish(dl.dlarray([-1.0, 0.0, 1.0]))
+    1×3 dlarray
+    [-0.30340146  0.          0.86509839]
+
+    Source: Misra 2019; torch ``mish``.
+    """
+    real_only("mish", x)
+    return x * _tanh(_soft(x))
+
+
+def _softsign(t: Any, x: Any) -> Any:
+    below = 1 + abs(x)
+    return t / (below * below)
+
+
+@elementwise(
+    x=_softsign,
+    samples=_shapes,
+    errors=_refused,
+    reference=lambda x: x / (1 + np.abs(x)),
+)
+def softsign(x: Any, /) -> Any:
+    """Softsign, elementwise: x / (1 + |x|).
+
+    The differential is dx / (1 + |x|)². Its own derivative jumps at 0, where it is taken as 0.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Raises
+    ------
+    ComplexValueError
+        If `x` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.softsign(dl.dlarray([-1.0, 3.0]))
+    1×2 dlarray
+    [-0.5   0.75]
+
+    Source: MATLAB ``lstm`` (state activation "softsign").
+    """
+    real_only("softsign", x)
+    return x / (np.abs(x) + 1)
+
+
+# -- the error function and gelu -----------------------------------------------------------------
+
+_TWO_OVER_SQRT_PI = 2 / sqrt(pi)
+_DENSITY = 1 / sqrt(2 * pi)
+
+
+def _special(name: str, x: Any) -> Any:
+    """Evaluate a function of SciPy, on all cores; SciPy is loaded when it is needed first."""
+    from scipy import special
+
+    real_only(name, x)
+    return threaded(getattr(special, name))(x)
+
+
+def _reference(name: str) -> Any:
+    def reference(x: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(x)
+
+    return reference
+
+
+@elementwise(
+    x=lambda t, x: t * (exp(-(x * x)) * _TWO_OVER_SQRT_PI),
+    samples=_shapes,
+    errors=_refused,
+    reference=_reference("erf"),
+)
+def erf(x: Any, /) -> Any:
+    """Error function, elementwise: 2/√π ∫₀ˣ exp(-s²) ds.
+
+    The differential is 2/√π exp(-x²) dx.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Raises
+    ------
+    ComplexValueError
+        If `x` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.erf(dl.dlarray([0.0, 1.0]))
+    1×2 dlarray
+    [0.         0.84270079]
+
+    Source: SciPy ``erf``; MATLAB ``erf``.
+    """
+    return _special("erf", x)
+
+
+@elementwise(
+    x=lambda t, x: t * (exp(x * x * -0.5) * _DENSITY),
+    samples=_shapes,
+    errors=_refused,
+    reference=_reference("ndtr"),
+)
+def ndtr(x: Any, /) -> Any:
+    """Normal distribution function, (1 + erf(x/√2)) / 2, which does not cancel below 0."""
+    return _special("ndtr", x)
+
+
+def _gelu_exact(t: Any, x: Any) -> Any:
+    return t * (ndtr(x) + x * (exp(x * x * -0.5) * _DENSITY))
+
+
+@elementwise(
+    x=_gelu_exact,
+    shown="gelu",
+    samples=_shapes,
+    errors=_refused,
+    reference=lambda x: x * _reference("ndtr")(x),
+)
+def gelu_exact(x: Any, /) -> Any:
+    """`gelu` by the normal distribution function."""
+    return x * _special("ndtr", x)
+
+
+_SLOPE = sqrt(8 / pi)  # twice that of the tangent: tanh(u) = 2 sigmoid(2 u) - 1
+_CUBIC = 0.044715
+
+
+def _gelu_tanh(t: Any, x: Any) -> Any:
+    square = x * x
+    s = sigmoid(x * (square * (_CUBIC * _SLOPE) + _SLOPE))
+    return t * (s + x * (s * (1 - s)) * (square * (3 * _CUBIC * _SLOPE) + _SLOPE))
+
+
+@elementwise(
+    x=_gelu_tanh,
+    shown="gelu",
+    samples=_shapes,
+    errors=_refused,
+    reference=lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + _CUBIC * x**3))),
+)
+def gelu_tanh(x: Any, /) -> Any:
+    """`gelu` by its approximation with a hyperbolic tangent."""
+    real_only("gelu", x)
+    return x * _logistic(x * (x * x * (_CUBIC * _SLOPE) + _SLOPE))
+
+
+@derived(
+    samples=lambda m: [*_shapes(m), case(m.real(3), approximation="tanh")],
+    errors=lambda m: [
+        (case(m.real(2), approximation="erf"), InvalidArgumentError, "'none' or 'tanh'.*'erf'"),
+        *_refused(m),
+    ],
+)
+def gelu(x: Any, /, *, approximation: str = "none") -> Any:
+    """Gaussian error linear unit, elementwise: x Φ(x), Φ the normal distribution function.
+
+    The differential is (Φ(x) + x φ(x)) dx with the density φ. It is accurate far below 0, where
+    1 + erf(x/√2) would cancel. The approximation is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real.
+    approximation : {"none", "tanh"}
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`; integers become float64.
+
+    Raises
+    ------
+    ComplexValueError
+        If `x` is complex.
+    InvalidArgumentError
+        If there is no such approximation.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.gelu(dl.dlarray([-1.0, 1.0]))
+    1×2 dlarray
+    [-0.15865525  0.84134475]
+    >>> dl.gelu(dl.dlarray([-1.0, 1.0]), approximation="tanh")
+    1×2 dlarray
+    [-0.15880801  0.84119199]
+
+    Source: MATLAB ``gelu``.
+    """
+    if approximation == "none":
+        return gelu_exact(x)
+    if approximation == "tanh":
+        return gelu_tanh(x)
+    raise InvalidArgumentError(
+        f"gelu: approximation must be 'none' or 'tanh', not {approximation!r}"
+    )

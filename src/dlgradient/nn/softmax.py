@@ -1,0 +1,288 @@
+"""softmax and log_softmax, fused: one operation each, which keeps its result only.
+
+Entries of -inf are masked: they get the probability 0 and no gradient. Where a whole line is -inf,
+all probabilities are 0, and so are all gradients.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.backend.threads import threaded
+from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
+from dlgradient.nn.activation import channels
+from dlgradient.nn.common import finished, formatted
+from dlgradient.nn.smooth import real_only
+from dlgradient.ops.choice import where
+from dlgradient.ops.complex import conj
+from dlgradient.ops.exponential import exp
+from dlgradient.ops.logical import isfinite
+from dlgradient.ops.reduce import max as max_
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived, general
+
+__all__ = ["log_softmax", "softmax"]
+
+_exp = threaded(np.exp)
+
+
+def _lines(m: Any) -> list[Any]:
+    return [
+        case(m.real(3), axis=0),
+        case(m.real(2, 3), axis=-1),
+        case(m.real(3, 2), axis=0),
+        case(m.real(2, 3, 2), axis=1),
+        case(m.real(0, 2), axis=1),
+        case(m.real(2, 0), axis=1),
+        case(m.real(3) * 500, axis=0),
+    ]
+
+
+def _line_errors(m: Any) -> list[Any]:
+    return [
+        (case(m.complex(2), axis=0), ComplexValueError, "complex128"),
+        (case(m.real(2), axis=1), InvalidArgumentError, r"axis=1.*shape \(2,\)"),
+    ]
+
+
+def _masked() -> Any:
+    return np.array([[0.5, -np.inf, 1.0], [-np.inf, -np.inf, -np.inf]])
+
+
+def _shifted(name: str, x: Any, axis: int) -> Any:
+    """Return a new array, x minus its largest element along the axis (0 if that is -inf)."""
+    real_only(name, x)
+    if not -np.ndim(x) <= axis < np.ndim(x):
+        raise InvalidArgumentError(f"{name}: axis={axis} does not exist, x has shape {np.shape(x)}")
+    highest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=_LOWEST[x.dtype.kind == "f"])
+    if x.dtype.kind == "f":
+        highest[np.isneginf(highest)] = 0
+        return x - highest
+    return (x - highest).astype(np.float64)
+
+
+_LOWEST = {True: -np.inf, False: None}
+
+
+def _softmax_kernel(x: Any, *, axis: int) -> Any:
+    y = _shifted("softmax", x, axis)
+    y = np.exp(y, out=y) if y.size < _LARGE else _exp(y)
+    total = np.add.reduce(y, axis=axis, keepdims=True)
+    total[total == 0] = 1
+    y /= total
+    return y
+
+
+_LARGE = 1 << 16
+
+
+def _softmax_rule(g: Any, out: Any, axis: int) -> Any:
+    # The Jacobian, diag(y) - y yᵀ, is symmetric: one rule for both modes.
+    return out * (g - sum_(g * out, axis=axis, keepdims=True))
+
+
+@general(
+    x=_softmax_rule,
+    jvp={"x": _softmax_rule},
+    kernel=_softmax_kernel,
+    shown="softmax",
+    samples=lambda m: [
+        *_lines(m),
+        case(_masked(), axis=1, kink=True, gradient=(np.zeros((2, 3)),)),
+    ],
+    errors=_line_errors,
+)
+def softmax_along(x: Any, /, *, axis: int) -> Any:
+    """`softmax` along a dimension, by position."""
+
+
+def _alive(out: Any, axis: int) -> Any:
+    return isfinite(max_(out, axis=axis, keepdims=True))
+
+
+def _log_pull(g: Any, out: Any, axis: int) -> Any:
+    return log_softmax_adjoint(g, out, axis=axis)
+
+
+def _log_push(t: Any, out: Any, axis: int) -> Any:
+    total = sum_(exp(out) * t, axis=axis, keepdims=True)
+    return where(_alive(out, axis), t - total, 0) if out.size else t
+
+
+@general(
+    x=_log_pull,
+    jvp={"x": _log_push},
+    shown="log_softmax",
+    samples=lambda m: [
+        *_lines(m),
+        case(
+            _masked(),
+            axis=1,
+            kink=True,
+            gradient=([[1 - 3 / (1 + np.exp(0.5)), 1, 1 - 3 / (1 + np.exp(-0.5))], [0, 0, 0]],),
+        ),
+    ],
+    errors=_line_errors,
+)
+def log_softmax_along(x: Any, /, *, axis: int) -> Any:
+    """`log_softmax` along a dimension, by position."""
+    y = _shifted("log_softmax", x, axis)
+    total = np.add.reduce(_exp(y), axis=axis, keepdims=True)
+    total[total == 0] = 1
+    y -= np.log(total, out=total)
+    return y
+
+
+def _adjoint_g(h: Any, y: Any, axis: int) -> Any:
+    return _log_push(h, y, axis)
+
+
+def _adjoint_y(h: Any, g: Any, y: Any, axis: int) -> Any:
+    total = conj(sum_(g, axis=axis, keepdims=True))
+    return where(_alive(y, axis), -(exp(y) * total * h), 0) if y.size else h
+
+
+@general(
+    g=_adjoint_g,
+    y=_adjoint_y,
+    shown="log_softmax",
+    labels="new",
+    samples=lambda m: [
+        case(m.real(3), m.real(3), axis=0),
+        case(m.real(2, 3), -m.positive(2, 3), axis=0),
+        case(m.complex(3), m.real(3), axis=0),
+        case(m.real(0, 3), m.real(0, 3), axis=1),
+    ],
+)
+def log_softmax_adjoint(g: Any, y: Any, /, *, axis: int) -> Any:
+    """Cotangent that `log_softmax` pulls back: g - exp(y) Σ g, and 0 where a whole line is -inf."""
+    total = np.add.reduce(g, axis=axis, keepdims=True)
+    c = _exp(y)
+    if g.dtype == c.dtype:
+        np.subtract(g, np.multiply(c, total, out=c), out=c)
+    else:
+        c = g - c * total
+    if y.size:
+        dead = np.isneginf(np.maximum.reduce(y, axis=axis, keepdims=True))
+        if dead.any():
+            c[np.broadcast_to(dead, c.shape)] = 0
+    return c
+
+
+def _prepared(name: str, x: Any, axis: int | None, data_format: str | None) -> tuple[Any, int, Any]:
+    """Return x as a dlarray, the dimension to work along, and whether to strip the result."""
+    if axis is None:
+        x, strip = formatted(name, x, data_format)
+        return x, channels(name, x), strip
+    if type(x) is not calls.dlarray:
+        x = calls.wrap(as_value(x, f"{name}: x"), None)
+    return x, axis, False
+
+
+def _samples(m: Any) -> list[Any]:
+    return [
+        case(m.real(3, 2), data_format="CB"),
+        case(m.real(2, 3, 2), data_format="BCT"),
+        case(m.real(0, 2), data_format="BC"),
+        case(m.real(2, 3), axis=0),
+    ]
+
+
+def _errors(m: Any) -> list[Any]:
+    return [
+        (case(m.real(2, 3)), FormatError, r"x of shape \(2, 3\) float64 has no data format"),
+        (case(m.real(2), data_format="B"), FormatError, "format 'B', without.*'C'.*axis="),
+    ]
+
+
+@derived(samples=_samples, errors=_errors)
+def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
+    """Probabilities of the channels: exp(xᵢ) / Σⱼ exp(xⱼ).
+
+    It does not overflow. Entries of -inf get the probability 0; where all channels are -inf, all
+    get 0, with zero gradients. Only the result y is kept; a cotangent g gives y (g - Σ g y).
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real, with a data format, or with `axis` or `data_format`.
+    axis : int, optional
+        Dimension along which the probabilities sum to one; by default that of the channels.
+    data_format : str, optional
+        Data format of `x` if it has none.
+
+    Returns
+    -------
+    dlarray
+        Of the shape, dtype and format of `x`; integers become float64.
+
+    Raises
+    ------
+    FormatError
+        If there is neither `axis` nor a format with 'C'.
+    InvalidArgumentError
+        If `axis` does not exist.
+    ComplexValueError
+        If `x` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
+    2(C) × 1(B) dlarray
+    [[0.]
+     [1.]]
+
+    Source: MATLAB ``softmax``.
+    """
+    x, along, strip = _prepared("softmax", x, axis, data_format)
+    return finished(softmax_along(x, axis=along), strip)
+
+
+@derived(samples=_samples, errors=_errors)
+def log_softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
+    """Logarithms of the probabilities of the channels: xᵢ - log Σⱼ exp(xⱼ).
+
+    It neither overflows nor cancels. Entries of -inf stay -inf; where all channels are -inf, all
+    gradients are zero. Only the result y is kept; a cotangent g gives g - exp(y) Σ g.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real, with a data format, or with `axis` or `data_format`.
+    axis : int, optional
+        Dimension along which the probabilities sum to one; by default that of the channels.
+    data_format : str, optional
+        Data format of `x` if it has none.
+
+    Returns
+    -------
+    dlarray
+        Of the shape, dtype and format of `x`; integers become float64.
+
+    Raises
+    ------
+    FormatError
+        If there is neither `axis` nor a format with 'C'.
+    InvalidArgumentError
+        If `axis` does not exist.
+    ComplexValueError
+        If `x` is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.log_softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
+    2(C) × 1(B) dlarray
+    [[-1000.]
+     [    0.]]
+
+    Source: torch ``log_softmax``; ONNX ``LogSoftmax``.
+    """
+    x, along, strip = _prepared("log_softmax", x, axis, data_format)
+    return finished(log_softmax_along(x, axis=along), strip)
