@@ -55,6 +55,7 @@ _pick: Any = None
 Node: Any = _NotInstalled
 
 _new = object.__new__
+_ndarray, _float64, _FLOAT64 = np.ndarray, np.float64, np.dtype(np.float64)
 # One counter for all threads: a node's number is larger than those of its parents.
 tick = itertools.count(1).__next__
 _WEAK_REALS = PYTHON_SCALARS - {complex}
@@ -134,8 +135,10 @@ def _unary(op: Any) -> Callable[..., Any]:
             node.params = _NO_PARAMS
             node.seq = tick()
             node.trace = parent.trace
-            node.shape = out.shape
-            node.dtype = out.dtype
+            if type(out) is _float64:  # its attributes cost more than the arithmetic
+                node.shape, node.dtype = (), _FLOAT64
+            else:
+                node.shape, node.dtype = out.shape, out.dtype
             result._node = node
         return result
 
@@ -183,9 +186,9 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
         if q is not None and q.trace.is_open:
             traced += 2
             trace = q.trace
-        if traced == 1 and type(y_value) is np.ndarray and type(y) is not dlarray:
+        if traced == 1 and type(y_value) is _ndarray and type(y) is not dlarray:
             y_value = trace.hold(y_value)
-        elif traced == 2 and type(x_value) is np.ndarray and type(x) is not dlarray:
+        elif traced == 2 and type(x_value) is _ndarray and type(x) is not dlarray:
             x_value = trace.hold(x_value)
         try:
             out = kernel(x_value, y_value)
@@ -211,8 +214,10 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
         node.params = _NO_PARAMS
         node.seq = tick()
         node.trace = trace
-        node.shape = out.shape
-        node.dtype = out.dtype
+        if type(out) is _float64:
+            node.shape, node.dtype = (), _FLOAT64
+        else:
+            node.shape, node.dtype = out.shape, out.dtype
         result._node = node
         return result
 
@@ -246,9 +251,13 @@ def _indexing(op: Any) -> Callable[..., Any]:
         fmt = x._format
         if fmt is not None:
             fmt = op.label_rule((fmt,), (value.shape,), {"key": key})
+        result = _new(dlarray)
+        result._value = out
+        result._format = fmt
         parent = x._node
         if parent is None or not parent.trace.is_open:
-            return wrap(out, None, fmt)
+            result._node = None
+            return result
         node = _new(Node)
         node.op = op
         node.parents = (parent,)
@@ -256,9 +265,12 @@ def _indexing(op: Any) -> Callable[..., Any]:
         node.params = {"key": key}
         node.seq = tick()
         node.trace = parent.trace
-        node.shape = out.shape
-        node.dtype = out.dtype
-        return wrap(out, node, fmt)
+        if type(out) is _float64:
+            node.shape, node.dtype = (), _FLOAT64
+        else:
+            node.shape, node.dtype = out.shape, out.dtype
+        result._node = node
+        return result
 
     return call
 

@@ -121,7 +121,7 @@ def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
 
 def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
     """Return the tangent of `root`, given those of the variables; None if it depends on none."""
-    order = between(root, seeds)
+    order, _ = between(root, seeds)
     tangents: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
         values = _operand_values(order)

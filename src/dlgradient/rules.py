@@ -82,11 +82,13 @@ class Rule:
         ``function(g, *arguments)``.
     needs : frozenset of int
         Positions in `Node.kept` whose values the function reads.
+    single : int or None
+        Position in `Node.kept` of the one argument, where it is one operand or the result.
     pull, pull_traced : callable
         ``pull(node, g)``: the function applied to what a node keeps, raw or as dlarrays.
     """
 
-    __slots__ = ("function", "getters", "needs", "pull", "traced_getters")
+    __slots__ = ("function", "getters", "needs", "pull", "single", "traced_getters")
 
     def __init__(self, op: Op, function: Callable[..., Any]) -> None:
         self.function = function
@@ -97,6 +99,10 @@ class Rule:
         )
         self.getters = [_getter(op, kind, index) for kind, index in sources]
         self.traced_getters = [_traced_getter(op, kind, index) for kind, index in sources]
+        # Position of the one value the function reads, if that is all it asks for; None otherwise.
+        self.single: int | None = None
+        if len(sources) == 1 and sources[0][0] == "value" and not op.variadic:
+            self.single = sources[0][1]
         self.pull = _pull(function, sources, self.getters, variadic=op.variadic)
 
     def pull_traced(self, node: Any, g: Any) -> Any:
@@ -230,6 +236,7 @@ class Op:
         "pointwise",
         "positional",
         "reference",
+        "ruled",
         "rules",
         "samples",
         "shown",
@@ -286,6 +293,8 @@ class Op:
         self.jvps: dict[str, Rule] = {}
         # Rule for each operand by position; None where there is no derivative.
         self.by_position: tuple[Rule | None, ...] = (None,) * len(self.operands)
+        # Position and rule, where there is one.
+        self.ruled: tuple[tuple[int, Rule], ...] = ()
 
     def needs(self, traced: tuple[bool, ...]) -> frozenset[int]:
         """Positions to keep when the operands marked in `traced` are traced."""
@@ -365,6 +374,7 @@ class Derived:
 def _finish(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
     """Check a declaration, make its call path and enter it in the table."""
     op.by_position = tuple(op.rules.get(name) for name in op.operands)
+    op.ruled = tuple((i, rule) for i, rule in enumerate(op.by_position) if rule is not None)
     _lint(op, function)
     path = calls.make_path(op)
     update_wrapper(path, function)

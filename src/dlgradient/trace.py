@@ -177,9 +177,9 @@ def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     def trace_leaf(value: Any) -> Any:
         return leaf(value, trace) if type(value) is dlarray else value
 
-    args = tuple([tree.map_leaves(trace_leaf, a) for a in args])
+    args = tree.map_leaves(trace_leaf, args)
     if kwargs:
-        kwargs = {name: tree.map_leaves(trace_leaf, a) for name, a in kwargs.items()}
+        kwargs = tree.map_leaves(trace_leaf, kwargs)
     if outer is not None:
         return fun(*args, **kwargs)
     token = _current.set(trace)

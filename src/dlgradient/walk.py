@@ -55,18 +55,15 @@ def reverse(  # noqa: C901, PLR0912 - one loop, see below
     real : bool
         Whether real operands have real cotangents.
     """
-    order = between(root, variables)
-    walk = _Walk(order, traced=traced, real=real)
-    needed, cotangents, flagged = walk.needed, walk.cotangents, walk.flagged
+    order, needed = between(root, variables)
+    walk = _Walk(needed, traced, real)
+    cotangents, flagged, pending = walk.cotangents, walk.flagged, walk.pending
     cotangents[root] = seed
     wanted = set(variables)
     found: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
-        stale = [n for n in order if n.kept is None]
-        if stale:
-            evaluate(stale)
         for node in reversed(order):
-            if walk.pending:
+            if pending:
                 walk.gather(node)
             g = cotangents.pop(node, None)
             if g is None:
@@ -76,18 +73,33 @@ def reverse(  # noqa: C901, PLR0912 - one loop, see below
             op = node.op
             if op is None:
                 continue
+            kept: Any = node.kept
+            if kept is None:
+                evaluate([n for n in order if n.kept is None])
+                kept = node.kept
             if op.joint is not None:
                 walk.visit_joint(node, g)
             elif not op.indexing or not walk.visit_indexing(node, g, shared=node in wanted):
                 # The body of this loop is the cost of a small gradient: no call but the rule's.
                 pointwise = op.pointwise
-                holomorphic = pointwise and node.dtype.kind == "c" and op.kind == "elementwise"
+                holomorphic = (
+                    node.dtype is not _FLOAT64
+                    and node.dtype.kind == "c"
+                    and op.kind == "elementwise"
+                )
                 masked = node in flagged
-                for parent, rule in zip(node.parents, op.by_position, strict=True):
-                    if type(parent) is not Node or parent not in needed or rule is None:
+                parents = node.parents
+                for i, rule in op.ruled:
+                    parent = parents[i]
+                    if type(parent) is not Node or parent not in needed:
                         continue
-                    pull = rule.pull_traced if traced else rule.pull
-                    c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
+                    if traced or holomorphic:
+                        pull = rule.pull_traced if traced else rule.pull
+                        c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
+                    elif rule.single is None:
+                        c = rule.pull(node, g)
+                    else:
+                        c = rule.function(g, kept[rule.single])
                     if masked:
                         flagged.add(parent)
                         if pointwise and rule.needs:
@@ -101,17 +113,17 @@ def reverse(  # noqa: C901, PLR0912 - one loop, see below
                         walk.add(node, parent, c)
                     else:
                         cotangents[parent] = c
-            if not retain and node.kept:
+            if kept and not retain:
                 node.kept = None
     return found
 
 
-def between(root: Node, variables: Iterable[Node]) -> list[Node]:
-    """Nodes on a path from a variable to `root`, by ascending number."""
+def between(root: Node, variables: Iterable[Node]) -> tuple[list[Node], set[Node]]:
+    """Nodes on a path from a variable to `root`: by ascending number, and as a set."""
     on_path = set(variables)
     lowest = min(map(_sequence, on_path))
     if root.seq < lowest:
-        return []
+        return [], set()
     seen = {root}
     stack = [root]
     # Whether every node that is reached depends on a variable: usual, and then no second look is
@@ -130,7 +142,7 @@ def between(root: Node, variables: Iterable[Node]) -> list[Node]:
                 else:
                     all_depend = False
     ordered = sorted(seen, key=_sequence)
-    return ordered if all_depend else _dependent(ordered, on_path)
+    return (ordered, seen) if all_depend else (_dependent(ordered, on_path), on_path)
 
 
 def _dependent(ordered: list[Node], on_path: set[Node]) -> list[Node]:
@@ -163,8 +175,8 @@ class _Walk:
 
     __slots__ = ("cotangents", "flagged", "needed", "owned", "pending", "real", "traced")
 
-    def __init__(self, order: list[Node], *, traced: bool, real: bool) -> None:
-        self.needed = set(order)
+    def __init__(self, needed: set[Node], traced: bool, real: bool) -> None:
+        self.needed = needed
         self.traced = traced
         self.real = real
         self.cotangents: dict[Node, Any] = {}
@@ -211,6 +223,8 @@ class _Walk:
             self.flagged.add(parent)
             if self.traced:
                 self.pending.setdefault(parent, []).append((node.params["key"], g))
+            elif parent in self.owned and self.cotangents[parent].dtype is g.dtype:
+                scatter_add(self.cotangents[parent], node.params["key"], g)
             else:
                 self._scatter(node, parent, g)
             return True
@@ -231,16 +245,16 @@ class _Walk:
         return True
 
     def _scatter(self, node: Node, parent: Node, g: Any) -> None:
+        """Make a buffer of its own for the cotangent of an array that is indexed."""
         if g.dtype is not parent.dtype:
             g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
         buffer = self.cotangents.get(parent)
-        if buffer is None or parent not in self.owned or buffer.dtype is not g.dtype:
-            if buffer is None:
-                buffer = np.zeros(parent.shape, g.dtype)
-            else:
-                buffer = np.array(buffer, dtype=np.result_type(buffer, g))
-            self.owned.add(parent)
-            self.cotangents[parent] = buffer
+        if buffer is None:
+            buffer = np.zeros(parent.shape, g.dtype)
+        else:
+            buffer = np.array(buffer, dtype=np.result_type(buffer, g))
+        self.owned.add(parent)
+        self.cotangents[parent] = buffer
         scatter_add(buffer, node.params["key"], g)
 
     def add(self, node: Node, parent: Node, c: Any) -> None:
