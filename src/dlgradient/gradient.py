@@ -277,9 +277,9 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
 
 def _checked_value(y: Any) -> Node:
     if type(y) is dlarray and type(y._value) is np.float64 and current_trace() is not None:
-        quick = open_node(y)
+        quick: Node | None = open_node(y)
         if quick is not None:
-            return quick  # type: ignore[no-any-return] - the commonest case, without further questions
+            return quick  # the commonest case, without further questions
     node = checked_traced("dlgradient", "y", y)
     value = y._value
     if value.size != 1:

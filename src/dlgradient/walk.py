@@ -37,7 +37,7 @@ _sequence = attrgetter("seq")
 _FLOAT64 = np.dtype(np.float64)
 
 
-def reverse(  # noqa: C901, PLR0912 - one loop, see below
+def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
     root: Node, seed: Any, variables: Sequence[Node], *, retain: bool, traced: bool, real: bool
 ) -> dict[Node, Any]:
     """Return the cotangent of every variable that `root` depends on.
