@@ -1,0 +1,134 @@
+"""Steps of recurrent networks, in operations: every option, every order of derivative.
+
+Sequences have the dimensions time, batch, channels, without labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.nn.activation import hardsigmoid, relu
+from dlgradient.nn.smooth import sigmoid, softsign
+from dlgradient.ops.choice import where
+from dlgradient.ops.join import stack
+from dlgradient.ops.trigonometry import tanh
+
+__all__ = ["activation", "gru_states", "lstm_states", "lstm_step"]
+
+_STATE: dict[str, Callable[..., Any]] = {"tanh": tanh, "softsign": softsign, "relu": relu}
+_GATE: dict[str, Callable[..., Any]] = {"sigmoid": sigmoid, "hard-sigmoid": hardsigmoid}
+
+
+def activation(function: str, name: str, chosen: Any) -> Callable[..., Any]:
+    """Return the function that an option names, or is."""
+    table = _STATE if name.startswith("state") else _GATE
+    if callable(chosen):
+        return chosen  # type: ignore[no-any-return]
+    if chosen not in table:
+        raise InvalidArgumentError(
+            f"{function}: {name} must be one of {', '.join(map(repr, table))}, or a function of "
+            f"arrays, not {chosen!r}"
+        )
+    return table[chosen]
+
+
+def lstm_step(
+    z: Any, c: Any, state: Callable[..., Any], gate: Callable[..., Any], peephole: Any = None
+) -> tuple[Any, Any, tuple[Any, Any, Any, Any]]:
+    """One step: hidden state, cell state, and the gates input, forget, candidate, output.
+
+    Parameters
+    ----------
+    z : array
+        Of batch and four times the hidden units: what goes into the gates.
+    c : array
+        Cell state.
+    state, gate : callable
+        Activations.
+    peephole : array, optional
+        Weights of the cell state in the gates input, forget and output, one behind the other.
+    """
+    n = c.shape[-1]
+    z_input, z_forget, z_output = z[:, :n], z[:, n : 2 * n], z[:, 3 * n :]
+    if peephole is not None:
+        z_input = z_input + peephole[:n] * c
+        z_forget = z_forget + peephole[n : 2 * n] * c
+    i, f, candidate = gate(z_input), gate(z_forget), state(z[:, 2 * n : 3 * n])
+    c = f * c + i * candidate
+    if peephole is not None:
+        z_output = z_output + peephole[2 * n :] * c
+    o = gate(z_output)
+    return o * state(c), c, (i, f, candidate, o)
+
+
+def lstm_states(  # noqa: PLR0913 - the parameters of the layer
+    x: Any,
+    h: Any,
+    c: Any,
+    w: Any,
+    r: Any,
+    b: Any,
+    *,
+    state: Callable[..., Any],
+    gate: Callable[..., Any],
+    peephole: Any = None,
+    projection: Any = None,
+    padding: Any = None,
+) -> tuple[Any, Any, Any]:
+    """Hidden states of all steps, and the last hidden and cell state."""
+    z = x @ w.mT + b
+    states = []
+    for t in range(x.shape[0]):
+        before = h, c
+        h, c, _ = lstm_step(z[t] + h @ r.mT, c, state, gate, peephole)
+        if projection is not None:
+            h = h @ projection.mT
+        if padding is not None:
+            h, c = where(padding[t], before[0], h), where(padding[t], before[1], c)
+        states.append(h)
+    return _stacked(states, h, x), h, c
+
+
+def gru_states(
+    x: Any,
+    h: Any,
+    w: Any,
+    r: Any,
+    b: Any,
+    *,
+    mode: str,
+    state: Callable[..., Any],
+    gate: Callable[..., Any],
+    padding: Any = None,
+) -> tuple[Any, Any]:
+    """Hidden states of all steps, and the last one. The gates are reset, update and candidate."""
+    n = h.shape[-1]
+    z = x @ w.mT + b[: 3 * n]
+    recurrent_bias = b[3 * n :] if mode == "recurrent-bias-after-multiplication" else None
+    states = []
+    for t in range(x.shape[0]):
+        before, zt = h, z[t]
+        if mode == "before-multiplication":
+            both = gate(zt[:, : 2 * n] + h @ r[: 2 * n].mT)
+            reset, update = both[:, :n], both[:, n:]
+            candidate = state(zt[:, 2 * n :] + (reset * h) @ r[2 * n :].mT)
+        else:
+            s = h @ r.mT if recurrent_bias is None else h @ r.mT + recurrent_bias
+            both = gate(zt[:, : 2 * n] + s[:, : 2 * n])
+            reset, update = both[:, :n], both[:, n:]
+            candidate = state(zt[:, 2 * n :] + reset * s[:, 2 * n :])
+        h = candidate + update * (h - candidate)
+        if padding is not None:
+            h = where(padding[t], before, h)
+        states.append(h)
+    return _stacked(states, h, x), h
+
+
+def _stacked(states: list[Any], h: Any, x: Any) -> Any:
+    if states:
+        return stack(states)
+    return np.zeros((0, *h.shape), np.result_type(x.dtype, h.dtype))
