@@ -26,6 +26,7 @@ ORDER = (
     ("walk",),
     ("gradient",),
     ("derivatives",),
+    ("custom",),  # operations of users, who know everything above
     ("program",),
     ("network",),
     ("train",),

@@ -44,6 +44,10 @@ from dlgradient.array import (
     isdlarray,
     stripdims,
 )
+from dlgradient.custom import (
+    DifferentiableFunction,
+    define_operation,
+)
 from dlgradient.derivatives import (
     dljvp,
 )
@@ -286,6 +290,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ComplexValueError",
+    "DifferentiableFunction",
     "DlgradientError",
     "FormatClashError",
     "FormatError",
@@ -344,6 +349,7 @@ __all__ = [
     "cumsum",
     "cumulative_prod",
     "cumulative_sum",
+    "define_operation",
     "dims",
     "divide",
     "dlarray",
