@@ -87,9 +87,17 @@ from dlgradient.nn.activation import (
     relu,
     selu,
 )
+from dlgradient.nn.adaptive import (
+    adaptiveavgpool,
+    adaptivemaxpool,
+)
 from dlgradient.nn.complexrelu import (
     complexrelu,
     zrelu,
+)
+from dlgradient.nn.conv import (
+    dlconv,
+    dltranspconv,
 )
 from dlgradient.nn.initialize import (
     initialize,
@@ -100,6 +108,11 @@ from dlgradient.nn.initialize import (
     initialize_orthogonal,
     initialize_unit_forget_gate,
     initialize_zeros,
+)
+from dlgradient.nn.pool import (
+    avgpool,
+    maxpool,
+    maxunpool,
 )
 from dlgradient.nn.smooth import (
     erf,
@@ -313,6 +326,8 @@ __all__ = [
     "acos",
     "acosh",
     "adamupdate",
+    "adaptiveavgpool",
+    "adaptivemaxpool",
     "add",
     "all",
     "angle",
@@ -327,6 +342,7 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "avgpool",
     "bool",
     "broadcast_arrays",
     "broadcast_to",
@@ -353,9 +369,11 @@ __all__ = [
     "dims",
     "divide",
     "dlarray",
+    "dlconv",
     "dlfeval",
     "dlgradient",
     "dljvp",
+    "dltranspconv",
     "dlupdate",
     "dlvjp",
     "e",
@@ -422,6 +440,8 @@ __all__ = [
     "matrix_transpose",
     "max",
     "maximum",
+    "maxpool",
+    "maxunpool",
     "mean",
     "meshgrid",
     "min",

@@ -36,7 +36,8 @@ from dlgradient.calls import FUNCTIONS
 from dlgradient.ops.samples import case
 from dlgradient.rules import multilinear
 
-__all__ = ["convolve", "correlate", "deconvolve"]
+# The operations are not public: `dlgradient.nn.conv` is what users call.
+__all__ = ["places"]
 
 Sizes = tuple[int, ...]
 Array = np.ndarray[Any, Any]
@@ -222,7 +223,7 @@ def _deconvolve(
     if not (out.size and y.size and w.size):
         return out
     weights = w.reshape(groups, filters // groups, -1).swapaxes(1, 2).astype(dtype, copy=False)
-    places = list(_places(tuple(kernel), size, y.shape[2:], stride, dilation, start))
+    moves = list(places(tuple(kernel), size, y.shape[2:], stride, dilation, start))
     per_image = channels * prod(kernel) * prod(y.shape[2:]) * dtype.itemsize
     step = max(1, _CACHE // per_image)
 
@@ -234,7 +235,7 @@ def _deconvolve(
             count = block.stop - block.start
             unfolded = unfolded.reshape(channels, *kernel, count, *y.shape[2:])
             target = out[block].swapaxes(0, 1)
-            for index, to, of in places:
+            for index, to, of in moves:
                 target[(slice(None), slice(None), *to)] += unfolded[
                     (slice(None), *index, slice(None), *of)
                 ]
@@ -255,7 +256,7 @@ def _flipped(y: Array, w: Array, size: Sizes, groups: int, dilation: Sizes, star
     return _convolve(y, turned, size, groups, stride=ones, dilation=dilation, start=starts)
 
 
-def _places(
+def places(
     kernel: Sizes, size: Sizes, result: Sizes, stride: Sizes, dilation: Sizes, start: Sizes
 ) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...]]]:
     """For each element of a kernel: where it takes its elements, and the results it gives to."""

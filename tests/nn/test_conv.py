@@ -1,0 +1,283 @@
+"""Convolutions: values against plain loops and SciPy, every form of every argument."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.signal import correlate as scipy_correlate
+
+import dlgradient as dl
+from dlgradient.nn.conv import dlconv, dltranspconv
+from dlgradient.nn.convolve import convolve, correlate, deconvolve
+from dlgradient.testing import check_derivatives
+
+RNG = np.random.default_rng(5)
+
+
+def loops(x, w, size, stride, dilation, start, groups):
+    """Sum every product of the trilinear form that is not zero, one by one."""
+    y = np.zeros((x.shape[0], w.shape[0], *size), np.result_type(x, w))
+    for f, c, k in product(range(w.shape[0]), range(w.shape[1]), np.ndindex(*w.shape[2:])):
+        channel = f // (w.shape[0] // groups) * w.shape[1] + c
+        for o in np.ndindex(*size):
+            place = [
+                s * i + d * j - a
+                for s, i, d, j, a in zip(stride, o, dilation, k, start, strict=True)
+            ]
+            if all(0 <= p < n for p, n in zip(place, x.shape[2:], strict=True)):
+                y[(slice(None), f, *o)] += x[(slice(None), channel, *place)] * w[(f, c, *k)]
+    return y
+
+
+GEOMETRIES = [
+    # sizes, kernel, result, stride, dilation, start, groups
+    ((7,), (3,), (5,), (1,), (1,), (0,), 1),
+    ((9,), (2,), (4,), (3,), (2,), (1,), 2),
+    ((6, 9), (2, 3), (6, 9), (1, 1), (1, 1), (1, 1), 1),  # rows in one run
+    ((4, 8), (3, 3), (4, 8), (1, 1), (2, 1), (2, 1), 4),
+    ((5, 6), (3, 2), (2, 3), (2, 2), (1, 1), (0, 0), 2),
+    ((6, 5), (3, 3), (8, 7), (1, 1), (1, 1), (2, 2), 1),
+    ((3, 4, 6), (2, 2, 2), (3, 4, 6), (1, 1, 1), (1, 1, 1), (1, 0, 1), 2),
+    ((3, 4, 5), (1, 3, 2), (2, 2, 4), (2, 1, 1), (1, 1, 1), (0, 0, 0), 1),
+    ((5, 6), (4, 4), (2, 3), (1, 1), (1, 1), (0, 0), 1),
+    ((6,), (2,), (2,), (3,), (1,), (5,), 1),  # starts far before the array
+]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("filters", [4, 12])
+def test_core_operations_are_one_trilinear_form(geometry, filters):
+    sizes, kernel, size, stride, dilation, start, groups = geometry
+    x = RNG.normal(size=(3, 4, *sizes))
+    w = RNG.normal(size=(filters, 4 // groups, *kernel))
+    y = RNG.normal(size=(3, filters, *size))
+    form = {"stride": stride, "dilation": dilation, "start": start, "groups": groups}
+    expected = loops(x, w, size, stride, dilation, start, groups)
+    np.testing.assert_allclose(convolve(x, w, size=size, **form), expected, atol=1e-12)
+    value = np.sum(expected * y)
+    np.testing.assert_allclose(np.sum(deconvolve(y, w, size=sizes, **form) * x), value)
+    np.testing.assert_allclose(np.sum(correlate(x, y, size=kernel, **form) * w), value)
+
+
+def test_large_batches_use_all_cores_and_several_blocks():
+    x = RNG.normal(size=(37, 8, 12, 12)).astype(np.float32)
+    w = RNG.normal(size=(8, 8, 3, 3)).astype(np.float32)
+    form = {"stride": (1, 1), "dilation": (1, 1), "start": (1, 1), "groups": 1}
+    y = convolve(x, w, size=(12, 12), **form)
+    assert y.dtype == np.float32
+    for n in (0, 17, 18, 36):
+        expected = sum(scipy_correlate(x[n], w[f], "same")[4] * (f == 2) for f in range(8))
+        np.testing.assert_allclose(y[n, 2], expected, atol=1e-4)
+    one = [correlate(x[n : n + 1], y[n : n + 1], size=(3, 3), **form) for n in range(37)]
+    np.testing.assert_allclose(correlate(x, y, size=(3, 3), **form), sum(one), rtol=1e-4)
+    steps = {**form, "stride": (2, 2)}
+    z = y[:, :, :6, :6]
+    one = [deconvolve(z[n : n + 1], w, size=(12, 12), **steps) for n in range(37)]
+    np.testing.assert_allclose(
+        deconvolve(z, w, size=(12, 12), **steps), np.concatenate(one), atol=1e-3
+    )
+
+
+def test_value_is_that_of_scipy():
+    x = RNG.normal(size=(6, 5, 2))
+    w = RNG.normal(size=(3, 2, 2, 4))
+    b = RNG.normal(size=4)
+    y = np.asarray(dlconv(dl.dlarray(x, "SSC"), w, b))
+    for f in range(4):
+        expected = scipy_correlate(x, w[..., f], "valid")[..., 0] + b[f]
+        np.testing.assert_allclose(y[..., f], expected, atol=1e-12)
+
+
+ORDERS = ["SSCB", "BCSS", "BSSC", "CSBS", "SBSC"]
+
+
+@pytest.mark.parametrize("fmt", ORDERS)
+@pytest.mark.parametrize("function", [dlconv, dltranspconv])
+def test_any_order_of_dimensions(function, fmt):
+    x = RNG.normal(size=(4, 5, 2, 3))  # SSCB
+    w = RNG.normal(size=(3, 2, 2, 2))
+    base = np.asarray(function(dl.dlarray(x, "SSCB"), w, 0.5, stride=(1, 2)))
+    order, back = order_of("SSCB", fmt), order_of(fmt, "SSCB")
+    turned = np.transpose(x, order)
+    y = function(dl.dlarray(turned, fmt), w, 0.5, stride=(1, 2))
+    assert dl.dims(y) == fmt
+    np.testing.assert_allclose(np.transpose(np.asarray(y), back), base, atol=1e-12)
+    plain = function(turned, w, 0.5, stride=(1, 2), data_format=fmt)
+    assert dl.dims(plain) == ""
+    np.testing.assert_array_equal(np.asarray(plain), np.asarray(y))
+
+
+def order_of(fmt, target):
+    """Return the order that brings the dimensions of a format to another; S keep their order."""
+    numbered = [(c, fmt[:i].count(c)) for i, c in enumerate(fmt)]
+    return [numbered.index((c, target[:i].count(c))) for i, c in enumerate(target)]
+
+
+def test_weights_and_bias_with_formats():
+    x = dl.dlarray(RNG.normal(size=(3, 4, 5, 2)), "BCSS")
+    w = RNG.normal(size=(2, 2, 2, 3, 2))  # SSCUU: two groups of three filters
+    b = RNG.normal(size=(3, 2))
+    y = np.asarray(dlconv(x, w, b))
+    turned = dl.dlarray(np.transpose(w, (3, 0, 2, 4, 1)), "USCUS")
+    np.testing.assert_allclose(np.asarray(dlconv(x, turned, b)), y, atol=1e-12)
+    flat = b.T.reshape(-1)  # filters of a group are neighbours
+    for bias, fmt in ((flat, None), (dl.dlarray(flat, "C"), None), (b, "CU"), (flat[None], "UC")):
+        again = dlconv(x, w, bias, bias_format=fmt)
+        np.testing.assert_allclose(np.asarray(again), y, atol=1e-12)
+    names = np.transpose(w, (2, 3, 4, 0, 1))
+    again = dlconv(x, names, b, weights_format="CUUSS")
+    np.testing.assert_allclose(np.asarray(again), y, atol=1e-12)
+    for group in range(2):
+        part = dlconv(x[:, 2 * group : 2 * group + 2], w[..., group], b[:, group])
+        np.testing.assert_allclose(np.asarray(part), y[:, 3 * group : 3 * group + 3], atol=1e-12)
+
+
+def test_channel_wise():
+    x = RNG.normal(size=(6, 3))
+    w = RNG.normal(size=(2, 1, 1, 3))
+    y = np.asarray(dlconv(dl.dlarray(x, "SC"), w))
+    for c in range(3):
+        expected = np.correlate(x[:, c], w[:, 0, 0, c], "valid")
+        np.testing.assert_allclose(y[:, c], expected, atol=1e-12)
+
+
+def test_over_time_and_causal():
+    x = RNG.normal(size=(2, 5, 3))  # CTB
+    w = RNG.normal(size=(3, 2, 4))
+    y = dlconv(dl.dlarray(x, "CTB"), w, weights_format="TCU", padding="causal", dilation_factor=2)
+    assert dl.dims(y) == "CTB"
+    assert y.shape == (4, 5, 3)
+    past = np.concatenate([np.zeros((2, 4, 3)), x], axis=1)
+    expected = np.einsum(
+        "tkcb,kcf->ftb", np.stack([past[:, [t, t + 2, t + 4]].swapaxes(0, 1) for t in range(5)]), w
+    )
+    np.testing.assert_allclose(np.asarray(y), expected, atol=1e-12)
+
+
+def test_space_and_time_together_or_time_as_a_batch():
+    x = dl.dlarray(RNG.normal(size=(4, 2, 3, 2)), "TSCB")
+    w = RNG.normal(size=(2, 3, 5))
+    y = np.asarray(dlconv(x, w))
+    assert y.shape == (4, 1, 5, 2)
+    one = np.asarray(dlconv(dl.dlarray(np.asarray(x)[1], "SCB"), w))
+    np.testing.assert_allclose(y[1], one, atol=1e-12)
+    both = RNG.normal(size=(3, 2, 3, 1))  # time, space, channels, filter
+    y = np.asarray(dlconv(x, dl.dlarray(both, "TSCU"), stride=(2, 1)))
+    assert y.shape == (2, 1, 1, 2)
+    expected = np.einsum("tscb,tscf->fb", np.asarray(x)[1:4], both)
+    np.testing.assert_allclose(y[1, 0], expected, atol=1e-12)
+
+
+PADDINGS = [
+    (1, ((1, 1), (1, 1))),
+    ((2, 1), ((2, 2), (1, 1))),
+    ([[1, 0], [2, 3]], ((1, 2), (0, 3))),
+    ("same", ((0, 1), (1, 1))),
+]
+MODES = [
+    (0, {"mode": "constant"}),
+    (2.5, {"mode": "constant", "constant_values": 2.5}),
+    ("symmetric-include-edge", {"mode": "symmetric"}),
+    ("symmetric-exclude-edge", {"mode": "reflect"}),
+    ("replicate", {"mode": "edge"}),
+]
+
+
+@pytest.mark.parametrize(("padding", "pairs"), PADDINGS, ids=str)
+@pytest.mark.parametrize(("value", "mode"), MODES, ids=str)
+def test_padding(padding, pairs, value, mode):
+    x, w = RNG.normal(size=(3, 4, 2)), RNG.normal(size=(2, 3, 2, 1))
+    padded = np.pad(x, (*pairs, (0, 0)), **mode)
+    expected = scipy_correlate(padded, w[..., 0], "valid")
+    y = dlconv(x, w, padding=padding, padding_value=value, data_format="SSC")
+    np.testing.assert_allclose(np.asarray(y), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["symmetric-include-edge", "symmetric-exclude-edge"])
+def test_padding_that_is_larger_than_the_array(mode):
+    numpy_mode = "symmetric" if mode.endswith("include-edge") else "reflect"
+    x = np.array([1.0, 2.0, 4.0])
+    one = np.ones((1, 1, 1))
+    y = dlconv(x[:, None], one, padding=7, padding_value=mode, data_format="SC")
+    np.testing.assert_array_equal(np.asarray(y)[:, 0], np.pad(x, 7, mode=numpy_mode))
+
+
+@pytest.mark.parametrize(("size", "stride"), [(5, 1), (5, 2), (6, 3), (7, 4)])
+def test_same_gives_the_size_over_the_stride_and_back(size, stride):
+    x = np.ones((size, 1))
+    y = dlconv(x, np.ones((3, 1, 1)), stride=stride, padding="same", data_format="SC")
+    assert y.shape == (-(-size // stride), 1)
+    z = dltranspconv(x, np.ones((3, 1, 1)), stride=stride, cropping="same", data_format="SC")
+    assert z.shape == (size * stride, 1)
+
+
+def test_transposed_is_the_adjoint():
+    x, z = RNG.normal(size=(7, 5, 4)), RNG.normal(size=(4, 2, 6))
+    w = RNG.normal(size=(3, 2, 2, 3, 2))  # channels, filters of a group, groups
+    options = {"stride": (2, 3), "dilation_factor": (1, 2)}
+    crop = [[1, 0], [1, 1]]
+    y = np.asarray(dlconv(x, w, padding=crop, data_format="SSC", **options))
+    # Of the transposed one, the filters of `dlconv` are the channels.
+    t = dltranspconv(z, w, cropping=crop, data_format="SSC", **options)
+    assert t.shape == (7, 5, 4)
+    np.testing.assert_allclose(np.sum(np.asarray(t) * x), np.sum(y * z))
+
+
+def test_transposed_with_bias_by_hand():
+    # Twice the kernel, two apart.
+    y = dltranspconv(dl.dlarray([[1.0], [3.0]], "SC"), [[[1.0]], [[2.0]], [[4.0]]], 10, stride=2)
+    assert y.tolist() == [[11.0], [12.0], [17.0], [16.0], [22.0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_precision_stays(dtype):
+    x = dl.dlarray(np.ones((4, 4, 2, 2)).astype(dtype), "SSCB")
+    w = np.ones((2, 2, 2, 3)).astype(dtype)
+
+    def fun(x, w):
+        y = dlconv(x, w, 0.5, padding=1, padding_value=1.0)
+        y = dltranspconv(y, w, stride=2)
+        return y, dl.dlgradient(dl.real(y).sum(), [x, w])
+
+    y, (gx, gw) = dl.dlfeval(fun, x, dl.dlarray(w))
+    assert y.dtype == gx.dtype == gw.dtype == dtype
+    assert dl.dims(gx) == "SSCB"
+
+
+def test_empty_batch():
+    x = dl.dlarray(np.zeros((0, 2, 5, 5), np.float32), "BCSS")
+    w = dl.dlarray(np.ones((3, 3, 2, 4), np.float32))
+
+    def fun(x, w):
+        y = dlconv(x, w, padding="same")
+        return y, dl.dlgradient(y.sum(), [x, w])
+
+    y, (gx, gw) = dl.dlfeval(fun, x, w)
+    assert y.shape == (0, 4, 5, 5)
+    assert gx.shape == x.shape
+    assert not np.asarray(gw).any()
+
+
+def test_second_derivatives_of_a_gradient_penalty():
+    x = dl.dlarray(RNG.normal(size=(2, 1, 4, 4)), "BCSS")
+    w = RNG.normal(size=(3, 3, 1, 2))
+    v = RNG.normal(size=(2, 2, 1, 2))
+
+    def penalty(x, w, v):
+        y = dltranspconv(dl.tanh(dlconv(x, w, stride=2, padding=1)), v, stride=2)
+        g = dl.dlgradient(y.sum(), x, enable_higher_derivatives=True)
+        return (g**2).sum()
+
+    check_derivatives(penalty, x, w, v, order=1)
+
+
+def test_nonsense_is_refused():
+    x = dl.dlarray(np.ones((4, 2)), "SC")
+    with pytest.raises(dl.FormatClashError, match=r"'SBU'.*'C' for the channels"):
+        dlconv(x, np.ones((2, 2, 1)), weights_format="SBU")
+    with pytest.raises(dl.FormatClashError, match="has 2 spatial dimensions"):
+        dlconv(x, np.ones((2, 2, 2, 1)), weights_format="SSCU")
+    with pytest.raises(dl.ShapeMismatchError, match=r"\(filters of a group, groups\) = \(3, 2\)"):
+        dlconv(dl.dlarray(np.ones((4, 4)), "SC"), np.ones((2, 2, 3, 2)), np.ones((2, 3)))
+    with pytest.raises(dl.InvalidArgumentError, match=r"padding of shape \(2, 2\)"):
+        dlconv(x, np.ones((2, 2, 1)), padding=[[1, 1], [1, 1]])

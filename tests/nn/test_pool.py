@@ -1,0 +1,169 @@
+"""Pooling: values against plain loops, ties, indices and their inverse."""
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient.nn.adaptive import adaptiveavgpool, adaptivemaxpool
+from dlgradient.nn.pool import avgpool, maxpool, maxunpool
+
+RNG = np.random.default_rng(8)
+
+
+def windows(x, window, stride, pairs, fill):
+    """Windows over the leading dimensions of an array: (place of the result, elements)."""
+    rest = [(0, 0)] * (x.ndim - len(window))
+    padded = np.pad(x, [*pairs, *rest], constant_values=fill)
+    counts = [(n - w) // s + 1 for n, w, s in zip(padded.shape, window, stride, strict=False)]
+    for place in np.ndindex(*counts):
+        key = tuple(slice(s * i, s * i + w) for s, i, w in zip(stride, place, window, strict=True))
+        yield place, padded[key]
+
+
+CASES = [
+    ((7,), (3,), (1,), 0, ((0, 0),)),
+    ((7,), (3,), (2,), "same", ((1, 1),)),
+    ((8,), (3,), (2,), "same", ((0, 1),)),
+    ((5, 6), (2, 3), (2, 1), [[1, 0], [0, 2]], ((1, 0), (0, 2))),
+    ((5, 6), (2, 2), (2, 2), 1, ((1, 1), (1, 1))),
+    ((3, 4, 5), (2, 2, 3), (1, 2, 2), (1, 0, 1), ((1, 1), (0, 0), (1, 1))),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_values(case):
+    sizes, window, stride, padding, pairs = case
+    x = RNG.normal(size=(*sizes, 2, 3))
+    fmt = "S" * len(sizes) + "CB"
+    options = {"stride": stride, "padding": padding}
+    largest = np.asarray(maxpool(dl.dlarray(x, fmt), window, **options))
+    mean = np.asarray(avgpool(dl.dlarray(x, fmt), window, **options))
+    inner = np.asarray(avgpool(dl.dlarray(x, fmt), window, padding_value="mean", **options))
+    filled = np.asarray(avgpool(dl.dlarray(x, fmt), window, padding_value=-2, **options))
+    axes = tuple(range(len(sizes)))
+    found = 0
+    for place, elements in windows(x, window, stride, pairs, np.nan):
+        found += 1
+        np.testing.assert_array_equal(largest[place], np.nanmax(elements, axes))
+        np.testing.assert_allclose(inner[place], np.nanmean(elements, axes), atol=1e-12)
+        zeros = np.nan_to_num(elements)
+        np.testing.assert_allclose(mean[place], zeros.mean(axes), atol=1e-12)
+        twos = np.nan_to_num(elements, nan=-2.0)
+        np.testing.assert_allclose(filled[place], twos.mean(axes), atol=1e-12)
+    assert found == np.prod(largest.shape[: len(sizes)])
+
+
+@pytest.mark.parametrize("pool", [maxpool, avgpool, adaptivemaxpool, adaptiveavgpool])
+@pytest.mark.parametrize("fmt", ["SSCB", "BCSS", "CSBS", "BSSC"])
+def test_any_order_of_dimensions(pool, fmt):
+    x = RNG.normal(size=(4, 5, 2, 3))
+    numbered = [(c, "SSCB"[:i].count(c)) for i, c in enumerate("SSCB")]
+    order = [numbered.index((c, fmt[:i].count(c))) for i, c in enumerate(fmt)]
+    base = np.asarray(pool(dl.dlarray(x, "SSCB"), (2, 3)))
+    turned = np.transpose(x, order)
+    y = pool(dl.dlarray(turned, fmt), (2, 3))
+    assert dl.dims(y) == fmt
+    np.testing.assert_allclose(np.asarray(y), np.transpose(base, order))
+    plain = pool(turned, (2, 3), data_format=fmt)
+    assert dl.dims(plain) == ""
+    np.testing.assert_array_equal(np.asarray(plain), np.asarray(y))
+
+
+@pytest.mark.parametrize("pool", [maxpool, avgpool])
+def test_over_time_and_globally(pool):
+    x = RNG.normal(size=(3, 4, 5, 2))
+    reduce = {"maxpool": np.max, "avgpool": np.mean}[pool.__name__]
+    xs = dl.dlarray(x, "TSSC")
+    y = pool(xs, "global")
+    assert dl.dims(y) == "TSSC"
+    np.testing.assert_allclose(np.asarray(y), reduce(x, axis=(1, 2), keepdims=True))
+    y = pool(xs, "global", pool_format="T")
+    np.testing.assert_allclose(np.asarray(y), reduce(x, axis=0, keepdims=True))
+    # Space, then time: the order of the format is that of the sizes.
+    y = np.asarray(pool(xs, (2, 1, 3), pool_format="SST"))
+    assert y.shape == (1, 3, 5, 2)
+    np.testing.assert_allclose(y[0, 1], reduce(x[:, 1:3], axis=(0, 1)))
+
+
+def test_ties_share_also_in_windows_that_overlap():
+    x = dl.dlarray([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]], "SS")
+    g = dl.dlfeval(lambda x: dl.dlgradient(maxpool(x, (1, 2)).sum(), x), x)
+    assert g.tolist() == [[0.5, 1.0, 0.5], [0.0, 2.0, 0.0]]
+
+
+def test_nan_is_the_maximum_and_takes_the_cotangent():
+    x = dl.dlarray([1.0, np.nan, 3.0, 2.0], "S")
+    y, g = dl.dlfeval(lambda x: (maxpool(x, 2), dl.dlgradient(maxpool(x, 2).sum(), x)), x)
+    np.testing.assert_array_equal(np.asarray(y), [np.nan, np.nan, 3])
+    np.testing.assert_array_equal(np.asarray(g), [0, 2, 1, 0])
+    _, indices = maxpool(x, 2, return_indices=True)
+    assert indices.tolist() == [1, 1, 2]
+
+
+@pytest.mark.parametrize("fmt", ["BCSS", "SSCB"])
+def test_indices_and_their_inverse(fmt):
+    x = dl.dlarray(RNG.normal(size=(4, 6, 4, 6)), fmt)
+    y, indices = maxpool(x, 2, stride=2, return_indices=True)
+    assert dl.dims(indices) == fmt
+    assert indices.dtype == np.int64
+    back = np.asarray(maxunpool(y, indices, x.shape))
+    values = np.asarray(x)
+    np.testing.assert_array_equal(back[back != 0], values[back != 0])
+    assert np.count_nonzero(back) == y.size
+    again = maxpool(dl.where(dl.dlarray(back, fmt) == 0, -9.0, dl.dlarray(back, fmt)), 2, stride=2)
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(y))
+    sizes = [n for n, c in zip(x.shape, fmt, strict=True) if c == "S"]
+    again = maxunpool(np.asarray(y), np.asarray(indices), sizes, data_format=fmt)
+    np.testing.assert_array_equal(np.asarray(again), back)
+
+
+def test_indices_of_everything():
+    x = dl.dlarray([[1.0, 5.0], [7.0, 5.0], [2.0, 3.0]], "SC")
+    y, indices = maxpool(x, "global", return_indices=True)
+    assert y.tolist() == [[7.0, 5.0]]
+    assert indices.tolist() == [[1, 0]]
+
+
+def test_gradient_through_pooling_and_back():
+    x = dl.dlarray([1.0, 4.0, 3.0, 2.0], "S")
+
+    def fun(x):
+        y, indices = maxpool(x, 2, stride=2, return_indices=True)
+        z = maxunpool(y**2, indices, x.shape)
+        g = dl.dlgradient((z * x).sum(), x, enable_higher_derivatives=True)
+        return g, dl.dlgradient(g.sum(), x)
+
+    g, h = dl.dlfeval(fun, x)
+    assert g.tolist() == [0.0, 48.0, 27.0, 0.0]
+    assert h.tolist() == [0.0, 24.0, 18.0, 0.0]
+
+
+@pytest.mark.parametrize(("n", "count"), [(5, 2), (7, 3), (4, 4), (3, 5), (6, 1)])
+def test_adaptive_windows(n, count):
+    x = RNG.normal(size=(n, 2))
+    bounds = [
+        (int(np.floor(i * n / count)), int(np.ceil((i + 1) * n / count))) for i in range(count)
+    ]
+    mean = np.asarray(adaptiveavgpool(x, count, data_format="SC"))
+    largest = np.asarray(adaptivemaxpool(x, count, data_format="SC"))
+    np.testing.assert_allclose(mean, [x[a:b].mean(axis=0) for a, b in bounds])
+    np.testing.assert_array_equal(largest, [x[a:b].max(axis=0) for a, b in bounds])
+
+
+@pytest.mark.parametrize("pool", [maxpool, avgpool, adaptivemaxpool, adaptiveavgpool])
+def test_single_precision_and_empty_batches(pool):
+    for batch in (0, 2):
+        x = dl.dlarray(np.ones((batch, 3, 4, 4), np.float32), "BCSS")
+        y, g = dl.dlfeval(lambda x: (pool(x, 2), dl.dlgradient(pool(x, 2).sum(), x)), x)
+        assert y.dtype == g.dtype == np.float32
+        assert g.shape == x.shape
+        assert y.shape[:2] == (batch, 3)
+
+
+def test_large_arrays_use_all_cores():
+    x = RNG.normal(size=(9, 4, 64, 64)).astype(np.float32)
+    y = np.asarray(maxpool(dl.dlarray(x, "BCSS"), 2, stride=2))
+    np.testing.assert_array_equal(y, x.reshape(9, 4, 32, 2, 32, 2).max(axis=(3, 5)))
+    g = dl.dlfeval(lambda x: dl.dlgradient(maxpool(x, 2, stride=2).sum(), x), dl.dlarray(x, "BCSS"))
+    expected = x == np.repeat(np.repeat(y, 2, 2), 2, 3)
+    np.testing.assert_array_equal(np.asarray(g), expected)
