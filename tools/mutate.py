@@ -55,8 +55,8 @@ DECLARES = re.compile(
 # Further tests that a mutant must also survive, if it survived the checks; the examples in the
 # docstrings of its module come first.
 TESTS = {
-    "casting.py": ["tests/test_array_api.py", "tests/test_numpy.py"],
-    "create.py": ["tests/test_array_api.py", "tests/rules/test_labels.py"],
+    "casting.py": ["tests/rules/test_arrays.py", "tests/test_array_api.py", "tests/test_numpy.py"],
+    "create.py": ["tests/rules/test_arrays.py", "tests/test_array_api.py"],
     "cumulative.py": ["tests/rules/test_labels.py"],
     "index.py": ["tests/rules/test_labels.py", "tests/properties/test_indexing.py", "tests/engine"],
     "join.py": ["tests/rules/test_labels.py"],
@@ -607,7 +607,7 @@ def run(finders: dict[Path, Finder], excluded: dict[Path, list[str]], workers: i
 
     jobs = [((p, m), job(p, f, m)) for p, f in finders.items() for m in f.mutants]
     progress = Progress(len(jobs))
-    survived: dict[Path, list[Mutant]] = {path: [] for path in paths}
+    survived: dict[Path, list[Mutant]] = {path: [] for path in finders}
     for (path, mutant), result in run_all(jobs, workers, TIMEOUT):
         lives = result is not None and result[0] == "survived"
         if lives:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgradient import calls
 from dlgradient.backend.numpy import as_value
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.calls import FUNCTIONS, open_node, wrap
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import astype, supported_dtype
 from dlgradient.ops.samples import case
@@ -430,9 +430,12 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
             raise InvalidArgumentError(
                 "asarray: copy=False, but a dlarray has its data to itself; leave copy out"
             )
-        if type(obj) in (list, tuple):
-            obj = [getattr(item, "_value", item) for item in obj]
-        obj = wrap(as_value(obj, "asarray: obj", copy=True), None)
+        several = obj if type(obj) in (list, tuple) else ()
+        if any(type(item) is calls.dlarray and open_node(item) for item in several):
+            obj = FUNCTIONS["stack"](obj)  # stays in the trace
+        else:
+            obj = [getattr(item, "_value", item) for item in several] if several else obj
+            obj = wrap(as_value(obj, "asarray: obj", copy=True), None)
     return obj if dtype is None else astype(obj, dtype)
 
 

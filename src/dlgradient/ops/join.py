@@ -126,12 +126,15 @@ def _stack_format(formats: Any, shapes: Any, params: Any) -> str:
         case([m.real(4), m.real(4)]),
         case([m.real(2, 2), m.complex(2, 2), m.real(2, 2)], axis=-1),
         case([m.real(), m.real()]),
+        case([m.real(3), m.real(3)], axis=-1),
         case([m.real(), 1.0]),
         case([m.real(0), m.real(0)], axis=1),
     ],
     errors=lambda m: [
         (case([m.real(2), m.real(3)]), InvalidArgumentError, r"shape \(3,\)"),
         (case([m.real(2), m.real(2)], axis=2), InvalidArgumentError, "axis 2"),
+        (case([m.real(), m.real()], axis=1), InvalidArgumentError, "axis 1"),
+        (case([m.real(), m.real()], axis=-2), InvalidArgumentError, "axis -2"),
     ],
 )
 def stack(arrays: Any, /, axis: int = 0) -> Any:
