@@ -127,6 +127,7 @@ from dlgradient.nn.softmax import (
     log_softmax,
     softmax,
 )
+from dlgradient.ops import fft
 from dlgradient.ops.arithmetic import (
     add,
     divide,
@@ -387,6 +388,7 @@ __all__ = [
     "expm1",
     "extractdata",
     "eye",
+    "fft",
     "finddim",
     "finfo",
     "flip",

@@ -1,0 +1,393 @@
+"""Discrete Fourier transforms.
+
+Transforms are linear; the adjoint of one is the inverse transform with the other scaling, brought
+back to the length of the operand.
+
+NumPy computes the transforms; single precision stays single precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient.calls import FUNCTIONS
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.join import concat
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived, linear
+
+__all__ = ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn"]
+
+# The scaling of the adjoint: of the pair of transforms, the other one is divided by the length.
+OTHER = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
+
+
+def checked_norm(name: str, norm: Any) -> str:
+    if norm not in OTHER:
+        raise InvalidArgumentError(
+            f"{name}: norm is {norm!r}; it must be 'backward' (the inverse is divided by the "
+            "length), 'forward' or 'ortho' (both by its square root)"
+        )
+    return str(norm)
+
+
+def checked_axis(name: str, x: Any, axis: Any) -> int:
+    ndim = np.ndim(x)
+    if not isinstance(axis, int | np.integer) or not -ndim <= axis < ndim:
+        raise InvalidArgumentError(
+            f"{name}: axis is {axis!r}, the array has shape {np.shape(x)}; it must be from "
+            f"{-ndim} to {ndim - 1}"
+            if ndim
+            else f"{name}: the array has no dimension to transform; make it one with reshape"
+        )
+    return int(axis)
+
+
+def checked_length(name: str, n: Any) -> Any:
+    if n is not None and (not isinstance(n, int | np.integer) or n < 1):
+        raise InvalidArgumentError(f"{name}: n is {n!r}; a length must be a positive integer")
+    return n
+
+
+def resized(x: Any, axis: int, size: int) -> Any:
+    """Cut or fill with zeros to `size` along a dimension."""
+    have = x.shape[axis]
+    if have > size:
+        return x[(*[slice(None)] * (axis % x.ndim), slice(0, size))]
+    if have < size:
+        shape = list(x.shape)
+        shape[axis] = size - have
+        return concat([x, np.zeros(shape, x.dtype)], axis=axis)
+    return x
+
+
+def _empty(name: str, shape: Sequence[int]) -> None:
+    if 0 in shape:
+        raise InvalidArgumentError(
+            f"{name}: the dimension to transform has no elements; give a length, or another axis"
+        )
+
+
+def transformed(name: str, transform: Any, x: Any, n: Any, axis: Any, norm: Any) -> Any:
+    axis, n, norm = checked_axis(name, x, axis), checked_length(name, n), checked_norm(name, norm)
+    if n is None:
+        _empty(name, (x.shape[axis],))
+    return transform(x, n=n, axis=axis, norm=norm)
+
+
+def _fft_adjoint(g: Any, x_like: Any, axis: int, norm: str) -> Any:
+    return resized(ifft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
+
+
+def _ifft_adjoint(g: Any, x_like: Any, axis: int, norm: str) -> Any:
+    return resized(fft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
+
+
+def _samples(m: Any) -> list[Any]:
+    return [
+        case(m.complex(4)),
+        case(m.real(5)),
+        case(m.complex(2, 3), axis=0),
+        case(m.real(3, 2), n=4, axis=0),
+        case(m.complex(2, 5), n=3),
+        case(m.complex(2, 3, 2), axis=1, norm="ortho"),
+        case(m.real(2, 3), norm="forward"),
+        case(m.complex(1)),
+        case(m.complex(0, 3)),
+    ]
+
+
+def one_axis_errors(m: Any) -> list[Any]:
+    return [
+        (case(m.real(2, 3), axis=2), InvalidArgumentError, r"axis is 2.*\(2, 3\).*-2 to 1"),
+        (case(m.real()), InvalidArgumentError, "no dimension"),
+        (case(m.real(3), n=0), InvalidArgumentError, "n is 0"),
+        (case(m.real(3), norm="unitary"), InvalidArgumentError, "'unitary'.*'ortho'"),
+        (case(m.real(0)), InvalidArgumentError, "no elements"),
+    ]
+
+
+@linear(
+    x=_fft_adjoint,
+    samples=_samples,
+    errors=one_axis_errors,
+    numpy=np.fft.fft,
+)
+def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """Discrete Fourier transform, yₖ = Σⱼ xⱼ exp(−2πi jk/n).
+
+    Parameters
+    ----------
+    x : array
+        Real or complex.
+    n : int, optional
+        Length to transform: `x` is cut, or filled with zeros at its end; by default its size.
+    axis : int
+        Dimension to transform.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by 1, √n or n.
+
+    Returns
+    -------
+    array
+        Complex, of the precision and the format of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `n`, `axis` or `norm` has no meaning for `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.fft(dl.dlarray([1.0, 0.0, -1.0, 0.0])).tolist()
+    [0j, (2+0j), 0j, (2+0j)]
+
+    Source: array-API ``fft.fft``; MATLAB ``fft``.
+    """
+    return transformed("fft", np.fft.fft, x, n, axis, norm)
+
+
+@linear(
+    x=_ifft_adjoint,
+    samples=_samples,
+    errors=one_axis_errors,
+    numpy=np.fft.ifft,
+)
+def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """Inverse discrete Fourier transform, yⱼ = (1/n) Σₖ xₖ exp(2πi jk/n).
+
+    Parameters
+    ----------
+    x : array
+        Real or complex.
+    n : int, optional
+        Length to transform: `x` is cut, or filled with zeros at its end; by default its size.
+    axis : int
+        Dimension to transform.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by n, √n or 1.
+
+    Returns
+    -------
+    array
+        Complex, of the precision and the format of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `n`, `axis` or `norm` has no meaning for `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.ifft(dl.fft.fft(dl.dlarray([1.0, 2.0, 3.0, 4.0]))).tolist()
+    [(1+0j), (2+0j), (3+0j), (4+0j)]
+
+    Source: array-API ``fft.ifft``; MATLAB ``ifft``.
+    """
+    return transformed("ifft", np.fft.ifft, x, n, axis, norm)
+
+
+# -- several dimensions --------------------------------------------------------------------------
+
+
+def checked_axes(name: str, x: Any, s: Any, axes: Any) -> tuple[int, ...]:
+    """Dimensions to transform, not negative."""
+    ndim = np.ndim(x)
+    if axes is None:
+        axes = range(ndim) if s is None else range(ndim - len(s), ndim)
+    found = tuple(checked_axis(name, x, a) % ndim for a in axes)
+    if s is not None and len(s) != len(found):
+        raise InvalidArgumentError(
+            f"{name}: s is {s!r} for the axes {found}; give one length for each"
+        )
+    if len(set(found)) != len(found):
+        raise InvalidArgumentError(f"{name}: axes {tuple(axes)} names a dimension twice")
+    return found
+
+
+def _many(name: str, transform: Any, x: Any, s: Any, axes: Any, norm: Any) -> Any:
+    found, norm = checked_axes(name, x, s, axes), checked_norm(name, norm)
+    if not found:
+        return FUNCTIONS["astype"](x, dtype=np.result_type(x, np.complex64))
+    if s is None:
+        _empty(name, [x.shape[a] for a in found])
+        return transform(x, axes=found, norm=norm)
+    return transform(x, s=[checked_length(name, n) for n in s], axes=found, norm=norm)
+
+
+def _many_adjoint(transform: Any, g: Any, x_like: Any, s: Any, axes: Any, norm: str) -> Any:
+    shape = x_like.shape
+    if axes is None:
+        axes = range(len(shape)) if s is None else range(len(shape) - len(s), len(shape))
+    g = transform(g, axes=tuple(axes), norm=OTHER[norm])
+    for axis in axes:
+        g = resized(g, axis, shape[axis])
+    return g
+
+
+def _fftn_adjoint(g: Any, x_like: Any, s: Any, axes: Any, norm: str) -> Any:
+    return _many_adjoint(ifftn, g, x_like, s, axes, norm)
+
+
+def _ifftn_adjoint(g: Any, x_like: Any, s: Any, axes: Any, norm: str) -> Any:
+    return _many_adjoint(fftn, g, x_like, s, axes, norm)
+
+
+def _samples_of_many(m: Any) -> list[Any]:
+    return [
+        case(m.complex(2, 3)),
+        case(m.real(2, 3, 2)),
+        case(m.complex(2, 3, 2), axes=(0, -1), norm="ortho"),
+        case(m.real(2, 3), s=(3, 2), axes=(1, 0)),
+        case(m.complex(3, 2), s=(2, 4), axes=(0, 1), norm="forward"),
+        case(m.complex(4)),
+        case(m.complex(0, 2, 2), axes=(1, 2)),
+    ]
+
+
+def _errors_of_many(m: Any) -> list[Any]:
+    return [
+        (case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
+        (case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
+        (case(m.real(2, 3), s=(2,), axes=(0, 1)), InvalidArgumentError, "one length for each"),
+        (case(m.real(2, 3), s=(2, 0), axes=(0, 1)), InvalidArgumentError, "n is 0"),
+        (case(m.real(2, 0)), InvalidArgumentError, "no elements"),
+    ]
+
+
+@linear(
+    x=_fftn_adjoint,
+    samples=_samples_of_many,
+    errors=_errors_of_many,
+    numpy=np.fft.fftn,
+)
+def fftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+    """Discrete Fourier transform over several dimensions.
+
+    Parameters
+    ----------
+    x : array
+        Real or complex.
+    s : sequence of int, optional
+        Lengths to transform, one for each axis: `x` is cut, or filled with zeros at the ends.
+    axes : sequence of int, optional
+        Dimensions to transform; by default all, or the last ``len(s)``.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by 1, √n or n, the number of elements transformed.
+
+    Returns
+    -------
+    array
+        Complex, of the precision and the format of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `s`, `axes` or `norm` has no meaning for `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.fftn(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
+
+    Source: array-API ``fft.fftn``; MATLAB ``fftn``.
+    """
+    return _many("fftn", np.fft.fftn, x, s, axes, norm)
+
+
+@linear(
+    x=_ifftn_adjoint,
+    samples=_samples_of_many,
+    errors=_errors_of_many,
+    numpy=np.fft.ifftn,
+)
+def ifftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+    """Inverse discrete Fourier transform over several dimensions.
+
+    Parameters
+    ----------
+    x : array
+        Real or complex.
+    s : sequence of int, optional
+        Lengths to transform, one for each axis: `x` is cut, or filled with zeros at the ends.
+    axes : sequence of int, optional
+        Dimensions to transform; by default all, or the last ``len(s)``.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by n, √n or 1, with n the number of elements transformed.
+
+    Returns
+    -------
+    array
+        Complex, of the precision and the format of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `s`, `axes` or `norm` has no meaning for `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.ifftn(dl.dlarray([[10.0, -2.0], [-4.0, 0.0]])).tolist()
+    [[(1+0j), (2+0j)], [(3+0j), (4+0j)]]
+
+    Source: array-API ``fft.ifftn``; MATLAB ``ifftn``.
+    """
+    return _many("ifftn", np.fft.ifftn, x, s, axes, norm)
+
+
+def _samples_of_two(m: Any) -> list[Any]:
+    return [
+        case(m.complex(2, 3)),
+        case(m.real(2, 3, 2), norm="ortho"),
+        case(m.real(2, 3), s=(3, 2)),
+        case(m.complex(2, 3, 2), axes=(0, 1)),
+    ]
+
+
+@derived(samples=_samples_of_two, numpy=np.fft.fft2)
+def fft2(x: Any, /, s: Any = None, axes: Any = (-2, -1), norm: str = "backward") -> Any:
+    """Discrete Fourier transform over two dimensions, the last ones by default.
+
+    Parameters
+    ----------
+    x : array
+    s, axes, norm
+        As in `fftn`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.fft2(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
+
+    Source: NumPy ``fft.fft2``; MATLAB ``fft2``.
+    """
+    return fftn(x, s=s, axes=axes, norm=norm)
+
+
+@derived(samples=_samples_of_two, numpy=np.fft.ifft2)
+def ifft2(x: Any, /, s: Any = None, axes: Any = (-2, -1), norm: str = "backward") -> Any:
+    """Inverse discrete Fourier transform over two dimensions, the last ones by default.
+
+    Parameters
+    ----------
+    x : array
+    s, axes, norm
+        As in `ifftn`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.ifft2(dl.dlarray([[10.0, -2.0], [-4.0, 0.0]])).tolist()
+    [[(1+0j), (2+0j)], [(3+0j), (4+0j)]]
+
+    Source: NumPy ``fft.ifft2``; MATLAB ``ifft2``.
+    """
+    return ifftn(x, s=s, axes=axes, norm=norm)

@@ -1,0 +1,442 @@
+"""Fourier transforms of real signals, half of whose spectrum says everything; and their order.
+
+The adjoint of `rfft` is the full inverse transform of the half spectrum, so that a real signal that
+acts through complex values has a complex gradient, as everywhere. `irfft` makes real values of
+complex ones and takes the real part of its cotangent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.casting import supported_dtype
+from dlgradient.ops.complex import conj, real
+from dlgradient.ops.create import new, on_cpu
+from dlgradient.ops.fourier import (
+    OTHER,
+    checked_axes,
+    checked_axis,
+    checked_length,
+    checked_norm,
+    fftn,
+    ifft,
+    ifftn,
+    one_axis_errors,
+    resized,
+    transformed,
+)
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import roll
+from dlgradient.rules import derived, linear
+
+__all__ = [
+    "fftfreq",
+    "fftshift",
+    "hfft",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "irfftn",
+    "rfft",
+    "rfftfreq",
+    "rfftn",
+]
+
+
+# -- real signals --------------------------------------------------------------------------------
+
+
+def _rfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
+    size = x_like.shape[axis]
+    length = size if n is None else n
+    full = ifft(resized(g, axis, length), axis=axis, norm=OTHER[norm])
+    return resized(full, axis, size)
+
+
+@linear(
+    x=_rfft_adjoint,
+    samples=lambda m: [
+        case(m.real(4)),
+        case(m.real(5)),
+        case(m.real(2, 3), axis=0),
+        case(m.real(3, 2), n=4, axis=0),
+        case(m.real(2, 5), n=3, norm="ortho"),
+        case(m.real(1)),
+        case(m.real(0, 4), norm="forward"),
+    ],
+    errors=one_axis_errors,
+    numpy=np.fft.rfft,
+)
+def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """First half of the discrete Fourier transform of a real signal, yₖ for k from 0 to n // 2.
+
+    The other half is its complex conjugate.
+
+    Parameters
+    ----------
+    x : array
+        Real. (Of a complex signal the result is the first half as well.)
+    n : int, optional
+        Length to transform: `x` is cut, or filled with zeros at its end; by default its size.
+    axis : int
+        Dimension to transform.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by 1, √n or n.
+
+    Returns
+    -------
+    array
+        Complex, of the precision and the format of `x`, with n // 2 + 1 elements along `axis`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `n`, `axis` or `norm` has no meaning for `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.rfft(dl.dlarray([1.0, 0.0, -1.0, 0.0])).tolist()
+    [0j, (2+0j), 0j]
+
+    Source: array-API ``fft.rfft``.
+    """
+    if x.dtype.kind != "c":
+        return transformed("rfft", np.fft.rfft, x, n, axis, norm)
+    full = transformed("rfft", np.fft.fft, x, n, axis, norm)
+    return resized(full, axis, full.shape[axis] // 2 + 1)
+
+
+def _irfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
+    size = x_like.shape[axis]
+    length = 2 * (size - 1) if n is None else n
+    half = rfft(real(g), n=length, axis=axis, norm=OTHER[norm])
+    # All but the ends of the half spectrum stand for two elements of the full one.
+    weights = np.full(length // 2 + 1, 2, half.real.dtype)
+    weights[0] = 1
+    if length % 2 == 0:
+        weights[-1] = 1
+    shape = [1] * len(x_like.shape)
+    shape[axis] = -1
+    return resized(half * weights.reshape(shape), axis, size)
+
+
+@linear(
+    x=_irfft_adjoint,
+    samples=lambda m: [
+        case(m.complex(3)),
+        case(m.complex(3), n=5),
+        case(m.complex(4), n=4, norm="ortho"),
+        case(m.complex(2, 3), axis=0, n=3),
+        case(m.complex(2, 3), n=7, norm="forward"),
+        case(m.real(3)),
+        case(m.complex(2), n=1),
+        case(m.complex(0, 3)),
+    ],
+    errors=lambda m: [
+        (case(m.complex(1)), InvalidArgumentError, "one element.*n="),
+        (case(m.complex(2, 3), axis=2), InvalidArgumentError, "axis is 2"),
+        (case(m.complex(3), n=0), InvalidArgumentError, "n is 0"),
+    ],
+    numpy=np.fft.irfft,
+)
+def irfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """Real signal of the first half of its spectrum; the inverse of `rfft`.
+
+    The imaginary parts of the first element, and of the last if n is even, have no effect.
+
+    Parameters
+    ----------
+    x : array
+        The first half of the spectrum.
+    n : int, optional
+        Length of the result; by default 2 (m − 1) for m elements. It decides how many elements of
+        `x` are used, n // 2 + 1; missing ones are zero.
+    axis : int
+        Dimension to transform.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by n, √n or 1.
+
+    Returns
+    -------
+    array
+        Real, of the precision and the format of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `n`, `axis` or `norm` has no meaning for `x`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.irfft(dl.dlarray([6.0 + 0j, -1.5 + 0.5j]), n=3).shape
+    (3,)
+
+    Source: array-API ``fft.irfft``; MATLAB ``ifft(X, "symmetric")``.
+    """
+    if n is None and x.ndim and x.shape[checked_axis("irfft", x, axis)] < 2:
+        raise InvalidArgumentError(
+            "irfft: a half spectrum of one element does not say how long the signal is; give n="
+        )
+    return transformed("irfft", np.fft.irfft, x, n, axis, norm)
+
+
+def _lengths(s: Any) -> tuple[Any, Any]:
+    return (None, None) if s is None else (tuple(s[:-1]), s[-1])
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(2, 3)),
+        case(m.real(2, 3, 4), axes=(1, 0), norm="ortho"),
+        case(m.real(2, 3), s=(3, 4), axes=(0, 1)),
+        case(m.real(4)),
+    ],
+    numpy=np.fft.rfftn,
+)
+def rfftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+    """Discrete Fourier transform of a real signal over several dimensions, the first half of it.
+
+    Along the last of the axes the result is that of `rfft`, along the others that of `fft`.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    s, axes, norm
+        As in `fftn`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.rfftn(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
+
+    Source: array-API ``fft.rfftn``.
+    """
+    chosen = checked_axes("rfftn", x, s, axes)
+    if not chosen:
+        raise InvalidArgumentError("rfftn: there is no axis to transform; give at least one")
+    others, last = _lengths(s)
+    half = rfft(x, n=last, axis=chosen[-1], norm=norm)
+    return fftn(half, s=others, axes=chosen[:-1], norm=norm)
+
+
+@derived(
+    samples=lambda m: [
+        case(m.complex(2, 3)),
+        case(m.complex(3, 2, 4), axes=(1, 0), norm="ortho"),
+        case(m.complex(2, 3), s=(3, 5), axes=(0, 1)),
+        case(m.complex(4), s=(3,), axes=(0,)),
+    ],
+    numpy=np.fft.irfftn,
+)
+def irfftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+    """Real signal of the first half of its spectrum in several dimensions; undoes `rfftn`.
+
+    Parameters
+    ----------
+    x : array
+        The half spectrum.
+    s : sequence of int, optional
+        Lengths of the result, one for each axis; the last is 2 (m − 1) by default.
+    axes, norm
+        As in `ifftn`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
+    >>> dl.fft.irfftn(dl.fft.rfftn(x)).tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+
+    Source: array-API ``fft.irfftn``.
+    """
+    chosen = checked_axes("irfftn", x, s, axes)
+    if not chosen:
+        raise InvalidArgumentError("irfftn: there is no axis to transform; give at least one")
+    others, last = _lengths(s)
+    half = ifftn(x, s=others, axes=chosen[:-1], norm=norm)
+    return irfft(half, n=last, axis=chosen[-1], norm=norm)
+
+
+@derived(
+    samples=lambda m: [case(m.complex(3)), case(m.complex(2, 3), n=5), case(m.real(3), axis=0)],
+    numpy=np.fft.hfft,
+)
+def hfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """Real spectrum of a signal with Hermitian symmetry, of which the first half is given.
+
+    Parameters
+    ----------
+    x : array
+        The first half of the signal.
+    n, axis
+        As in `irfft`.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by 1, √n or n.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.hfft(dl.dlarray([1.0, 2.0, 3.0])).tolist()
+    [8.0, -2.0, 0.0, -2.0]
+
+    Source: array-API ``fft.hfft``.
+    """
+    return irfft(conj(x), n=n, axis=axis, norm=OTHER[checked_norm("hfft", norm)])
+
+
+@derived(
+    samples=lambda m: [case(m.real(4)), case(m.real(2, 3), n=5), case(m.real(3), axis=0)],
+    numpy=np.fft.ihfft,
+)
+def ihfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+    """First half of the signal, with Hermitian symmetry, that has a real spectrum; undoes `hfft`.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    n, axis
+        As in `rfft`.
+    norm : {"backward", "ortho", "forward"}
+        Whether the result is divided by n, √n or 1.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.real(dl.fft.ihfft(dl.dlarray([8.0, -2.0, 0.0, -2.0]))).tolist()
+    [1.0, 2.0, 3.0]
+
+    Source: array-API ``fft.ihfft``.
+    """
+    return conj(rfft(x, n=n, axis=axis, norm=OTHER[checked_norm("ihfft", norm)]))
+
+
+# -- order of frequencies ------------------------------------------------------------------------
+
+
+def _shifted(x: Any, axes: Any, way: Any) -> Any:
+    chosen = tuple(range(x.ndim)) if axes is None else axes
+    chosen = chosen if isinstance(chosen, tuple | list) else (chosen,)
+    if not chosen:
+        return roll(x, (), axis=())
+    return roll(x, tuple(way(x.shape[a]) for a in chosen), axis=tuple(chosen))
+
+
+def _array(x: Any) -> Any:
+    return x if hasattr(x, "ndim") else np.asarray(x)
+
+
+def _samples_of_shifts(m: Any) -> list[Any]:
+    return [
+        case(m.real(5)),
+        case(m.complex(4)),
+        case(m.real(2, 3)),
+        case(m.real(2, 3), axes=1),
+        case(m.complex(3, 2, 3), axes=(0, -1)),
+        case(m.real(0, 3)),
+    ]
+
+
+@derived(samples=_samples_of_shifts, numpy=np.fft.fftshift)
+def fftshift(x: Any, /, *, axes: Any = None) -> Any:
+    """Order a spectrum by frequency: the frequency zero moves to the middle.
+
+    Parameters
+    ----------
+    x : array
+    axes : int or sequence of int, optional
+        Dimensions to reorder; all by default.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.fftshift(dl.dlarray([0.0, 1.0, 2.0, -2.0, -1.0])).tolist()
+    [-2.0, -1.0, 0.0, 1.0, 2.0]
+
+    Source: array-API ``fft.fftshift``; MATLAB ``fftshift``.
+    """
+    return _shifted(_array(x), axes, lambda size: size // 2)
+
+
+@derived(samples=_samples_of_shifts, numpy=np.fft.ifftshift)
+def ifftshift(x: Any, /, *, axes: Any = None) -> Any:
+    """Undo `fftshift`: the middle moves to the front.
+
+    Parameters
+    ----------
+    x : array
+    axes : int or sequence of int, optional
+        Dimensions to reorder; all by default.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.ifftshift(dl.dlarray([-2.0, -1.0, 0.0, 1.0, 2.0])).tolist()
+    [0.0, 1.0, 2.0, -2.0, -1.0]
+
+    Source: array-API ``fft.ifftshift``; MATLAB ``ifftshift``.
+    """
+    return _shifted(_array(x), axes, lambda size: -(size // 2))
+
+
+def _frequencies(name: str, function: Any, n: Any, d: float, dtype: Any, device: Any) -> Any:
+    on_cpu(name, device)
+    kind = supported_dtype(dtype if dtype is not None else np.float64, f"{name}: dtype")
+    if n is None:
+        raise InvalidArgumentError(f"{name}: n is None; give the length of the signal")
+    return new(function(checked_length(name, n), d).astype(kind))
+
+
+def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Any:
+    """Frequencies of the elements of `fft`, in cycles for each unit of `d`.
+
+    Parameters
+    ----------
+    n : int
+        Length of the signal.
+    d : float
+        Distance of its samples.
+    dtype : dtype_like
+        float64 by default.
+    device : {None, "cpu"}
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.fftfreq(4).tolist()
+    [0.0, 0.25, -0.5, -0.25]
+
+    Source: array-API ``fft.fftfreq``.
+    """
+    return _frequencies("fftfreq", np.fft.fftfreq, n, d, dtype, device)
+
+
+def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Any:
+    """Frequencies of the elements of `rfft`, in cycles for each unit of `d`.
+
+    Parameters
+    ----------
+    n : int
+        Length of the signal.
+    d : float
+        Distance of its samples.
+    dtype : dtype_like
+        float64 by default.
+    device : {None, "cpu"}
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.fft.rfftfreq(4).tolist()
+    [0.0, 0.25, 0.5]
+
+    Source: array-API ``fft.rfftfreq``.
+    """
+    return _frequencies("rfftfreq", np.fft.rfftfreq, n, d, dtype, device)
