@@ -1,0 +1,210 @@
+"""Encodings of positions: sinusoidal, and by rotation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.ops.join import concat, stack
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import expand_dims, reshape
+from dlgradient.ops.trigonometry import cos, sin
+from dlgradient.rules import derived
+
+__all__ = ["rotaryencoding", "sinusoidalencoding"]
+
+
+def _rates(size: int, base: float, dtype: Any) -> Any:
+    """Angle for each step of position, for each of size / 2 pairs of channels."""
+    return (float(base) ** (-np.arange(0, size, 2) / max(size, 1))).astype(dtype)
+
+
+def _angles(function: str, positions: Any, size: Any, base: float) -> Any:
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0 or size % 2:
+        raise InvalidArgumentError(
+            f"{function}: the number of channels must be even (pairs of sine and cosine), it is "
+            f"{size!r}"
+        )
+    if not base > 0:
+        raise InvalidArgumentError(f"{function}: base must be positive, it is {base!r}")
+    if type(positions) is calls.dlarray:
+        positions = calls.wrap(positions._value, positions._node)
+    else:
+        positions = as_value(positions, f"{function}: positions")
+    dtype = positions.dtype if positions.dtype.kind == "f" else np.dtype(np.float64)
+    return expand_dims(positions, axis=-1) * _rates(int(size), base, dtype)
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3), num_channels=4),
+        case(m.real(2, 2), num_channels=2, base=50.0),
+        case(m.real(0), num_channels=2),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), num_channels=3), InvalidArgumentError, "even.*3"),
+        (case(m.real(3), num_channels=2, base=0), InvalidArgumentError, "base.*0"),
+    ],
+)
+def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000.0) -> Any:
+    """Sines and cosines of positions, with wave lengths that grow geometrically.
+
+    Channel 2i is sin(p / base^(2i/n)), channel 2i + 1 is cos(p / base^(2i/n)), of n channels.
+
+    Parameters
+    ----------
+    positions : dlarray or array_like
+        Real numbers; integers give double precision. A data format is dropped.
+    num_channels : int
+        n, even.
+    base : float
+        Growth of the wave lengths.
+
+    Returns
+    -------
+    dlarray or array
+        With the channels in a new last dimension; unformatted.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `num_channels` is odd or negative, or `base` not positive.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.sinusoidalencoding([0.0, 1.0], 2).round(decimals=4).tolist()
+    [[0.0, 1.0], [0.8415, 0.5403]]
+
+    Source: MATLAB ``sinusoidalPositionEncodingLayer``.
+    """
+    angles = _angles("sinusoidalencoding", positions, num_channels, base)
+    pairs = stack([sin(angles), cos(angles)], axis=-1)
+    return reshape(pairs, (*pairs.shape[:-2], 2 * pairs.shape[-2]))
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 4), data_format="TC"),
+        case(m.real(4, 2, 3), data_format="CBS", num_heads=2, interleaved=False),
+        case(m.real(2, 3, 4), data_format="BTC", positions=[0.5, 2.0, -1.0], base=10.0),
+        case(m.real(0, 2, 2), data_format="BTC"),
+    ],
+    errors=lambda m: [
+        (case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
+        (case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
+        (
+            case(m.real(3, 4), data_format="TC", positions=[1.0, 2.0]),
+            ShapeMismatchError,
+            r"positions.*\(2,\).*3",
+        ),
+        (case(m.real(3, 4), data_format="TC", num_heads=3), ShapeMismatchError, "num_heads=3"),
+    ],
+)
+def rotaryencoding(
+    x: Any,
+    *,
+    positions: Any = None,
+    num_heads: int = 1,
+    base: float = 10000.0,
+    interleaved: bool = True,
+    data_format: str | None = None,
+) -> Any:
+    """Rotate pairs of channels by angles that grow with the position (RoPE).
+
+    The pair i of the n channels of a head turns by p / base^(2i/n) at position p, so that products
+    of rotated queries and keys depend on the difference of their positions only.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real, with channels C and one dimension T, S or U of positions.
+    positions : array_like, optional
+        One number for each position; 0, 1, 2, ... by default.
+    num_heads : int
+        Number of equal parts of the channels, each rotated alike.
+    base : float
+        Growth of the wave lengths.
+    interleaved : bool
+        Whether a pair is two neighbouring channels, or one of the first and one of the second half.
+    data_format : str, optional
+        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+
+    Returns
+    -------
+    dlarray
+        Of the shape and format of x.
+
+    Raises
+    ------
+    FormatError
+        If x has no format, no channels, or not one dimension of positions.
+    ShapeMismatchError
+        If there is not one position for each step, or the channels do not fit the heads.
+    InvalidArgumentError
+        If a head has an odd number of channels, or `base` is not positive.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([[1.0, 0.0], [1.0, 0.0]], "TC")
+    >>> dl.rotaryencoding(x).round(decimals=4).tolist()
+    [[1.0, 0.0], [0.5403, 0.8415]]
+
+    Source: ONNX ``RotaryEmbedding``.
+    """
+    x, strip = formatted("rotaryencoding", x, data_format)
+    steps = axes_of(x, "STU")
+    if "C" not in x._format or len(steps) != 1:
+        raise FormatError(
+            f"rotaryencoding: x of shape {x.shape} has the format {x._format!r}; it must have a "
+            "channel dimension 'C' and one dimension of positions, 'T', 'S' or 'U'"
+        )
+    channel, step = axes_of(x, "C")[0], steps[0]
+    channels, count = x.shape[channel], x.shape[step]
+    if num_heads < 1 or channels % num_heads:
+        raise ShapeMismatchError(
+            f"rotaryencoding: x has {channels} channels, which cannot be divided into "
+            f"num_heads={num_heads} of one size"
+        )
+    if positions is None:
+        positions = np.arange(count, dtype=x.dtype if x.dtype.kind == "f" else np.float64)
+    elif type(positions) is not calls.dlarray:
+        # Numbers without a trace of their own do not change the precision of x.
+        positions = as_value(positions, "rotaryencoding: positions")
+        positions = positions.astype(x.dtype if x.dtype.kind == "f" else np.float64)
+    size = channels // num_heads
+    angles = _angles("rotaryencoding", positions, size, base)
+    if angles.shape != (count, size // 2):
+        raise ShapeMismatchError(
+            f"rotaryencoding: positions has shape {np.shape(positions)}; x has {count} positions "
+            f"along {x._format[step]!r}, and each must have a number"
+        )
+    y = _rotated(calls.wrap(x._value, x._node), angles, channel, step, num_heads, interleaved)
+    return finished(calls.wrap(y._value, y._node, x._format), strip)
+
+
+def _rotated(x: Any, angles: Any, channel: int, step: int, heads: int, interleaved: bool) -> Any:
+    count, half = angles.shape
+    # The channels become heads, and pairs in one of two orders.
+    pair = channel + (2 if interleaved else 1)
+    inner = (heads, half, 2) if interleaved else (heads, 2, half)
+    split = reshape(x, (*x.shape[:channel], *inner, *x.shape[channel + 1 :]))
+    front = (slice(None),) * pair
+    first, second = split[(*front, 0)], split[(*front, 1)]
+    # Angles beside what is left: the channel dimension has become (heads, half).
+    sizes = [1] * first.ndim
+    sizes[channel + 1] = half
+    sizes[step if step < channel else step + 1] = count
+    if step > channel:
+        angles = angles.mT
+    angles = reshape(angles, tuple(sizes))
+    c, s = cos(angles), sin(angles)
+    turned = [first * c - second * s, first * s + second * c]
+    turned = [expand_dims(part, axis=pair) for part in turned]
+    return reshape(concat(turned, axis=pair), x.shape)

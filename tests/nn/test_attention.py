@@ -1,0 +1,216 @@
+"""Attention and encodings of positions: against loops in plain NumPy."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient.nn import attend as fused
+from dlgradient.nn.attend import attend, probabilities
+from dlgradient.nn.attention import attention
+from dlgradient.nn.positions import rotaryencoding, sinusoidalencoding
+from dlgradient.testing import check_derivatives, check_operation
+
+RNG = np.random.default_rng(0)
+B, N, M, C, V = 2, 4, 5, 6, 8
+Q, K = RNG.normal(size=(B, N, C)), RNG.normal(size=(B, M, C))
+VALUES = RNG.normal(size=(B, M, V))
+FORMATS = ["".join(p) for p in permutations("BTC")]
+
+
+def raw(y):
+    return dl.extractdata(y)
+
+
+def oracle(q, k, v, heads, scale=None, mask=None, bias=0.0):
+    scale = scale or (k.shape[2] / heads) ** -0.5
+    mask = np.broadcast_to(True if mask is None else mask, (B, heads, N, M))
+    bias = np.broadcast_to(bias, mask.shape)
+    y, scores = np.zeros((B, N, v.shape[2])), np.zeros(mask.shape)
+    for b in range(B):
+        for h in range(heads):
+            qh, kh, vh = (np.split(a[b], heads, axis=1)[h] for a in (q, k, v))
+            for i in range(N):
+                weights = np.exp(scale * (kh @ qh[i]) + bias[b, h, i]) * mask[b, h, i]
+                scores[b, h, i] = weights / (weights.sum() or 1)
+            size = vh.shape[1]
+            y[b, :, h * size : (h + 1) * size] = scores[b, h] @ vh
+    return y, scores
+
+
+@pytest.mark.parametrize("name", ["attend", "attention", "sinusoidalencoding", "rotaryencoding"])
+def test_the_declaration(name):
+    check_operation(name)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_values_in_every_order_of_dimensions(fmt):
+    order = ["BTC".index(c) for c in fmt]
+    y = attention(
+        dl.dlarray(Q.transpose(order), fmt), dl.dlarray(K, "BTC"), dl.dlarray(VALUES, "BTC"), 2
+    )
+    assert dl.dims(y) == fmt
+    np.testing.assert_allclose(raw(y), oracle(Q, K, VALUES, 2)[0].transpose(order), rtol=1e-10)
+
+
+MASKS = {
+    "causal": ("causal", np.tri(N, M, dtype=bool)),
+    "matrix": (np.eye(N, M), np.eye(N, M, dtype=bool)),
+    "heads": (RNG.random((2, N, M)) < 0.6,) * 2,
+    "nothing": (np.zeros((N, M), bool),) * 2,
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("return_scores", [False, True])
+def test_masks(name, return_scores):
+    given, mask = MASKS[name]
+    padding = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], bool)
+    found = attention(
+        Q, K, VALUES, 2, data_format="BTC", attention_mask=given, padding_mask=padding,
+        scale=0.5, return_scores=return_scores,
+    )  # fmt: skip
+    y, scores = oracle(Q, K, VALUES, 2, 0.5, mask & padding[:, None, None])
+    if return_scores:
+        np.testing.assert_allclose(raw(found[1]), scores, rtol=1e-10, atol=1e-15)
+        found = found[0]
+    np.testing.assert_allclose(raw(found), y, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("return_scores", [False, True])
+def test_a_query_that_may_attend_to_nothing_has_zero_derivatives(return_scores):
+    mask = np.ones((N, M), bool)
+    mask[1] = False
+
+    def gradients(q, k, v):
+        y = attention(
+            q, k, v, 2, data_format="BTC", attention_mask=mask, return_scores=return_scores
+        )
+        y = y[0] if return_scores else y
+        first = dl.dlgradient((y * y).sum(), [q, k, v], enable_higher_derivatives=True)
+        return y, first, dl.dlgradient(sum((g * g).sum() for g in first), [q, k, v])
+
+    y, first, second = dl.dlfeval(gradients, *map(dl.dlarray, (Q, K, VALUES)))
+    assert not raw(y)[:, 1].any()
+    for group in (first, second):
+        assert not raw(group[0])[:, 1].any()
+        assert all(np.isfinite(raw(g)).all() for g in group)
+        assert raw(group[0])[:, 0].all()
+
+
+def test_bias_is_added_and_differentiable():
+    bias = RNG.normal(size=(2, N, M))
+    y = attention(Q, K, VALUES, 2, data_format="BTC", bias=bias)
+    np.testing.assert_allclose(raw(y), oracle(Q, K, VALUES, 2, bias=bias)[0], rtol=1e-10)
+    check_derivatives(
+        lambda b: attention(Q, K, VALUES, 2, data_format="BTC", bias=b), bias[:1], order=2
+    )
+
+
+def test_dropout_draws_from_the_generator():
+    def run(seed):
+        return attention(
+            Q, K, VALUES, 2, data_format="BTC", dropout_probability=0.5,
+            generator=np.random.default_rng(seed), return_scores=True,
+        )  # fmt: skip
+
+    y, scores = run(3)
+    again = run(3)
+    np.testing.assert_array_equal(raw(scores), raw(again[1]))
+    whole = oracle(Q, K, VALUES, 2)[1]
+    kept = raw(scores) != 0
+    assert 0.2 < kept.mean() < 0.8
+    np.testing.assert_allclose(raw(scores)[kept], 2 * whole[kept], rtol=1e-10)
+    assert (raw(y) != raw(run(4)[0])).any()
+
+
+def test_the_fused_operation_is_the_composition(monkeypatch):
+    mask = RNG.random((2, 1, 5, 7)) < 0.7
+    q, k, v = (
+        RNG.normal(size=(2, 3, 5, 4)),
+        RNG.normal(size=(2, 3, 7, 4)),
+        RNG.normal(size=(2, 3, 7, 2)),
+    )
+
+    def run(function):
+        def gradients(*arrays):
+            y = function(*arrays)
+            return y, dl.dlgradient((y**3).sum(), list(arrays))
+
+        y, found = dl.dlfeval(gradients, *map(dl.dlarray, (q, k, v)))
+        return [raw(y), *map(raw, found)]
+
+    expected = run(lambda q, k, v: probabilities(q, k, 0.3, mask) @ v)
+    for size in (1 << 19, 600, 1):  # one block, a block for each observation, and for each head
+        monkeypatch.setattr(fused, "_BLOCK", size)
+        for a, b in zip(
+            run(lambda q, k, v: attend(q, k, v, scale=0.3, mask=mask)), expected, strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13)
+
+
+def test_single_precision_and_empty():
+    q = dl.dlarray(Q.astype(np.float32), "BTC")
+    assert attention(q, q, q, 3, attention_mask="causal").dtype == np.float32
+    assert attention(q, q, q, 3, return_scores=True)[1].dtype == np.float32
+    none = dl.dlarray(np.zeros((0, 3, 4)), "BTC")
+    assert attention(none, none, none, 2).shape == (0, 3, 4)
+    keys = dl.dlarray(np.zeros((B, 0, C)), "BTC")
+    assert not raw(attention(dl.dlarray(Q, "BTC"), keys, keys, 1)).any()
+
+
+def test_errors_name_what_does_not_fit():
+    q = dl.dlarray(Q, "BTC")
+    with pytest.raises(dl.ShapeMismatchError, match=r"padding_mask has shape \(3,\).*5 keys"):
+        attention(q, K, VALUES, 2, padding_mask=np.ones(3))
+    with pytest.raises(dl.ShapeMismatchError, match=r"attention_mask has shape \(3, 3\)"):
+        attention(q, K, VALUES, 2, attention_mask=np.ones((3, 3)))
+    with pytest.raises(dl.InvalidArgumentError, match=r"attention_mask .*bias="):
+        attention(q, K, VALUES, 2, attention_mask=np.full((N, M), -np.inf))
+    with pytest.raises(dl.ShapeMismatchError, match=r"bias has shape \(3,\)"):
+        attention(q, K, VALUES, 2, bias=np.zeros(3))
+    with pytest.raises(dl.InvalidArgumentError, match="dropout_probability"):
+        attention(q, K, VALUES, 2, dropout_probability=1.0)
+    with pytest.raises(dl.FormatError, match="'CST'"):
+        attention(dl.dlarray(Q, "CST"), K, VALUES, 2)
+
+
+# -- positions -----------------------------------------------------------------------------------
+
+
+def test_sinusoidal_encoding():
+    y = np.asarray(sinusoidalencoding(np.arange(3.0), 4, base=100.0))
+    for p in range(3):
+        expected = [np.sin(p), np.cos(p), np.sin(p / 10), np.cos(p / 10)]
+        np.testing.assert_allclose(y[p], expected, rtol=1e-12, atol=1e-15)
+    assert np.asarray(sinusoidalencoding(np.arange(3, dtype=np.float32), 4)).dtype == np.float32
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_rotary_encoding_turns_pairs(fmt, interleaved):
+    x, heads, size = RNG.normal(size=(2, 3, 8)), 2, 4
+    order = ["BTC".index(c) for c in fmt]
+    y = rotaryencoding(
+        dl.dlarray(x.transpose(order), fmt), num_heads=heads, interleaved=interleaved, base=50.0
+    )
+    expected = np.empty_like(x)
+    for h in range(heads):
+        for i in range(size // 2):
+            pair = (2 * i, 2 * i + 1) if interleaved else (i, i + size // 2)
+            a, b = (h * size + j for j in pair)
+            angle = np.arange(3) / 50.0 ** (2 * i / size)
+            expected[..., a] = x[..., a] * np.cos(angle) - x[..., b] * np.sin(angle)
+            expected[..., b] = x[..., a] * np.sin(angle) + x[..., b] * np.cos(angle)
+    np.testing.assert_allclose(raw(y), expected.transpose(order), rtol=1e-12)
+
+
+def test_products_of_rotated_vectors_depend_on_the_distance():
+    x = np.broadcast_to(RNG.normal(size=(1, 6)), (9, 6))
+    z = np.broadcast_to(RNG.normal(size=(1, 6)), (9, 6))
+    a, b = (raw(rotaryencoding(v, data_format="TC")) for v in (x, z))
+    products = a @ b.T
+    for distance in range(-8, 9):
+        diagonal = np.diagonal(products, distance)
+        np.testing.assert_allclose(diagonal, diagonal[0], rtol=1e-10)
