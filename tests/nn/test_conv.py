@@ -7,6 +7,7 @@ import pytest
 from scipy.signal import correlate as scipy_correlate
 
 import dlgradient as dl
+from dlgradient.backend import threads
 from dlgradient.nn.conv import dlconv, dltranspconv
 from dlgradient.nn.convolve import convolve, correlate, deconvolve
 from dlgradient.testing import check_derivatives
@@ -59,7 +60,8 @@ def test_core_operations_are_one_trilinear_form(geometry, filters):
     np.testing.assert_allclose(np.sum(correlate(x, y, size=kernel, **form) * w), value)
 
 
-def test_large_batches_use_all_cores_and_several_blocks():
+def test_large_batches_use_all_cores_and_several_blocks(monkeypatch):
+    monkeypatch.setattr(threads, "_count", lambda: 2)
     x = RNG.normal(size=(37, 8, 12, 12)).astype(np.float32)
     w = RNG.normal(size=(8, 8, 3, 3)).astype(np.float32)
     form = {"stride": (1, 1), "dilation": (1, 1), "start": (1, 1), "groups": 1}
@@ -281,3 +283,31 @@ def test_nonsense_is_refused():
         dlconv(dl.dlarray(np.ones((4, 4)), "SC"), np.ones((2, 2, 3, 2)), np.ones((2, 3)))
     with pytest.raises(dl.InvalidArgumentError, match=r"padding of shape \(2, 2\)"):
         dlconv(x, np.ones((2, 2, 1)), padding=[[1, 1], [1, 1]])
+
+
+def test_an_error_on_another_core_is_raised(monkeypatch):
+    monkeypatch.setattr(threads, "_count", lambda: 2)
+
+    def work(block):
+        if block.start:
+            raise MemoryError("second block")
+        return block
+
+    with pytest.raises(MemoryError, match="second block"):
+        threads.in_blocks(work, 4)
+    assert threads.in_blocks(work, 4, split=False) == [slice(0, 4)]
+
+
+def test_blas_has_its_threads_again_afterwards():
+    functions = threads._blas()
+    if functions is None:
+        pytest.skip("the linear algebra does not say how many threads it has")
+    get, put = functions
+    before = get()
+    put(2)
+    try:
+        with threads.one_blas_thread(), threads.one_blas_thread():
+            assert get() == 1
+        assert get() == 2
+    finally:
+        put(before)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.backend import threads
 from dlgradient.nn.adaptive import adaptiveavgpool, adaptivemaxpool
 from dlgradient.nn.pool import avgpool, maxpool, maxunpool
 
@@ -160,10 +161,19 @@ def test_single_precision_and_empty_batches(pool):
         assert y.shape[:2] == (batch, 3)
 
 
-def test_large_arrays_use_all_cores():
+def test_large_arrays_use_all_cores(monkeypatch):
+    monkeypatch.setattr(threads, "_count", lambda: 2)
     x = RNG.normal(size=(9, 4, 64, 64)).astype(np.float32)
     y = np.asarray(maxpool(dl.dlarray(x, "BCSS"), 2, stride=2))
     np.testing.assert_array_equal(y, x.reshape(9, 4, 32, 2, 32, 2).max(axis=(3, 5)))
     g = dl.dlfeval(lambda x: dl.dlgradient(maxpool(x, 2, stride=2).sum(), x), dl.dlarray(x, "BCSS"))
     expected = x == np.repeat(np.repeat(y, 2, 2), 2, 3)
     np.testing.assert_array_equal(np.asarray(g), expected)
+
+
+def test_dilation():
+    x = dl.dlarray([1.0, 9.0, 2.0, 5.0, 3.0, 0.0], "S")
+    assert maxpool(x, 2, dilation_factor=3).tolist() == [5.0, 9.0, 2.0]
+    assert avgpool(x, 2, dilation_factor=3).tolist() == [3.0, 6.0, 1.0]
+    _, indices = maxpool(x, 2, dilation_factor=3, stride=2, return_indices=True)
+    assert indices.tolist() == [3, 2]

@@ -27,6 +27,7 @@ from dlgradient.nn.windows import (
     integers,
     paddings,
     pooled_axes,
+    reach_of,
     real_like,
     result_sizes,
     to_images,
@@ -57,26 +58,35 @@ def _is_global(function: str, pool_size: Any, stride: Any, padding: Any) -> bool
 
 
 def _geometry(
-    function: str, x: Any, axes: Sizes, pool_size: Any, stride: Any, padding: Any
+    function: str, x: Any, axes: Sizes, pool_size: Any, stride: Any, dilation: Any, padding: Any
 ) -> tuple[dict[str, Sizes], Any]:
     """Parameters of the operations on windows, and the padding."""
     sizes = tuple([x.shape[i] for i in axes])
     window = integers(function, "pool_size", pool_size, len(axes))
     steps = integers(function, "stride", stride, len(axes))
+    gaps = integers(function, "dilation_factor", dilation, len(axes))
+    reach = reach_of(window, gaps)
     if isinstance(padding, str) and padding != "same":
         raise InvalidArgumentError(
             f"{function}: padding={padding!r} is not known; give 'same', an integer, one for each "
             "dimension, or a matrix of two rows (in front, behind)"
         )
-    pads = paddings(function, "padding", padding, sizes, window, steps)
-    if any(max(pair) >= w for pair, w in zip(pads, window, strict=True)):
+    pads = paddings(function, "padding", padding, sizes, reach, steps)
+    if any(max(pair) >= r for pair, r in zip(pads, reach, strict=True)):
         raise InvalidArgumentError(
-            f"{function}: padding={padding!r} must be smaller than the window of sizes {window}, "
+            f"{function}: padding={padding!r} must be smaller than the window of sizes {reach}, "
             "so that no window lies in the padding alone"
         )
-    size = result_sizes(function, x.shape, sizes, window, steps, pads)
+    size = result_sizes(function, x.shape, sizes, reach, steps, pads)
     start = tuple([a for a, _ in pads])
-    return {"size": size, "window": window, "stride": steps, "start": start}, pads
+    geometry = {
+        "size": size,
+        "window": window,
+        "stride": steps,
+        "dilation": gaps,
+        "start": start,
+    }
+    return geometry, pads
 
 
 # -- maxima --------------------------------------------------------------------------------------
@@ -135,6 +145,7 @@ def maxpool(
     *,
     pool_format: str | None = None,
     stride: Any = 1,
+    dilation_factor: Any = 1,
     padding: Any = 0,
     return_indices: bool = False,
     data_format: str | None = None,
@@ -153,6 +164,8 @@ def maxpool(
         arguments; the spatial ones by default.
     stride : int or sequence of int
         Distance of windows.
+    dilation_factor : int or sequence of int
+        Distance of the elements in a window.
     padding : int, sequence of int, matrix of two rows or "same"
         A number for front and behind of every dimension, or one for each; rows for front and
         behind; "same" gives sizes ceil(size / stride), the odd one behind. Padding is never the
@@ -202,7 +215,7 @@ def maxpool(
         return finished(FUNCTIONS["max"](x, axis=axes, keepdims=True), strip)
     if everything:
         pool_size = tuple([x.shape[i] for i in axes])
-    geometry, _ = _geometry("maxpool", x, axes, pool_size, stride, padding)
+    geometry, _ = _geometry("maxpool", x, axes, pool_size, stride, dilation_factor, padding)
     images, memory = to_images(x, axes)
     y = finished(from_images(window_max(images, **geometry), memory), strip)
     if not return_indices:
@@ -346,6 +359,7 @@ def avgpool(
     *,
     pool_format: str | None = None,
     stride: Any = 1,
+    dilation_factor: Any = 1,
     padding: Any = 0,
     padding_value: Any = 0,
     data_format: str | None = None,
@@ -364,6 +378,8 @@ def avgpool(
         arguments; the spatial ones by default.
     stride : int or sequence of int
         Distance of windows.
+    dilation_factor : int or sequence of int
+        Distance of the elements in a window.
     padding : int, sequence of int, matrix of two rows or "same"
         As for `maxpool`.
     padding_value : number or "mean"
@@ -399,7 +415,7 @@ def avgpool(
     axes = pooled_axes("avgpool", x, pool_format)
     if _is_global("avgpool", pool_size, stride, padding):
         return finished(FUNCTIONS["mean"](x, axis=axes, keepdims=True), strip)
-    geometry, pads = _geometry("avgpool", x, axes, pool_size, stride, padding)
+    geometry, pads = _geometry("avgpool", x, axes, pool_size, stride, dilation_factor, padding)
     images, memory = to_images(x, axes)
     total = window_sum(images, **geometry)
     whole = prod(geometry["window"])

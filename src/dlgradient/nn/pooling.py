@@ -1,8 +1,9 @@
 """Sums and maxima over sliding windows, of arrays of the shape (batch, channels, *sizes).
 
-``window``, ``stride`` and ``start`` have an entry for each of the sizes: what is in a window, the
-distance of windows, and how far before the array the first one begins. ``size`` is the tuple of
-sizes of the result. What lies outside of the array is in no window.
+``window``, ``stride``, ``dilation`` and ``start`` have an entry for each of the sizes: how many
+elements are in a window, the distance of windows, the distance of the elements in a window, and how
+far before the array the first window begins. ``size`` is the tuple of sizes of the result. What
+lies outside of the array is in no window.
 """
 
 from __future__ import annotations
@@ -31,23 +32,22 @@ _BOTH = (slice(None), slice(None))
 
 
 def _steps(
-    i: int, window: Sizes, size: int, result: int, stride: Sizes, start: Sizes
+    i: int, window: Sizes, size: int, result: int, stride: Sizes, dilation: Sizes, start: Sizes
 ) -> Iterator[tuple[Any, Any]]:
     """Along dimension `i`: keys of the elements at each place of the window, and of the results."""
     before = (slice(None),) * (2 + i)
-    one = (window[i],), (size,), (result,), (stride[i],), (1,), (start[i],)
+    one = (window[i],), (size,), (result,), (stride[i],), (dilation[i],), (start[i],)
     for _, (to,), (of,) in places(*one):
         yield (*before, to), (*before, of)
 
 
 def _windows(
-    window: Sizes, size: Sizes, result: Sizes, stride: Sizes, start: Sizes
+    window: Sizes, size: Sizes, result: Sizes, stride: Sizes, dilation: Sizes, start: Sizes
 ) -> list[tuple[Any, Any]]:
     """Keys of the elements at each place of the window, and of the results they belong to."""
-    ones = (1,) * len(size)
     return [
         ((*_BOTH, *to), (*_BOTH, *of))
-        for _, to, of in places(window, size, result, stride, ones, start)
+        for _, to, of in places(window, size, result, stride, dilation, start)
     ]
 
 
@@ -56,34 +56,42 @@ def _windows(
 
 def _sum_samples(m: Any, *, spread: bool = False) -> list[Any]:
     cases = []
-    for sizes, size, window, stride, start in (
-        ((5,), (2,), (2,), (2,), (0,)),
-        ((3, 4), (3, 2), (3, 2), (1, 2), (1, 0)),
-        ((2, 3, 2), (2, 2, 1), (1, 2, 2), (1, 1, 2), (0, 0, 0)),
+    for sizes, size, window, stride, dilation, start in (
+        ((5,), (2,), (2,), (2,), (1,), (0,)),
+        ((3, 4), (3, 2), (3, 2), (1, 2), (1, 2), (1, 0)),
+        ((2, 3, 2), (2, 2, 1), (1, 2, 2), (1, 1, 2), (1, 1, 1), (0, 0, 0)),
     ):
         shape, result = (size, sizes) if spread else (sizes, size)
         x = m.real(2, 1, *shape)
-        cases.append(case(x, size=result, window=window, stride=stride, start=start))
+        cases.append(
+            case(x, size=result, window=window, stride=stride, dilation=dilation, start=start)
+        )
     return cases
 
 
-def _sum_adjoint(g: Any, x_like: Any, window: Any, stride: Any, start: Any) -> Any:
-    return window_spread(g, size=x_like.shape[2:], window=window, stride=stride, start=start)
+def _sum_adjoint(g: Any, x_like: Any, window: Any, stride: Any, dilation: Any, start: Any) -> Any:
+    return window_spread(
+        g, size=x_like.shape[2:], window=window, stride=stride, dilation=dilation, start=start
+    )
 
 
-def _spread_adjoint(g: Any, x_like: Any, window: Any, stride: Any, start: Any) -> Any:
-    return window_sum(g, size=x_like.shape[2:], window=window, stride=stride, start=start)
+def _spread_adjoint(
+    g: Any, x_like: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
+    return window_sum(
+        g, size=x_like.shape[2:], window=window, stride=stride, dilation=dilation, start=start
+    )
 
 
 @linear(x=_sum_adjoint, labels="new", samples=_sum_samples)
-def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) -> Any:
+def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any) -> Any:
     """Sum over each window.
 
     Parameters
     ----------
     x : array
         Shape (batch, channels, *sizes).
-    size, window, stride, start : tuple of int
+    size, window, stride, dilation, start : tuple of int
 
     Returns
     -------
@@ -97,7 +105,9 @@ def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) ->
         y = x[part]
         for i, result in enumerate(size):
             total = np.zeros((*y.shape[: 2 + i], result, *y.shape[3 + i :]), x.dtype)
-            for element, target in _steps(i, window, y.shape[2 + i], result, stride, start):
+            for element, target in _steps(
+                i, window, y.shape[2 + i], result, stride, dilation, start
+            ):
                 total[target] += y[element]
             y = total
         out[part] = y
@@ -107,14 +117,16 @@ def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) ->
 
 
 @linear(x=_spread_adjoint, labels="new", samples=lambda m: _sum_samples(m, spread=True))
-def window_spread(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) -> Any:
+def window_spread(
+    x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
     """Give every element of a window what its result has: the adjoint of `window_sum`.
 
     Parameters
     ----------
     x : array
         Shape (batch, channels, *results).
-    size, window, stride, start : tuple of int
+    size, window, stride, dilation, start : tuple of int
 
     Returns
     -------
@@ -127,7 +139,9 @@ def window_spread(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any)
         y = x[part]
         for i in reversed(range(len(size))):
             total = np.zeros((*y.shape[: 2 + i], size[i], *y.shape[3 + i :]), x.dtype)
-            for element, target in _steps(i, window, size[i], y.shape[2 + i], stride, start):
+            for element, target in _steps(
+                i, window, size[i], y.shape[2 + i], stride, dilation, start
+            ):
                 total[element] += y[target]
             y = total
         out[part] = y
@@ -148,6 +162,7 @@ def _lowest(dtype: Any) -> Any:
 def _max_samples(m: Any) -> list[Any]:
     tied = np.array([[[2.0, 2.0, 1.0, 2.0]]])
     line: dict[str, Any] = {"size": (3,), "window": (2,), "stride": (1,), "start": (0,)}
+    line["dilation"] = (1,)
     return [
         *_sum_samples(m),
         case(tied, kink=True, gradient=([[[0.5, 1.5, 0, 1]]],), **line),
@@ -158,6 +173,7 @@ def _max_samples(m: Any) -> list[Any]:
             size=(1, 1),
             window=(3, 3),
             stride=(1, 1),
+            dilation=(1, 1),
             start=(1, 1),
         ),
     ]
@@ -170,14 +186,18 @@ def _shares(x: Any, out: Any, geometry: dict[str, Any], dtype: Any) -> tuple[Any
     return chosen, FUNCTIONS["maximum"](count, 1)
 
 
-def _max_adjoint(g: Any, x: Any, out: Any, window: Any, stride: Any, start: Any) -> Any:
-    geometry = {"window": window, "stride": stride, "start": start}
+def _max_adjoint(
+    g: Any, x: Any, out: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
+    geometry = {"window": window, "stride": stride, "dilation": dilation, "start": start}
     chosen, count = _shares(x, out, geometry, g.dtype)
     return give_chosen(g / count, chosen, size=x.shape[2:], **geometry)
 
 
-def _max_tangent(t: Any, x: Any, out: Any, window: Any, stride: Any, start: Any) -> Any:
-    geometry = {"window": window, "stride": stride, "start": start}
+def _max_tangent(
+    t: Any, x: Any, out: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
+    geometry = {"window": window, "stride": stride, "dilation": dilation, "start": start}
     chosen, count = _shares(x, out, geometry, t.dtype)
     return sum_chosen(t, chosen, **geometry) / count
 
@@ -189,14 +209,14 @@ def _max_tangent(t: Any, x: Any, out: Any, window: Any, stride: Any, start: Any)
     masks=True,
     samples=_max_samples,
 )
-def window_max(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) -> Any:
+def window_max(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any) -> Any:
     """Maximum over each window; elements that are equally large share its cotangent equally.
 
     Parameters
     ----------
     x : array
         Real, shape (batch, channels, *sizes).
-    size, window, stride, start : tuple of int
+    size, window, stride, dilation, start : tuple of int
 
     Returns
     -------
@@ -211,7 +231,9 @@ def window_max(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) ->
         for i, result in enumerate(size):
             shape = (*y.shape[: 2 + i], result, *y.shape[3 + i :])
             best = np.full(shape, _lowest(x.dtype), x.dtype)
-            for element, target in _steps(i, window, y.shape[2 + i], result, stride, start):
+            for element, target in _steps(
+                i, window, y.shape[2 + i], result, stride, dilation, start
+            ):
                 np.maximum(best[target], y[element], out=best[target])
             y = best
         out[part] = y
@@ -228,25 +250,26 @@ def window_max(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) ->
             np.array([[[2.0, 2.0]]]),
             window=(2,),
             stride=(1,),
+            dilation=(1,),
             start=(0,),
         ),
     ],
 )
-def window_ties(x: Any, out: Any, /, *, window: Any, stride: Any, start: Any) -> Any:
+def window_ties(x: Any, out: Any, /, *, window: Any, stride: Any, dilation: Any, start: Any) -> Any:
     """Where elements are the maximum of their window; NaN counts as equal to NaN.
 
     Parameters
     ----------
     x, out : array
         Operand and result of `window_max`.
-    window, stride, start : tuple of int
+    window, stride, dilation, start : tuple of int
 
     Returns
     -------
     array of bool
         Shape (places in the window, *shape of out).
     """
-    keys = _windows(window, x.shape[2:], out.shape[2:], stride, start)
+    keys = _windows(window, x.shape[2:], out.shape[2:], stride, dilation, start)
     chosen = np.zeros((len(keys), *out.shape), np.bool_)
     broken = bool(np.isnan(out).any())
 
@@ -261,13 +284,14 @@ def window_ties(x: Any, out: Any, /, *, window: Any, stride: Any, start: Any) ->
     return chosen
 
 
-def _give_adjoint(g: Any, chosen: Any, window: Any, stride: Any, start: Any) -> Any:
-    return sum_chosen(g, chosen, window=window, stride=stride, start=start)
+def _give_adjoint(g: Any, chosen: Any, window: Any, stride: Any, dilation: Any, start: Any) -> Any:
+    return sum_chosen(g, chosen, window=window, stride=stride, dilation=dilation, start=start)
 
 
 def _chosen_samples(m: Any, *, give: bool) -> list[Any]:
     chosen = m.bools(6, 2, 1, 2, 3)
     geometry: dict[str, Any] = {"window": (2, 3), "stride": (2, 1), "start": (0, 1)}
+    geometry["dilation"] = (1, 1)
     if give:
         return [case(m.real(2, 1, 2, 3), chosen, size=(3, 4), **geometry)]
     return [case(m.real(2, 1, 3, 4), chosen, **geometry)]
@@ -279,7 +303,9 @@ def _chosen_samples(m: Any, *, give: bool) -> list[Any]:
     masks=True,
     samples=lambda m: _chosen_samples(m, give=True),
 )
-def give_chosen(x: Any, chosen: Any, /, *, size: Any, window: Any, stride: Any, start: Any) -> Any:
+def give_chosen(
+    x: Any, chosen: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
     """Add what results have to the chosen elements of their windows.
 
     Parameters
@@ -288,7 +314,7 @@ def give_chosen(x: Any, chosen: Any, /, *, size: Any, window: Any, stride: Any, 
         Shape (batch, channels, *results).
     chosen : array of bool
         Shape (places in the window, *shape of x).
-    size, window, stride, start : tuple of int
+    size, window, stride, dilation, start : tuple of int
 
     Returns
     -------
@@ -296,7 +322,7 @@ def give_chosen(x: Any, chosen: Any, /, *, size: Any, window: Any, stride: Any, 
         Shape (batch, channels, *size).
     """
     out = np.zeros((*x.shape[:2], *size), x.dtype)
-    keys = _windows(window, size, x.shape[2:], stride, start)
+    keys = _windows(window, size, x.shape[2:], stride, dilation, start)
     whole = bool(np.isfinite(np.add.reduce(x, axis=None)))
 
     def work(part: slice) -> None:
@@ -310,9 +336,13 @@ def give_chosen(x: Any, chosen: Any, /, *, size: Any, window: Any, stride: Any, 
     return out
 
 
-def _select_adjoint(g: Any, x_like: Any, chosen: Any, window: Any, stride: Any, start: Any) -> Any:
+def _select_adjoint(
+    g: Any, x_like: Any, chosen: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
     size = x_like.shape[2:]
-    return give_chosen(g, chosen, size=size, window=window, stride=stride, start=start)
+    return give_chosen(
+        g, chosen, size=size, window=window, stride=stride, dilation=dilation, start=start
+    )
 
 
 @multilinear(
@@ -321,7 +351,9 @@ def _select_adjoint(g: Any, x_like: Any, chosen: Any, window: Any, stride: Any, 
     masks=True,
     samples=lambda m: _chosen_samples(m, give=False),
 )
-def sum_chosen(x: Any, chosen: Any, /, *, window: Any, stride: Any, start: Any) -> Any:
+def sum_chosen(
+    x: Any, chosen: Any, /, *, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
     """Sum of the chosen elements of each window: the adjoint of `give_chosen`.
 
     Parameters
@@ -330,7 +362,7 @@ def sum_chosen(x: Any, chosen: Any, /, *, window: Any, stride: Any, start: Any) 
         Shape (batch, channels, *sizes).
     chosen : array of bool
         Shape (places in the window, batch, channels, *results).
-    window, stride, start : tuple of int
+    window, stride, dilation, start : tuple of int
 
     Returns
     -------
@@ -338,7 +370,7 @@ def sum_chosen(x: Any, chosen: Any, /, *, window: Any, stride: Any, start: Any) 
         Shape (batch, channels, *results).
     """
     out = np.zeros(chosen.shape[1:], x.dtype)
-    keys = _windows(window, x.shape[2:], out.shape[2:], stride, start)
+    keys = _windows(window, x.shape[2:], out.shape[2:], stride, dilation, start)
 
     def work(part: slice) -> None:
         values, total = x[part], out[part]
@@ -350,14 +382,16 @@ def sum_chosen(x: Any, chosen: Any, /, *, window: Any, stride: Any, start: Any) 
 
 
 @constant(labels="new", samples=_sum_samples)
-def window_argmax(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any) -> Any:
+def window_argmax(
+    x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any
+) -> Any:
     """Where the maximum of each window is, by the number of the element in C order.
 
     Parameters
     ----------
     x : array
         Real, shape (batch, channels, *sizes).
-    size, window, stride, start : tuple of int
+    size, window, stride, dilation, start : tuple of int
 
     Returns
     -------
@@ -368,7 +402,7 @@ def window_argmax(x: Any, /, *, size: Any, window: Any, stride: Any, start: Any)
     best = np.full((*x.shape[:2], *size), _lowest(x.dtype), x.dtype)
     found = np.full(best.shape, -1, np.int64)
     numbers = np.arange(prod(x.shape[2:]), dtype=np.int64).reshape(1, 1, *x.shape[2:])
-    for element, target in _windows(window, x.shape[2:], size, stride, start):
+    for element, target in _windows(window, x.shape[2:], size, stride, dilation, start):
         values, held = x[element], best[target]
         better = (values > held) | (found[target] < 0) | (np.isnan(values) & ~np.isnan(held))
         np.copyto(best[target], values, where=better)
