@@ -54,7 +54,7 @@ def _masked() -> Any:
     return np.array([[0.5, -np.inf, 1.0], [-np.inf, -np.inf, -np.inf]])
 
 
-def _shifted(name: str, x: Any, axis: int) -> Any:
+def shifted(name: str, x: Any, axis: int) -> Any:
     """Return a new array, x minus its largest element along the axis (0 if that is -inf)."""
     real_only(name, x)
     if not -np.ndim(x) <= axis < np.ndim(x):
@@ -70,7 +70,7 @@ _LOWEST = {True: -np.inf, False: None}
 
 
 def _softmax_kernel(x: Any, *, axis: int) -> Any:
-    y = _shifted("softmax", x, axis)
+    y = shifted("softmax", x, axis)
     y = np.exp(y, out=y) if y.size < _LARGE else _exp(y)
     total = np.add.reduce(y, axis=axis, keepdims=True)
     total[total == 0] = 1
@@ -131,7 +131,7 @@ def _log_push(t: Any, out: Any, axis: int) -> Any:
 )
 def log_softmax_along(x: Any, /, *, axis: int) -> Any:
     """`log_softmax` along a dimension, by position."""
-    y = _shifted("log_softmax", x, axis)
+    y = shifted("log_softmax", x, axis)
     total = np.add.reduce(_exp(y), axis=axis, keepdims=True)
     total[total == 0] = 1
     y -= np.log(total, out=total)

@@ -1,0 +1,216 @@
+"""Other losses of classification: focal loss, Kullback-Leibler divergence, dice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.nn.crossentropy import (
+    check_mode,
+    classification,
+    classified,
+    probability_samples,
+    safe_log,
+    target_samples,
+    wrong_classes,
+)
+from dlgradient.nn.loss import misfits
+from dlgradient.nn.reduction import Loss
+from dlgradient.ops.choice import where
+from dlgradient.ops.logical import greater
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived
+
+__all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]
+
+
+@derived(
+    samples=lambda m: [
+        *classified(m),
+        case(
+            probability_samples(m, 2, 3), target_samples(), data_format="CB", gamma=1.5, alpha=0.5
+        ),
+    ],
+    errors=wrong_classes,
+)
+def focalcrossentropy(
+    y: Any,
+    targets: Any,
+    /,
+    *,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+    classification_mode: str = "single-label",
+    mask: Any = None,
+    reduction: str = "sum",
+    normalization_factor: str = "batch-size",
+    data_format: str | None = None,
+) -> Any:
+    """Focal cross-entropy, -Σ m α (1 - y)^γ t log(y) / N: what is well classified counts less.
+
+    For "multilabel" -(1 - α) y^γ (1 - t) log(1 - y) is added for each class.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Probabilities, with a data format with 'C', or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    gamma, alpha : float
+        Exponent that focuses on what is misclassified, and balance.
+    classification_mode, mask, reduction, normalization_factor, data_format
+        As for `crossentropy`.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format; of the shape of `y` if not reduced.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError, ComplexValueError
+        As for `crossentropy`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[0.5, 0.25], [0.5, 0.75]], "CB")
+    >>> round(dl.focalcrossentropy(y, [[1.0, 1.0], [0.0, 0.0]]).item(), 4)
+    0.1191
+
+    Source: MATLAB ``focalCrossEntropy``; Lin et al. 2017.
+    """
+    check_mode("focalcrossentropy", classification_mode)
+    loss = classification("focalcrossentropy", y, targets, data_format)
+    p, t = loss.y, loss.t
+    values = (1 - p) ** gamma * (t * safe_log(p)) * -alpha
+    if classification_mode == "multilabel":
+        values = values + p**gamma * ((1 - t) * safe_log(1 - p)) * (alpha - 1)
+    return loss.reduced(values, mask, None, reduction, normalization_factor)
+
+
+@derived(
+    samples=lambda m: [
+        case(probability_samples(m, 2, 3), probability_samples(m, 2, 3), data_format="CB"),
+        case(
+            probability_samples(m, 2), probability_samples(m, 2), data_format="C", reduction="none"
+        ),
+        case(
+            probability_samples(m, 2, 3),
+            probability_samples(m, 2, 3),
+            data_format="CB",
+            mask=np.array([[True, False, True]]),
+        ),
+        case(np.zeros((0, 3)), np.zeros((0, 3)), data_format="BC"),
+    ],
+    errors=misfits,
+)
+def kldivergence(
+    y: Any,
+    targets: Any,
+    /,
+    *,
+    mask: Any = None,
+    reduction: str = "sum",
+    normalization_factor: str = "batch-size",
+    data_format: str | None = None,
+) -> Any:
+    """Kullback-Leibler divergence of probabilities y from targets t, Σ m t (log t - log y) / N.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Probabilities, with a data format, or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order. What is 0
+        contributes nothing.
+    mask, reduction, normalization_factor, data_format
+        As for `crossentropy`.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format; of the shape of `y` if not reduced.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError
+        As for `crossentropy`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[0.5, 0.25], [0.5, 0.75]], "CB")
+    >>> round(dl.kldivergence(y, [[0.5, 1.0], [0.5, 0.0]]).item(), 4)  # log(4) / 2
+    0.6931
+
+    Source: torch ``kl_div``.
+    """
+    loss = Loss("kldivergence", y, targets, data_format)
+    values = loss.t * (safe_log(loss.t) - safe_log(loss.y))
+    return loss.reduced(values, mask, None, reduction, normalization_factor)
+
+
+# -- dice ----------------------------------------------------------------------------------------
+
+
+@derived(
+    samples=lambda m: [
+        case(probability_samples(m, 2, 3, 2), probability_samples(m, 2, 3, 2), data_format="CSB"),
+        case(probability_samples(m, 3, 2), probability_samples(m, 3, 2), data_format="SC"),
+        case(np.zeros((0, 3, 2)), np.zeros((0, 3, 2)), data_format="BSC"),
+    ],
+    errors=misfits,
+)
+def generalizeddice(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
+    """Generalised dice similarity of segmentations, 2 Σₖ wₖ Σ y t / Σₖ wₖ Σ (y² + t²).
+
+    The inner sums go over the pixels, the outer ones over the classes k, with wₖ = 1 / (Σ t)². The
+    loss is 1 - similarity. A class that does not occur in the targets of an observation does not
+    count for it; the similarity of nothing with nothing is 0.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Probabilities, with a data format with 'C', or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    data_format : str, optional
+        Data format of `y` if it has none.
+
+    Returns
+    -------
+    dlarray
+        One similarity for each observation, of format 'B', or a number if there is no 'B'.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError
+        As for `crossentropy`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[0.5, 0.5], [0.5, 0.5]], "CS")
+    >>> round(dl.generalizeddice(y, [[1.0, 0.0], [0.0, 1.0]]).item(), 4)
+    0.6667
+
+    Source: MATLAB ``generalizedDice``; Sudre et al. 2017.
+    """
+    loss = classification("generalizeddice", y, targets, data_format)
+    pixels = tuple([i for i, c in enumerate(loss.fmt) if c not in "CB"])
+    others = tuple([i for i, c in enumerate(loss.fmt) if c != "B"])
+    y, t = loss.y, loss.t
+    size = sum_(t, axis=pixels, keepdims=True)
+    occurs = greater(size, 0)
+    weights = where(occurs, 1 / where(occurs, size * size, 1), 0)
+    both = sum_(y * t * weights, axis=others)
+    either = sum_((y * y + t * t) * weights, axis=others)
+    some = greater(either, 0)
+    value = where(some, 2 * both / where(some, either, 1), 0)
+    return (
+        value if loss.strip or "B" not in loss.fmt else calls.wrap(value._value, value._node, "B")
+    )

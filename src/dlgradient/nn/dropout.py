@@ -1,0 +1,124 @@
+"""Dropout, from a generator that the caller names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.ops.choice import where
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived
+
+__all__ = ["dropout"]
+
+
+def _generator(generator: Any, seed: Any) -> np.random.Generator:
+    if (generator is None) == (seed is None):
+        raise InvalidArgumentError(
+            "dropout: give either generator=, a numpy.random.Generator that goes on from call to "
+            "call, or seed=, for the same mask at every call; without one a run could not be "
+            "repeated"
+        )
+    if generator is None:
+        return np.random.default_rng(seed)
+    if not isinstance(generator, np.random.Generator):
+        raise InvalidArgumentError(
+            f"dropout: generator must be a numpy.random.Generator, as numpy.random.default_rng(0) "
+            f"makes, not {type(generator).__name__}"
+        )
+    return generator
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 4), seed=1),
+        case(m.real(5), probability=0.2, seed=1),
+        case(m.complex(4), seed=1),
+        case(m.real(2, 2), probability=0, seed=1),
+        case(m.real(2, 2), probability=1, seed=1),
+        case(m.real(2, 3, 2), spatial=True, data_format="SCB", seed=1),
+        case(m.real(0, 3), seed=1),
+    ],
+    errors=lambda m: [
+        (case(m.real(3)), InvalidArgumentError, "give either generator=.*or seed="),
+        (case(m.real(3), generator=7), InvalidArgumentError, "Generator.*not int"),
+        (
+            case(m.real(3), probability=1.5, seed=0),
+            InvalidArgumentError,
+            "between 0 and 1, not 1.5",
+        ),
+    ],
+)
+def dropout(
+    x: Any,
+    /,
+    *,
+    probability: float = 0.5,
+    spatial: bool = False,
+    generator: np.random.Generator | None = None,
+    seed: int | None = None,
+    data_format: str | None = None,
+) -> Any:
+    """Zeros in place of random elements; the others are divided by 1 - p, so that the mean stays.
+
+    What is dropped has no gradient.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+    probability : float
+        Probability p of each element to be dropped, from 0 to 1.
+    spatial : bool
+        Whether whole channels are dropped: one draw for all elements along 'S'; `x` needs a format.
+    generator : numpy.random.Generator
+        Source of randomness, which goes on from call to call; or
+    seed : int
+        a seed, for the same mask at every call. One of the two must be given.
+    data_format : str, optional
+        Data format of `x` if it has none, for `spatial`.
+
+    Returns
+    -------
+    dlarray
+        Of the shape, dtype and format of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is neither or both of `generator` and `seed`, or `probability` is out of range.
+    FormatError
+        If `spatial` and there is no format.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.dropout(dl.dlarray([1.0, 2.0, 3.0, 4.0]), seed=0)
+    1×4 dlarray
+    [2. 4. 6. 0.]
+
+    Source: MATLAB ``dropoutLayer``, ``spatialDropoutLayer``.
+    """
+    if not 0 <= probability <= 1:
+        raise InvalidArgumentError(
+            f"dropout: probability must lie between 0 and 1, not {probability!r}"
+        )
+    rng = _generator(generator, seed)
+    strip = False
+    if spatial or data_format is not None:
+        x, strip = formatted("dropout", x, data_format)
+    elif type(x) is not calls.dlarray:
+        x = calls.wrap(as_value(x, "dropout: x"), None)
+    shape = list(x.shape)
+    for axis in axes_of(x, "S") if spatial else ():
+        shape[axis] = 1
+    keep = rng.random(shape, np.float32) >= probability
+    if spatial:
+        keep = np.broadcast_to(keep, x.shape)
+    kept = where(keep, x, 0)
+    return finished(kept if probability == 1 else kept * (1 / (1 - probability)), strip)

@@ -1,0 +1,349 @@
+"""Embeddings: rows of a table by index; one-hot vectors and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.backend.numpy import as_value
+from dlgradient.errors import (
+    FormatClashError,
+    FormatError,
+    IndexingError,
+    InvalidArgumentError,
+    ShapeMismatchError,
+)
+from dlgradient.labels import checked_format
+from dlgradient.nn.common import finished, formatted
+from dlgradient.ops.linalg import matrix_transpose
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import permute_dims, squeeze
+from dlgradient.rules import derived, multilinear
+
+__all__ = ["embed", "onehotdecode", "onehotencode"]
+
+# -- rows of a table -----------------------------------------------------------------------------
+
+
+def _rows_adjoint(g: Any, table_like: Any, indices: Any) -> Any:
+    return added_rows(g, indices, count=table_like.shape[0])
+
+
+def _added_adjoint(g: Any, indices: Any) -> Any:
+    return rows(g, indices)
+
+
+@multilinear(
+    table=_rows_adjoint,
+    labels="new",
+    masks=True,
+    shown="embed",
+    samples=lambda m: [
+        case(m.real(4, 2), np.array([0, 3, 0])),
+        case(m.complex(3, 2), np.array([[2, 1], [2, 2]])),
+        case(m.real(3, 2), np.zeros((0, 2), int)),
+    ],
+    reference=lambda table, indices: table[indices],
+)
+def rows(table: Any, indices: Any, /) -> Any:
+    """Rows of a matrix by an array of indices, which carries no derivative."""
+    return np.take(table, indices, axis=0)
+
+
+@multilinear(
+    g=_added_adjoint,
+    labels="new",
+    masks=True,
+    shown="embed",
+    samples=lambda m: [
+        case(m.real(3, 2), np.array([0, 3, 0]), count=4),
+        case(m.complex(2, 2, 2), np.array([[2, 1], [2, 2]]), count=3),
+        case(m.real(0, 2), np.zeros(0, int), count=2),
+    ],
+)
+def added_rows(g: Any, indices: Any, /, *, count: int) -> Any:
+    """Rows added into a matrix of zeros at indices: the adjoint of `rows`.
+
+    Equal indices are brought together by sorting, and each group is added in one go: many times as
+    fast as adding element by element, and no matrix of one-hot vectors is made.
+    """
+    width = g.shape[-1]
+    out = np.zeros((count, width), g.dtype)
+    flat = np.ravel(indices)
+    if not flat.size or not width:
+        return out
+    order = np.argsort(flat, kind="stable")
+    found = flat[order]
+    first = np.flatnonzero(np.r_[True, found[1:] != found[:-1]])
+    out[found[first]] = np.add.reduceat(g.reshape(-1, width)[order], first, axis=0)
+    return out
+
+
+# -- embed ---------------------------------------------------------------------------------------
+
+
+def _indices(x: Any) -> Any:
+    """Indices as integers; floating-point numbers that are whole are indices too."""
+    values = x._value
+    if values.dtype.kind in "iu":
+        return calls.wrap(values, x._node)
+    if values.dtype.kind == "f" and np.array_equal(values, np.rint(values)):
+        values = np.asarray(values).astype(np.intp)
+    if values.dtype.kind not in "iu":
+        raise IndexingError(
+            f"embed: x of shape {x.shape} has dtype {x.dtype}; it must be whole numbers, the "
+            "indices of the vectors from zero on"
+        )
+    return calls.wrap(values, None)
+
+
+def _table(weights: Any, weights_format: str | None) -> Any:
+    """Weights as one row for each symbol; in the original's order 'CU' they are columns."""
+    w = weights
+    if type(w) is not calls.dlarray:
+        w = calls.wrap(as_value(w, "embed: weights"), None)
+    fmt = w._format
+    if fmt is None and weights_format is not None:
+        fmt = checked_format(weights_format, w.shape, "embed: weights")
+    if fmt not in (None, "CU", "UC"):
+        raise FormatClashError(
+            f"embed: weights of shape {w.shape} have the format {fmt!r}; it must be 'CU' (channels "
+            "× symbols, the default) or 'UC'"
+        )
+    if w.ndim != 2:
+        raise ShapeMismatchError(
+            f"embed: weights have shape {w.shape}; they must be a matrix, channels × symbols"
+        )
+    w = calls.wrap(w._value, w._node)
+    return w if fmt == "UC" else matrix_transpose(w)
+
+
+@derived(
+    samples=lambda m: [
+        case(np.array([[0, 2, 2]]), m.real(2, 4), data_format="CB"),
+        case(np.array([[0, 2, 2], [1, 1, 0]]), m.real(4, 2), data_format="BT", weights_format="UC"),
+        case(np.array([[[0], [3]]]), m.real(2, 4), data_format="TBC"),
+        case(np.array([1, 2]), m.complex(2, 4), data_format="T"),
+        case(np.zeros((0, 2), int), m.real(2, 4), data_format="BT"),
+    ],
+    errors=lambda m: [
+        (
+            case(np.array([[0, 4]]), m.real(2, 4), data_format="CB"),
+            IndexingError,
+            "index 4, but the weights have 4 symbols, from 0 to 3",
+        ),
+        (case(np.array([[0, -1]]), m.real(2, 4), data_format="CB"), IndexingError, "index -1"),
+        (case(m.real(1, 2), m.real(2, 4), data_format="CB"), IndexingError, "dtype float64"),
+        (
+            case(np.array([[0], [1]]), m.real(2, 4), data_format="CB"),
+            ShapeMismatchError,
+            r"shape \(2, 1\) and format 'CB'.*'C' must have size one",
+        ),
+        (case(np.array([0]), m.real(2, 4)), FormatError, "no data format"),
+        (case(np.array([0]), m.real(2), data_format="B"), ShapeMismatchError, "must be a matrix"),
+    ],
+)
+def embed(
+    x: Any,
+    weights: Any,
+    /,
+    *,
+    data_format: str | None = None,
+    weights_format: str | None = None,
+) -> Any:
+    """Embedding: the vector of channels that belongs to each index.
+
+    The gradient for the weights is added up in place where an index stands more than once; no
+    matrix of one-hot vectors is made. It is fastest for weights of the format 'UC'.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Zero-based indices, whole numbers, with a data format or with `data_format`. A dimension 'C'
+        must have size one.
+    weights : dlarray or array_like
+        Matrix of channels × symbols, 'CU'; of the format 'UC' symbols × channels.
+    data_format, weights_format : str, optional
+        Data formats of arrays that have none.
+
+    Returns
+    -------
+    dlarray
+        The dimensions of `x`, with the channels in place of 'C', or last if it has no 'C'.
+
+    Raises
+    ------
+    IndexingError
+        If an index is negative, too large, or not a whole number.
+    ShapeMismatchError
+        If 'C' has a size other than one, or the weights are no matrix.
+    FormatError
+        If `x` has no format.
+    FormatClashError
+        If the format of the weights is neither 'CU' nor 'UC'.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> weights = dl.dlarray([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], "UC")
+    >>> dl.embed(dl.dlarray([2, 0], "T"), weights)
+    2(T) × 2(C) dlarray
+    [[4. 5.]
+     [0. 1.]]
+
+    Source: MATLAB ``embed``.
+    """
+    x, strip = formatted("embed", x, data_format)
+    fmt: str = x._format
+    indices = _indices(x)
+    table = _table(weights, weights_format)
+    symbols = table.shape[0]
+    outside = (indices._value < 0) | (indices._value >= symbols)
+    if np.any(outside):
+        wrong = indices._value[outside].flat[0]
+        raise IndexingError(
+            f"embed: x has the index {wrong}, but the weights have {symbols} symbols, from 0 to "
+            f"{symbols - 1}"
+        )
+    axis = fmt.find("C")
+    if axis < 0:
+        fmt += "C"
+    else:
+        if x.shape[axis] != 1:
+            raise ShapeMismatchError(
+                f"embed: x has shape {x.shape} and format {fmt!r}; 'C' must have size one, since "
+                "every index becomes a vector of channels"
+            )
+        indices = squeeze(indices, axis=axis)
+    y = rows(table, indices)
+    last = len(fmt) - 1
+    if axis not in (-1, last):
+        y = permute_dims(y, axes=(*range(axis), last, *range(axis, last)))
+    return finished(calls.wrap(y._value, y._node, fmt), strip)
+
+
+# -- one-hot -------------------------------------------------------------------------------------
+
+
+def onehotencode(
+    labels: Any,
+    /,
+    axis: int = -1,
+    *,
+    class_names: Sequence[Any] | None = None,
+    dtype: Any = np.float32,
+) -> Any:
+    """One-hot vectors of labels: 1 at the class of each, else 0.
+
+    Parameters
+    ----------
+    labels : array_like or dlarray
+        Numbers, strings or other values.
+    axis : int
+        Where the new dimension of the classes stands in the result, 'C' if there is a format.
+    class_names : sequence, optional
+        The classes in their order, ``range(10)`` for the digits; by default the sorted labels.
+    dtype : dtype_like
+        Of the result.
+
+    Returns
+    -------
+    array, or dlarray for a dlarray
+        With one dimension more than `labels`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a label is no class, or `axis` does not exist.
+    FormatClashError
+        If the format has a 'C' already.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.onehotencode(["cat", "dog", "cat"])
+    array([[1., 0.],
+           [0., 1.],
+           [1., 0.]], dtype=float32)
+    >>> dl.onehotencode([2, 0], axis=0, class_names=range(3)).tolist()
+    [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
+
+    Source: MATLAB ``onehotencode``.
+    """
+    traced = type(labels) is calls.dlarray
+    values = np.asarray(labels._value if traced else labels)
+    names = np.unique(values) if class_names is None else np.asarray(list(class_names))
+    ndim = values.ndim + 1
+    if not -ndim <= axis < ndim:
+        raise InvalidArgumentError(
+            f"onehotencode: axis={axis} does not exist, the result has {ndim} dimensions"
+        )
+    axis %= ndim
+    shape = [1] * ndim
+    shape[axis] = names.size
+    hot = np.expand_dims(values, axis) == names.reshape(shape)
+    missing = ~hot.any(axis=axis)
+    if missing.any():
+        raise InvalidArgumentError(
+            f"onehotencode: the label {values[missing].flat[0]!r} is none of the class_names "
+            f"{names.tolist()}"
+        )
+    if not traced:
+        return hot.astype(dtype)
+    fmt = labels._format
+    if fmt is not None:
+        if "C" in fmt:
+            raise FormatClashError(
+                f"onehotencode: labels of shape {values.shape} have the format {fmt!r}; the new "
+                "dimension is 'C', so squeeze the old one first"
+            )
+        fmt = fmt[:axis] + "C" + fmt[axis:]
+    return calls.wrap(hot.astype(dtype), None, fmt)
+
+
+def onehotdecode(y: Any, class_names: Sequence[Any], /, axis: int | None = None) -> Any:
+    """Classes of the largest elements: the reverse of `onehotencode`, also for probabilities.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        One-hot vectors or probabilities.
+    class_names : sequence
+        The classes in their order.
+    axis : int, optional
+        Dimension of the classes; by default 'C', or the last one if there is no format.
+
+    Returns
+    -------
+    array
+        Of the elements of `class_names`, without the dimension of the classes.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If there are more or fewer `class_names`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[0.9, 0.2], [0.1, 0.8]], "CB")
+    >>> dl.onehotdecode(y, ["cat", "dog"]).tolist()
+    ['cat', 'dog']
+
+    Source: MATLAB ``onehotdecode``.
+    """
+    fmt = None
+    if type(y) is calls.dlarray:
+        fmt, y = y._format, y._value
+    values, names = np.asarray(y), np.asarray(list(class_names))
+    if axis is None:
+        axis = fmt.find("C") if fmt and "C" in fmt else -1
+    if not values.ndim or names.size != values.shape[axis]:
+        raise ShapeMismatchError(
+            f"onehotdecode: y has shape {values.shape}; along dimension {axis} it must have the "
+            f"size {names.size}, that of the class_names"
+        )
+    return names[np.argmax(values, axis=axis)]

@@ -1,0 +1,374 @@
+"""Losses of regression: half mean squared error, sums of absolute and squared errors, Huber's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import (
+    ComplexValueError,
+    FormatClashError,
+    FormatError,
+    InvalidArgumentError,
+    ShapeMismatchError,
+)
+from dlgradient.nn.reduction import Loss, batch_size
+from dlgradient.nn.smooth import real_only
+from dlgradient.ops.choice import clip
+from dlgradient.ops.complex import abs, imag, real
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived, elementwise
+
+__all__ = ["huber", "l1loss", "l2loss", "mse"]
+
+
+def _squares(d: Any) -> Any:
+    """|d|², by the squares of real and imaginary part."""
+    if d.dtype.kind != "c":
+        return d * d
+    re, im = real(d), imag(d)
+    return re * re + im * im
+
+
+def misfits(m: Any) -> list[Any]:
+    """Wrong calls that every loss refuses."""
+    return [
+        (case(m.real(2, 3), m.real(2, 3)), FormatError, r"shape \(2, 3\) float64 has no data"),
+        (
+            case(m.real(2, 3), m.real(1, 3), data_format="CB"),
+            ShapeMismatchError,
+            r"predictions have shape \(2, 3\) and format 'CB', targets shape \(1, 3\).*never",
+        ),
+        (
+            case(m.real(2, 3), m.real(3), data_format="CB"),
+            ShapeMismatchError,
+            r"shape \(2, 3\).*shape \(3,\)",
+        ),
+    ]
+
+
+def _options(m: Any) -> list[Any]:
+    """Wrong options of losses with weights and masks."""
+    wrong: Any = {"data_format": "CB"}
+    return [
+        *misfits(m),
+        (
+            case(m.real(2, 3), m.real(2, 3), reduction="mean", **wrong),
+            InvalidArgumentError,
+            "reduction must be 'sum' or 'none', not 'mean'",
+        ),
+        (
+            case(m.real(2, 3), m.real(2, 3), normalization_factor="batch", **wrong),
+            InvalidArgumentError,
+            "normalization_factor must be one of 'batch-size'.*'batch'",
+        ),
+        (
+            case(m.real(2, 3), m.real(2, 3), m.real(2), **wrong),
+            FormatClashError,
+            r"weights shape \(2,\); give weights a format",
+        ),
+        (
+            case(m.real(2, 3), m.real(2, 3), mask=m.bools(2, 2), **wrong),
+            ShapeMismatchError,
+            r"mask shape \(2, 2\); each size must be equal, or one",
+        ),
+        (
+            case(m.real(2, 3), m.real(2, 3), m.real(4), weights_format="T", **wrong),
+            FormatClashError,
+            "format 'T'; the predictions do not have T",
+        ),
+    ]
+
+
+def _weighted(m: Any) -> list[Any]:
+    return [
+        case(m.real(2, 3), m.real(2, 3) * 3, data_format="CB"),
+        case(m.real(2, 3), m.real(2, 3) * 3, m.positive(2), data_format="CB", weights_format="C"),
+        case(
+            m.real(3, 2),
+            m.real(3, 2) * 3,
+            m.positive(1, 2),
+            data_format="BC",
+            mask=np.array([[True, False], [True, True], [False, False]]),
+            normalization_factor="mask-included",
+        ),
+        case(m.real(2), m.real(2) * 3, data_format="T", normalization_factor="all-elements"),
+        case(m.real(2), m.real(2) * 3, data_format="C", reduction="none"),
+        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
+    ]
+
+
+# -- half mean squared error ---------------------------------------------------------------------
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(2, 3), m.real(2, 3), data_format="CB"),
+        case(m.real(2, 3), m.real(2, 3), data_format="TC"),
+        case(m.complex(2), m.complex(2), data_format="B"),
+        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
+    ],
+    errors=misfits,
+)
+def mse(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
+    """Half mean squared error, Σ |y - t|² / (2 N), N the number of observations.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Predictions, real or complex, with a data format or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    data_format : str, optional
+        Data format of `y` if it has none.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError
+        If the targets have other sizes or labels: they are never broadcast.
+    FormatError
+        If there is no format.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
+    >>> dl.mse(y, [[1.0, 0.0], [3.0, 0.0]]).item()
+    5.0
+
+    Source: MATLAB ``mse``.
+    """
+    loss = Loss("mse", y, targets, data_format)
+    return sum_(_squares(loss.y - loss.t)) / (2 * batch_size(loss.labelled))
+
+
+# -- sums ----------------------------------------------------------------------------------------
+
+
+@derived(
+    samples=lambda m: [
+        *_weighted(m),
+        case(
+            np.array([1.0, 2.0, 3.0]),
+            np.array([1.0, 5.0, 1.0]),
+            data_format="C",
+            kink=True,
+            gradient=([0, -1, 1], [0, 1, -1]),
+        ),
+    ],
+    errors=_options,
+)
+def l1loss(
+    y: Any,
+    targets: Any,
+    weights: Any = None,
+    /,
+    *,
+    mask: Any = None,
+    reduction: str = "sum",
+    normalization_factor: str = "batch-size",
+    data_format: str | None = None,
+    weights_format: str | None = None,
+) -> Any:
+    """Sum of absolute errors, Σ w m |y - t| / N.
+
+    The gradient is 0 where prediction and target are equal.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Predictions, real or complex, with a data format or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    weights : dlarray or array_like, optional
+        Weights w; with a format that lacks labels, or with sizes of one, they are the same there.
+    mask : array_like of bool, optional
+        Which elements count; as the weights. What is masked out has no gradient.
+    reduction : {"sum", "none"}
+        Whether to sum, or to return the loss of every element.
+    normalization_factor : {"batch-size", "all-elements", "mask-included", "none"}
+        What the sum is divided by: the number of observations, that of the elements, that of those
+        the mask keeps, or one.
+    data_format, weights_format : str, optional
+        Data formats of arrays that have none.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format; of the shape of `y` if not reduced.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError
+        If the targets have other sizes or labels (they are never broadcast), or weights or mask do
+        not fit.
+    FormatError
+        If there is no format.
+    InvalidArgumentError
+        If an option has no such value.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
+    >>> dl.l1loss(y, [[1.0, 0.0], [3.0, 0.0]]).item()
+    3.0
+
+    Source: MATLAB ``l1loss``.
+    """
+    loss = Loss("l1loss", y, targets, data_format)
+    return loss.reduced(
+        abs(loss.y - loss.t), mask, weights, reduction, normalization_factor, weights_format
+    )
+
+
+@derived(
+    samples=lambda m: [*_weighted(m), case(m.complex(2), m.complex(2), data_format="B")],
+    errors=_options,
+)
+def l2loss(
+    y: Any,
+    targets: Any,
+    weights: Any = None,
+    /,
+    *,
+    mask: Any = None,
+    reduction: str = "sum",
+    normalization_factor: str = "batch-size",
+    data_format: str | None = None,
+    weights_format: str | None = None,
+) -> Any:
+    """Sum of squared errors, Σ w m |y - t|² / N; unlike `mse` without the factor one half.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Predictions, real or complex, with a data format or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    weights, mask, reduction, normalization_factor, data_format, weights_format
+        As for `l1loss`.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format; of the shape of `y` if not reduced.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError
+        As for `l1loss`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
+    >>> dl.l2loss(y, [[1.0, 0.0], [3.0, 0.0]]).item()
+    10.0
+
+    Source: MATLAB ``l2loss``.
+    """
+    loss = Loss("l2loss", y, targets, data_format)
+    return loss.reduced(
+        _squares(loss.y - loss.t), mask, weights, reduction, normalization_factor, weights_format
+    )
+
+
+# -- Huber ---------------------------------------------------------------------------------------
+
+
+@elementwise(
+    x=lambda t, x, delta: t * clip(x, -delta, delta),
+    shown="huber",
+    samples=lambda m: [
+        case(m.real(4), delta=1.0),
+        case(m.real(), delta=0.5),
+        case(m.real(2, 0), delta=1.0),
+        case(np.array([0.0, 2.0, -2.0]), delta=2.0, kink=True, gradient=([0, 2, -2],)),
+    ],
+)
+def huber_of_error(x: Any, /, *, delta: float) -> Any:
+    """Huber's function of an error: x²/2 up to |x| = δ, then the straight line δ (|x| - δ/2)."""
+    real_only("huber", x)
+    c = np.clip(x, -delta, delta)
+    return c * (x - c * 0.5)
+
+
+@derived(
+    samples=lambda m: [
+        *_weighted(m),
+        case(m.real(2, 2), m.real(2, 2), data_format="CB", transition_point=0.7),
+    ],
+    errors=lambda m: [
+        *_options(m),
+        (
+            case(m.real(2), m.real(2), transition_point=0, data_format="C"),
+            InvalidArgumentError,
+            "transition_point must be positive, not 0",
+        ),
+        (case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "huber.*complex128"),
+    ],
+)
+def huber(
+    y: Any,
+    targets: Any,
+    weights: Any = None,
+    /,
+    *,
+    transition_point: float = 1.0,
+    mask: Any = None,
+    reduction: str = "sum",
+    normalization_factor: str = "batch-size",
+    data_format: str | None = None,
+    weights_format: str | None = None,
+) -> Any:
+    """Huber's loss, Σ w m h(y - t) / N: h(e) is e²/2 for |e| ≤ δ, else δ (|e| - δ/2).
+
+    The gradient of h is e, limited to the interval from -δ to δ.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Predictions, real, with a data format or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    transition_point : float
+        Where squares become straight lines, δ > 0.
+    weights, mask, reduction, normalization_factor, data_format, weights_format
+        As for `l1loss`.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format; of the shape of `y` if not reduced.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError
+        As for `l1loss`.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
+    >>> dl.huber(y, [[1.0, 0.0], [3.0, 3.0]]).item()
+    1.0
+
+    Source: MATLAB ``huber``.
+    """
+    if not transition_point > 0:
+        raise InvalidArgumentError(
+            f"huber: transition_point must be positive, not {transition_point!r}"
+        )
+    loss = Loss("huber", y, targets, data_format)
+    values = huber_of_error(loss.y - loss.t, delta=float(transition_point))
+    return loss.reduced(values, mask, weights, reduction, normalization_factor, weights_format)

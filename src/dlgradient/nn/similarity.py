@@ -1,0 +1,241 @@
+"""Losses of embeddings: cosine, triplet and contrastive loss, by distances along the channels.
+
+A distance has the gradient 0 where it is 0, the subgradient of minimum norm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.nn.activation import relu
+from dlgradient.nn.loss import misfits
+from dlgradient.nn.reduction import Loss, batch_size, plain
+from dlgradient.nn.smooth import real_only
+from dlgradient.ops.choice import maximum
+from dlgradient.ops.powers import sqrt
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.ops.samples import case
+from dlgradient.rules import derived
+
+__all__ = ["contrastiveloss", "cosineloss", "tripletloss"]
+
+
+def _embedded(function: str, y: Any, other: Any, data_format: str | None) -> Loss:
+    loss = Loss(function, y, other, data_format)
+    real_only(function, loss.y._value)
+    real_only(function, loss.t._value)
+    loss.require_channels()
+    return loss
+
+
+def _length(x: Any, axis: int) -> Any:
+    """Euclidean length along a dimension, which stays; of zeros it is as good as 0, a constant."""
+    tiny = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).tiny)
+    return sqrt(maximum(sum_(x * x, axis=axis, keepdims=True), tiny))
+
+
+def _without_channels(m: Any) -> list[Any]:
+    return [
+        *misfits(m),
+        (case(m.real(2), m.real(2), data_format="B"), FormatClashError, "'C' of the classes is"),
+    ]
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 2), m.real(3, 2), data_format="CB"),
+        case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="BCT"),
+        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
+        case(np.zeros(2), np.ones(2), data_format="C", kink=True, gradient=(None, [0, 0])),
+    ],
+    errors=_without_channels,
+)
+def cosineloss(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
+    """Cosine distance along the channels, Σ (1 - y·t / (‖y‖ ‖t‖)) / N.
+
+    Parameters
+    ----------
+    y : dlarray or array_like
+        Predictions, real, with a data format with 'C', or with `data_format`.
+    targets : dlarray or array_like
+        Of the same sizes, and, if it has a format, of the same labels in any order.
+    data_format : str, optional
+        Data format of `y` if it has none.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format. N is the number of observations.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError
+        If the targets have other sizes or labels (they are never broadcast), or there is no 'C'.
+    FormatError
+        If there is no format.
+    ComplexValueError
+        If an operand is complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[1.0, 2.0], [0.0, 0.0]], "CB")
+    >>> dl.cosineloss(y, [[3.0, 0.0], [0.0, 1.0]]).item()
+    0.5
+
+    Source: torch ``cosine_embedding_loss``.
+    """
+    loss = _embedded("cosineloss", y, targets, data_format)
+    axis = loss.channels
+    a, b = loss.y / _length(loss.y, axis), loss.t / _length(loss.t, axis)
+    cosine = sum_(a * b, axis=axis)
+    return sum_(1 - cosine) / batch_size(loss.labelled)
+
+
+def _check_margin(function: str, margin: Any) -> None:
+    if not margin >= 0:
+        raise InvalidArgumentError(f"{function}: margin must not be negative, it is {margin!r}")
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 2), m.real(3, 2), m.real(3, 2), data_format="CB", margin=4.0),
+        case(m.real(2, 3), m.real(2, 3), m.real(2, 3), data_format="BC", margin=0.5),
+        case(m.real(0, 2), m.real(0, 2), m.real(0, 2), data_format="BC"),
+    ],
+    errors=lambda m: [
+        (
+            case(m.real(2, 3), m.real(2, 3), m.real(2, 1), data_format="CB"),
+            ShapeMismatchError,
+            r"tripletloss: .*shape \(2, 3\) and format 'CB', negative shape \(2, 1\)",
+        ),
+        (
+            case(m.real(2), m.real(2), m.real(2), data_format="C", margin=-1),
+            InvalidArgumentError,
+            "margin.*-1",
+        ),
+    ],
+)
+def tripletloss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    /,
+    *,
+    margin: float = 1.0,
+    data_format: str | None = None,
+) -> Any:
+    """Triplet loss, Σ max(‖a - p‖ - ‖a - n‖ + margin, 0) / N, norms along the channels.
+
+    Parameters
+    ----------
+    anchor : dlarray or array_like
+        Embeddings a, real, with a data format with 'C', or with `data_format`.
+    positive, negative : dlarray or array_like
+        Embeddings p that should be near to `anchor`, and n that should be far; of its sizes and, if
+        they have a format, labels.
+    margin : float
+        How much farther the negative ones should be.
+    data_format : str, optional
+        Data format of `anchor` if it has none.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format. N is the number of observations.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError, ComplexValueError
+        As for `cosineloss`.
+    InvalidArgumentError
+        If `margin` is negative.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> a = dl.dlarray([[0.0, 0.0], [0.0, 0.0]], "CB")
+    >>> dl.tripletloss(a, [[3.0, 1.0], [4.0, 0.0]], [[5.0, 3.0], [0.0, 0.0]]).item()
+    0.5
+
+    Source: Schroff et al. 2015; torch ``triplet_margin_loss``.
+    """
+    _check_margin("tripletloss", margin)
+    loss = _embedded("tripletloss", anchor, positive, data_format)
+    far = loss.like_y("negative", negative)
+    real_only("tripletloss", far._value)
+    axis = loss.channels
+    gap = _length(loss.y - loss.t, axis) - _length(loss.y - far, axis)
+    return sum_(relu(gap + margin)) / batch_size(loss.labelled)
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 2), m.real(3, 2), np.array([1.0, 0.0]), data_format="CB", margin=4.0),
+        case(m.real(2, 3), m.real(2, 3), np.array([[True], [False]]), data_format="BC"),
+        case(m.real(0, 2), m.real(0, 2), np.zeros(0), data_format="BC"),
+    ],
+    errors=lambda m: [
+        (
+            case(m.real(2, 3), m.real(2, 3), m.bools(2), data_format="CB"),
+            ShapeMismatchError,
+            r"shape \(2, 3\) and format 'CB', similar shape \(2,\)",
+        ),
+    ],
+)
+def contrastiveloss(
+    y1: Any,
+    y2: Any,
+    similar: Any,
+    /,
+    *,
+    margin: float = 1.0,
+    data_format: str | None = None,
+) -> Any:
+    """Contrastive loss, Σ (s d² + (1 - s) max(margin - d, 0)²) / (2 N), d = ‖y1 - y2‖.
+
+    Parameters
+    ----------
+    y1 : dlarray or array_like
+        Embeddings, real, with a data format with 'C', or with `data_format`.
+    y2 : dlarray or array_like
+        Their partners, of the same sizes and, if it has a format, labels.
+    similar : array_like
+        For each pair s, 1 or True if it should be near, 0 or False if it should be `margin` apart;
+        of the sizes of `y1` without 'C'.
+    margin : float
+    data_format : str, optional
+        Data format of `y1` if it has none.
+
+    Returns
+    -------
+    dlarray
+        A number, without a format. N is the number of observations.
+
+    Raises
+    ------
+    ShapeMismatchError, FormatClashError, FormatError, ComplexValueError, InvalidArgumentError
+        As for `tripletloss`.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> y = dl.dlarray([[0.0, 0.0], [0.0, 0.0]], "CB")
+    >>> dl.contrastiveloss(y, [[3.0, 0.5], [4.0, 0.0]], [True, False]).item()
+    6.3125
+
+    Source: Hadsell et al. 2006; MATLAB's example of a Siamese network.
+    """
+    _check_margin("contrastiveloss", margin)
+    loss = _embedded("contrastiveloss", y1, y2, data_format)
+    axis = loss.channels
+    s = plain(loss.per_line("similar", similar))
+    if s.dtype.kind != "f":
+        s = s._value.astype(loss.y.dtype)
+    difference = loss.y - loss.t
+    squares = sum_(difference * difference, axis=axis, keepdims=True)
+    short = relu(margin - _length(difference, axis))
+    return sum_(s * squares + (1 - s) * (short * short)) / (2 * batch_size(loss.labelled))

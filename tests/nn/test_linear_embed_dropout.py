@@ -1,0 +1,160 @@
+"""Fully connected layers, embeddings, one-hot vectors and dropout."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import dlgradient as dl
+from dlgradient.errors import FormatClashError, IndexingError, InvalidArgumentError
+from dlgradient.nn.dropout import dropout
+from dlgradient.nn.embed import embed, onehotdecode, onehotencode
+from dlgradient.nn.linear import fullyconnect
+from dlgradient.testing import check_derivatives
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "expected", "formula"),
+    [
+        ("BC", "BC", "ac,oc->ao"),
+        ("CB", "CB", "ca,oc->oa"),
+        ("CBT", "CBT", "cab,oc->oab"),
+        ("TBC", "TBC", "abc,oc->abo"),
+        ("BCT", "BCT", "acb,oc->aob"),
+        ("C", "C", "c,oc->o"),
+        ("BCSS", "BC", "acst,ocst->ao"),
+        ("SSCB", "CB", "stca,ocst->oa"),
+        ("SBSC", "BC", "satc,ocst->ao"),
+        ("SSB", "CB", "sta,ost->oa"),
+        ("SCBU", "CBU", "scab,ocs->oab"),
+    ],
+)
+def test_fullyconnect_in_any_order(fmt, expected, formula):
+    sizes = dict(zip("cstabo", (3, 2, 4, 5, 6, 7), strict=True))
+    left, right = formula.split("->")[0].split(",")
+    x = RNG.normal(size=[sizes[i] for i in left])
+    w = RNG.normal(size=[sizes[i] for i in right])
+    matrix, bias = w.reshape(7, -1), RNG.normal(size=7)
+    shape = [7 if c == "C" else 1 for c in expected]
+    wanted = np.einsum(formula, x, w) + bias.reshape(shape)
+    y = fullyconnect(dl.dlarray(x, fmt), matrix, bias)
+    assert dl.dims(y) == expected
+    assert_allclose(np.asarray(y), wanted, rtol=1e-12)
+    plain = fullyconnect(x, matrix.T, bias, data_format=fmt, weights_format="CU")
+    assert dl.dims(plain) == ""
+    assert_allclose(np.asarray(plain), wanted, rtol=1e-12)
+
+
+def test_fullyconnect_in_single_precision_and_for_empty_batches():
+    x = dl.dlarray(np.ones((4, 3), np.float32), "BC")
+    w, b = np.ones((2, 3), np.float32), np.ones(2, np.float32)
+    assert fullyconnect(x, w, b).dtype == np.float32
+    assert fullyconnect(dl.dlarray(np.ones((0, 3)), "BC"), w, b).shape == (0, 2)
+    assert_array_equal(np.asarray(fullyconnect(x, w, 0)), 3)
+    assert_array_equal(np.asarray(fullyconnect(x, w)), 3)
+
+
+def test_fullyconnect_of_several_derivatives():
+    def loss(x, w, b):
+        h = dl.tanh(fullyconnect(x, w, b, data_format="SCB"))
+        return h.sum()
+
+    check_derivatives(
+        loss, RNG.normal(size=(2, 2, 2)), RNG.normal(size=(2, 4)), RNG.normal(size=2), order=3
+    )
+
+
+def test_embed_in_any_order():
+    table = RNG.normal(size=(5, 3))
+    ids = np.array([[0, 4, 4], [2, 0, 1]])
+    for fmt, x, expected in [
+        ("BT", ids, "BTC"),
+        ("BCT", ids[:, None], "BCT"),
+        ("CBT", ids[None], "CBT"),
+        ("TBC", ids[:, :, None], "TBC"),
+    ]:
+        y = embed(dl.dlarray(x, fmt), table.T)
+        assert dl.dims(y) == expected
+        wanted = np.moveaxis(table[ids], -1, expected.index("C"))
+        assert_array_equal(np.asarray(y), wanted)
+        z = embed(x, dl.dlarray(table, "UC"), data_format=fmt)
+        assert dl.dims(z) == ""
+        assert_array_equal(np.asarray(z), wanted)
+    assert_array_equal(np.asarray(embed(dl.dlarray([4.0, 1.0], "T"), table.T)), table[[4, 1]])
+
+
+@pytest.mark.parametrize("fmt", ["CU", "UC"])
+def test_gradient_of_embed_is_added_up(fmt):
+    ids = RNG.integers(0, 6, (4, 5))
+    table = RNG.normal(size=(3, 7) if fmt == "CU" else (7, 3))
+    g = RNG.normal(size=(4, 5, 3))
+
+    def run(w):
+        y = embed(ids, w, data_format="BT", weights_format=fmt)
+        return dl.dlgradient((y * g).sum(), w)
+
+    wanted = np.zeros((7, 3))
+    np.add.at(wanted, ids, g)
+    found = np.asarray(dl.dlfeval(run, dl.dlarray(table)))
+    assert_allclose(found, wanted.T if fmt == "CU" else wanted, rtol=1e-12, atol=1e-14)
+
+    def square(w):
+        return (embed(ids, w, data_format="BT", weights_format=fmt) ** 3).sum()
+
+    check_derivatives(square, table)
+
+
+def test_indices_outside_of_the_table():
+    with pytest.raises(IndexingError, match="index 5, but the weights have 5 symbols"):
+        embed(np.array([5]), np.zeros((2, 5)), data_format="B")
+
+
+def test_one_hot_and_back():
+    labels = np.array(["b", "a", "c", "a"])
+    hot = onehotencode(labels)
+    assert hot.dtype == np.float32
+    assert_array_equal(hot, np.eye(3)[[1, 0, 2, 0]])
+    assert_array_equal(onehotdecode(hot, ["a", "b", "c"]), labels)
+    x = dl.dlarray([[1, 0, 2]], "TB")
+    y = onehotencode(x, 1, class_names=range(4), dtype=np.float64)
+    assert dl.dims(y) == "TCB"
+    assert y.shape == (1, 4, 3)
+    assert_array_equal(onehotdecode(y, range(4)), [[1, 0, 2]])
+    assert onehotencode(np.zeros((0,), int), class_names=range(3)).shape == (0, 3)
+    with pytest.raises(InvalidArgumentError, match=r"label .*7.* none of the class_names"):
+        onehotencode([0, 7], class_names=range(3))
+    with pytest.raises(InvalidArgumentError, match="axis=2 does not exist"):
+        onehotencode([0, 7], 2)
+    with pytest.raises(FormatClashError, match="'CB'"):
+        onehotencode(dl.dlarray([[1, 0]], "CB"), 0)
+
+
+def test_dropout():
+    x = dl.dlarray(np.ones((50, 40), np.float32), "CB")
+    y = dropout(x, probability=0.25, seed=3)
+    assert y.dtype == np.float32
+    assert dl.dims(y) == "CB"
+    values = np.asarray(y)
+    assert_allclose(np.unique(values), [0, 1 / 0.75], rtol=1e-6)
+    assert abs((values == 0).mean() - 0.25) < 0.05
+    assert_array_equal(values, np.asarray(dropout(x, probability=0.25, seed=3)))
+    rng = np.random.default_rng(3)
+    first, second = (np.asarray(dropout(x, generator=rng)) for _ in range(2))
+    assert (first != second).any()
+    with pytest.raises(InvalidArgumentError, match="either generator="):
+        dropout(x, generator=rng, seed=1)
+
+
+def test_dropped_elements_have_no_gradient():
+    def run(x):
+        return dl.dlgradient(dropout(dl.sqrt(x), probability=1, seed=0).sum(), x)
+
+    assert np.asarray(dl.dlfeval(run, dl.dlarray([0.0, 0.0]))).tolist() == [0, 0]
+
+
+def test_dropout_of_whole_channels():
+    x = np.ones((3, 4, 5, 6))
+    y = np.asarray(dropout(dl.dlarray(x, "SCSB"), spatial=True, seed=0))
+    assert (y == y[:1, :, :1]).all()
+    assert 0 < (y[0, :, 0] == 0).mean() < 1
