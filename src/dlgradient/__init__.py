@@ -91,6 +91,9 @@ from dlgradient.nn.adaptive import (
     adaptiveavgpool,
     adaptivemaxpool,
 )
+from dlgradient.nn.attention import (
+    attention,
+)
 from dlgradient.nn.complexrelu import (
     complexrelu,
     zrelu,
@@ -98,6 +101,28 @@ from dlgradient.nn.complexrelu import (
 from dlgradient.nn.conv import (
     dlconv,
     dltranspconv,
+)
+from dlgradient.nn.crossentropy import (
+    crossentropy,
+    indexcrossentropy,
+)
+from dlgradient.nn.divergence import (
+    focalcrossentropy,
+    generalizeddice,
+    kldivergence,
+)
+from dlgradient.nn.dropout import (
+    dropout,
+)
+from dlgradient.nn.embed import (
+    embed,
+    onehotdecode,
+    onehotencode,
+)
+from dlgradient.nn.groups import (
+    crosschannelnorm,
+    groupnorm,
+    instancenorm,
 )
 from dlgradient.nn.initialize import (
     initialize,
@@ -109,10 +134,37 @@ from dlgradient.nn.initialize import (
     initialize_unit_forget_gate,
     initialize_zeros,
 )
+from dlgradient.nn.linear import (
+    fullyconnect,
+)
+from dlgradient.nn.loss import (
+    huber,
+    l1loss,
+    l2loss,
+    mse,
+)
+from dlgradient.nn.normalize import (
+    batchnorm,
+    layernorm,
+    rmsnorm,
+)
 from dlgradient.nn.pool import (
     avgpool,
     maxpool,
     maxunpool,
+)
+from dlgradient.nn.positions import (
+    rotaryencoding,
+    sinusoidalencoding,
+)
+from dlgradient.nn.recurrent import (
+    gru,
+    lstm,
+)
+from dlgradient.nn.similarity import (
+    contrastiveloss,
+    cosineloss,
+    tripletloss,
 )
 from dlgradient.nn.smooth import (
     erf,
@@ -343,7 +395,9 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "attention",
     "avgpool",
+    "batchnorm",
     "bool",
     "broadcast_arrays",
     "broadcast_to",
@@ -358,10 +412,14 @@ __all__ = [
     "complexrelu",
     "concat",
     "conj",
+    "contrastiveloss",
     "copysign",
     "cos",
     "cosh",
+    "cosineloss",
     "count_nonzero",
+    "crosschannelnorm",
+    "crossentropy",
     "cumprod",
     "cumsum",
     "cumulative_prod",
@@ -377,8 +435,10 @@ __all__ = [
     "dltranspconv",
     "dlupdate",
     "dlvjp",
+    "dropout",
     "e",
     "elu",
+    "embed",
     "empty",
     "empty_like",
     "equal",
@@ -396,16 +456,23 @@ __all__ = [
     "float64",
     "floor",
     "floor_divide",
+    "focalcrossentropy",
     "full",
     "full_like",
+    "fullyconnect",
     "gelu",
+    "generalizeddice",
     "glu",
     "greater",
     "greater_equal",
+    "groupnorm",
+    "gru",
     "hardsigmoid",
+    "huber",
     "hypot",
     "iinfo",
     "imag",
+    "indexcrossentropy",
     "inf",
     "initialize",
     "initialize_glorot",
@@ -415,6 +482,7 @@ __all__ = [
     "initialize_orthogonal",
     "initialize_unit_forget_gate",
     "initialize_zeros",
+    "instancenorm",
     "int8",
     "int16",
     "int32",
@@ -424,6 +492,10 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kldivergence",
+    "l1loss",
+    "l2loss",
+    "layernorm",
     "leakyrelu",
     "less",
     "less_equal",
@@ -438,6 +510,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "lstm",
     "matmul",
     "matrix_transpose",
     "max",
@@ -450,11 +523,14 @@ __all__ = [
     "minimum",
     "mish",
     "moveaxis",
+    "mse",
     "multiply",
     "nan",
     "negative",
     "newaxis",
     "not_equal",
+    "onehotdecode",
+    "onehotencode",
     "ones",
     "ones_like",
     "outer",
@@ -471,8 +547,10 @@ __all__ = [
     "repeat",
     "reshape",
     "result_type",
+    "rmsnorm",
     "rmspropupdate",
     "roll",
+    "rotaryencoding",
     "round",
     "selu",
     "sgdmupdate",
@@ -481,6 +559,7 @@ __all__ = [
     "signbit",
     "sin",
     "sinh",
+    "sinusoidalencoding",
     "softmax",
     "softplus",
     "softsign",
@@ -501,6 +580,7 @@ __all__ = [
     "tensordot",
     "tile",
     "tril",
+    "tripletloss",
     "triu",
     "trunc",
     "uint8",
