@@ -179,6 +179,11 @@ from dlgradient.nn.softmax import (
     log_softmax,
     softmax,
 )
+from dlgradient.ode import (
+    dlode1,
+    dlode4,
+    dlode45,
+)
 from dlgradient.ops import fft
 from dlgradient.ops.arithmetic import (
     add,
@@ -432,6 +437,9 @@ __all__ = [
     "dlfeval",
     "dlgradient",
     "dljvp",
+    "dlode1",
+    "dlode4",
+    "dlode45",
     "dltranspconv",
     "dlupdate",
     "dlvjp",

@@ -36,7 +36,7 @@ def raw(y):
         "rmsnorm",
         "groupnorm",
         "instancenorm",
-        "window_sum",
+        "channel_sum",
         "crosschannelnorm",
     ],
 )

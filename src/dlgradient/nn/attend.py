@@ -17,7 +17,7 @@ from dlgradient.ops.reduce import sum
 from dlgradient.ops.samples import case
 from dlgradient.rules import general
 
-__all__ = ["attend", "probabilities"]
+__all__ = ["probabilities"]
 
 _BLOCK = 1 << 19  # bytes of probabilities at a time
 

@@ -229,7 +229,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     --------
     >>> import dlgradient as dl
     >>> q = dl.dlarray([[1.0, 0.0], [0.0, 1.0]], "TC")
-    >>> dl.attention(q, q, q, 1, scale=100.0, attention_mask="causal").tolist()
+    >>> dl.attention(q, q, q, 1, scale=1e3, attention_mask="causal").tolist()
     [[1.0, 0.0], [0.0, 1.0]]
 
     Source: MATLAB ``attention``; ONNX ``Attention``.

@@ -85,7 +85,7 @@ def groupnorm(
     --------
     >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 3.0, 10.0, 30.0]], "BC")
-    >>> groupnorm(x, 2, 0.0, 1.0, epsilon=0).tolist()
+    >>> dl.groupnorm(x, 2, 0.0, 1.0, epsilon=0).tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
 
     Source: MATLAB ``groupnorm``.
@@ -196,7 +196,7 @@ def instancenorm(
     --------
     >>> import dlgradient as dl
     >>> x = dl.dlarray([[[1.0, 3.0], [10.0, 30.0]]], "BCS")
-    >>> instancenorm(x, 0.0, 1.0, epsilon=0).tolist()
+    >>> dl.instancenorm(x, 0.0, 1.0, epsilon=0).tolist()
     [[[-1.0, 1.0], [-1.0, 1.0]]]
 
     Source: MATLAB ``instancenorm``.
@@ -208,7 +208,7 @@ def instancenorm(
 
 
 def _mirrored(g: Any, axis: int, before: int, after: int) -> Any:
-    return window_sum(g, axis=axis, before=after, after=before)
+    return channel_sum(g, axis=axis, before=after, after=before)
 
 
 @linear(
@@ -221,7 +221,7 @@ def _mirrored(g: Any, axis: int, before: int, after: int) -> Any:
         case(m.real(0, 2), axis=0, before=1, after=1),
     ],
 )
-def window_sum(x: Any, /, *, axis: int, before: int, after: int) -> Any:
+def channel_sum(x: Any, /, *, axis: int, before: int, after: int) -> Any:
     """Sums over sliding windows, Σ xⱼ for i - before ≤ j ≤ i + after, in the shape of x."""
     n = x.shape[axis]
     y = np.array(x)
@@ -285,7 +285,7 @@ def crosschannelnorm(
     --------
     >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 2.0, 3.0]], "BC")
-    >>> crosschannelnorm(x, 1, alpha=1.0, beta=1.0, k=0.0).round(decimals=4).tolist()
+    >>> dl.crosschannelnorm(x, 1, alpha=1.0, beta=1.0, k=0.0).round(decimals=4).tolist()
     [[1.0, 0.5, 0.3333]]
 
     Source: MATLAB ``crosschannelnorm``.
@@ -295,7 +295,7 @@ def crosschannelnorm(
         raise InvalidArgumentError(
             f"crosschannelnorm: window_size must be a positive integer, not {window_size!r}"
         )
-    total = window_sum(
+    total = channel_sum(
         x * x, axis=axes_of(x, "C")[0], before=(window_size - 1) // 2, after=window_size // 2
     )
     return finished(x * (k + total * (alpha / window_size)) ** -beta, strip)

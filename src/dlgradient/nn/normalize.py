@@ -117,10 +117,10 @@ def batchnorm(
     --------
     >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 10.0], [3.0, 30.0]], "BC")
-    >>> y, mu, variance = batchnorm(x, 0.0, 1.0, epsilon=0)
+    >>> y, mu, variance = dl.batchnorm(x, 0.0, 1.0, epsilon=0)
     >>> y.tolist(), mu.tolist(), variance.tolist()
     ([[-1.0, -1.0], [1.0, 1.0]], [2.0, 20.0], [1.0, 100.0])
-    >>> batchnorm(x, 0.0, 1.0, mu, variance, epsilon=0).tolist()
+    >>> dl.batchnorm(x, 0.0, 1.0, mu, variance, epsilon=0).tolist()
     [[-1.0, -1.0], [1.0, 1.0]]
 
     Source: MATLAB ``batchnorm``.
@@ -255,7 +255,7 @@ def layernorm(
     Examples
     --------
     >>> import dlgradient as dl
-    >>> layernorm(dl.dlarray([[1.0, 3.0], [10.0, 30.0]], "BC"), 0.0, 1.0, epsilon=0).tolist()
+    >>> dl.layernorm(dl.dlarray([[1.0, 3.0], [10.0, 30.0]], "BC"), 0.0, 1.0, epsilon=0).tolist()
     [[-1.0, 1.0], [-1.0, 1.0]]
 
     Source: MATLAB ``layernorm``.
@@ -326,7 +326,7 @@ def rmsnorm(
     Examples
     --------
     >>> import dlgradient as dl
-    >>> rmsnorm(dl.dlarray([[1.0, 7.0]], "BC"), 10.0, epsilon=0).tolist()
+    >>> dl.rmsnorm(dl.dlarray([[1.0, 7.0]], "BC"), 10.0, epsilon=0).tolist()
     [[2.0, 14.0]]
 
     Source: ONNX ``RMSNormalization``.

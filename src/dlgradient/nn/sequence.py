@@ -23,7 +23,7 @@ from dlgradient.ops.samples import case
 from dlgradient.ops.trigonometry import tanh
 from dlgradient.rules import general
 
-__all__ = ["lstm_sequence"]
+__all__: list[str] = []
 
 
 def _vjp(

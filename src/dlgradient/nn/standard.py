@@ -23,7 +23,7 @@ from dlgradient.ops.powers import sqrt
 from dlgradient.ops.samples import case
 from dlgradient.rules import general
 
-__all__ = ["in_blocks", "is_traced", "standardized"]
+__all__ = ["in_blocks", "is_traced"]
 
 _BLOCK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
