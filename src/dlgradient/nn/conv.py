@@ -23,7 +23,7 @@ from dlgradient.errors import (
 )
 from dlgradient.labels import checked_format
 from dlgradient.nn.common import axes_of, finished, formatted
-from dlgradient.nn.convolve import convolve, deconvolve
+from dlgradient.nn.convolve import biased_convolve, convolve, deconvolve
 from dlgradient.nn.windows import (
     checked_sizes,
     from_images,
@@ -100,31 +100,30 @@ def _weights(function: str, x: Any, weights: Any, fmt: str | None, layout: str) 
 _NAMES = {"CU": "channels, filters", "UC": "filters, channels"}
 
 
-def _with_bias(function: str, y: Any, bias: Any, fmt: str | None, groups: int) -> Any:
-    """Add a bias in any form to (batch, filters, *sizes)."""
+def _bias(function: str, bias: Any, fmt: str | None, groups: int, filters: int) -> Any:
+    """Return a bias in any form as a number, or as one for each filter in one dimension."""
     if type(bias) in PYTHON_SCALARS:
-        return y + bias if bias else y
+        return bias
     b = _array(function, "bias", bias, fmt)
     plain = wrap(b._value, b._node)
-    filters = y.shape[1]
-    if plain.size not in (1, filters):
+    if plain.size == 1 and filters != 1:
+        return FUNCTIONS["reshape"](plain, shape=())
+    if plain.size != filters:
         raise ShapeMismatchError(
             f"{function}: bias of shape {b.shape} has {plain.size} elements, there are {filters} "
             "filters; give one number, or one for each filter"
         )
-    if plain.size == 1:
-        return y + FUNCTIONS["reshape"](plain, shape=())
-    sizes = [n for n in plain.shape if n != 1]
+    sizes = tuple([n for n in plain.shape if n != 1])
     if len(sizes) > 1:
         # One column for each group; filters of a group are neighbours.
-        if sizes != [filters // groups, groups]:
+        if sizes != (filters // groups, groups):
             raise ShapeMismatchError(
                 f"{function}: bias of shape {b.shape} must have shape ({filters},) or "
                 f"(filters of a group, groups) = ({filters // groups}, {groups})"
             )
-        plain = FUNCTIONS["reshape"](plain, shape=tuple(sizes))
+        plain = FUNCTIONS["reshape"](plain, shape=sizes)
         plain = FUNCTIONS["permute_dims"](plain, axes=(1, 0))
-    return y + FUNCTIONS["reshape"](plain, shape=(filters, *[1] * (y.ndim - 2)))
+    return FUNCTIONS["reshape"](plain, shape=(filters,))
 
 
 def _channels(function: str, x: Any) -> tuple[int, ...]:
@@ -300,10 +299,14 @@ def dlconv(
         images = padded("dlconv", images, pads, padding_value)
         start = (0,) * len(axes)
     kernel = FUNCTIONS["reshape"](w, shape=(groups * filters, channels, *window))
-    y = convolve(
-        images, kernel, size=size, stride=steps, dilation=dilation, start=start, groups=groups
-    )
-    y = _with_bias("dlconv", y, bias, bias_format, groups)
+    form = {"size": size, "stride": steps, "dilation": dilation, "start": start, "groups": groups}
+    b = _bias("dlconv", bias, bias_format, groups, groups * filters)
+    if np.ndim(b):
+        y = biased_convolve(images, kernel, b, **form)
+    else:
+        y = convolve(images, kernel, **form)
+        if type(b) not in PYTHON_SCALARS or b:
+            y = y + b
     return finished(from_images(y, memory), strip)
 
 
@@ -418,7 +421,11 @@ def dltranspconv(
     y = deconvolve(
         images, kernel, size=size, stride=steps, dilation=dilation, start=start, groups=groups
     )
-    y = _with_bias("dltranspconv", y, bias, bias_format, groups)
+    b = _bias("dltranspconv", bias, bias_format, groups, y.shape[1])
+    if np.ndim(b):
+        b = FUNCTIONS["reshape"](b, shape=(-1, *[1] * len(axes)))
+    if type(b) not in PYTHON_SCALARS or b:
+        y = y + b
     return finished(from_images(y, memory), strip)
 
 

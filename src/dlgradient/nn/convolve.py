@@ -34,7 +34,7 @@ import numpy as np
 from dlgradient.backend.threads import in_blocks, one_blas_thread
 from dlgradient.calls import FUNCTIONS
 from dlgradient.ops.samples import case
-from dlgradient.rules import multilinear
+from dlgradient.rules import general, multilinear
 
 # The operations are not public: `dlgradient.nn.conv` is what users call.
 __all__ = ["places"]
@@ -154,16 +154,19 @@ def _enough(x: Array, w_shape: Sizes, size: Sizes) -> bool:
 # -- kernels -------------------------------------------------------------------------------------
 
 
-def _convolve(x: Array, w: Array, size: Sizes, groups: int, **geometry: Sizes) -> Array:
-    dtype = np.result_type(x, w)
+def _convolve(
+    x: Array, w: Array, size: Sizes, groups: int, bias: Any = None, **geometry: Sizes
+) -> Array:
+    dtype = np.result_type(x, w) if bias is None else np.result_type(x, w, bias)
     filters, kernel = w.shape[0], w.shape[2:]
     out = np.empty((x.shape[0], filters, *size), dtype)
     if not out.size:
         return out
     if not w.size or not x.size:
-        out[...] = 0
+        out[...] = 0 if bias is None else bias.reshape(-1, *[1] * len(size))
         return out
     images = _Images(x, kernel, size, dtype, groups=groups, **geometry)
+    offsets = None if bias is None else bias.reshape(groups, filters // groups, 1)
     weights = w.reshape(groups, filters // groups, -1).astype(dtype, copy=False)
 
     def work(part: slice) -> None:
@@ -173,6 +176,8 @@ def _convolve(x: Array, w: Array, size: Sizes, groups: int, **geometry: Sizes) -
             if y.shape != shape:
                 y = np.empty(shape, dtype)
             np.matmul(weights, columns, out=y)
+            if offsets is not None:
+                y += offsets
             count = block.stop - block.start
             laid = y.reshape(filters, count, *images.laid)[..., : size[-1]]
             out[block] = laid.swapaxes(0, 1)
@@ -362,6 +367,63 @@ def convolve(
         Shape (batch, filters, *size).
     """
     return _convolve(x, w, size, groups, stride=stride, dilation=dilation, start=start)
+
+
+def _biased_b(g: Any) -> Any:
+    return FUNCTIONS["sum"](g, axis=(0, *range(2, g.ndim)))
+
+
+def _biased_tangent_x(
+    t: Any, w: Any, size: Any, stride: Any, dilation: Any, start: Any, groups: Any
+) -> Any:
+    return convolve(t, w, size=size, stride=stride, dilation=dilation, start=start, groups=groups)
+
+
+def _biased_tangent_w(
+    t: Any, x: Any, size: Any, stride: Any, dilation: Any, start: Any, groups: Any
+) -> Any:
+    return convolve(x, t, size=size, stride=stride, dilation=dilation, start=start, groups=groups)
+
+
+def _biased_tangent_b(t: Any, size: Any) -> Any:
+    return FUNCTIONS["reshape"](t, shape=(-1, *[1] * len(size)))
+
+
+def _biased_samples(m: Any) -> list[Any]:
+    return [
+        case(*c.args, (m.complex if i == 1 else m.real)(c.args[1].shape[0]), **c.params)
+        for i, c in enumerate(_samples(m, "xw"))
+    ]
+
+
+@general(
+    x=_convolve_x,
+    w=_convolve_w,
+    b=_biased_b,
+    jvp={"x": _biased_tangent_x, "w": _biased_tangent_w, "b": _biased_tangent_b},
+    labels="new",
+    samples=_biased_samples,
+)
+def biased_convolve(
+    x: Any, w: Any, b: Any, /, *, size: Any, stride: Any, dilation: Any, start: Any, groups: Any
+) -> Any:
+    """`convolve` plus a bias for each filter, which is added while the result is in the cache.
+
+    Parameters
+    ----------
+    x, w : array
+        As for `convolve`.
+    b : array
+        Shape (filters,).
+    size, stride, dilation, start, groups
+        As for `convolve`.
+
+    Returns
+    -------
+    array
+        Shape (batch, filters, *size).
+    """
+    return _convolve(x, w, size, groups, b, stride=stride, dilation=dilation, start=start)
 
 
 def _deconvolve_y(
