@@ -18,7 +18,7 @@ from dlgradient.rules import derived, elementwise
 __all__ = ["erf", "gelu", "mish", "sigmoid", "softplus", "softsign", "swish"]
 
 _exp = threaded(np.exp)
-_log1p = threaded(np.log1p)
+_log = threaded(np.log)
 _tanh = threaded(np.tanh)
 
 
@@ -93,7 +93,20 @@ def sigmoid(x: Any, /) -> Any:
 
 def _soft(x: Any) -> Any:
     """max(x, 0) + log(1 + exp(-|x|)): NumPy's logaddexp is several times as slow."""
-    return np.maximum(x, 0) + _log1p(_exp(-np.abs(x)))
+    e = _exp(-np.abs(x))
+    if type(e) is not np.ndarray:
+        return np.maximum(x, 0) + np.log1p(e)
+    # NumPy's log1p is slow, too. With u = 1 + e as rounded, log(u) e / (u - 1) is as accurate.
+    u = e + 1
+    low = u - 1
+    tiny = low == 0
+    low[tiny] = 1
+    out = _log(u)
+    out *= e
+    out /= low
+    np.copyto(out, e, where=tiny)
+    out += np.maximum(x, 0)
+    return out
 
 
 @elementwise(
