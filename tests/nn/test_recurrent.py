@@ -247,3 +247,14 @@ def test_errors_name_what_does_not_fit():
         gru(x, 0, *GRU, state_activation="swish")
     with pytest.raises(dl.UnsupportedDtypeError, match=r"lstm: .*complex128"):
         lstm(x + 1j, 0, 0, *LSTM)
+
+
+def test_saturated_gates_are_zero_and_one_without_a_warning():
+    def run(x):
+        y, _, c = lstm(x, 0.5, 0.5, 1e5 * W, R, BIAS, data_format="TBC")
+        return y, dl.dlgradient((y * y).sum() + c.sum(), x)
+
+    with np.errstate(all="raise", under="ignore"):
+        y, gradient = dl.dlfeval(run, dl.dlarray(X))
+    assert np.isfinite(raw(y)).all()
+    assert np.isfinite(raw(gradient)).all()

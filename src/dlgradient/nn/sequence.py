@@ -165,10 +165,11 @@ def _step_back(dh: Any, dc: Any, gates: Any, c: Any, squashed: Any, direct: Any)
 # -- forward -------------------------------------------------------------------------------------
 
 
-def _to_sigmoid(halved: Any) -> None:
-    """Make tanh(z / 2) the sigmoid of z, in place."""
-    halved *= 0.5
-    halved += 0.5
+def _to_sigmoid(negated: Any) -> None:
+    """Make the sigmoid of z from -z, in place."""
+    np.exp(negated, out=negated)
+    negated += 1
+    np.reciprocal(negated, out=negated)
 
 
 def _samples(m: Any) -> list[Any]:
@@ -210,30 +211,32 @@ def lstm_sequence(
     steps, batch, channels = x.shape
     n = h0.shape[-1]
     dtype = np.result_type(x, h0, c0, w, r, b)
-    # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: with halved weights one call serves all gates.
-    halves = np.full((4 * n, 1), 0.5, dtype)
-    halves[2 * n : 3 * n] = 1
-    gates = x.reshape(steps * batch, channels) @ (w * halves).T
+    # sigmoid(z) = 1 / (1 + exp(-z)): the sign goes into the weights, once.
+    signs = np.full((4 * n, 1), -1, dtype)
+    signs[2 * n : 3 * n] = 1
+    gates = x.reshape(steps * batch, channels) @ (w * signs).T
     gates = np.asarray(gates, dtype).reshape(steps, batch, 4 * n)
-    gates += b * halves[:, 0]
-    recurrent = np.ascontiguousarray((r * halves).T, dtype)
+    gates += b * signs[:, 0]
+    recurrent = np.ascontiguousarray((r * signs).T, dtype)
     h, c = np.empty((steps, batch, n), dtype), np.empty((steps, batch, n), dtype)
     product, scratch = np.empty((batch, 4 * n), dtype), np.empty((batch, n), dtype)
     before_h, before_c = np.asarray(h0, dtype), c0
-    for t in range(steps):
-        step = gates[t]
-        np.matmul(before_h, recurrent, out=product)
-        step += product
-        np.tanh(step, out=step)
-        _to_sigmoid(step[:, : 2 * n])
-        _to_sigmoid(step[:, 3 * n :])
-        np.multiply(step[:, n : 2 * n], before_c, out=c[t])
-        np.multiply(step[:, :n], step[:, 2 * n : 3 * n], out=scratch)
-        c[t] += scratch
-        np.tanh(c[t], out=h[t])
-        h[t] *= step[:, 3 * n :]
-        if padding is not None:
-            np.copyto(h[t], before_h, where=padding[t])
-            np.copyto(c[t], before_c, where=padding[t])
-        before_h, before_c = h[t], c[t]
+    with np.errstate(over="ignore"):
+        for t in range(steps):
+            step = gates[t]
+            np.matmul(before_h, recurrent, out=product)
+            step += product
+            _to_sigmoid(step[:, : 2 * n])
+            _to_sigmoid(step[:, 3 * n :])
+            candidate = step[:, 2 * n : 3 * n]
+            np.tanh(candidate, out=candidate)
+            np.multiply(step[:, n : 2 * n], before_c, out=c[t])
+            np.multiply(step[:, :n], candidate, out=scratch)
+            c[t] += scratch
+            np.tanh(c[t], out=h[t])
+            h[t] *= step[:, 3 * n :]
+            if padding is not None:
+                np.copyto(h[t], before_h, where=padding[t])
+                np.copyto(c[t], before_c, where=padding[t])
+            before_h, before_c = h[t], c[t]
     return h, c, gates
