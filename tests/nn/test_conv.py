@@ -311,3 +311,12 @@ def test_blas_has_its_threads_again_afterwards():
         assert get() == 2
     finally:
         put(before)
+
+
+def test_infinity_reaches_only_what_it_is_multiplied_with():
+    x = RNG.normal(size=(1, 1, 5, 9))
+    x[0, 0, 2, 8] = np.inf  # in the last column, so only under the last column of a kernel
+    form = {"stride": (1, 1), "dilation": (1, 1), "start": (0, 0), "groups": 1}
+    found = correlate(x, np.ones((1, 1, 4, 8)), size=(2, 2), **form)
+    assert np.isfinite(found[..., 0]).all()
+    assert np.isinf(found[..., 1]).all()

@@ -75,6 +75,7 @@ class _Images:
         dilation: Sizes,
         start: Sizes,
         groups: int,
+        wide: bool = True,
     ) -> None:
         self.x, self.kernel, self.size, self.groups = x, kernel, size, groups
         self.stride, self.dilation = stride, dilation
@@ -95,7 +96,8 @@ class _Images:
             [slice(s.start - a, s.stop - a) for s, a in zip(self.inner, start, strict=True)]
         )
         self.wide = (
-            len(size) > 1
+            wide
+            and len(size) > 1
             and stride[-2:] == (1, 1)
             and size[-1] > 0
             and size[-1] < reach[-1] <= _WIDE * size[-1]
@@ -187,13 +189,15 @@ def _convolve(
     return out
 
 
-def _correlate(x: Array, y: Array, kernel: Sizes, groups: int, **geometry: Sizes) -> Array:
+def _correlate(
+    x: Array, y: Array, kernel: Sizes, groups: int, *, wide: bool = True, **geometry: Sizes
+) -> Array:
     dtype = np.result_type(x, y)
     filters, size = y.shape[1], y.shape[2:]
     shape = (filters, x.shape[1] // groups, *kernel)
     if not (x.size and y.size and prod(kernel)):
         return np.zeros(shape, dtype)
-    images = _Images(x, kernel, size, dtype, groups=groups, **geometry)
+    images = _Images(x, kernel, size, dtype, groups=groups, wide=wide, **geometry)
 
     def work(part: slice) -> Array:
         total = np.zeros((groups, filters // groups, prod(shape[1:])), dtype)
@@ -213,6 +217,9 @@ def _correlate(x: Array, y: Array, kernel: Sizes, groups: int, **geometry: Sizes
     with one_blas_thread():
         parts = in_blocks(work, x.shape[0], split=_enough(x, shape, size))
     total: Array = sum(parts[1:], start=parts[0])
+    if images.wide and not np.isfinite(total).all():
+        # Columns between the rows count with the factor zero, which is none for infinity and NaN.
+        return _correlate(x, y, kernel, groups, wide=False, **geometry)
     return total.reshape(shape)
 
 
