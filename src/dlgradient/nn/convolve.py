@@ -157,7 +157,7 @@ def _enough(x: Array, w_shape: Sizes, size: Sizes) -> bool:
 
 
 def _convolve(
-    x: Array, w: Array, size: Sizes, groups: int, bias: Any = None, **geometry: Sizes
+    x: Array, w: Array, size: Sizes, groups: int, bias: Any = None, **geometry: Any
 ) -> Array:
     dtype = np.result_type(x, w) if bias is None else np.result_type(x, w, bias)
     filters, kernel = w.shape[0], w.shape[2:]
@@ -190,7 +190,7 @@ def _convolve(
 
 
 def _correlate(
-    x: Array, y: Array, kernel: Sizes, groups: int, *, wide: bool = True, **geometry: Sizes
+    x: Array, y: Array, kernel: Sizes, groups: int, *, wide: bool = True, **geometry: Any
 ) -> Array:
     dtype = np.result_type(x, y)
     filters, size = y.shape[1], y.shape[2:]
@@ -214,7 +214,8 @@ def _correlate(
             total += product
         return total
 
-    with one_blas_thread():
+    # Of what is thrown away nobody need be warned.
+    with one_blas_thread(), np.errstate(invalid="ignore" if images.wide else None):
         parts = in_blocks(work, x.shape[0], split=_enough(x, shape, size))
     total: Array = sum(parts[1:], start=parts[0])
     if images.wide and not np.isfinite(total).all():
