@@ -57,20 +57,25 @@ DECLARES = re.compile(
 TESTS = {
     "casting.py": ["tests/rules/test_arrays.py", "tests/test_array_api.py", "tests/test_numpy.py"],
     "create.py": ["tests/rules/test_arrays.py", "tests/test_array_api.py"],
-    "cumulative.py": ["tests/rules/test_labels.py"],
+    "cumulative.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
     "index.py": ["tests/rules/test_labels.py", "tests/properties/test_indexing.py", "tests/engine"],
-    "join.py": ["tests/rules/test_labels.py"],
-    "linalg.py": ["tests/rules/test_labels.py"],
-    "project.py": ["tests/properties/test_broadcasting.py", "tests/engine"],
-    "ranges.py": ["tests/test_array_api.py"],
+    "join.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
+    "linalg.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
+    "moments.py": ["tests/rules/test_arrays.py"],
+    "project.py": ["tests/rules/test_project.py", "tests/engine"],
+    "ranges.py": ["tests/rules/test_arrays.py", "tests/test_array_api.py"],
     "reduce.py": ["tests/rules/test_labels.py"],
     "rules.py": ["tests/rules/test_lint.py", "tests/rules/test_labels.py", "tests/engine"],
-    "shape.py": ["tests/rules/test_labels.py"],
-    "take.py": ["tests/rules/test_labels.py"],
+    "shape.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
+    "take.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
 }
-# Modules whose helpers are used by the operations of others.
-USERS = {"casting.py": ["reduce.py", "moments.py", "cumulative.py"]}
-TIMEOUT = 60.0
+# Modules whose operations use what a module declares, beside its own.
+USERS = {
+    "casting.py": ["reduce.py", "moments.py", "cumulative.py"],
+    "project.py": ["arithmetic.py", "complex.py", "linalg.py"],
+    "rules.py": ["arithmetic.py", "complex.py", "linalg.py", "reduce.py", "join.py", "moments.py"],
+}
+TIMEOUT = 240.0
 MEMORY = 4 << 30
 # Checks that find most mutants come first.
 URGENT = ("value", "derivatives", "kink", "format", "dtype")
@@ -318,14 +323,15 @@ def module_name(path: Path) -> str:
 
 
 def checks_of(path: Path, scope: str) -> Iterator[Any]:
-    """Checks of the operations of a module (of all, if it has none); the most likely ones first."""
+    """Checks of the operations of a module and of its users; the most likely ones first."""
     from dlgradient.rules import DERIVED, OPS
     from dlgradient.testing import operation_checks
 
-    modules = [module_name(p) for p in (path, *[path.parent / n for n in USERS.get(path.name, [])])]
+    users = [PACKAGE / "ops" / name for name in USERS.get(path.name, [])]
+    modules = {module_name(p) for p in (path, *users)}
     public = {name: op.call for name, op in OPS.items()}
     public |= {name: derived.function for name, derived in DERIVED.items()}
-    names = [name for name, f in public.items() if f.__module__ in modules] or list(public)
+    names = [name for name, f in public.items() if f.__module__ in modules]
     names.sort(key=lambda name: name != scope)
     later = []
     for name in names:

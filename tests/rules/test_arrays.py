@@ -84,3 +84,32 @@ def test_asarray() -> None:
     assert y.tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="copy=False"):
         dl.asarray(data, copy=False)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: dl.moveaxis([[1.0, 2.0]], 0, 1), [[1.0], [2.0]]),
+        (lambda: dl.permute_dims([[1.0, 2.0]], (1, 0)), [[1.0], [2.0]]),
+        (lambda: dl.squeeze([[1.0, 2.0]], 0), [1.0, 2.0]),
+        (lambda: dl.reshape([[1.0, 2.0]], (2, 1)), [[1.0], [2.0]]),
+        (lambda: dl.repeat(np.array([[1.0, 2.0]]), 2), [1.0, 1.0, 2.0, 2.0]),
+        (lambda: dl.cumulative_sum(np.array([1.0, 2.0])), [1.0, 3.0]),
+        (lambda: dl.take([1.0, 2.0], [1]), [2.0]),
+        (lambda: dl.take([1.0, 2.0], []), []),
+        (lambda: dl.vecdot([1.0, 2.0], [3.0, 4.0]), 11.0),
+        (lambda: dl.outer([1.0, 2.0], [3.0]), [[3.0], [6.0]]),
+        (lambda: dl.matmul([[1.0, 2.0]], [3.0, 4.0]), [11.0]),
+        (lambda: dl.broadcast_arrays([1.0, 2.0], [[3.0]])[1], [[3.0, 3.0]]),
+        (lambda: dl.meshgrid([1.0, 2.0], 3.0)[1], [[3.0, 3.0]]),
+        (lambda: dl.stack([[1.0], [2.0]]), [[1.0], [2.0]]),
+    ],
+)
+def test_sequences_are_arrays(call: Any, expected: Any) -> None:
+    assert np.asarray(call()).tolist() == expected
+
+
+def test_variance_of_too_few_elements_is_nan_without_a_warning() -> None:
+    with np.errstate(all="raise"):
+        for x in (np.array([2.0]), dl.dlarray([2.0]), dl.dlarray([[2.0]])):
+            assert np.isnan(np.asarray(dl.var(x, correction=1))).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.errors import FormatClashError
+from dlgradient.errors import FormatClashError, ShapeMismatchError
 
 
 def array(fmt: str, *shape: int) -> Any:
@@ -132,6 +132,27 @@ def test_merged_format(first: str, second: str, expected: str) -> None:
 def test_formats_that_clash(call: Callable[[], Any]) -> None:
     with pytest.raises(FormatClashError):
         call()
+
+
+def test_broadcast_arrays_aligns() -> None:
+    x, y = dl.broadcast_arrays(CB, array("BC", 4, 1))
+    assert (dl.dims(x), x.shape) == ("CB", (3, 4))
+    assert (dl.dims(y), y.shape) == ("CB", (3, 4))
+    assert dl.extractdata(y)[0].tolist() == [1.0, 2.0, 3.0, 4.0]
+    x, y = dl.broadcast_arrays(np.ones((1, 4)), CB)
+    assert (x.shape, dl.dims(y)) == ((3, 4), "CB")
+
+
+def test_vecdot_sums_over_a_label() -> None:
+    y = array("BC", 4, 3)
+    z = dl.vecdot(CB, y)
+    assert dl.dims(z) == "C"
+    assert np.array_equal(dl.extractdata(z), np.vecdot(dl.extractdata(CB), dl.extractdata(y).T))
+    for other in (np.ones((3, 5)), array("BC", 4, 3)):
+        with pytest.raises(ShapeMismatchError):
+            dl.vecdot(dl.stripdims(CB), other)
+        with pytest.raises(ShapeMismatchError):
+            dl.vecdot(other, dl.stripdims(CB))
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])

@@ -75,6 +75,7 @@ def _spread_adjoint(g: Any, axis: Any, keepdims: bool) -> Any:
         case(m.complex(2, 1), shape=(2, 3), axis=-1, keepdims=True),
         case(m.real(3), shape=(2, 3, 2), axis=(0, -1), keepdims=False),
         case(m.real(3, 2).T, shape=(2, 4, 3), axis=1, keepdims=False),
+        case(m.real(6)[::2], shape=(2, 3), axis=0, keepdims=False),
         case(m.real(), shape=(), axis=None, keepdims=False),
         case(m.real(), shape=(0,), axis=None, keepdims=False),
     ],
@@ -303,6 +304,7 @@ def _extremes(m: Any, sign: float) -> list[Any]:
         *[c for c in reduction_samples(m) if c.args[0].dtype.kind != "c"],
         case(m.real(0, 2), axis=1),
         case(sign * np.array([3.0, 1.0, 3.0]), kink=True, gradient=([0.5, 0, 0.5],)),
+        case(np.array([1.0, np.nan, np.nan]), kink=True, gradient=([0, 0.5, 0.5],)),
         case(tied, axis=1, kink=True, gradient=([[0, 0.5, 0.5], [1, 0, 0]],)),
         case(tied, kink=True, gradient=([[0, third, third], [third, 0, 0]],)),
     ]
