@@ -161,6 +161,11 @@ from dlgradient.nn.recurrent import (
     gru,
     lstm,
 )
+from dlgradient.nn.signal import (
+    dlistft,
+    dlstft,
+    spectral_convolution,
+)
 from dlgradient.nn.similarity import (
     contrastiveloss,
     cosineloss,
@@ -436,10 +441,12 @@ __all__ = [
     "dlconv",
     "dlfeval",
     "dlgradient",
+    "dlistft",
     "dljvp",
     "dlode1",
     "dlode4",
     "dlode45",
+    "dlstft",
     "dltranspconv",
     "dlupdate",
     "dlvjp",
@@ -571,6 +578,7 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "spectral_convolution",
     "sqrt",
     "square",
     "squeeze",
