@@ -57,27 +57,17 @@ def threaded(ufunc: np.ufunc) -> Callable[[Any], Any]:
     def kernel(x: Any) -> Any:
         if type(x) is not np.ndarray or x.size < _LEAST or _count() == 1:
             return ufunc(x)
-        return _in_blocks(ufunc, x)
+        return _on_all_cores(ufunc, x)
 
     return kernel
 
 
-def _in_blocks(ufunc: np.ufunc, x: np.ndarray[Any, Any]) -> Any:
+def _on_all_cores(ufunc: np.ufunc, x: np.ndarray[Any, Any]) -> Any:
     if x.dtype.kind not in "fc" or not (x.flags.c_contiguous or x.flags.f_contiguous):
         return ufunc(x)
     out = np.empty_like(x)
     flat, flat_out = x.ravel(order="K"), out.ravel(order="K")
-    count = _count()
-    bounds = [x.size * i // count for i in range(count + 1)]
-    blocks = [slice(*pair) for pair in pairwise(bounds)]
-    # In a copy of the context, so that numpy.errstate holds there too.
-    tasks = [
-        _pool(os.getpid()).submit(copy_context().run, ufunc, flat[b], flat_out[b])
-        for b in blocks[1:]
-    ]
-    ufunc(flat[blocks[0]], flat_out[blocks[0]])
-    for task in tasks:
-        task.result()
+    in_blocks(lambda block: ufunc(flat[block], flat_out[block]), x.size)
     return out
 
 
@@ -98,6 +88,7 @@ def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) ->
         return [work(slice(0, size))]
     bounds = [size * i // count for i in range(count + 1)]
     first, *rest = [slice(*pair) for pair in pairwise(bounds)]
+    # In a copy of the context, so that numpy.errstate holds there too.
     tasks = [_pool(os.getpid()).submit(copy_context().run, work, block) for block in rest]
     try:
         done = [work(first)]

@@ -8,9 +8,7 @@ statistics; the standardised values are computed again on the way back.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from dlgradient.ops.powers import sqrt
 from dlgradient.ops.samples import case
 from dlgradient.rules import general
 
-__all__ = ["in_blocks", "is_traced"]
+__all__ = ["is_traced"]
 
 _BLOCK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
@@ -39,35 +37,14 @@ def is_traced(values: Sequence[Any]) -> bool:
     )
 
 
-def in_blocks(work: Callable[[int], None], count: int, *, threaded: bool) -> None:
-    """Call ``work(i)`` for each i, on all cores if there is enough to do.
+def _for_each(work: Callable[[int], None], count: int, *, split: bool) -> None:
+    """Call ``work(i)`` for each i, on all cores if there is enough to do."""
 
-    Parameters
-    ----------
-    work : callable
-        Must write to places of its own only.
-    count : int
-        Number of blocks.
-    threaded : bool
-        Whether the blocks are large enough for threads.
-    """
-    cores = threads._count() if threaded else 1
-    if cores == 1 or count < 2:
-        for i in range(count):
-            work(i)
-        return
-
-    def several(first: int) -> None:
-        for i in range(first, count, cores):
+    def several(block: slice) -> None:
+        for i in range(block.start, block.stop):
             work(i)
 
-    pool = threads._pool(os.getpid())
-    tasks = [pool.submit(copy_context().run, several, k) for k in range(1, min(cores, count))]
-    try:
-        several(0)
-    finally:
-        for task in tasks:
-            task.result()
+    threads.in_blocks(several, count, split=split)
 
 
 def _pieces(shape: tuple[int, ...], nbytes: int, axes: tuple[int, ...]) -> list[Piece]:
@@ -209,7 +186,7 @@ def _raw_vjp(
         )
         _pull_piece(g[piece], standard, scaling, rate, gx[piece], axes, centered)
 
-    in_blocks(work, len(pieces), threaded=x.size >= _LEAST)
+    _for_each(work, len(pieces), split=x.size >= _LEAST)
     for piece, (for_offset, for_scale) in zip(pieces, parts, strict=True):
         _at(goffset, piece)[...] += for_offset
         _at(gscale, piece)[...] += for_scale
@@ -348,7 +325,7 @@ def standardized(
         part += _at(offset, piece)
 
     with np.errstate(all="ignore"):
-        in_blocks(work, len(pieces), threaded=x.size >= _LEAST)
+        _for_each(work, len(pieces), split=x.size >= _LEAST)
     return y, mu, variance
 
 
