@@ -4,6 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= auto
 DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
+EXAMPLES := digits_cnn burgers_pinn neural_ode
 
 BIN := .venv/bin
 ENV := .venv/.installed
@@ -11,14 +12,18 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types pytest format mutate bench docs test-oldest clean
+.PHONY: help demo examples test lint types pytest format mutate bench docs test-oldest clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(ENV) ## Run the examples; their pictures go to demo_output/
+demo: NAMES := $(DEMOS)
+demo: $(ENV) ## Run the short examples; their pictures go to demo_output/
+examples: NAMES := $(EXAMPLES)
+examples: $(ENV) ## Train the networks of the long examples, in full size
+demo examples:
 	@mkdir -p demo_output
-	@set -e; for name in $(DEMOS); do \
+	@set -e; for name in $(NAMES); do \
 	  printf '\n== examples/%s.py\n' "$$name"; \
 	  MPLBACKEND=Agg $(BIN)/python examples/$$name.py; \
 	done

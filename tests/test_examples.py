@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -14,10 +15,10 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def run(tmp_path, monkeypatch, capsys):
     """Run the `main` of an example in an empty directory; return what it prints."""
 
-    def run_example(name):
+    def run_example(name, **options):
         monkeypatch.chdir(tmp_path)
         monkeypatch.syspath_prepend(str(EXAMPLES))
-        importlib.import_module(name).main()
+        importlib.import_module(name).main(**options)
         printed = capsys.readouterr().out
         assert f"figure: demo_output/{name}.png" in printed
         picture = tmp_path / "demo_output" / f"{name}.png"
@@ -92,3 +93,54 @@ def test_retain_data(run):
     lines = [numbers(line) for line in printed.splitlines() if "MiB" in line]
     (_, dropped, *_), (_, kept, *_) = lines[-2:]  # 40 layers, without and with
     assert kept > 1.5 * dropped
+
+
+def test_digits_cnn(run):
+    printed = run("digits_cnn", small=True)
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert after < before / 3
+    assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.6  # a guess is right in 0.1
+
+
+def test_burgers_pinn(run):
+    printed = run("burgers_pinn", small=True)
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert after < before / 4
+    assert numbers(printed[printed.index("Hopf: ") :])[0] < 0.4
+
+
+def test_cole_hopf_solves_burgers_equation(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("burgers_pinn")
+    u, d = module.cole_hopf, 1e-3
+    t, x = np.array([0.1, 0.3, 0.8]), np.array([-0.6, 0.1, 0.4])
+    u_t = (u(t + d, x) - u(t - d, x)) / (2 * d)
+    u_x = (u(t, x + d) - u(t, x - d)) / (2 * d)
+    u_xx = (u(t, x + d) - 2 * u(t, x) + u(t, x - d)) / d**2
+    assert u_t + u(t, x) * u_x == pytest.approx(module.VISCOSITY * u_xx, abs=2e-3)
+    early = np.full(3, 1e-6)
+    assert u(early, x) == pytest.approx(-np.sin(np.pi * x), abs=1e-4)
+
+
+def test_neural_ode(run):
+    printed = run("neural_ode", small=True)
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert after < before / 3
+
+
+def test_progress_bar_goes_to_standard_error(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes anything for a terminal
+    runs = importlib.import_module("runs")
+    assert list(runs.steps(3, "steps of a run")) == [1, 2, 3]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "steps of a run" in captured.err
+
+
+def test_no_progress_bar_without_rich(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    runs = importlib.import_module("runs")
+    assert list(runs.steps(3, "steps")) == [1, 2, 3]
+    assert capsys.readouterr() == ("", "")
