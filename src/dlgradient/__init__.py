@@ -106,6 +106,9 @@ from dlgradient.nn.crossentropy import (
     crossentropy,
     indexcrossentropy,
 )
+from dlgradient.nn.ctc import (
+    ctc,
+)
 from dlgradient.nn.divergence import (
     focalcrossentropy,
     generalizeddice,
@@ -430,6 +433,7 @@ __all__ = [
     "count_nonzero",
     "crosschannelnorm",
     "crossentropy",
+    "ctc",
     "cumprod",
     "cumsum",
     "cumulative_prod",

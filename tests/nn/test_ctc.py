@@ -1,0 +1,184 @@
+"""CTC: the sum over all paths, enumerated; published numbers; padding, zeros, every order."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import dlgradient as dl
+from dlgradient.nn.ctc import ctc
+from dlgradient.testing import check_derivatives
+
+RNG = np.random.default_rng(11)
+
+
+def merged(path, blank):
+    """Merge repetitions, then remove blanks."""
+    kept = [c for i, c in enumerate(path) if i == 0 or c != path[i - 1]]
+    return [c for c in kept if c != blank]
+
+
+def enumerated(y, labels, blank):
+    """Sum over all paths of one observation, y of shape (C, T)."""
+    classes, time = y.shape
+    total = 0.0
+    for path in product(range(classes), repeat=time):
+        if merged(path, blank) == list(labels):
+            total += np.prod([y[c, t] for t, c in enumerate(path)])
+    return -np.log(total)
+
+
+def probabilities(*shape):
+    y = RNG.uniform(0.1, 1, size=shape)
+    return y / y.sum(axis=0)
+
+
+@pytest.mark.parametrize("blank", ["first", 1, "last"])
+@pytest.mark.parametrize("labels", [[0], [0, 2], [2, 2], [0, 2, 0], []])
+def test_sum_over_all_paths(labels, blank):
+    y = probabilities(4, 5)
+    index = {"first": 0, "last": 3}.get(blank, blank)
+    labels = [c + (c >= index) for c in labels]
+    got = ctc(dl.dlarray(y, "CT"), np.array(labels, int), blank_index=blank)
+    assert_allclose(got.item(), enumerated(y, labels, index), rtol=1e-13)
+
+
+def test_padding_is_left_out():
+    y = probabilities(3, 3, 5)
+    targets = np.array([[1, 2, 1], [2, 2, 0], [1, 0, 0]])
+    labels = [[1, 2, 1], [2, 2], [1]]
+    y_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [0, 1, 1, 0, 0]])
+    y[:, 2, 3:] = np.nan
+    got = ctc(y, targets, y_mask, targets > 0, data_format="CBT", reduction="none")
+    want = [enumerated(y[:, b, y_mask[b] > 0], labels[b], 0) for b in range(3)]
+    assert_allclose(np.asarray(got), want, rtol=1e-13)
+
+    def loss(x):
+        value = ctc(x, targets, y_mask, targets > 0)
+        return value, dl.dlgradient(value, x)
+
+    value, slope = dl.dlfeval(loss, dl.dlarray(y, "CBT"))
+    assert_allclose(value.item(), np.mean(want))
+    assert np.all(np.asarray(slope)[:, y_mask == 0] == 0)
+    assert dl.dims(slope) == "CBT"
+    assert np.isfinite(np.asarray(slope)).all()
+
+
+def test_padded_logits_are_left_out():
+    z = RNG.normal(size=(2, 1, 4))
+    z[:, :, 3] = np.nan
+    mask = np.array([[1, 1, 1, 0]])
+
+    def loss(x):
+        value = ctc(x, [[1]], mask, from_logits=True)
+        return value, dl.dlgradient(value, x)
+
+    value, slope = dl.dlfeval(loss, dl.dlarray(z, "CBT"))
+    short = ctc(z[:, :, :3], [[1]], from_logits=True, data_format="CBT")
+    assert_allclose(value.item(), short.item())
+    assert np.isfinite(np.asarray(slope)).all()
+
+
+@pytest.mark.parametrize("fmt", ["TBC", "BTC", "CTB"])
+def test_any_order(fmt):
+    y = probabilities(3, 2, 4)
+    targets = np.array([[1, 2], [2, 2]])
+    want = ctc(y, targets, data_format="CBT").item()
+    turned = np.transpose(y, ["CBT".index(c) for c in fmt])
+    assert_allclose(ctc(turned, dl.dlarray(targets, "BT"), data_format=fmt).item(), want)
+    order = fmt.replace("C", "")
+    raw = targets if order == "BT" else targets.T
+    assert_allclose(ctc(dl.dlarray(turned, fmt), raw).item(), want)
+    with_c = dl.dlarray(targets[None], "CBT")
+    assert_allclose(ctc(dl.dlarray(turned, fmt), with_c).item(), want)
+
+
+def test_derivatives_of_second_order():
+    targets = np.array([[1, 2], [1, 1]])
+    check_derivatives(lambda y: ctc(y, targets, data_format="CBT"), probabilities(3, 2, 4))
+    z = RNG.normal(size=(3, 2, 4))
+    check_derivatives(lambda x: ctc(x, targets, from_logits=True, data_format="CBT"), z)
+
+
+def test_logits_are_the_logarithms_of_probabilities():
+    y = probabilities(3, 2, 4)
+    targets = np.array([[1, 2], [1, 1]])
+    a = ctc(y, targets, data_format="CBT").item()
+    assert_allclose(ctc(np.log(y), targets, from_logits=True, data_format="CBT").item(), a)
+
+
+def test_a_probability_of_zero_has_exact_derivatives():
+    # p = y₁₀ y₁₁ + y₁₀ y₀₁ + y₀₀ y₁₁ for the one label 1 in two steps, and y₁₁ = 0.
+    y = np.array([[0.6, 1.0], [0.4, 0.0]])
+
+    def loss(x):
+        value = ctc(x, [1])
+        return dl.dlgradient(value, x, enable_higher_derivatives=True)
+
+    def second(x):
+        slope = loss(x)
+        return slope, dl.dlgradient(slope[1, 1], x)
+
+    slope, hessian_row = dl.dlfeval(second, dl.dlarray(y, "CT"))
+    p = 0.4
+    first = np.array([[0.0, 0.4], [1.0, 1.0]])  # of p
+    assert_allclose(np.asarray(slope), -first / p)
+    mixed = np.array([[1.0, 0.0], [1.0, 0.0]])  # of dp/dy₁₁
+    assert_allclose(np.asarray(hessian_row), -mixed / p + first[1, 1] * first / p**2)
+
+
+def test_long_sequences_do_not_underflow():
+    time = 400
+    z = RNG.normal(size=(5, 1, time)) * 40
+    targets = np.tile([1, 2, 3, 4], 20)[None]
+
+    def loss(x):
+        value = ctc(x, targets, from_logits=True)
+        return value, dl.dlgradient(value, x)
+
+    value, slope = dl.dlfeval(loss, dl.dlarray(z, "CBT"))
+    assert 745 < value.item() < np.inf  # beyond what exp can hold
+    # In every step the posterior probabilities of the classes have the sum one.
+    assert_allclose(np.asarray(slope).sum(axis=0), 0, atol=1e-9)
+    single, slope32 = dl.dlfeval(loss, dl.dlarray(z.astype(np.float32), "CBT"))
+    assert single.dtype == slope32.dtype == np.float32
+    assert_allclose(single.item(), value.item(), rtol=1e-5)
+    assert_allclose(np.asarray(slope32), np.asarray(slope), atol=2e-3)
+
+
+def test_numbers_of_torch():
+    """torch 2 in float64: ctc_loss(log_softmax(z), ..., reduction="none") and its gradient."""
+    z = [[[0.2, -1.0, 0.7], [1.5, 0.3, -0.4]], [[0.1, 0.9, -0.3], [0.0, 0.4, 1.2]]]
+    z = np.array([*z, [[1.0, -0.2, 0.3], [-0.7, 0.6, 0.2]]])
+
+    def loss(x):
+        targets = dl.dlarray([[1, 2], [1, 1]], "BT")
+        values = ctc(x, targets, from_logits=True, reduction="none")
+        return values, dl.dlgradient(values.sum(), x)
+
+    values, slope = dl.dlfeval(loss, dl.dlarray(z, "TBC"))
+    assert_allclose(np.asarray(values), [2.391790519232979, 3.996161123313154], rtol=1e-12)
+    first = [
+        [-0.24582616602507626, -0.3130784129088548, 0.5589045789339311],
+        [0.6892925421984826, -0.7923890759755695, 0.10309653377708695],
+    ]
+    last = [
+        [0.449404953806736, 0.16753679151490464, -0.6169417453216407],
+        [0.14027409993575027, -0.4852927125524625, 0.3450186126167122],
+    ]
+    assert_allclose(np.asarray(slope)[0], first, rtol=1e-11)
+    assert_allclose(np.asarray(slope)[2], last, rtol=1e-11)
+
+
+def test_an_impossible_logit():
+    z = np.array([[0.0, 1.0, 0.5], [0.3, -np.inf, 0.1]])
+
+    def loss(x):
+        value = ctc(x, [1], from_logits=True)
+        return value, dl.dlgradient(value, x)
+
+    value, slope = dl.dlfeval(loss, dl.dlarray(z, "CT"))
+    y = np.exp(z) / np.exp(z).sum(axis=0)
+    assert_allclose(value.item(), enumerated(y, [1], 0))
+    assert np.isfinite(np.asarray(slope)).all()
