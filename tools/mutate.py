@@ -65,7 +65,12 @@ TESTS = {
     "project.py": ["tests/rules/test_project.py", "tests/engine"],
     "ranges.py": ["tests/rules/test_arrays.py", "tests/test_array_api.py"],
     "reduce.py": ["tests/rules/test_labels.py"],
-    "rules.py": ["tests/rules/test_lint.py", "tests/rules/test_labels.py", "tests/engine"],
+    "rules.py": [
+        "tests/rules/test_declared.py",
+        "tests/rules/test_lint.py",
+        "tests/rules/test_labels.py",
+        "tests/engine",
+    ],
     "shape.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
     "take.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
 }

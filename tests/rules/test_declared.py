@@ -1,0 +1,96 @@
+"""Declarations of kinds that no operation of the library has yet are promised all the same."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient.rules import OPS, general, multilinear
+from dlgradient.testing import case, check_operation
+
+
+def product_of(arrays: Any, /) -> Any:
+    """Product of any number of arrays."""
+    out = arrays[0]
+    for a in arrays[1:]:
+        out = out * a
+    return out
+
+
+def three_way(x: Any, y: Any, z: Any, /, *, factor: float = 2.0) -> Any:
+    """Product of three arrays and a factor."""
+    return factor * x * y * z
+
+
+def variadic_samples(m: Any) -> list[Any]:
+    return [
+        case([m.real(3), m.real(3)]),
+        case([m.real(3), m.real(3), m.real(3)]),
+        case([m.real(3), 2.5]),
+        case([m.real(3)]),
+    ]
+
+
+def test_rule_that_reads_all_operands_and_the_result(declared: Any) -> None:
+    declarer = general(
+        vjp=lambda g, arrays, out: [g * out / a for a in arrays],
+        labels="new",
+        samples=variadic_samples,
+    )
+    check_operation(declared(declarer, product_of))
+    op = OPS["product_of"]
+    assert op.needs((True, True)) == {0, 1, -1}
+    assert op.needs((True, False)) == {0, 1, -1}
+    assert op.needs((False, False)) == frozenset()
+
+
+def test_rule_that_reads_all_operands(declared: Any) -> None:
+    def pulled(g: Any, arrays: Any) -> list[Any]:
+        return [
+            g * dl.prod(dl.stack([a for j, a in enumerate(arrays) if j != i] or [1.0]), axis=0)
+            for i in range(len(arrays))
+        ]
+
+    declarer = general(vjp=pulled, labels="new", samples=variadic_samples)
+    check_operation(declared(declarer, product_of))
+    assert OPS["product_of"].needs((False, True, False)) == {0, 1, 2}
+
+
+def test_rules_of_three_arguments(declared: Any) -> None:
+    declarer = multilinear(
+        x=lambda g, y, z, factor: g * y * z * factor,
+        y=lambda g, x, z, factor: g * x * z * factor,
+        z=lambda g, x, y, factor: g * x * y * factor,
+        labels="align",
+        samples=lambda m: [
+            case(m.real(3), m.real(3), m.real(3)),
+            case(m.real(3), m.real(3), m.real(3), factor=-1.5),
+            case(m.real(3), 2.0, m.real(2, 1)),
+        ],
+    )
+    check_operation(declared(declarer, three_way))
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_rule_of_three_values(declared: Any, traced: bool) -> None:
+    declarer = general(
+        x=lambda g, x, y, out: g * out * y / (x * y),
+        y=lambda g, x, y, out: g * out * x / (x * y),
+        labels="align",
+        samples=lambda m: [case(m.real(3), m.real(3))],
+    )
+
+    def multiplied(x: Any, y: Any, /) -> Any:
+        """Product of two arrays."""
+        return x * y
+
+    public = declared(declarer, multiplied)
+    check_operation(public)
+
+    def run(x: Any, y: Any) -> Any:
+        return dl.dlgradient(public(x, y).sum(), x, y, enable_higher_derivatives=traced)
+
+    x, y = dl.dlfeval(run, dl.dlarray([1.0, 2.0]), dl.dlarray([3.0, 4.0]))
+    np.testing.assert_allclose(x.tolist(), [3.0, 4.0])
+    np.testing.assert_allclose(y.tolist(), [1.0, 2.0])
