@@ -1,0 +1,104 @@
+"""Images: blocks and resizing against plain loops, similarity against SciPy's filters."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import ndimage
+
+import dlgradient as dl
+from dlgradient.nn.image import depth_to_space, dlresize, psnr, space_to_depth, ssim
+from dlgradient.testing import check_derivatives
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize("mode", ["dcr", "crd"])
+def test_depth_to_space_by_a_loop(mode):
+    x = RNG.normal(size=(2, 12, 2, 3))
+    y = depth_to_space(dl.dlarray(x, "BCSS"), (2, 3), mode=mode)
+    assert dl.dims(y) == "BCSS"
+    assert y.shape == (2, 2, 4, 9)
+    for c, i, j in np.ndindex(2, 4, 9):
+        p, q = i % 2, j % 3
+        k = (p * 3 + q) * 2 + c if mode == "dcr" else c * 6 + p * 3 + q
+        assert_array_equal(np.asarray(y)[:, c, i, j], x[:, k, i // 2, j // 3])
+    back = space_to_depth(y, (2, 3), mode=mode)
+    assert_array_equal(np.asarray(back), x)
+
+
+def test_the_example_of_onnx():
+    """Of the standard's page of DepthToSpace, mode DCR."""
+    x = np.arange(0, 72, 9.0)[None, :, None, None] + np.arange(6.0).reshape(2, 3)
+    y = np.asarray(depth_to_space(x, 2, data_format="BCSS"))
+    first = [[0, 18, 1, 19, 2, 20], [36, 54, 37, 55, 38, 56], [3, 21, 4, 22, 5, 23]]
+    assert_array_equal(y[0, 0], [*first, [39, 57, 40, 58, 41, 59]])
+
+
+@pytest.mark.parametrize("fmt", ["SSCB", "SCSB", "CBSS"])
+@pytest.mark.parametrize("function", [depth_to_space, space_to_depth])
+def test_any_order_of_dimensions(function, fmt):
+    x = RNG.normal(size=(2, 4, 4, 2))
+    base = np.asarray(function(dl.dlarray(x, "BCSS"), 2))
+    numbered = [(c, "BCSS"[:i].count(c)) for i, c in enumerate("BCSS")]
+    order = [numbered.index((c, fmt[:i].count(c))) for i, c in enumerate(fmt)]
+    y = function(np.transpose(x, order), 2, data_format=fmt)
+    assert dl.dims(y) == ""
+    assert_array_equal(np.asarray(y), np.transpose(base, order))
+
+
+@pytest.mark.parametrize(("n", "options"), [(5, {"scale": 1.7}), (5, {"output_size": 3})])
+def test_linear_resizing_is_interpolation(n, options):
+    x = RNG.normal(size=(n, 2))
+    y = np.asarray(dlresize(dl.dlarray(x, "SC"), method="linear", **options))
+    size = options.get("output_size", int(n * options.get("scale", 1)))
+    scale = options.get("scale", size / n)
+    places = (np.arange(size) + 0.5) / scale - 0.5
+    want = [np.interp(places, np.arange(n), x[:, c]) for c in range(2)]
+    assert_allclose(y, np.transpose(want), atol=1e-14)
+
+
+def test_nearest_resizing():
+    x = np.arange(4.0)
+    assert dlresize(x, scale=2, data_format="S").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert dlresize(x, scale=0.5, data_format="S").tolist() == [1, 3]
+    assert dlresize(x, output_size=3, data_format="S").tolist() == [0, 2, 3]
+    plane = dlresize(dl.dlarray(x.reshape(2, 2), "SS"), scale=(2, 1))
+    assert plane.tolist() == [[0, 1], [0, 1], [2, 3], [2, 3]]
+
+
+def test_one_element_and_single_precision():
+    one = dlresize(np.float32([3]), scale=3, method="linear", data_format="S")
+    assert one.tolist() == [3, 3, 3]
+    assert one.dtype == np.float32
+    a, b = RNG.uniform(size=(2, 4, 5)).astype(np.float32)
+    assert ssim(a, b, data_format="SS").dtype == np.float32
+    assert psnr(a, b, data_format="SS").dtype == np.float32
+
+
+def test_psnr_of_every_observation():
+    x, r = RNG.uniform(size=(2, 3, 4, 2))
+    y = psnr(dl.dlarray(x, "SSB"), dl.dlarray(r.transpose(2, 0, 1), "BSS"), peak=2)
+    assert dl.dims(y) == "B"
+    want = 10 * np.log10(4 / np.mean((x - r) ** 2, axis=(0, 1)))
+    assert_allclose(np.asarray(y), want)
+
+
+def test_ssim_with_filters_of_scipy():
+    x, r = RNG.uniform(size=(2, 6, 8))
+
+    def blur(a):
+        return ndimage.gaussian_filter(a, 1.5, mode="nearest", radius=5)
+
+    mx, mr = blur(x), blur(r)
+    vx, vr, c = blur(x * x) - mx**2, blur(r * r) - mr**2, blur(x * r) - mx * mr
+    top = (2 * mx * mr + 1e-4) * (2 * c + 9e-4)
+    want = np.mean(top / ((mx**2 + mr**2 + 1e-4) * (vx + vr + 9e-4)))
+    both = np.stack([x, r], axis=-1)
+    y = ssim(dl.dlarray(both, "SSB"), np.stack([r, r], axis=-1))
+    assert_allclose(np.asarray(y), [want, 1], rtol=1e-10)
+
+
+def test_derivatives_of_second_order():
+    x, r = RNG.uniform(size=(2, 3, 4))
+    check_derivatives(lambda a, b: ssim(a, b, data_format="SS"), x, r)
+    check_derivatives(lambda a, b: psnr(a, b, data_format="SB").sum(), x, r)
