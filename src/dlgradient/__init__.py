@@ -171,6 +171,9 @@ from dlgradient.nn.recurrent import (
     gru,
     lstm,
 )
+from dlgradient.nn.sampling import (
+    grid_sample,
+)
 from dlgradient.nn.signal import (
     dlistft,
     dlstft,
@@ -493,6 +496,7 @@ __all__ = [
     "glu",
     "greater",
     "greater_equal",
+    "grid_sample",
     "groupnorm",
     "gru",
     "hardsigmoid",
