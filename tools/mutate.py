@@ -213,7 +213,9 @@ class Finder:
         """Look for rules and kernels in a statement of the module."""
         match statement:
             case ast.FunctionDef(args=args):
-                if [a.arg for a in args.args][:1] in (["m"], ["_m"]):
+                calls = [_called(n) for n in ast.walk(statement) if isinstance(n, ast.Call)]
+                takes_maker = [a.arg for a in args.args][:1] in (["m"], ["_m"])
+                if takes_maker or ("case" in calls and not statement.decorator_list):
                     return  # samples and error cases
                 self.function(statement, statement.name)
             case ast.ClassDef(body=body, name=name):

@@ -31,6 +31,13 @@ __all__ = ["clip", "maximum", "minimum", "where"]
         case(m.bools(0), m.real(0), 1.0),
         # What is not chosen may be NaN or infinite.
         case(np.array([True, False]), np.array([1.0, np.nan]), np.array([np.inf, 2.0])),
+        # A zero has a kernel of its own.
+        case(m.bools(4), m.real(4), 0),
+        case(m.bools(2, 1), m.real(3), 0),
+        case(np.array([True, False]), np.array([1.0, np.nan]), 0),
+        case(np.array([1, 0, 2]), m.real(3), 0),
+        case(m.bools(3), m.complex(3), 0),
+        *[case(m.bools(3), m.real(3), n) for n in (1, 3)],
     ],
     errors=lambda m: [
         (case(m.bools(3), m.real(2), 0.0), ShapeMismatchError, r"where: .*x: shape \(2,\)")
