@@ -129,3 +129,17 @@ def test_update_in_place(drawn: Any) -> None:
     along = loss(x + tx, v + tv) - loss(x, v)
     found = np.sum(dl.extractdata(of_x) * tx) + np.sum(dl.extractdata(of_v) * tv)
     np.testing.assert_allclose(found, along, rtol=1e-9, atol=1e-11)
+
+
+def test_an_assigned_array_may_change_afterwards() -> None:
+    def run(x: Any) -> Any:
+        v = np.array([5.0])
+        y = x * 1.0
+        y[:1] = v
+        z = (y[:1] * x[1:]).sum()
+        first = dl.dlgradient(z, x)
+        v[0] = 100.0  # dropped values are computed again from what was assigned
+        return first, dl.dlgradient(z, x)
+
+    first, second = dl.dlfeval(run, dl.dlarray([1.0, 2.0]))
+    assert first.tolist() == second.tolist() == [0.0, 5.0]

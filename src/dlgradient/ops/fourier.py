@@ -247,6 +247,8 @@ def _samples_of_many(m: Any) -> list[Any]:
         case(m.complex(3, 2), s=(2, 4), axes=(0, 1), norm="forward"),
         case(m.complex(4)),
         case(m.complex(0, 2, 2), axes=(1, 2)),
+        case(m.complex(2, 3), s=(4,)),
+        case(m.real(2, 3), s=(1,)),
     ]
 
 

@@ -187,6 +187,7 @@ def _winners(key: Any, shape: tuple[int, ...]) -> Any:
         case(m.real(4, 3), m.real(3), key=slice(1, 3)),
         case(m.real(4), m.real(3), key=np.array([0, 2, 0])),
         case(m.real(3), m.real(1, 2), key=slice(0, 2)),
+        case(m.real(3), m.real(1, 1, 2), key=slice(0, 2)),
         case(m.complex(3), m.real(2), key=np.array([True, False, True])),
     ],
 )
