@@ -72,6 +72,7 @@ TESTS = {
         "tests/engine",
     ],
     "shape.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
+    "spectra.py": ["tests/rules/test_arrays.py"],
     "take.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
 }
 # Modules whose operations use what a module declares, beside its own.

@@ -298,6 +298,7 @@ def _new(axis: Any, ndim: int) -> tuple[int, ...]:
         case(m.complex(2, 3), axis=(0, -1)),
         case(m.real(3, 2).T, axis=1),
         case(m.real(0), axis=0),
+        case(m.real(2, 3)),
     ],
     errors=lambda m: [(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
 )

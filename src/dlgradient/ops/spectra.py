@@ -325,7 +325,7 @@ def _shifted(x: Any, axes: Any, way: Any) -> Any:
     chosen = tuple(range(x.ndim)) if axes is None else axes
     chosen = chosen if isinstance(chosen, tuple | list) else (chosen,)
     if not chosen:
-        return roll(x, (), axis=())
+        return x
     return roll(x, tuple(way(x.shape[a]) for a in chosen), axis=tuple(chosen))
 
 
