@@ -61,6 +61,12 @@ def test_shape(shape: tuple[int, ...], expected: Any) -> None:
         assert project(g, shape, g.dtype, real=True).tolist() == expected
 
 
+def test_dimensions_of_size_one_behind_new_ones() -> None:
+    g = np.ones((4, 5, 1))
+    assert project(g, (1, 1), g.dtype, real=True).tolist() == [[20.0]]
+    assert project(g, (5, 1), g.dtype, real=True).tolist() == [[4.0]] * 5
+
+
 def test_mixed_complex_precision_with_real_gradients() -> None:
     def run(x: Any) -> Any:
         z = x * np.complex64(2 + 3j)  # complex128 behind complex64
