@@ -292,7 +292,7 @@ class Op:
         self.joint: Rule | None = None
         self.jvps: dict[str, Rule] = {}
         # Rule for each operand by position; None where there is no derivative.
-        self.by_position: tuple[Rule | None, ...] = (None,) * len(self.operands)
+        self.by_position: tuple[Rule | None, ...] = ()
         # Position and rule, where there is one.
         self.ruled: tuple[tuple[int, Rule], ...] = ()
 
@@ -341,7 +341,7 @@ class Op:
 
 def reduced_format(fmt: str | None, shape: tuple[int, ...], params: dict[str, Any]) -> str | None:
     """Format after a reduction over ``params["axis"]``."""
-    if fmt is None or params.get("keepdims", False):
+    if fmt is None or params["keepdims"]:
         return fmt
     axis = params["axis"]
     if axis is None:

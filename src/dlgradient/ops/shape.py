@@ -321,6 +321,8 @@ def expand_dims(x: Any, /, axis: Any = 0) -> Any:
     >>> import dlgradient as dl
     >>> dl.dims(dl.expand_dims(dl.dlarray([1.0, 2.0], "C"), 1))
     'CU'
+    >>> dl.expand_dims(dl.dlarray([1.0, 2.0])).shape
+    (1, 2)
 
     Source: array-API ``expand_dims``.
     """
