@@ -9,8 +9,9 @@ There is one path for each shape of operation, so that a call costs little:
 
 =========  ==================================================================
 unary      elementwise, one operand, no static parameters
-binary     elementwise, two operands, no static parameters
+binary     two operands, no static parameters
 indexing   one operand and a key
+single     one operand, static parameters
 general    any number of operands, static parameters, any label family
 =========  ==================================================================
 
@@ -98,12 +99,11 @@ def make_path(op: Any) -> Callable[..., Any]:
     """Return the function a user calls for `op`."""
     if op.indexing == "get":
         return _indexing(op)
-    if op.pointwise and not op.params and not op.variadic:
-        if len(op.operands) == 1:
-            return _unary(op)
-        if len(op.operands) == 2:
-            return _binary(op)
-    return _general(op)
+    if op.variadic or op.outputs or len(op.operands) > 2:
+        return _general(op)
+    if len(op.operands) == 1:
+        return _unary(op) if op.pointwise and not op.params else _single(op)
+    return _general(op) if op.params else _binary(op)
 
 
 def _unary(op: Any) -> Callable[..., Any]:
@@ -146,7 +146,7 @@ def _unary(op: Any) -> Callable[..., Any]:
 
 
 def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` inside
-    kernel = op.kernel
+    kernel, align = op.kernel, op.family == "align"
     both, first, second = op.needs((True, True)), op.needs((True, False)), op.needs((False, True))
     # What is kept depends on which operands are traced; index: 1 for x, 2 for y, 3 for both.
     keeps = tuple((0 in n, 1 in n, OUT in n, bool(n)) for n in (both, first, second, both))
@@ -156,7 +156,7 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
     def call(x: Any, y: Any, /) -> Any:  # noqa: C901, PLR0912, PLR0915
         if type(x) is dlarray:
             if type(y) is dlarray:
-                if x._format is not y._format and x._format and y._format:
+                if align and x._format is not y._format and x._format and y._format:
                     x, y = aligned(x, y)
                 q, y_value = y._node, y._value
             else:
@@ -196,9 +196,13 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
             raise explained(op, (x_value, y_value), _NO_PARAMS, error) from error
         result = _new(dlarray)
         result._value = out
+        if fmt is not None:
+            if not align:
+                formats = [a._format if type(a) is dlarray else None for a in (x, y)]
+                fmt = op.result_format(formats, (np.shape(x_value), np.shape(y_value)), {})
+            if fmt is not None and out.ndim != len(fmt):
+                raise _format_lost(op, fmt, out.shape)
         result._format = fmt
-        if fmt is not None and out.ndim != len(fmt):
-            raise _format_lost(op, fmt, out.shape)
         if not traced:
             result._node = None
             return result
@@ -275,6 +279,54 @@ def _indexing(op: Any) -> Callable[..., Any]:
     return call
 
 
+def _single(op: Any) -> Callable[..., Any]:
+    kernel, defaults = op.kernel, op.params
+    required = _required(op)
+    needs = op.needs((True,))
+    keep_x, keep_out, keeps = 0 in needs, OUT in needs, bool(needs)
+
+    def call(*args: Any, **given: Any) -> Any:
+        if len(args) != 1:
+            given = _by_position(op, args, given)
+        x = args[0]
+        params = defaults
+        if given or required:
+            params = _checked_params(op, required, given)
+        if type(x) is not dlarray:
+            if type(x) not in RAW_TYPES:
+                x = as_value(x, f"{op.shown}: {op.operands[0]}")
+            return kernel(x, **params)
+        value = x._value
+        try:
+            out = kernel(value, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            raise explained(op, (value,), params, error) from error
+        fmt = x._format
+        if fmt is not None:
+            fmt = op.result_format((fmt,), (value.shape,), params)
+            if fmt is not None and len(fmt) != out.ndim:
+                raise _format_lost(op, fmt, out.shape)
+        result = _new(dlarray)
+        result._value = out
+        result._format = fmt
+        parent = x._node
+        if parent is None or not parent.trace.is_open:
+            result._node = None
+            return result
+        node = _new(Node)
+        node.op = op
+        node.parents = (parent,)
+        node.kept = (value if keep_x else None, out if keep_out else None) if keeps else _NOTHING
+        node.params = params
+        node.seq = tick()
+        node.trace = parent.trace
+        node.shape, node.dtype = out.shape, out.dtype
+        result._node = node
+        return result
+
+    return call
+
+
 def fixed_key(key: Any) -> Any:
     """Return an index that nobody can change later: raw values, arrays copied."""
     if type(key) is tuple:
@@ -297,8 +349,7 @@ def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
     kernel, variadic, align = op.kernel, op.variadic, op.family == "align"
     arity = len(op.operands)
     defaults = op.params
-    accepted = frozenset(defaults)
-    required = tuple(name for name, value in defaults.items() if value is inspect.Parameter.empty)
+    required = _required(op)
 
     def call(*args: Any, **given: Any) -> Any:  # noqa: C901 - one pass, in order
         if len(args) != arity:
@@ -306,7 +357,7 @@ def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
             args = args[:arity]
         params = defaults
         if given or required:
-            params = _checked_params(op, accepted, required, given)
+            params = _checked_params(op, required, given)
         operands = _sequence(op, args[0]) if variadic else args
         formats = False
         found = False
@@ -458,6 +509,11 @@ def aligned(*operands: Any) -> tuple[Any, ...]:
     return tuple(result)
 
 
+def _required(op: Any) -> tuple[str, ...]:
+    """Names of the static parameters that have no default."""
+    return tuple(name for name, value in op.params.items() if value is inspect.Parameter.empty)
+
+
 def _sequence(op: Any, arrays: Any) -> tuple[Any, ...]:
     """Operands of a variadic operation: a sequence of arrays, or an array along its first axis."""
     try:
@@ -483,16 +539,15 @@ def _by_position(op: Any, args: tuple[Any, ...], given: dict[str, Any]) -> dict[
     return {**named, **given}
 
 
-def _checked_params(
-    op: Any, accepted: frozenset[str], required: tuple[str, ...], given: dict[str, Any]
-) -> dict[str, Any]:
-    for name in given:
-        if name not in accepted:
-            raise unknown_keyword(op.shown, name, accepted)
+def _checked_params(op: Any, required: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
+    params = {**op.params, **given}
+    if len(params) != len(op.params):
+        unknown = next(name for name in given if name not in op.params)
+        raise unknown_keyword(op.shown, unknown, op.params)
     for name in required:
         if name not in given:
             raise UnknownKeywordError(f"{op.shown}: the keyword argument {name} is missing")
-    return {**op.params, **given}
+    return params
 
 
 def unknown_keyword(function: str, name: str, accepted: Any) -> UnknownKeywordError:

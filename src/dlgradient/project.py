@@ -56,17 +56,12 @@ def project(g: Any, shape: tuple[int, ...], dtype: Any, *, real: bool, name: str
 
 def _unbroadcast(g: Any, shape: tuple[int, ...], name: str) -> Any:
     extra = g.ndim - len(shape)
-    axes = tuple(range(extra)) + tuple(
-        i + extra
-        for i, size in enumerate(shape)
-        if size == 1 and extra >= 0 and g.shape[i + extra] != 1
-    )
-    if extra < 0 or not axes:
-        raise RuleError(f"the rule of {name} made a cotangent of shape {g.shape} for {shape}")
-    g_shape = g.shape
-    g = FUNCTIONS["sum"](g, axis=axes, keepdims=True)
-    if extra:
-        g = FUNCTIONS["squeeze"](g, axis=tuple(range(extra)))
+    found = g.shape
+    if extra > 0:
+        g = FUNCTIONS["sum"](g, axis=tuple(range(extra)))
+    if extra >= 0 and g.shape != shape:
+        axes = tuple([i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1])
+        g = FUNCTIONS["sum"](g, axis=axes, keepdims=True) if axes else g
     if g.shape != shape:
-        raise RuleError(f"the rule of {name} made a cotangent of shape {g_shape} for {shape}")
+        raise RuleError(f"the rule of {name} made a cotangent of shape {found} for {shape}")
     return g

@@ -84,11 +84,13 @@ class Rule:
         Positions in `Node.kept` whose values the function reads.
     single : int or None
         Position in `Node.kept` of the one argument, where it is one operand or the result.
+    bare : bool
+        Whether the function has no argument but the cotangent.
     pull, pull_traced : callable
         ``pull(node, g)``: the function applied to what a node keeps, raw or as dlarrays.
     """
 
-    __slots__ = ("function", "getters", "needs", "pull", "single", "traced_getters")
+    __slots__ = ("bare", "function", "getters", "needs", "pull", "single", "traced_getters")
 
     def __init__(self, op: Op, function: Callable[..., Any]) -> None:
         self.function = function
@@ -103,6 +105,7 @@ class Rule:
         self.single: int | None = None
         if len(sources) == 1 and sources[0][0] == "value" and not op.variadic:
             self.single = sources[0][1]
+        self.bare = not sources
         self.pull = _pull(function, sources, self.getters, variadic=op.variadic)
 
     def pull_traced(self, node: Any, g: Any) -> Any:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.array import dlarray
+from dlgradient.backend.numpy import ERRORS, SILENT
 from dlgradient.calls import FUNCTIONS, OUT, kept_values
 from dlgradient.ops.index import clear, scatter_add
 from dlgradient.project import project
@@ -61,7 +62,8 @@ def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
     cotangents[root] = seed
     wanted = set(variables)
     found: dict[Node, Any] = {}
-    with np.errstate(all="ignore"):
+    quiet = ERRORS.set(SILENT)
+    try:
         for node in reversed(order):
             if pending:
                 walk.gather(node)
@@ -96,10 +98,12 @@ def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                     if traced or holomorphic:
                         pull = rule.pull_traced if traced else rule.pull
                         c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
-                    elif rule.single is None:
-                        c = rule.pull(node, g)
-                    else:
+                    elif rule.single is not None:
                         c = rule.function(g, kept[rule.single])
+                    elif rule.bare:
+                        c = rule.function(g)
+                    else:
+                        c = rule.pull(node, g)
                     if masked:
                         flagged.add(parent)
                         if pointwise and rule.needs:
@@ -115,6 +119,8 @@ def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                         cotangents[parent] = c
             if kept and not retain:
                 node.kept = None
+    finally:
+        ERRORS.reset(quiet)
     return found
 
 
