@@ -29,9 +29,17 @@ def _conj(x: Any) -> Any:
 # -- the product with the bias added in place ----------------------------------------------------
 
 
+def _weights_adjoint(g: Any, x: Any, weights: Any) -> Any:
+    # In the memory order of the weights: updates that add the two then run along memory.
+    raw = weights._value if type(weights) is calls.dlarray else weights
+    if raw.flags.c_contiguous:
+        return matmul(matrix_transpose(g), _conj(x))
+    return matrix_transpose(matmul(matrix_transpose(_conj(x)), g))
+
+
 @general(
     x=lambda g, weights: matmul(g, _conj(weights)),
-    weights=lambda g, x: matmul(matrix_transpose(g), _conj(x)),
+    weights=_weights_adjoint,
     bias=lambda g: sum_(g, axis=0),
     jvp={
         "x": lambda t, weights: matmul(t, matrix_transpose(weights)),
@@ -47,6 +55,7 @@ def _conj(x: Any) -> Any:
         case(m.complex(3, 2), m.complex(4, 2), m.complex(4)),
         case(m.real(3, 2), m.complex(1, 2), m.real(1)),
         case(m.real(0, 2), m.real(4, 2), m.real(4)),
+        case(m.complex(3, 2), m.complex(2, 4).T, m.real(4)),
     ],
     reference=lambda x, weights, bias: np.einsum("ni,oi->no", x, weights) + bias,
 )
