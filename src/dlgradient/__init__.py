@@ -129,7 +129,6 @@ from dlgradient.nn.groups import (
 )
 from dlgradient.nn.image import (
     depth_to_space,
-    dlresize,
     psnr,
     space_to_depth,
     ssim,
@@ -170,6 +169,12 @@ from dlgradient.nn.positions import (
 from dlgradient.nn.recurrent import (
     gru,
     lstm,
+)
+from dlgradient.nn.resizing import (
+    dlresize,
+)
+from dlgradient.nn.roi import (
+    roialign,
 )
 from dlgradient.nn.sampling import (
     grid_sample,
@@ -582,6 +587,7 @@ __all__ = [
     "result_type",
     "rmsnorm",
     "rmspropupdate",
+    "roialign",
     "roll",
     "rotaryencoding",
     "round",

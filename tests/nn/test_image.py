@@ -1,4 +1,4 @@
-"""Images: blocks and resizing against plain loops, similarity against SciPy's filters."""
+"""Images: blocks against plain loops, similarity against SciPy's filters."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 import dlgradient as dl
-from dlgradient.nn.image import depth_to_space, dlresize, psnr, space_to_depth, ssim
+from dlgradient.nn.image import depth_to_space, psnr, space_to_depth, ssim
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(5)
@@ -46,30 +46,7 @@ def test_any_order_of_dimensions(function, fmt):
     assert_array_equal(np.asarray(y), np.transpose(base, order))
 
 
-@pytest.mark.parametrize(("n", "options"), [(5, {"scale": 1.7}), (5, {"output_size": 3})])
-def test_linear_resizing_is_interpolation(n, options):
-    x = RNG.normal(size=(n, 2))
-    y = np.asarray(dlresize(dl.dlarray(x, "SC"), method="linear", **options))
-    size = options.get("output_size", int(n * options.get("scale", 1)))
-    scale = options.get("scale", size / n)
-    places = (np.arange(size) + 0.5) / scale - 0.5
-    want = [np.interp(places, np.arange(n), x[:, c]) for c in range(2)]
-    assert_allclose(y, np.transpose(want), atol=1e-14)
-
-
-def test_nearest_resizing():
-    x = np.arange(4.0)
-    assert dlresize(x, scale=2, data_format="S").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert dlresize(x, scale=0.5, data_format="S").tolist() == [1, 3]
-    assert dlresize(x, output_size=3, data_format="S").tolist() == [0, 2, 3]
-    plane = dlresize(dl.dlarray(x.reshape(2, 2), "SS"), scale=(2, 1))
-    assert plane.tolist() == [[0, 1], [0, 1], [2, 3], [2, 3]]
-
-
-def test_one_element_and_single_precision():
-    one = dlresize(np.float32([3]), scale=3, method="linear", data_format="S")
-    assert one.tolist() == [3, 3, 3]
-    assert one.dtype == np.float32
+def test_single_precision():
     a, b = RNG.uniform(size=(2, 4, 5)).astype(np.float32)
     assert ssim(a, b, data_format="SS").dtype == np.float32
     assert psnr(a, b, data_format="SS").dtype == np.float32

@@ -1,8 +1,8 @@
-"""Images: blocks between channels and space, resizing, and measures of similarity."""
+"""Images: blocks between channels and space, and measures of similarity."""
 
 from __future__ import annotations
 
-from math import floor, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,9 @@ from dlgradient.ops.linalg import matmul
 from dlgradient.ops.moments import mean
 from dlgradient.ops.samples import case
 from dlgradient.ops.shape import moveaxis, permute_dims, reshape
-from dlgradient.ops.take import take
 from dlgradient.rules import derived
 
-__all__ = ["depth_to_space", "dlresize", "psnr", "space_to_depth", "ssim"]
+__all__ = ["depth_to_space", "psnr", "space_to_depth", "ssim"]
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, ...]
@@ -203,135 +202,6 @@ def space_to_depth(
     return finished(
         from_images(reshape(y, (batch, channels * prod(block), *smaller)), memory), strip
     )
-
-
-# -- sizes ---------------------------------------------------------------------------------------
-
-
-def _new_sizes(x: Any, axes: Sizes, scale: Any, output_size: Any) -> list[tuple[int, float]]:
-    """New size and scale of each spatial dimension."""
-    if (scale is None) == (output_size is None):
-        raise InvalidArgumentError("dlresize: give either scale or output_size")
-    sizes = [x.shape[i] for i in axes]
-    if output_size is not None:
-        new = integers("dlresize", "output_size", output_size, len(axes))
-        return [(n, n / max(s, 1)) for n, s in zip(new, sizes, strict=True)]
-    scales = np.asarray(scale, dtype=np.float64).reshape(-1).tolist()
-    scales = scales * len(axes) if np.ndim(scale) == 0 else scales
-    if len(scales) != len(axes) or min(scales) <= 0:
-        raise InvalidArgumentError(
-            f"dlresize: scale={scale!r} must be a positive number, or one for each of the "
-            f"{len(axes)} spatial dimensions"
-        )
-    found = [(floor(s * f), f) for s, f in zip(sizes, scales, strict=True)]
-    if any(n < 1 for n, _ in found):
-        raise InvalidArgumentError(f"dlresize: scale={scale!r} leaves nothing of sizes {sizes}")
-    return found
-
-
-def _resized(x: Any, axis: int, size: int, scale: float, method: str) -> Any:
-    n = x.shape[axis]
-    places = (np.arange(size) + 0.5) / scale - 0.5
-    if method == "nearest":
-        return take(x, np.clip(np.floor(places + 0.5), 0, n - 1).astype(np.int64), axis=axis)
-    places = np.clip(places, 0, n - 1)
-    low = np.minimum(np.floor(places).astype(np.int64), max(n - 2, 0))
-    shape = [1] * x.ndim
-    shape[axis] = size
-    w = real_like((places - low).reshape(shape), x)
-    high = np.minimum(low + 1, n - 1)
-    return take(x, low, axis=axis) * (1 - w) + take(x, high, axis=axis) * w
-
-
-@derived(
-    samples=lambda m: [
-        case(m.real(3, 2, 1), scale=2, data_format="SSC"),
-        case(m.real(2, 1, 4), scale=0.5, method="linear", data_format="BCS"),
-        case(m.real(2, 3), output_size=(5, 2), method="linear", data_format="SS"),
-        case(m.complex(3), output_size=4, method="linear", data_format="S"),
-        case(m.real(0, 3), output_size=2, data_format="BS"),
-    ],
-    errors=lambda m: [
-        (case(m.real(3), scale=2), FormatError, "dlresize: x of shape"),
-        (case(m.real(3), data_format="S"), InvalidArgumentError, "either scale or output_size"),
-        (case(m.real(3), scale=2, data_format="C"), FormatClashError, "'C'; it must have 'S'"),
-        (case(m.real(3), scale=0.1, data_format="S"), InvalidArgumentError, "leaves nothing"),
-        (case(m.real(3), scale=-1, data_format="S"), InvalidArgumentError, "scale=-1 must be"),
-        (
-            case(m.real(3), scale=2, method="cubic", data_format="S"),
-            InvalidArgumentError,
-            "method='cubic' must be 'nearest' or 'linear'",
-        ),
-        (
-            case(np.zeros((0, 2)), output_size=2, data_format="SC"),
-            ShapeMismatchError,
-            "nothing to resize",
-        ),
-    ],
-)
-def dlresize(
-    x: Any,
-    *,
-    scale: Any = None,
-    output_size: Any = None,
-    method: str = "nearest",
-    data_format: str | None = None,
-) -> Any:
-    """Spatial dimensions of another size, by the nearest element or by linear interpolation.
-
-    The element i of the result lies at (i + 1/2) / scale - 1/2 of `x`; beyond the centres of the
-    outermost elements their values continue.
-
-    Parameters
-    ----------
-    x : array
-        With spatial dimensions, in any order with others.
-    scale : float or sequence of float, optional
-        Factor, for all spatial dimensions or for each; the new size is the floor of the product.
-    output_size : int or sequence of int, optional
-        New sizes, instead of `scale`.
-    method : {"nearest", "linear"}
-        Of two elements equally near, "nearest" takes the second.
-    data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
-
-    Returns
-    -------
-    dlarray
-        In the order of `x`.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If not exactly one of `scale` and `output_size` is given, or a value has no meaning.
-    ShapeMismatchError
-        If a spatial dimension is empty.
-    FormatError, FormatClashError
-        If `x` has no format or no spatial dimension.
-
-    Examples
-    --------
-    >>> import dlgradient as dl
-    >>> x = dl.dlarray([1.0, 3.0], "S")
-    >>> dl.dlresize(x, scale=2, method="linear").tolist()
-    [1.0, 1.5, 2.5, 3.0]
-
-    Source: MATLAB ``dlresize``.
-    """
-    x, strip = formatted("dlresize", x, data_format)
-    axes = axes_of(x, "S")
-    described = f"dlresize: x has shape {x.shape} and format {x._format!r}"
-    if not axes:
-        raise FormatClashError(f"{described}; it must have 'S'")
-    if method not in ("nearest", "linear"):
-        raise InvalidArgumentError(f"dlresize: method={method!r} must be 'nearest' or 'linear'")
-    if any(x.shape[i] == 0 for i in axes):
-        raise ShapeMismatchError(f"{described}; there is nothing to resize")
-    fmt = x._format
-    y = calls.wrap(x._value, x._node)
-    for axis, (size, factor) in zip(axes, _new_sizes(x, axes, scale, output_size), strict=True):
-        y = _resized(y, axis, size, factor, method)
-    return finished(calls.wrap(y._value, y._node, fmt), strip)
 
 
 # -- similarity ----------------------------------------------------------------------------------

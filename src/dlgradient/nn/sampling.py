@@ -14,31 +14,52 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.interpolation import METHODS, Neighbour, neighbours, weighted
 from dlgradient.nn.reduction import as_array, plain
 from dlgradient.nn.smooth import real_only
 from dlgradient.nn.windows import from_images, to_images
+from dlgradient.ops.arithmetic import remainder
 from dlgradient.ops.choice import clip
+from dlgradient.ops.complex import abs
 from dlgradient.ops.index import getitem
 from dlgradient.ops.samples import case
-from dlgradient.ops.shape import permute_dims
+from dlgradient.ops.shape import expand_dims, moveaxis
 from dlgradient.rules import derived
 
 __all__ = ["grid_sample"]
 
 
-def _corner(images: Any, index: list[Any], padding: str) -> Any:
-    """Elements (batch, places..., channels) at integer places, and zero outside for "zeros"."""
-    sizes = images.shape[1:3]
-    inside: Any = True
-    places = []
-    for i, n in zip(index, sizes, strict=True):
-        inside = inside & (i >= 0) & (i < n)
-        places.append(np.clip(i, 0, n - 1))
-    batch = np.arange(images.shape[0])[:, None, None]
-    values = getitem(images, (batch, *places))
+PADDINGS = ("zeros", "border", "reflection")
+
+
+def _place(p: Any, n: int, align_corners: bool) -> Any:
+    """Place along a dimension of n elements of a coordinate from -1 to 1."""
+    return (p + 1) * ((n - 1) / 2) if align_corners else ((p + 1) * n - 1) * 0.5
+
+
+def _reflected(place: Any, n: int, align_corners: bool) -> Any:
+    """A place brought inside by reflections about the outermost elements, or their outer edges."""
+    low, span = (0.0, n - 1) if align_corners else (-0.5, n)
+    if span == 0:
+        return place * 0
+    wave = low + span - abs(remainder(place - low, 2 * span) - span)
+    return clip(wave, 0, n - 1)
+
+
+def _along(p: Any, n: int, method: str, padding: str, align_corners: bool) -> list[Neighbour]:
+    """Neighbours along one dimension of n elements, for coordinates from -1 to 1."""
+    place = _place(p, n, align_corners)
+    if method == "cubic":
+        # The curve runs on outside; it is the elements that are brought inside.
+        found = neighbours(place, method)
+        if padding == "reflection":
+            found = [Neighbour(_reflected(i, n, align_corners), w) for i, w in found]
+        return found
     if padding == "border":
-        return values
-    return values * inside[..., None].astype(images.dtype)
+        place = clip(place, 0, n - 1)
+    elif padding == "reflection":
+        place = _reflected(place, n, align_corners)
+    return neighbours(place, method)
 
 
 @derived(
@@ -52,11 +73,14 @@ def _corner(images: Any, index: list[Any], padding: str) -> Any:
             padding="border",
         ),
         case(m.complex(3, 3, 1), m.real(1, 2, 2) * 0.3, data_format="SSC"),
+        case(m.real(3, 2), m.real(2, 2, 2), method="cubic", data_format="SS"),
+        case(m.real(3, 2, 1), m.real(1, 2, 1), method="nearest", data_format="SCB"),
+        case(m.real(2, 2, 3), m.real(1, 1, 2, 3), padding="reflection", data_format="SSS"),
         case(m.real(0, 1, 2, 2), m.real(0, 1, 1, 2), data_format="BCSS"),
     ],
     errors=lambda m: [
         (case(m.real(2, 2, 1), m.real(1, 1, 2)), FormatError, "grid_sample: x of shape"),
-        (case(m.real(2, 2), m.real(1, 1, 2), data_format="SC"), FormatClashError, "two.*'S'"),
+        (case(m.real(2, 2), m.real(1, 1, 2), data_format="CB"), FormatClashError, "must have 'S'"),
         (
             case(m.real(2, 2, 1), m.real(1, 2), data_format="SSC"),
             ShapeMismatchError,
@@ -66,6 +90,11 @@ def _corner(images: Any, index: list[Any], padding: str) -> Any:
             case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", padding="wrap"),
             InvalidArgumentError,
             "padding='wrap'",
+        ),
+        (
+            case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", method="area"),
+            InvalidArgumentError,
+            "method='area'",
         ),
         (
             case(m.real(2, 2, 1), m.complex(1, 1, 2), data_format="SSC"),
@@ -79,34 +108,40 @@ def grid_sample(
     grid: Any,
     /,
     *,
+    method: str = "linear",
     padding: str = "zeros",
     align_corners: bool = False,
     data_format: str | None = None,
 ) -> Any:
-    """Bilinear interpolation of images at given places, with derivatives of images and places.
+    """Interpolation of images at given places, with derivatives of images and places.
 
-    Between elements the derivative of a place is the slope there; at an element, a kink, it is the
-    slope towards larger coordinates. Outside a border that continues it is zero.
+    Between elements the derivative of a place is the slope there; at an element, a kink of linear
+    interpolation, it is the slope towards larger coordinates. Outside a border that continues it is
+    zero, and so it is everywhere for the nearest element.
 
     Parameters
     ----------
     x : array
-        Images with two dimensions 'S', and perhaps 'C' and 'B', in any order.
+        Images, signals or volumes: d dimensions 'S', and perhaps 'C' and 'B', in any order.
     grid : array
-        Real, of shape (batch, height, width, 2), without 'B' (height, width, 2): for each element
-        of the result its place. The first coordinate belongs to the second dimension of space
-        (across), the second to the first (down); both run from -1 to 1 over the image.
-    padding : {"zeros", "border"}
-        What lies outside: zeros, or the outermost elements.
+        Real, of shape (batch, *sizes, d) with d sizes, without 'B' (*sizes, d): for each element
+        of the result its place. The first coordinate belongs to the last dimension of space, the
+        last to the first: across, down. All run from -1 to 1 over the image.
+    method : {"linear", "nearest", "cubic"}
+        Of two elements equally near, "nearest" takes the even one; the coefficient of "cubic" is
+        -3/4.
+    padding : {"zeros", "border", "reflection"}
+        What lies outside: zeros, the outermost elements, or the image reflected.
     align_corners : bool
         Whether -1 and 1 are the centres of the outermost elements instead of their outer edges.
+        There it is also reflected.
     data_format : str, optional
         Format of an `x` that has none. The result then has none either.
 
     Returns
     -------
     dlarray
-        In the order of `x`, with the height and width of the grid.
+        In the order of `x`, with the sizes of the grid.
 
     Raises
     ------
@@ -128,42 +163,31 @@ def grid_sample(
     axes, channel = axes_of(x, "S"), axes_of(x, "C")
     described = f"grid_sample: x has shape {x.shape} and format {x._format!r}"
     others = x._format.replace("S", "").replace("C", "")
-    if len(axes) != 2 or others not in ("", "B"):
-        raise FormatClashError(f"{described}; it must have two dimensions 'S', and 'C' or 'B'")
-    if padding not in ("zeros", "border"):
-        raise InvalidArgumentError(f"grid_sample: padding={padding!r} must be 'zeros' or 'border'")
+    if not axes or others not in ("", "B"):
+        raise FormatClashError(f"{described}; it must have 'S', and besides only 'C' and 'B'")
+    for name, value, known in (("method", method, METHODS), ("padding", padding, PADDINGS)):
+        if value not in known:
+            raise InvalidArgumentError(f"grid_sample: {name}={value!r} must be one of {known}")
     places = plain(as_array("grid_sample", "grid", grid))
     real_only("grid_sample: grid", places._value)
     images, memory = to_images(x, axes, channel)
-    if not others and places.ndim == 3:
-        places = getitem(places, None)
-    if places.ndim != 4 or places.shape[0] != images.shape[0] or places.shape[3] != 2:
+    d = len(axes)
+    if not others and places.ndim == d + 1:
+        places = expand_dims(places, axis=0)
+    if places.ndim != d + 2 or places.shape[0] != images.shape[0] or places.shape[-1] != d:
+        sizes = ", ".join(("height", "width") if d == 2 else [f"size {i + 1}" for i in range(d)])
         raise ShapeMismatchError(
             f"{described}, grid has shape {getattr(grid, 'shape', np.shape(grid))}; it must be "
-            f"({'batch, ' if others else ''}height, width, 2)"
+            f"({'batch, ' if others else ''}{sizes}, {d})"
         )
     if 0 in images.shape[2:]:
         raise ShapeMismatchError(f"{described}; there is nothing to take")
-    y = _interpolated(permute_dims(images, axes=(0, 2, 3, 1)), places, padding, align_corners)
-    return finished(from_images(permute_dims(y, axes=(0, 3, 1, 2)), memory), strip)
-
-
-def _interpolated(images: Any, grid: Any, padding: str, align_corners: bool) -> Any:
-    """Images (batch, height, width, channels) at places (batch, h, w, 2)."""
-    low, weight = [], []
-    for axis, n in enumerate(images.shape[1:3]):
-        p = getitem(grid, (Ellipsis, 1 - axis))
-        p = (p + 1) * ((n - 1) / 2) if align_corners else ((p + 1) * n - 1) * 0.5
-        if padding == "border":
-            p = clip(p, 0, n - 1)
-        base = np.floor(np.asarray(p._value))
-        # Far away is outside all the same, and fits an integer.
-        low.append(np.clip(np.nan_to_num(base), -2, n).astype(np.int64))
-        weight.append(getitem(p - base, (Ellipsis, None)))
+    taps = [
+        _along(getitem(places, (Ellipsis, d - 1 - i)), n, method, padding, align_corners)
+        for i, n in enumerate(images.shape[2:])
+    ]
+    batch = np.arange(images.shape[0]).reshape(-1, *(1,) * d)
     y: Any = 0
-    for i in (0, 1):
-        wi = weight[0] if i else 1 - weight[0]
-        for j in (0, 1):
-            wj = weight[1] if j else 1 - weight[1]
-            y = y + _corner(images, [low[0] + i, low[1] + j], padding) * (wi * wj)
-    return y
+    for part in weighted(moveaxis(images, 1, -1), batch, taps, zeros=padding == "zeros"):
+        y = y + part
+    return finished(from_images(moveaxis(y, -1, 1), memory), strip)

@@ -1,0 +1,117 @@
+"""Interpolation between the elements of images: kernels, neighbours and their weights.
+
+A place is a real number along one dimension, at element i where it is i. Places, and what is made
+of them, may be dlarrays; the weights carry the derivatives of places, the indices carry none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlgradient.ops.casting import astype
+from dlgradient.ops.choice import clip, where
+from dlgradient.ops.join import concat
+from dlgradient.ops.logical import isnan
+from dlgradient.ops.rounding import floor, round
+from dlgradient.ops.shape import expand_dims, reshape
+from dlgradient.ops.take import take
+
+__all__ = ["METHODS", "Neighbour", "cubic_far", "cubic_near", "neighbours", "weighted"]
+
+METHODS = ("nearest", "linear", "cubic")
+# What most libraries take for images; -1/2 is exact for parabolas.
+COEFFICIENT = -0.75
+
+
+class Neighbour(NamedTuple):
+    """Elements along one dimension: their places, and their weights.
+
+    Attributes
+    ----------
+    place : array
+        Integers as floating-point numbers.
+    weight : array
+    """
+
+    place: Any
+    weight: Any
+
+
+def cubic_near(s: Any, a: float) -> Any:
+    """Cubic convolution kernel with the coefficient a, at a distance s of at most one."""
+    return ((a + 2) * s - (a + 3)) * s * s + 1
+
+
+def cubic_far(s: Any, a: float) -> Any:
+    """Cubic convolution kernel with the coefficient a, at a distance s from one to two."""
+    return ((a * s - 5 * a) * s + 8 * a) * s - 4 * a
+
+
+def neighbours(place: Any, method: str) -> list[Neighbour]:
+    """Elements from which the value at a place is interpolated.
+
+    Of two elements equally near, "nearest" takes the even one.
+    """
+    if method == "nearest":
+        # A place that is no number gives none.
+        return [Neighbour(round(place), place * 0 + 1)]
+    base = floor(place)
+    t = place - base
+    if method == "linear":
+        return [Neighbour(base, 1 - t), Neighbour(base + 1, t)]
+    return [
+        Neighbour(base - 1, cubic_far(t + 1, COEFFICIENT)),
+        Neighbour(base, cubic_near(t, COEFFICIENT)),
+        Neighbour(base + 1, cubic_near(1 - t, COEFFICIENT)),
+        Neighbour(base + 2, cubic_far(2 - t, COEFFICIENT)),
+    ]
+
+
+def _index(place: Any, n: int) -> Any:
+    """Indices of places, those outside brought to the border."""
+    return astype(clip(where(isnan(place), 0, place), 0, n - 1), np.int64)
+
+
+def weighted(
+    images: Any, batch: Any, axes: Sequence[list[Neighbour]], *, zeros: bool = False
+) -> Iterator[Any]:
+    """Elements times their weights, for each combination of neighbours; interpolation is their sum.
+
+    Parameters
+    ----------
+    images : dlarray
+        Shape (batch, *sizes, channels).
+    batch : array of int
+        Which image; broadcast with the places.
+    axes : sequence of list of Neighbour
+        For each of the sizes.
+    zeros : bool
+        Whether what lies outside is zero; otherwise it is the element at the border.
+
+    Yields
+    ------
+    dlarray
+        Shape (*places, channels).
+    """
+    *outer, channels = images.shape
+    count = prod(outer)
+    flat = reshape(images, (count, channels))
+    if zeros:
+        # One more element that is zero stands for all outside, so that none of them is read.
+        flat = concat([flat, np.zeros((1, channels), images.dtype)])
+    for combination in product(*axes):
+        number, weight, inside = batch, 1, True
+        for (place, factor), n in zip(combination, outer[1:], strict=True):
+            number = number * n + _index(place, n)
+            weight = factor * weight
+            if zeros:
+                inside = (place >= 0) & (place <= n - 1) & inside
+        if zeros:
+            # A place that is no number is nowhere; its weight says so.
+            number = where(inside, number, count)
+        yield take(flat, number, axis=0) * expand_dims(weight, axis=-1)

@@ -1,0 +1,338 @@
+"""Images of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.errors import (
+    FormatClashError,
+    FormatError,
+    InvalidArgumentError,
+    ShapeMismatchError,
+)
+from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.interpolation import METHODS, cubic_far, cubic_near
+from dlgradient.nn.windows import integers, real_like
+from dlgradient.ops.samples import case
+from dlgradient.ops.take import take
+from dlgradient.rules import derived, linear
+
+__all__ = ["dlresize"]
+
+Array = np.ndarray[Any, Any]
+Sizes = tuple[int, ...]
+
+TRANSFORMS = (
+    "half-pixel",
+    "half-pixel-symmetric",
+    "pytorch-half-pixel",
+    "asymmetric",
+    "align-corners",
+)
+# Halves go up, as in MATLAB, or down, as is the default of ONNX.
+ROUNDINGS: dict[str, Callable[[Array], Array]] = {
+    "round": lambda places: np.floor(places + 0.5),
+    "round-half-down": lambda places: np.ceil(places - 0.5),
+    "floor": np.floor,
+    "ceil": np.ceil,
+}
+
+
+# -- weighted sums along a dimension -------------------------------------------------------------
+
+
+def _transposed(index: Array, weights: Array, n: int) -> tuple[Array, Array]:
+    """For each of n elements the results it goes into and its weights, in as many columns."""
+    size, columns = index.shape
+    elements = index.reshape(-1)
+    order = np.argsort(elements, kind="stable")
+    elements = elements[order]
+    counts = np.bincount(elements, minlength=n)
+    column = np.arange(elements.size) - (np.cumsum(counts) - counts)[elements]
+    shape = (n, int(counts.max(initial=0)))
+    results, factors = np.zeros(shape, index.dtype), np.zeros(shape, weights.dtype)
+    results[elements, column] = np.repeat(np.arange(size), columns)[order]
+    factors[elements, column] = weights.reshape(-1)[order]
+    return results, factors
+
+
+def _adjoint(g: Any, x_like: Any, index: Any, weights: Any, axis: Any) -> Any:
+    back, factors = _transposed(index, weights, x_like.shape[axis])
+    return weighted_sums(g, index=back, weights=factors, axis=axis)
+
+
+@linear(
+    x=_adjoint,
+    labels="new",
+    masks=True,
+    samples=lambda m: [
+        case(m.real(2, 3), index=np.array([[0, 1], [2, 2]]), weights=m.real(2, 2), axis=1),
+        case(m.complex(4, 2), index=np.array([[3], [0], [3]]), weights=m.real(3, 1), axis=0),
+        case(m.real(2, 1, 0), index=np.zeros((2, 2), int), weights=np.eye(2), axis=1),
+    ],
+)
+def weighted_sums(x: Any, /, *, index: Any, weights: Any, axis: Any) -> Any:
+    """Sums of a few elements along a dimension, each with a weight.
+
+    Parameters
+    ----------
+    x : array
+    index : array of int
+        Shape (size, terms): the elements of each result. One of weight zero is not read.
+    weights : array
+        Of the same shape; the precision is that of `x`.
+    axis : int
+
+    Returns
+    -------
+    array
+        With `size` elements along the dimension.
+    """
+    size, terms = index.shape
+    weights = real_like(weights, x)
+    out = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), np.result_type(x, weights))
+    along = (slice(None),) * axis
+    shape = (size, *(1,) * (x.ndim - 1 - axis))
+    for k in range(terms):
+        factors = weights[:, k]
+        term = np.take(x, index[:, k], axis=axis)
+        unread = factors == 0
+        if unread.any():
+            term[(*along, unread)] = 0  # so that it is no zero times infinity
+        term = term * factors.reshape(shape)
+        out += term
+    return out
+
+
+# -- places and weights --------------------------------------------------------------------------
+
+
+def _new_sizes(x: Any, axes: Sizes, scale: Any, output_size: Any) -> list[tuple[int, float]]:
+    """New size of each spatial dimension, and the size before rounding."""
+    if (scale is None) == (output_size is None):
+        raise InvalidArgumentError("dlresize: give either scale or output_size")
+    sizes = [x.shape[i] for i in axes]
+    if output_size is not None:
+        return [(n, n) for n in integers("dlresize", "output_size", output_size, len(axes))]
+    scales = np.asarray(scale, dtype=np.float64).reshape(-1).tolist()
+    scales = scales * len(axes) if np.ndim(scale) == 0 else scales
+    if len(scales) != len(axes) or min(scales) <= 0:
+        raise InvalidArgumentError(
+            f"dlresize: scale={scale!r} must be a positive number, or one for each of the "
+            f"{len(axes)} spatial dimensions"
+        )
+    found = [(floor(s * f), s * f) for s, f in zip(sizes, scales, strict=True)]
+    if any(n < 1 for n, _ in found):
+        raise InvalidArgumentError(f"dlresize: scale={scale!r} leaves nothing of sizes {sizes}")
+    return found
+
+
+def _places(n: int, size: int, width: float, transform: str) -> Array:
+    """Places in a dimension of n elements that the elements of the result come from."""
+    i = np.arange(size, dtype=np.float64)
+    if transform == "align-corners":
+        return i * (n - 1) / max(size - 1, 1)
+    if transform == "asymmetric":
+        return i * n / width
+    if transform == "pytorch-half-pixel" and size == 1:
+        return i - 0.5
+    shift = (1 - size / width) * n / 2 if transform == "half-pixel-symmetric" else 0.0
+    return (i + 0.5) * n / width - 0.5 + shift
+
+
+def _terms(
+    places: Array,
+    n: int,
+    stretch: float,
+    method: str,
+    coefficient: float,
+    exclude_outside: bool,
+) -> tuple[Array, Array]:
+    """Indices and weights of the elements for each place, by a kernel that may be stretched."""
+    if method == "linear" and stretch == 1:
+        places = np.clip(places, 0, n - 1)  # the same, without rounding beyond the border
+    reach = ceil(stretch * (1 if method == "linear" else 2))
+    index = np.floor(places).astype(np.int64)[:, None] + np.arange(1 - reach, reach + 1)
+    s = np.abs(index - places[:, None]) / stretch
+    if method == "linear":
+        weights = np.maximum(1 - s, 0)
+    else:
+        far = np.where(s < 2, cubic_far(s, coefficient), 0)
+        weights = np.where(s <= 1, cubic_near(s, coefficient), far)
+    if exclude_outside:
+        weights = np.where((index >= 0) & (index < n), weights, 0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.clip(index, 0, n - 1), weights
+
+
+# -- the function --------------------------------------------------------------------------------
+
+
+def _chosen(name: str, value: Any, known: Any) -> None:
+    if value not in tuple(known):
+        one_of = ", ".join(map(repr, known))
+        raise InvalidArgumentError(f"dlresize: {name}={value!r} must be one of {one_of}")
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 2, 1), scale=2, data_format="SSC"),
+        case(m.real(2, 1, 4), scale=0.5, method="linear", data_format="BCS"),
+        case(m.real(2, 3), output_size=(5, 2), method="linear", data_format="SS"),
+        case(m.complex(3), output_size=4, method="linear", data_format="S"),
+        case(m.real(3, 5), output_size=(4, 2), method="cubic", antialias=True, data_format="SS"),
+        case(
+            m.real(4, 2),
+            scale=1.7,
+            method="cubic",
+            exclude_outside=True,
+            cubic_coefficient=-0.5,
+            geometric_transform_mode="asymmetric",
+            data_format="SB",
+        ),
+        case(
+            m.real(1, 3),
+            output_size=2,
+            method="linear",
+            geometric_transform_mode="align-corners",
+            data_format="BS",
+        ),
+        case(m.real(0, 3), output_size=2, data_format="BS"),
+        case(m.real(0, 3), output_size=2, method="cubic", data_format="BS"),
+    ],
+    errors=lambda m: [
+        (case(m.real(3), scale=2), FormatError, "dlresize: x of shape"),
+        (case(m.real(3), data_format="S"), InvalidArgumentError, "either scale or output_size"),
+        (case(m.real(3), scale=2, data_format="C"), FormatClashError, "'C'; it must have 'S'"),
+        (case(m.real(3), scale=0.1, data_format="S"), InvalidArgumentError, "leaves nothing"),
+        (case(m.real(3), scale=-1, data_format="S"), InvalidArgumentError, "scale=-1 must be"),
+        (
+            case(m.real(3), scale=2, method="area", data_format="S"),
+            InvalidArgumentError,
+            "method='area' must be one of 'nearest', 'linear', 'cubic'",
+        ),
+        (
+            case(m.real(3), scale=2, geometric_transform_mode="corners", data_format="S"),
+            InvalidArgumentError,
+            "geometric_transform_mode='corners' must be one of 'half-pixel'",
+        ),
+        (
+            case(m.real(3), scale=2, nearest_rounding_mode="up", data_format="S"),
+            InvalidArgumentError,
+            "nearest_rounding_mode='up' must be one of 'round'",
+        ),
+        (
+            case(m.real(3), scale=2, antialias=True, data_format="S"),
+            InvalidArgumentError,
+            "antialias=True has no meaning for method='nearest'",
+        ),
+        (
+            case(np.zeros((0, 2)), output_size=2, data_format="SC"),
+            ShapeMismatchError,
+            "nothing to resize",
+        ),
+    ],
+)
+def dlresize(
+    x: Any,
+    *,
+    scale: Any = None,
+    output_size: Any = None,
+    method: str = "nearest",
+    geometric_transform_mode: str = "half-pixel",
+    nearest_rounding_mode: str = "round",
+    antialias: bool = False,
+    cubic_coefficient: float = -0.75,
+    exclude_outside: bool = False,
+    data_format: str | None = None,
+) -> Any:
+    """Spatial dimensions of another size, by the nearest element, or linear or cubic interpolation.
+
+    The element i of the result lies at (i + 1/2) / scale - 1/2 of `x`; beyond the centres of the
+    outermost elements their values continue. The cubic kernel with the coefficient a is
+    (a + 2) s³ - (a + 3) s² + 1 at distances s up to 1, and a (s³ - 5 s² + 8 s - 4) up to 2.
+
+    Parameters
+    ----------
+    x : array
+        With spatial dimensions, in any order with others.
+    scale : float or sequence of float, optional
+        Factor, for all spatial dimensions or for each; the new size is the floor of the product.
+    output_size : int or sequence of int, optional
+        New sizes, instead of `scale`.
+    method : {"nearest", "linear", "cubic"}
+        Kernel of the interpolation.
+    geometric_transform_mode : str
+        Place of the element i of the result: "half-pixel" as above; "asymmetric", i / scale;
+        "align-corners", i (n - 1) / (m - 1) for sizes n and m, so that the outermost elements stay;
+        "half-pixel-symmetric", as "half-pixel" but with the centres of both at one place where
+        the size was rounded; "pytorch-half-pixel", as "half-pixel" but -1/2 for a single element.
+    nearest_rounding_mode : {"round", "round-half-down", "floor", "ceil"}
+        How "nearest" rounds a place; "round" takes the second of two elements equally near.
+    antialias : bool
+        Whether to stretch the kernel by 1 / scale where the image becomes smaller.
+    cubic_coefficient : float
+        The a of the cubic kernel; -0.5 with `antialias` and `exclude_outside` is the resampling of
+        Pillow.
+    exclude_outside : bool
+        Whether elements outside have no weight, instead of the value of the outermost.
+    data_format : str, optional
+        Format of an `x` that has none. The result then has none either.
+
+    Returns
+    -------
+    dlarray
+        In the order of `x`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If not exactly one of `scale` and `output_size` is given, or a value has no meaning.
+    ShapeMismatchError
+        If a spatial dimension is empty.
+    FormatError, FormatClashError
+        If `x` has no format or no spatial dimension.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([1.0, 3.0], "S")
+    >>> dl.dlresize(x, scale=2, method="linear").tolist()
+    [1.0, 1.5, 2.5, 3.0]
+
+    Source: MATLAB ``dlresize``; ONNX ``Resize``; Keys (1981) for the cubic kernel.
+    """
+    x, strip = formatted("dlresize", x, data_format)
+    axes = axes_of(x, "S")
+    described = f"dlresize: x has shape {x.shape} and format {x._format!r}"
+    if not axes:
+        raise FormatClashError(f"{described}; it must have 'S'")
+    _chosen("method", method, METHODS)
+    _chosen("geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
+    _chosen("nearest_rounding_mode", nearest_rounding_mode, ROUNDINGS)
+    if antialias and method == "nearest":
+        raise InvalidArgumentError(
+            "dlresize: antialias=True has no meaning for method='nearest'; use 'linear' or 'cubic'"
+        )
+    if any(x.shape[i] == 0 for i in axes):
+        raise ShapeMismatchError(f"{described}; there is nothing to resize")
+    fmt = x._format
+    y = calls.wrap(x._value, x._node)
+    for axis, (size, width) in zip(axes, _new_sizes(x, axes, scale, output_size), strict=True):
+        n = x.shape[axis]
+        places = _places(n, size, width, geometric_transform_mode)
+        if np.array_equal(places, np.arange(n)):
+            continue
+        if method == "nearest":
+            index = np.clip(ROUNDINGS[nearest_rounding_mode](places), 0, n - 1)
+            y = take(y, index.astype(np.int64), axis=axis)
+            continue
+        stretch = max(n / width, 1.0) if antialias else 1.0
+        index, weights = _terms(places, n, stretch, method, cubic_coefficient, exclude_outside)
+        y = weighted_sums(y, index=index, weights=weights, axis=axis)
+    return finished(calls.wrap(y._value, y._node, fmt), strip)

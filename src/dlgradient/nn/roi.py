@@ -1,0 +1,333 @@
+"""Regions of images, each brought to one size: pooling without rounding their borders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlgradient import calls
+from dlgradient.errors import (
+    ComplexValueError,
+    FormatClashError,
+    FormatError,
+    IndexingError,
+    InvalidArgumentError,
+    ShapeMismatchError,
+)
+from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.interpolation import Neighbour, neighbours, weighted
+from dlgradient.nn.reduction import as_array, plain
+from dlgradient.nn.smooth import real_only
+from dlgradient.nn.windows import from_images, integers, to_images
+from dlgradient.ops.casting import astype
+from dlgradient.ops.choice import clip, maximum, where
+from dlgradient.ops.index import getitem
+from dlgradient.ops.reduce import max as max_
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.ops.samples import case
+from dlgradient.ops.shape import expand_dims, moveaxis
+from dlgradient.rules import derived
+
+__all__ = ["roialign"]
+
+Array = np.ndarray[Any, Any]
+
+METHODS = ("average", "max")
+TRANSFORMS = ("half-pixel", "output-half-pixel")
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+def _checked_boxes(x: Any, boxes: Any) -> Any:
+    """Boxes as real numbers without a format."""
+    given = plain(as_array("roialign", "boxes", boxes))
+    real_only("roialign: boxes", given._value)
+    if given.ndim != 2 or given.shape[1] != 4:
+        raise ShapeMismatchError(
+            f"roialign: boxes have shape {given.shape}; they must be (regions, 4), a row x1, y1, "
+            "x2, y2 for each region"
+        )
+    if given.dtype.kind == "f":
+        return given
+    return astype(given, np.empty(0, x.dtype).real.dtype if x.dtype.kind in "fc" else np.float64)
+
+
+def _checked_batch(batch_indices: Any, regions: int, images: int) -> Array:
+    """Image of each region."""
+    if batch_indices is None:
+        if images != 1:
+            raise InvalidArgumentError(
+                f"roialign: x has {images} observations; give batch_indices, for each of the "
+                f"{regions} boxes the one it lies in"
+            )
+        return np.zeros(regions, np.int64)
+    raw = batch_indices._value if type(batch_indices) is calls.dlarray else batch_indices
+    found = np.asarray(raw)
+    found = found if found.size else found.astype(np.int64)
+    if found.shape != (regions,) or found.dtype.kind not in "iu":
+        raise ShapeMismatchError(
+            f"roialign: batch_indices have shape {found.shape} and dtype {found.dtype}; they must "
+            f"be {regions} integers, one for each box"
+        )
+    if regions and (found.min() < 0 or found.max() >= images):
+        raise IndexingError(
+            f"roialign: batch_indices are from {found.min()} to {found.max()}; x has {images} "
+            f"observations, so they must be from 0 to {images - 1}"
+        )
+    return found
+
+
+def _checked_samples(sampling_ratio: Any) -> list[int | None]:
+    """Points in a bin along each dimension; None where the region decides."""
+    if isinstance(sampling_ratio, str):
+        if sampling_ratio != "auto":
+            raise InvalidArgumentError(
+                f"roialign: sampling_ratio={sampling_ratio!r} must be 'auto' or positive integers"
+            )
+        return [None, None]
+    return [*integers("roialign", "sampling_ratio", sampling_ratio, 2)]
+
+
+def _chosen(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidArgumentError(f"roialign: {name}={value!r} must be one of {known}")
+
+
+# -- points --------------------------------------------------------------------------------------
+
+
+def _counts(extent: Any, bins: int, samples: int | None) -> Array:
+    """Points in a bin of each region: as given, or so many that they are at most one apart."""
+    if samples is not None:
+        return np.full(extent.shape, samples)
+    # The number of points is a constant of the derivatives.
+    return np.maximum(np.ceil(np.asarray(extent._value) / bins), 0).astype(np.int64)
+
+
+def _points(start: Any, extent: Any, bins: int, counts: Array) -> Any:
+    """Places of the points of each region along one dimension, of shape (regions, bins, points)."""
+    each = np.maximum(counts, 1)[:, None, None]
+    inside_bin = (np.arange(counts.max(initial=1)) + 0.5) / each
+    fractions = (np.arange(bins)[:, None] + inside_bin) / bins
+    fractions = fractions.astype(start.dtype)
+    return expand_dims(start, axis=(1, 2)) + expand_dims(extent, axis=(1, 2)) * fractions
+
+
+def _along(points: Any, n: int, counts: Array, method: str) -> list[Neighbour]:
+    """Neighbours of points, which lie in an image that reaches one element beyond its border."""
+    used = np.arange(points.shape[-1]) < counts[:, None, None]
+    factor = used & np.asarray(((points >= -1) & (points <= n))._value)
+    if method == "average":
+        factor = factor / np.maximum(counts, 1)[:, None, None]
+    factor = factor.astype(points.dtype)
+    return [
+        Neighbour(place, weight * factor)
+        for place, weight in neighbours(clip(points, 0, n - 1), "linear")
+    ]
+
+
+def _pooled(images: Any, batch: Array, taps: Any, counts: list[Array], method: str) -> Any:
+    """Regions (regions, down, across, channels) of images (batch, height, width, channels)."""
+    down, across = taps
+    down = [Neighbour(*[expand_dims(a, axis=(3, 4)) for a in one]) for one in down]
+    across = [Neighbour(*[expand_dims(a, axis=(1, 2)) for a in one]) for one in across]
+    parts = weighted(images, batch.reshape(-1, 1, 1, 1, 1), [down, across])
+    # Each has the shape (regions, bins down, points, bins across, points, channels).
+    if method == "average":
+        y: Any = 0
+        for part in parts:
+            y = y + sum_(part, axis=(2, 4))
+        return y
+    y = next(parts)
+    for part in parts:
+        y = maximum(y, part)
+    # Where a region has fewer points than others; one without any has a point of weight zero.
+    first, second = (np.arange(c.max(initial=1)) < np.maximum(c, 1)[:, None] for c in counts)
+    used = first[:, None, :, None, None, None] & second[:, None, None, None, :, None]
+    return max_(y if used.all() else where(used, y, -np.inf), axis=(2, 4))
+
+
+# -- the function --------------------------------------------------------------------------------
+
+
+def _boxes(m: Any) -> Any:
+    corner = m.between(0.2, 1.1, 2, 2)
+    return np.concatenate([corner, corner + m.between(0.7, 1.9, 2, 2)], axis=1)
+
+
+@derived(
+    samples=lambda m: [
+        case(m.real(3, 4, 2, 2), _boxes(m), (2, 1), batch_indices=[1, 0], data_format="SSCB"),
+        case(m.real(1, 3, 3), _boxes(m), 2, sampling_ratio=2, data_format="BSS"),
+        case(m.complex(3, 1, 3), _boxes(m), 1, roi_scale=0.7, data_format="SBS"),
+        case(
+            m.real(1, 1, 4, 3),
+            _boxes(m),
+            2,
+            method="max",
+            geometric_transform_mode="output-half-pixel",
+            sampling_ratio=(1, 2),
+            data_format="BCSS",
+        ),
+        case(m.real(2, 2, 1, 1), np.zeros((0, 4)), 2, data_format="SSCB"),
+        case(m.real(0, 2, 2), np.zeros((0, 4)), 2, batch_indices=[], data_format="BSS"),
+    ],
+    errors=lambda m: [
+        (case(m.real(2, 2, 1), _boxes(m), 1), FormatError, "roialign: x of shape"),
+        (case(m.real(2, 2), _boxes(m), 1, data_format="SS"), FormatClashError, "two.*'S', 'B'"),
+        (
+            case(m.real(2, 2, 1), m.real(2, 5), 1, data_format="SSB"),
+            ShapeMismatchError,
+            r"boxes have shape \(2, 5\)",
+        ),
+        (
+            case(m.real(2, 2, 2), _boxes(m), 1, data_format="SSB"),
+            InvalidArgumentError,
+            "give batch_indices",
+        ),
+        (
+            case(m.real(2, 2, 2), _boxes(m), 1, batch_indices=[0, 2], data_format="SSB"),
+            IndexingError,
+            "from 0 to 2; x has 2 observations",
+        ),
+        (
+            case(m.real(2, 2, 1), _boxes(m), 1, batch_indices=[0], data_format="SSB"),
+            ShapeMismatchError,
+            r"batch_indices have shape \(1,\)",
+        ),
+        (
+            case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio=0, data_format="SSB"),
+            InvalidArgumentError,
+            "sampling_ratio=0 must be at least 1",
+        ),
+        (
+            case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio="many", data_format="SSB"),
+            InvalidArgumentError,
+            "sampling_ratio='many' must be 'auto'",
+        ),
+        (
+            case(m.real(2, 2, 1), _boxes(m), 1, method="sum", data_format="SSB"),
+            InvalidArgumentError,
+            "method='sum'",
+        ),
+        (
+            case(m.real(2, 2, 1), _boxes(m), 1, roi_scale=0, data_format="SSB"),
+            InvalidArgumentError,
+            "roi_scale=0 must be positive",
+        ),
+        (
+            case(m.real(2, 2, 1), m.complex(1, 4), 1, data_format="SSB"),
+            ComplexValueError,
+            "roialign: boxes.*complex128",
+        ),
+        (
+            case(m.complex(2, 2, 1), m.real(1, 4), 1, method="max", data_format="SSB"),
+            ComplexValueError,
+            "roialign",
+        ),
+        (
+            case(np.zeros((0, 2, 1)), _boxes(m), 1, data_format="SSB"),
+            ShapeMismatchError,
+            "there is nothing to take",
+        ),
+    ],
+)
+def roialign(
+    x: Any,
+    boxes: Any,
+    output_size: Any,
+    *,
+    batch_indices: Any = None,
+    roi_scale: float = 1.0,
+    sampling_ratio: Any = "auto",
+    method: str = "average",
+    geometric_transform_mode: str = "half-pixel",
+    data_format: str | None = None,
+) -> Any:
+    """Regions of images brought to one size, with derivatives of the images and the regions.
+
+    A region is divided into bins of equal size. The value of a bin is the mean of the image, by
+    linear interpolation, at points that divide the bin evenly. Up to one element beyond the border
+    the image continues, further outside it is zero. How many points "auto" takes is a constant.
+
+    Parameters
+    ----------
+    x : array
+        Images with two dimensions 'S', 'B', and perhaps 'C', in any order.
+    boxes : array
+        Real, of shape (regions, 4): for each region x1, y1, x2, y2, where x runs over the second
+        dimension of space (across), y over the first (down), and the element i reaches from i to
+        i + 1.
+    output_size : int or (int, int)
+        Bins down and across.
+    batch_indices : array of int, optional
+        The image of each region. Only where there is one image can they be left out.
+    roi_scale : float
+        Factor that takes the coordinates of boxes to those of `x`.
+    sampling_ratio : int, (int, int) or "auto"
+        Points in a bin, down and across; "auto" takes the size of a bin, rounded up.
+    method : {"average", "max"}
+        Instead of the mean, "max" takes the largest of all products of an element and its weight
+        in the interpolation, as ONNX defines it.
+    geometric_transform_mode : {"half-pixel", "output-half-pixel"}
+        With "output-half-pixel" the centre of the element i is at i, not at i + 1/2, and a region
+        has at least the size 1.
+    data_format : str, optional
+        Format of an `x` that has none. The result then has none either.
+
+    Returns
+    -------
+    dlarray
+        In the order of `x`, with the regions as 'B'.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If the boxes have another shape, there is not one batch index for each, or nothing to take.
+    IndexingError
+        If there is no such image.
+    InvalidArgumentError, FormatError, FormatClashError, ComplexValueError
+        If an option has no such value, `x` not the dimensions, or the boxes are complex.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> x = dl.dlarray([[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [6.0, 7.0, 8.0]]], "BSS")
+    >>> dl.roialign(x, [[0.5, 1.0, 2.5, 2.0]], (1, 2)).tolist()
+    [[[3.5, 4.5]]]
+
+    Source: MATLAB ``roialign``; ONNX ``RoiAlign``; He et al. (2017).
+    """
+    x, strip = formatted("roialign", x, data_format)
+    axes, channel = axes_of(x, "S"), axes_of(x, "C")
+    described = f"roialign: x has shape {x.shape} and format {x._format!r}"
+    if len(axes) != 2 or x._format.replace("S", "").replace("C", "") != "B":
+        raise FormatClashError(f"{described}; it must have two dimensions 'S', 'B' and perhaps 'C'")
+    if any(x.shape[i] == 0 for i in axes):
+        raise ShapeMismatchError(f"{described}; there is nothing to take")
+    _chosen("method", method, METHODS)
+    _chosen("geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
+    if not roi_scale > 0:
+        raise InvalidArgumentError(f"roialign: roi_scale={roi_scale!r} must be positive")
+    if method == "max":
+        real_only("roialign", x._value)
+    images, (order, outer, has_channel, fmt) = to_images(x, axes, channel)
+    regions = _checked_boxes(x, boxes) * roi_scale
+    batch = _checked_batch(batch_indices, regions.shape[0], outer[0])
+    bins = integers("roialign", "output_size", output_size, 2)
+    taps, counts = [], []
+    for i, samples in enumerate(_checked_samples(sampling_ratio)):
+        start, end = getitem(regions, (slice(None), 1 - i)), getitem(regions, (slice(None), 3 - i))
+        extent = end - start
+        if geometric_transform_mode == "half-pixel":
+            start = start - 0.5
+        else:
+            extent = maximum(extent, 1)
+        counts.append(_counts(extent, bins[i], samples))
+        points = _points(start, extent, bins[i], counts[i])
+        taps.append(_along(points, images.shape[2 + i], counts[i], method))
+    y = _pooled(moveaxis(images, 1, -1), batch, taps, counts, method)
+    memory = (order, (regions.shape[0],), has_channel, fmt)
+    return finished(from_images(moveaxis(y, -1, 1), memory), strip)

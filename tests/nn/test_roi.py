@@ -1,0 +1,159 @@
+"""Regions of images against plain loops, any order of dimensions, derivatives of the boxes."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import dlgradient as dl
+from dlgradient.nn.roi import roialign
+from dlgradient.testing import check_derivatives
+
+RNG = np.random.default_rng(7)
+X = RNG.normal(size=(2, 3, 6, 5))
+# The last three reach outside, are very small, and are turned inside out.
+BOXES = np.array(
+    [
+        [0.41, 0.73, 3.94, 5.27],
+        [1.13, 2.36, 4.61, 3.19],
+        [-2.74, 1.22, 3.35, 9.11],
+        [2.23, 2.14, 2.38, 2.47],
+        [3.26, 4.17, 1.33, 2.48],
+    ]
+)
+BATCH = np.array([0, 1, 1, 0, 1])
+
+
+def interpolated(image, y, x):
+    """The products of the four neighbours and their weights."""
+    height, width = image.shape
+    if y < -1 or y > height or x < -1 or x > width:
+        return [0.0] * 4
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    i, j = min(int(y), height - 2), min(int(x), width - 2)
+    v, u = y - i, x - j
+    return [
+        (1 - v) * (1 - u) * image[i, j],
+        (1 - v) * u * image[i, j + 1],
+        v * (1 - u) * image[i + 1, j],
+        v * u * image[i + 1, j + 1],
+    ]
+
+
+def by_loops(image, box, size, ratio, transform, method):
+    offset = 0.5 if transform == "half-pixel" else 0.0
+    x1, y1, x2, y2 = box
+    height, width = y2 - y1, x2 - x1
+    if transform == "output-half-pixel":
+        height, width = max(height, 1), max(width, 1)
+    down, across = size
+    tall, wide = height / down, width / across
+    counts = (ratio, ratio) if ratio != "auto" else (int(np.ceil(tall)), int(np.ceil(wide)))
+    y = np.zeros(size)
+    for p, q in np.ndindex(size):
+        found = [
+            interpolated(
+                image,
+                y1 - offset + (p + (a + 0.5) / counts[0]) * tall,
+                x1 - offset + (q + (b + 0.5) / counts[1]) * wide,
+            )
+            for a in range(counts[0])
+            for b in range(counts[1])
+        ]
+        if found:
+            y[p, q] = np.sum(found) / len(found) if method == "average" else np.max(found)
+    return y
+
+
+@pytest.mark.parametrize("method", ["average", "max"])
+@pytest.mark.parametrize("transform", ["half-pixel", "output-half-pixel"])
+@pytest.mark.parametrize("ratio", ["auto", 1, 3])
+def test_by_loops(ratio, transform, method):
+    y = roialign(
+        dl.dlarray(X, "BCSS"),
+        BOXES,
+        (2, 3),
+        batch_indices=BATCH,
+        sampling_ratio=ratio,
+        geometric_transform_mode=transform,
+        method=method,
+    )
+    assert dl.dims(y) == "BCSS"
+    assert y.shape == (5, 3, 2, 3)
+    for k, c in np.ndindex(5, 3):
+        want = by_loops(X[BATCH[k], c], BOXES[k], (2, 3), ratio, transform, method)
+        assert_allclose(np.asarray(y)[k, c], want, atol=1e-13)
+
+
+@pytest.mark.parametrize("fmt", ["SSCB", "CSBS", "BSSC"])
+def test_any_order_of_dimensions(fmt):
+    base = np.asarray(roialign(dl.dlarray(X, "BCSS"), BOXES, (3, 2), batch_indices=BATCH))
+    numbered = [(c, "BCSS"[:i].count(c)) for i, c in enumerate("BCSS")]
+    order = [numbered.index((c, fmt[:i].count(c))) for i, c in enumerate(fmt)]
+    y = roialign(
+        np.transpose(X, order), BOXES, (3, 2), batch_indices=dl.dlarray(BATCH), data_format=fmt
+    )
+    assert dl.dims(y) == ""
+    assert_allclose(np.asarray(y), np.transpose(base, order), atol=1e-14)
+
+
+def test_scale_and_points_of_each_dimension():
+    x = dl.dlarray(X[:1], "BCSS")
+    plain = roialign(x, BOXES, 2, sampling_ratio=(2, 3))
+    scaled = roialign(x, BOXES * 8, 2, sampling_ratio=(2, 3), roi_scale=1 / 8)
+    assert_allclose(np.asarray(scaled), np.asarray(plain), atol=1e-14)
+    assert np.abs(np.asarray(plain) - roialign(x, BOXES, 2, sampling_ratio=(3, 2))).max() > 1e-3
+
+
+def test_bins_of_one_element_are_the_elements():
+    y = roialign(dl.dlarray(X, "BCSS"), [[1, 2, 4, 4]], (2, 3), batch_indices=[1])
+    assert_allclose(np.asarray(y)[0], X[1, :, 2:4, 1:4], atol=1e-15)
+
+
+@pytest.mark.parametrize("method", ["average", "max"])
+@pytest.mark.parametrize("ratio", ["auto", 2])
+def test_derivatives_of_second_order(ratio, method):
+    def run(x, boxes):
+        return roialign(
+            x,
+            boxes,
+            (2, 1),
+            batch_indices=BATCH[:4],
+            sampling_ratio=ratio,
+            method=method,
+            data_format="BCSS",
+        )
+
+    check_derivatives(run, X[:, :1], BOXES[:4])
+
+
+def test_a_box_that_moves_over_a_slope():
+    """On an image that is linear, the mean is the value at the centre of a bin."""
+    rows, columns = np.mgrid[:6, :5]
+    image = dl.dlarray((3.0 * rows + 2.0 * columns)[None], "BSS")
+
+    def run(boxes):
+        y = roialign(image, boxes, 1)
+        return y, dl.dlgradient(y.sum(), boxes)
+
+    y, slope = dl.dlfeval(run, dl.dlarray([[1.2, 1.4, 3.0, 4.0]]))
+    assert_allclose(y.item(), 3 * (2.7 - 0.5) + 2 * (2.1 - 0.5))
+    assert_allclose(np.asarray(slope), [[1, 1.5, 1, 1.5]])
+
+
+def test_single_precision_and_boxes_of_integers():
+    x = dl.dlarray(np.float32(X), "BCSS")
+    whole = roialign(x, np.array([[0, 1, 3, 4]]), 2, batch_indices=[0])
+    assert whole.dtype == np.float32
+
+    def run(x, boxes):
+        y = roialign(x, boxes, 2, batch_indices=BATCH)
+        return (y, *dl.dlgradient(y.sum(), [x, boxes]))
+
+    found = dl.dlfeval(run, x, dl.dlarray(np.float32(BOXES)))
+    assert [a.dtype for a in found] == [np.float32] * 3
+
+
+def test_no_regions():
+    for method in ("average", "max"):
+        y = roialign(dl.dlarray(X, "BCSS"), np.zeros((0, 4)), 2, batch_indices=[], method=method)
+        assert y.shape == (0, 3, 2, 2)
