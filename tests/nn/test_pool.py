@@ -118,6 +118,21 @@ def test_indices_and_their_inverse(fmt):
     np.testing.assert_array_equal(np.asarray(again), back)
 
 
+def test_windows_that_overlap_put_a_maximum_back_once():
+    x = dl.dlarray([1.0, 7.0, 2.0, 5.0, 3.0], "S")
+    y, indices = maxpool(x, 3, return_indices=True)
+    assert indices.tolist() == [1, 1, 3]
+    assert maxunpool(y, indices, 5).tolist() == [0, 7, 0, 5, 0]
+
+    def run(y):
+        z = maxunpool(y, indices, 5)
+        return z, dl.dlgradient((z * z).sum(), y)
+
+    z, slope = dl.dlfeval(run, dl.dlarray([1.0, 2.0, 3.0], "S"))
+    assert z.tolist() == [0, 2, 0, 3, 0]
+    assert slope.tolist() == [0, 4, 6]
+
+
 def test_indices_of_everything():
     x = dl.dlarray([[1.0, 5.0], [7.0, 5.0], [2.0, 3.0]], "SC")
     y, indices = maxpool(x, "global", return_indices=True)

@@ -428,15 +428,15 @@ def _place_adjoint(g: Any, indices: Any) -> Any:
     samples=lambda m: [
         case(m.real(1, 2, 3), np.array([[[4, 0, 1], [2, 3, 0]]]), size=(5,)),
         case(m.complex(2, 1, 1, 2), np.array([[[[3, 1]]], [[[0, 2]]]]), size=(2, 2)),
+        case(m.real(1, 1, 4), np.array([[[1, 0, 1, 1]]]), size=(3,)),
     ],
     errors=lambda m: [
-        (case(m.real(1, 1, 2), np.array([[[1, 1]]]), size=(2,)), InvalidArgumentError, "several"),
         (case(m.real(1, 1, 1), np.array([[[2]]]), size=(2,)), InvalidArgumentError, "outside"),
     ],
     shown="maxunpool",
 )
 def place(x: Any, indices: Any, /, *, size: Any) -> Any:
-    """Put elements where their numbers say, into zeros.
+    """Put elements where their numbers say, into zeros; of several for one place, the last stays.
 
     Parameters
     ----------
@@ -460,16 +460,7 @@ def place(x: Any, indices: Any, /, *, size: Any) -> Any:
             f"maxunpool: an index lies outside of the output sizes {size}, which have {count} "
             f"elements; the indices are from {indices.min()} to {indices.max()}"
         )
-    flat = _flat(indices)
-    order = np.arange(flat.shape[-1]).reshape(1, 1, -1)
-    holder = np.empty((*x.shape[:2], count), order.dtype)
-    np.put_along_axis(holder, flat, np.broadcast_to(order, flat.shape), 2)
-    if (np.take_along_axis(holder, flat, 2) != order).any():
-        raise InvalidArgumentError(
-            "maxunpool: an index stands several times, so the windows of the pooling overlap and "
-            "there is no inverse; pool with a stride that is the size of the window"
-        )
-    np.put_along_axis(_flat(out), flat, _flat(x), 2)
+    np.put_along_axis(_flat(out), _flat(indices), _flat(x), 2)
     return out
 
 
@@ -480,10 +471,11 @@ def place(x: Any, indices: Any, /, *, size: Any) -> Any:
     samples=lambda m: [
         case(m.real(1, 2, 5), np.array([[[4, 0, 1], [2, 3, 0]]])),
         case(m.complex(2, 1, 2, 2), np.array([[[[3, 1]]], [[[0, 2]]]])),
+        case(m.real(1, 1, 3), np.array([[[1, 0, 1, 1]]])),
     ],
 )
 def gather(x: Any, indices: Any, /) -> Any:
-    """Elements by their numbers, each at most once: the adjoint of `place`.
+    """Elements by their numbers, for the last of equal numbers, else zero: the adjoint of `place`.
 
     Parameters
     ----------
@@ -497,4 +489,10 @@ def gather(x: Any, indices: Any, /) -> Any:
     array
         Of the shape of the indices.
     """
-    return np.take_along_axis(_flat(x), _flat(indices), 2).reshape(indices.shape)
+    flat, elements = _flat(indices), _flat(x)
+    order = np.arange(flat.shape[-1]).reshape(1, 1, -1)
+    last = np.empty(elements.shape, order.dtype)
+    np.put_along_axis(last, flat, np.broadcast_to(order, flat.shape), 2)
+    stayed = np.take_along_axis(last, flat, 2) == order
+    found = np.where(stayed, np.take_along_axis(elements, flat, 2), 0)
+    return found.astype(x.dtype, copy=False).reshape(indices.shape)
