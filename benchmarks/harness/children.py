@@ -263,6 +263,32 @@ def retain(net: str, keep: str) -> dict[str, float]:
     return {"peak_mb": mark.so_far(), "held_mb": sizes[-1]}
 
 
+# -- networks and layers -------------------------------------------------------------------------
+
+
+def network(name: str, who: str) -> dict[str, float]:
+    """Peak of one contestant of a row of a network."""
+    from rows import networks
+
+    # Only what this one needs is loaded: `configure_peers` would import all peers.
+    if who == "torch":
+        import torch
+
+        torch.set_num_threads(machine.THREADS)
+    if who == "jax.jit":
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+    row = networks()[name]
+    row.makers(row.tiny)[who]()()
+    call = row.makers(row.full)[who]()
+    mark = Peak()
+    result = call()
+    top = mark.so_far()
+    del result
+    return {"peak_mb": top}
+
+
 # -- alone, with the allocator as the system has it --------------------------------------------
 
 
@@ -361,6 +387,7 @@ if __name__ == "__main__":
     tasks: dict[str, Callable[..., dict[str, float]]] = {
         "peak": peak,
         "retain": retain,
+        "network": network,
         "deep": deep,
         "alone": alone,
     }

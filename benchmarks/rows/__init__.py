@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.result import Result
+
+if TYPE_CHECKING:
+    from harness.network import Network
 
 
 @dataclass
@@ -23,6 +27,24 @@ class Context:
 Row = Callable[[Context], Result]
 
 
+def networks() -> dict[str, Network]:
+    """Return the rows of networks and layers; of these also the memory is measured."""
+    from rows import layers, pinn, sequence, vision
+
+    rows = (
+        vision.CNN,
+        sequence.LSTM,
+        sequence.TRANSFORMER,
+        pinn.PINN,
+        vision.GAN,
+        sequence.CTC,
+        layers.EMBED,
+        layers.POOL,
+        layers.NORMS,
+    )
+    return {row.name: row for row in rows}
+
+
 def all_rows() -> dict[str, Row]:
     """Return the rows in the order of the table."""
     from rows import deep, elementwise, imports, loop, memory, mlp, overhead, scalar
@@ -38,4 +60,5 @@ def all_rows() -> dict[str, Row]:
         "overhead": overhead.run,
         "memory": memory.run,
         "import": imports.run,
+        **networks(),
     }
