@@ -12,7 +12,8 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test lint types pytest format mutate bench docs test-oldest clean
+.PHONY: help demo examples test lint types pytest format mutate bench test-peers docs test-oldest
+.PHONY: clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +43,9 @@ types: $(ENV) ## Check the types of src, strictly
 	$(BIN)/mypy --strict src
 
 # The parallelism is in the workers: a BLAS with threads of its own in each only slows them down.
-pytest test-oldest mutate: export OMP_NUM_THREADS = 1
-pytest test-oldest mutate: export OPENBLAS_NUM_THREADS = 1
-pytest test-oldest mutate: export MKL_NUM_THREADS = 1
+pytest test-oldest test-peers mutate: export OMP_NUM_THREADS = 1
+pytest test-oldest test-peers mutate: export OPENBLAS_NUM_THREADS = 1
+pytest test-oldest test-peers mutate: export MKL_NUM_THREADS = 1
 
 pytest: $(ENV) ## Run the tests only (WORKERS=2 sets their number, ARGS='-k name' is passed on)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -58,6 +59,10 @@ mutate: $(ENV) ## Mutation testing of the rule files
 
 bench: .venv-bench/.installed ## Measure against torch, jax and autograd, in .venv-bench
 	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
+# The configuration of the other tests needs packages that are not in this environment.
+test-peers: .venv-bench/.installed ## Compare values, first and second gradients with torch's
+	.venv-bench/bin/python -m pytest --confcutdir=tests/peers tests/peers $(ARGS)
 
 docs: .venv-docs/.installed ## Build the documentation into site/
 	.venv-docs/bin/mkdocs build --quiet --site-dir site
