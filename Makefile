@@ -4,7 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= auto
 DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
-EXAMPLES := digits_cnn burgers_pinn neural_ode
+EXAMPLES := digits_cnn burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
 
 BIN := .venv/bin
 ENV := .venv/.installed

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dlgradient as dl
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -126,6 +128,75 @@ def test_neural_ode(run):
     printed = run("neural_ode", small=True)
     before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
     assert after < before / 3
+
+
+def test_char_lstm(run):
+    printed = run("char_lstm", small=True)
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert before == pytest.approx(numbers(printed[printed.index("costs ") :])[0], abs=0.01)
+    assert after < before - 1.5
+    assert numbers(printed[printed.index("held out: ") :])[0] < before - 1.5
+
+
+def test_wgan_gp(run):
+    printed = run("wgan_gp", small=True)
+    most, last, _ = numbers(printed[printed.index("distance: ") :])[:3]
+    assert 0 < last < most / 2
+    real, generated = (numbers(line)[0] for line in printed.splitlines() if "nearest" in line)
+    assert real < generated < 2 * real  # 6.8 before training
+
+
+def test_gradient_of_the_gradient_penalty(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("wgan_gp")
+    rng = np.random.default_rng(0)
+    _, critic = module.networks(2, rng)
+    critic = dl.dlupdate(lambda value: dl.astype(value, np.float64), critic)
+    real, generated = rng.standard_normal((2, 3, 8, 8, 1))
+    mixture = rng.random((3, 1, 1, 1))
+
+    def judge(learnables, images):
+        return dl.extractdata(module.judge(learnables, dl.dlarray(images, "BSSC"))).ravel()
+
+    def loss(learnables):
+        """Compute the loss with slopes by differences, which are exact where there is no kink."""
+        between = mixture * real + (1 - mixture) * generated
+        pixels = 1e-6 * np.eye(64).reshape(64, 1, 8, 8, 1)
+        slopes = [judge(learnables, between + d) - judge(learnables, between - d) for d in pixels]
+        norms = np.linalg.norm(slopes, axis=0) / 2e-6
+        distance = judge(learnables, real).mean() - judge(learnables, generated).mean()
+        return 10 * ((norms - 1) ** 2).mean() - distance
+
+    images = (dl.dlarray(values, "BSSC") for values in (real, generated))
+    _, gradient = dl.dlfeval(module.critic_loss, critic, *images, mixture)
+    length = np.sqrt(sum((g**2).sum().item() for g in gradient.values()))
+    ahead, behind = (
+        loss(dl.dlupdate(lambda p, g, h=h: p + h / length * g, critic, gradient))
+        for h in (1e-5, -1e-5)
+    )
+    assert (ahead - behind) / 2e-5 == pytest.approx(length, rel=1e-5)
+
+
+def test_fourier_operator(run):
+    printed = run("fourier_operator", small=True)
+    before, after = numbers(printed[printed.index("held out: ") :])[:2]
+    assert after < 0.2 < before
+    # The operator does not depend on the grid.
+    assert numbers(printed[printed.index("as fine: ") :])[0] == pytest.approx(after, rel=0.05)
+
+
+def test_solver_of_the_fourier_operator_agrees_with_cole_and_hopf(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("fourier_operator")
+    start = module.starts(3, 256, np.random.default_rng(0))
+    k = 2 * np.pi * np.arange(129)
+    # The mean of the starts is zero, whatever it is divided by.
+    integral = np.fft.irfft(np.fft.rfft(start) / (1j * np.maximum(k, 1)))
+    # With the integral U of u, exp(-U / 2ν) satisfies the heat equation.
+    heat = np.fft.rfft(np.exp(-integral / (2 * module.VISCOSITY)))
+    heat *= np.exp(-module.VISCOSITY * k**2)
+    end = -2 * module.VISCOSITY * np.fft.irfft(1j * k * heat) / np.fft.irfft(heat)
+    assert module.burgers(start, 200) == pytest.approx(end, abs=1e-6)
 
 
 def test_progress_bar_goes_to_standard_error(capsys, monkeypatch):

@@ -1,0 +1,151 @@
+"""A network that writes characters: an LSTM in a training loop written by hand.
+
+The text is Python's own reference, the pages of ``help("CLASSES")`` and others, which come with
+Python. The network reads a character, and says how probable each character is as the next one:
+`embed`, `lstm`, `fullyconnect`. Each row of a batch is a stretch of the text, read window by
+window; the states of the LSTM go on from window to window, gradients do not. The gradient is
+clipped by its norm before Adam uses it. In the end the network writes, a character at a time.
+"""
+
+import re
+import textwrap
+
+import figures
+import matplotlib.pyplot as plt
+import numpy as np
+import runs
+
+import dlgradient as dl
+
+
+def characters(limit):
+    """Return the text as numbers, three parts of 100 held out, and the alphabet."""
+    from pydoc_data.topics import topics
+
+    text = re.sub(" +", " ", "\n\n".join(topics.values()))
+    text = re.sub(r"^ ?[|+].*\n", "", text, flags=re.MULTILINE)[:limit]  # tables
+    alphabet, numbers = np.unique(list(text), return_inverse=True)
+    split = 97 * len(numbers) // 100
+    return numbers[:split], numbers[split:], alphabet
+
+
+def rows(numbers, count):
+    """Cut a text into stretches, which are the columns of an array."""
+    length = len(numbers) // count
+    return numbers[: count * length].reshape(count, length).T
+
+
+def network(symbols, channels, hidden, generator):
+    """Learnables of the network."""
+    return {
+        "embedding": dl.dlarray(
+            dl.initialize_glorot((symbols, channels), generator=generator), "UC"
+        ),
+        "input": dl.initialize_glorot((4 * hidden, channels), generator=generator),
+        "recurrent": dl.initialize_orthogonal((4 * hidden, hidden), generator=generator),
+        "bias": dl.initialize_unit_forget_gate(4 * hidden),
+        "output": dl.initialize_glorot((symbols, hidden), generator=generator),
+        "output_bias": dl.initialize_zeros(symbols),
+    }
+
+
+def predict(learnables, x, h, c):
+    """Logits of the next character behind each, and the states behind the last."""
+    x = dl.embed(x, learnables["embedding"])
+    y, h, c = dl.lstm(x, h, c, learnables["input"], learnables["recurrent"], learnables["bias"])
+    return dl.fullyconnect(y, learnables["output"], learnables["output_bias"]), h, c
+
+
+def cross_entropy(learnables, window, h, c):
+    """Nats per character of a window, whose rows are times, and the states behind it."""
+    x = dl.dlarray(window[:-1], "TB")
+    logits, h, c = predict(learnables, x, h, c)
+    loss = dl.indexcrossentropy(
+        logits, window[1:], from_logits=True, normalization_factor="all-elements"
+    )
+    return loss, h, c
+
+
+def model_loss(learnables, window, h, c):
+    """Nats per character, their gradient, and the states."""
+    loss, h, c = cross_entropy(learnables, window, h, c)
+    return loss, dl.dlgradient(loss, learnables), h, c
+
+
+def clip(gradient, threshold):
+    """Shorten a gradient whose norm is above the threshold, so that no step is wild."""
+    norm = np.sqrt(sum((g**2).sum().item() for g in gradient.values()))
+    factor = np.float32(min(1, threshold / norm))
+    return dl.dlupdate(lambda g: factor * g, gradient)
+
+
+def train(learnables, numbers, *, iterations, batch, length, rate):
+    """Train with Adam; return the learnables and the loss of every iteration."""
+    text = rows(numbers, batch)
+    windows = (len(text) - 1) // length
+    average = average_sq = None
+    losses = []
+    for iteration in runs.steps(iterations, "iterations"):
+        first = (iteration - 1) % windows * length
+        if first == 0:
+            h = c = 0
+        window = text[first : first + length + 1]
+        loss, gradient, h, c = dl.dlfeval(model_loss, learnables, window, h, c)
+        losses.append(loss.item())
+        falling = rate * np.cos(np.pi / 2 * (iteration - 1) / iterations)
+        learnables, average, average_sq = dl.adamupdate(
+            learnables, clip(gradient, 1), average, average_sq, iteration, falling
+        )
+    return learnables, losses
+
+
+def write(learnables, alphabet, length, generator, temperature=0.7):
+    """Let the network write: each character is drawn, and read as the next one."""
+    number, h, c = int(np.flatnonzero(alphabet == "\n")[0]), 0, 0
+    text = []
+    for _ in range(length):
+        logits, h, c = predict(learnables, dl.dlarray([number], "B"), h, c)
+        p = dl.extractdata(dl.softmax(logits / temperature)).ravel().astype(np.float64)
+        number = generator.choice(len(alphabet), p=p / p.sum())
+        text.append(alphabet[number])
+    return "".join(text).strip()
+
+
+def draw(losses, held_out, text):
+    """Loss of the iterations, and the text that the network writes."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), width_ratios=(1, 1.3))
+    left.plot(np.arange(1, len(losses) + 1), losses, label="training")
+    left.axhline(held_out, color=figures.COLORS[1], linestyle="--", label="held out, at the end")
+    left.set(xlabel="iteration", ylabel="nats per character", title="Loss")
+    left.set_ylim(bottom=0)
+    left.legend()
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 80) or [""]]
+    right.text(0, 1, "\n".join(lines[:19]), va="top", family="monospace", size=8, parse_math=False)
+    right.set(title="The network writes")
+    right.set_axis_off()
+    return figures.save(figure, "char_lstm")
+
+
+def main(small=False):
+    """Train, print the loss and what the network writes, and draw both."""
+    figures.style()
+    generator = np.random.default_rng(0)
+    numbers, held_out, alphabet = characters(30_000 if small else None)
+    channels, hidden = (16, 48) if small else (64, 256)
+    size = {"iterations": 80, "batch": 16, "length": 32, "rate": 0.02}
+    if not small:
+        size = {"iterations": 1200, "batch": 32, "length": 64, "rate": 0.004}
+    learnables = network(len(alphabet), channels, hidden, generator)
+    learnables, losses = train(learnables, numbers, **size)
+    loss, _, _ = cross_entropy(learnables, rows(held_out, 4), 0, 0)
+    text = write(learnables, alphabet, 900, generator)
+    print(f"{len(numbers)} characters to train with, {len(held_out)} held out")
+    print(f"{len(alphabet)} symbols, of which one at random costs {np.log(len(alphabet)):.4f} nats")
+    print(f"loss: {losses[0]:.4f} at first, {losses[-1]:.4f} after {len(losses)} iterations")
+    print(f"held out: {loss.item():.4f} nats per character")
+    print(text)
+    draw(losses, loss.item(), text)
+
+
+if __name__ == "__main__":
+    main(runs.small(__doc__))

@@ -1,0 +1,175 @@
+"""A Fourier neural operator, which maps the start of a solution to its end: complex learnables.
+
+The equation is that of Burgers, u_t + u u_x = ν u_xx, on a ring of length 1; the starts are random
+smooth functions, and the solver, spectral in space, makes the data. The network is a stack of
+layers, each the sum of a convolution with a few Fourier modes, whose learnables are complex, and a
+linear map of the channels. It knows nothing of the grid, so that it can be asked on a finer one
+than that which it was trained on.
+"""
+
+import figures
+import matplotlib.pyplot as plt
+import numpy as np
+import runs
+
+import dlgradient as dl
+
+VISCOSITY = 0.01
+POINTS = 128
+
+
+def starts(count, points, generator):
+    """Gaussian random functions, of the covariance 625 (25 - Δ)⁻² and mean zero; each is a row.
+
+    With another mean the solution would be the same, carried around the ring.
+    """
+    k = 2 * np.pi * np.arange(points // 2 + 1)
+    size = 25 / (k**2 + 25) * np.where(k > 0, np.sqrt(0.5), 0)
+    draws = generator.standard_normal((2, count, len(k)))
+    return np.fft.irfft(points * size * (draws[0] + 1j * draws[1]), points)
+
+
+def burgers(u, steps):
+    """Solve from t = 0 to 1: Runge-Kutta, with the viscous term integrated exactly."""
+    points = u.shape[-1]
+    k = 2 * np.pi * np.arange(points // 2 + 1)
+    dt = 1 / steps
+    half = np.exp(-VISCOSITY * k**2 * dt / 2)
+    # -(u²)_x / 2, without the upper third of the modes: the grid cannot tell what the squares of
+    # these would be from lower modes.
+    derivative = np.where(np.arange(len(k)) < points // 3, -0.5j * k, 0)
+
+    def convection(v):
+        return derivative * np.fft.rfft(np.fft.irfft(v, points) ** 2)
+
+    v = np.fft.rfft(u)
+    for _ in range(steps):
+        a = convection(v)
+        b = convection(half * (v + dt / 2 * a))
+        c = convection(half * v + dt / 2 * b)
+        d = convection(half * (half * v + dt * c))
+        v = half**2 * v + dt / 6 * (half**2 * a + 2 * half * (b + c) + d)
+    return np.fft.irfft(v, points)
+
+
+def data(count, generator):
+    """Starts and ends of solutions, ``BSC``, on a grid twice as fine as that of the training."""
+    u = starts(count, 2 * POINTS, generator)
+    return [values[..., None].astype(np.float32) for values in (u, burgers(u, 200))]
+
+
+def network(channels, modes, layers, generator):
+    """Learnables of the operator; those of the convolutions are complex."""
+
+    def pointwise(n, m):
+        weights = dl.initialize_he((1, n, m), fan_in=n, generator=generator)
+        return {"weights": weights, "bias": dl.initialize_zeros(m)}
+
+    def spectral():
+        shape = (channels, channels, modes)
+        parts = [dl.initialize_narrow_normal(shape, generator=generator) for _ in range(2)]
+        return dl.complex(*parts)
+
+    return {
+        "lift": pointwise(1, channels),
+        "layers": [{"modes": spectral(), **pointwise(channels, channels)} for _ in range(layers)],
+        "project": [pointwise(channels, 2 * channels), pointwise(2 * channels, 1)],
+    }
+
+
+def predict(learnables, u):
+    """Ends of solutions from their starts."""
+    hidden, output = learnables["project"]
+    x = linear(learnables["lift"], u)
+    *layers, last = learnables["layers"]
+    for layer in layers:
+        x = dl.gelu(dl.spectral_convolution(x, layer["modes"]) + linear(layer, x))
+    x = dl.spectral_convolution(x, last["modes"]) + linear(last, x)
+    return linear(output, dl.gelu(linear(hidden, x)))
+
+
+def linear(layer, x):
+    """Map the channels at each point, by a convolution of width one."""
+    return dl.dlconv(x, layer["weights"], layer["bias"])
+
+
+def relative_error(y, targets):
+    """Norm of the error of each solution relative to its own, in the mean."""
+    error = dl.sqrt(((y - targets) ** 2).sum(axis=(1, 2)))
+    return (error / np.sqrt((targets**2).sum(axis=(1, 2)))).mean()
+
+
+def model_loss(learnables, u, targets):
+    """Relative error of a batch and its gradient, which is complex where the learnables are."""
+    loss = relative_error(predict(learnables, u), targets)
+    return loss, dl.dlgradient(loss, learnables)
+
+
+def test_error(learnables, held_out, every):
+    """Relative error of what was held out, on every first, second, ... point of its grid."""
+    u, targets = (values[:, ::every] for values in held_out)
+    return relative_error(predict(learnables, dl.dlarray(u, "BSC")), targets).item()
+
+
+def train(learnables, examples, held_out, *, epochs, batch, rate):
+    """Train with Adam; return the learnables and the errors of the epochs, held out and not."""
+    rng = np.random.default_rng(1)
+    u, targets = (values[:, ::2] for values in examples)
+    average = average_sq = None
+    iteration, iterations = 0, epochs * (len(u) // batch)
+    errors = []
+    for _ in runs.steps(epochs, "epochs"):
+        losses = []
+        for chosen in rng.permutation(len(u)).reshape(-1, batch):
+            loss, gradient = dl.dlfeval(
+                model_loss, learnables, dl.dlarray(u[chosen], "BSC"), targets[chosen]
+            )
+            losses.append(loss.item())
+            falling = rate * np.cos(np.pi / 2 * iteration / iterations)
+            iteration += 1
+            learnables, average, average_sq = dl.adamupdate(
+                learnables, gradient, average, average_sq, iteration, falling
+            )
+        errors.append((np.mean(losses), test_error(learnables, held_out, 2)))
+    return learnables, errors
+
+
+def draw(errors, held_out, ends):
+    """Errors of the epochs, and three starts with their ends."""
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), width_ratios=(1.3, 1, 1, 1))
+    for error, name in zip(np.transpose(errors), ("training", "held out"), strict=True):
+        axes[0].semilogy(np.arange(1, len(error) + 1), error, label=name)
+    axes[0].set(xlabel="epoch", ylabel="relative error", title="Error")
+    axes[0].legend()
+    x = np.arange(2 * POINTS) / (2 * POINTS)
+    for panel, start, exact, end in zip(axes[1:], *held_out, ends, strict=False):
+        panel.plot(x, start, color="#9aa5b1", linewidth=1, label="u(x, 0)")
+        panel.plot(x, end, color=figures.COLORS[1], label="operator")
+        panel.plot(x[::8], exact[::8], "o", color=figures.INK, markersize=2.5, label="u(x, 1)")
+        panel.set(xlabel="x")
+    axes[1].set(title="Held out")
+    axes[1].legend(fontsize=8)
+    return figures.save(figure, "fourier_operator")
+
+
+def main(small=False):
+    """Make the data, train, print the errors on both grids, and draw some solutions."""
+    figures.style()
+    generator = np.random.default_rng(0)
+    counts, size = (80, 20), (16, 12, 3)
+    speed = {"epochs": 12, "batch": 10, "rate": 0.01}
+    if not small:
+        counts, size = (1000, 200), (32, 16, 4)
+        speed = {"epochs": 30, "batch": 20, "rate": 0.003}
+    examples, held_out = (data(count, generator) for count in counts)
+    learnables = network(*size, generator)
+    learnables, errors = train(learnables, examples, held_out, **speed)
+    print(f"{counts[0]} solutions to train with, {counts[1]} held out, viscosity {VISCOSITY}")
+    print(f"error held out: {errors[0][1]:.4f} after an epoch, {errors[-1][1]:.4f} in the end")
+    print(f"on a grid twice as fine: {test_error(learnables, held_out, 1):.4f}")
+    ends = dl.extractdata(predict(learnables, dl.dlarray(held_out[0][:3], "BSC")))
+    draw(errors, held_out, ends)
+
+
+if __name__ == "__main__":
+    main(runs.small(__doc__))
