@@ -14,12 +14,13 @@ Made by `make bench`; every run of the whole suite writes this page and the pict
 
 All contestants of a row run interleaved in one process: in each round each one runs a batch, in
 another order each time, and the least time over all rounds counts. Before that, their results are
-compared with those of hand-written NumPy; a wrong answer is an error. Torch and every BLAS have two
-threads, the process has two cores. Inputs are made outside the timed part.
+compared with those of hand-written NumPy, for networks and layers with those of torch; a wrong
+answer is an error. Torch and every BLAS have two threads, the process has two cores. Inputs are
+made outside the timed part.
 
 The peers are written as their users write them: torch is eager, with `addmm`, `relu` and
-`cross_entropy`; "jax" is without `jit`; "numpy" is a value and gradient derived and written by
-hand, in place where that is natural.
+`cross_entropy`, its networks are modules in training mode, with channels first; "jax" is without
+`jit`; "numpy" is a value and gradient derived and written by hand, in place where that is natural.
 
 The allocator of the C library is told to keep freed memory, so that nobody pays for what another
 one left. Processes that measure memory, and figures called "alone", have it as the system has it.

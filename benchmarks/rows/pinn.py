@@ -77,16 +77,18 @@ def _jax(data: Any) -> Callable[[], Any]:
     def network(params: Any, t: Any, x: Any) -> Any:
         y = jnp.stack([t, x])
         for W, b in zip(params[:-2:2], params[1:-2:2], strict=True):
-            y = jnp.tanh(W @ y + b)
-        return (params[-2] @ y + params[-1])[0]
-
-    def residual(params: Any, t: Any, x: Any) -> Any:
-        u, (u_t, u_x) = jax.value_and_grad(network, (1, 2))(params, t, x)
-        u_xx = jax.grad(jax.grad(network, 2), 2)(params, t, x)
-        return u_t + u * u_x - VISCOSITY * u_xx
+            y = jnp.tanh(W @ y + b[:, None])
+        return params[-2][0] @ y + params[-1]
 
     def loss(params: Any, t: Any, x: Any) -> Any:
-        r = jax.vmap(residual, (None, 0, 0))(params, t, x)
+        def u_x(x: Any) -> Any:
+            return jax.jvp(lambda x: network(params, t, x), (x,), (one,))[1]
+
+        # Forward mode, over all points at once, is twice as fast as `vmap` of `grad` of `grad`.
+        one = jnp.ones_like(x)
+        u, u_t = jax.jvp(lambda t: network(params, t, x), (t,), (one,))
+        slope, curvature = jax.jvp(u_x, (x,), (one,))
+        r = u_t + u * slope - VISCOSITY * curvature
         return jnp.mean(r * r)
 
     return with_jax(loss, params, t, x)
