@@ -76,6 +76,23 @@ def test_tails_do_not_cancel():
     assert_allclose(softplus(x), np.exp(x), rtol=1e-8)
 
 
+def test_gelu_in_single_precision():
+    x = np.linspace(-12.5, 12.5, 140001).astype(np.float32)  # several pieces
+    x[:6] = 0.0, -0.0, np.inf, np.nan, 1e30, -1e30
+    wide = x.astype(np.float64)
+    y, exact = np.asarray(gelu(x)), wide * special.ndtr(wide)
+    assert y.dtype == np.float32
+    # Rounding x² once turns exp(-x²/2) by x²/2 roundings, as rounding x itself would.
+    some = np.isfinite(exact) & (exact != 0)
+    error = np.abs(y[some] / exact[some] - 1) / np.finfo(np.float32).eps
+    assert (error < 6 + np.clip(wide[some], -13, 13) ** 2).all()
+    assert_array_equal(y[~some], exact[~some].astype(np.float32))
+    slope, wide = slopes(gelu, x[4:], 1), wide[4:]
+    density = np.exp(-(wide**2) / 2) / np.sqrt(2 * np.pi)
+    assert slope.dtype == np.float32
+    assert_allclose(slope, special.ndtr(wide) + wide * density, rtol=0, atol=4e-7)
+
+
 def test_second_derivatives_by_hand():
     s = special.expit(X)
     assert_allclose(slopes(sigmoid, X, 2), s * (1 - s) * (1 - 2 * s), rtol=1e-12)

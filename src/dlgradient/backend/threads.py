@@ -51,8 +51,11 @@ def _pool(_process: int) -> Any:
     return ThreadPoolExecutor(_count() - 1, thread_name_prefix="dlgradient")
 
 
-def threaded(ufunc: np.ufunc) -> Callable[[Any], Any]:
-    """Return a kernel of one operand that computes large arrays on all cores."""
+def threaded(ufunc: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return a kernel of one operand that computes large arrays on all cores.
+
+    `ufunc` is one of NumPy, or any ``f(x)`` with an optional second argument for the result.
+    """
 
     def kernel(x: Any) -> Any:
         if type(x) is not np.ndarray or x.size < _LEAST or _count() == 1:
@@ -62,7 +65,7 @@ def threaded(ufunc: np.ufunc) -> Callable[[Any], Any]:
     return kernel
 
 
-def _on_all_cores(ufunc: np.ufunc, x: np.ndarray[Any, Any]) -> Any:
+def _on_all_cores(ufunc: Callable[..., Any], x: np.ndarray[Any, Any]) -> Any:
     if x.dtype.kind not in "fc" or not (x.flags.c_contiguous or x.flags.f_contiguous):
         return ufunc(x)
     out = np.empty_like(x)

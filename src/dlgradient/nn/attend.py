@@ -1,7 +1,13 @@
 """Attention of heads that are laid out already, as one operation.
 
-Probabilities are made for a few heads at a time, so that they stay in the cache, and are not kept:
-the backward pass makes them again. Memory grows with the length of the sequences, not its square.
+Scores are made for a few heads, or for some queries of one head, at a time, so that they stay in
+the cache; groups of heads run on all cores. The scores are not kept: the logarithms of their sums
+of exponentials are, and the backward pass makes them again. Memory grows with the length of the
+sequences, not its square.
+
+Where a mask is false there is nothing: whatever a query, a key or a value holds, it is multiplied
+by no zero there, so that NaN or infinity in padding reaches neither results nor gradients. The two
+products that know of a mask, `masked_scores` and `masked_matmul`, are each other's adjoints.
 """
 
 from __future__ import annotations
@@ -10,21 +16,110 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.backend import threads
 from dlgradient.nn.softmax import softmax_along
 from dlgradient.nn.standard import is_traced
 from dlgradient.ops.choice import where
 from dlgradient.ops.reduce import sum
 from dlgradient.ops.samples import case
-from dlgradient.rules import general
+from dlgradient.ops.trigonometry import tanh
+from dlgradient.rules import general, multilinear
 
 __all__ = ["probabilities"]
 
-_BLOCK = 1 << 19  # bytes of probabilities at a time
+_BLOCK = 1 << 18  # bytes of scores at a time: they stay in a core's cache
+_LEAST = 1 << 16  # scores; below, starting a thread costs more than it saves
+
+Group = tuple[slice, slice]
 
 
-def probabilities(q: Any, k: Any, scale: float, mask: Any, bias: Any = None) -> Any:
+# -- products under a mask -----------------------------------------------------------------------
+
+
+def _samples_of_product(m: Any) -> list[Any]:
+    mask = np.array([[True, False, True, True], [False, False, False, False], [True] * 4])
+    return [
+        case(m.real(3, 4), m.real(4, 2), mask=None),
+        case(m.real(2, 3, 4), m.real(2, 4, 2), mask=mask),
+        case(m.complex(2, 1, 3, 4), m.real(2, 1, 4, 2), mask=mask[None, None]),
+        case(m.real(0, 3, 4), m.real(0, 4, 2), mask=mask),
+    ]
+
+
+def _samples_of_scores(m: Any) -> list[Any]:
+    mask = np.array([[True, False, True, True], [False, False, False, False], [True] * 4])
+    return [
+        case(m.real(3, 2), m.real(4, 2), mask=None),
+        case(m.real(2, 3, 2), m.real(2, 4, 2), mask=mask),
+        case(m.real(2, 1, 3, 2), m.complex(2, 1, 4, 2), mask=mask[None, None]),
+        case(m.real(0, 3, 2), m.real(0, 4, 2), mask=mask),
+    ]
+
+
+def _turned(mask: Any) -> Any:
+    return None if mask is None else mask.mT
+
+
+def _conj(x: Any) -> Any:
+    return x.conj() if x.dtype.kind == "c" else x
+
+
+@multilinear(
+    q=lambda g, k, mask: masked_matmul(g, _conj(k), mask=mask),
+    k=lambda g, q, mask: masked_matmul(g.mT, _conj(q), mask=_turned(mask)),
+    labels="new",
+    shown="attention",
+    samples=_samples_of_scores,
+)
+def masked_scores(q: Any, k: Any, /, *, mask: Any) -> Any:
+    """Products of queries and keys, q kᵀ; zero where the mask is false."""
+    with np.errstate(invalid="ignore"):
+        return _scores(q, k.mT, mask, 0)
+
+
+@multilinear(
+    p=lambda g, v, mask: masked_scores(g, _conj(v), mask=mask),
+    v=lambda g, p, mask: masked_matmul(_conj(p).mT, g, mask=_turned(mask)),
+    labels="new",
+    shown="attention",
+    samples=_samples_of_product,
+)
+def masked_matmul(p: Any, v: Any, /, *, mask: Any) -> Any:
+    """Sums Σⱼ pᵢⱼ vⱼ over what the mask allows."""
+    if mask is not None:
+        p = np.where(mask, p, 0)
+    return _product(p, v, mask)
+
+
+def _scores(q: Any, keys: Any, mask: Any, excluded: float = -np.inf) -> Any:
+    """Products of queries and transposed keys; `excluded` where the mask is false."""
+    s = np.matmul(q, keys)
+    if mask is not None:
+        np.copyto(s, excluded, where=~mask)
+    return s
+
+
+def _product(p: Any, v: Any, mask: Any, out: Any = None) -> Any:
+    """Return p v for p that is zero where the mask is false: there v does not count, even NaN."""
+    strange = None if mask is None else ~np.isfinite(v).all(axis=-1)
+    if strange is None or not strange.any():
+        return np.matmul(p, v, out=out)
+    y = np.matmul(p, np.where(strange[..., None], 0, v), out=out)
+    reached = strange[..., None, :] & mask
+    for j in np.flatnonzero(reached.any(axis=tuple(range(reached.ndim - 1)))):
+        with np.errstate(invalid="ignore"):
+            terms = p[..., j : j + 1] * v[..., j : j + 1, :]
+        y += np.where(reached[..., j : j + 1], terms, 0)
+    return y
+
+
+def probabilities(
+    q: Any, k: Any, scale: float, mask: Any, bias: Any = None, softcap: float = 0.0
+) -> Any:
     """Return what every query gives to every key, in operations; zero where the mask is false."""
-    scores = (q * scale) @ k.mT
+    scores = masked_scores(q * scale, k, mask=mask)
+    if softcap:
+        scores = tanh(scores / softcap) * softcap
     if bias is not None:
         scores = scores + bias
     if mask is not None:
@@ -32,49 +127,57 @@ def probabilities(q: Any, k: Any, scale: float, mask: Any, bias: Any = None) -> 
     return softmax_along(scores, axis=-1)
 
 
-def _vjp(g: Any, q: Any, k: Any, v: Any, scale: float, mask: Any) -> tuple[Any, Any, Any]:
-    if not is_traced([g, q, k, v]):
-        return _raw_vjp(g, q, k, v, scale, mask)
+# -- the fused operation -------------------------------------------------------------------------
+
+
+def _vjp(g: Any, q: Any, k: Any, v: Any, out: Any, scale: float, mask: Any) -> tuple[Any, Any, Any]:
+    if not is_traced([*g, q, k, v]):
+        return _raw_vjp(g, q, k, v, out, scale, mask)
     p = probabilities(q, k, scale, mask)
-    dp = g @ v.mT
-    ds = p * (dp - sum(dp * p, axis=-1, keepdims=True))
-    return (ds @ k) * scale, ds.mT @ (q * scale), p.mT @ g
+    ds, dv = 0 * p, 0 * v
+    if g[0] is not None:
+        dp = masked_scores(g[0], v, mask=mask)
+        ds = p * (dp - sum(dp * p, axis=-1, keepdims=True))
+        dv = masked_matmul(p.mT, g[0], mask=_turned(mask))
+    if g[1] is not None:
+        ds = ds + p * g[1]
+    dq = masked_matmul(ds, k, mask=mask) * scale
+    return dq, masked_matmul(ds.mT, q * scale, mask=_turned(mask)), dv
 
 
-def _blocks(q: Any, k: Any) -> list[tuple[slice, slice]]:
-    """Slices of batch and heads with few enough probabilities."""
+def _groups(q: Any, k: Any) -> tuple[list[Group], list[slice]]:
+    """Slices of batch and heads, and slices of the queries of each, with few enough scores."""
     batch, heads, queries, _ = q.shape
-    one = max(queries * k.shape[2] * q.dtype.itemsize, 1)
-    if one * heads > _BLOCK:
-        size = max(_BLOCK // one, 1)
-        return [
-            (slice(b, b + 1), slice(h, h + size))
-            for b in range(batch)
-            for h in range(0, heads, size)
-        ]
-    size = max(_BLOCK // max(one * heads, 1), 1)
-    return [(slice(b, b + size), slice(None)) for b in range(0, batch, size)]
+    rows = max(_BLOCK // max(k.shape[2] * q.dtype.itemsize, 1), 1)
+    steps = [slice(i, i + rows) for i in range(0, queries, rows)]
+    several = max(rows // max(queries, 1), 1)  # heads at a time
+    h = min(several, max(heads, 1))
+    b = max(several // max(heads, 1), 1)
+    return [
+        (slice(i, i + b), slice(j, j + h)) for i in range(0, batch, b) for j in range(0, heads, h)
+    ], steps
 
 
-def _weights(q: Any, k: Any, mask: Any) -> tuple[Any, Any]:
-    """Exponentials of the scores, and their sums (one where there is nothing to attend to)."""
-    s = np.matmul(q, k.mT)
-    if mask is not None:
-        np.copyto(s, -np.inf, where=~mask)
-    highest = np.maximum.reduce(s, axis=-1, keepdims=True, initial=-np.inf)
-    highest[np.isneginf(highest)] = 0
-    s -= highest
-    np.exp(s, out=s)
-    total = np.add.reduce(s, axis=-1, keepdims=True)
-    total[total == 0] = 1
-    return s, total
+def _for_each(work: Any, groups: list[Group], scores: int) -> None:
+    """Call ``work(group)`` for each group, on all cores if there is enough to do."""
+
+    def several(block: slice) -> None:
+        for group in groups[block]:
+            work(group)
+
+    if scores < _LEAST:
+        several(slice(None))
+        return
+    with threads.one_blas_thread():
+        threads.in_blocks(several, len(groups))
 
 
-def _part(mask: Any, at: tuple[slice, slice]) -> Any:
+def _part(mask: Any, at: tuple[slice, ...]) -> Any:
+    """Part of a mask, all of it where it has size one."""
     if mask is None:
         return None
-    mask = mask[at[0]] if mask.shape[0] != 1 else mask
-    return mask[:, at[1]] if mask.shape[1] != 1 else mask
+    sizes = zip(mask.shape, at, strict=False)
+    return mask[tuple([slice(None) if size == 1 else part for size, part in sizes])]
 
 
 def _heads_last(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -83,19 +186,47 @@ def _heads_last(shape: tuple[int, ...], dtype: Any) -> Any:
     return np.empty((batch, steps, heads, size), dtype).transpose(0, 2, 1, 3)
 
 
-def _raw_vjp(g: Any, q: Any, k: Any, v: Any, scale: float, mask: Any) -> tuple[Any, Any, Any]:
-    dtype = np.result_type(g, q, k, v)
+def _raw_vjp(
+    g: Any, q: Any, k: Any, v: Any, out: Any, scale: float, mask: Any
+) -> tuple[Any, Any, Any]:
+    y, logs = out
+    above = np.zeros_like(y) if g[0] is None else g[0]
+    dtype = np.result_type(above, q, k, v)
     dq, dk, dv = (_heads_last(a.shape, dtype) for a in (q, k, v))
-    for at in _blocks(q, k):
-        scaled = q[at] * scale
-        p, total = _weights(scaled, k[at], _part(mask, at))
-        p /= total
-        dv[at] = np.matmul(p.mT, g[at])
-        ds = np.matmul(g[at], v[at].mT)
-        ds -= np.einsum("bhij,bhij->bhi", ds, p)[..., None]
-        ds *= p
-        dk[at] = np.matmul(ds.mT, scaled)
-        np.multiply(np.matmul(ds, k[at]), scale, out=dq[at])
+    groups, steps = _groups(q, k)
+    if not steps:
+        dk[...] = dv[...] = 0
+    careful = mask is not None and not all(np.isfinite(a).all() for a in (above, v, logs))
+
+    def work(group: Group) -> None:
+        keys, values = k[group], v[group]
+        for step in steps:
+            at = (*group, step)
+            allowed = _part(mask, at)
+            scaled, above_here = q[at] * scale, above[at]
+            p = _scores(scaled, keys.mT, allowed)
+            p -= logs[at]
+            np.exp(p, out=p)
+            along = np.einsum("bhij,bhij->bhi", above_here, y[at])[..., None]
+            if g[1] is not None:
+                along -= g[1][at]
+            ds = np.matmul(above_here, values.mT)
+            ds -= along
+            ds *= p
+            if careful:
+                np.copyto(p, 0, where=~allowed)
+                np.copyto(ds, 0, where=~allowed)
+            _product(ds, keys, allowed, out=dq[at])
+            dq[at] *= scale
+            first = step.start == 0
+            for total, part, times in ((dk, ds, scaled), (dv, p, above_here)):
+                if first:
+                    _product(part.mT, times, _turned(allowed), out=total[group])
+                else:
+                    total[group] += _product(part.mT, times, _turned(allowed))
+
+    with np.errstate(invalid="ignore"):
+        _for_each(work, groups, q[..., 0].size * k.shape[2])
     return dq, dk, dv
 
 
@@ -108,10 +239,11 @@ def _samples(m: Any) -> list[Any]:
         case(q, k, v, scale=0.7, mask=mask),
         case(m.real(0, 1, 3, 2), m.real(0, 1, 2, 2), m.real(0, 1, 2, 2), scale=1.0),
         case(m.real(1, 1, 2, 2), m.real(1, 1, 0, 2), m.real(1, 1, 0, 2), scale=1.0),
+        case(m.real(1, 1, 0, 2), m.real(1, 1, 2, 2), m.real(1, 1, 2, 2), scale=1.0),
     ]
 
 
-@general(vjp=_vjp, labels="new", samples=_samples, shown="attention")
+@general(vjp=_vjp, outputs=2, labels="new", samples=_samples, shown="attention")
 def attend(q: Any, k: Any, v: Any, /, *, scale: float, mask: Any = None) -> Any:
     """Values weighted by the softmax of scaled products of queries and keys.
 
@@ -124,9 +256,36 @@ def attend(q: Any, k: Any, v: Any, /, *, scale: float, mask: Any = None) -> Any:
     mask : array of bool, optional
         What may be attended to; broadcasts to batch, heads, queries, keys, with four dimensions. A
         query that may attend to nothing has the result zero.
+
+    Returns
+    -------
+    y : array
+        Batch, heads, queries, channels of v.
+    logs : array
+        Logarithms of the sums of exponentials of the scores; batch, heads, queries, one. Zero for a
+        query that may attend to nothing.
     """
-    y = _heads_last((*q.shape[:3], v.shape[3]), np.result_type(q, k, v))
-    for at in _blocks(q, k):
-        p, total = _weights(q[at] * scale, k[at], _part(mask, at))
-        np.divide(np.matmul(p, v[at]), total, out=y[at])
-    return y
+    dtype = np.result_type(q, k, v)
+    y = _heads_last((*q.shape[:3], v.shape[3]), dtype)
+    logs = np.empty((*q.shape[:3], 1), dtype)
+    groups, steps = _groups(q, k)
+
+    def work(group: Group) -> None:
+        keys, values = k[group].mT, v[group]
+        for step in steps:
+            at = (*group, step)
+            allowed = _part(mask, at)
+            p = _scores(q[at] * scale, keys, allowed)
+            highest = np.maximum.reduce(p, axis=-1, keepdims=True, initial=-np.inf)
+            highest[np.isneginf(highest)] = 0
+            p -= highest
+            np.exp(p, out=p)
+            total = np.add.reduce(p, axis=-1, keepdims=True)
+            total[total == 0] = 1
+            np.add(highest, np.log(total), out=logs[at])
+            _product(p, values, allowed, out=y[at])
+            y[at] /= total
+
+    with np.errstate(invalid="ignore"):
+        _for_each(work, groups, q[..., 0].size * k.shape[2])
+    return y, logs

@@ -15,8 +15,9 @@ from dlgradient.errors import (
     UnsupportedDtypeError,
 )
 from dlgradient.labels import placement
-from dlgradient.nn.attend import attend, probabilities
+from dlgradient.nn.attend import attend, masked_matmul, probabilities
 from dlgradient.nn.common import formatted
+from dlgradient.ops.join import repeat
 from dlgradient.ops.samples import case
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.rules import derived
@@ -47,13 +48,13 @@ def _opened(name: str, x: Any, data_format: str | None, like: str | None) -> tup
     return (expand_dims(values, axis=new) if new else values), fmt, strip
 
 
-def _heads(name: str, x: Any, num_heads: int) -> Any:
+def _heads(name: str, x: Any, num_heads: int, option: str = "num_heads") -> Any:
     """Divide channels: batch, heads, steps, channels of a head."""
     batch, steps, channels = x.shape
     if channels % num_heads:
         raise ShapeMismatchError(
             f"attention: {name} has {channels} channels, which cannot be divided into "
-            f"num_heads={num_heads} of one size"
+            f"{option}={num_heads} of one size"
         )
     split = reshape(x, (batch, steps, num_heads, channels // num_heads))
     return permute_dims(split, axes=(0, 2, 1, 3))
@@ -131,8 +132,12 @@ def _samples(m: Any) -> list[Any]:
             padding_mask=np.array([[True, True, False], [False, False, False]]),
             return_scores=True,
         ),
+        case(
+            m.real(2, 4), m.real(3, 2), m.real(3, 2), num_heads=4, num_key_value_heads=2,
+            data_format="TC", softcap=0.5,
+        ),
         case(*operands(0, 3, 2), num_heads=2, data_format="BTC"),
-    ]
+    ]  # fmt: skip
 
 
 @derived(
@@ -147,6 +152,21 @@ def _samples(m: Any) -> list[Any]:
             case(m.real(3, 4), m.real(2, 4), m.real(3, 4), num_heads=1, data_format="TC"),
             ShapeMismatchError,
             "2 keys.*3 values",
+        ),
+        (
+            case(
+                m.real(3, 6), m.real(3, 4), m.real(3, 4), num_heads=3, num_key_value_heads=2,
+                data_format="TC",
+            ),
+            InvalidArgumentError,
+            "num_key_value_heads=2.*num_heads=3",
+        ),
+        (
+            case(
+                m.real(3, 4), m.real(3, 4), m.real(3, 4), num_heads=1, data_format="TC", softcap=-1
+            ),
+            InvalidArgumentError,
+            "softcap.*-1",
         ),
         (
             case(m.real(3, 4), m.real(3, 4), m.real(3, 4), num_heads=1, data_format="BC"),
@@ -169,7 +189,9 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     v: Any,
     num_heads: Any,
     *,
+    num_key_value_heads: Any = None,
     scale: Any = "auto",
+    softcap: float = 0.0,
     attention_mask: Any = "none",
     padding_mask: Any = None,
     bias: Any = None,
@@ -180,18 +202,24 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
 ) -> Any:
     """Values weighted by how well queries and keys agree, softmax(s q kᵀ) v, in several heads.
 
-    A query that may attend to nothing has the result zero, and zero derivatives.
+    A query that may attend to nothing has the result zero, and zero derivatives. What a mask
+    excludes may be anything, even NaN: it reaches neither the result nor the gradients.
 
     Parameters
     ----------
     q, k, v : dlarray or array_like
         Queries, keys and values: real, with channels C, one dimension T, S or U to attend over,
-        and perhaps a batch B, in any order. As many keys as values; q and k of equal channels.
-        Unformatted k and v are laid out as q.
+        and perhaps a batch B, in any order. As many keys as values; heads of q and k of equal
+        channels. Unformatted k and v are laid out as q.
     num_heads : int
         Number of equal parts that the channels are divided into.
+    num_key_value_heads : int, optional
+        Number of heads of k and v, if it is less: a divisor of `num_heads`. Neighbouring heads of
+        q share one of k and v (grouped-query attention).
     scale : float or "auto"
-        s; by default 1 / √(channels of k / num_heads).
+        s; by default 1 / √(channels of a head of k).
+    softcap : float
+        If not 0, scaled products p become c tanh(p / c) with c = softcap.
     attention_mask : {"none", "causal"} or array_like
         "causal": a query attends to keys up to its own position. An array of bool, or of zeros and
         ones, is true where may be attended, and broadcasts to batch, heads, queries, keys.
@@ -199,7 +227,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
         True for keys that are no padding; the dimensions of k without C.
     bias : dlarray or array_like, optional
         Added to the scaled products before the softmax; differentiable; broadcasts to batch, heads,
-        queries, keys.
+        queries, keys. Where it is -inf it is a mask.
     dropout_probability : float
         Probability with which a weight is set to zero; the others are divided by 1 - probability.
     generator : numpy.random.Generator or int, optional
@@ -243,42 +271,86 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
             "attention: dropout_probability must be at least 0 and below 1, it is "
             f"{dropout_probability!r}"
         )
-    num_heads = int(num_heads)
+    num_heads, shared = int(num_heads), _shared(num_key_value_heads, num_heads)
+    if not 0 <= softcap < np.inf:
+        raise InvalidArgumentError(
+            f"attention: softcap must be a positive number, or 0 for none, not {softcap!r}"
+        )
     q, fmt, strip = _opened("q", q, data_format, None)
     k, key_format, _ = _opened("k", k, data_format, fmt)
     v, _, _ = _opened("v", v, data_format, fmt)
-    _check_sizes(q, k, v)
+    _check_batches_and_keys(q, k, v)
+    q = _heads("q", q, num_heads)
+    k, v = (_shared_heads(name, x, num_heads, shared) for name, x in (("k", k), ("v", v)))
+    _check_channels(q, k)
     if scale == "auto":
-        scale = 1 / max(k.shape[2] / num_heads, 1) ** 0.5
+        scale = 1 / max(k.shape[3], 1) ** 0.5
     elif isinstance(scale, str):
         raise InvalidArgumentError(f"attention: scale must be a number or 'auto', not {scale!r}")
-    q, k, v = (_heads(name, x, num_heads) for name, x in (("q", q), ("k", k), ("v", v)))
     shape = (*q.shape[:3], k.shape[2])
     padding = None
     if padding_mask is not None:
         padding = _padding(padding_mask, key_format, shape[0], shape[3])
     mask = _mask(attention_mask, padding, shape)
-    if bias is None and not dropout_probability and not return_scores:
-        y = attend(q, k, v, scale=scale, mask=mask)
+    if bias is None and not (dropout_probability or return_scores or softcap):
+        y, _ = attend(q, k, v, scale=scale, mask=mask)
         return _closed(y, fmt, strip)
-    scores = probabilities(q, k, scale, mask, _bias(bias, shape))
+    bias = _bias(bias, shape)
+    mask = _without_excluded(mask, bias)
+    scores = probabilities(q, k, scale, mask, bias, softcap)
     if dropout_probability:
         kept = np.random.default_rng(generator).random(shape) >= dropout_probability
         scores = scores * (kept / (1 - dropout_probability)).astype(scores.dtype)
-    y = _closed(scores @ v, fmt, strip)
+    y = _closed(masked_matmul(scores, v, mask=mask), fmt, strip)
     return (y, scores) if return_scores else y
 
 
-def _check_sizes(q: Any, k: Any, v: Any) -> None:
-    sizes = f"{q.shape[0]}, {k.shape[0]} and {v.shape[0]}"
+def _shared(count: Any, num_heads: int) -> int:
+    """Number of heads of keys and values."""
+    if count is None:
+        return num_heads
+    integer = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not integer or count < 1 or num_heads % count:
+        raise InvalidArgumentError(
+            f"attention: num_key_value_heads={count!r} must be a divisor of num_heads={num_heads}"
+        )
+    return int(count)
+
+
+def _shared_heads(name: str, x: Any, num_heads: int, shared: int) -> Any:
+    """Divide channels into the heads there are, and repeat each for the queries that share it."""
+    if shared == num_heads:
+        return _heads(name, x, num_heads)
+    return repeat(_heads(name, x, shared, "num_key_value_heads"), num_heads // shared, axis=1)
+
+
+def _without_excluded(mask: Any, bias: Any) -> Any:
+    """Mask without what a bias of -inf excludes."""
+    value = np.asarray(bias._value if type(bias) is calls.dlarray else bias)
+    if bias is None or not np.isneginf(value).any():
+        return mask
+    allowed = ~np.isneginf(value)
+    allowed = allowed.reshape((1,) * (4 - allowed.ndim) + allowed.shape)
+    return allowed if mask is None else mask & allowed
+
+
+def _check_batches_and_keys(q: Any, k: Any, v: Any) -> None:
     if not q.shape[0] == k.shape[0] == v.shape[0]:
+        sizes = f"{q.shape[0]}, {k.shape[0]} and {v.shape[0]}"
         raise ShapeMismatchError(
             f"attention: q, k and v have batches of {sizes}; they must be equal"
         )
-    if q.shape[2] != k.shape[2] or k.shape[1] != v.shape[1]:
+    if k.shape[1] != v.shape[1]:
         raise ShapeMismatchError(
-            f"attention: q has {q.shape[2]} channels and k {k.shape[2]}, there are {k.shape[1]} "
-            f"keys and {v.shape[1]} values; q and k must have equal channels, and each key a value"
+            f"attention: k has {k.shape[1]} keys and v {v.shape[1]} values; each key must have one"
+        )
+
+
+def _check_channels(q: Any, k: Any) -> None:
+    if q.shape[3] != k.shape[3]:
+        raise ShapeMismatchError(
+            f"attention: each head of q has {q.shape[3]} channels, of k {k.shape[3]}; they must be "
+            "equal: the channels of q and k in the proportion of their numbers of heads"
         )
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from dlgradient import calls
 from dlgradient.backend.numpy import as_value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.labels import placement
 from dlgradient.nn.common import axes_of, finished, formatted
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.samples import case
-from dlgradient.ops.shape import expand_dims, reshape
+from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.ops.trigonometry import cos, sin
 from dlgradient.rules import derived
 
@@ -93,6 +94,10 @@ def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000
         case(m.real(3, 4), data_format="TC"),
         case(m.real(4, 2, 3), data_format="CBS", num_heads=2, interleaved=False),
         case(m.real(2, 3, 4), data_format="BTC", positions=[0.5, 2.0, -1.0], base=10.0),
+        case(
+            m.real(3, 8, 2), data_format="TCB", positions=[[0, 0, 1], [0, 1, 2]], num_heads=2,
+            rotary_channels=2,
+        ),
         case(m.real(0, 2, 2), data_format="BTC"),
     ],
     errors=lambda m: [
@@ -104,13 +109,19 @@ def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000
             r"positions.*\(2,\).*3",
         ),
         (case(m.real(3, 4), data_format="TC", num_heads=3), ShapeMismatchError, "num_heads=3"),
+        (
+            case(m.real(3, 4), data_format="TC", rotary_channels=6),
+            InvalidArgumentError,
+            "rotary_channels=6.*4 channels",
+        ),
     ],
-)
+)  # fmt: skip
 def rotaryencoding(
     x: Any,
     *,
     positions: Any = None,
     num_heads: int = 1,
+    rotary_channels: int | None = None,
     base: float = 10000.0,
     interleaved: bool = True,
     data_format: str | None = None,
@@ -125,9 +136,12 @@ def rotaryencoding(
     x : dlarray or array_like
         Real, with channels C and one dimension T, S or U of positions.
     positions : array_like, optional
-        One number for each position; 0, 1, 2, ... by default.
+        One number for each position, or, batch × positions, for each of every observation;
+        0, 1, 2, ... by default.
     num_heads : int
         Number of equal parts of the channels, each rotated alike.
+    rotary_channels : int, optional
+        n, if only the first n channels of a head are rotated; all by default.
     base : float
         Growth of the wave lengths.
     interleaved : bool
@@ -147,7 +161,7 @@ def rotaryencoding(
     ShapeMismatchError
         If there is not one position for each step, or the channels do not fit the heads.
     InvalidArgumentError
-        If a head has an odd number of channels, or `base` is not positive.
+        If n is odd or more than a head has, or `base` is not positive.
 
     Examples
     --------
@@ -165,8 +179,8 @@ def rotaryencoding(
             f"rotaryencoding: x of shape {x.shape} has the format {x._format!r}; it must have a "
             "channel dimension 'C' and one dimension of positions, 'T', 'S' or 'U'"
         )
-    channel, step = axes_of(x, "C")[0], steps[0]
-    channels, count = x.shape[channel], x.shape[step]
+    order, new = placement(x._format, f"B{x._format[steps[0]]}C")
+    channels, count = x.shape[axes_of(x, "C")[0]], x.shape[steps[0]]
     if num_heads < 1 or channels % num_heads:
         raise ShapeMismatchError(
             f"rotaryencoding: x has {channels} channels, which cannot be divided into "
@@ -179,32 +193,44 @@ def rotaryencoding(
         positions = as_value(positions, "rotaryencoding: positions")
         positions = positions.astype(x.dtype if x.dtype.kind == "f" else np.float64)
     size = channels // num_heads
-    angles = _angles("rotaryencoding", positions, size, base)
-    if angles.shape != (count, size // 2):
+    turning = size if rotary_channels is None else rotary_channels
+    angles = _angles("rotaryencoding", positions, turning, base)
+    if turning > size:
+        raise InvalidArgumentError(
+            f"rotaryencoding: rotary_channels={turning}, but a head has {size} channels"
+        )
+    batch = 1 if "B" not in x._format else x.shape[axes_of(x, "B")[0]]
+    if angles.shape[:-1] not in ((count,), (1, count), (batch, count)):
         raise ShapeMismatchError(
             f"rotaryencoding: positions has shape {np.shape(positions)}; x has {count} positions "
-            f"along {x._format[step]!r}, and each must have a number"
+            f"along {x._format[steps[0]]!r} and a batch of {batch}, and each position must have a "
+            "number"
         )
-    y = _rotated(calls.wrap(x._value, x._node), angles, channel, step, num_heads, interleaved)
+    y = permute_dims(calls.wrap(x._value, x._node), axes=order)
+    y = rotated(
+        expand_dims(y, axis=new) if new else y, cos(angles), sin(angles), num_heads, interleaved
+    )
+    y = permute_dims(squeeze(y, axis=new) if new else y, axes=tuple(np.argsort(order).tolist()))
     return finished(calls.wrap(y._value, y._node, x._format), strip)
 
 
-def _rotated(x: Any, angles: Any, channel: int, step: int, heads: int, interleaved: bool) -> Any:
-    count, half = angles.shape
-    # The channels become heads, and pairs in one of two orders.
-    pair = channel + (2 if interleaved else 1)
-    inner = (heads, half, 2) if interleaved else (heads, 2, half)
-    split = reshape(x, (*x.shape[:channel], *inner, *x.shape[channel + 1 :]))
-    front = (slice(None),) * pair
-    first, second = split[(*front, 0)], split[(*front, 1)]
-    # Angles beside what is left: the channel dimension has become (heads, half).
-    sizes = [1] * first.ndim
-    sizes[channel + 1] = half
-    sizes[step if step < channel else step + 1] = count
-    if step > channel:
-        angles = angles.mT
-    angles = reshape(angles, tuple(sizes))
-    c, s = cos(angles), sin(angles)
-    turned = [first * c - second * s, first * s + second * c]
-    turned = [expand_dims(part, axis=pair) for part in turned]
-    return reshape(concat(turned, axis=pair), x.shape)
+def rotated(x: Any, cosines: Any, sines: Any, num_heads: int, interleaved: bool) -> Any:
+    """Turn the first channels of each head of x, batch × steps × channels, by angles of each step.
+
+    Cosines and sines are steps × pairs, or batch × steps × pairs.
+    """
+    c, s = (expand_dims(a, axis=-2) for a in (cosines, sines))
+    half = c.shape[-1]
+    split = reshape(x, (*x.shape[:2], num_heads, x.shape[2] // num_heads))
+    turning = split[..., : 2 * half]
+    if interleaved:
+        first, second = turning[..., ::2], turning[..., 1::2]
+    else:
+        first, second = turning[..., :half], turning[..., half:]
+    parts = [first * c - second * s, first * s + second * c]
+    turned = (
+        reshape(stack(parts, axis=-1), turning.shape) if interleaved else concat(parts, axis=-1)
+    )
+    if turning.shape != split.shape:
+        turned = concat([turned, split[..., 2 * half :]], axis=-1)
+    return reshape(turned, x.shape)

@@ -42,14 +42,14 @@ def _refused(m: Any) -> list[Any]:
 # -- sigmoid -------------------------------------------------------------------------------------
 
 
-def _logistic(x: Any) -> Any:
+def _logistic(x: Any, exp: Any = _exp) -> Any:
     """Return the kernel of `sigmoid`: where exp overflows, its reciprocal is zero, rightly."""
     if np.iscomplexobj(x):
         right = np.real(x) > 0
         e = np.exp(np.where(right, -x, x))
         return (np.where(right, 1, e) / (1 + e))[()]
     with np.errstate(over="ignore"):
-        e = _exp(-np.asarray(x)[()] if x.__class__ is bool else -x)
+        e = exp(-np.asarray(x)[()] if x.__class__ is bool else -x)
     if type(e) is not np.ndarray:
         return 1 / (1 + e)
     e += 1
@@ -334,31 +334,148 @@ def erf(x: Any, /) -> Any:
     return _special("erf", x)
 
 
+# Φ(-z) = exp(-z²/2) u Q(u) with u = 1 / (1 + _BEND z). Q is the polynomial of degree 8 of least
+# relative error on 0 ≤ z ≤ 14.5, where single precision ends: 2.4e-8. Highest power first.
+_BEND = 0.345
+_TAIL = (
+    -0.028151803959413805,
+    0.14423360900830223,
+    -0.2691535890573612,
+    0.1850546609887138,
+    -0.03623793971710445,
+    0.11126772253835025,
+    0.11736198992244316,
+    0.13800524077168277,
+    0.13762011255210987,
+)
+
+
+def _single_normal(x: Any) -> tuple[Any, Any]:
+    """Φ(x) and exp(-x²/2) in single precision, some times as fast as SciPy's, in few ulp."""
+    u = np.abs(x)
+    u *= _BEND
+    u += 1
+    np.reciprocal(u, out=u)
+    q = u * _TAIL[0]
+    for coefficient in _TAIL[1:]:
+        q += coefficient
+        q *= u
+    e = np.multiply(x, x, out=u)
+    e *= -0.5
+    np.exp(e, out=e)
+    q *= e
+    # 1 - q or q, by the sign of x: where() is slower than all the rest.
+    bits = q.view(np.int32)
+    signs = x.view(np.int32) & np.int32(-(2**31))
+    bits ^= signs
+    return np.subtract(signs == 0, q, out=q), e
+
+
+def _normal(x: Any) -> tuple[Any, Any]:
+    """Φ(x), which does not cancel below 0, and exp(-x²/2)."""
+    if type(x) is np.ndarray and x.ndim and x.dtype == np.float32:
+        return _single_normal(x)
+    from scipy import special
+
+    return special.ndtr(x), np.exp(np.square(x) * -0.5)
+
+
+def _gelu_kernel(x: Any) -> Any:
+    return x * _normal(x)[0]
+
+
+def _slope_kernel(x: Any) -> Any:
+    cdf, e = _normal(x)
+    return cdf + x * (e * _DENSITY)
+
+
+_PIECE = 1 << 16  # elements: the intermediate values of a piece stay in the cache
+
+
+def _in_pieces(kernel: Any) -> Any:
+    """Return a kernel that computes large arrays piece by piece, on all cores."""
+
+    def part(x: Any, out: Any = None) -> Any:
+        with np.errstate(over="ignore", under="ignore"):
+            if out is None:
+                return kernel(x)
+            for i in range(0, x.size, _PIECE):
+                out[i : i + _PIECE] = kernel(x[i : i + _PIECE])
+            return out
+
+    def whole(x: Any) -> Any:
+        real_only("gelu", x)
+        if np.asarray(x).dtype.kind != "f":
+            x = np.asarray(x, np.float64)[()]
+        return run(x)
+
+    run = threaded(part)
+    return whole
+
+
 @elementwise(
-    x=lambda t, x: t * (exp(x * x * -0.5) * _DENSITY),
+    x=lambda t, x: t * (exp(x * x * -0.5) * _DENSITY * (2 - x * x)),
+    kernel=_in_pieces(_slope_kernel),
     shown="gelu",
     samples=_shapes,
     errors=_refused,
-    reference=_reference("ndtr"),
 )
-def ndtr(x: Any, /) -> Any:
-    """Normal distribution function, (1 + erf(x/√2)) / 2, which does not cancel below 0."""
-    real_only("gelu", x)
-    return _special("ndtr", x)
+def gelu_slope(x: Any, /) -> Any:
+    """Derivative of `gelu`: Φ(x) + x φ(x)."""
+
+
+@elementwise(
+    x=lambda t, x: t * gelu_slope(x),
+    kernel=_in_pieces(_gelu_kernel),
+    shown="gelu",
+    samples=_shapes,
+    errors=_refused,
+    reference=lambda x: x * _reference("ndtr")(x),
+)
+def gelu_exact(x: Any, /) -> Any:
+    """`gelu` by the normal distribution function itself."""
 
 
 _SLOPE = sqrt(8 / pi)  # twice that of the tangent: tanh(u) = 2 sigmoid(2 u) - 1
 _CUBIC = 0.044715
 
 
-def _gelu_tanh(t: Any, x: Any) -> Any:
+def _on_one_core(x: Any) -> Any:
+    return _logistic(x, np.exp)
+
+
+def _gate(x: Any, sigmoid: Any = _on_one_core) -> tuple[Any, Any]:
+    """σ(u) and du/dx of u = √(8/π) (x + 0.044715 x³)."""
     square = x * x
-    s = sigmoid(x * (square * (_CUBIC * _SLOPE) + _SLOPE))
-    return t * (s + x * (s * (1 - s)) * (square * (3 * _CUBIC * _SLOPE) + _SLOPE))
+    gate = sigmoid(x * (square * (_CUBIC * _SLOPE) + _SLOPE))
+    return gate, square * (3 * _CUBIC * _SLOPE) + _SLOPE
+
+
+def _tanh_slope_kernel(x: Any) -> Any:
+    gate, rate = _gate(x)
+    return gate + x * rate * (gate * (1 - gate))
+
+
+def _tanh_curvature(t: Any, x: Any) -> Any:
+    gate, rate = _gate(x, sigmoid)
+    bend = rate * rate * (1 - 2 * gate) + x * (6 * _CUBIC * _SLOPE)
+    return t * (gate * (1 - gate) * (2 * rate + x * bend))
 
 
 @elementwise(
-    x=_gelu_tanh,
+    x=_tanh_curvature,
+    kernel=_in_pieces(_tanh_slope_kernel),
+    shown="gelu",
+    samples=_shapes,
+    errors=_refused,
+)
+def gelu_tanh_slope(x: Any, /) -> Any:
+    """Derivative of `gelu_tanh`."""
+
+
+@elementwise(
+    x=lambda t, x: t * gelu_tanh_slope(x),
+    kernel=_in_pieces(lambda x: x * _gate(x)[0]),
     shown="gelu",
     samples=_shapes,
     errors=_refused,
@@ -366,8 +483,6 @@ def _gelu_tanh(t: Any, x: Any) -> Any:
 )
 def gelu_tanh(x: Any, /) -> Any:
     """`gelu` by its approximation with a hyperbolic tangent."""
-    real_only("gelu", x)
-    return x * _logistic(x * (x * x * (_CUBIC * _SLOPE) + _SLOPE))
 
 
 @derived(
@@ -414,8 +529,7 @@ def gelu(x: Any, /, *, approximation: str = "none") -> Any:
     Source: MATLAB ``gelu``.
     """
     if approximation == "none":
-        # Two operations, not one: Φ costs more than all the rest, and is kept for the way back.
-        return x * ndtr(x)
+        return gelu_exact(x)
     if approximation == "tanh":
         return gelu_tanh(x)
     raise InvalidArgumentError(
