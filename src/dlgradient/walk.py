@@ -10,8 +10,10 @@ Three things make the fast walk more than a loop over rules:
 * cotangents of indexing are added in place into one buffer, so a loop over scalar indices costs
   O(n), not O(n²);
 * a cotangent that has *structural* zeros (it came through ``where``, indexing, ``clip``, ...) is
-  flagged, and an elementwise rule then leaves its zeros zero, even where the partial derivative is
-  not finite: no gradient is not zero times infinity. Work without masks pays nothing;
+  flagged, and an elementwise rule must leave its zeros zero, even where the partial derivative is
+  not finite: no gradient is not zero times infinity. A first walk only notes that there was such a
+  place. If then all derivatives are finite, zero met no infinity, since a NaN stays one in all that
+  is linear; else a second, careful walk looks at every such cotangent;
 * kept values are dropped as the walk passes, unless they are to be retained. A later walk that
   needs them computes them again from what the nodes remember.
 """
@@ -38,7 +40,7 @@ _sequence = attrgetter("seq")
 _FLOAT64 = np.dtype(np.float64)
 
 
-def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
+def reverse(
     root: Node, seed: Any, variables: Sequence[Node], *, retain: bool, traced: bool, real: bool
 ) -> dict[Node, Any]:
     """Return the cotangent of every variable that `root` depends on.
@@ -57,10 +59,33 @@ def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
         Whether real operands have real cotangents.
     """
     order, needed = between(root, variables)
+    wanted = set(variables)
     walk = _Walk(needed, traced, real)
+    found = _sweep(walk, order, wanted, root, seed, retain=retain, careful=False)
+    if walk.doubtful and not all(map(_finite, found.values())):
+        walk = _Walk(needed, traced, real)
+        found = _sweep(walk, order, wanted, root, seed, retain=retain, careful=True)
+    return found
+
+
+def _finite(g: Any) -> Any:
+    return np.isfinite(np.add.reduce(_raw(g), axis=None))
+
+
+def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
+    walk: _Walk,
+    order: list[Node],
+    wanted: set[Node],
+    root: Node,
+    seed: Any,
+    *,
+    retain: bool,
+    careful: bool,
+) -> dict[Node, Any]:
+    """Walk down `order` once; return the cotangents of the nodes in `wanted`."""
+    needed, traced = walk.needed, walk.traced
     cotangents, flagged, pending = walk.cotangents, walk.flagged, walk.pending
     cotangents[root] = seed
-    wanted = set(variables)
     found: dict[Node, Any] = {}
     quiet = ERRORS.set(SILENT)
     try:
@@ -107,7 +132,9 @@ def reverse(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                     if masked:
                         flagged.add(parent)
                         if pointwise and rule.needs:
-                            c = _keep_zeros(c, g)
+                            walk.doubtful = True
+                            if careful:
+                                c = _keep_zeros(c, g)
                     elif op.masks:
                         flagged.add(parent)
                     if parent in cotangents or not (
@@ -179,7 +206,16 @@ _HELD = _references()
 class _Walk:
     """State of one reverse walk."""
 
-    __slots__ = ("cotangents", "flagged", "needed", "owned", "pending", "real", "traced")
+    __slots__ = (
+        "cotangents",
+        "doubtful",
+        "flagged",
+        "needed",
+        "owned",
+        "pending",
+        "real",
+        "traced",
+    )
 
     def __init__(self, needed: set[Node], traced: bool, real: bool) -> None:
         self.needed = needed
@@ -190,6 +226,8 @@ class _Walk:
         self.owned: set[Node] = set()
         # Nodes whose cotangent has structural zeros.
         self.flagged: set[Node] = set()
+        # Whether such a zero may have met an infinite derivative.
+        self.doubtful = False
         # Traced cotangents of indexing, collected until their node is visited.
         self.pending: dict[Node, list[tuple[Any, Any]]] = {}
 
