@@ -3,11 +3,9 @@
 They are made by the modules that the standard's own backend tests come from.
 """
 
-import importlib
-import inspect
-
 import numpy as np
 import pytest
+from onnx_nodes import made
 
 import dlgradient as dl
 from dlgradient.nn.conv import dlconv, dltranspconv
@@ -22,27 +20,6 @@ NAMES = (
     "globalaveragepool",
     "maxunpool",
 )
-
-
-def made(name):
-    """Every test of one operator: its name, attributes, inputs and outputs."""
-    onnx = pytest.importorskip("onnx")
-    module = importlib.import_module(f"onnx.backend.test.case.node.{name}")
-    found = []
-
-    def expect(node, inputs, outputs, name, **_):
-        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        found.append((name, attributes, inputs, outputs))
-
-    known, module.expect = module.expect, expect
-    try:
-        for case in vars(module).values():
-            if inspect.isclass(case) and case.__module__ == module.__name__:
-                for export in [v for k, v in vars(case).items() if k.startswith("export")]:
-                    export.__func__()
-    finally:
-        module.expect = known
-    return found
 
 
 def pairs(a, sizes, reach, stride):
