@@ -19,7 +19,6 @@ from dlgradient.nn.common import axes_of, finished, formatted
 from dlgradient.nn.interpolation import METHODS, cubic_far, cubic_near
 from dlgradient.nn.windows import integers, real_like
 from dlgradient.ops.samples import case
-from dlgradient.ops.take import take
 from dlgradient.rules import derived, linear
 
 __all__ = ["dlresize"]
@@ -95,17 +94,27 @@ def weighted_sums(x: Any, /, *, index: Any, weights: Any, axis: Any) -> Any:
     """
     size, terms = index.shape
     weights = real_like(weights, x)
-    out = np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), np.result_type(x, weights))
     along = (slice(None),) * axis
     shape = (size, *(1,) * (x.ndim - 1 - axis))
+    if terms == 1 and (weights == 1).all():
+        return np.take(x, index[:, 0], axis=axis)
+    out: Any = None
     for k in range(terms):
         factors = weights[:, k]
         term = np.take(x, index[:, k], axis=axis)
         unread = factors == 0
         if unread.any():
             term[(*along, unread)] = 0  # so that it is no zero times infinity
-        term = term * factors.reshape(shape)
-        out += term
+        if term.dtype == weights.dtype:
+            term *= factors.reshape(shape)
+        else:
+            term = term * factors.reshape(shape)
+        if out is None:
+            out = term
+        else:
+            out += term
+    if out is None:
+        return np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
     return out
 
 
@@ -323,16 +332,19 @@ def dlresize(
         raise ShapeMismatchError(f"{described}; there is nothing to resize")
     fmt = x._format
     y = calls.wrap(x._value, x._node)
-    for axis, (size, width) in zip(axes, _new_sizes(x, axes, scale, output_size), strict=True):
+    sizes = _new_sizes(x, axes, scale, output_size)
+    # From the last on: taking there goes element by element, so it is done while the rest is small.
+    for axis, (size, width) in reversed(list(zip(axes, sizes, strict=True))):
         n = x.shape[axis]
         places = _places(n, size, width, geometric_transform_mode)
         if np.array_equal(places, np.arange(n)):
             continue
         if method == "nearest":
             index = np.clip(ROUNDINGS[nearest_rounding_mode](places), 0, n - 1)
-            y = take(y, index.astype(np.int64), axis=axis)
-            continue
-        stretch = max(n / width, 1.0) if antialias else 1.0
-        index, weights = _terms(places, n, stretch, method, cubic_coefficient, exclude_outside)
+            index = index.astype(np.int64)[:, None]
+            weights = np.ones(index.shape)
+        else:
+            stretch = max(n / width, 1.0) if antialias else 1.0
+            index, weights = _terms(places, n, stretch, method, cubic_coefficient, exclude_outside)
         y = weighted_sums(y, index=index, weights=weights, axis=axis)
     return finished(calls.wrap(y._value, y._node, fmt), strip)
