@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.nn import standard
 from dlgradient.nn.groups import crosschannelnorm, groupnorm, instancenorm
 from dlgradient.nn.normalize import batchnorm, layernorm, rmsnorm
 from dlgradient.nn.standard import standardized
@@ -165,6 +166,56 @@ def test_large_arrays_are_cut_into_blocks(fmt):
     np.testing.assert_allclose(raw(y), raw(expected_y), rtol=1e-9, atol=1e-12)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(raw(a), raw(b), rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("block", [1 << 9, 1 << 12])
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize(
+    ("axes", "parameters"),
+    [
+        ((0, 2, 3), (1, 4, 1, 1)),
+        ((0, 2, 3), (1, 1, 1, 1)),
+        ((0, 1, 2, 3), (1, 4, 1, 1)),
+        ((0, 2), (1, 4, 1, 16)),
+        ((0, 1), (1, 4, 1, 1)),
+        ((2, 3), (1, 4, 1, 1)),
+        ((1, 2, 3), (1, 4, 1, 1)),
+        ((1, 2, 3), (1, 4, 8, 16)),
+        ((0,), (1, 1, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_blocks_of_every_shape(monkeypatch, axes, parameters, centered, block, order):
+    monkeypatch.setattr(standard, "_BLOCK", block)
+    # Large enough for blocks along each dimension, and for runs that are summed by a product.
+    x = np.array(3 + RNG.normal(size=(6, 4, 8, 16)), order=order)
+    offset, scale, g = (RNG.normal(size=shape) for shape in (parameters, parameters, x.shape))
+    y, mu, variance = standardized(x, offset, scale, axes=axes, epsilon=0.1, centered=centered)
+    center = x.mean(axes, keepdims=True) if centered else 0 * mu
+    spread = ((x - center) ** 2).mean(axes, keepdims=True)
+    np.testing.assert_allclose(mu, center, rtol=1e-12)
+    np.testing.assert_allclose(variance, spread, rtol=1e-12)
+    expected = (x - center) / np.sqrt(spread + 0.1) * scale + offset
+    np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-12)
+
+    out = (y, mu, variance)
+    found = standard._raw_vjp(g, x, offset.shape, scale, out, axes, 0.1, centered)
+    # The rule in operations, whose sums over broadcast dimensions are those of the reverse walk.
+    composed = standard._traced_vjp((g, None, None), x, scale, axes, 0.1, centered)
+    for a, b in zip(found, composed, strict=True):
+        summed = tuple(i for i, size in enumerate(a.shape) if size == 1)
+        np.testing.assert_allclose(a, b.sum(summed, keepdims=True) if summed else b, atol=1e-10)
+
+
+def test_statistics_of_blocks_are_accurate_for_a_large_mean(monkeypatch):
+    monkeypatch.setattr(standard, "_BLOCK", 1 << 12)
+    x = (1e4 + RNG.normal(size=(8, 3, 16, 16))).astype(np.float32)
+    x[::2] += 3
+    _, mu, variance = batchnorm(dl.dlarray(x, "BCSS"), 0.0, 1.0)
+    assert mu.dtype == variance.dtype == np.float32
+    exact = x.astype(float)
+    np.testing.assert_allclose(raw(mu), exact.mean((0, 2, 3)), rtol=1e-7)
+    np.testing.assert_allclose(raw(variance), exact.var((0, 2, 3)), rtol=1e-4)
 
 
 def test_third_derivatives():

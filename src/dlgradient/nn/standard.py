@@ -16,6 +16,7 @@ import numpy as np
 from dlgradient import calls
 from dlgradient.backend import threads
 from dlgradient.errors import UnsupportedDtypeError
+from dlgradient.nn.sums import dot, total
 from dlgradient.ops.moments import mean
 from dlgradient.ops.powers import sqrt
 from dlgradient.ops.samples import case
@@ -23,7 +24,8 @@ from dlgradient.rules import general
 
 __all__ = ["is_traced"]
 
-_BLOCK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
+_BLOCK = 1 << 19  # bytes: what is touched several times in a row stays in the cache
+_SHORT = 1 << 11  # elements of a run; of shorter ones the overhead costs as much as the arithmetic
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
 
 Piece = tuple[slice, ...]
@@ -44,21 +46,66 @@ def _for_each(work: Callable[[int], None], count: int, *, split: bool) -> None:
         for i in range(block.start, block.stop):
             work(i)
 
-    threads.in_blocks(several, count, split=split)
+    if not split:
+        several(slice(0, count))
+        return
+    # Products of matrices only add up here.
+    with threads.one_blas_thread():
+        threads.in_blocks(several, count)
 
 
 def _pieces(shape: tuple[int, ...], nbytes: int, axes: tuple[int, ...]) -> list[Piece]:
-    """Cut an array along its largest dimension that is not reduced."""
+    """Cut an array along a dimension that is not reduced."""
     whole = (slice(None),) * len(shape)
     free = [i for i, size in enumerate(shape) if i not in axes and size > 1]
     if not free or nbytes <= _BLOCK:
         return [whole]
-    axis = max(free, key=lambda i: shape[i])
-    count = min(shape[axis], -(-nbytes // _BLOCK))
+    count = _pieces_of(nbytes)
+    # The first that is long enough: its pieces are the most contiguous.
+    axis = next((i for i in free if shape[i] >= count), max(free, key=lambda i: shape[i]))
+    return _cut(shape, axis, count)
+
+
+def _cut(shape: tuple[int, ...], axis: int, count: int) -> list[Piece]:
+    whole = (slice(None),) * len(shape)
+    count = min(shape[axis], count)
     bounds = [shape[axis] * i // count for i in range(count + 1)]
     return [
         (*whole[:axis], slice(bounds[i], bounds[i + 1]), *whole[axis + 1 :]) for i in range(count)
     ]
+
+
+def _is_crosswise(x: Any, axes: tuple[int, ...], parameters: list[tuple[int, ...]]) -> bool:
+    """Return whether to reduce slabs of the first dimension, and then their sums.
+
+    The array is read twice, but contiguously. Offset and scale must not vary where it is reduced,
+    as in batchnorm, and little may be left.
+    """
+    if x.nbytes <= _BLOCK or 0 not in axes or x.shape[0] == 1 or not x.flags.c_contiguous:
+        return False
+    few = x.size // _count(x.shape, axes) < x.size // x.shape[0]
+    return few and all(shape[i] == 1 for shape in parameters for i in axes)
+
+
+def _slabs(x: Any) -> list[Piece]:
+    return _cut(x.shape, 0, _pieces_of(x.nbytes))
+
+
+def _pieces_of(nbytes: int) -> int:
+    """Number of pieces; even, so that two cores have as many."""
+    return 2 * -(-nbytes // (2 * _BLOCK))
+
+
+def _widened(small: Any, x: Any) -> Any:
+    """Repeat a small operand to the size of one slab of x, if it would be applied to short runs."""
+    run = 1
+    for axis in reversed(range(1, x.ndim)):
+        if small.shape[axis] != 1:
+            break
+        run *= x.shape[axis]
+    if not 1 < run <= _SHORT or x[0].nbytes > _BLOCK // 2:
+        return small
+    return np.ascontiguousarray(np.broadcast_to(small, (1, *x.shape[1:])))
 
 
 def _at(array: Any, piece: Piece) -> Any:
@@ -155,28 +202,85 @@ def _raw_vjp(
 ) -> tuple[Any, Any, Any]:
     _, mu, variance = out
     gx = np.empty(x.shape, np.result_type(g, x, scale))
+    # What neither offset nor scale varies along: one sum over it serves all three operands.
+    inner = tuple([i for i in axes if offset_shape[i] == scale.shape[i] == 1 != x.shape[i]])
+    if not inner or not x.size:
+        return _pull_elementwise(g, x, offset_shape, scale, out, gx, axes, epsilon, centered)
+    n = _count(x.shape, axes)
+    rate = 1 / np.sqrt(variance + epsilon)
+    kept = tuple([1 if i in inner else size for i, size in enumerate(x.shape)])
+    sums = np.empty((2, *kept), gx.dtype)
+
+    def deviation(piece: Piece, center: Any) -> Any:
+        return x[piece] - _at(center, piece) if centered else np.array(x[piece])
+
+    def coefficients(piece: Piece) -> tuple[Any, Any, Any]:
+        """Factors of g and of the deviation, and what is added."""
+        s, r = _at(scale, piece), _at(rate, piece)
+        along = _add(_at(sums[1], piece) * s, axes) * r**3
+        across = _add(_at(sums[0], piece) * s, axes) * r
+        return s * r, along / -n, across / -n
+
+    def combine(piece: Piece, standing: Any, factors: Any) -> None:
+        factor, along, across = factors
+        part = gx[piece]
+        np.multiply(g[piece], factor, out=part)
+        standing *= along
+        if centered:
+            standing += across
+        part += standing
+
+    def both(piece: Piece) -> None:
+        standing = deviation(piece, mu)
+        _at(sums[0], piece)[...] = total(g[piece], inner)
+        _at(sums[1], piece)[...] = dot(g[piece], standing, inner)
+        combine(piece, standing, coefficients(piece))
+
+    split = x.size >= _LEAST
+    if _is_crosswise(x, axes, [offset_shape, scale.shape]):
+        pieces = _slabs(x)
+        parts = np.empty((len(pieces), *sums.shape), gx.dtype)
+
+        def add_up(i: int) -> None:
+            piece = pieces[i]
+            parts[i, 0] = total(g[piece], inner)
+            parts[i, 1] = dot(g[piece], deviation(piece, mu), inner)
+
+        _for_each(add_up, len(pieces), split=split)
+        np.add.reduce(parts, axis=0, out=sums)
+        factors = [_widened(a, x) for a in coefficients((slice(None),) * x.ndim)]
+        center = _widened(mu, x)
+        _for_each(
+            lambda i: combine(pieces[i], deviation(pieces[i], center), factors),
+            len(pieces),
+            split=split,
+        )
+    else:
+        pieces = _pieces(x.shape, gx.nbytes, axes)
+        _for_each(lambda i: both(pieces[i]), len(pieces), split=split)
+    return gx, _sum_to(sums[0], offset_shape), _sum_to(sums[1] * rate, scale.shape)
+
+
+def _pull_elementwise(
+    g: Any,
+    x: Any,
+    offset_shape: tuple[int, ...],
+    scale: Any,
+    out: Any,
+    gx: Any,
+    axes: tuple[int, ...],
+    epsilon: float,
+    centered: bool,
+) -> tuple[Any, Any, Any]:
+    _, mu, variance = out
     goffset = np.zeros(offset_shape, gx.dtype)
     gscale = np.zeros(scale.shape, gx.dtype)
     pieces = _pieces(x.shape, gx.nbytes, axes)
     parts: list[Any] = [None] * len(pieces)
-    # As in batchnorm: offset and scale vary along the dimensions that are not reduced.
-    simple = x.size > 0 and offset_shape == scale.shape == variance.shape
 
     def work(i: int) -> None:
         piece = pieces[i]
         rate = 1 / np.sqrt(_at(variance, piece) + epsilon)
-        if simple:
-            parts[i] = _pull_simple(
-                g[piece],
-                x[piece],
-                _at(mu, piece),
-                _at(scale, piece),
-                rate,
-                gx[piece],
-                axes,
-                centered,
-            )
-            return
         standard = x[piece] - _at(mu, piece) if centered else np.array(x[piece])
         standard *= rate
         scaling = _at(scale, piece)
@@ -199,42 +303,15 @@ def _pull_piece(
     """Cotangent of one block of x; `standard` is overwritten."""
     n = max(_count(g.shape, axes), 1)
     np.multiply(g, scale, out=gx)
-    along = _add(gx * standard, axes)
+    along = dot(gx, standard, axes)
     along /= n
     standard *= along
     if centered:
-        across = _add(gx, axes)
+        across = total(gx, axes)
         across /= n
         gx -= across
     gx -= standard
     gx *= rate
-
-
-def _pull_simple(
-    g: Any,
-    x: Any,
-    mu: Any,
-    scale: Any,
-    rate: Any,
-    gx: Any,
-    axes: tuple[int, ...],
-    centered: bool,
-) -> tuple[Any, Any]:
-    """Cotangents of one block, where both sums over g serve all three operands."""
-    n = max(_count(g.shape, axes), 1)
-    deviation = x - mu if centered else np.array(x)
-    total = _add(g, axes)
-    every = list(range(g.ndim))
-    kept = [i for i in every if i not in axes]
-    product = np.einsum(g, every, deviation, every, kept).reshape(rate.shape)
-    product *= rate
-    factor = scale * rate
-    np.multiply(g, factor, out=gx)
-    deviation *= factor * rate * product / -n
-    gx += deviation
-    if centered:
-        gx -= factor * total / n
-    return total, product
 
 
 # -- forward -------------------------------------------------------------------------------------
@@ -309,24 +386,93 @@ def standardized(
     variance = np.full(small, 0 if n else np.nan, x.dtype)
     if not x.size:
         return y, mu, variance
+
+    standardize = _in_pieces
+    if _is_crosswise(x, axes, [offset.shape, scale.shape]):
+        standardize = _in_slabs
+    with np.errstate(all="ignore"):
+        standardize(x, offset, scale, y, mu, variance, axes, epsilon, centered)
+    return y, mu, variance
+
+
+def _statistics(x: Any, axes: tuple[int, ...], centered: bool) -> tuple[Any, Any, Any]:
+    """Mean of an array, sum of the squares of the deviations from it, and these."""
+    if not centered:
+        return 0, dot(x, x, axes), x
+    m = total(x, axes) / _count(x.shape, axes)
+    deviation = np.subtract(x, m)
+    return m, dot(deviation, deviation, axes), deviation
+
+
+def _in_pieces(
+    x: Any,
+    offset: Any,
+    scale: Any,
+    y: Any,
+    mu: Any,
+    variance: Any,
+    axes: tuple[int, ...],
+    epsilon: float,
+    centered: bool,
+) -> None:
+    n = _count(x.shape, axes)
     pieces = _pieces(x.shape, x.nbytes, axes)
 
     def work(i: int) -> None:
         piece = pieces[i]
         part, m, v = y[piece], _at(mu, piece), _at(variance, piece)
-        source = x[piece]
-        if centered:
-            np.add.reduce(source, axis=axes, keepdims=True, out=m)
-            m /= n
-            source = np.subtract(source, m)
-        np.add.reduce(source * source, axis=axes, keepdims=True, out=v)
-        v /= n
-        _scaled(source, 1 / np.sqrt(v + epsilon), _at(scale, piece), part)
+        m[...], squares, deviation = _statistics(x[piece], axes, centered)
+        np.divide(squares, n, out=v)
+        _scaled(deviation, 1 / np.sqrt(v + epsilon), _at(scale, piece), part)
         part += _at(offset, piece)
 
-    with np.errstate(all="ignore"):
-        _for_each(work, len(pieces), split=x.size >= _LEAST)
-    return y, mu, variance
+    _for_each(work, len(pieces), split=x.size >= _LEAST)
+
+
+def _in_slabs(
+    x: Any,
+    offset: Any,
+    scale: Any,
+    y: Any,
+    mu: Any,
+    variance: Any,
+    axes: tuple[int, ...],
+    epsilon: float,
+    centered: bool,
+) -> None:
+    pieces, split = _slabs(x), x.size >= _LEAST
+    counts = [_count(x[piece].shape, axes) for piece in pieces]
+    parts = np.empty((2, len(pieces), *mu.shape), np.float64)
+
+    def measure(i: int) -> None:
+        m, parts[1, i], deviation = _statistics(x[pieces[i]], axes, centered)
+        # Means of pieces are subtracted from one another: what rounding has left is added.
+        parts[0, i] = m + total(deviation, axes) / np.float64(counts[i]) if centered else 0
+
+    _for_each(measure, len(pieces), split=split)
+    _merge(parts, counts, mu, variance)
+    center, shift = _widened(mu, x), _widened(offset, x)
+    factor = _widened(scale / np.sqrt(variance + epsilon), x)
+
+    def affine(i: int) -> None:
+        part, source = y[pieces[i]], x[pieces[i]]
+        if centered:
+            source = np.subtract(source, center, out=part)
+        np.multiply(source, factor, out=part)
+        part += shift
+
+    _for_each(affine, len(pieces), split=split)
+
+
+def _merge(parts: Any, counts: list[int], mu: Any, variance: Any) -> None:
+    """Join means and sums of squares of pieces, without the cancellation of a sum of squares."""
+    means, squares = parts
+    weights = np.array(counts).reshape(-1, *[1] * mu.ndim)
+    n = weights.sum()
+    mean = np.add.reduce(weights * means, axis=0) / n
+    between = np.add.reduce(weights * (means - mean) ** 2, axis=0)
+    mu[...] = mean
+    variance[...] = (np.add.reduce(squares, axis=0) + between) / n
 
 
 def _scaled(x: Any, rate: Any, scale: Any, out: Any) -> None:
