@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.nn.cells import lstm_states
+from dlgradient.nn import recurrence
+from dlgradient.nn.cells import gru_states, lstm_states
+from dlgradient.nn.grusequence import gru_sequence
 from dlgradient.nn.recurrent import gru, lstm
 from dlgradient.nn.sequence import lstm_sequence
 from dlgradient.nn.smooth import sigmoid
@@ -20,6 +22,11 @@ W, R, BIAS = RNG.normal(size=(4 * H, C)), RNG.normal(size=(4 * H, H)), RNG.norma
 LSTM = (W, R, BIAS)
 GRU = (W[: 3 * H], R[: 3 * H], BIAS[: 3 * H])
 NO_PEEPHOLE = np.zeros(3 * H)
+MODES = (
+    "after-multiplication",
+    "before-multiplication",
+    "recurrent-bias-after-multiplication",
+)
 MASK = np.array([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1]], bool).T  # T by B
 
 
@@ -65,7 +72,7 @@ def assert_equal(found, expected):
         np.testing.assert_allclose(raw(a), b, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["lstm_sequence", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["lstm_sequence", "gru_sequence", "lstm", "gru"])
 def test_the_declaration(name):
     check_operation(name)
 
@@ -175,10 +182,7 @@ def test_bidirectional_is_both_directions_side_by_side(layer):
         np.testing.assert_array_equal(raw(a), np.concatenate([raw(b), raw(c)], axis=-1))
 
 
-@pytest.mark.parametrize(
-    "mode",
-    ["after-multiplication", "before-multiplication", "recurrent-bias-after-multiplication"],
-)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("fmt", ["TBC", "CBT"])
 def test_gru_in_its_three_modes(mode, fmt):
     w, r, b = GRU
@@ -192,20 +196,111 @@ def test_gru_in_its_three_modes(mode, fmt):
     np.testing.assert_allclose(raw(h), expected_h.T if fmt == "CBT" else expected_h, rtol=1e-10)
 
 
-def test_the_fused_layer_is_the_composition():
+# Fused operation, composition, options of the composition, operands.
+PAIRS = {
+    "lstm": (lstm_sequence, lstm_states, {}, (X, H0, C0, *LSTM)),
+    "gru": (gru_sequence, gru_states, {"mode": "after-multiplication"}, (X, H0, *GRU)),
+    "gru-two-biases": (
+        gru_sequence,
+        gru_states,
+        {"mode": "recurrent-bias-after-multiplication"},
+        (X, H0, *GRU[:2], BIAS[: 3 * H].repeat(2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("block", [1, 1000, 1 << 20])  # bytes: one step, two, all at once
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_fused_layer_is_the_composition(name, block, monkeypatch):
+    monkeypatch.setattr(recurrence, "_BLOCK", block)
+    fused, composed, options, operands = PAIRS[name]
+    arrays = [dl.dlarray(a) for a in operands]
     padding = ~MASK[:, :, None]
-    arrays = [dl.dlarray(a) for a in (X, H0, C0, *LSTM)]
-    weights = RNG.normal(size=(2, T, B, H))
+    weights = RNG.normal(size=(3, T, B, H))
 
-    def fused(*arrays):
-        y, c, _ = lstm_sequence(*arrays, padding=padding)
-        return dl.dlgradient((y * weights[0]).sum() + (c[-1] * weights[1, 0]).sum(), list(arrays))
+    def gradient(results):
+        y, *states = results
+        loss = (y * weights[0]).sum()
+        for state, weight in zip(states, weights[1:, 0], strict=False):
+            loss = loss + (state * weight).sum()
+        return *results, *dl.dlgradient(loss, arrays)
 
-    def composed(*arrays):
-        y, _, c = lstm_states(*arrays, state=dl.tanh, gate=sigmoid, padding=padding)
-        return dl.dlgradient((y * weights[0]).sum() + (c * weights[1, 0]).sum(), list(arrays))
+    def of_fused(*traced):
+        arrays[:] = traced
+        count = 3 if fused is lstm_sequence else 2
+        return gradient(fused(*traced, padding=padding)[:count])
 
-    assert_equal(dl.dlfeval(fused, *arrays), map(raw, dl.dlfeval(composed, *arrays)))
+    def of_composed(*traced):
+        arrays[:] = traced
+        return gradient(composed(*traced, state=dl.tanh, gate=sigmoid, padding=padding, **options))
+
+    given = list(arrays)
+    assert_equal(dl.dlfeval(of_fused, *given), map(raw, dl.dlfeval(of_composed, *given)))
+
+
+SMALL = [RNG.normal(size=shape) for shape in ((2, 2, 3), (2, 2), (2, 2), (8, 3), (8, 2), (8,))]
+SMALL_MASK = np.array([[True, True], [True, False]])
+LSTM_OPTIONS = {
+    "usual": {},
+    "mask": {"mask": SMALL_MASK},
+    "peephole": {"peephole": RNG.normal(size=6), "mask": SMALL_MASK},
+    "activations": {"state_activation": "softsign", "gate_activation": sigmoid},
+    "reverse": {"direction": "reverse", "mask": SMALL_MASK},
+}
+
+
+@pytest.mark.parametrize("name", LSTM_OPTIONS)
+def test_second_derivatives_of_lstm(name):
+    check_derivatives(
+        lambda *operands: lstm(*operands, data_format="TBC", **LSTM_OPTIONS[name]), *SMALL
+    )
+
+
+def test_second_derivatives_with_respect_to_peepholes_and_projections():
+    x, h, c, w, r, b = SMALL
+
+    def peephole(v):
+        return lstm(x, h, c, w, r, b, data_format="TBC", peephole=v)
+
+    def projection(p, r):
+        return lstm(x, h[:, :1], c, w, r, b, data_format="TBC", projection=p)
+
+    def projectors(q_in, q_out):
+        return lstm(
+            x, h, c, w[:, :1], r[:, :1], b, data_format="TBC",
+            input_projector=q_in, output_projector=q_out,
+        )  # fmt: skip
+
+    check_derivatives(peephole, RNG.normal(size=6))
+    check_derivatives(projection, RNG.normal(size=(1, 2)), r[:, :1])
+    check_derivatives(projectors, RNG.normal(size=(3, 1)), RNG.normal(size=(2, 1)))
+
+
+@pytest.mark.parametrize("mask", [None, SMALL_MASK])
+@pytest.mark.parametrize("mode", MODES)
+def test_second_derivatives_of_gru(mode, mask):
+    x, h, _, w, r, b = SMALL
+    b = b.repeat(2)[:12] if mode.startswith("recurrent") else b[:6]
+    check_derivatives(
+        lambda *operands: gru(*operands, data_format="TBC", reset_gate_mode=mode, mask=mask),
+        x, h, w[:6], r[:6], b,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", ["lstm", "gru"])
+def test_second_derivatives_in_both_directions(layer):
+    x, h, c, *parameters = SMALL
+    twice = [np.concatenate([p, -0.5 * p]) for p in parameters]
+    if layer == "lstm":
+        function, operands = lstm, [x, h.repeat(2, 1), c.repeat(2, 1), *twice]
+    else:
+        function, operands = gru, [x, h.repeat(2, 1), *[p[:12] for p in twice]]
+    check_derivatives(
+        lambda *operands: function(
+            *operands, data_format="TBC", direction="bidirectional", mask=SMALL_MASK
+        ),
+        *operands,
+    )
 
 
 def test_third_derivatives():

@@ -17,7 +17,7 @@ from dlgradient.ops.choice import where
 from dlgradient.ops.join import stack
 from dlgradient.ops.trigonometry import tanh
 
-__all__ = ["activation", "gru_states", "lstm_states", "lstm_step"]
+__all__ = ["activation", "gru_states", "gru_step", "lstm_states", "lstm_step"]
 
 _STATE: dict[str, Callable[..., Any]] = {"tanh": tanh, "softsign": softsign, "relu": relu}
 _GATE: dict[str, Callable[..., Any]] = {"sigmoid": sigmoid, "hard-sigmoid": hardsigmoid}
@@ -93,6 +93,28 @@ def lstm_states(  # noqa: PLR0913 - the parameters of the layer
     return _stacked(states, h, x), h, c
 
 
+def gru_step(
+    z: Any, s: Any, h: Any, state: Callable[..., Any], gate: Callable[..., Any]
+) -> tuple[Any, tuple[Any, Any, Any]]:
+    """One step with the reset gate after the multiplication: hidden state, and the gates.
+
+    Parameters
+    ----------
+    z, s : array
+        Of batch and three times the hidden units: what input and hidden state give to the gates
+        reset, update and candidate.
+    h : array
+        Hidden state.
+    state, gate : callable
+        Activations.
+    """
+    n = h.shape[-1]
+    both = gate(z[:, : 2 * n] + s[:, : 2 * n])
+    reset, update = both[:, :n], both[:, n:]
+    candidate = state(z[:, 2 * n :] + reset * s[:, 2 * n :])
+    return candidate + update * (h - candidate), (reset, update, candidate)
+
+
 def gru_states(
     x: Any,
     h: Any,
@@ -116,12 +138,10 @@ def gru_states(
             both = gate(zt[:, : 2 * n] + h @ r[: 2 * n].mT)
             reset, update = both[:, :n], both[:, n:]
             candidate = state(zt[:, 2 * n :] + (reset * h) @ r[2 * n :].mT)
+            h = candidate + update * (h - candidate)
         else:
             s = h @ r.mT if recurrent_bias is None else h @ r.mT + recurrent_bias
-            both = gate(zt[:, : 2 * n] + s[:, : 2 * n])
-            reset, update = both[:, :n], both[:, n:]
-            candidate = state(zt[:, 2 * n :] + reset * s[:, 2 * n :])
-        h = candidate + update * (h - candidate)
+            h, _ = gru_step(zt, s, h, state, gate)
         if padding is not None:
             h = where(padding[t], before, h)
         states.append(h)

@@ -18,6 +18,7 @@ from dlgradient.errors import (
 from dlgradient.labels import placement
 from dlgradient.nn.cells import activation, gru_states, lstm_states
 from dlgradient.nn.common import formatted
+from dlgradient.nn.grusequence import gru_sequence
 from dlgradient.nn.sequence import lstm_sequence
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat
@@ -417,8 +418,7 @@ def _lstm_pass(  # noqa: PLR0913 - the parameters of the layer
         padding = None if padding is None else padding[::-1]
     usual = options["state"][0] == "tanh" and options["gate"][0] == "sigmoid"
     if usual and peephole is None and projection is None and x.shape[0]:
-        y, cells, _ = lstm_sequence(x, h, c, w, r, b, padding=padding)
-        h, c = y[-1], cells[-1]
+        y, h, c, *_ = lstm_sequence(x, h, c, w, r, b, padding=padding)
     else:
         y, h, c = lstm_states(
             x,
@@ -569,22 +569,20 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     h = seq.state("h0", h0, units * twice)
     padding = seq.padding(mask)
     xs = _masked(seq.values, padding)
+    usual = (state_activation, gate_activation) == ("tanh", "sigmoid")
+    usual = usual and reset_gate_mode != _MODES[1]
     results = []
     for k, backwards in enumerate(_ways(direction)):
         part = _halves(k, twice)
         inputs = flip(xs, axis=0) if backwards else xs
         skipped = padding[::-1] if backwards and padding is not None else padding
-        y, last = gru_states(
-            inputs,
-            part(h, 1),
-            part(w),
-            part(r),
-            part(b),
-            mode=reset_gate_mode,
-            state=state,
-            gate=gate,
-            padding=skipped,
-        )
+        operands = inputs, part(h, 1), part(w), part(r), part(b)
+        if usual and seq.steps:
+            y, last, _ = gru_sequence(*operands, padding=skipped)
+        else:
+            y, last = gru_states(
+                *operands, mode=reset_gate_mode, state=state, gate=gate, padding=skipped
+            )
         results.append((flip(y, axis=0) if backwards else y, last))
     y, h = (_beside(parts) for parts in zip(*results, strict=True))
     return seq.outer(_masked(y, padding), "TBC"), seq.outer(h, "BC")

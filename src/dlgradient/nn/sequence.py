@@ -1,9 +1,8 @@
 """The usual LSTM over a whole sequence as one operation.
 
-One product serves the inputs of all steps, forward and backward; each step adds one small product
-and a few calls on buffers that exist. What is kept are the activated gates and the states. Its
-backward pass is written twice: on buffers for first derivatives, and in operations, from the
-operands alone, for all higher ones.
+One product serves each step, forward and backward, and a few calls on buffers that exist. What is
+kept are the activated gates and the states. Its backward pass is written twice: on buffers for
+first derivatives, and in operations, from the operands alone, for all higher ones.
 """
 
 from __future__ import annotations
@@ -12,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient import calls
 from dlgradient.nn.cells import lstm_step
+from dlgradient.nn.recurrence import (
+    Feed,
+    blocks,
+    kept,
+    reordered,
+    to_sigmoid,
+    weight_cotangents,
+)
 from dlgradient.nn.smooth import sigmoid
 from dlgradient.nn.standard import is_traced
 from dlgradient.ops.choice import where
@@ -25,87 +33,110 @@ from dlgradient.rules import general
 
 __all__: list[str] = []
 
+# Parameters have the gates input, forget, candidate, output; buffers have the candidate first: then
+# the three sigmoids are one block, and so are the three gates of the cell state.
+_INSIDE, _OUTSIDE = (2, 0, 1, 3), (1, 2, 0, 3)
+
 
 def _vjp(
-    g: Any, x: Any, h0: Any, c0: Any, w: Any, r: Any, b: Any, out: Any, padding: Any
+    g: Any,
+    x: Any,
+    h0: Any,
+    c0: Any,
+    w: Any,
+    r: Any,
+    b: Any,
+    out: Any,
+    x_like: Any,
+    padding: Any,
 ) -> tuple[Any, ...]:
-    if not x.shape[0]:
-        return (None,) * 6
     if is_traced([*g, x, h0, c0, w, r, b]):
         return _traced_vjp(g, x, h0, c0, w, r, b, padding)
-    return _raw_vjp(g, x, h0, c0, w, r, out, padding)
+    dz, dh, dc = _raw_vjp(g, c0, r, out, padding)
+    dw, dr = weight_cotangents(dz, dz, x, h0, out[0])
+    dx = None
+    if type(x_like) is calls.Node:
+        flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
+        dx = (flat.T @ reordered(w, _INSIDE)).reshape(x.shape)
+    db = np.add.reduce(dz, axis=(1, 2))
+    return dx, dh.T, dc.T, *(reordered(rows, _OUTSIDE) for rows in (dw, dr, db))
 
 
 # -- backward on buffers -------------------------------------------------------------------------
 
 
-def _shifted(first: Any, states: Any) -> Any:
-    """States before each step."""
-    before = np.empty_like(states)
-    before[0] = first
-    before[1:] = states[:-1]
-    return before
+def _raw_vjp(g: Any, c0: Any, r: Any, out: Any, padding: Any) -> tuple[Any, Any, Any]:
+    """Cotangents of what goes into the gates (gates, time, batch), and of the initial states."""
+    _, _, _, cells, gates = out
+    steps, n, batch = cells.shape
+    dz = np.empty((4 * n, steps, batch), gates.dtype)
+    recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
+    dh, dc = (np.zeros((n, batch), gates.dtype) for _ in range(2))
+    scratch = np.empty_like(dh)
+    changed = kept(padding)
+    if g[1] is not None:
+        dh += g[1].T
+    if g[2] is not None:
+        dc += g[2].T
+    for block in blocks(gates):
+        # All that does not depend on the cotangents is computed for several steps at once.
+        factors, through, direct = _factors(block, c0, cells, gates, g[4])
+        for t in range(block.stop - 1, block.start - 1, -1):
+            k = t - block.start
+            step, passed = factors[k], None
+            if g[0] is not None:
+                dh += g[0][t].T
+            if g[3] is not None:
+                dc += g[3][t]
+            if changed is not None:
+                # The hidden state goes by a step that is skipped; the gates see to the cell state.
+                passed = np.where(changed[t], 0, dh)
+                dh -= passed
+            np.multiply(through[k], dh, out=scratch)
+            np.add(dc, scratch, out=dc)
+            of_cell = step[: 3 * n].reshape(3, n, batch)
+            np.multiply(of_cell, dc, out=of_cell)
+            np.multiply(step[3 * n :], dh, out=step[3 * n :])
+            if direct is not None:
+                step += direct[k]
+            dz[:, t] = step
+            np.multiply(dc, gates[t, 2 * n : 3 * n], out=dc)
+            np.matmul(recurrent, step, out=dh)
+            if passed is not None:
+                dh += passed
+    return dz, dh, dc
 
 
-def _slopes(gates: Any, n: int) -> Any:
-    """Derivatives of the gates with respect to what went into them, from their values."""
-    slopes = gates * gates
-    np.subtract(gates[..., : 2 * n], slopes[..., : 2 * n], out=slopes[..., : 2 * n])
-    np.subtract(1, slopes[..., 2 * n : 3 * n], out=slopes[..., 2 * n : 3 * n])
-    np.subtract(gates[..., 3 * n :], slopes[..., 3 * n :], out=slopes[..., 3 * n :])
-    return slopes
+def _factors(block: slice, c0: Any, cells: Any, gates: Any, direct: Any) -> tuple[Any, Any, Any]:
+    """What cotangents are multiplied by, for the steps of a block.
 
-
-def _raw_vjp(
-    g: Any, x: Any, h0: Any, c0: Any, w: Any, r: Any, out: Any, padding: Any
-) -> tuple[Any, ...]:
-    h, c, gates = out
-    steps, batch, n = h.shape
-    # All that does not depend on the cotangents is computed for the whole sequence at once.
-    dz = _slopes(gates, n)
-    direct = None if g[2] is None else dz * g[2]
-    squashed = np.tanh(c)
-    dz[..., :n] *= gates[..., 2 * n : 3 * n]
-    dz[..., n : 2 * n] *= _shifted(c0, c)
-    dz[..., 2 * n : 3 * n] *= gates[..., :n]
-    dz[..., 3 * n :] *= squashed
+    Returns
+    -------
+    factors : array
+        From the cell state to the first three gates, and from the hidden state to the last one.
+    through : array
+        From the hidden state to the cell state.
+    direct : array or None
+        What is added for cotangents of the gates themselves.
+    """
+    a = gates[block]
+    n = cells.shape[1]
+    candidate, i, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
+    factors = a * a
+    np.subtract(1, factors[:, :n], out=factors[:, :n])
+    np.subtract(a[:, n:], factors[:, n:], out=factors[:, n:])
+    if direct is not None:
+        direct = factors * direct[block]
+    squashed = np.tanh(cells[block])
+    factors[:, :n] *= i
+    factors[:, n : 2 * n] *= candidate
+    factors[1:, 2 * n : 3 * n] *= cells[block][:-1]
+    factors[0, 2 * n : 3 * n] *= cells[block.start - 1] if block.start else c0.T
+    factors[:, 3 * n :] *= squashed
     squashed *= squashed
     through = np.subtract(1, squashed, out=squashed)
-    through *= gates[..., 3 * n :]
-    dh, dc = np.zeros((batch, n), h.dtype), np.zeros((batch, n), h.dtype)
-    scratch = np.empty((batch, n), h.dtype)
-    for t in range(steps - 1, -1, -1):
-        if g[0] is not None:
-            dh += g[0][t]
-        if g[1] is not None:
-            dc += g[1][t]
-        passed = None
-        if padding is not None:
-            # Where the step was skipped, both go by it.
-            passed = np.where(padding[t], dh, 0), np.where(padding[t], dc, 0)
-            dh -= passed[0]
-            dc -= passed[1]
-        np.multiply(through[t], dh, out=scratch)
-        dc += scratch
-        step = dz[t]
-        step[:, : 3 * n].reshape(batch, 3, n)[...] *= dc[:, None, :]
-        step[:, 3 * n :] *= dh
-        if direct is not None:
-            step += direct[t]
-        dc *= gates[t, :, n : 2 * n]
-        np.matmul(step, r, out=dh)
-        if passed is not None:
-            dh += passed[0]
-            dc += passed[1]
-    flat = dz.reshape(steps * batch, 4 * n)
-    return (
-        (flat @ w).reshape(x.shape),
-        dh,
-        dc,
-        flat.T @ x.reshape(steps * batch, x.shape[-1]),
-        flat.T @ _shifted(h0, h).reshape(steps * batch, n),
-        np.add.reduce(flat, axis=0),
-    )
+    through *= o
+    return factors, through, direct
 
 
 # -- backward in operations ----------------------------------------------------------------------
@@ -115,24 +146,26 @@ def _traced_vjp(
     g: Any, x: Any, h: Any, c: Any, w: Any, r: Any, b: Any, padding: Any
 ) -> tuple[Any, ...]:
     z = x @ w.mT + b
-    hidden, kept = [], []
+    hidden, of_steps = [], []
     for t in range(x.shape[0]):
         hidden.append(h)
         new_h, new_c, gates = lstm_step(z[t] + h @ r.mT, c, tanh, sigmoid)
-        kept.append((gates, c, tanh(new_c)))
+        of_steps.append((gates, c, tanh(new_c)))
         if padding is None:
             h, c = new_h, new_c
         else:
             h, c = where(padding[t], h, new_h), where(padding[t], c, new_c)
-    dh, dc = 0 * h, 0 * c
+    dh = 0 * h if g[1] is None else g[1]
+    dc = 0 * c if g[2] is None else g[2]
     into_gates = []
     for t in range(x.shape[0] - 1, -1, -1):
         dh = dh if g[0] is None else dh + g[0][t]
-        dc = dc if g[1] is None else dc + g[1][t]
+        dc = dc if g[3] is None else dc + g[3][t].mT
+        direct = None if g[4] is None else g[4][t].mT
         here_h, here_c = dh, dc
         if padding is not None:
             here_h, here_c = where(padding[t], 0, dh), where(padding[t], 0, dc)
-        dz, new_dc = _step_back(here_h, here_c, *kept[t], None if g[2] is None else g[2][t])
+        dz, new_dc = _step_back(here_h, here_c, *of_steps[t], direct, padding, t)
         new_dh = dz @ r
         if padding is not None:
             new_dh = new_dh + where(padding[t], dh, 0)
@@ -151,25 +184,25 @@ def _traced_vjp(
     )
 
 
-def _step_back(dh: Any, dc: Any, gates: Any, c: Any, squashed: Any, direct: Any) -> tuple[Any, Any]:
+def _step_back(
+    dh: Any, dc: Any, gates: Any, c: Any, squashed: Any, direct: Any, padding: Any, t: int
+) -> tuple[Any, Any]:
     """Cotangents of what goes into the gates, and of the cell state before."""
     i, f, candidate, o = gates
+    n = c.shape[-1]
     dc = dc + dh * o * (1 - squashed * squashed)
-    of_gates = concat([dc * candidate, dc * c, dc * i, dh * squashed], axis=1)
+    of_gates = [dc * candidate, dc * c, dc * i, dh * squashed]
     if direct is not None:
-        of_gates = of_gates + direct
-    slopes = concat([i * (1 - i), f * (1 - f), 1 - candidate * candidate, o * (1 - o)], axis=1)
-    return of_gates * slopes, dc * f
+        own = [direct[:, k * n : (k + 1) * n] for k in _OUTSIDE]
+        if padding is not None:
+            # All gates but the candidate are constant where a step is skipped.
+            own = [v if k == 2 else where(padding[t], 0, v) for k, v in enumerate(own)]
+        of_gates = [v + more for v, more in zip(of_gates, own, strict=True)]
+    slopes = [i * (1 - i), f * (1 - f), 1 - candidate * candidate, o * (1 - o)]
+    return concat([v * s for v, s in zip(of_gates, slopes, strict=True)], axis=1), dc * f
 
 
 # -- forward -------------------------------------------------------------------------------------
-
-
-def _to_sigmoid(negated: Any) -> None:
-    """Make the sigmoid of z from -z, in place."""
-    np.exp(negated, out=negated)
-    negated += 1
-    np.reciprocal(negated, out=negated)
 
 
 def _samples(m: Any) -> list[Any]:
@@ -186,7 +219,7 @@ def _samples(m: Any) -> list[Any]:
     ]
 
 
-@general(vjp=_vjp, outputs=3, labels="new", samples=_samples, shown="lstm")
+@general(vjp=_vjp, outputs=5, labels="new", samples=_samples, shown="lstm")
 def lstm_sequence(
     x: Any, h0: Any, c0: Any, w: Any, r: Any, b: Any, /, *, padding: Any = None
 ) -> Any:
@@ -195,7 +228,7 @@ def lstm_sequence(
     Parameters
     ----------
     x : array
-        Time, batch and channels.
+        Time (one step at least), batch and channels.
     h0, c0 : array
         Batch and hidden units.
     w, r, b : array
@@ -205,38 +238,38 @@ def lstm_sequence(
 
     Returns
     -------
-    h, c, gates : array
-        Hidden states, cell states, and the activated gates, of all steps.
+    y, h, c : array
+        Hidden states of all steps, last hidden and last cell state.
+    cells, gates : array
+        Of all steps, the cell states and the activated gates candidate, input, forget and output:
+        time, hidden units, batch. Where a step is skipped, the last three gates are 0, 1 and 1.
     """
-    steps, batch, channels = x.shape
-    n = h0.shape[-1]
+    steps, batch, _ = x.shape
+    n = h0.shape[1]
     dtype = np.result_type(x, h0, c0, w, r, b)
+    matrix = reordered(np.concatenate([r, w, b[:, None]], axis=1, dtype=dtype), _INSIDE)
     # sigmoid(z) = 1 / (1 + exp(-z)): the sign goes into the weights, once.
-    signs = np.full((4 * n, 1), -1, dtype)
-    signs[2 * n : 3 * n] = 1
-    gates = x.reshape(steps * batch, channels) @ (w * signs).T
-    gates = np.asarray(gates, dtype).reshape(steps, batch, 4 * n)
-    gates += b * signs[:, 0]
-    recurrent = np.ascontiguousarray((r * signs).T, dtype)
-    h, c = np.empty((steps, batch, n), dtype), np.empty((steps, batch, n), dtype)
-    product, scratch = np.empty((batch, 4 * n), dtype), np.empty((batch, n), dtype)
-    before_h, before_c = np.asarray(h0, dtype), c0
+    np.negative(matrix[n:], out=matrix[n:])
+    feed, changed = Feed(x, h0, dtype), kept(padding)
+    y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 4 * n, batch), dtype)
+    cells, scratch = np.empty((steps, n, batch), dtype), np.empty((n, batch), dtype)
+    before = np.asarray(c0, dtype).T
     with np.errstate(over="ignore"):
         for t in range(steps):
-            step = gates[t]
-            np.matmul(before_h, recurrent, out=product)
-            step += product
-            _to_sigmoid(step[:, : 2 * n])
-            _to_sigmoid(step[:, 3 * n :])
-            candidate = step[:, 2 * n : 3 * n]
-            np.tanh(candidate, out=candidate)
-            np.multiply(step[:, n : 2 * n], before_c, out=c[t])
-            np.multiply(step[:, :n], candidate, out=scratch)
-            c[t] += scratch
-            np.tanh(c[t], out=h[t])
-            h[t] *= step[:, 3 * n :]
-            if padding is not None:
-                np.copyto(h[t], before_h, where=padding[t])
-                np.copyto(c[t], before_c, where=padding[t])
-            before_h, before_c = h[t], c[t]
-    return h, c, gates
+            step, cell = gates[t], cells[t]
+            feed.load(t)
+            np.matmul(matrix, feed.all, out=step)
+            np.tanh(step[:n], out=step[:n])
+            to_sigmoid(step[n:])
+            if changed is not None:
+                np.copyto(step[n : 2 * n], 0, where=padding[t].T)
+                np.copyto(step[2 * n :], 1, where=padding[t].T)
+            np.multiply(step[2 * n : 3 * n], before, out=cell)
+            np.multiply(step[n : 2 * n], step[:n], out=scratch)
+            np.add(cell, scratch, out=cell)
+            np.tanh(cell, out=scratch)
+            where_changed = True if changed is None else changed[t]
+            np.multiply(step[3 * n :], scratch, out=feed.hidden, where=where_changed)
+            y[t] = feed.hidden.T
+            before = cell
+    return y, np.ascontiguousarray(feed.hidden.T), np.ascontiguousarray(before.T), cells, gates

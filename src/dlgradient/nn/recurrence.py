@@ -1,0 +1,92 @@
+"""What the recurrent layers share on buffers: layout, products, gradients of the weights.
+
+Within a step, channels are rows and the sequences of a batch are columns, so that each gate is one
+contiguous block. A step is one product: the parameters side by side, [R W b], times the hidden
+state, the input and ones, below each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Feed", "blocks", "kept", "reordered", "to_sigmoid", "weight_cotangents"]
+
+_BLOCK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
+
+
+def reordered(rows: Any, order: Sequence[int]) -> Any:
+    """Gates, one behind the other along the first axis, in another order."""
+    n = rows.shape[0] // len(order)
+    return np.concatenate([rows[k * n : (k + 1) * n] for k in order])
+
+
+class Feed:
+    """What goes into a step: hidden state, input and ones, below each other.
+
+    Parameters
+    ----------
+    x : array
+        Time, batch and channels.
+    h : array
+        Initial hidden state, batch and units.
+    dtype : dtype
+        Of the buffer.
+
+    Attributes
+    ----------
+    all, hidden, inputs : array
+        The buffer, with a column for each sequence; the state; the input and the ones.
+    """
+
+    def __init__(self, x: Any, h: Any, dtype: Any) -> None:
+        batch, n = h.shape
+        self._x = x.transpose(0, 2, 1)
+        self.all = np.ones((n + x.shape[2] + 1, batch), dtype)
+        self.hidden, self.inputs = self.all[:n], self.all[n:]
+        self.hidden[...] = h.T
+
+    def load(self, t: int) -> None:
+        """Take the input of a step."""
+        self.inputs[:-1] = self._x[t]
+
+
+def to_sigmoid(negated: Any) -> None:
+    """Make the sigmoid of z from -z, in place."""
+    np.exp(negated, out=negated)
+    np.add(negated, 1, out=negated)
+    np.reciprocal(negated, out=negated)
+
+
+def kept(padding: Any) -> Any:
+    """Return for each step which sequences it changes, as ufuncs want it: True for all."""
+    return None if padding is None else ~np.swapaxes(padding, 1, 2)
+
+
+def blocks(gates: Any) -> Iterator[slice]:
+    """Steps, the last ones first, a few at a time."""
+    steps = gates.shape[0]
+    size = max(1, _BLOCK // max(1, gates[0].nbytes))
+    for stop in range(steps, 0, -size):
+        yield slice(max(0, stop - size), stop)
+
+
+def weight_cotangents(of_inputs: Any, of_states: Any, x: Any, h0: Any, y: Any) -> tuple[Any, Any]:
+    """Cotangents of the weights and of the recurrent weights.
+
+    Parameters
+    ----------
+    of_inputs, of_states : array
+        Cotangents of Wx and of Rh: gates, time and batch.
+    x, h0, y : array
+        Input, initial state and states of all steps, in the layout of the layer.
+    """
+    steps, batch, channels = x.shape
+    into = of_inputs.reshape(len(of_inputs), steps * batch)
+    back = of_states.reshape(len(of_states), steps * batch)
+    dr = back[:, :batch] @ h0
+    if steps > 1:
+        dr += back[:, batch:] @ y[:-1].reshape((steps - 1) * batch, h0.shape[1])
+    return into @ x.reshape(steps * batch, channels), dr
