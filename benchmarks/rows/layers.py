@@ -186,8 +186,8 @@ def _embed_ours(data: Any) -> Callable[[], Any]:
     indices, targets, (weights,) = data
 
     def loss(params: Any, indices: Any, targets: Any) -> Any:
-        r = dl.embed(indices, params[0]) - targets
-        return dl.mean(r * r)
+        y = dl.embed(indices, params[0])
+        return dl.l2loss(y, targets, normalization_factor="all-elements")
 
     inputs = dl.dlarray(indices, "BT"), dl.dlarray(targets, "BTC")
     return ours(loss, [dl.dlarray(weights, "UC")], *inputs)

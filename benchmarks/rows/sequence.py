@@ -139,8 +139,8 @@ def _transformer_ours(data: Any) -> Callable[[], Any]:
         y = dl.fullyconnect(dl.attention(q, k, v, HEADS), W_out, b_out)
         x = dl.layernorm(x + y, offset1, scale1)
         y = dl.fullyconnect(dl.relu(dl.fullyconnect(x, W1, b1)), W2, b2)
-        r = dl.layernorm(x + y, offset2, scale2) - T
-        return dl.mean(r * r)
+        y = dl.layernorm(x + y, offset2, scale2)
+        return dl.l2loss(y, T, normalization_factor="all-elements")
 
     inputs = (dl.dlarray(a, "BTC") for a in (X, T))
     return ours(loss, [dl.dlarray(p) for p in params], *inputs)
