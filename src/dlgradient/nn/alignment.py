@@ -4,10 +4,11 @@ An alignment is a path through the states start, blank, first label, blank, seco
 (the start is state 0). A step stays, goes to the next state, or skips the blank between two
 different labels. The weight of a path is the product of the emissions of its states, so the sum is
 linear in the emissions of each step: its derivatives of any order are exact, at emissions of zero
-too.
+too. It is the end of a linear recurrence over the states, whose adjoint is another one, with time
+and states turned round; so one operation serves derivatives of every order.
 
-The raw sum would underflow. Each partial sum is therefore kept relative to `scales`, the logarithm
-of the partial sum that ends in its state, computed once in the log domain and constant to all
+The raw sum would underflow. Each partial sum is therefore kept relative to the logarithm of the
+partial sum that ends in its state, computed once in the log domain (`scales`) and constant to all
 derivatives. The result does not depend on the scales, so nothing is lost by that.
 """
 
@@ -16,27 +17,40 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from dlgradient.ops.index import getitem
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.samples import case
+from dlgradient.ops.shape import flip
 from dlgradient.rules import general
 
-__all__ = ["scales"]
+__all__ = ["chain_sum", "scales"]
 
 Array = np.ndarray[Any, Any]
+# From how many places before a state may be reached, itself included.
+WAYS = 3
+# Logarithm of what cannot be. It is finite: differences of infinities would be NaN.
+IMPOSSIBLE = -1e300
 
 
-def _shifted(a: Array, by: int, fill: float) -> Array:
-    """States moved up by a number of places, along the last dimension."""
-    out = np.full(a.shape, fill)
-    if by < a.shape[-1]:
-        out[..., by:] = a[..., : a.shape[-1] - by]
-    return out
+def _padded(shape: tuple[int, int, int], dtype: Any, fill: float) -> tuple[Array, Array, Array]:
+    """States (T, B, S) in a buffer that has places in front, where nothing is.
+
+    Returns the buffer, the states, and a view (T, 3, B, S) of the states moved up by 0, 1, 2.
+    """
+    time, batch, states = shape
+    front = WAYS - 1
+    buffer = np.full((time, batch, states + front), fill, dtype)
+    inner = buffer[:, :, front:]
+    t, b, s = inner.strides
+    return buffer, inner, as_strided(inner, (time, WAYS, batch, states), (t, -s, b, s))
 
 
-def scales(logs: Array, may_skip: Array, running: Array, final: Array) -> tuple[Array, Array, Any]:
+def scales(
+    logs: Array, may_skip: Array, running: Array, final: Array, dtype: Any
+) -> tuple[Array, Array, Array]:
     """Weights of the steps, relative to the partial sums of the log domain.
 
     Parameters
@@ -49,6 +63,8 @@ def scales(logs: Array, may_skip: Array, running: Array, final: Array) -> tuple[
         Steps that count; the others leave everything as it is.
     final : ndarray of bool, (B, S)
         States in which a path may end.
+    dtype : dtype
+        Of the results.
 
     Returns
     -------
@@ -59,93 +75,121 @@ def scales(logs: Array, may_skip: Array, running: Array, final: Array) -> tuple[
     total : ndarray, (B,)
         Logarithm of the sum over all paths; -inf where there is none.
     """
-    t, b, s = logs.shape
-    steps = np.zeros((t, 3, b, s))
-    m = np.full((b, s), -np.inf)
-    m[:, 0] = 0
-    stay = np.where(np.arange(s) == 0, -np.inf, 0.0)
-    skip = np.where(may_skip, 0.0, -np.inf)
-    for i in range(t):
-        ways = np.stack([m + stay, _shifted(m, 1, -np.inf), _shifted(m, 2, -np.inf) + skip])
-        reach = np.logaddexp.reduce(ways, axis=0)
-        on = running[i][:, None]
-        base = np.where(np.isneginf(reach), 0.0, reach)
-        steps[i] = np.where(on, np.exp(ways - base), 0.0)
-        steps[i, 0] += ~on
-        m = np.where(on, reach + logs[i], m)
-    last = np.where(final, m, -np.inf)
-    total = np.logaddexp.reduce(last, axis=1)
-    ends = np.exp(last - np.where(np.isneginf(total), 0.0, total)[:, None])
-    return steps, ends, total
+    time, batch, states = logs.shape
+    shape = (batch, states)
+    # Partial sums in float64: their differences are the weights. The sum within a step is only a
+    # scale, and may be as inexact as `dtype`.
+    _, sums, ways = _padded((time + 1, batch, states), np.float64, IMPOSSIBLE)
+    sums[0, :, 0] = 0
+    barred = np.zeros((WAYS, *shape))
+    barred[0, :, 0] = IMPOSSIBLE  # nothing stays at the start
+    barred[2, ~may_skip] = IMPOSSIBLE
+    each = np.empty((WAYS, *shape))
+    relative = np.empty((WAYS, *shape), dtype)
+    top, total_of = np.empty(shape), np.empty(shape, dtype)
+    waiting = None if running.all() else ~running[:, :, None]
+    with np.errstate(over="ignore"):  # the impossible is -inf in float32
+        for t in range(time):
+            np.add(ways[t], barred, out=each)
+            np.maximum.reduce(each, axis=0, out=top)
+            np.subtract(each, top, out=relative, casting="same_kind")
+            np.exp(relative, out=relative)
+            np.add.reduce(relative, axis=0, out=total_of)
+            np.log(total_of, out=total_of)
+            np.add(top, total_of, out=top)
+            np.add(top, logs[t], out=sums[t + 1])
+            if waiting is not None:
+                np.copyto(sums[t + 1], sums[t], where=waiting[t])
+        steps = _weights(ways[:-1], barred, sums[1:] - logs, dtype)
+        if waiting is not None:
+            np.copyto(steps, np.array([1, 0, 0], dtype)[:, None, None], where=waiting[:, None])
+    last = np.where(final, sums[-1], IMPOSSIBLE)
+    highest = last.max(axis=1, keepdims=True, initial=IMPOSSIBLE)
+    ends = np.exp(last - highest)
+    found = ends.sum(axis=1, keepdims=True)
+    total = (highest + np.log(np.maximum(found, 1)))[:, 0]
+    total[total < IMPOSSIBLE / 2] = -np.inf
+    return steps, (ends / np.maximum(found, 1)).astype(dtype), total
 
 
-def _ahead(a: Any, w: Any) -> Any:
-    """Partial sums before the emissions of the next step."""
-    zero = getitem(a, (slice(None), slice(0, 1))) * 0
-    a1 = concat([zero, getitem(a, (slice(None), slice(None, -1)))], axis=1)
-    a2 = concat([zero, getitem(a1, (slice(None), slice(None, -1)))], axis=1)
-    return a * w[0] + a1 * w[1] + a2 * w[2]
+def _weights(ways: Array, barred: Array, reached: Array, dtype: Any) -> Array:
+    """Parts that the ways to a state have in its sum; whole planes of all times at once."""
+    steps = np.empty(ways.shape, dtype)
+    for k in range(WAYS):
+        part = ways[:, k] + barred[k]
+        part -= reached
+        steps[:, k] = part
+    return np.exp(steps, out=steps)
 
 
-def _back(c: Any, w: Any) -> Any:
-    """The transpose of `_ahead`."""
-    zero = getitem(c, (slice(None), slice(0, 1))) * 0
-    c2 = concat([getitem(c * w[2], (slice(None), slice(1, None))), zero], axis=1)
-    c1 = c * w[1] + c2
-    return c * w[0] + concat([getitem(c1, (slice(None), slice(1, None))), zero], axis=1)
+# -- the recurrence ------------------------------------------------------------------------------
 
 
-def _start(e: Any, ends: Array) -> Array:
-    a = np.zeros(ends.shape, e.dtype)
-    a[:, 0] = 1
-    return a
+def _moved(a: Any, by: int) -> Any:
+    """States moved up by a number of places, along the last dimension."""
+    if not by:
+        return a
+    zero = np.zeros((*a.shape[:-1], min(by, a.shape[-1])), a.dtype)
+    return concat([zero, getitem(a, (..., slice(None, -by)))], axis=-1)
 
 
-def _pull(g: Any, e: Any, steps: Array, ends: Array) -> Any:
-    """What precedes a state times what follows it: neither contains its own emission."""
-    steps, ends = steps.astype(e.dtype, copy=False), ends.astype(e.dtype, copy=False)
-    a: Any = _start(e, ends)
-    before = []
-    for i, w in enumerate(steps):
-        a = _ahead(a, w)
-        before.append(a)
-        a = a * getitem(e, i)
-    b: Any = ends
-    after = []
-    for i in range(len(steps) - 1, -1, -1):
-        after.append(b)
-        b = _back(b * getitem(e, i), steps[i])
-    if not before:
-        return e * 0
-    each = getitem(g, (None, slice(None), None))
-    return each * (stack(before, axis=0) * stack(after[::-1], axis=0))
+def _turned(a: Any) -> Any:
+    return flip(a, axis=(0, a.ndim - 1))
 
 
-def _two_labels(m: Any, t: int) -> dict[str, Any]:
-    """Steps over the states of two labels, for two observations."""
-    logs = np.asarray(m.real(t, 2, 6))
-    skip = np.array([[False, False, True, False, True, False]] * 2)
-    final = np.array([[False] * 4 + [True] * 2, [False, False, True, True, False, False]])
-    running = np.ones((t, 2), dtype=bool)
-    running[1:2, 1] = False
-    steps, ends, _ = scales(logs, skip, running, final)
-    return {"steps": steps, "ends": ends}
+def _recurrence_adjoint(g: Any, w: Any, out: Any) -> tuple[Any, Any]:
+    # What follows a state: the same recurrence with time and states turned round.
+    back = _turned(w)
+    back = stack([_moved(getitem(back, (slice(None), k)), k) for k in range(WAYS)], axis=1)
+    after = _turned(recurrence(_turned(g), back))
+    before, after_step = getitem(out, slice(None, -1)), getitem(after, slice(1, None))
+    return after, stack([after_step * _moved(before, k) for k in range(WAYS)], axis=1)
 
 
 @general(
-    e=_pull,
+    vjp=_recurrence_adjoint,
     labels="new",
     shown="ctc",
     samples=lambda m: [
-        case(m.positive(3, 2, 6), **_two_labels(m, 3)),
-        case(m.positive(2, 2, 6), **_two_labels(m, 2)),
-        case(m.real(3, 0, 4), steps=np.ones((3, 3, 0, 4)), ends=np.ones((0, 4))),
+        case(m.real(3, 2, 4), m.real(2, 3, 2, 4)),
+        case(m.real(1, 2, 4), m.real(0, 3, 2, 4)),
+        case(m.real(3, 1, 2), m.real(2, 3, 1, 2)),
+        case(m.real(2, 1, 1), m.real(1, 3, 1, 1)),
+        case(m.real(2, 0, 4), m.real(1, 3, 0, 4)),
     ],
 )
-def chain_sum(e: Any, /, *, steps: Any, ends: Any) -> Any:
-    """Sum over all paths through a chain of states of the product of weights and emissions."""
-    steps, ends = steps.astype(e.dtype, copy=False), ends.astype(e.dtype, copy=False)
-    a: Any = _start(e, ends)
-    for i, w in enumerate(steps):
-        a = _ahead(a, w) * e[i]
-    return sum_(a * ends, axis=1)
+def recurrence(u: Any, w: Any, /) -> Any:
+    """States aₜ(s) = uₜ(s) + Σₖ wₜ₋₁,ₖ(s) aₜ₋₁(s - k) for k = 0, 1, 2.
+
+    Parameters
+    ----------
+    u : array (T + 1, B, S)
+        What is added at each time; the first are the states at the start.
+    w : array (T, 3, B, S)
+        Weights of the ways into each state.
+    """
+    dtype = np.result_type(u, w)
+    _, a, ways = _padded(u.shape, dtype, 0)
+    a[...] = u
+    products, total = np.empty(w.shape[1:], dtype), np.empty(u.shape[1:], dtype)
+    for t in range(len(w)):
+        np.multiply(ways[t], w[t], out=products)
+        np.add.reduce(products, axis=0, out=total)
+        a[t + 1] += total
+    return a
+
+
+def chain_sum(e: Any, steps: Array, ends: Array) -> Any:
+    """Sum over all paths through a chain of states of the product of weights and emissions.
+
+    Parameters
+    ----------
+    e : array (T, B, S)
+        Emissions.
+    steps, ends
+        As of `scales`.
+    """
+    start = np.zeros((len(e) + 1, *ends.shape), ends.dtype)
+    start[0, :, 0] = 1
+    a = recurrence(start, steps * getitem(e, (slice(None), None)))
+    return sum_(getitem(a, -1) * ends, axis=1)

@@ -269,6 +269,5 @@ def _log_sums(y: Any, sequences: list[Array], running: Array, blank: int, logits
     dtype = e.dtype if e.dtype.kind == "f" else np.dtype(np.float64)
     level = level.astype(dtype)
     shown = exp(e - level) if logits else e / level
-    steps, ends, total = scales(logs, skip, running, final)
-    sums = chain_sum(shown, steps=steps.astype(dtype), ends=ends.astype(dtype))
-    return log(sums) + total.astype(dtype)
+    steps, ends, total = scales(logs, skip, running, final, dtype)
+    return log(chain_sum(shown, steps, ends)) + total.astype(dtype)
