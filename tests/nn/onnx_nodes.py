@@ -10,14 +10,19 @@ import inspect
 import numpy as np
 import pytest
 
+import dlgradient as dl
 
-def made(name):
+
+def made(name, *, in_place=False):
     """Make every test of one operator.
 
     Parameters
     ----------
     name : str
         A module of ``onnx.backend.test.case.node``: the operator in lower case, mostly.
+    in_place : bool
+        Whether there is None for an input that a test leaves out, so that the ones behind keep
+        their places.
 
     Returns
     -------
@@ -31,6 +36,9 @@ def made(name):
 
     def expect(node, inputs, outputs, name, **_):
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if in_place and len(inputs) < len(node.input):
+            given = iter(inputs)
+            inputs = [next(given) if x else None for x in node.input]
         found.append((name, attributes, inputs, outputs))
 
     # Most inputs are drawn from the global generator: the same ones in every run and order.
@@ -46,3 +54,38 @@ def made(name):
         module.expect = known
         np.random.set_state(state)  # noqa: NPY002
     return found
+
+
+def supported(test):
+    """Whether every array of a test is of a dtype that the library has.
+
+    Left out are arrays of half and brain precision and of strings, and sequences of arrays.
+    """
+    dtypes = set(dl.__array_namespace_info__().dtypes().values())
+    _, _, inputs, outputs = test
+    arrays = [x for x in [*inputs, *outputs] if x is not None]
+    return all(getattr(x, "dtype", None) in dtypes for x in arrays)
+
+
+def check(operator, adapter, rtol=1e-6, atol=1e-6):
+    """Compare an adapter with every test of an operator, by shape, dtype and value.
+
+    Parameters
+    ----------
+    operator : str
+        As for `made`.
+    adapter : callable
+        Called with the attributes and then the inputs; returns an array, or a tuple of at least
+        as many as the test has outputs.
+    rtol, atol : float
+        Tolerances. The standard's own are 1e-3 and 1e-7.
+    """
+    tests = [test for test in made(operator, in_place=True) if supported(test)]
+    assert tests, f"the standard has no test of {operator}, or none of a dtype of the library"
+    for name, attributes, inputs, outputs in tests:
+        found = adapter(attributes, *inputs)
+        found = found if isinstance(found, tuple) else (found,)
+        assert len(found) >= len(outputs), name
+        for y, expected in zip(map(np.asarray, found), outputs, strict=False):
+            assert (y.shape, y.dtype) == (expected.shape, expected.dtype), name
+            np.testing.assert_allclose(y, expected, rtol=rtol, atol=atol, err_msg=name)
