@@ -8,6 +8,7 @@ from scipy.signal import correlate as scipy_correlate
 
 import dlgradient as dl
 from dlgradient.backend import threads
+from dlgradient.nn import unfolding
 from dlgradient.nn.conv import dlconv, dltranspconv
 from dlgradient.nn.convolve import convolve, correlate, deconvolve
 from dlgradient.testing import check_derivatives
@@ -58,6 +59,27 @@ def test_core_operations_are_one_trilinear_form(geometry, filters):
     value = np.sum(expected * y)
     np.testing.assert_allclose(np.sum(deconvolve(y, w, size=sizes, **form) * x), value)
     np.testing.assert_allclose(np.sum(correlate(x, y, size=kernel, **form) * w), value)
+
+
+@pytest.mark.parametrize("cost", [0, np.inf])
+@pytest.mark.parametrize("sizes", [(7, 8), (8, 5)])
+@pytest.mark.parametrize("kernel", [(1, 4), (2, 3), (5, 4)])
+@pytest.mark.parametrize("stride", [(2, 2), (3, 1), (2, 4)])
+@pytest.mark.parametrize("start", [(0, 0), (1, 2), (3, 1)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gathering_and_scattering_agree(monkeypatch, cost, sizes, kernel, stride, start, groups):
+    monkeypatch.setattr(unfolding, "_ADD", cost)
+    x, w = RNG.normal(size=(2, 4, *sizes)), RNG.normal(size=(6, 4 // groups, *kernel))
+    y = RNG.normal(size=(2, 6, 3, 2))
+    form = {"stride": stride, "dilation": (1, 1), "start": start, "groups": groups}
+    expected = loops(x, w, (3, 2), *form.values())
+    back = deconvolve(y, w, size=sizes, **form)
+    np.testing.assert_allclose(np.sum(back * x), np.sum(expected * y), atol=1e-10)
+    y[0, 0, 1, 1] = np.inf
+    unit = np.zeros_like(y)
+    unit[0, 0, 1, 1] = 1
+    touched = deconvolve(unit, w * 0 + 1, size=sizes, **form) != 0
+    np.testing.assert_array_equal(~np.isfinite(deconvolve(y, w, size=sizes, **form)), touched)
 
 
 def test_large_batches_use_all_cores_and_several_blocks(monkeypatch):

@@ -17,7 +17,7 @@ import numpy as np
 from dlgradient.backend.threads import in_blocks
 from dlgradient.calls import FUNCTIONS
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.convolve import places
+from dlgradient.nn.unfolding import places
 from dlgradient.ops.reduce import ordered
 from dlgradient.ops.samples import case
 from dlgradient.rules import constant, general, linear, multilinear
