@@ -155,7 +155,7 @@ def main(small=False):
     images, held_out = digits(400 if small else None)
     size = {"filters": 8, "iterations": 80, "batch": 32, "rate": 0.004, "judgements": 2}
     if not small:
-        size = {"filters": 32, "iterations": 1500, "batch": 64, "rate": 0.001, "judgements": 4}
+        size = {"filters": 32, "iterations": 1500, "batch": 64, "rate": 0.002, "judgements": 3}
     generator, distances = train(images, **size)
     noise = np.random.default_rng(2).standard_normal((len(held_out), NOISE), dtype=np.float32)
     generated = dl.extractdata(generate(generator, dl.dlarray(noise, "BC")))
