@@ -27,7 +27,7 @@ from dlgradient.rules import general, multilinear
 
 __all__ = ["probabilities"]
 
-_BLOCK = 1 << 18  # bytes of scores at a time: they stay in a core's cache
+_BLOCK = 1 << 19  # bytes of scores at a time: they stay in the cache
 _LEAST = 1 << 16  # scores; below, starting a thread costs more than it saves
 
 Group = tuple[slice, slice]
@@ -74,7 +74,7 @@ def _conj(x: Any) -> Any:
 def masked_scores(q: Any, k: Any, /, *, mask: Any) -> Any:
     """Products of queries and keys, q kᵀ; zero where the mask is false."""
     with np.errstate(invalid="ignore"):
-        return _scores(q, k.mT, mask, 0)
+        return _scores(q, k.mT, None if mask is None else ~mask, 0)
 
 
 @multilinear(
@@ -91,11 +91,11 @@ def masked_matmul(p: Any, v: Any, /, *, mask: Any) -> Any:
     return _product(p, v, mask)
 
 
-def _scores(q: Any, keys: Any, mask: Any, excluded: float = -np.inf) -> Any:
-    """Products of queries and transposed keys; `excluded` where the mask is false."""
+def _scores(q: Any, keys: Any, hidden: Any, value: float = -np.inf) -> Any:
+    """Products of queries and transposed keys, and a value where they are hidden."""
     s = np.matmul(q, keys)
-    if mask is not None:
-        np.copyto(s, excluded, where=~mask)
+    if hidden is not None:
+        np.copyto(s, value, where=hidden)
     return s
 
 
@@ -172,12 +172,21 @@ def _for_each(work: Any, groups: list[Group], scores: int) -> None:
         threads.in_blocks(several, len(groups))
 
 
-def _part(mask: Any, at: tuple[slice, ...]) -> Any:
-    """Part of a mask, all of it where it has size one."""
+def _hidden(mask: Any, at: tuple[slice, ...], keys: int) -> tuple[Any, int]:
+    """Where a part of the scores is not allowed, and how many keys there are up to the last."""
     if mask is None:
-        return None
+        return None, keys
     sizes = zip(mask.shape, at, strict=False)
-    return mask[tuple([slice(None) if size == 1 else part for size, part in sizes])]
+    part = mask[tuple([slice(None) if size == 1 else rows for size, rows in sizes])]
+    if mask.shape[3] == 1:
+        return ~part, keys
+    reached = np.flatnonzero(part.any(axis=(0, 1, 2)))
+    stop = int(reached[-1]) + 1 if reached.size else 0
+    return ~part[..., :stop], stop
+
+
+def _all_finite(*arrays: Any) -> bool:
+    return all(np.isfinite(a).all() for a in arrays)
 
 
 def _heads_last(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -194,36 +203,37 @@ def _raw_vjp(
     dtype = np.result_type(above, q, k, v)
     dq, dk, dv = (_heads_last(a.shape, dtype) for a in (q, k, v))
     groups, steps = _groups(q, k)
-    if not steps:
+    at_once = len(steps) == 1 and mask is None
+    if not at_once:
         dk[...] = dv[...] = 0
-    careful = mask is not None and not all(np.isfinite(a).all() for a in (above, v, logs))
+    careful = mask is not None and not _all_finite(above, q, k, v, logs)
 
     def work(group: Group) -> None:
-        keys, values = k[group], v[group]
         for step in steps:
             at = (*group, step)
-            allowed = _part(mask, at)
+            hidden, stop = _hidden(mask, at, k.shape[2])
+            before = (*group, slice(stop))
+            allowed = ~hidden if careful else None
             scaled, above_here = q[at] * scale, above[at]
-            p = _scores(scaled, keys.mT, allowed)
+            p = _scores(scaled, k[before].mT, hidden)
             p -= logs[at]
             np.exp(p, out=p)
             along = np.einsum("bhij,bhij->bhi", above_here, y[at])[..., None]
             if g[1] is not None:
                 along -= g[1][at]
-            ds = np.matmul(above_here, values.mT)
+            ds = np.matmul(above_here, v[before].mT)
             ds -= along
             ds *= p
             if careful:
-                np.copyto(p, 0, where=~allowed)
-                np.copyto(ds, 0, where=~allowed)
-            _product(ds, keys, allowed, out=dq[at])
+                np.copyto(p, 0, where=hidden)
+                np.copyto(ds, 0, where=hidden)
+            _product(ds, k[before], allowed, out=dq[at])
             dq[at] *= scale
-            first = step.start == 0
             for total, part, times in ((dk, ds, scaled), (dv, p, above_here)):
-                if first:
-                    _product(part.mT, times, _turned(allowed), out=total[group])
+                if at_once:
+                    np.matmul(part.mT, times, out=total[group])
                 else:
-                    total[group] += _product(part.mT, times, _turned(allowed))
+                    total[before] += _product(part.mT, times, _turned(allowed))
 
     with np.errstate(invalid="ignore"):
         _for_each(work, groups, q[..., 0].size * k.shape[2])
@@ -270,12 +280,14 @@ def attend(q: Any, k: Any, v: Any, /, *, scale: float, mask: Any = None) -> Any:
     logs = np.empty((*q.shape[:3], 1), dtype)
     groups, steps = _groups(q, k)
 
+    careful = mask is not None and not _all_finite(v)
+
     def work(group: Group) -> None:
-        keys, values = k[group].mT, v[group]
         for step in steps:
             at = (*group, step)
-            allowed = _part(mask, at)
-            p = _scores(q[at] * scale, keys, allowed)
+            hidden, stop = _hidden(mask, at, k.shape[2])
+            before = (*group, slice(stop))
+            p = _scores(q[at] * scale, k[before].mT, hidden)
             highest = np.maximum.reduce(p, axis=-1, keepdims=True, initial=-np.inf)
             highest[np.isneginf(highest)] = 0
             p -= highest
@@ -283,7 +295,7 @@ def attend(q: Any, k: Any, v: Any, /, *, scale: float, mask: Any = None) -> Any:
             total = np.add.reduce(p, axis=-1, keepdims=True)
             total[total == 0] = 1
             np.add(highest, np.log(total), out=logs[at])
-            _product(p, values, allowed, out=y[at])
+            _product(p, v[before], ~hidden if careful else None, out=y[at])
             y[at] /= total
 
     with np.errstate(invalid="ignore"):
