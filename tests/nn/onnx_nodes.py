@@ -67,6 +67,11 @@ def supported(test):
     return all(getattr(x, "dtype", None) in dtypes for x in arrays)
 
 
+def wrapped(x):
+    """A dlarray of what can be differentiated, and anything else as it is."""
+    return dl.dlarray(x) if x is not None and x.dtype.kind in "fc" else x
+
+
 def check(operator, adapter, rtol=1e-6, atol=1e-6):
     """Compare an adapter with every test of an operator, by shape, dtype and value.
 
@@ -75,15 +80,16 @@ def check(operator, adapter, rtol=1e-6, atol=1e-6):
     operator : str
         As for `made`.
     adapter : callable
-        Called with the attributes and then the inputs; returns an array, or a tuple of at least
-        as many as the test has outputs.
+        Called with the attributes, among them as "outputs" how many outputs the test has, and then
+        with the inputs, the floating-point ones as dlarrays; returns an array, or a tuple of at
+        least as many as the test has outputs.
     rtol, atol : float
         Tolerances. The standard's own are 1e-3 and 1e-7.
     """
     tests = [test for test in made(operator, in_place=True) if supported(test)]
     assert tests, f"the standard has no test of {operator}, or none of a dtype of the library"
     for name, attributes, inputs, outputs in tests:
-        found = adapter(attributes, *inputs)
+        found = adapter({"outputs": len(outputs), **attributes}, *map(wrapped, inputs))
         found = found if isinstance(found, tuple) else (found,)
         assert len(found) >= len(outputs), name
         for y, expected in zip(map(np.asarray, found), outputs, strict=False):

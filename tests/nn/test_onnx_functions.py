@@ -31,7 +31,7 @@ def hardsigmoid(a, x):
 
 
 def selu(a, x):
-    return a["gamma"] * dl.elu(x, a["alpha"]) if a else dl.selu(x)
+    return a["gamma"] * dl.elu(x, a["alpha"]) if "gamma" in a else dl.selu(x)
 
 
 def shrink(a, x):

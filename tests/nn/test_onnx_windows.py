@@ -19,6 +19,7 @@ NAMES = (
     "globalmaxpool",
     "globalaveragepool",
     "maxunpool",
+    "lppool",
 )
 
 
@@ -147,6 +148,13 @@ def unpool(a, x, indices, shape=None):
     return np.pad(y, behind)
 
 
+def normpool(a, x):
+    """The norm of a window, by the average of powers."""
+    p, count = a.get("p", 2), np.prod(a["kernel_shape"])
+    # Room for the last window counts as zeros too.
+    return (count * pool(avgpool, a, np.abs(x) ** p, padding_value=0)) ** (1 / p)
+
+
 ADAPTERS = {
     "conv": conv,
     "convtranspose": convtranspose,
@@ -155,6 +163,7 @@ ADAPTERS = {
     "globalmaxpool": lambda _, x: maxpool(dl.dlarray(x, "BCSS"), "global"),
     "globalaveragepool": lambda _, x: avgpool(dl.dlarray(x, "BCSS"), "global"),
     "maxunpool": unpool,
+    "lppool": normpool,
 }
 
 
