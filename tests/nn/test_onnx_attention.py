@@ -1,8 +1,8 @@
 """The node tests of the ONNX standard for attention and rotary embedding, all of them.
 
-They are made by the modules that the standard's own backend tests come from. The standard's inputs
-of half and brain precision are computed in single precision here, and compared within the rounding
-of the result's own type, since NumPy has no products of the one and no type for the other.
+They are made by the modules that the standard's own backend tests come from. Its inputs of half and
+brain precision, which dlarray refuses, are computed in single precision here, and compared within
+some roundings of the type they have there.
 """
 
 import numpy as np
