@@ -246,6 +246,17 @@ def reversed_steps(a, x, lengths):
     return dl.take_along_axis(x, order if batch == 0 else order.T, time)
 
 
+def cached(a, x, update, starts=None):
+    """Steps that are written into a cache, for each observation from a step of its own on."""
+    axis = a.get("axis", -2) % x.ndim
+    steps = np.arange(update.shape[axis])
+    y = dl.dlarray(x)
+    for i, first in enumerate(np.zeros(x.shape[0], int) if starts is None else starts):
+        one = slice(i, i + 1)
+        y[(one, *[slice(None)] * (axis - 1), (first + steps) % x.shape[axis])] = update[one]
+    return y
+
+
 INDEXING = {
     "gather": gathered,
     "gatherelements": lambda a, x, indices: dl.take_along_axis(x, indices, a.get("axis", 0)),
@@ -256,6 +267,7 @@ INDEXING = {
     "scatterelements": scattered_elements,
     "scatternd": scattered_by_tuples,
     "slice": sliced,
+    "tensorscatter": cached,
 }
 
 # -- shapes --------------------------------------------------------------------------------------
@@ -272,12 +284,28 @@ def padded(a, x, pads, value=None, axes=None):
     axes = range(x.ndim) if axes is None else axes
     mode = a.get("mode", b"constant").decode()
     options = {"constant_values": -1} if mode == "constant" else {}
-    inside = True
+    exist = True
     for axis, pair in zip(axes, pads.reshape(2, -1).T, strict=True):
         order = np.pad(np.arange(x.shape[axis]), pair, mode, **options)
         x, exists = chosen(x, order, axis)
-        inside = inside & exists
-    return dl.where(inside, x, x.dtype.type(0) if value is None else value)
+        exist = exist & exists
+    return dl.where(exist, x, x.dtype.type(0) if value is None else value)
+
+
+def centered(a, x, shape):
+    """The middle of an array, zeros around it where it is too small."""
+    exist = True
+    for axis, size in zip(a.get("axes", range(x.ndim)), shape, strict=True):
+        n = x.shape[axis]
+        order = np.arange(size) + ((n - size) // 2 if n > size else -((size - n) // 2))
+        x, exists = chosen(x, np.where((order >= 0) & (order < n), order, -1), axis)
+        exist = exist & exists
+    return dl.where(exist, x, 0)
+
+
+def eye(a, x):
+    kinds = {1: np.float32, 11: np.float64}
+    return dl.eye(*x.shape, k=a.get("k", 0), dtype=kinds.get(a.get("dtype"), x.dtype))
 
 
 def compressed(a, x, condition):
@@ -309,9 +337,11 @@ def triangle(a, x, k=0):
 
 
 SHAPES = {
+    "center_crop_pad": centered,
     "compress": compressed,
     "concat": lambda a, *arrays: dl.concat(arrays, a["axis"]),
     "expand": lambda _, x, shape: dl.broadcast_to(x, np.broadcast_shapes(x.shape, shape)),
+    "eyelike": eye,
     "flatten": lambda a, x: dl.reshape(x, (np.prod(x.shape[: a.get("axis", 1)], dtype=int), -1)),
     "pad": padded,
     "rangeop": lambda _, *bounds: dl.arange(*[x.item() for x in bounds], dtype=bounds[0].dtype),
