@@ -209,7 +209,7 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("block", [1, 1000, 1 << 20])  # bytes: one step, two, all at once
+@pytest.mark.parametrize("block", [1, 1000, 1 << 20])  # bytes: one step, a few, all at once
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_fused_layer_is_the_composition(name, block, monkeypatch):
     monkeypatch.setattr(recurrence, "_BLOCK", block)

@@ -74,13 +74,14 @@ def _raw_vjp(g: Any, c0: Any, r: Any, out: Any, padding: Any) -> tuple[Any, Any,
     dh, dc = (np.zeros((n, batch), gates.dtype) for _ in range(2))
     scratch = np.empty_like(dh)
     changed = kept(padding)
+    of_gates, of_squashed = (None, None) if g[4] is None else (g[4][:, : 4 * n], g[4][:, 4 * n :])
     if g[1] is not None:
         dh += g[1].T
     if g[2] is not None:
         dc += g[2].T
     for block in blocks(gates):
         # All that does not depend on the cotangents is computed for several steps at once.
-        factors, through, direct = _factors(block, c0, cells, gates, g[4])
+        factors, through, direct = _factors(block, c0, cells, gates, of_gates)
         for t in range(block.stop - 1, block.start - 1, -1):
             k = t - block.start
             step, passed = factors[k], None
@@ -88,6 +89,8 @@ def _raw_vjp(g: Any, c0: Any, r: Any, out: Any, padding: Any) -> tuple[Any, Any,
                 dh += g[0][t].T
             if g[3] is not None:
                 dc += g[3][t]
+            if of_squashed is not None:
+                dc += of_squashed[t] * (1 - gates[t, 4 * n :] ** 2)
             if changed is not None:
                 # The hidden state goes by a step that is skipped; the gates see to the cell state.
                 passed = np.where(changed[t], 0, dh)
@@ -119,22 +122,21 @@ def _factors(block: slice, c0: Any, cells: Any, gates: Any, direct: Any) -> tupl
     direct : array or None
         What is added for cotangents of the gates themselves.
     """
-    a = gates[block]
     n = cells.shape[1]
+    a, squashed = gates[block, : 4 * n], gates[block, 4 * n :]
     candidate, i, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
     factors = a * a
     np.subtract(1, factors[:, :n], out=factors[:, :n])
     np.subtract(a[:, n:], factors[:, n:], out=factors[:, n:])
     if direct is not None:
         direct = factors * direct[block]
-    squashed = np.tanh(cells[block])
     factors[:, :n] *= i
     factors[:, n : 2 * n] *= candidate
     factors[1:, 2 * n : 3 * n] *= cells[block][:-1]
     factors[0, 2 * n : 3 * n] *= cells[block.start - 1] if block.start else c0.T
     factors[:, 3 * n :] *= squashed
-    squashed *= squashed
-    through = np.subtract(1, squashed, out=squashed)
+    through = squashed * squashed
+    np.subtract(1, through, out=through)
     through *= o
     return factors, through, direct
 
@@ -146,7 +148,8 @@ def _traced_vjp(
     g: Any, x: Any, h: Any, c: Any, w: Any, r: Any, b: Any, padding: Any
 ) -> tuple[Any, ...]:
     z = x @ w.mT + b
-    hidden, of_steps = [], []
+    n = c.shape[-1]
+    hidden, of_steps, after = [], [], []
     for t in range(x.shape[0]):
         hidden.append(h)
         new_h, new_c, gates = lstm_step(z[t] + h @ r.mT, c, tanh, sigmoid)
@@ -155,13 +158,17 @@ def _traced_vjp(
             h, c = new_h, new_c
         else:
             h, c = where(padding[t], h, new_h), where(padding[t], c, new_c)
+        after.append(c)
     dh = 0 * h if g[1] is None else g[1]
     dc = 0 * c if g[2] is None else g[2]
     into_gates = []
     for t in range(x.shape[0] - 1, -1, -1):
         dh = dh if g[0] is None else dh + g[0][t]
         dc = dc if g[3] is None else dc + g[3][t].mT
-        direct = None if g[4] is None else g[4][t].mT
+        direct = None
+        if g[4] is not None:
+            direct = g[4][t, : 4 * n].mT
+            dc = dc + g[4][t, 4 * n :].mT * (1 - tanh(after[t]) ** 2)
         here_h, here_c = dh, dc
         if padding is not None:
             here_h, here_c = where(padding[t], 0, dh), where(padding[t], 0, dc)
@@ -241,8 +248,9 @@ def lstm_sequence(
     y, h, c : array
         Hidden states of all steps, last hidden and last cell state.
     cells, gates : array
-        Of all steps, the cell states and the activated gates candidate, input, forget and output:
-        time, hidden units, batch. Where a step is skipped, the last three gates are 0, 1 and 1.
+        Of all steps, the cell states; and the activated gates candidate, input, forget and output
+        and the tanh of the cell state: time, hidden units, batch. Where a step is skipped, the
+        last three gates are 0, 1 and 1.
     """
     steps, batch, _ = x.shape
     n = h0.shape[1]
@@ -251,12 +259,12 @@ def lstm_sequence(
     # sigmoid(z) = 1 / (1 + exp(-z)): the sign goes into the weights, once.
     np.negative(matrix[n:], out=matrix[n:])
     feed, changed = Feed(x, h0, dtype), kept(padding)
-    y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 4 * n, batch), dtype)
+    y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 5 * n, batch), dtype)
     cells, scratch = np.empty((steps, n, batch), dtype), np.empty((n, batch), dtype)
     before = np.asarray(c0, dtype).T
     with np.errstate(over="ignore"):
         for t in range(steps):
-            step, cell = gates[t], cells[t]
+            step, cell, squashed = gates[t, : 4 * n], cells[t], gates[t, 4 * n :]
             feed.load(t)
             np.matmul(matrix, feed.all, out=step)
             np.tanh(step[:n], out=step[:n])
@@ -267,9 +275,9 @@ def lstm_sequence(
             np.multiply(step[2 * n : 3 * n], before, out=cell)
             np.multiply(step[n : 2 * n], step[:n], out=scratch)
             np.add(cell, scratch, out=cell)
-            np.tanh(cell, out=scratch)
+            np.tanh(cell, out=squashed)
             where_changed = True if changed is None else changed[t]
-            np.multiply(step[3 * n :], scratch, out=feed.hidden, where=where_changed)
+            np.multiply(step[3 * n :], squashed, out=feed.hidden, where=where_changed)
             y[t] = feed.hidden.T
             before = cell
     return y, np.ascontiguousarray(feed.hidden.T), np.ascontiguousarray(before.T), cells, gates
