@@ -1,5 +1,6 @@
 """Convolutions: values against plain loops and SciPy, every form of every argument."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -48,11 +49,17 @@ GEOMETRIES = [
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("filters", [4, 12])
-def test_core_operations_are_one_trilinear_form(geometry, filters):
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("cache", [1 << 20, 1 << 10])
+def test_core_operations_are_one_trilinear_form(monkeypatch, geometry, filters, batch, cache):
+    # Of what does not fit into the cache, strips of each image are unfolded.
+    monkeypatch.setattr(unfolding, "_CACHE", cache)
+    monkeypatch.setattr(unfolding, "_WORK", cache)
+    monkeypatch.setattr(threads, "_count", lambda: 2)
     sizes, kernel, size, stride, dilation, start, groups = geometry
-    x = RNG.normal(size=(3, 4, *sizes))
+    x = RNG.normal(size=(batch, 4, *sizes))
     w = RNG.normal(size=(filters, 4 // groups, *kernel))
-    y = RNG.normal(size=(3, filters, *size))
+    y = RNG.normal(size=(batch, filters, *size))
     form = {"stride": stride, "dilation": dilation, "start": start, "groups": groups}
     expected = loops(x, w, size, stride, dilation, start, groups)
     np.testing.assert_allclose(convolve(x, w, size=size, **form), expected, atol=1e-12)
@@ -66,9 +73,12 @@ def test_core_operations_are_one_trilinear_form(geometry, filters):
 @pytest.mark.parametrize("kernel", [(1, 4), (2, 3), (5, 4)])
 @pytest.mark.parametrize("stride", [(2, 2), (3, 1), (2, 4)])
 @pytest.mark.parametrize("start", [(0, 0), (1, 2), (3, 1)])
-@pytest.mark.parametrize("groups", [1, 2])
-def test_gathering_and_scattering_agree(monkeypatch, cost, sizes, kernel, stride, start, groups):
+@pytest.mark.parametrize(("groups", "cache"), [(1, 1 << 20), (2, 1 << 20), (2, 1 << 9)])
+def test_gathering_and_scattering_agree(
+    monkeypatch, cost, sizes, kernel, stride, start, groups, cache
+):
     monkeypatch.setattr(unfolding, "_ADD", cost)
+    monkeypatch.setattr(unfolding, "_CACHE", cache)
     x, w = RNG.normal(size=(2, 4, *sizes)), RNG.normal(size=(6, 4 // groups, *kernel))
     y = RNG.normal(size=(2, 6, 3, 2))
     form = {"stride": stride, "dilation": (1, 1), "start": start, "groups": groups}
@@ -100,6 +110,20 @@ def test_large_batches_use_all_cores_and_several_blocks(monkeypatch):
     np.testing.assert_allclose(
         deconvolve(z, w, size=(12, 12), **steps), np.concatenate(one), atol=1e-3
     )
+
+
+def test_one_large_image_needs_little_memory():
+    x = RNG.normal(size=(1, 16, 128, 128)).astype(np.float32)
+    w = RNG.normal(size=(16, 16, 3, 3)).astype(np.float32)
+    form = {"stride": (1, 1), "dilation": (1, 1), "start": (1, 1), "groups": 1}
+    tracemalloc.start()
+    y = convolve(x, w, size=(128, 128), **form)
+    deconvolve(y, w, size=(128, 128), **form)
+    correlate(x, y, size=(3, 3), **form)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Unfolded at once it were nine times the image.
+    assert peak < 8 * x.nbytes
 
 
 def test_value_is_that_of_scipy():
@@ -318,6 +342,17 @@ def test_an_error_on_another_core_is_raised(monkeypatch):
     with pytest.raises(MemoryError, match="second block"):
         threads.in_blocks(work, 4)
     assert threads.in_blocks(work, 4, split=False) == [slice(0, 4)]
+
+
+@pytest.mark.timeout(20)
+def test_blocks_inside_blocks_do_not_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(threads, "_count", lambda: 2)
+
+    def inner(block):
+        return list(range(block.start, block.stop))
+
+    found = threads.in_blocks(lambda block: threads.in_blocks(inner, 4), 2)
+    assert [sum(blocks, []) for blocks in found] == [[0, 1, 2, 3]] * 2
 
 
 def test_blas_has_its_threads_again_afterwards():

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache
 from itertools import pairwise
 from threading import Lock
@@ -28,6 +28,7 @@ import numpy as np
 
 __all__ = ["in_blocks", "one_blas_thread", "threaded"]
 
+_in_block: ContextVar[bool] = ContextVar("dlgradient_block", default=False)
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
 
 
@@ -86,13 +87,16 @@ def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) ->
     split : bool
         Whether there is work enough to split; otherwise there is one block.
     """
-    count = min(_count(), size) if split else 1
+    # A block that waited for blocks of its own would wait for its own thread.
+    count = min(_count(), size) if split and not _in_block.get() else 1
     if count <= 1:
         return [work(slice(0, size))]
     bounds = [size * i // count for i in range(count + 1)]
     first, *rest = [slice(*pair) for pair in pairwise(bounds)]
     # In a copy of the context, so that numpy.errstate holds there too.
-    tasks = [_pool(os.getpid()).submit(copy_context().run, work, block) for block in rest]
+    tasks = [
+        _pool(os.getpid()).submit(copy_context().run, _run_block, work, block) for block in rest
+    ]
     try:
         done = [work(first)]
     finally:
@@ -102,6 +106,11 @@ def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) ->
         if isinstance(other, BaseException):
             raise other
     return [*done, *others]
+
+
+def _run_block(work: Callable[[slice], Any], block: slice) -> Any:
+    _in_block.set(True)  # in the copy of the context, which ends with the block
+    return work(block)
 
 
 _blas_lock = Lock()
