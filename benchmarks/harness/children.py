@@ -179,10 +179,14 @@ def _numpy(X: Any, params: Any) -> Callable[[], Any]:
 def _ours(X: Any, params: Any, *, retain: bool = False, held: Any = None) -> Callable[[], Any]:
     import dlgradient as dl
 
-    X_, params_ = dl.dlarray(X), [dl.dlarray(p) for p in params]
+    X_, params_ = dl.dlarray(X, "BC"), [dl.dlarray(p) for p in params]
 
     def fun(params: Any) -> Any:
-        loss = _layers(dl, X_)(params)
+        h = X_
+        for W, b in zip(params[::2], params[1::2], strict=True):
+            h = dl.relu(dl.fullyconnect(h, W, b, weights_format="CU"))
+        loss = dl.mean(h * h)
+        del h
         gradient = dl.dlgradient(loss, params, retain_data=retain)
         if held is not None:
             held()
@@ -327,11 +331,14 @@ def deep(length: str) -> dict[str, float]:
         return dl.dlgradient(chained(x), x)
 
     dl.dlfeval(lambda x: dl.dlgradient(dl.sin(x), x), x0)
+    gc.collect()
+    blocks = sys.getallocatedblocks()
     mark = Peak()
     dl.dlfeval(with_gradient, x0)
     top = mark.so_far()
     gc.collect()
     left = mark.now()
+    blocks = sys.getallocatedblocks() - blocks
     # Release of a trace that no gradient has passed; and all of it in a thread, on a smaller stack.
     release = _release_seconds(chained, x0)
     thread = threading.Thread(
@@ -343,6 +350,7 @@ def deep(length: str) -> dict[str, float]:
         "limit": sys.getrecursionlimit(),
         "peak_mb": top,
         "left_mb": left,
+        "left_blocks": blocks,
         "release_s": release,
         "node_bytes": _node_bytes(x0),
     }
