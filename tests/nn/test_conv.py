@@ -351,8 +351,8 @@ def test_blocks_inside_blocks_do_not_wait_for_each_other(monkeypatch):
     def inner(block):
         return list(range(block.start, block.stop))
 
-    found = threads.in_blocks(lambda block: threads.in_blocks(inner, 4), 2)
-    assert [sum(blocks, []) for blocks in found] == [[0, 1, 2, 3]] * 2
+    found = threads.in_blocks(lambda _: threads.in_blocks(inner, 4), 2)
+    assert [[i for part in parts for i in part] for parts in found] == [[0, 1, 2, 3]] * 2
 
 
 def test_blas_has_its_threads_again_afterwards():
