@@ -7,6 +7,7 @@ is split over the cores. `dlgradient.nn.convolve` says what each of them compute
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -26,7 +27,7 @@ _WORK = 1 << 20  # multiplications; below, a second thread costs more than it sa
 
 
 class _Images:
-    """Padded images of a block, and the view that unfolds them.
+    """Padded images of a block, and the view that unfolds a strip of their results.
 
     Attributes
     ----------
@@ -36,6 +37,8 @@ class _Images:
         copying runs of several hundred elements is much faster than of some twenty.
     products : int or None
         Multiplications for each unfolded element; None: rows must not be wide.
+    strip : slice
+        Results along the first size.
     block : int
         Number of images that are unfolded at once.
     """
@@ -52,7 +55,10 @@ class _Images:
         start: Sizes,
         groups: int,
         products: int | None,
+        strip: slice,
     ) -> None:
+        size = (strip.stop - strip.start, *size[1:])
+        start = (start[0] - stride[0] * strip.start, *start[1:])
         self.x, self.kernel, self.size, self.groups = x, kernel, size, groups
         self.stride, self.dilation = stride, dilation
         self.channels = x.shape[1]
@@ -125,6 +131,31 @@ class _Images:
         return inside, view, np.empty(view.shape, self.dtype)
 
 
+def _strips(channels: int, kernel: Sizes, size: Sizes, dtype: Any) -> list[slice]:
+    """Cut the results of one image, if they unfold to much more than the cache holds."""
+    nbytes = channels * prod(kernel) * prod(size) * dtype.itemsize
+    # An even number, so that two cores share one image equally.
+    count = 1 if nbytes <= 2 * _CACHE else min(size[0], 2 * -(-nbytes // (2 * _CACHE)))
+    bounds = [size[0] * i // count for i in range(count + 1)]
+    return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def _for_each(
+    work: Callable[[slice, int], Any], batch: int, strips: list[slice], *, split: bool
+) -> list[Any]:
+    """Return ``work(images, strip)`` for all of the batch, whose parts are on all cores."""
+
+    def several(images: slice, numbers: range) -> list[Any]:
+        return [work(images, i) for i in numbers]
+
+    every = range(len(strips))
+    if batch == 1:
+        runs = in_blocks(lambda part: several(slice(0, 1), every[part]), len(strips), split=split)
+    else:
+        runs = in_blocks(lambda part: several(part, every), batch, split=split)
+    return [result for run in runs for result in run]
+
+
 def _enough(x: Array, w_shape: Sizes, size: Sizes) -> bool:
     return bool(x.shape[0] * prod(w_shape) * prod(size) >= _WORK)
 
@@ -143,8 +174,8 @@ def convolve(
         return out
     offsets = None if bias is None else bias.reshape(groups, filters // groups, 1)
 
-    def store(block: slice, y: Array) -> None:
-        out[block] = y.swapaxes(0, 1)
+    def store(block: slice, strip: slice, y: Array) -> None:
+        out[block, :, strip] = y.swapaxes(0, 1)
 
     _multiply(x, w, size, groups, dtype, offsets, store, **geometry)
     return out
@@ -157,17 +188,18 @@ def _multiply(
     groups: int,
     dtype: Any,
     offsets: Any,
-    store: Callable[[slice, Array], None],
+    store: Callable[[slice, slice, Array], None],
     **geometry: Any,
 ) -> None:
-    """Convolve, and hand results to ``store(block, y)``, y of shape (filters, images, *size)."""
-    filters = w.shape[0]
-    products = filters // groups
-    images = _Images(x, w.shape[2:], size, dtype, groups=groups, products=products, **geometry)
+    """Convolve, and hand results to ``store(images, strip, y)``, y being (filters, images, ...)."""
+    filters, kernel = w.shape[0], w.shape[2:]
+    geometry |= {"groups": groups, "products": filters // groups}
     weights = w.reshape(groups, filters // groups, -1).astype(dtype, copy=False)
+    strips = _strips(x.shape[1], kernel, size, dtype)
 
-    def work(part: slice) -> None:
+    def work(part: slice, number: int) -> None:
         y = np.empty(0, dtype)
+        images = _Images(x, kernel, size, dtype, strip=strips[number], **geometry)
         for block, columns in images.columns(part):
             shape = (groups, filters // groups, columns.shape[-1])
             if y.shape != shape:
@@ -176,10 +208,11 @@ def _multiply(
             if offsets is not None:
                 y += offsets
             count = block.stop - block.start
-            store(block, y.reshape(filters, count, *images.laid)[..., : size[-1]])
+            laid = y.reshape(filters, count, *images.laid)
+            store(block, strips[number], laid[..., : images.size[-1]])
 
     with one_blas_thread():
-        in_blocks(work, x.shape[0], split=_enough(x, w.shape, size))
+        _for_each(work, x.shape[0], strips, split=_enough(x, w.shape, size))
 
 
 def correlate(
@@ -191,10 +224,14 @@ def correlate(
     shape = (filters, x.shape[1] // groups, *kernel)
     if not (x.size and y.size and prod(kernel)):
         return np.zeros(shape, dtype)
-    products = filters // groups if wide else None
-    images = _Images(x, kernel, size, dtype, groups=groups, products=products, **geometry)
+    geometry |= {"groups": groups}
+    strips = _strips(x.shape[1], kernel, size, dtype)
+    run = [False] * len(strips)
 
-    def work(part: slice) -> Array:
+    def work(part: slice, number: int) -> Array:
+        strip, products = strips[number], filters // groups if wide else None
+        images = _Images(x, kernel, size, dtype, products=products, strip=strip, **geometry)
+        run[number] = images.wide
         total = np.empty((groups, filters // groups, prod(shape[1:])), dtype)
         product = np.empty(0, dtype)
         laid = np.empty((0, 0), dtype)
@@ -203,7 +240,7 @@ def correlate(
             if laid.shape[1] != count:
                 # Zero in the columns between the rows, which are no part of the result.
                 laid = np.zeros((filters, count, *images.laid), dtype)
-            laid[..., : size[-1]] = y[block].swapaxes(0, 1)
+            laid[..., : images.size[-1]] = y[block, :, strip].swapaxes(0, 1)
             rows = laid.reshape(groups, filters // groups, -1)
             if block.start == part.start:
                 np.matmul(rows, columns.swapaxes(1, 2), out=total)
@@ -214,12 +251,12 @@ def correlate(
         return total
 
     # Of what is thrown away nobody need be warned.
-    with one_blas_thread(), np.errstate(invalid="ignore" if images.wide else None):
-        parts = in_blocks(work, x.shape[0], split=_enough(x, shape, size))
+    with one_blas_thread(), np.errstate(invalid="ignore" if wide else None):
+        parts = _for_each(work, x.shape[0], strips, split=_enough(x, shape, size))
     total: Array = sum(parts[1:], start=parts[0])
-    if images.wide and not np.isfinite(total).all():
+    if any(run) and not np.isfinite(total).all():
         # Columns between the rows count with the factor zero, which is none for infinity and NaN.
-        return correlate(x, y, kernel, groups, wide=False, **geometry)
+        return correlate(x, y, kernel, wide=False, **geometry)
     return total.reshape(shape)
 
 
@@ -282,21 +319,13 @@ def _gather(
     starts = tuple(
         [d * (m - 1) - a // s for d, m, a, s in zip(dilation, taps, start, stride, strict=True)]
     )
-    moves = []
-    for phase in np.ndindex(*stride):
-        first = [(r - a) % s for r, a, s in zip(phase, start, stride, strict=True)]
-        to = tuple([slice(i, None, s) for i, s in zip(first, stride, strict=True)])
-        of = []
-        for i, n, a, s in zip(first, size, start, stride, strict=True):
-            q = (i + a) // s - a // s
-            of.append(slice(q, q + len(range(i, n, s))))
-        moves.append(((slice(None), *phase, slice(None), *of), (slice(None), slice(None), *to)))
 
-    def store(block: slice, laid: Array) -> None:
+    def store(block: slice, strip: slice, laid: Array) -> None:
         parts = laid.reshape(groups * channels, *stride, *laid.shape[1:])
         target = out[block].swapaxes(0, 1)
-        for of, to in moves:
-            target[to] = parts[of]
+        for phase in np.ndindex(*stride):
+            of, to = _interleaved(phase, size, stride, start, strip)
+            target[(slice(None), slice(None), *to)] = parts[(slice(None), *phase, slice(None), *of)]
 
     ones = (1,) * len(size)
     _multiply(
@@ -311,6 +340,24 @@ def _gather(
         dilation=dilation,
         start=starts,
     )
+
+
+def _interleaved(
+    phase: Sizes, size: Sizes, stride: Sizes, start: Sizes, strip: slice
+) -> tuple[list[slice], list[slice]]:
+    """Return where a phase stands in a strip of the grid of all phases, and where in the result."""
+    of, to = [], []
+    for axis, (r, n, s, a) in enumerate(zip(phase, size, stride, start, strict=True)):
+        i = (r - a) % s
+        before = (i + a) // s - a // s  # elements of the grid without one of this phase
+        first, last, origin = before, before + len(range(i, n, s)), 0
+        if axis == 0:
+            first, origin = max(first, strip.start), strip.start
+            last = max(first, min(last, strip.stop))
+        of.append(slice(first - origin, last - origin))
+        begin = i + s * (first - before)
+        to.append(slice(begin, begin + s * (last - first), s))
+    return of, to
 
 
 def _scatter(
