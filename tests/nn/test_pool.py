@@ -5,6 +5,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.backend import threads
+from dlgradient.nn import pooling
 from dlgradient.nn.adaptive import adaptiveavgpool, adaptivemaxpool
 from dlgradient.nn.pool import avgpool, maxpool, maxunpool
 
@@ -184,6 +185,37 @@ def test_large_arrays_use_all_cores(monkeypatch):
     g = dl.dlfeval(lambda x: dl.dlgradient(maxpool(x, 2, stride=2).sum(), x), dl.dlarray(x, "BCSS"))
     expected = x == np.repeat(np.repeat(y, 2, 2), 2, 3)
     np.testing.assert_array_equal(np.asarray(g), expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "dilation", "start"),
+    [
+        ((4, 3), (2, 3), (2, 2), (1, 1), (0, 0)),
+        ((8, 7), (3, 3), (1, 1), (1, 1), (1, 1)),
+        ((3, 3), (2, 3), (3, 2), (2, 1), (1, 0)),
+        ((8, 7), (1, 1), (1, 1), (1, 1), (0, 0)),
+    ],
+)
+@pytest.mark.parametrize("special", [0, np.nan, np.inf])
+def test_blocks_of_images(monkeypatch, size, window, stride, dilation, start, special):
+    form = {"window": window, "stride": stride, "dilation": dilation, "start": start}
+    x = RNG.integers(0, 4, (5, 2, 8, 7)).astype(np.float64)  # many are equal
+    x[1, 0, 2, 3] = special
+    expected = pooling.window_max(x, size=size, **form), pooling.window_sum(x, size=size, **form)
+    # One image at a time.
+    monkeypatch.setattr(pooling, "_BLOCK", 1)
+    y = pooling.window_max(x, size=size, **form)
+    np.testing.assert_array_equal(y, expected[0])
+    np.testing.assert_array_equal(pooling.window_sum(x, size=size, **form), expected[1])
+
+    g = RNG.normal(size=y.shape)
+    spread = pooling.window_spread(g, size=(8, 7), **form)
+    if not special:
+        np.testing.assert_allclose(np.sum(spread * x), np.sum(g * expected[1]))
+    g[2, 1, 1, 1] = special
+    chosen, count = pooling._shares(x, y, form, g.dtype)
+    composed = pooling.give_chosen(g / count, chosen, size=(8, 7), **form)
+    np.testing.assert_allclose(pooling._shared(g, x, y, **form), composed, rtol=1e-13, atol=1e-14)
 
 
 def test_dilation():

@@ -8,7 +8,6 @@ lies outside of the array is in no window.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from dlgradient.backend.threads import in_blocks
 from dlgradient.calls import FUNCTIONS
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.nn.standard import is_traced
 from dlgradient.nn.unfolding import places
 from dlgradient.ops.reduce import ordered
 from dlgradient.ops.samples import case
@@ -28,27 +28,77 @@ __all__: list[str] = []
 Sizes = tuple[int, ...]
 Array = np.ndarray[Any, Any]
 _WORK = 1 << 17  # elements; below, a second thread costs more than it saves
+_BLOCK = 1 << 19  # bytes of images that stay in the cache together
 _BOTH = (slice(None), slice(None))
+Keys = list[tuple[Any, Any]]
 
 
-def _steps(
-    i: int, window: Sizes, size: int, result: int, stride: Sizes, dilation: Sizes, start: Sizes
-) -> Iterator[tuple[Any, Any]]:
-    """Along dimension `i`: keys of the elements at each place of the window, and of the results."""
-    before = (slice(None),) * (2 + i)
-    one = (window[i],), (size,), (result,), (stride[i],), (dilation[i],), (start[i],)
-    for _, (to,), (of,) in places(*one):
-        yield (*before, to), (*before, of)
+def _moves(
+    window: Sizes, size: Sizes, result: Sizes, stride: Sizes, dilation: Sizes, start: Sizes
+) -> list[Keys]:
+    """For each dimension: keys of the elements at each place of the window, and of the results."""
+    moves = []
+    for i, one in enumerate(zip(window, size, result, stride, dilation, start, strict=True)):
+        before = (slice(None),) * (2 + i)
+        steps = places(*[(n,) for n in one])
+        moves.append([((*before, to), (*before, of)) for _, (to,), (of,) in steps])
+    return moves
 
 
 def _windows(
     window: Sizes, size: Sizes, result: Sizes, stride: Sizes, dilation: Sizes, start: Sizes
-) -> list[tuple[Any, Any]]:
+) -> Keys:
     """Keys of the elements at each place of the window, and of the results they belong to."""
     return [
         ((*_BOTH, *to), (*_BOTH, *of))
         for _, to, of in places(window, size, result, stride, dilation, start)
     ]
+
+
+def _fold(
+    ufunc: np.ufunc,
+    x: Array,
+    size: Sizes,
+    neutral: Any,
+    window: Sizes,
+    stride: Sizes,
+    dilation: Sizes,
+    start: Sizes,
+) -> Array:
+    """Reduce each window, one dimension after the other, a few images at a time."""
+    out = np.empty((*x.shape[:2], *size), x.dtype)
+    step = _images_at_once(x)
+    moves = _moves(window, x.shape[2:], size, stride, dilation, start)
+
+    def work(part: slice) -> None:
+        for first in range(part.start, part.stop, step):
+            block = slice(first, min(first + step, part.stop))
+            y = x[block]
+            for i, result in enumerate(size):
+                shape = (*y.shape[: 2 + i], result, *y.shape[3 + i :])
+                y = _folded(ufunc, y, moves[i], shape, neutral)
+            out[block] = y
+
+    in_blocks(work, x.shape[0], split=x.size >= _WORK)
+    return out
+
+
+def _folded(ufunc: np.ufunc, y: Array, steps: Keys, shape: Sizes, neutral: Any) -> Array:
+    every = slice(0, shape[len(steps[0][1]) - 1])
+    if len(steps) > 1 and all(target[-1] == every for _, target in steps):
+        # All windows are full: the first two elements of each need nothing to start from.
+        (first, _), (second, _), *steps = steps
+        total: Array = ufunc(y[first], y[second])
+    else:
+        total = np.full(shape, neutral, y.dtype)
+    for element, target in steps:
+        ufunc(total[target], y[element], out=total[target])
+    return total
+
+
+def _images_at_once(x: Array) -> int:
+    nbytes: int = prod(x.shape[1:]) * x.dtype.itemsize
+    return max(1, _BLOCK // max(1, nbytes))
 
 
 # -- sums ----------------------------------------------------------------------------------------
@@ -98,22 +148,7 @@ def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any,
     array
         Shape (batch, channels, *size).
     """
-    out = np.empty((*x.shape[:2], *size), x.dtype)
-
-    def work(part: slice) -> None:
-        # One dimension after the other: as many additions as the window is long, not large.
-        y = x[part]
-        for i, result in enumerate(size):
-            total = np.zeros((*y.shape[: 2 + i], result, *y.shape[3 + i :]), x.dtype)
-            for element, target in _steps(
-                i, window, y.shape[2 + i], result, stride, dilation, start
-            ):
-                total[target] += y[element]
-            y = total
-        out[part] = y
-
-    in_blocks(work, x.shape[0], split=x.size >= _WORK)
-    return out
+    return _fold(np.add, x, size, 0, window, stride, dilation, start)
 
 
 @linear(x=_spread_adjoint, labels="new", samples=lambda m: _sum_samples(m, spread=True))
@@ -134,19 +169,21 @@ def window_spread(
         Shape (batch, channels, *size).
     """
     out = np.empty((*x.shape[:2], *size), x.dtype)
+    step = _images_at_once(out)
+    moves = _moves(window, size, x.shape[2:], stride, dilation, start)
 
     def work(part: slice) -> None:
-        y = x[part]
-        for i in reversed(range(len(size))):
-            total = np.zeros((*y.shape[: 2 + i], size[i], *y.shape[3 + i :]), x.dtype)
-            for element, target in _steps(
-                i, window, size[i], y.shape[2 + i], stride, dilation, start
-            ):
-                total[element] += y[target]
-            y = total
-        out[part] = y
+        for first in range(part.start, part.stop, step):
+            block = slice(first, min(first + step, part.stop))
+            y = x[block]
+            for i in reversed(range(len(size))):
+                total = np.zeros((*y.shape[: 2 + i], size[i], *y.shape[3 + i :]), x.dtype)
+                for element, target in moves[i]:
+                    total[element] += y[target]
+                y = total
+            out[block] = y
 
-    in_blocks(work, x.shape[0], split=x.size >= _WORK)
+    in_blocks(work, x.shape[0], split=out.size >= _WORK)
     return out
 
 
@@ -190,8 +227,51 @@ def _max_adjoint(
     g: Any, x: Any, out: Any, window: Any, stride: Any, dilation: Any, start: Any
 ) -> Any:
     geometry = {"window": window, "stride": stride, "dilation": dilation, "start": start}
+    if not is_traced([g, x, out]):
+        return _shared(g, x, out, **geometry)
     chosen, count = _shares(x, out, geometry, g.dtype)
     return give_chosen(g / count, chosen, size=x.shape[2:], **geometry)
+
+
+def _shared(
+    g: Array, x: Array, out: Array, window: Sizes, stride: Sizes, dilation: Sizes, start: Sizes
+) -> Array:
+    """Cotangent of the operand of `window_max`, with the masks of a few images at a time."""
+    total = np.zeros(x.shape, g.dtype)
+    keys = _windows(window, x.shape[2:], out.shape[2:], stride, dilation, start)
+    step = _images_at_once(x)
+
+    def work(part: slice) -> None:
+        for first in range(part.start, part.stop, step):
+            block = slice(first, min(first + step, part.stop))
+            shares, best = g[block], out[block]
+            chosen = np.zeros((len(keys), *best.shape), np.bool_)
+            _mark(x[block], best, keys, chosen)
+            count = np.add.reduce(chosen, axis=0, dtype=np.min_scalar_type(len(keys)))
+            if count.max(initial=0) > 1:
+                shares = shares / np.maximum(count, 1).astype(g.dtype)
+            _give(shares, chosen, keys, total[block])
+
+    in_blocks(work, x.shape[0], split=x.size >= _WORK)
+    return total
+
+
+def _mark(values: Array, best: Array, keys: Keys, chosen: Array) -> None:
+    """Mark elements that are the maximum of their window; NaN counts as equal to NaN."""
+    broken = bool(np.isnan(best).any())
+    for mask, (element, target) in zip(chosen, keys, strict=True):
+        np.equal(values[element], best[target], out=mask[target])
+        if broken:
+            mask[target] |= np.isnan(values[element]) & np.isnan(best[target])
+
+
+def _give(values: Array, chosen: Array, keys: Keys, total: Array) -> None:
+    """Add what results have to the chosen elements of their windows."""
+    # A product is faster than a choice, but zero times infinity is not zero.
+    whole = bool(np.isfinite(np.add.reduce(values, axis=None)))
+    for mask, (element, target) in zip(chosen, keys, strict=True):
+        given = values * mask if whole else np.where(mask, values, values.dtype.type(0))
+        total[element] += given[target]
 
 
 def _max_tangent(
@@ -224,22 +304,7 @@ def window_max(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any,
         Shape (batch, channels, *size).
     """
     ordered(x, "maxpool")
-    out = np.empty((*x.shape[:2], *size), x.dtype)
-
-    def work(part: slice) -> None:
-        y = x[part]
-        for i, result in enumerate(size):
-            shape = (*y.shape[: 2 + i], result, *y.shape[3 + i :])
-            best = np.full(shape, _lowest(x.dtype), x.dtype)
-            for element, target in _steps(
-                i, window, y.shape[2 + i], result, stride, dilation, start
-            ):
-                np.maximum(best[target], y[element], out=best[target])
-            y = best
-        out[part] = y
-
-    in_blocks(work, x.shape[0], split=x.size >= _WORK)
-    return out
+    return _fold(np.maximum, x, size, _lowest(x.dtype), window, stride, dilation, start)
 
 
 @constant(
@@ -271,14 +336,9 @@ def window_ties(x: Any, out: Any, /, *, window: Any, stride: Any, dilation: Any,
     """
     keys = _windows(window, x.shape[2:], out.shape[2:], stride, dilation, start)
     chosen = np.zeros((len(keys), *out.shape), np.bool_)
-    broken = bool(np.isnan(out).any())
 
     def work(part: slice) -> None:
-        values, best = x[part], out[part]
-        for mask, (element, target) in zip(chosen[:, part], keys, strict=True):
-            np.equal(values[element], best[target], out=mask[target])
-            if broken:
-                mask[target] |= np.isnan(values[element]) & np.isnan(best[target])
+        _mark(x[part], out[part], keys, chosen[:, part])
 
     in_blocks(work, x.shape[0], split=x.size >= _WORK)
     return chosen
@@ -323,14 +383,9 @@ def give_chosen(
     """
     out = np.zeros((*x.shape[:2], *size), x.dtype)
     keys = _windows(window, size, x.shape[2:], stride, dilation, start)
-    whole = bool(np.isfinite(np.add.reduce(x, axis=None)))
 
     def work(part: slice) -> None:
-        values, total = x[part], out[part]
-        for mask, (element, target) in zip(chosen[:, part], keys, strict=True):
-            # A product is faster than a choice, but zero times infinity is not zero.
-            given = values * mask if whole else np.where(mask, values, x.dtype.type(0))
-            total[element] += given[target]
+        _give(x[part], chosen[:, part], keys, out[part])
 
     in_blocks(work, x.shape[0], split=out.size >= _WORK)
     return out
