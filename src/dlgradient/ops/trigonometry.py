@@ -329,7 +329,7 @@ def cosh(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, out: t * (1 - out * out), kernel=threaded(np.tanh), samples=_anywhere, numpy=np.tanh
+    x=lambda t, out: t * (1 - out**2), kernel=threaded(np.tanh), samples=_anywhere, numpy=np.tanh
 )
 def tanh(x: Any, /) -> Any:
     """Hyperbolic tangent, elementwise.
