@@ -32,7 +32,7 @@ Array = np.ndarray[Any, Any]
 # From how many places before a state may be reached, itself included.
 WAYS = 3
 # Logarithm of what cannot be. It is finite: differences of infinities would be NaN.
-IMPOSSIBLE = -1e300
+IMPOSSIBLE = np.float32(-1e30)
 
 
 def _padded(shape: tuple[int, int, int], dtype: Any, fill: float) -> tuple[Array, Array, Array]:
@@ -77,49 +77,47 @@ def scales(
     """
     time, batch, states = logs.shape
     shape = (batch, states)
-    # Partial sums in float64: their differences are the weights. The sum within a step is only a
-    # scale, and may be as inexact as `dtype`.
-    _, sums, ways = _padded((time + 1, batch, states), np.float64, IMPOSSIBLE)
+    # Any scale will do, so single precision does: the weights are what makes it cancel, and they
+    # are made of the scales as they are.
+    _, sums, ways = _padded((time + 1, batch, states), np.float32, IMPOSSIBLE)
     sums[0, :, 0] = 0
-    barred = np.zeros((WAYS, *shape))
+    barred = np.zeros((WAYS, *shape), np.float32)
     barred[0, :, 0] = IMPOSSIBLE  # nothing stays at the start
     barred[2, ~may_skip] = IMPOSSIBLE
-    each = np.empty((WAYS, *shape))
-    relative = np.empty((WAYS, *shape), dtype)
-    top, total_of = np.empty(shape), np.empty(shape, dtype)
+    each = np.empty((WAYS, *shape), np.float32)
+    top, total_of = np.empty(shape, np.float32), np.empty(shape, np.float32)
     waiting = None if running.all() else ~running[:, :, None]
-    with np.errstate(over="ignore"):  # the impossible is -inf in float32
-        for t in range(time):
-            np.add(ways[t], barred, out=each)
-            np.maximum.reduce(each, axis=0, out=top)
-            np.subtract(each, top, out=relative, casting="same_kind")
-            np.exp(relative, out=relative)
-            np.add.reduce(relative, axis=0, out=total_of)
-            np.log(total_of, out=total_of)
-            np.add(top, total_of, out=top)
-            np.add(top, logs[t], out=sums[t + 1])
-            if waiting is not None:
-                np.copyto(sums[t + 1], sums[t], where=waiting[t])
-        steps = _weights(ways[:-1], barred, sums[1:] - logs, dtype)
+    for t, emitted in enumerate(logs.astype(np.float32)):
+        np.add(ways[t], barred, out=each)
+        np.maximum.reduce(each, axis=0, out=top)
+        np.subtract(each, top, out=each)
+        np.exp(each, out=each)
+        np.add.reduce(each, axis=0, out=total_of)
+        np.log(total_of, out=total_of)
+        np.add(top, total_of, out=top)
+        np.add(top, emitted, out=sums[t + 1])
         if waiting is not None:
-            np.copyto(steps, np.array([1, 0, 0], dtype)[:, None, None], where=waiting[:, None])
-    last = np.where(final, sums[-1], IMPOSSIBLE)
+            np.copyto(sums[t + 1], sums[t], where=waiting[t])
+    steps = _weights(ways[:-1], barred, sums[1:] - logs, dtype)
+    if waiting is not None:
+        np.copyto(steps, np.array([1, 0, 0], dtype)[:, None, None], where=waiting[:, None])
+    last = np.where(final, sums[-1], IMPOSSIBLE).astype(np.float64)
     highest = last.max(axis=1, keepdims=True, initial=IMPOSSIBLE)
     ends = np.exp(last - highest)
-    found = ends.sum(axis=1, keepdims=True)
-    total = (highest + np.log(np.maximum(found, 1)))[:, 0]
+    found = np.maximum(ends.sum(axis=1, keepdims=True), 1)
+    total = (highest + np.log(found))[:, 0]
     total[total < IMPOSSIBLE / 2] = -np.inf
-    return steps, (ends / np.maximum(found, 1)).astype(dtype), total
+    return steps, (ends / found).astype(dtype), total
 
 
 def _weights(ways: Array, barred: Array, reached: Array, dtype: Any) -> Array:
     """Parts that the ways to a state have in its sum; whole planes of all times at once."""
     steps = np.empty(ways.shape, dtype)
-    for k in range(WAYS):
-        part = ways[:, k] + barred[k]
-        part -= reached
-        steps[:, k] = part
-    return np.exp(steps, out=steps)
+    with np.errstate(over="ignore"):  # where a sequence waits; these are replaced
+        for k in range(WAYS):
+            np.subtract(ways[:, k] + barred[k], reached, out=steps[:, k], casting="same_kind")
+        np.exp(steps, out=steps)
+    return steps
 
 
 # -- the recurrence ------------------------------------------------------------------------------

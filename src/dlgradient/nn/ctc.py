@@ -93,7 +93,8 @@ def _states(sequences: list[Array], blank: int) -> tuple[Array, Array, Array]:
     for b, labels in enumerate(sequences):
         end = 2 * len(labels) + 2
         classes[b, 2:end:2] = labels
-        skip[b, 2:end:2] = np.diff(labels, prepend=-1) != 0
+        skip[b, 2:end:2] = True
+        skip[b, 4:end:2] = labels[1:] != labels[:-1]
         final[b, end - 2 : end] = True
     return classes, skip, final
 
@@ -101,7 +102,7 @@ def _states(sequences: list[Array], blank: int) -> tuple[Array, Array, Array]:
 def _check_lengths(sequences: list[Array], running: Array) -> None:
     steps = np.count_nonzero(running, axis=0)
     for b, labels in enumerate(sequences):
-        need = len(labels) + int(np.count_nonzero(np.diff(labels) == 0))
+        need = len(labels) + int(np.count_nonzero(labels[1:] == labels[:-1]))
         if need > steps[b]:
             raise InvalidArgumentError(
                 f"ctc: the {len(labels)} labels of observation {b} need {need} time steps (one "
