@@ -35,7 +35,7 @@ WAYS = 3
 IMPOSSIBLE = np.float32(-1e30)
 
 
-def _padded(shape: tuple[int, int, int], dtype: Any, fill: float) -> tuple[Array, Array, Array]:
+def _padded(shape: tuple[int, int, int], dtype: Any, fill: Any) -> tuple[Array, Array, Array]:
     """States (T, B, S) in a buffer that has places in front, where nothing is.
 
     Returns the buffer, the states, and a view (T, 3, B, S) of the states moved up by 0, 1, 2.
