@@ -14,8 +14,8 @@ from dlgradient.backend.numpy import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
 from dlgradient.nn.common import axes_of, finished, formatted
 from dlgradient.nn.smooth import real_only, sigmoid
-from dlgradient.ops.casting import astype
-from dlgradient.ops.choice import clip, maximum, minimum, where
+from dlgradient.nn.standard import is_traced
+from dlgradient.ops.choice import clip, minimum, where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.index import getitem
 from dlgradient.ops.logical import equal, greater, greater_equal, less, logical_and
@@ -105,9 +105,9 @@ def _number(function: str, name: str, value: Any, least: float = -np.inf) -> Non
 
 
 def _leaky(t: Any, x: Any, scale: float) -> Any:
-    if 0 < scale <= 1:
-        # The factor is exactly one or the scale; to choose elements takes several times as long.
-        return t * maximum(astype(greater(x, 0), x.dtype), scale)
+    if 0 < scale <= 1 and not is_traced([t, x]):
+        # The same, and several times as fast as a choice. A graph would have to keep the factor.
+        return t * np.maximum(np.greater(x, 0).astype(x.dtype), scale)
     below = t * scale
     if not 0 <= scale <= 1:  # at 0 the subgradient nearest to zero, between scale and 1
         below = where(less(x, 0), below, t if scale > 1 else 0)
