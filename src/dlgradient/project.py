@@ -55,13 +55,14 @@ def project(g: Any, shape: tuple[int, ...], dtype: Any, *, real: bool, name: str
 
 
 def _unbroadcast(g: Any, shape: tuple[int, ...], name: str) -> Any:
-    extra = g.ndim - len(shape)
     found = g.shape
-    if extra > 0:
-        g = FUNCTIONS["sum"](g, axis=tuple(range(extra)))
-    if extra >= 0 and g.shape != shape:
-        axes = tuple([i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1])
-        g = FUNCTIONS["sum"](g, axis=axes, keepdims=True) if axes else g
+    extra = tuple(range(g.ndim - len(shape)))
+    if extra:
+        g = FUNCTIONS["sum"](g, axis=extra)
+    sizes = zip(shape, g.shape, strict=False)  # a cotangent with too few dimensions is refused
+    axes = tuple([i for i, (n, m) in enumerate(sizes) if n == 1 and m != 1])
+    if axes:
+        g = FUNCTIONS["sum"](g, axis=axes, keepdims=True)
     if g.shape != shape:
         raise RuleError(f"the rule of {name} made a cotangent of shape {found} for {shape}")
     return g
