@@ -26,10 +26,7 @@ __all__ = ["huber", "l1loss", "l2loss", "mse"]
 
 def _squares(d: Any) -> Any:
     """|d|², by the squares of real and imaginary part."""
-    if d.dtype.kind != "c":
-        return d * d
-    re, im = real(d), imag(d)
-    return re * re + im * im
+    return d**2 if d.dtype.kind != "c" else real(d) ** 2 + imag(d) ** 2
 
 
 def misfits(m: Any) -> list[Any]:
