@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import dlgradient as dl
 from dlgradient.errors import FormatClashError, IndexingError, InvalidArgumentError
 from dlgradient.nn.dropout import dropout
-from dlgradient.nn.embed import added_rows, embed, onehotdecode, onehotencode
+from dlgradient.nn.embed import embed, onehotdecode, onehotencode
 from dlgradient.nn.linear import fullyconnect
 from dlgradient.testing import check_derivatives
 
@@ -103,18 +103,6 @@ def test_gradient_of_embed_is_added_up(fmt):
         return (embed(ids, w, data_format="BT", weights_format=fmt) ** 3).sum()
 
     check_derivatives(square, table)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
-def test_gradient_of_a_large_embedding(dtype):
-    ids = RNG.integers(-3, 9, (40, 50)).clip(0, 9)
-    g = (RNG.integers(0, 9, (40, 50, 16)) + 1).astype(dtype)
-    wanted = np.zeros((12, 16), dtype)
-    np.add.at(wanted, ids, g)
-    found = added_rows(g, ids, count=12)
-    assert type(found) is np.ndarray
-    assert found.dtype == dtype
-    assert_array_equal(found, wanted)
 
 
 def test_indices_outside_of_the_table():

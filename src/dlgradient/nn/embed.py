@@ -21,70 +21,10 @@ from dlgradient.nn.common import finished, formatted
 from dlgradient.ops.linalg import matrix_transpose
 from dlgradient.ops.samples import case
 from dlgradient.ops.shape import permute_dims, squeeze
-from dlgradient.rules import derived, multilinear
+from dlgradient.ops.take import take
+from dlgradient.rules import derived
 
 __all__ = ["embed", "onehotdecode", "onehotencode"]
-
-# -- rows of a table -----------------------------------------------------------------------------
-
-
-def _rows_adjoint(g: Any, table_like: Any, indices: Any) -> Any:
-    return added_rows(g, indices, count=table_like.shape[0])
-
-
-def _added_adjoint(g: Any, indices: Any) -> Any:
-    return rows(g, indices)
-
-
-@multilinear(
-    table=_rows_adjoint,
-    labels="new",
-    masks=True,
-    shown="embed",
-    samples=lambda m: [
-        case(m.real(4, 2), np.array([0, 3, 0])),
-        case(m.complex(3, 2), np.array([[2, 1], [2, 2]])),
-        case(m.real(3, 2), np.zeros((0, 2), int)),
-    ],
-    reference=lambda table, indices: table[indices],
-)
-def rows(table: Any, indices: Any, /) -> Any:
-    """Rows of a matrix by an array of indices, which carries no derivative."""
-    return np.take(table, indices, axis=0)
-
-
-@multilinear(
-    g=_added_adjoint,
-    labels="new",
-    masks=True,
-    shown="embed",
-    samples=lambda m: [
-        case(m.real(3, 2), np.array([0, 3, 0]), count=4),
-        case(m.complex(2, 2, 2), np.array([[2, 1], [2, 2]]), count=3),
-        case(m.real(0, 2), np.zeros(0, int), count=2),
-    ],
-)
-def added_rows(g: Any, indices: Any, /, *, count: int) -> Any:
-    """Rows added into a matrix of zeros at indices: the adjoint of `rows`.
-
-    It is the product with a sparse matrix of ones, many times as fast as adding element by element;
-    a matrix of one-hot vectors is never made.
-    """
-    width = g.shape[-1]
-    flat = np.ravel(indices)
-    if g.size < _LARGE or g.dtype.kind not in "fc":
-        out = np.zeros((count, width), g.dtype)
-        np.add.at(out, flat, g.reshape(flat.size, width))
-        return out
-    from scipy.sparse import csr_array
-
-    place = (flat, np.arange(flat.size))
-    ones = np.ones(flat.size, g.real.dtype)
-    return csr_array((ones, place), shape=(count, flat.size)) @ g.reshape(flat.size, width)
-
-
-_LARGE = 1 << 14  # elements; below, SciPy would cost more than it saves
-
 
 # -- embed ---------------------------------------------------------------------------------------
 
@@ -222,7 +162,7 @@ def embed(
                 "every index becomes a vector of channels"
             )
         indices = squeeze(indices, axis=axis)
-    y = rows(table, indices)
+    y = take(table, indices, axis=0)
     last = len(fmt) - 1
     if axis not in (-1, last):
         y = permute_dims(y, axes=(*range(axis), last, *range(axis, last)))

@@ -74,10 +74,17 @@ def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
 
 def scatter_add(buffer: np.ndarray[Any, Any], key: Any, g: Any) -> None:
     """Add `g` into ``buffer[key]`` in place; an element that `key` names twice gets both."""
-    if type(key) is not int and any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
+    if type(key) is int or not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
+        buffer[key] += g
+    elif g.size < _MANY or g.size < buffer.size / 4 or g.dtype.kind != "f":
         np.add.at(buffer, key, g)
     else:
-        buffer[key] += g
+        # Counting places with weights is several times as fast as adding element by element.
+        places = np.arange(buffer.size).reshape(buffer.shape)[key]
+        buffer += np.bincount(places.ravel(), g.ravel(), buffer.size).reshape(buffer.shape)
+
+
+_MANY = 1 << 12  # elements; below, there is nothing to gain
 
 
 def clear(buffer: np.ndarray[Any, Any], key: Any) -> np.ndarray[Any, Any]:

@@ -6,6 +6,7 @@ adjoint of taking elements is adding into the places they came from, an operatio
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -66,12 +67,33 @@ def put(x: Any, indices: Any, /, *, shape: Any, axis: Any) -> Any:
         Shape of the result.
     axis : int or None
     """
-    out = np.zeros(shape, x.dtype)
+    places = np.ravel(indices)
     if axis is None:
-        np.add.at(out.reshape(-1), indices, x)
-    else:
-        np.add.at(out, (slice(None),) * (axis % len(shape)) + (indices,), x)
-    return out
+        return _added(x.reshape(-1, 1), places, prod(shape)).reshape(shape)
+    axis %= len(shape)
+    before, length, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    rows = x.reshape(before, places.size, after).swapaxes(0, 1)
+    out = _added(rows.reshape(places.size, before * after), places, length)
+    return out.reshape(length, before, after).swapaxes(0, 1).reshape(shape)
+
+
+_LARGE = 1 << 14  # elements; below, SciPy would cost more than it saves
+
+
+def _added(rows: Any, places: Any, length: int) -> Any:
+    """Rows added into a matrix of zeros, each at its place.
+
+    It is the product with a sparse matrix of ones, many times as fast as adding element by element.
+    """
+    if rows.size < _LARGE or rows.dtype.kind not in "fc":
+        out = np.zeros((length, rows.shape[1]), rows.dtype)
+        np.add.at(out, places, rows)
+        return out
+    from scipy.sparse import csr_array
+
+    places = np.where(places < 0, places + length, places)
+    ones = np.ones(places.size, rows.real.dtype)
+    return csr_array((ones, (places, np.arange(places.size))), (length, places.size)) @ rows
 
 
 def _take_format(formats: Any, shapes: Any, params: Any) -> str | None:
