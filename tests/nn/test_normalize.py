@@ -187,6 +187,7 @@ def test_large_arrays_are_cut_into_blocks(fmt):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_blocks_of_every_shape(monkeypatch, axes, parameters, centered, block, order):
     monkeypatch.setattr(standard, "_BLOCK", block)
+    monkeypatch.setattr(standard, "_WHOLE", block)
     # Large enough for blocks along each dimension, and for runs that are summed by a product.
     x = np.array(3 + RNG.normal(size=(6, 4, 8, 16)), order=order)
     offset, scale, g = (RNG.normal(size=shape) for shape in (parameters, parameters, x.shape))
@@ -209,6 +210,7 @@ def test_blocks_of_every_shape(monkeypatch, axes, parameters, centered, block, o
 
 def test_statistics_of_blocks_are_accurate_for_a_large_mean(monkeypatch):
     monkeypatch.setattr(standard, "_BLOCK", 1 << 12)
+    monkeypatch.setattr(standard, "_WHOLE", 1 << 12)
     x = (1e4 + RNG.normal(size=(8, 3, 16, 16))).astype(np.float32)
     x[::2] += 3
     _, mu, variance = batchnorm(dl.dlarray(x, "BCSS"), 0.0, 1.0)

@@ -24,7 +24,8 @@ from dlgradient.rules import general
 
 __all__ = ["is_traced"]
 
-_BLOCK = 1 << 19  # bytes: what is touched several times in a row stays in the cache
+_BLOCK = 1 << 21  # bytes of a piece; more of them cost more in hand-overs than they save
+_WHOLE = 1 << 19  # bytes; a smaller array is one piece
 _SHORT = 1 << 11  # elements of a run; of shorter ones the overhead costs as much as the arithmetic
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
 
@@ -58,7 +59,7 @@ def _pieces(shape: tuple[int, ...], nbytes: int, axes: tuple[int, ...]) -> list[
     """Cut an array along a dimension that is not reduced."""
     whole = (slice(None),) * len(shape)
     free = [i for i, size in enumerate(shape) if i not in axes and size > 1]
-    if not free or nbytes <= _BLOCK:
+    if not free or nbytes <= _WHOLE:
         return [whole]
     count = _pieces_of(nbytes)
     # The first that is long enough: its pieces are the most contiguous.
@@ -81,7 +82,7 @@ def _is_crosswise(x: Any, axes: tuple[int, ...], parameters: list[tuple[int, ...
     The array is read twice, but contiguously. Offset and scale must not vary where it is reduced,
     as in batchnorm, and little may be left.
     """
-    if x.nbytes <= _BLOCK or 0 not in axes or x.shape[0] == 1 or not x.flags.c_contiguous:
+    if x.nbytes <= _WHOLE or 0 not in axes or x.shape[0] == 1 or not x.flags.c_contiguous:
         return False
     few = x.size // _count(x.shape, axes) < x.size // x.shape[0]
     return few and all(shape[i] == 1 for shape in parameters for i in axes)
@@ -103,7 +104,7 @@ def _widened(small: Any, x: Any) -> Any:
         if small.shape[axis] != 1:
             break
         run *= x.shape[axis]
-    if not 1 < run <= _SHORT or x[0].nbytes > _BLOCK // 2:
+    if not 1 < run <= _SHORT or x[0].nbytes > _WHOLE // 2:
         return small
     return np.ascontiguousarray(np.broadcast_to(small, (1, *x.shape[1:])))
 
