@@ -11,6 +11,10 @@ set, as for the linear algebra underneath NumPy.
 A kernel that works item by item (an image, a sequence) cuts its items into one block for each core
 with `in_blocks`. The matrix products inside then run on one thread each, under `one_blas_thread`:
 many small products lose more to the threads of the linear algebra than they gain.
+
+The threads of the linear algebra wait for their next product by running, for some milliseconds, on
+the cores that such blocks then have to share. So from the first kernel that was cut into blocks,
+`product` cuts matrix products too, and the linear algebra starts no threads of its own any more.
 """
 
 from __future__ import annotations
@@ -26,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["in_blocks", "one_blas_thread", "threaded"]
+__all__ = ["in_blocks", "one_blas_thread", "product", "threaded"]
 
+_cut = {"ever": False}
 _in_block: ContextVar[bool] = ContextVar("dlgradient_block", default=False)
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
 
@@ -92,6 +97,7 @@ def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) ->
     if count <= 1:
         return [work(slice(0, size))]
     bounds = [size * i // count for i in range(count + 1)]
+    _cut["ever"] = True
     first, *rest = [slice(*pair) for pair in pairwise(bounds)]
     # In a copy of the context, so that numpy.errstate holds there too.
     tasks = [
@@ -111,6 +117,26 @@ def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) ->
 def _run_block(work: Callable[[slice], Any], block: slice) -> Any:
     _in_block.set(True)  # in the copy of the context, which ends with the block
     return work(block)
+
+
+# Multiplications from which on a matrix product is cut.
+_PRODUCT = 1 << 23
+
+
+def product(x: Any, y: Any) -> Any:
+    """Matrix product as of `numpy.matmul`, in blocks on all cores where kernels are cut at all."""
+    if not _cut["ever"] or x.ndim != 2 or y.ndim != 2 or _blas() is None:
+        return np.matmul(x, y)
+    (m, k), (_, n) = x.shape, y.shape
+    with one_blas_thread():
+        if m * k * n < _PRODUCT:
+            return np.matmul(x, y)
+        out = np.empty((m, n), np.result_type(x, y))
+        if m >= n:
+            in_blocks(lambda rows: np.matmul(x[rows], y, out=out[rows]), m)
+        else:
+            in_blocks(lambda columns: np.matmul(x, y[:, columns], out=out[:, columns]), n)
+    return out
 
 
 _blas_lock = Lock()

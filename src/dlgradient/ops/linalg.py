@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.backend.threads import product
 from dlgradient.calls import FUNCTIONS
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.labels import permuted
@@ -33,16 +34,16 @@ def _matmul_x(g: Any, x_like: Any, y: Any) -> Any:
         y = FUNCTIONS["conj"](y)
     ndim = len(x_like.shape)
     if y.ndim == 2 and ndim > 1:
-        return g @ y.mT
+        return matmul(g, y.mT)
     if y.ndim == 1:
         return g * y if ndim == 1 else expand_dims(g, -1) * y
     if ndim == 1:
-        return squeeze(y @ expand_dims(g, -1), -1)
+        return squeeze(matmul(y, expand_dims(g, -1)), -1)
     if ndim == 2:
         # One matrix for a batch: sum over the batch inside the product, not behind it.
         summed = (*range(y.ndim - 2), y.ndim - 1)
         return tensordot(g, y, axes=(summed, summed))
-    return g @ y.mT
+    return matmul(g, y.mT)
 
 
 def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
@@ -50,7 +51,7 @@ def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
         x = FUNCTIONS["conj"](x)
     ndim = len(y_like.shape)
     if x.ndim == 2 and ndim > 1:
-        return x.mT @ g
+        return matmul(x.mT, g)
     if x.ndim == 1:
         return g * x if ndim == 1 else expand_dims(x, -1) * expand_dims(g, -2)
     if ndim == 1:
@@ -59,8 +60,8 @@ def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
     if ndim == 2:
         # One matrix for a batch: one product of flat matrices instead of a sum of many.
         flat = reshape(x, (-1, x.shape[-1])) if x.size else reshape(x, (0, x.shape[-1]))
-        return flat.mT @ reshape(g, (flat.shape[0], g.shape[-1]))
-    return x.mT @ g
+        return matmul(flat.mT, reshape(g, (flat.shape[0], g.shape[-1])))
+    return matmul(x.mT, g)
 
 
 @multilinear(
@@ -121,7 +122,7 @@ def matmul(x: Any, y: Any, /) -> Any:
             x = np.array(x)
         if 0 in y.strides:
             y = np.array(y)
-        return np.matmul(x, y)
+        return product(x, y)
     except (ValueError, AttributeError) as error:
         shapes = np.shape(x), np.shape(y)
         fix = (
