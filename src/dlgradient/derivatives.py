@@ -237,7 +237,7 @@ def _push_general(
 def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
     """Return the same node with every operand and the result kept, whatever its vjp needs."""
     full = object.__new__(Node)
-    for slot in Node.__slots__:
+    for slot in ("op", "params", "parents", "seq", "shape", "dtype", "trace"):
         setattr(full, slot, getattr(node, slot))
     operands = [values[p] if type(p) is Node else p for p in node.parents]
     full.kept = (*operands, values[node])

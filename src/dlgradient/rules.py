@@ -22,6 +22,10 @@ general       ``vjp``, and ``jvp`` where it is known      a missing jvp is the p
                                                           back
 ============  ==========================================  =======================================
 
+An elementwise rule of one operand may be given as a `Factor`, what the tangent is multiplied by.
+Derivatives of higher order walk over the same node again and again; the factor is then computed
+once for all walks that are traced.
+
 Rules are written in the public functions and operators, so the same text runs on raw arrays (the
 fast backward pass) and on traced dlarrays (derivatives of any order). Nothing that no rule names is
 kept alive. The table is checked when a module of operations is loaded: a name that is neither an
@@ -45,6 +49,9 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any
+from weakref import ref
+
+import numpy as np
 
 from dlgradient import calls
 from dlgradient.calls import FUNCTIONS, OUT
@@ -53,6 +60,7 @@ from dlgradient.labels import FAMILIES, without
 
 __all__ = [
     "OPS",
+    "Factor",
     "Op",
     "Rule",
     "constant",
@@ -73,6 +81,25 @@ Shapes = Sequence[tuple[int, ...]]
 Kernel = Callable[..., Any]
 
 
+class Factor:
+    """Rule ``t * function(value)`` of the operand or ``out``; traced walks share the factor.
+
+    Examples
+    --------
+    >>> Factor(lambda out: 1 - out**2)(2.0, 0.5)
+    1.5
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def __call__(self, t: Any, value: Any) -> Any:
+        """Apply the rule to a tangent."""
+        return t * self.function(value)
+
+
 class Rule:
     """One rule of one operation: its function, and where its arguments come from.
 
@@ -86,15 +113,31 @@ class Rule:
         Position in `Node.kept` of the one argument, where it is one operand or the result.
     bare : bool
         Whether the function has no argument but the cotangent.
+    factor : callable or None
+        What the tangent is multiplied by, if the rule is a `Factor`.
     pull, pull_traced : callable
         ``pull(node, g)``: the function applied to what a node keeps, raw or as dlarrays.
     """
 
-    __slots__ = ("bare", "function", "getters", "needs", "pull", "single", "traced_getters")
+    __slots__ = (
+        "bare",
+        "factor",
+        "function",
+        "getters",
+        "needs",
+        "pull",
+        "single",
+        "traced_getters",
+    )
 
     def __init__(self, op: Op, function: Callable[..., Any]) -> None:
         self.function = function
         names = list(inspect.signature(function).parameters)[1:]
+        self.factor: Callable[[Any], Any] | None = None
+        if type(function) is Factor:
+            self.factor = factor = function.function
+            names = list(inspect.signature(factor).parameters)
+            self.function = lambda t, value: t * factor(value)
         sources = [_source(op, function, name) for name in names]
         self.needs = frozenset(
             index for kind, index in sources if kind == "value" for index in _positions(op, index)
@@ -110,7 +153,19 @@ class Rule:
 
     def pull_traced(self, node: Any, g: Any) -> Any:
         """Apply the rule to traced operands, so that its result can be differentiated."""
-        return self.function(g, *[get(node) for get in self.traced_getters])
+        arguments = [get(node) for get in self.traced_getters]
+        if self.factor is None:
+            return self.function(g, *arguments)
+        # The node holds it weakly: the factor was computed from the node, and nothing may point
+        # back. It lives as long as the derivative that it is a part of.
+        found = getattr(node, "factor", None)
+        made_by, value = (None, None) if found is None else (found[0](), found[1]())
+        if made_by is not None and value is not None:
+            return g * calls.wrap(value, made_by)
+        factor = self.factor(*arguments)
+        if type(factor._value) is np.ndarray and factor._node is not None:
+            node.factor = ref(factor._node), ref(factor._value)
+        return g * factor
 
 
 def _source(op: Op, function: Any, name: str) -> tuple[str, Any]:

@@ -52,10 +52,24 @@ class Node:
     trace : Trace
     shape, dtype
         Of the value: what ``x_like`` in a rule stands for.
+    factor : tuple of weak references, not always set
+        The factor of the operation's rule that a walk computed, see `dlgradient.rules.Factor`.
     """
 
-    __slots__ = ("dtype", "kept", "op", "params", "parents", "seq", "shape", "trace")
+    __slots__ = (
+        "__weakref__",
+        "dtype",
+        "factor",
+        "kept",
+        "op",
+        "params",
+        "parents",
+        "seq",
+        "shape",
+        "trace",
+    )
 
+    factor: tuple[Any, Any]
     op: Any
     parents: tuple[Any, ...]
     kept: tuple[Any, ...] | None

@@ -13,7 +13,7 @@ from dlgradient.ops.complex import abs
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.samples import case
 from dlgradient.ops.trigonometry import tanh
-from dlgradient.rules import derived, elementwise
+from dlgradient.rules import Factor, derived, elementwise
 
 __all__ = ["erf", "gelu", "mish", "sigmoid", "softplus", "softsign", "swish"]
 
@@ -57,7 +57,7 @@ def _logistic(x: Any, exp: Any = _exp) -> Any:
 
 
 @elementwise(
-    x=lambda t, out: t * (out * (1 - out)),
+    x=Factor(lambda out: out * (1 - out)),
     kernel=_logistic,
     samples=lambda m: [*_shapes(m), case(m.complex(3)), case(np.array([-800.0, 800.0]))],
     reference=lambda x: (
@@ -110,7 +110,7 @@ def _soft(x: Any) -> Any:
 
 
 @elementwise(
-    x=lambda t, x: t * sigmoid(x),
+    x=Factor(sigmoid),
     samples=lambda m: [*_shapes(m), case(np.array([-800.0, 0.0, 800.0]))],
     errors=_refused,
     reference=lambda x: np.logaddexp(x, 0),
@@ -425,7 +425,7 @@ def gelu_slope(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, x: t * gelu_slope(x),
+    x=Factor(gelu_slope),
     kernel=_in_pieces(_gelu_kernel),
     shown="gelu",
     samples=_shapes,
@@ -474,7 +474,7 @@ def gelu_tanh_slope(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, x: t * gelu_tanh_slope(x),
+    x=Factor(gelu_tanh_slope),
     kernel=_in_pieces(lambda x: x * _gate(x)[0]),
     shown="gelu",
     samples=_shapes,

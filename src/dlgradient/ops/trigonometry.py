@@ -12,7 +12,7 @@ from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
 from dlgradient.ops.powers import hypot, sqrt
 from dlgradient.ops.samples import case
-from dlgradient.rules import elementwise
+from dlgradient.rules import Factor, elementwise
 
 __all__ = [
     "acos",
@@ -40,7 +40,12 @@ def _small(m: Any) -> list[Any]:
     return [case(m.inside(3)), case(m.inside()), case(m.inside(2, 0)), case(m.complex(2, 2))]
 
 
-@elementwise(x=lambda t, x: t * cos(x), kernel=threaded(np.sin), samples=_anywhere, numpy=np.sin)
+@elementwise(
+    x=Factor(lambda x: cos(x)),  # noqa: PLW0108 - it stands below
+    kernel=threaded(np.sin),
+    samples=_anywhere,
+    numpy=np.sin,
+)
 def sin(x: Any, /) -> Any:
     """Sine of angles in radians, elementwise.
 
@@ -67,7 +72,7 @@ def sin(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: -t * sin(x), kernel=threaded(np.cos), samples=_anywhere, numpy=np.cos)
+@elementwise(x=Factor(lambda x: -sin(x)), kernel=threaded(np.cos), samples=_anywhere, numpy=np.cos)
 def cos(x: Any, /) -> Any:
     """Cosine of angles in radians, elementwise.
 
@@ -95,7 +100,7 @@ def cos(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, out: t * (1 + out * out), kernel=threaded(np.tan), samples=_small, numpy=np.tan
+    x=Factor(lambda out: 1 + out**2), kernel=threaded(np.tan), samples=_small, numpy=np.tan
 )
 def tan(x: Any, /) -> Any:
     """Tangent of angles in radians, elementwise.
@@ -274,7 +279,12 @@ def atan2(y: Any, x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t * cosh(x), kernel=threaded(np.sinh), samples=_anywhere, numpy=np.sinh)
+@elementwise(
+    x=Factor(lambda x: cosh(x)),  # noqa: PLW0108 - it stands below
+    kernel=threaded(np.sinh),
+    samples=_anywhere,
+    numpy=np.sinh,
+)
 def sinh(x: Any, /) -> Any:
     """Hyperbolic sine, elementwise.
 
@@ -301,7 +311,7 @@ def sinh(x: Any, /) -> Any:
     """
 
 
-@elementwise(x=lambda t, x: t * sinh(x), kernel=threaded(np.cosh), samples=_anywhere, numpy=np.cosh)
+@elementwise(x=Factor(sinh), kernel=threaded(np.cosh), samples=_anywhere, numpy=np.cosh)
 def cosh(x: Any, /) -> Any:
     """Hyperbolic cosine, elementwise.
 
@@ -329,7 +339,7 @@ def cosh(x: Any, /) -> Any:
 
 
 @elementwise(
-    x=lambda t, out: t * (1 - out**2), kernel=threaded(np.tanh), samples=_anywhere, numpy=np.tanh
+    x=Factor(lambda out: 1 - out**2), kernel=threaded(np.tanh), samples=_anywhere, numpy=np.tanh
 )
 def tanh(x: Any, /) -> Any:
     """Hyperbolic tangent, elementwise.

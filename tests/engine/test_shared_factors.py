@@ -1,0 +1,52 @@
+"""Factors of rules that traced walks over a node share."""
+
+import gc
+import weakref
+
+import numpy as np
+
+import dlgradient as dl
+from dlgradient.rules import OPS
+
+
+def test_it_is_computed_once(monkeypatch):
+    calls = []
+    rule = OPS["tanh"].rules["x"]
+    before = rule.factor
+    monkeypatch.setattr(rule, "factor", lambda out: calls.append(1) or before(out))
+
+    def third(x):
+        y = (x * dl.tanh(x)).sum()
+        for _ in range(2):
+            y = dl.dlgradient(y, x, enable_higher_derivatives=True).sum()
+        return dl.dlgradient(y, x)
+
+    x = np.linspace(-1, 1, 7)
+    got = dl.dlfeval(third, dl.dlarray(x))
+    assert len(calls) == 1
+    t = np.tanh(x)
+    slope = 1 - t**2
+    want = x * slope * (6 * t**2 - 2) - 6 * t * slope
+    np.testing.assert_allclose(np.asarray(got), want, rtol=1e-12)
+
+
+def test_it_does_not_keep_a_derivative_alive():
+    gone = []
+
+    def fun(x):
+        y = dl.tanh(x)
+        slope = dl.dlgradient(y.sum(), x, enable_higher_derivatives=True)
+        gone.append(weakref.ref(slope._value))
+        gone.append(weakref.ref(y._node))
+        del slope
+        again = dl.dlgradient(y.sum(), x)
+        del y
+        return again
+
+    gc.disable()
+    try:
+        again = dl.dlfeval(fun, dl.dlarray(np.linspace(-1, 1, 7)))
+    finally:
+        gc.enable()
+    assert [r() for r in gone] == [None, None]
+    np.testing.assert_allclose(np.asarray(again), 1 - np.tanh(np.linspace(-1, 1, 7)) ** 2)
