@@ -129,14 +129,14 @@ def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                         c = rule.function(g)
                     else:
                         c = rule.pull(node, g)
-                    if masked:
+                    if op.masks:
+                        flagged.add(parent)  # what selects leaves zeros zero by itself
+                    elif masked:
                         flagged.add(parent)
                         if pointwise and rule.needs:
                             walk.doubtful = True
                             if careful:
                                 c = _keep_zeros(c, g)
-                    elif op.masks:
-                        flagged.add(parent)
                     if parent in cotangents or not (
                         (type(c) is np.float64 and parent.dtype is _FLOAT64 and not parent.shape)
                         or (c.shape == parent.shape and c.dtype is parent.dtype)
