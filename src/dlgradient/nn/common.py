@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dlgradient import calls
 from dlgradient.backend.numpy import as_value
 from dlgradient.errors import FormatClashError, FormatError
@@ -54,4 +52,4 @@ def finished(y: Any, strip: bool) -> Any:
 
 def axes_of(x: Any, labels: str) -> tuple[int, ...]:
     """Positions of the dimensions of a formatted dlarray that carry one of `labels`."""
-    return tuple(int(i) for i in np.flatnonzero([c in labels for c in x._format]))
+    return tuple([i for i, c in enumerate(x._format) if c in labels])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -111,6 +113,7 @@ def _as_vector(bias: Any, outputs: int) -> Any:
     return b if b.ndim == 1 else reshape(b, (outputs,))
 
 
+@cache
 def _layout(fmt: str) -> tuple[tuple[int, ...], tuple[int, ...], str]:
     """Order for the product (others, channels, spatial), the way back, and the result's format."""
     inputs = [i for i, c in enumerate(fmt) if c == "C"] + [i for i, c in enumerate(fmt) if c == "S"]
@@ -214,10 +217,10 @@ def fullyconnect(
     if order != tuple(range(len(order))):
         rows = permute_dims(rows, axes=order)
     others = rows.shape[:count]
-    size = int(np.prod(rows.shape[count:]))
+    size = prod(rows.shape[count:])
     w = _as_matrix(weights, weights_format, size, x)
     if rows.ndim != 2 or count != 1:
-        rows = reshape(rows, (int(np.prod(others)), size))
+        rows = reshape(rows, (prod(others), size))
     if bias is None or (type(bias) in (int, float) and bias == 0):
         y = matmul(rows, matrix_transpose(w))
     else:
