@@ -137,7 +137,7 @@ def _ours(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
 
     def call() -> Any:
         loss, gradient = dl.dlfeval(fun, state)
-        state[:] = [p - RATE * g for p, g in zip(state, gradient, strict=True)]
+        state[:] = dl.dlupdate(lambda p, g: p - RATE * g, state, gradient)
         return loss, state
 
     return call
