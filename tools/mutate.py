@@ -73,7 +73,12 @@ TESTS = {
     ],
     "shape.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
     "spectra.py": ["tests/rules/test_arrays.py"],
-    "take.py": ["tests/rules/test_labels.py", "tests/rules/test_arrays.py"],
+    "take.py": [
+        "tests/rules/test_labels.py",
+        "tests/rules/test_arrays.py",
+        "tests/engine/test_many_indices.py",
+    ],
+    "trigonometry.py": ["tests/engine/test_shared_factors.py"],
 }
 # Modules whose operations use what a module declares, beside its own.
 USERS = {

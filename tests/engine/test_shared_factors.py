@@ -50,3 +50,17 @@ def test_it_does_not_keep_a_derivative_alive():
         gc.enable()
     assert [r() for r in gone] == [None, None]
     np.testing.assert_allclose(np.asarray(again), 1 - np.tanh(np.linspace(-1, 1, 7)) ** 2)
+
+
+def test_a_factor_of_which_only_the_node_is_left_is_computed_again():
+    def fun(x):
+        y = dl.tanh(x).sum()  # its cotangent is constant, so the product keeps no factor
+        first = dl.dlgradient(y, x, enable_higher_derivatives=True)
+        again = dl.dlgradient(y, x, enable_higher_derivatives=True)
+        return first, dl.dlgradient(again.sum(), x)
+
+    x = np.linspace(-1, 1, 7)
+    first, second = dl.dlfeval(fun, dl.dlarray(x))
+    t = np.tanh(x)
+    np.testing.assert_allclose(np.asarray(first), 1 - t**2)
+    np.testing.assert_allclose(np.asarray(second), -2 * t * (1 - t**2))

@@ -85,7 +85,7 @@ def _added(rows: Any, places: Any, length: int) -> Any:
 
     It is the product with a sparse matrix of ones, many times as fast as adding element by element.
     """
-    if rows.size < _LARGE or rows.dtype.kind not in "fc":
+    if rows.size < _LARGE:
         out = np.zeros((length, rows.shape[1]), rows.dtype)
         np.add.at(out, places, rows)
         return out
