@@ -338,8 +338,17 @@ def cosh(x: Any, /) -> Any:
     """
 
 
+@elementwise(x=Factor(lambda x: -2 * x), shown="tanh", samples=_anywhere)
+def one_minus_square(x: Any, /) -> Any:
+    """1 - x², the derivative of tanh where x is its value."""
+    return 1 - x * x
+
+
 @elementwise(
-    x=Factor(lambda out: 1 - out**2), kernel=threaded(np.tanh), samples=_anywhere, numpy=np.tanh
+    x=Factor(lambda out: one_minus_square(out)),  # noqa: PLW0108 - its argument is the result
+    kernel=threaded(np.tanh),
+    samples=_anywhere,
+    numpy=np.tanh,
 )
 def tanh(x: Any, /) -> Any:
     """Hyperbolic tangent, elementwise.
