@@ -13,13 +13,14 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.reduction import Loss, batch_size
+from dlgradient.nn.reduction import Loss, batch_size, check_choices
 from dlgradient.nn.smooth import real_only
+from dlgradient.nn.sums import dot
 from dlgradient.ops.choice import clip
 from dlgradient.ops.complex import abs, imag, real
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.samples import case
-from dlgradient.rules import derived, elementwise
+from dlgradient.rules import derived, elementwise, general
 
 __all__ = ["huber", "l1loss", "l2loss", "mse"]
 
@@ -27,6 +28,30 @@ __all__ = ["huber", "l1loss", "l2loss", "mse"]
 def _squares(d: Any) -> Any:
     """|d|², by the squares of real and imaginary part."""
     return d**2 if d.dtype.kind != "c" else real(d) ** 2 + imag(d) ** 2
+
+
+@general(
+    x=lambda g, x: (2 * g) * x,
+    jvp={"x": lambda t, x: 2 * sum_(t * x)},
+    labels="new",
+    shown="l2loss",
+    samples=lambda m: [
+        case(m.real(3)),
+        case(m.real()),
+        case(m.real(2, 200)),
+        case(m.real(2, 0)),
+        case(m.real(3, 2).T),
+    ],
+    reference=lambda x: np.sum(np.square(x)),
+)
+def square_sum(x: Any, /) -> Any:
+    """Sum of the squares of all elements, without an array of them."""
+    x = np.asarray(x)
+    return dot(x, x, tuple(range(x.ndim))).reshape(())[()]
+
+
+def _sum_of_squares(d: Any) -> Any:
+    return square_sum(d) if d.dtype.kind != "c" else sum_(_squares(d))
 
 
 def misfits(m: Any) -> list[Any]:
@@ -143,7 +168,7 @@ def mse(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
     Source: MATLAB ``mse``.
     """
     loss = Loss("mse", y, targets, data_format)
-    return sum_(_squares(loss.y - loss.t)) / (2 * batch_size(loss.labelled))
+    return _sum_of_squares(loss.y - loss.t) / (2 * batch_size(loss.labelled))
 
 
 # -- sums ----------------------------------------------------------------------------------------
@@ -273,8 +298,12 @@ def l2loss(
     Source: MATLAB ``l2loss``.
     """
     loss = Loss("l2loss", y, targets, data_format)
+    difference = loss.y - loss.t
+    if mask is None and weights is None and reduction == "sum":
+        check_choices("l2loss", reduction, normalization_factor)
+        return _sum_of_squares(difference) / loss.divisor(normalization_factor, None)
     return loss.reduced(
-        _squares(loss.y - loss.t), mask, weights, reduction, normalization_factor, weights_format
+        _squares(difference), mask, weights, reduction, normalization_factor, weights_format
     )
 
 
