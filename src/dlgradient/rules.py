@@ -48,6 +48,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from types import CodeType
 from typing import Any
 from weakref import ref
 
@@ -132,11 +133,12 @@ class Rule:
 
     def __init__(self, op: Op, function: Callable[..., Any]) -> None:
         self.function = function
-        names = list(inspect.signature(function).parameters)[1:]
         self.factor: Callable[[Any], Any] | None = None
-        if type(function) is Factor:
+        if type(function) is not Factor:
+            names = _arguments(function)[1:]
+        else:
             self.factor = factor = function.function
-            names = list(inspect.signature(factor).parameters)
+            names = _arguments(factor)
             self.function = lambda t, value: t * factor(value)
         sources = [_source(op, function, name) for name in names]
         self.needs = frozenset(
@@ -166,6 +168,12 @@ class Rule:
         if type(factor._value) is np.ndarray and factor._node is not None:
             node.factor = ref(factor._node), ref(factor._value)
         return g * factor
+
+
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the arguments of a rule; `inspect` takes a good part of an import for them."""
+    code: CodeType = inspect.unwrap(function).__code__  # type: ignore[attr-defined]
+    return code.co_varnames[: code.co_argcount]
 
 
 def _source(op: Op, function: Any, name: str) -> tuple[str, Any]:
