@@ -172,7 +172,7 @@ class Rule:
 
 def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the arguments of a rule; `inspect` takes a good part of an import for them."""
-    code: CodeType = inspect.unwrap(function).__code__  # type: ignore[attr-defined]
+    code: CodeType = inspect.unwrap(function).__code__
     return code.co_varnames[: code.co_argcount]
 
 
