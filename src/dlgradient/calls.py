@@ -192,7 +192,9 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
             x_value = trace.hold(x_value)
         try:
             out = kernel(x_value, y_value)
-        except (ValueError, TypeError) as error:
+        except DlgradientError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
             raise explained(op, (x_value, y_value), _NO_PARAMS, error) from error
         result = _new(dlarray)
         result._value = out
@@ -299,6 +301,8 @@ def _single(op: Any) -> Callable[..., Any]:
         value = x._value
         try:
             out = kernel(value, **params)
+        except DlgradientError:
+            raise
         except (ValueError, TypeError, IndexError) as error:
             raise explained(op, (value,), params, error) from error
         fmt = x._format

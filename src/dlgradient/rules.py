@@ -48,7 +48,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
-from types import CodeType
+from types import FunctionType
 from typing import Any
 from weakref import ref
 
@@ -83,22 +83,12 @@ Kernel = Callable[..., Any]
 
 
 class Factor:
-    """Rule ``t * function(value)`` of the operand or ``out``; traced walks share the factor.
-
-    Examples
-    --------
-    >>> Factor(lambda out: 1 - out**2)(2.0, 0.5)
-    1.5
-    """
+    """Rule ``t * function(value)`` of the operand or ``out``; traced walks share the factor."""
 
     __slots__ = ("function",)
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
-
-    def __call__(self, t: Any, value: Any) -> Any:
-        """Apply the rule to a tangent."""
-        return t * self.function(value)
 
 
 class Rule:
@@ -131,16 +121,16 @@ class Rule:
         "traced_getters",
     )
 
-    def __init__(self, op: Op, function: Callable[..., Any]) -> None:
-        self.function = function
+    def __init__(self, op: Op, function: Any) -> None:
         self.factor: Callable[[Any], Any] | None = None
-        if type(function) is not Factor:
-            names = _arguments(function)[1:]
-        else:
+        if type(function) is Factor:
             self.factor = factor = function.function
             names = _arguments(factor)
-            self.function = lambda t, value: t * factor(value)
-        sources = [_source(op, function, name) for name in names]
+            self.function: Callable[..., Any] = lambda t, value: t * factor(value)
+        else:
+            names = _arguments(function)[1:]
+            self.function = function
+        sources = [_source(op, self.factor or function, name) for name in names]
         self.needs = frozenset(
             index for kind, index in sources if kind == "value" for index in _positions(op, index)
         )
@@ -151,7 +141,7 @@ class Rule:
         if len(sources) == 1 and sources[0][0] == "value" and not op.variadic:
             self.single = sources[0][1]
         self.bare = not sources
-        self.pull = _pull(function, sources, self.getters, variadic=op.variadic)
+        self.pull = _pull(self.function, sources, self.getters, variadic=op.variadic)
 
     def pull_traced(self, node: Any, g: Any) -> Any:
         """Apply the rule to traced operands, so that its result can be differentiated."""
@@ -172,8 +162,15 @@ class Rule:
 
 def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the arguments of a rule; `inspect` takes a good part of an import for them."""
-    code: CodeType = inspect.unwrap(function).__code__
-    return code.co_varnames[: code.co_argcount]
+    plain = inspect.unwrap(function)
+    if type(plain) is FunctionType:
+        code = plain.__code__
+        if not code.co_kwonlyargcount and not code.co_flags & _MORE_ARGUMENTS:
+            return code.co_varnames[: code.co_argcount]
+    return tuple(inspect.signature(function).parameters)
+
+
+_MORE_ARGUMENTS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 def _source(op: Op, function: Any, name: str) -> tuple[str, Any]:
@@ -274,6 +271,9 @@ class Op:
         Operand name -> `Rule` for the tangent it contributes (`general` only).
     masks : bool
         Whether cotangents get structural zeros here (where, indexing, clip, ...).
+    selects : bool
+        Whether the rules of an operation that masks only select or scale, so that a zero cotangent
+        stays zero by itself.
     indexing : {"get", "set", "pick"} or None
         Operations whose cotangents the reverse walk treats in a way of its own.
     outputs : int
@@ -305,6 +305,7 @@ class Op:
         "ruled",
         "rules",
         "samples",
+        "selects",
         "shown",
         "variadic",
     )
@@ -319,6 +320,7 @@ class Op:
         family: str | None = None,
         pointwise: bool = False,
         masks: bool = False,
+        selects: bool = True,
         indexing: str | None = None,
         outputs: int = 0,
         samples: Callable[..., Any] | None = None,
@@ -333,6 +335,7 @@ class Op:
         self.kernel = kernel or function
         self.pointwise = pointwise
         self.masks = masks
+        self.selects = masks and selects
         self.indexing = indexing
         self.outputs = outputs
         self.samples = samples
@@ -504,6 +507,7 @@ _OPTIONS = (
     "labels",
     "family",
     "masks",
+    "selects",
     "indexing",
     "outputs",
     "samples",

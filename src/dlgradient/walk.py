@@ -129,11 +129,9 @@ def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                         c = rule.function(g)
                     else:
                         c = rule.pull(node, g)
-                    if op.masks:
-                        flagged.add(parent)  # what selects leaves zeros zero by itself
-                    elif masked:
+                    if masked or op.masks:
                         flagged.add(parent)
-                        if pointwise and rule.needs:
+                        if masked and pointwise and rule.needs and not op.selects:
                             walk.doubtful = True
                             if careful:
                                 c = _keep_zeros(c, g)

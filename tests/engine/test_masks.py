@@ -97,3 +97,14 @@ def test_a_cotangent_that_is_zero_by_its_value_has_a_derivative():
 
     hessian_row = dl.dlfeval(rosenbrock_of_logarithms, dl.dlarray([0.0, 0.0]))
     np.testing.assert_allclose(hessian_row.tolist(), [802.0, -400.0])
+
+
+def test_a_learned_slope_behind_an_infinity_that_is_not_taken():
+    def fun(x, alpha):
+        y = dl.where(x > 0, dl.prelu(dl.log(x), alpha), 0.0).sum()
+        return dl.dlgradient(y, x, alpha)
+
+    x, alpha = dl.dlarray([0.0, 0.5, 4.0]), dl.dlarray(0.1)
+    of_x, of_alpha = dl.dlfeval(fun, x, alpha)
+    np.testing.assert_allclose(np.asarray(of_x), [0.0, 0.2, 0.25])
+    np.testing.assert_allclose(np.asarray(of_alpha), np.log(0.5))

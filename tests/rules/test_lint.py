@@ -8,6 +8,7 @@ import pytest
 from dlgradient.errors import RuleError
 from dlgradient.rules import (
     OPS,
+    Factor,
     constant,
     derived,
     elementwise,
@@ -77,6 +78,16 @@ BAD: dict[str, tuple[Callable[[], Any], Callable[..., Any], str]] = {
         lambda: elementwise(x=lambda t, w: t * w, samples=samples),
         fun,
         "operation fun: the rule <lambda> asks for 'w', which is neither an operand",
+    ),
+    "factor that asks for an unknown name": (
+        lambda: elementwise(x=Factor(lambda w: w), samples=samples),
+        fun,
+        "operation fun: the rule <lambda> asks for 'w', which is neither an operand",
+    ),
+    "rule of any number of arguments": (
+        lambda: elementwise(x=lambda t, *rest: t * len(rest), samples=samples),
+        fun,
+        "operation fun: the rule <lambda> asks for 'rest', which is neither an operand",
     ),
     "_like of an unknown operand": (
         lambda: linear(x=lambda g, y_like: (g, y_like), samples=samples),

@@ -352,6 +352,7 @@ def _prelu_x(t: Any, x: Any, alpha: Any) -> Any:
     alpha=lambda t, x: where(greater(x, 0), 0, t * x),
     shown="prelu",
     masks=True,
+    selects=False,
     samples=lambda m: [
         case(m.real(2, 3), m.positive(2, 1)),
         case(m.real(3), 0.2),
