@@ -420,3 +420,19 @@ def test_unknown_name_of_the_package(name: str, right: str) -> None:
 def test_a_name_that_is_like_nothing() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'qwxyz'$"):
         _ = dl.qwxyz
+
+
+@pytest.mark.parametrize("function", [dl.matmul, dl.add])
+def test_wrong_arguments_of_two_operands(function):
+    x = dl.dlarray([[1.0]])
+    name = function.__name__
+    with pytest.raises(
+        dl.UnknownKeywordError, match=rf"{name}: takes x, y by position, 1 arguments"
+    ):
+        function(x)
+    with pytest.raises(
+        dl.UnknownKeywordError, match=rf"{name}: takes x, y by position, 3 arguments"
+    ):
+        function(x, x, x)
+    with pytest.raises(dl.UnknownKeywordError, match=rf"{name}: unknown keyword 'axis'"):
+        function(x, x, axis=0)

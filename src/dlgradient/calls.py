@@ -62,6 +62,7 @@ tick = itertools.count(1).__next__
 _WEAK_REALS = PYTHON_SCALARS - {complex}
 _NOTHING: tuple[Any, ...] = ()
 _NO_PARAMS: dict[str, Any] = {}
+_ABSENT = object()  # an operand that was not given
 # Positions of `kept`: one for each operand, then the output, which is always the last.
 OUT = -1
 
@@ -153,7 +154,11 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
 
     # Flat and long on purpose: this path runs for every arithmetic operator, and each function call
     # in it would cost as much as the arithmetic of two scalars.
-    def call(x: Any, y: Any, /) -> Any:  # noqa: C901, PLR0912, PLR0915
+    def call(  # noqa: C901, PLR0912, PLR0915
+        x: Any = _ABSENT, y: Any = _ABSENT, /, *more: Any, **unknown: Any
+    ) -> Any:
+        if y is _ABSENT or more or unknown:
+            _refuse(op, [a for a in (x, y, *more) if a is not _ABSENT], unknown)
         if type(x) is dlarray:
             if type(y) is dlarray:
                 if align and x._format is not y._format and x._format and y._format:
@@ -228,6 +233,13 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
         return result
 
     return call
+
+
+def _refuse(op: Any, args: list[Any], given: dict[str, Any]) -> None:
+    """Raise the error for a call of an operation without parameters that does not fit."""
+    if len(args) != len(op.operands):
+        _by_position(op, tuple(args), given)
+    _checked_params(op, _NOTHING, given)
 
 
 def _beside(operand: Any, value: Any, op: Any, name: str) -> Any:
