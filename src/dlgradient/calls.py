@@ -276,18 +276,7 @@ def _indexing(op: Any) -> Callable[..., Any]:
         if parent is None or not parent.trace.is_open:
             result._node = None
             return result
-        node = _new(Node)
-        node.op = op
-        node.parents = (parent,)
-        node.kept = _NOTHING
-        node.params = {"key": key}
-        node.seq = tick()
-        node.trace = parent.trace
-        if type(out) is _float64:
-            node.shape, node.dtype = (), _FLOAT64
-        else:
-            node.shape, node.dtype = out.shape, out.dtype
-        result._node = node
+        result._node = _made(op, (parent,), _NOTHING, {"key": key}, parent.trace, out)
         return result
 
     return call
@@ -329,15 +318,8 @@ def _single(op: Any) -> Callable[..., Any]:
         if parent is None or not parent.trace.is_open:
             result._node = None
             return result
-        node = _new(Node)
-        node.op = op
-        node.parents = (parent,)
-        node.kept = (value if keep_x else None, out if keep_out else None) if keeps else _NOTHING
-        node.params = params
-        node.seq = tick()
-        node.trace = parent.trace
-        node.shape, node.dtype = out.shape, out.dtype
-        result._node = node
+        kept = (value if keep_x else None, out if keep_out else None) if keeps else _NOTHING
+        result._node = _made(op, (parent,), kept, params, parent.trace, out)
         return result
 
     return call
@@ -447,15 +429,25 @@ def record(
     trace: Any,
 ) -> Any:
     """Return the node of a result: what it was made from and what its rules need."""
+    kept = kept_values(op, parents, values, out)
+    return _made(op, parents, kept, params, trace, None if op.outputs else out)
+
+
+def _made(
+    op: Any, parents: tuple[Any, ...], kept: Any, params: dict[str, Any], trace: Any, out: Any
+) -> Any:
+    """Return a node of its parts; `out` gives its shape and dtype, None if there are several."""
     node = _new(Node)
     node.op = op
     node.parents = parents
-    node.kept = kept_values(op, parents, values, out)
+    node.kept = kept
     node.params = params
     node.seq = tick()
     node.trace = trace
-    node.shape = () if op.outputs else out.shape
-    node.dtype = None if op.outputs else out.dtype
+    if type(out) is _float64:
+        node.shape, node.dtype = (), _FLOAT64
+    else:
+        node.shape, node.dtype = ((), None) if out is None else (out.shape, out.dtype)
     return node
 
 
@@ -473,16 +465,7 @@ def _several(op: Any, outs: Sequence[Any], node: Any, formats: Any) -> tuple[Any
 
 def picked(node: Any, index: int, value: Any) -> Any:
     """Return the node of one result of an operation that has several."""
-    one = _new(Node)
-    one.op = _pick
-    one.parents = (node,)
-    one.kept = _NOTHING
-    one.params = {"index": index}
-    one.seq = tick()
-    one.trace = node.trace
-    one.shape = value.shape
-    one.dtype = value.dtype
-    return one
+    return _made(_pick, (node,), _NOTHING, {"index": index}, node.trace, value)
 
 
 def install_pick(op: Any) -> None:
