@@ -30,7 +30,8 @@ class Network:
     factor : float
         The target: our time is at most this many times torch's.
     full, tiny : Any
-        Sizes to measure, and sizes that warm a process up before its memory is measured.
+        Sizes to measure, and sizes that warm a process up before its memory is measured: as small
+        as they can be to load all the code that the full ones need.
     data : callable
         Return NumPy arrays for such sizes; what the contestants get.
     ours, torch, jax : callable

@@ -147,6 +147,81 @@ def test_long_sequences_do_not_underflow():
     assert_allclose(np.asarray(slope32), np.asarray(slope), atol=2e-3)
 
 
+def in_logarithms(logits, labels):
+    """Loss of one observation, logits (C, T), and its gradient: all sums of logarithms."""
+    y = logits - np.logaddexp.reduce(logits, axis=0)
+    chain = [0]
+    for label in labels:
+        chain += [label, 0]
+    states, time = len(chain), y.shape[1]
+
+    def sums(order, classes):
+        total = np.full((time, states), -np.inf)
+        for i, t in enumerate(order):
+            for s in range(states):
+                if i == 0:
+                    ways = [0.0] if s < 2 else []
+                else:
+                    before = total[order[i - 1]]
+                    ways = list(before[max(s - 1, 0) : s + 1])
+                    if s > 1 and classes[s] not in (0, classes[s - 2]):
+                        ways.append(before[s - 2])
+                if ways:
+                    total[t, s] = np.logaddexp.reduce(ways) + y[classes[s], t]
+        return total
+
+    forward = sums(range(time), chain)
+    backward = sums(range(time)[::-1], chain[::-1])[:, ::-1]
+    whole = np.logaddexp.reduce(forward[-1, -2:])
+    slope = np.exp(y)
+    for t in range(time):
+        for s, c in enumerate(chain):
+            if np.isfinite(y[c, t]):
+                slope[c, t] -= np.exp(forward[t, s] + backward[t, s] - y[c, t] - whole)
+    return -whole, slope
+
+
+@pytest.mark.parametrize("size", [0.1, 3, 30, 300, 3000])
+@pytest.mark.parametrize("time", [7, 40, 300])
+def test_emissions_of_any_size(size, time):
+    rng = np.random.default_rng([time, int(size * 10)])
+    z = rng.normal(size=(4, 2, time)) * size
+    # A large part of what may be is impossible.
+    z[1:, :, ::3] = np.where(
+        rng.random((3, 2, len(range(0, time, 3)))) < 0.3, -np.inf, z[1:, :, ::3]
+    )
+    labels = [[1, 1, 2], [3, 2, 3]]
+
+    def loss(x):
+        values = ctc(x, np.array(labels), from_logits=True, reduction="none")
+        return values, dl.dlgradient(values.sum(), x)
+
+    values, slope = dl.dlfeval(loss, dl.dlarray(z, "CBT"))
+    for b in range(2):
+        value, want = in_logarithms(z[:, b], labels[b])
+        assert_allclose(np.asarray(values)[b], value, rtol=1e-12)
+        assert_allclose(np.asarray(slope)[:, b], want, atol=1e-9)
+    single = dl.dlfeval(loss, dl.dlarray(z.astype(np.float32), "CBT"))
+    assert_allclose(np.asarray(single[0]), np.asarray(values), rtol=2e-6)
+    assert_allclose(np.asarray(single[1]), np.asarray(slope), atol=1e-3 * max(size, 1))
+
+
+def test_what_cannot_be_has_an_infinite_loss():
+    y = np.array([[1.0, 1.0], [0.0, 0.0]])
+    assert ctc(dl.dlarray(y, "CT"), [1]).item() == np.inf
+
+
+def test_no_step_that_counts():
+    y = probabilities(3, 2, 4)
+    mask = np.array([[0, 0, 0, 0], [1, 1, 0, 1]])
+    labels_mask = np.array([[0, 0], [1, 0]])
+    got = ctc(y, [[1, 2], [2, 1]], mask, labels_mask, data_format="CBT", reduction="none")
+    kept = y[:, 1, [0, 1, 3]]
+    assert_allclose(np.asarray(got), [0, enumerated(kept, [2], 0)], rtol=1e-13)
+    none = ctc(y, [[1, 2]] * 2, 0 * mask, 0 * labels_mask, data_format="CBT", reduction="none")
+    assert_allclose(np.asarray(none), 0)
+
+
 def test_numbers_of_torch():
     """torch 2 in float64: ctc_loss(log_softmax(z), ..., reduction="none") and its gradient."""
     z = [[[0.2, -1.0, 0.7], [1.5, 0.3, -0.4]], [[0.1, 0.9, -0.3], [0.0, 0.4, 1.2]]]

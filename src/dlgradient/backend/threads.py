@@ -34,7 +34,7 @@ __all__ = ["in_blocks", "one_blas_thread", "product", "threaded"]
 
 _cut = {"ever": False}
 _in_block: ContextVar[bool] = ContextVar("dlgradient_block", default=False)
-_LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
+_LEAST = 1 << 19  # bytes; below, starting a thread costs more than it saves
 
 
 def _cores() -> int:
@@ -64,7 +64,7 @@ def threaded(ufunc: Callable[..., Any]) -> Callable[[Any], Any]:
     """
 
     def kernel(x: Any) -> Any:
-        if type(x) is not np.ndarray or x.size < _LEAST or _count() == 1:
+        if type(x) is not np.ndarray or x.nbytes < _LEAST or _count() == 1:
             return ufunc(x)
         return _on_all_cores(ufunc, x)
 

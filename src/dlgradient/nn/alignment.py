@@ -1,193 +1,194 @@
 """The sum over all alignments of a label sequence with time, as one operation on a chain of states.
 
-An alignment is a path through the states start, blank, first label, blank, second label, ..., blank
-(the start is state 0). A step stays, goes to the next state, or skips the blank between two
-different labels. The weight of a path is the product of the emissions of its states, so the sum is
-linear in the emissions of each step: its derivatives of any order are exact, at emissions of zero
-too. It is the end of a linear recurrence over the states, whose adjoint is another one, with time
-and states turned round; so one operation serves derivatives of every order.
+An alignment is a path through the states blank, first label, blank, second label, ..., blank, from
+the first one on. A step stays, goes to the next state, or skips the blank between two different
+labels. The weight of a path is the product of the emissions of its states, so the sum is linear in
+the emissions of each step: its derivatives of any order are exact, at emissions of zero too. It is
+the end of a linear recurrence over the states, whose adjoint is the same one the other way round;
+so one operation serves derivatives of every order.
 
-The raw sum would underflow. Each partial sum is therefore kept relative to the logarithm of the
-partial sum that ends in its state, computed once in the log domain (`scales`) and constant to all
-derivatives. The result does not depend on the scales, so nothing is lost by that.
+The raw sum would leave the range of the numbers. So each partial sum is relative to a scale of its
+state, which is constant to all derivatives; the result does not depend on it. As long as the
+emissions allow, the scale stays as it is; before they do not, the partial sums become its new value
+(`rescaled`). Emissions of usual networks need that every hundred steps or so, extreme ones at every
+step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from dlgradient.ops.index import getitem
-from dlgradient.ops.join import concat, stack
-from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.samples import case
-from dlgradient.ops.shape import flip
 from dlgradient.rules import general
 
-__all__ = ["chain_sum", "scales"]
+__all__ = ["RANGE", "rescaled"]
 
 Array = np.ndarray[Any, Any]
-# From how many places before a state may be reached, itself included.
+# From how many places before a state is reached, itself included.
 WAYS = 3
-# Logarithm of what cannot be. It is finite: differences of infinities would be NaN.
-IMPOSSIBLE = np.float32(-1e30)
-
-
-def _padded(shape: tuple[int, int, int], dtype: Any, fill: Any) -> tuple[Array, Array, Array]:
-    """States (T, B, S) in a buffer that has places in front, where nothing is.
-
-    Returns the buffer, the states, and a view (T, 3, B, S) of the states moved up by 0, 1, 2.
-    """
-    time, batch, states = shape
-    front = WAYS - 1
-    buffer = np.full((time, batch, states + front), fill, dtype)
-    inner = buffer[:, :, front:]
-    t, b, s = inner.strides
-    return buffer, inner, as_strided(inner, (time, WAYS, batch, states), (t, -s, b, s))
-
-
-def scales(
-    logs: Array, may_skip: Array, running: Array, final: Array, dtype: Any
-) -> tuple[Array, Array, Array]:
-    """Weights of the steps, relative to the partial sums of the log domain.
-
-    Parameters
-    ----------
-    logs : ndarray of float64, (T, B, S)
-        Logarithms of the emissions; finite.
-    may_skip : ndarray of bool, (B, S)
-        Whether a state is reached from two places before it.
-    running : ndarray of bool, (T, B)
-        Steps that count; the others leave everything as it is.
-    final : ndarray of bool, (B, S)
-        States in which a path may end.
-    dtype : dtype
-        Of the results.
-
-    Returns
-    -------
-    steps : ndarray, (T, 3, B, S)
-        Weights with which a state is reached from itself, the one before, and the one before that.
-    ends : ndarray, (B, S)
-        Weights of the last states.
-    total : ndarray, (B,)
-        Logarithm of the sum over all paths; -inf where there is none.
-    """
-    time, batch, states = logs.shape
-    shape = (batch, states)
-    # Any scale will do, so single precision does: the weights are what makes it cancel, and they
-    # are made of the scales as they are.
-    _, sums, ways = _padded((time + 1, batch, states), np.float32, IMPOSSIBLE)
-    sums[0, :, 0] = 0
-    barred = np.zeros((WAYS, *shape), np.float32)
-    barred[0, :, 0] = IMPOSSIBLE  # nothing stays at the start
-    barred[2, ~may_skip] = IMPOSSIBLE
-    each = np.empty((WAYS, *shape), np.float32)
-    top, total_of = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    waiting = None if running.all() else ~running[:, :, None]
-    for t, emitted in enumerate(logs.astype(np.float32)):
-        np.add(ways[t], barred, out=each)
-        np.maximum.reduce(each, axis=0, out=top)
-        np.subtract(each, top, out=each)
-        np.exp(each, out=each)
-        np.add.reduce(each, axis=0, out=total_of)
-        np.log(total_of, out=total_of)
-        np.add(top, total_of, out=top)
-        np.add(top, emitted, out=sums[t + 1])
-        if waiting is not None:
-            np.copyto(sums[t + 1], sums[t], where=waiting[t])
-    steps = _weights(ways[:-1], barred, sums[1:] - logs, dtype)
-    if waiting is not None:
-        np.copyto(steps, np.array([1, 0, 0], dtype)[:, None, None], where=waiting[:, None])
-    last = np.where(final, sums[-1], IMPOSSIBLE).astype(np.float64)
-    highest = last.max(axis=1, keepdims=True, initial=IMPOSSIBLE)
-    ends = np.exp(last - highest)
-    found = np.maximum(ends.sum(axis=1, keepdims=True), 1)
-    total = (highest + np.log(found))[:, 0]
-    total[total < IMPOSSIBLE / 2] = -np.inf
-    return steps, (ends / found).astype(dtype), total
-
-
-def _weights(ways: Array, barred: Array, reached: Array, dtype: Any) -> Array:
-    """Parts that the ways to a state have in its sum; whole planes of all times at once."""
-    steps = np.empty(ways.shape, dtype)
-    with np.errstate(over="ignore"):  # where a sequence waits; these are replaced
-        for k in range(WAYS):
-            np.subtract(ways[:, k] + barred[k], reached, out=steps[:, k], casting="same_kind")
-        np.exp(steps, out=steps)
-    return steps
-
+# Largest logarithm of a sum, of either sign: double precision ends at 708.
+RANGE = 600.0
 
 # -- the recurrence ------------------------------------------------------------------------------
 
 
-def _moved(a: Any, by: int) -> Any:
-    """States moved up by a number of places, along the last dimension."""
-    if not by:
-        return a
-    zero = np.zeros((*a.shape[:-1], min(by, a.shape[-1])), a.dtype)
-    return concat([zero, getitem(a, (..., slice(None, -by)))], axis=-1)
+def _outgoing(weights: Array) -> Array:
+    """Weights by the state that a step leaves, of those by the state that it enters."""
+    out = np.zeros_like(weights)
+    plain = weights.ndim == 2
+    for k in [WAYS - 1] if plain else range(WAYS):
+        entered, left = (weights, out) if plain else (weights[k], out[k])
+        left[: max(len(left) - k, 0)] = entered[k:]
+    return out
 
 
-def _turned(a: Any) -> Any:
-    return flip(a, axis=(0, a.ndim - 1))
+def _chain_adjoint(g: Any, e: Any, out: Any, steps: Any, turned: bool) -> tuple[Any, Any]:
+    back, later = chain(g, e, steps=steps, turned=not turned), slice(1, None)
+    return back, getitem(out, later) * getitem(back, later)
 
 
-def _recurrence_adjoint(g: Any, w: Any, out: Any) -> tuple[Any, Any]:
-    # What follows a state: the same recurrence with time and states turned round.
-    back = _turned(w)
-    back = stack([_moved(getitem(back, (slice(None), k)), k) for k in range(WAYS)], axis=1)
-    after = _turned(recurrence(_turned(g), back))
-    before, after_step = getitem(out, slice(None, -1)), getitem(after, slice(1, None))
-    return after, stack([after_step * _moved(before, k) for k in range(WAYS)], axis=1)
+def _samples(m: Any) -> list[Any]:
+    cases = []
+    for time, states, batch in [(3, 4, 2), (2, 2, 1), (1, 3, 2), (2, 1, 1), (2, 3, 0)]:
+        g, e = m.real(time + 1, states, batch), m.real(time, states, batch)
+        steps = [np.asarray(m.positive(*[WAYS][: t % 2], states, batch)) for t in range(time)]
+        cases += [case(g, e, steps=steps, turned=turned) for turned in (False, True)]
+    return cases
 
 
-@general(
-    vjp=_recurrence_adjoint,
-    labels="new",
-    shown="ctc",
-    samples=lambda m: [
-        case(m.real(3, 2, 4), m.real(2, 3, 2, 4)),
-        case(m.real(1, 2, 4), m.real(0, 3, 2, 4)),
-        case(m.real(3, 1, 2), m.real(2, 3, 1, 2)),
-        case(m.real(2, 1, 1), m.real(1, 3, 1, 1)),
-        case(m.real(2, 0, 4), m.real(1, 3, 0, 4)),
-    ],
-)
-def recurrence(u: Any, w: Any, /) -> Any:
-    """States aₜ(s) = uₜ(s) + Σₖ wₜ₋₁,ₖ(s) aₜ₋₁(s - k) for k = 0, 1, 2.
+@general(vjp=_chain_adjoint, labels="new", shown="ctc", samples=_samples)
+def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) -> Any:
+    """Sums over time: zₜ₊₁ = Pₜ (gₜ + eₜ₋₁ zₜ) with z₀ = 0, where Pₜ is a step of the states.
+
+    Turned, they run from the last time to the first: zₜ = Pₜᵀ (gₜ₊₁ + eₜ zₜ₊₁), where the last z
+    is zero.
 
     Parameters
     ----------
-    u : array (T + 1, B, S)
-        What is added at each time; the first are the states at the start.
-    w : array (T, 3, B, S)
-        Weights of the ways into each state.
+    g : array (T + 1, S, B)
+        What is added before each step: S states of B observations. The one at the end is not used.
+    e : array (T, S, B)
+        What each state emits behind each step.
+    steps : sequence of ndarray, (3, S, B) or (S, B)
+        Weights with which a state is reached from itself, the one before, and the one before that,
+        for each time; or only the last of these, and the others are one.
+    turned : bool
+        Whether time and steps are turned round.
+
+    Returns
+    -------
+    array (T + 1, S, B)
+        The sums.
     """
-    dtype = np.result_type(u, w)
-    _, a, ways = _padded(u.shape, dtype, 0)
-    a[...] = u
-    products, total = np.empty(w.shape[1:], dtype), np.empty(u.shape[1:], dtype)
-    for t in range(len(w)):
-        np.multiply(ways[t], w[t], out=products)
-        np.add.reduce(products, axis=0, out=total)
-        a[t + 1] += total
-    return a
+    _, states, batch = g.shape
+    dtype = np.result_type(g, e)
+    z = np.empty(g.shape, dtype)
+    added, sums, emitted = list(g), list(z), list(e)
+    # Nothing has been emitted before the first step: any emission serves.
+    emitted = emitted if turned else emitted[:1] + emitted
+    if turned:
+        added, sums, emitted = added[::-1], sums[::-1], emitted[::-1]
+        distinct = {id(step): step for step in steps}
+        outgoing = {key: _outgoing(step) for key, step in distinct.items()}
+        steps = [outgoing[id(step)] for step in reversed(steps)]
+    # States with two zeros beside them: a way to a state is a view that is moved.
+    padded = np.zeros((states + WAYS - 1, batch), dtype)
+    source = padded[:states] if turned else padded[WAYS - 1 :]
+    s, b = padded.strides
+    ways = as_strided(source, (WAYS, states, batch), (s if turned else -s, s, b))
+    _, following, skipping = ways
+    products, product = np.empty(ways.shape, dtype), np.empty(source.shape, dtype)
+    sums[0][...] = 0
+    for t, step in enumerate(steps):
+        source[...] = emitted[t]
+        np.multiply(source, sums[t], out=source)
+        np.add(source, added[t], out=source)
+        if step.ndim == 2:
+            np.multiply(skipping, step, out=product)
+            np.add(product, following, out=product)
+            np.add(product, source, out=sums[t + 1])
+        else:
+            np.multiply(ways, step, out=products)
+            np.add.reduce(products, axis=0, out=sums[t + 1])
+    return z
 
 
-def chain_sum(e: Any, steps: Array, ends: Array) -> Any:
-    """Sum over all paths through a chain of states of the product of weights and emissions.
+# -- scales --------------------------------------------------------------------------------------
+
+
+def _moved(logs: Array) -> Array:
+    """Logarithms of states (S, B) as each way sees them, (3, S, B); before the first is nothing."""
+    padded = np.pad(logs, ((WAYS - 1, 0), (0, 0)), constant_values=-np.inf)
+    return np.stack([padded[WAYS - 1 - k : len(padded) - k] for k in range(WAYS)])
+
+
+def _filled(scale: Array) -> Array:
+    """Give states that are not reached the scale of the last one before that is, or the first."""
+    reached = np.isfinite(scale)
+    last = np.maximum.accumulate(np.where(reached, np.arange(len(scale))[:, None], -1), axis=0)
+    filled = np.take_along_axis(scale, np.where(last < 0, np.argmax(reached, axis=0), last), axis=0)
+    return np.where(np.isfinite(filled), filled, 0)
+
+
+def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[Array], list[Array]]:
+    """Weights of the steps from the first state on, and the scales of the states behind them.
 
     Parameters
     ----------
-    e : array (T, B, S)
+    e : ndarray, (T, S, B)
         Emissions.
-    steps, ends
-        As of `scales`.
+    skips : ndarray of bool, (S, B)
+        Whether a state is also reached from two places before it.
+    spread : ndarray, (T,)
+        Largest logarithm of the emissions of a step, of either sign; zeros do not count.
+    tilt : ndarray, (T, S, B) or (T, 1, 1)
+        Logarithms of what emissions have been divided by. Where it is not zero, `spread` is
+        infinite.
+
+    Returns
+    -------
+    steps : list of ndarray of float64, (S, B) or (3, S, B)
+        Weights of the ways for each time, as `chain` takes them.
+    scales : list of ndarray of float64, (S, B)
+        Logarithms of what the sums behind each step are relative to, emissions included.
     """
-    start = np.zeros((len(e) + 1, *ends.shape), ends.dtype)
-    start[0, :, 0] = 1
-    a = recurrence(start, steps * getitem(e, (slice(None), None)))
-    return sum_(getitem(a, -1) * ends, axis=1)
+    steps: list[Array] = []
+    scales: list[Array] = []
+    scale = np.zeros(skips.shape)
+    sums = np.zeros_like(scale)
+    sums[0] = 1
+    entered = np.stack([np.ones_like(skips)] * (WAYS - 1) + [skips])
+    weights, change = skips.astype(np.float64), 0.0
+    # A state is reached from three others, so a sum may also grow by itself.
+    growth = spread + np.log(WAYS)
+    while True:
+        done = len(steps)
+        count = int(np.searchsorted(np.cumsum(growth[done:] + change), RANGE))
+        steps += [weights] * count
+        scales += [scale] * count
+        if len(steps) == len(e):
+            return steps, scales
+        if count:
+            g = np.zeros((count + 1, *sums.shape))
+            g[0] = sums
+            last = done + count
+            sums = chain(g, e[done:last], steps=steps[done:])[-1] * e[last - 1]
+        # The sums behind the next step become the scale: relative to it they are ones.
+        with np.errstate(divide="ignore"):
+            level = np.log(np.abs(sums)) + scale
+        reached = np.logaddexp.reduce(np.where(entered, _moved(level), -np.inf), axis=0)
+        before, scale = _moved(scale), _filled(reached)
+        # What is larger comes from states that are not reached: nothing, but not times infinity.
+        steps.append(np.where(entered, np.exp(np.minimum(before - scale, RANGE)), 0))
+        sums = np.isfinite(reached) * e[len(steps) - 1]
+        scale = scale + tilt[len(steps) - 1]
+        scales.append(scale)
+        ratios = _moved(scale) - scale
+        change = np.abs(ratios[entered & np.isfinite(ratios)]).max(initial=0)
+        if change < RANGE:
+            weights = np.where(entered, np.exp(ratios), 0)

@@ -16,23 +16,26 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.alignment import chain_sum, scales
+from dlgradient.nn.alignment import RANGE, chain, rescaled
 from dlgradient.nn.common import formatted
 from dlgradient.nn.reduction import brought_to, described
 from dlgradient.nn.smooth import real_only
 from dlgradient.nn.softmax import log_softmax_along
+from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp, log
 from dlgradient.ops.index import getitem
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.samples import case
+from dlgradient.ops.shape import reshape
+from dlgradient.ops.take import take
 from dlgradient.rules import derived
 
 __all__ = ["ctc"]
 
 Array = np.ndarray[Any, Any]
-# Stands for a probability of zero where only its scale matters.
-TINY = 1e-10
+# Largest logarithm of an emission, of either sign, in single precision, which ends at 88.
+SINGLE_RANGE = 80
 
 
 def _rows(name: str, x: Any, y: Any) -> Array:
@@ -57,8 +60,8 @@ def _rows(name: str, x: Any, y: Any) -> Array:
     return rows
 
 
-def _sequences(y: Any, targets: Any, targets_mask: Any, blank: int, classes: int) -> list[Array]:
-    """The labels of each observation."""
+def _labels(y: Any, targets: Any, targets_mask: Any, blank: int, classes: int) -> tuple[Any, Array]:
+    """The labels of each observation (L, B), with blanks behind them, and how many they are."""
     rows = _rows("targets", targets, y)
     if rows.dtype.kind == "f" and np.all(rows == np.floor(rows)):
         rows = rows.astype(np.int64)
@@ -74,40 +77,36 @@ def _sequences(y: Any, targets: Any, targets_mask: Any, blank: int, classes: int
             f"ctc: targets_mask holds {keep.shape} observations and labels, targets {rows.shape}; "
             "they must be equal"
         )
-    used = rows[keep]
-    wrong = used[(used < 0) | (used >= classes) | (used == blank)]
-    if wrong.size:
+    wrong = keep & ((rows < 0) | (rows >= classes) | (rows == blank))
+    if wrong.any():
         raise IndexingError(
-            f"ctc: a target is {int(wrong[0])}; targets are classes from 0 to {classes - 1} other "
+            f"ctc: a target is {rows[wrong][0]}; targets are classes from 0 to {classes - 1} other "
             f"than the blank, {blank}; mask padding with targets_mask"
         )
-    return [row[k] for row, k in zip(rows, keep, strict=True)]
+    first = np.argsort(~keep, axis=1, kind="stable")
+    labels = np.take_along_axis(np.where(keep, rows, blank), first, axis=1).T
+    return labels, np.count_nonzero(keep, axis=1)
 
 
-def _states(sequences: list[Array], blank: int) -> tuple[Array, Array, Array]:
-    """For each state of each observation: its class, whether it is skipped to, whether final."""
-    longest = max([len(s) for s in sequences], default=0)
-    shape = (len(sequences), 2 * longest + 2)
-    classes = np.full(shape, blank)
-    skip, final = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for b, labels in enumerate(sequences):
-        end = 2 * len(labels) + 2
-        classes[b, 2:end:2] = labels
-        skip[b, 2:end:2] = True
-        skip[b, 4:end:2] = labels[1:] != labels[:-1]
-        final[b, end - 2 : end] = True
-    return classes, skip, final
+def _check_lengths(labels: Array, counts: Array, lengths: Array, blank: int) -> None:
+    repeated = np.count_nonzero((labels[1:] == labels[:-1]) & (labels[1:] != blank), axis=0)
+    need = counts + repeated
+    if np.any(need > lengths):
+        b = int(np.argmax(need > lengths))
+        raise InvalidArgumentError(
+            f"ctc: the {counts[b]} labels of observation {b} need {need[b]} time steps (one each, "
+            f"and a blank between equal ones), but there are {lengths[b]}"
+        )
 
 
-def _check_lengths(sequences: list[Array], running: Array) -> None:
-    steps = np.count_nonzero(running, axis=0)
-    for b, labels in enumerate(sequences):
-        need = len(labels) + int(np.count_nonzero(labels[1:] == labels[:-1]))
-        if need > steps[b]:
-            raise InvalidArgumentError(
-                f"ctc: the {len(labels)} labels of observation {b} need {need} time steps (one "
-                f"each, and a blank between equal ones), but there are {steps[b]}"
-            )
+def _states(labels: Array, blank: int) -> tuple[Array, Array]:
+    """The class of each state of each observation, (S, B), and whether it is skipped to."""
+    longest, batch = labels.shape
+    classes = np.full((2 * longest + 1, batch), blank)
+    skips = np.zeros(classes.shape, dtype=bool)
+    classes[1::2] = labels
+    skips[3::2] = labels[1:] != labels[:-1]
+    return classes, skips
 
 
 def _blank(blank_index: Any, classes: int) -> int:
@@ -175,9 +174,9 @@ def ctc(
 
     The probability p of a sequence of labels is the sum over all its alignments with the time
     steps: sequences of classes that become the targets when repetitions are merged and blanks then
-    removed. An alignment has the product of its probabilities. The sum runs relative to partial
-    sums of the log domain, so that it neither underflows nor loses a derivative at probabilities of
-    zero.
+    removed. An alignment has the product of its probabilities. The sum runs relative to scales that
+    follow it, so that it neither underflows nor loses a derivative at probabilities of zero. If no
+    alignment is possible, the loss is infinite and has no gradient.
 
     Parameters
     ----------
@@ -237,7 +236,7 @@ def ctc(
     lines = brought_to(y, "TBC")
     time, batch, classes = lines.shape
     blank = _blank(blank_index, classes)
-    sequences = _sequences(y, targets, targets_mask, blank, classes)
+    labels, counts = _labels(y, targets, targets_mask, blank, classes)
     running = np.ones((time, batch), dtype=bool)
     if y_mask is not None:
         running = _rows("y_mask", y_mask, y).T != 0
@@ -245,30 +244,96 @@ def ctc(
         raise ShapeMismatchError(
             f"ctc: y_mask has {len(running)} time steps, y {described(y)} has {time}"
         )
-    _check_lengths(sequences, running)
-    values = -_log_sums(lines, sequences, running, blank, from_logits)
+    _check_lengths(labels, counts, np.count_nonzero(running, axis=0), blank)
+    values = -_log_sums(lines, labels, counts, running, blank, from_logits)
     return values if reduction == "none" else sum_(values) / max(batch, 1)
 
 
-def _log_sums(y: Any, sequences: list[Array], running: Array, blank: int, logits: bool) -> Any:
+def _log_sums(
+    y: Any, labels: Array, counts: Array, running: Array, blank: int, logits: bool
+) -> Any:
     """Logarithm of the sum over all alignments, for each observation."""
-    classes, skip, final = _states(sequences, blank)
+    time, batch, symbols = y.shape
+    lengths, each = np.count_nonzero(running, axis=0), np.arange(batch)
     if not running.all():
         y = where(running[:, :, None], y, 0.0 if logits else 1.0)
+        # The steps of an observation that count come first.
+        y = getitem(y, (np.argsort(~running, axis=0, kind="stable"), each))
     if logits:
         y = log_softmax_along(y, axis=2)
-    e = getitem(y, (slice(None), np.arange(len(classes))[:, None], classes))
-    raw = np.asarray(e._value, dtype=np.float64)
-    # Emissions are divided by their own values, which are constants: only their derivatives count.
-    # A zero has no logarithm; it remains zero beside any scale.
+    dtype = y.dtype if y.dtype.kind == "f" else np.dtype(np.float64)
+    if not lengths.any():
+        return np.zeros(batch, dtype)
+    classes, skips = _states(labels, blank)
+    e = take(reshape(y, (time, batch * symbols)), classes + symbols * each, axis=1)
+    level, tilt, spread = _levels(np.asarray(e._value), logits)
+    if np.any((spread > SINGLE_RANGE) & np.isfinite(spread)):
+        e = astype(e, np.float64)
     if logits:
-        logs = np.where(np.isneginf(raw), -1e4, raw)
-        level = logs
+        possible = ~np.isneginf(e._value)
+        e = exp(e - (level + tilt))
+        e = e if possible.all() else where(possible, e, 0.0)
     else:
-        level = np.where(raw > 0, raw, TINY)
-        logs = np.log(level)
-    dtype = e.dtype if e.dtype.kind == "f" else np.dtype(np.float64)
-    level = level.astype(dtype)
-    shown = exp(e - level) if logits else e / level
-    steps, ends, total = scales(logs, skip, running, final, dtype)
-    return log(chain_sum(shown, steps, ends)) + total.astype(dtype)
+        e = e / np.exp(level + tilt)
+    steps, scales = rescaled(np.asarray(e._value), skips, spread, tilt)
+    start = np.zeros((time + 1, *skips.shape))
+    start[0, 0] = 1
+    sums = getitem(chain(start, e, steps=steps), (lengths, slice(None), each))
+    sums = sums * getitem(e, (lengths - 1, slice(None), each))
+    ends, total = _ends(
+        np.asarray(sums._value),
+        np.stack([scales[t - 1][:, b] for b, t in enumerate(lengths)]),
+        (np.arange(len(classes)) + 1) // 2 == counts[:, None],
+    )
+    total = np.where(lengths > 0, total + np.cumsum(level)[lengths - 1], 0)
+    # What has no path, or no step that counts, has no gradient either.
+    taken = np.isfinite(total) & (lengths > 0)
+    return astype(log(where(taken, sum_(sums * ends, axis=1), 1.0)) + total, dtype)
+
+
+def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
+    """Logarithms that emissions are divided by, and how far the quotients spread.
+
+    Returns
+    -------
+    level : ndarray, (T, 1, 1)
+        The middle of the emissions of each step.
+    tilt : ndarray, (T, 1, 1) or (T, S, B)
+        What is added to the level for each state: nothing, unless emissions of one step are too far
+        apart for the range of the numbers; then they are divided by themselves.
+    spread : ndarray, (T,)
+        Largest logarithm of the quotients; infinite where the level is tilted.
+    """
+    rows = e.reshape(len(e), -1)
+    if not logits:
+        rows = np.abs(rows)
+    nothing = -np.inf if logits else 0
+    high, low = rows.max(axis=1), rows.min(axis=1)
+    if np.any(low == nothing):
+        low = np.where(rows == nothing, np.inf, rows).min(axis=1)
+    if not logits:
+        with np.errstate(divide="ignore"):
+            high, low = np.log(high), np.log(low)
+    some = low <= high
+    level = np.where(some, (high + low) / 2, 0)[:, None, None]
+    spread, tilt = np.where(some, (high - low) / 2, 0), np.zeros_like(level)
+    wide = spread > RANGE / 2
+    if wide.any():
+        with np.errstate(divide="ignore"):
+            logs = e if logits else np.log(np.abs(e))
+        tilt = np.where(wide[:, None, None] & np.isfinite(logs), logs - level, 0)
+        spread[wide] = np.inf
+    return level, tilt, spread
+
+
+def _ends(sums: Array, scale: Array, final: Array) -> tuple[Array, Array]:
+    """Weights that the final states (B, S) have in the whole sum, and the logarithm of that.
+
+    With them the sum is one: only its derivatives count.
+    """
+    with np.errstate(divide="ignore"):
+        parts = np.where(final, np.log(np.abs(sums)) + scale, -np.inf)
+    total = np.logaddexp.reduce(parts, axis=1)
+    # What is larger belongs to states that are not reached: nothing, but not times infinity.
+    weights = np.exp(np.minimum(scale - np.where(np.isfinite(total), total, 0)[:, None], RANGE))
+    return np.where(final, weights, 0), total

@@ -89,11 +89,13 @@ def _added(rows: Any, places: Any, length: int) -> Any:
         out = np.zeros((length, rows.shape[1]), rows.dtype)
         np.add.at(out, places, rows)
         return out
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array
 
+    # One element in each column: its row.
+    count = places.size
     places = np.where(places < 0, places + length, places)
-    ones = np.ones(places.size, rows.real.dtype)
-    return csr_array((ones, (places, np.arange(places.size))), (length, places.size)) @ rows
+    ones, ends = np.ones(count, rows.real.dtype), np.arange(count + 1)
+    return csc_array((ones, places, ends), (length, count)) @ rows
 
 
 def _take_format(formats: Any, shapes: Any, params: Any) -> str | None:
