@@ -160,17 +160,37 @@ class Rule:
         return g * factor
 
 
-def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the arguments of a rule; `inspect` takes a good part of an import for them."""
+_MORE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+
+
+def _parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
+    """Name, kind and default of each parameter, as `inspect.signature` tells them.
+
+    For plain functions they are read from the code: an import has some hundred of them, and
+    `inspect` would take a good part of it.
+    """
     plain = inspect.unwrap(function)
-    if type(plain) is FunctionType:
-        code = plain.__code__
-        if not code.co_kwonlyargcount and not code.co_flags & _MORE_ARGUMENTS:
-            return code.co_varnames[: code.co_argcount]
-    return tuple(inspect.signature(function).parameters)
+    if type(plain) is not FunctionType or plain.__code__.co_flags & _MORE:
+        found = inspect.signature(function).parameters.values()
+        return [(p.name, p.kind, p.default) for p in found]
+    code, missing = plain.__code__, inspect.Parameter.empty
+    count, first = code.co_argcount, code.co_posonlyargcount
+    names = code.co_varnames[: count + code.co_kwonlyargcount]
+    kinds: list[Any] = [inspect.Parameter.POSITIONAL_ONLY] * first
+    kinds += [inspect.Parameter.POSITIONAL_OR_KEYWORD] * (count - first)
+    kinds += [inspect.Parameter.KEYWORD_ONLY] * code.co_kwonlyargcount
+    given = plain.__defaults__ or ()
+    named = plain.__kwdefaults__ or {}
+    defaults = [
+        *[missing] * (count - len(given)),
+        *given,
+        *[named.get(n, missing) for n in names[count:]],
+    ]
+    return list(zip(names, kinds, defaults, strict=True))
 
 
-_MORE_ARGUMENTS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(name for name, _, _ in _parameters(function))
 
 
 def _source(op: Op, function: Any, name: str) -> tuple[str, Any]:
@@ -344,13 +364,17 @@ class Op:
         self.reference = reference
         self.family = labels if isinstance(labels, str) else (family or "permute")
         self.label_rule = None if isinstance(labels, str) else labels
-        parameters = inspect.signature(function).parameters.values()
-        self.operands = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
+        parameters, kinds = _parameters(function), inspect.Parameter
+        self.operands = tuple(n for n, kind, _ in parameters if kind is kinds.POSITIONAL_ONLY)
         self.variadic = self.operands == ("arrays",)
-        self.params = {p.name: p.default for p in parameters if p.kind is not p.POSITIONAL_ONLY}
+        self.params = {
+            n: value for n, kind, value in parameters if kind is not kinds.POSITIONAL_ONLY
+        }
         # Static parameters that may also be given by position, behind the operands.
-        self.positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        self.positional = tuple(
+            n for n, kind, _ in parameters if kind is kinds.POSITIONAL_OR_KEYWORD
+        )
+        if any(kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD) for _, kind, _ in parameters):
             raise RuleError(
                 f"operation {self.name}: operands are positional-only (before /), a variable "
                 "number of them is one sequence named arrays, and every parameter has a name"

@@ -10,7 +10,6 @@ None is an empty container.
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 import sys
 from collections.abc import Callable
@@ -50,7 +49,9 @@ def _decide(value: Any) -> bool:
         optree.register_pytree_node(kind, _table_flatten, _table_unflatten, namespace=_NAMESPACE)
         return False
     if optree.tree_is_leaf(value, namespace=_NAMESPACE):
-        if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        from dataclasses import is_dataclass
+
+        if not is_dataclass(value) or isinstance(value, type):
             return True
         optree.register_pytree_node(
             kind, _dataclass_flatten, _dataclass_unflatten, namespace=_NAMESPACE
@@ -59,7 +60,9 @@ def _decide(value: Any) -> bool:
 
 
 def _dataclass_flatten(value: Any) -> tuple[list[Any], Any, tuple[str, ...]]:
-    names = tuple(field.name for field in dataclasses.fields(value))
+    from dataclasses import fields
+
+    names = tuple(field.name for field in fields(value))
     return [getattr(value, name) for name in names], (type(value), names), names
 
 

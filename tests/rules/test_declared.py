@@ -1,5 +1,6 @@
 """Declarations of kinds that no operation of the library has yet are promised all the same."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -94,3 +95,31 @@ def test_rule_of_three_values(declared: Any, traced: bool) -> None:
     x, y = dl.dlfeval(run, dl.dlarray([1.0, 2.0]), dl.dlarray([3.0, 4.0]))
     np.testing.assert_allclose(x.tolist(), [3.0, 4.0])
     np.testing.assert_allclose(y.tolist(), [1.0, 2.0])
+
+
+def test_parameters_are_those_of_the_signature() -> None:
+    kinds = inspect.Parameter
+    for op in OPS.values():
+        parameters = inspect.signature(op.call).parameters.values()
+        assert op.operands == tuple(p.name for p in parameters if p.kind is kinds.POSITIONAL_ONLY)
+        assert op.positional == tuple(
+            p.name for p in parameters if p.kind is kinds.POSITIONAL_OR_KEYWORD
+        )
+        assert list(op.params) == [p.name for p in parameters if p.name not in op.operands]
+        assert all(op.params[p.name] is p.default for p in parameters if p.name in op.params)
+
+
+def test_kernel_that_is_no_plain_function(declared: Any) -> None:
+    class Scaled:
+        """An array, scaled."""
+
+        __name__ = "scaled_by_object"
+
+        def __call__(self, x: Any, /, *, factor: float = 2.0) -> Any:
+            return factor * x
+
+    declarer = general(
+        x=lambda g, factor: factor * g,
+        samples=lambda m: [case(m.real(3)), case(m.real(2, 2), factor=-1.5)],
+    )
+    check_operation(declared(declarer, Scaled()))

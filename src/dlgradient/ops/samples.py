@@ -9,16 +9,14 @@ out. Making samples costs nothing until a test asks for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["Case", "Maker", "case"]
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One call: operands, static parameters, and what the tests may expect of it.
 
     Attributes
@@ -34,9 +32,9 @@ class Case:
     """
 
     args: tuple[Any, ...]
-    params: dict[str, Any] = field(default_factory=dict)
-    kink: bool = False
-    gradient: tuple[Any, ...] | None = None
+    params: dict[str, Any]
+    kink: bool
+    gradient: tuple[Any, ...] | None
 
 
 def case(
