@@ -16,6 +16,7 @@ NAMES = (
     "convtranspose",
     "maxpool",
     "averagepool",
+    "lppool",
     "globalmaxpool",
     "globalaveragepool",
     "maxunpool",
@@ -136,6 +137,12 @@ def averagepool(a, x):
     return pool(avgpool, a, x, padding_value=0 if a.get("count_include_pad") else "mean")
 
 
+def norms(a, x):
+    """Norms of windows: means of powers, padded with zeros, without the division."""
+    p, count = a.get("p", 2), np.prod(a["kernel_shape"])
+    return (pool(avgpool, a, np.abs(x) ** p, padding_value=0) * count) ** (1 / p)
+
+
 def unpool(a, x, indices, shape=None):
     sizes = [
         s * (n - 1) + k
@@ -189,6 +196,7 @@ ADAPTERS = {
     "convtranspose": convtranspose,
     "maxpool": largest,
     "averagepool": averagepool,
+    "lppool": norms,
     "globalmaxpool": lambda _, x: maxpool(dl.dlarray(x, "BCSS"), "global"),
     "globalaveragepool": lambda _, x: avgpool(dl.dlarray(x, "BCSS"), "global"),
     "maxunpool": unpool,
