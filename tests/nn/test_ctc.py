@@ -206,9 +206,69 @@ def test_emissions_of_any_size(size, time):
     assert_allclose(np.asarray(single[1]), np.asarray(slope), atol=1e-3 * max(size, 1))
 
 
-def test_what_cannot_be_has_an_infinite_loss():
-    y = np.array([[1.0, 1.0], [0.0, 0.0]])
-    assert ctc(dl.dlarray(y, "CT"), [1]).item() == np.inf
+SATURATED = {
+    "the step that is rescaled is large itself": (
+        [
+            [264, 26, 93, -186, -35, -202, 272],
+            [-91, -113, 125, 198, 218, 92, 38],
+            [-79, -164, 317, 25, -232, 254, -157],
+        ],
+        [2, 2],
+    ),
+    "states that are not reached go beyond all bounds": (
+        [[0, -120, 120, 0, 120], [0, 120, 0, 120, -120]],
+        [1, 1, 1],
+    ),
+    "a step that is divided by itself": (
+        [[363, 7], [-246, -253], [-397, 19], [428, -130]],
+        [1, 3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SATURATED)
+def test_saturated_logits(name):
+    logits, labels = SATURATED[name]
+    z = np.array(logits, float)
+    direction = np.arange(z.size).reshape(z.shape) / z.size
+
+    def loss(x):
+        value = ctc(x, labels, from_logits=True)
+        slope = dl.dlgradient(value, x, enable_higher_derivatives=True)
+        return value, slope, dl.dlgradient((slope * direction).sum(), x)
+
+    value, slope, curvature = dl.dlfeval(loss, dl.dlarray(z, "CT"))
+    expected, slopes = in_logarithms(z, labels)
+    assert_allclose(value.item(), expected, rtol=1e-12)
+    assert_allclose(np.asarray(slope), slopes, atol=1e-9)
+    step = 1e-4 * direction
+    ahead, behind = in_logarithms(z + step, labels)[1], in_logarithms(z - step, labels)[1]
+    assert_allclose(np.asarray(curvature), (ahead - behind) / 2e-4, atol=1e-6)
+
+
+def test_what_cannot_be_has_an_infinite_loss_and_no_gradient():
+    def loss(x):
+        value = ctc(x, [1])
+        return value, dl.dlgradient(value, x)
+
+    value, slope = dl.dlfeval(loss, dl.dlarray([[1.0, 1.0], [0.0, 0.0]], "CT"))
+    assert value.item() == np.inf
+    assert not np.asarray(slope).any()
+    # A step in which no state may be.
+    y = np.array([[0.5, 0.0, 0.5], [0.5, 0.0, 0.5], [0.0, 1.0, 0.0]])
+    assert ctc(y, [1], data_format="CT").item() == np.inf
+
+
+def test_nothing_that_counts_has_a_gradient_of_zeros():
+    def slope(x, targets, mask=None):
+        value = ctc(x, targets, mask, data_format="CBT")
+        assert value.item() == 0
+        return dl.dlgradient(value, x)
+
+    nobody = dl.dlfeval(slope, dl.dlarray(np.zeros((3, 0, 4))), np.zeros((0, 2), int))
+    assert nobody.shape == (3, 0, 4)
+    y, nothing = dl.dlarray(probabilities(3, 2, 4)), np.zeros((2, 0), int)
+    np.testing.assert_array_equal(dl.dlfeval(slope, y, nothing, np.zeros((2, 4))), 0 * y)
 
 
 def test_no_step_that_counts():

@@ -85,6 +85,16 @@ def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) ->
     array (T + 1, S, B)
         The sums.
     """
+    z = _summed(g, e, steps, turned, careful=False)
+    overflow = not np.isfinite(np.add.reduce(z, axis=None))
+    if overflow and np.isfinite(e).all() and not np.isnan(g).any():
+        # Sums of states that are not reached may grow beyond all bounds. They count nothing, and
+        # must not become infinite times nothing.
+        z = _summed(g, e, steps, turned, careful=True)
+    return z
+
+
+def _summed(g: Any, e: Any, steps: Sequence[Array], turned: bool, *, careful: bool) -> Any:
     _, states, batch = g.shape
     dtype = np.result_type(g, e)
     z = np.empty(g.shape, dtype)
@@ -108,6 +118,8 @@ def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) ->
         source[...] = emitted[t]
         np.multiply(source, sums[t], out=source)
         np.add(source, added[t], out=source)
+        if careful:
+            _keep_finite(source)
         if step.ndim == 2:
             np.multiply(skipping, step, out=product)
             np.add(product, following, out=product)
@@ -115,7 +127,14 @@ def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) ->
         else:
             np.multiply(ways, step, out=products)
             np.add.reduce(products, axis=0, out=sums[t + 1])
+        if careful:
+            _keep_finite(sums[t + 1])
     return z
+
+
+def _keep_finite(x: Any) -> None:
+    large = 1e-8 * np.finfo(x.dtype).max
+    np.nan_to_num(x, copy=False, nan=0, posinf=large, neginf=-large)
 
 
 # -- scales --------------------------------------------------------------------------------------
@@ -125,14 +144,6 @@ def _moved(logs: Array) -> Array:
     """Logarithms of states (S, B) as each way sees them, (3, S, B); before the first is nothing."""
     padded = np.pad(logs, ((WAYS - 1, 0), (0, 0)), constant_values=-np.inf)
     return np.stack([padded[WAYS - 1 - k : len(padded) - k] for k in range(WAYS)])
-
-
-def _filled(scale: Array) -> Array:
-    """Give states that are not reached the scale of the last one before that is, or the first."""
-    reached = np.isfinite(scale)
-    last = np.maximum.accumulate(np.where(reached, np.arange(len(scale))[:, None], -1), axis=0)
-    filled = np.take_along_axis(scale, np.where(last < 0, np.argmax(reached, axis=0), last), axis=0)
-    return np.where(np.isfinite(filled), filled, 0)
 
 
 def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[Array], list[Array]]:
@@ -163,12 +174,13 @@ def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[A
     sums = np.zeros_like(scale)
     sums[0] = 1
     entered = np.stack([np.ones_like(skips)] * (WAYS - 1) + [skips])
-    weights, change = skips.astype(np.float64), 0.0
+    weights, change, size = skips.astype(np.float64), 0.0, 0.0
     # A state is reached from three others, so a sum may also grow by itself.
     growth = spread + np.log(WAYS)
     while True:
         done = len(steps)
-        count = int(np.searchsorted(np.cumsum(growth[done:] + change), RANGE))
+        sizes = size + np.cumsum(growth[done:] + change)
+        count = int(np.searchsorted(sizes, RANGE))
         steps += [weights] * count
         scales += [scale] * count
         if len(steps) == len(e):
@@ -181,14 +193,24 @@ def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[A
         # The sums behind the next step become the scale: relative to it they are ones.
         with np.errstate(divide="ignore"):
             level = np.log(np.abs(sums)) + scale
-        reached = np.logaddexp.reduce(np.where(entered, _moved(level), -np.inf), axis=0)
-        before, scale = _moved(scale), _filled(reached)
-        # What is larger comes from states that are not reached: nothing, but not times infinity.
-        steps.append(np.where(entered, np.exp(np.minimum(before - scale, RANGE)), 0))
+        before = _moved(scale)
+        reached = _added(np.where(entered, _moved(level), -np.inf))
+        # A state that is not reached has the scale that it would have, were all those before it.
+        after = np.where(np.isfinite(reached), reached, _added(np.where(entered, before, -np.inf)))
+        steps.append(_weights(before - after, entered))
         sums = np.isfinite(reached) * e[len(steps) - 1]
-        scale = scale + tilt[len(steps) - 1]
+        scale = after + tilt[len(steps) - 1]
         scales.append(scale)
+        size = min(spread[len(steps) - 1], RANGE)
         ratios = _moved(scale) - scale
         change = np.abs(ratios[entered & np.isfinite(ratios)]).max(initial=0)
-        if change < RANGE:
-            weights = np.where(entered, np.exp(ratios), 0)
+        weights = _weights(ratios, entered)
+
+
+def _added(logs: Array) -> Array:
+    return np.logaddexp.reduce(logs, axis=0)  # type: ignore[no-any-return]
+
+
+def _weights(ratios: Array, entered: Array) -> Array:
+    """Weights of ways, of their logarithms: those from states that are not reached are bounded."""
+    return np.exp(np.where(entered, np.minimum(ratios, RANGE), -np.inf))

@@ -263,7 +263,8 @@ def _log_sums(
         y = log_softmax_along(y, axis=2)
     dtype = y.dtype if y.dtype.kind == "f" else np.dtype(np.float64)
     if not lengths.any():
-        return np.zeros(batch, dtype)
+        # Nothing of y counts, yet it is what the losses are made of.
+        return astype(sum_(getitem(y, slice(0, 0)), axis=(0, 2)), dtype)
     classes, skips = _states(labels, blank)
     e = take(reshape(y, (time, batch * symbols)), classes + symbols * each, axis=1)
     level, tilt, spread = _levels(np.asarray(e._value), logits)
@@ -315,8 +316,9 @@ def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
         with np.errstate(divide="ignore"):
             high, low = np.log(high), np.log(low)
     some = low <= high
-    level = np.where(some, (high + low) / 2, 0)[:, None, None]
-    spread, tilt = np.where(some, (high - low) / 2, 0), np.zeros_like(level)
+    high, low = np.where(some, high, 0), np.where(some, low, 0)
+    level, spread = ((high + low) / 2)[:, None, None], (high - low) / 2
+    tilt = np.zeros_like(level)
     wide = spread > RANGE / 2
     if wide.any():
         with np.errstate(divide="ignore"):
@@ -335,5 +337,6 @@ def _ends(sums: Array, scale: Array, final: Array) -> tuple[Array, Array]:
         parts = np.where(final, np.log(np.abs(sums)) + scale, -np.inf)
     total = np.logaddexp.reduce(parts, axis=1)
     # What is larger belongs to states that are not reached: nothing, but not times infinity.
-    weights = np.exp(np.minimum(scale - np.where(np.isfinite(total), total, 0)[:, None], RANGE))
+    bound = np.where(sums == 0, RANGE / 2, RANGE)
+    weights = np.exp(np.minimum(scale - np.where(np.isfinite(total), total, 0)[:, None], bound))
     return np.where(final, weights, 0), total
