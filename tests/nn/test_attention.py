@@ -287,3 +287,9 @@ def test_products_of_rotated_vectors_depend_on_the_distance():
     for distance in range(-8, 9):
         diagonal = np.diagonal(products, distance)
         np.testing.assert_allclose(diagonal, diagonal[0], rtol=1e-10)
+
+
+def test_integers_are_attended_to():
+    q = np.arange(12).reshape(3, 4) % 3
+    whole = dl.attention(q, q, q, 2, data_format="TC")
+    np.testing.assert_array_equal(whole, dl.attention(*[q * 1.0] * 3, 2, data_format="TC"))

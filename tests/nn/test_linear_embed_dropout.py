@@ -158,3 +158,23 @@ def test_dropout_of_whole_channels():
     y = np.asarray(dropout(dl.dlarray(x, "SCSB"), spatial=True, seed=0))
     assert (y == y[:1, :, :1]).all()
     assert 0 < (y[0, :, 0] == 0).mean() < 1
+
+
+def test_one_index_alone():
+    y = dl.embed(2, dl.dlarray([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], "UC"), data_format="")
+    assert y.tolist() == [4.0, 5.0]
+
+
+@pytest.mark.parametrize("names", [[1, 1, 0], [(1, 2), (3, 4)]])
+def test_class_names_are_different_numbers_or_strings(names):
+    with pytest.raises(dl.InvalidArgumentError, match="onehotencode: class_names must be diff"):
+        dl.onehotencode([1, 0], class_names=names)
+
+
+def test_decoding_needs_the_dimension_of_the_classes():
+    y = np.eye(2)
+    with pytest.raises(dl.FormatClashError, match=r"onehotdecode.*'SB' without 'C'.*axis="):
+        dl.onehotdecode(dl.dlarray(y, "SB"), ["a", "b"])
+    assert dl.onehotdecode(dl.dlarray(y, "SB"), ["a", "b"], axis=0).tolist() == ["a", "b"]
+    with pytest.raises(dl.InvalidArgumentError, match=r"onehotdecode: axis=5.*shape \(2, 2\)"):
+        dl.onehotdecode(y, ["a", "b"], 5)

@@ -283,3 +283,41 @@ def test_contrastive_loss_by_hand():
         return dl.dlgradient(contrastiveloss(y, Z, np.array([False, True])), y)
 
     assert not np.asarray(dl.dlfeval(run, y)).any()  # a kink: equal embeddings
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 1, 1.5, 2])
+def test_focal_loss_where_a_probability_is_one(gamma):
+    def slopes(y):
+        value = dl.focalcrossentropy(y, [[1.0, 0.0]], gamma=gamma, alpha=1.0)
+        first = dl.dlgradient(value, y, enable_higher_derivatives=True)
+        return first, dl.dlgradient(first.sum(), y)
+
+    # -(1 - y)^γ log(y) is (1 - y)^(γ + 1) and more, where y is one.
+    first, second = dl.dlfeval(slopes, dl.dlarray([[1.0, 0.0]], "BC"))
+    assert_allclose(np.asarray(first), [[-1.0 if gamma == 0 else 0.0, 0.0]])
+    if gamma >= 1:
+        assert_allclose(np.asarray(second), [[2.0 if gamma == 1 else 0.0, 0.0]])
+
+
+def test_focal_loss_needs_an_exponent_that_is_not_negative():
+    with pytest.raises(dl.InvalidArgumentError, match=r"focalcrossentropy: gamma.*at least 0.*-1"):
+        dl.focalcrossentropy(dl.dlarray([[1.0, 0.0]], "BC"), [[1.0, 0.0]], gamma=-1)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 1e25), (np.float64, 1e-200)])
+def test_cosine_of_vectors_whose_squares_leave_the_range(dtype, size):
+    def slope(y):
+        value = dl.cosineloss(y, [[0.0, 1.0]])
+        return value, dl.dlgradient(value, y)
+
+    value, first = dl.dlfeval(slope, dl.dlarray(np.array([[size, size]], dtype), "BC"))
+    assert_allclose(value.item(), 1 - np.sqrt(0.5), rtol=1e-6)
+    assert_allclose(np.asarray(first) * size, [[8**-0.5, -(8**-0.5)]], rtol=1e-5)
+
+
+def test_a_distance_of_zero_has_no_gradient():
+    def slope(y):
+        return dl.dlgradient(dl.tripletloss(y, [[1.0, 2.0]], [[1.5, 2.0]]), y)
+
+    first = dl.dlfeval(slope, dl.dlarray([[1.0, 2.0]], "BC"))
+    assert_allclose(np.asarray(first), [[1.0, 0.0]])

@@ -12,7 +12,7 @@ import numpy as np
 from dlgradient import calls
 from dlgradient.backend.numpy import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.common import axes_of, check_number, finished, formatted
 from dlgradient.nn.smooth import real_only, sigmoid
 from dlgradient.nn.standard import is_traced
 from dlgradient.ops.choice import clip, minimum, where
@@ -92,18 +92,6 @@ def relu(x: Any, /) -> Any:
     return np.maximum(x, 0)
 
 
-def _number(function: str, name: str, value: Any, least: float = -np.inf) -> None:
-    """Refuse a static parameter that is no finite number from `least` on."""
-    if not isinstance(value, int | float | np.floating | np.integer) or not (
-        least <= value < np.inf
-    ):
-        at_least = "" if least == -np.inf else f" of at least {least}"
-        raise InvalidArgumentError(
-            f"{function}: {name} must be a finite number{at_least}, not {value!r}"
-            + ("; a learnable slope is the second operand of prelu" if name == "scale" else "")
-        )
-
-
 def _leaky(t: Any, x: Any, scale: float) -> Any:
     if 0 < scale <= 1 and not is_traced([t, x]):
         # The same, and several times as fast as a choice. A graph would have to keep the factor.
@@ -164,7 +152,7 @@ def leakyrelu(x: Any, /, scale: float = 0.01) -> Any:
     Source: MATLAB ``leakyrelu``.
     """
     _real("leakyrelu", x)
-    _number("leakyrelu", "scale", scale)
+    check_number("leakyrelu", "scale", scale)
     scale = float(scale)
     if 0 <= scale <= 1:
         return np.maximum(x, x * scale)
@@ -224,7 +212,7 @@ def clippedrelu(x: Any, /, ceiling: float) -> Any:
     Source: MATLAB ``clippedReluLayer``.
     """
     _real("clippedrelu", x)
-    _number("clippedrelu", "ceiling", ceiling, 0)
+    check_number("clippedrelu", "ceiling", ceiling, 0)
     return np.minimum(np.maximum(x, 0), ceiling)
 
 
@@ -287,7 +275,7 @@ def elu(x: Any, /, alpha: float = 1.0) -> Any:
     Source: MATLAB ``eluLayer``.
     """
     _real("elu", x)
-    _number("elu", "alpha", alpha, 0)
+    check_number("elu", "alpha", alpha, 0)
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0)) * float(alpha)
 
 
@@ -490,6 +478,8 @@ def hardsigmoid(x: Any, /, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
 
 
 def _halves(x: Any, axis: int) -> tuple[Any, Any]:
+    if not -x.ndim <= axis < x.ndim:
+        raise InvalidArgumentError(f"glu: axis={axis} does not exist, x has shape {x.shape}")
     size = x.shape[axis]
     if size % 2:
         raise InvalidArgumentError(

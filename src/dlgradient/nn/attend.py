@@ -276,6 +276,8 @@ def attend(q: Any, k: Any, v: Any, /, *, scale: float, mask: Any = None) -> Any:
         query that may attend to nothing.
     """
     dtype = np.result_type(q, k, v)
+    if dtype.kind not in "fc":
+        dtype = np.dtype(np.float64)
     y = _heads_last((*q.shape[:3], v.shape[3]), dtype)
     logs = np.empty((*q.shape[:3], 1), dtype)
     groups, steps = _groups(q, k)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dlgradient import calls
 from dlgradient.backend.numpy import as_value
-from dlgradient.errors import FormatClashError, FormatError
+from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
 from dlgradient.labels import checked_format
 
-__all__ = ["axes_of", "finished", "formatted"]
+__all__ = ["axes_of", "check_number", "finished", "formatted"]
 
 
 def formatted(function: str, x: Any, data_format: str | None) -> tuple[Any, bool]:
@@ -53,3 +55,15 @@ def finished(y: Any, strip: bool) -> Any:
 def axes_of(x: Any, labels: str) -> tuple[int, ...]:
     """Positions of the dimensions of a formatted dlarray that carry one of `labels`."""
     return tuple([i for i, c in enumerate(x._format) if c in labels])
+
+
+def check_number(function: str, name: str, value: Any, least: float = -np.inf) -> None:
+    """Refuse a static parameter that is no finite number from `least` on."""
+    if not isinstance(value, int | float | np.floating | np.integer) or not (
+        least <= value < np.inf
+    ):
+        at_least = "" if least == -np.inf else f" of at least {least}"
+        raise InvalidArgumentError(
+            f"{function}: {name} must be a finite number{at_least}, not {value!r}"
+            + ("; a learnable slope is the second operand of prelu" if name == "scale" else "")
+        )

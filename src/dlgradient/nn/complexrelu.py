@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient import calls
 from dlgradient.nn.activation import relu
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import complex, imag, real
@@ -17,7 +18,7 @@ __all__ = ["complexrelu", "zrelu"]
 
 
 def _is_complex(x: Any) -> bool:
-    return bool((x.dtype if hasattr(x, "dtype") else np.result_type(x)).kind == "c")
+    return np.iscomplexobj(x._value if type(x) is calls.dlarray else x)
 
 
 @derived(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient import calls
+from dlgradient.nn.common import check_number
 from dlgradient.nn.crossentropy import (
     check_mode,
     classification,
@@ -19,12 +20,23 @@ from dlgradient.nn.crossentropy import (
 from dlgradient.nn.loss import misfits
 from dlgradient.nn.reduction import Loss
 from dlgradient.ops.choice import where
-from dlgradient.ops.logical import greater
+from dlgradient.ops.logical import equal, greater
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]
+
+
+def _focused(p: Any, gamma: float) -> Any:
+    """(1 - p)^γ log(p), as (1 - p)^(γ + 1) and a quotient that is smooth where p is one.
+
+    The power by itself has no finite derivative there for a small γ.
+    """
+    rest = 1 - p
+    near = equal(rest, 0)
+    series = -1 - rest / 2 - rest * rest / 3
+    return rest ** (gamma + 1) * where(near, series, safe_log(p) / where(near, 1, rest))
 
 
 @derived(
@@ -84,11 +96,12 @@ def focalcrossentropy(
     Source: MATLAB ``focalCrossEntropy``; Lin et al. 2017.
     """
     check_mode("focalcrossentropy", classification_mode)
+    check_number("focalcrossentropy", "gamma", gamma, 0)
     loss = classification("focalcrossentropy", y, targets, data_format)
     p, t = loss.y, loss.t
-    values = (1 - p) ** gamma * (t * safe_log(p)) * -alpha
+    values = t * _focused(p, gamma) * -alpha
     if classification_mode == "multilabel":
-        values = values + p**gamma * ((1 - t) * safe_log(1 - p)) * (alpha - 1)
+        values = values + (1 - t) * _focused(1 - p, gamma) * (alpha - 1)
     return loss.reduced(values, mask, None, reduction, normalization_factor)
 
 

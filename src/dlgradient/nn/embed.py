@@ -141,7 +141,7 @@ def embed(
     Source: MATLAB ``embed``.
     """
     x, strip = formatted("embed", x, data_format)
-    fmt: str = x._format
+    fmt: str = x._format or ""
     indices = _indices(x)
     table = _table(weights, weights_format)
     symbols = table.shape[0]
@@ -170,6 +170,16 @@ def embed(
 
 
 # -- one-hot -------------------------------------------------------------------------------------
+
+
+def _names(function: str, class_names: Sequence[Any]) -> Any:
+    names = np.asarray(list(class_names))
+    if names.ndim != 1 or np.unique(names).size != names.size:
+        raise InvalidArgumentError(
+            f"{function}: class_names must be different numbers or strings, one for each class, "
+            f"not {names.tolist()}"
+        )
+    return names
 
 
 def onehotencode(
@@ -219,7 +229,7 @@ def onehotencode(
     """
     traced = type(labels) is calls.dlarray
     values = np.asarray(labels._value if traced else labels)
-    names = np.unique(values) if class_names is None else np.asarray(list(class_names))
+    names = np.unique(values) if class_names is None else _names("onehotencode", class_names)
     ndim = values.ndim + 1
     if not -ndim <= axis < ndim:
         raise InvalidArgumentError(
@@ -282,10 +292,19 @@ def onehotdecode(y: Any, class_names: Sequence[Any], /, axis: int | None = None)
     fmt = None
     if type(y) is calls.dlarray:
         fmt, y = y._format, y._value
-    values, names = np.asarray(y), np.asarray(list(class_names))
+    values, names = np.asarray(y), _names("onehotdecode", class_names)
     if axis is None:
-        axis = fmt.find("C") if fmt and "C" in fmt else -1
-    if not values.ndim or names.size != values.shape[axis]:
+        if fmt and "C" not in fmt:
+            raise FormatClashError(
+                f"onehotdecode: y of shape {values.shape} has the format {fmt!r} without 'C'; say "
+                "with axis= which dimension has the classes"
+            )
+        axis = fmt.index("C") if fmt else -1
+    if values.ndim and not -values.ndim <= axis < values.ndim:
+        raise InvalidArgumentError(
+            f"onehotdecode: axis={axis} does not exist, y has shape {values.shape}"
+        )
+    if not values.ndim or not names.size or names.size != values.shape[axis]:
         raise ShapeMismatchError(
             f"onehotdecode: y has shape {values.shape}; along dimension {axis} it must have the "
             f"size {names.size}, that of the class_names"

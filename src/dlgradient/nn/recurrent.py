@@ -281,13 +281,14 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
         its elements.
     input_projector, output_projector : array_like, optional
         Q: W applies to the projected input Qᵀx, R to Qᵀh; channels by (fewer) columns of W, and
-        hidden units by columns of R.
+        hidden units by columns of R. Both directions share that of the input.
     mask : array_like, optional
         True for the steps to keep, in the dimensions of x but C. Elsewhere the states stay as they
         are, and y is zero.
     direction : {"forward", "reverse", "bidirectional"}
-        Order of the steps. For "bidirectional" all parameters have the rows of the reverse layer
-        behind those of the forward one, and so have y, h and c their channels.
+        Order of the steps. For "bidirectional" all parameters but the input projector have the
+        rows of the reverse layer behind those of the forward one, and so have y, h and c their
+        channels.
     data_format : str, optional
         Labels of the dimensions of an unformatted x; results are then unformatted too.
 

@@ -14,7 +14,8 @@ from dlgradient.nn.activation import relu
 from dlgradient.nn.loss import misfits
 from dlgradient.nn.reduction import Loss, batch_size, plain
 from dlgradient.nn.smooth import real_only
-from dlgradient.ops.choice import maximum
+from dlgradient.ops.choice import where
+from dlgradient.ops.logical import greater
 from dlgradient.ops.powers import sqrt
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.samples import case
@@ -32,9 +33,20 @@ def _embedded(function: str, y: Any, other: Any, data_format: str | None) -> Los
 
 
 def _length(x: Any, axis: int) -> Any:
-    """Euclidean length along a dimension, which stays; of zeros it is as good as 0, a constant."""
-    tiny = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).tiny)
-    return sqrt(maximum(sum_(x * x, axis=axis, keepdims=True), tiny))
+    """Euclidean length along a dimension, which stays; where it is 0, so is its gradient."""
+    # In units of the largest element, a constant, so that squares stay in range.
+    largest = np.max(np.abs(np.asarray(x._value)), axis=axis, keepdims=True, initial=0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1).astype(largest.dtype)
+    scaled = x / unit
+    squares = sum_(scaled * scaled, axis=axis, keepdims=True)
+    return where(greater(squares, 0), unit * sqrt(squares), 0)
+
+
+def _direction(x: Any, axis: int) -> Any:
+    """Vectors of length one; those of length zero stay zeros, without a gradient."""
+    length = _length(x, axis)
+    some = greater(length, 0)
+    return where(some, x / where(some, length, 1), 0)
 
 
 def _without_channels(m: Any) -> list[Any]:
@@ -49,7 +61,7 @@ def _without_channels(m: Any) -> list[Any]:
         case(m.real(3, 2), m.real(3, 2), data_format="CB"),
         case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="BCT"),
         case(m.real(0, 2), m.real(0, 2), data_format="BC"),
-        case(np.zeros(2), np.ones(2), data_format="C", kink=True, gradient=(None, [0, 0])),
+        case(np.zeros(2), np.ones(2), data_format="C", kink=True, gradient=([0, 0], [0, 0])),
     ],
     errors=_without_channels,
 )
@@ -90,8 +102,7 @@ def cosineloss(y: Any, targets: Any, /, *, data_format: str | None = None) -> An
     """
     loss = _embedded("cosineloss", y, targets, data_format)
     axis = loss.channels
-    a, b = loss.y / _length(loss.y, axis), loss.t / _length(loss.t, axis)
-    cosine = sum_(a * b, axis=axis)
+    cosine = sum_(_direction(loss.y, axis) * _direction(loss.t, axis), axis=axis)
     return sum_(1 - cosine) / batch_size(loss.labelled)
 
 
