@@ -321,3 +321,11 @@ def test_a_distance_of_zero_has_no_gradient():
 
     first = dl.dlfeval(slope, dl.dlarray([[1.0, 2.0]], "BC"))
     assert_allclose(np.asarray(first), [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize("loss", [crossentropy, l1loss, mse, huber, kldivergence, cosineloss])
+def test_integer_targets_leave_single_precision(loss):
+    y, targets = np.full((2, 3), 0.5, np.float32), np.eye(2, 3, dtype=int)
+    value = loss(dl.dlarray(y, "BC"), targets)
+    assert value.dtype == np.float32
+    assert_allclose(value.item(), loss(dl.dlarray(y, "BC"), targets.astype(np.float32)).item())

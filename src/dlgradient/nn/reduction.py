@@ -84,7 +84,10 @@ class Loss:
         self.t = self.like_y("targets", targets)
 
     def like_y(self, name: str, targets: Any) -> Any:
-        """Return an array of the labels and sizes of the predictions, in their order."""
+        """Return an array of the labels and sizes of the predictions, in their order.
+
+        Integers take the dtype of the predictions.
+        """
         t = as_array(self.function, name, targets)
         both = f"the predictions have {described(self.labelled)}, {name} {described(t)}"
         if t._format is not None:
@@ -98,6 +101,8 @@ class Loss:
                 f"{self.function}: {both}; they must have the same sizes: targets are never "
                 "broadcast"
             )
+        if t.dtype.kind in "iub" and self.y.dtype.kind == "f":
+            t = astype(t, self.y.dtype)  # one-hot integers do not make single precision double
         return plain(t)
 
     def beside_y(self, name: str, x: Any, fmt: str | None = None) -> Any:
