@@ -37,6 +37,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
     UnknownKeywordError,
+    traced_parameter,
 )
 from dlgradient.labels import merge, placement
 from dlgradient.spelling import nearest
@@ -546,6 +547,9 @@ def _checked_params(op: Any, required: tuple[str, ...], given: dict[str, Any]) -
     for name in required:
         if name not in given:
             raise UnknownKeywordError(f"{op.shown}: the keyword argument {name} is missing")
+    for name, value in given.items():
+        if is_variable(value):
+            raise traced_parameter(op.shown, name)
     return params
 
 
@@ -583,7 +587,9 @@ def explained(
                 f"{text}. It is defined for real operands; take real(x), imag(x) or abs(x)"
             )
         return error
-    return InvalidArgumentError(text)
+    # An axis that does not exist is both an index and a value that is wrong.
+    index = isinstance(error, IndexError) and not isinstance(error, ValueError)
+    return (IndexingError if index else InvalidArgumentError)(text)
 
 
 def _format_lost(op: Any, fmt: str, shape: tuple[int, ...]) -> FormatClashError:

@@ -409,10 +409,14 @@ class _Call:
         if kind == "argument":
             value = node.kept[i]
             parent = node.parents[i]
-            return wrap(value, parent if type(parent) is Node else None) if traced else value
+            return (
+                wrap(value, parent if type(parent) is Node else None)
+                if traced
+                else _read_only(value)
+            )
         value = node.kept[OUT][i if kind == "result" else self.count + i]
         if not traced:
-            return value
+            return _read_only(value)
         if kind == "result":
             return wrap(value, picked(node, i, value))
         return wrap(value, _unknown(node, value) if value.dtype.kind in "fc" else None)
@@ -483,7 +487,8 @@ def _cotangent(g: Any, shape: tuple[int, ...], dtype: Any, *, traced: bool) -> A
     if g is None:
         zeros = np.zeros(shape, dtype)[()]
         return wrap(zeros, None) if traced else zeros
-    return FUNCTIONS["real"](g) if g.dtype.kind == "c" and dtype.kind != "c" else g
+    # Others may hold the array too: a backward pass that works in place must not change it.
+    return _read_only(FUNCTIONS["real"](g) if g.dtype.kind == "c" and dtype.kind != "c" else g)
 
 
 class _Backward:

@@ -460,3 +460,11 @@ class RuleError(DlgradientError, TypeError):
 
     >>> declarer = elementwise(x=lambda t, x: 2 * t * x, samples=lambda m: [case(m.real(3))])
     """
+
+
+def traced_parameter(function: str, name: str) -> LeavingTraceError:
+    """Return the error for a variable in the place of a constant."""
+    return LeavingTraceError(
+        f"{function}: the parameter {name} is traced, and has no derivative here; give a number, "
+        f"or extractdata({name}) if its derivative is not wanted"
+    )

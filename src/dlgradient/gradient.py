@@ -268,9 +268,11 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
             )
         raise NotTracedError(
             f"{function}: {argument} is {_found(x)} that is not traced: it was created inside the "
-            "function, made of integers only, taken out of the trace (extractdata, item), or comes "
-            "from a dlfeval that has ended. Pass it to dlfeval as an argument of the function, and "
-            "compute with functions of dlgradient or NumPy"
+            "function, made of integers only, taken out of the trace (extractdata, item), comes "
+            "from a dlfeval that has ended, or is a derivative without "
+            "enable_higher_derivatives=True. Pass it to dlfeval as an argument of the function, "
+            "compute with functions of dlgradient or NumPy, and enable higher derivatives for a "
+            "derivative of a derivative"
         )
     return node  # type: ignore[no-any-return]
 

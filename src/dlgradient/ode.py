@@ -312,9 +312,10 @@ def _times(name: str, tspan: Any) -> list[float]:
         )
     times = [float(t) for t in np.asarray(tspan, np.float64).ravel()]
     steps = np.diff(times)
-    if len(times) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
+    rising = np.all(steps > 0) or np.all(steps < 0)
+    if len(times) < 2 or not rising or not np.isfinite(times).all():
         raise InvalidArgumentError(
-            f"{name}: tspan is {times}; it must be two times or more, rising or falling"
+            f"{name}: tspan is {times}; it must be two finite times or more, rising or falling"
         )
     return times
 

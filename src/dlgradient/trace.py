@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,11 @@ class Node:
         return int(np.prod(self.shape, dtype=int))
 
 
+# Raw arrays that open traces have locked, by identity, and how many traces.
+_locks: dict[int, int] = {}
+_locking = Lock()
+
+
 class Trace:
     """One open `dlfeval`: a flag, and the raw arrays that are locked while it is open."""
 
@@ -97,25 +103,43 @@ class Trace:
 
     def __init__(self) -> None:
         self.is_open = True
-        self.locked: list[np.ndarray[Any, Any]] = []
+        self.locked: dict[int, np.ndarray[Any, Any]] = {}
 
     def hold(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return `array`, or a copy, such that nobody changes it while the trace is open."""
-        if _unchangeable(array):
-            return array
-        if array.base is None and array.nbytes > _COPY_BYTES:
-            array.flags.writeable = False
-            self.locked.append(array)
-            return array
+        with _locking:
+            if _unchangeable(array):
+                # Perhaps only because another trace has locked it, which may close before this one.
+                owner: Any = array
+                while isinstance(owner, np.ndarray):
+                    if id(owner) in _locks:
+                        self._lock(owner)
+                    owner = owner.base
+                return array
+            if array.base is None and array.nbytes > _COPY_BYTES:
+                self._lock(array)
+                return array
         copy = array.copy(order="K")
         copy.flags.writeable = False
         return copy
 
+    def _lock(self, array: np.ndarray[Any, Any]) -> None:
+        if id(array) not in self.locked:
+            self.locked[id(array)] = array
+            _locks[id(array)] = _locks.get(id(array), 0) + 1
+            array.flags.writeable = False
+
     def close(self) -> None:
         """End the trace: its nodes are constants from now on, and locked arrays are writable."""
         self.is_open = False
-        for array in self.locked:
-            array.flags.writeable = True
+        if not self.locked:
+            return
+        with _locking:
+            for key, array in self.locked.items():
+                _locks[key] -= 1
+                if not _locks[key]:
+                    del _locks[key]
+                    array.flags.writeable = True
         self.locked.clear()
 
 
@@ -143,12 +167,13 @@ def variable(value: Any, trace: Trace) -> Node:
 
 
 def leaf(array: Any, trace: Trace) -> Any:
-    """Return a traced dlarray of the same value; integers, and what is traced, stay as they are."""
+    """Return a traced dlarray of the same value, a variable of its own; integers have no trace."""
     if open_node(array) is not None:
-        return array
+        # Of an outer function: what is made of it here is no use of the outer variable elsewhere.
+        return calls.FUNCTIONS["positive"](array)
     value = array._value
     if value.dtype.kind in "iu":
-        return array
+        return wrap(value, None, array._format)
     return wrap(value, variable(value, trace), array._format)
 
 
@@ -161,7 +186,8 @@ def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         Function that may call `dlgradient`.
     *args, **kwargs
         Its arguments. Every dlarray in them, at any depth of list, tuple, dict, namedtuple,
-        dataclass or Layer/Parameter/Value table, becomes a traced variable.
+        dataclass or Layer/Parameter/Value table, becomes a traced variable of its own, also where
+        it is traced already, in a function that is being evaluated.
 
     Returns
     -------

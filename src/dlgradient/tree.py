@@ -10,10 +10,12 @@ None is an empty container.
 
 from __future__ import annotations
 
+import atexit
 import operator
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 from dlgradient.errors import InvalidArgumentError
@@ -26,6 +28,7 @@ TABLE_COLUMNS = ("Layer", "Parameter", "Value")
 # Types known to be no containers: whether a value is one depends on its type alone.
 LEAF_TYPES: set[type] = {int, float, complex, bool, str, bytes}
 _CONTAINER_TYPES: set[type] = {list, tuple, dict, type(None)}
+_deciding = Lock()
 
 
 def is_leaf(value: Any) -> bool:
@@ -35,14 +38,28 @@ def is_leaf(value: Any) -> bool:
         return True
     if kind in _CONTAINER_TYPES:
         return False
-    leaf = _decide(value)
-    (LEAF_TYPES if leaf else _CONTAINER_TYPES).add(kind)
-    return leaf
+    with _deciding:
+        if kind not in LEAF_TYPES and kind not in _CONTAINER_TYPES:
+            (LEAF_TYPES if _decide(value) else _CONTAINER_TYPES).add(kind)
+    return kind in LEAF_TYPES
+
+
+@cache
+def _optree() -> Any:
+    """Import optree, and let dicts keep their order from now on.
+
+    The setting belongs to our namespace, and to all threads: it is taken back when Python ends.
+    """
+    import optree
+
+    ordered = optree.dict_insertion_ordered(True, namespace=_NAMESPACE)
+    ordered.__enter__()
+    atexit.register(ordered.__exit__, None, None, None)
+    return optree
 
 
 def _decide(value: Any) -> bool:
-    import optree
-
+    optree = _optree()
     kind = type(value)
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame):
@@ -127,12 +144,10 @@ def flatten(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """
     if is_leaf(value):
         return [value], operator.itemgetter(0)
-    import optree
-
+    optree = _optree()
     # A dataclass inside shows up as a leaf until is_leaf has registered its type.
     while True:
-        with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
-            leaves, spec = optree.tree_flatten(value, namespace=_NAMESPACE)
+        leaves, spec = optree.tree_flatten(value, namespace=_NAMESPACE)
         if all(is_leaf(leaf) for leaf in leaves):
             return leaves, partial(optree.tree_unflatten, spec)
 
@@ -146,10 +161,8 @@ def paths(value: Any, name: str) -> list[str]:
     ["x['b'][0]", "x['b'][1]", "x['a']"]
     """
     flatten(value)  # registers the types inside
-    import optree
-
-    with optree.dict_insertion_ordered(True, namespace=_NAMESPACE):
-        accessors = optree.tree_accessors(value, namespace=_NAMESPACE)
+    optree = _optree()
+    accessors = optree.tree_accessors(value, namespace=_NAMESPACE)
     return [accessor.codify(name) for accessor in accessors]
 
 

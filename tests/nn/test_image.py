@@ -79,3 +79,15 @@ def test_derivatives_of_second_order():
     x, r = RNG.uniform(size=(2, 3, 4))
     check_derivatives(lambda a, b: ssim(a, b, data_format="SS"), x, r)
     check_derivatives(lambda a, b: psnr(a, b, data_format="SB").sum(), x, r)
+
+
+def test_images_of_small_integers():
+    a, b = np.uint8([[200], [255], [3]]), np.uint8([[255], [200], [3]])
+    x, y = a.astype(float), b.astype(float)
+    for function in (
+        lambda a, b: dl.psnr(dl.dlarray(a, "SC"), b, peak=255),
+        lambda a, b: dl.ssim(dl.dlarray(a, "SC"), b, dynamic_range=255),
+        lambda a, _: dl.avgpool(dl.dlarray(a, "SC"), 2),
+        lambda a, _: dl.crosschannelnorm(dl.dlarray(a.T, "BC"), 3, alpha=1.0),
+    ):
+        np.testing.assert_allclose(np.asarray(function(a, b)), np.asarray(function(x, y)))

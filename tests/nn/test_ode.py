@@ -177,7 +177,7 @@ def blow_up(_t, y):
     [
         (lambda: dl.dlode45(blow_up, [0, 2], 1.0), dl.InvalidArgumentError, "too small.*singular"),
         (lambda: dl.dlode45(blow_up, [0, 0], 1.0), dl.InvalidArgumentError, "rising or falling"),
-        (lambda: dl.dlode45(blow_up, [0], 1.0), dl.InvalidArgumentError, "two times"),
+        (lambda: dl.dlode45(blow_up, [0], 1.0), dl.InvalidArgumentError, "two finite times"),
         (lambda: dl.dlode45(None, [0, 1], 1.0), dl.InvalidArgumentError, "odefun must be"),
         (
             lambda: dl.dlode45(blow_up, [0, 1], 1.0, gradient_mode="Direct"),
@@ -223,3 +223,19 @@ def test_a_traced_value_beside_theta(mode):
 def test_traced_times():
     with pytest.raises(dl.LeavingTraceError, match="times are constants"):
         dl.dlfeval(lambda t: dl.dlode45(blow_up, [0, t], 0.1), dl.dlarray(1.0))
+
+
+@pytest.mark.parametrize("y0", [[np.nan], [np.inf, 1.0]])
+def test_a_state_that_is_not_finite_is_refused(y0):
+    with pytest.raises(dl.InvalidArgumentError, match="dlode45: the state or its slope at t = 0"):
+        dl.dlode45(lambda _, y: -y, [0, 1], y0)
+
+
+def test_times_are_finite():
+    with pytest.raises(dl.InvalidArgumentError, match="two finite times"):
+        dl.dlode45(lambda _, y: -y, [0, np.inf], [1.0])
+
+
+def test_a_zero_within_no_absolute_tolerance():
+    y = dl.dlode45(lambda _, y: -y, [0, 1], [1.0, 0.0], absolute_tolerance=0)
+    np.testing.assert_allclose(np.ravel(np.asarray(y))[-2:], [np.exp(-1), 0], rtol=1e-2)

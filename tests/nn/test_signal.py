@@ -125,3 +125,10 @@ def test_derivatives_and_precision_of_spectral_convolution():
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_signals_of_integers():
+    x = (1000 * np.sin(np.arange(256) * 0.3)).astype(np.int16)[None]
+    np.testing.assert_allclose(
+        dl.dlstft(x, data_format="CT"), dl.dlstft(x.astype(float), data_format="CT")
+    )

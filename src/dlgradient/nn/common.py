@@ -15,7 +15,7 @@ from dlgradient.backend.numpy import as_value
 from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
 from dlgradient.labels import checked_format
 
-__all__ = ["axes_of", "check_number", "finished", "formatted"]
+__all__ = ["axes_of", "check_number", "finished", "floating", "formatted"]
 
 
 def formatted(function: str, x: Any, data_format: str | None) -> tuple[Any, bool]:
@@ -67,3 +67,10 @@ def check_number(function: str, name: str, value: Any, least: float = -np.inf) -
             f"{function}: {name} must be a finite number{at_least}, not {value!r}"
             + ("; a learnable slope is the second operand of prelu" if name == "scale" else "")
         )
+
+
+def floating(x: Any) -> Any:
+    """Return integers as float64: small ones, as of images, would overflow in sums and products."""
+    if x.dtype.kind in "fc":
+        return x
+    return calls.wrap(x._value.astype(np.float64), None, x._format)

@@ -15,7 +15,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.common import axes_of, finished, floating, formatted
 from dlgradient.nn.reduction import Loss
 from dlgradient.nn.smooth import real_only
 from dlgradient.nn.windows import from_images, integers, real_like, to_images
@@ -212,6 +212,7 @@ def _pair(function: str, x: Any, reference: Any, data_format: str | None) -> tup
     pair = Loss(function, x, reference, data_format)
     real_only(function, pair.y._value)
     real_only(f"{function}: reference", pair.t._value)
+    pair.y, pair.t = floating(pair.y), floating(pair.t)
     return pair, tuple([i for i, c in enumerate(pair.fmt) if c != "B"])
 
 

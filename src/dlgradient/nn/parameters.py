@@ -16,7 +16,7 @@ from dlgradient.errors import (
     UnsupportedDtypeError,
 )
 from dlgradient.labels import placement
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.common import axes_of, finished, floating, formatted
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape
 
 __all__ = ["bare", "labelled", "opened", "parameter"]
@@ -37,7 +37,7 @@ def opened(function: str, x: Any, data_format: str | None, epsilon: float) -> tu
         )
     if not epsilon >= 0:
         raise InvalidArgumentError(f"{function}: epsilon must not be negative, it is {epsilon!r}")
-    return x, strip
+    return floating(x), strip
 
 
 def bare(x: Any) -> Any:

@@ -20,7 +20,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import finished, formatted
+from dlgradient.nn.common import finished, floating, formatted
 from dlgradient.nn.pooling import place, window_argmax, window_max, window_sum
 from dlgradient.nn.windows import (
     from_images,
@@ -412,6 +412,7 @@ def avgpool(
     Source: MATLAB ``avgpool``.
     """
     x, strip = formatted("avgpool", x, data_format)
+    x = floating(x)
     axes = pooled_axes("avgpool", x, pool_format)
     if _is_global("avgpool", pool_size, stride, padding):
         return finished(FUNCTIONS["mean"](x, axis=axes, keepdims=True), strip)

@@ -167,7 +167,9 @@ class Options:
         self.counted: int | None = None
 
     def _norm(self, x: Any, scale: Any) -> float:
-        parts = np.abs(np.ravel(x) / np.ravel(scale))[: self.counted]
+        # Nothing within no tolerance is nothing.
+        parts = np.abs(np.ravel(x) / np.where((scale == 0) & (x == 0), 1, scale).ravel())
+        parts = parts[: self.counted]
         return float(np.sqrt(np.mean(parts * parts))) if parts.size else 0.0
 
     def ratio(self, error: Any, before: Any, after: Any) -> float:
@@ -204,6 +206,11 @@ def integrate(
     t, end, forward = times[0], times[-1], times[-1] >= times[0]
     method = options.method
     k = f(t, y)
+    if not (np.isfinite(raw(y)).all() and np.isfinite(raw(k)).all()):
+        raise InvalidArgumentError(
+            f"dlode45: the state or its slope at t = {t:g} is not finite; look at y0 and odefun, "
+            "and in an adjoint pass at the loss"
+        )
     h = options.first_step(f, t, y, k, end - t)
     outs: list[Any] = []
     steps: Steps = []
@@ -211,7 +218,7 @@ def integrate(
     while len(outs) < len(times) - 1:
         last = abs(end - t) <= abs(h) * (1 + 1e-12)
         h = end - t if last else h
-        if abs(h) < 16 * np.spacing(abs(t)):
+        if not abs(h) >= 16 * np.spacing(abs(t)):
             raise InvalidArgumentError(
                 f"dlode45: the step at t = {t:g} became too small for the tolerances "
                 f"(relative_tolerance={options.rtol:g}, absolute_tolerance={options.atol:g}); the "

@@ -22,7 +22,9 @@ def _window(name: str, window: Any, overlap: Any, dtype: Any) -> tuple[Any, int]
     """Window as a real array, and the distance of two frames."""
     if window is None:
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(128) / 128)
-    values = np.asarray(window, np.empty(0, dtype).real.dtype)
+    # Of integers the window is none: its weights would be cut off.
+    real = np.empty(0, dtype).real.dtype
+    values = np.asarray(window, real if real.kind == "f" else np.float64)
     if values.ndim != 1 or not values.size:
         raise InvalidArgumentError(
             f"{name}: window has shape {values.shape}; it must be a vector of weights"
