@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
 from dlgradient.rules import DERIVED, OPS
 
 ROOT = Path(__file__).parent.parent

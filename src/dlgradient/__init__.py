@@ -15,625 +15,80 @@ Examples
 (104.0, [396.0, 200.0])
 """
 
-from numpy import (
-    bool,  # noqa: A004 - the name of the standard
-    complex64,
-    complex128,
-    e,
-    float32,
-    float64,
-    inf,
-    int8,
-    int16,
-    int32,
-    int64,
-    nan,
-    newaxis,
-    pi,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-)
+import typing as _typing
+from types import ModuleType as _Module
 
-from dlgradient.array import (
-    dims,
-    dlarray,
-    extractdata,
-    finddim,
-    isdlarray,
-    stripdims,
-)
-from dlgradient.custom import (
-    DifferentiableFunction,
-    define_operation,
-)
-from dlgradient.derivatives import (
-    dljvp,
-)
-from dlgradient.errors import (
-    ComplexValueError,
-    DlgradientError,
-    FormatClashError,
-    FormatError,
-    IndexingError,
-    IntegerVariableError,
-    InvalidArgumentError,
-    LeavingTraceError,
-    NonScalarError,
-    NotDlarrayError,
-    NotTracedError,
-    OutsideDlfevalError,
-    RuleError,
-    ShapeMismatchError,
-    UnknownKeywordError,
-    UnsupportedDtypeError,
-    UnsupportedFunctionError,
-)
-from dlgradient.gradient import (
-    dlgradient,
-    dlvjp,
-)
-from dlgradient.interop.namespace import (
-    __array_namespace_info__,
-)
-from dlgradient.nn.activation import (
-    clippedrelu,
-    elu,
-    glu,
-    hardsigmoid,
-    leakyrelu,
-    prelu,
-    relu,
-    selu,
-)
-from dlgradient.nn.adaptive import (
-    adaptiveavgpool,
-    adaptivemaxpool,
-)
-from dlgradient.nn.attention import (
-    attention,
-)
-from dlgradient.nn.complexrelu import (
-    complexrelu,
-    zrelu,
-)
-from dlgradient.nn.conv import (
-    dlconv,
-    dltranspconv,
-)
-from dlgradient.nn.crossentropy import (
-    crossentropy,
-    indexcrossentropy,
-)
-from dlgradient.nn.ctc import (
-    ctc,
-)
-from dlgradient.nn.divergence import (
-    focalcrossentropy,
-    generalizeddice,
-    kldivergence,
-)
-from dlgradient.nn.dropout import (
-    dropout,
-)
-from dlgradient.nn.embed import (
-    embed,
-    onehotdecode,
-    onehotencode,
-)
-from dlgradient.nn.groups import (
-    crosschannelnorm,
-    groupnorm,
-    instancenorm,
-)
-from dlgradient.nn.image import (
-    depth_to_space,
-    psnr,
-    space_to_depth,
-    ssim,
-)
-from dlgradient.nn.initialize import (
-    initialize,
-    initialize_glorot,
-    initialize_he,
-    initialize_narrow_normal,
-    initialize_ones,
-    initialize_orthogonal,
-    initialize_unit_forget_gate,
-    initialize_zeros,
-)
-from dlgradient.nn.linear import (
-    fullyconnect,
-)
-from dlgradient.nn.loss import (
-    huber,
-    l1loss,
-    l2loss,
-    mse,
-)
-from dlgradient.nn.normalize import (
-    batchnorm,
-    layernorm,
-    rmsnorm,
-)
-from dlgradient.nn.pool import (
-    avgpool,
-    maxpool,
-    maxunpool,
-)
-from dlgradient.nn.positions import (
-    rotaryencoding,
-    sinusoidalencoding,
-)
-from dlgradient.nn.recurrent import (
-    gru,
-    lstm,
-)
-from dlgradient.nn.resizing import (
-    dlresize,
-)
-from dlgradient.nn.roi import (
-    roialign,
-)
-from dlgradient.nn.sampling import (
-    grid_sample,
-)
-from dlgradient.nn.signal import (
-    dlistft,
-    dlstft,
-    spectral_convolution,
-)
-from dlgradient.nn.similarity import (
-    contrastiveloss,
-    cosineloss,
-    tripletloss,
-)
-from dlgradient.nn.smooth import (
-    erf,
-    gelu,
-    mish,
-    sigmoid,
-    softplus,
-    softsign,
-    swish,
-)
-from dlgradient.nn.softmax import (
-    log_softmax,
-    softmax,
-)
-from dlgradient.ode import (
-    dlode1,
-    dlode4,
-    dlode45,
-)
+from dlgradient import errors, rules
+from dlgradient.engine.array import *
+from dlgradient.engine.custom import *
+from dlgradient.engine.evaluate import *
+from dlgradient.engine.forward import *
+from dlgradient.engine.gradient import *
+from dlgradient.errors import *
+from dlgradient.interop.namespace import *
+from dlgradient.nn.activations.complexrelu import *
+from dlgradient.nn.activations.piecewise import *
+from dlgradient.nn.activations.smooth import *
+from dlgradient.nn.activations.softmax import *
+from dlgradient.nn.attention.attention import *
+from dlgradient.nn.attention.positions import *
+from dlgradient.nn.convolution.conv import *
+from dlgradient.nn.images.quality import *
+from dlgradient.nn.images.resize import *
+from dlgradient.nn.images.roi import *
+from dlgradient.nn.images.sample import *
+from dlgradient.nn.initialize import *
+from dlgradient.nn.linear.dropout import *
+from dlgradient.nn.linear.embed import *
+from dlgradient.nn.linear.fullyconnect import *
+from dlgradient.nn.losses.classification import *
+from dlgradient.nn.losses.ctc import *
+from dlgradient.nn.losses.divergence import *
+from dlgradient.nn.losses.regression import *
+from dlgradient.nn.losses.similarity import *
+from dlgradient.nn.normalization.batch_layer import *
+from dlgradient.nn.normalization.groups import *
+from dlgradient.nn.pooling.adaptive import *
+from dlgradient.nn.pooling.pool import *
+from dlgradient.nn.recurrent.lstm import *
+from dlgradient.nn.signal import *
 from dlgradient.ops import fft
-from dlgradient.ops.arithmetic import (
-    add,
-    divide,
-    floor_divide,
-    multiply,
-    negative,
-    positive,
-    remainder,
-    subtract,
-)
-from dlgradient.ops.casting import (
-    astype,
-    can_cast,
-    finfo,
-    iinfo,
-    isdtype,
-    result_type,
-)
-from dlgradient.ops.choice import (
-    clip,
-    maximum,
-    minimum,
-    where,
-)
-from dlgradient.ops.complex import (
-    abs,
-    angle,
-    complex,
-    conj,
-    imag,
-    real,
-)
-from dlgradient.ops.create import (
-    asarray,
-    empty,
-    empty_like,
-    eye,
-    full,
-    full_like,
-    ones,
-    ones_like,
-    zeros,
-    zeros_like,
-)
-from dlgradient.ops.cumulative import (
-    cumprod,
-    cumsum,
-    cumulative_prod,
-    cumulative_sum,
-)
-from dlgradient.ops.exponential import (
-    exp,
-    expm1,
-    log,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-)
-from dlgradient.ops.join import (
-    concat,
-    repeat,
-    stack,
-    tile,
-    unstack,
-)
-from dlgradient.ops.linalg import (
-    matmul,
-    matrix_transpose,
-    outer,
-    tensordot,
-    tril,
-    triu,
-    vecdot,
-)
-from dlgradient.ops.logical import (
-    equal,
-    greater,
-    greater_equal,
-    isfinite,
-    isinf,
-    isnan,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    not_equal,
-)
-from dlgradient.ops.moments import (
-    mean,
-    std,
-    var,
-)
-from dlgradient.ops.powers import (
-    cbrt,
-    hypot,
-    pow,
-    reciprocal,
-    sqrt,
-    square,
-)
-from dlgradient.ops.ranges import (
-    arange,
-    linspace,
-    meshgrid,
-)
-from dlgradient.ops.reduce import (
-    max,
-    min,
-    prod,
-    sum,
-)
-from dlgradient.ops.rounding import (
-    ceil,
-    copysign,
-    floor,
-    round,
-    sign,
-    signbit,
-    trunc,
-)
-from dlgradient.ops.search import (
-    all,
-    any,
-    argmax,
-    argmin,
-    count_nonzero,
-)
-from dlgradient.ops.shape import (
-    broadcast_arrays,
-    broadcast_to,
-    expand_dims,
-    flip,
-    moveaxis,
-    permute_dims,
-    reshape,
-    roll,
-    squeeze,
-    swapaxes,
-)
-from dlgradient.ops.take import (
-    take,
-    take_along_axis,
-)
-from dlgradient.ops.trigonometry import (
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cos,
-    cosh,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
-from dlgradient.spelling import missing as __getattr__  # noqa: F401 - asked for names that do not exist
-from dlgradient.trace import (
-    dlfeval,
-)
-from dlgradient.train.update import (
-    adamupdate,
-    dlupdate,
-    rmspropupdate,
-    sgdmupdate,
-)
+from dlgradient.ops.arithmetic import *
+from dlgradient.ops.casting import *
+from dlgradient.ops.choice import *
+from dlgradient.ops.complex import *
+from dlgradient.ops.constants import *
+from dlgradient.ops.create import *
+from dlgradient.ops.cumulative import *
+from dlgradient.ops.exponential import *
+from dlgradient.ops.join import *
+from dlgradient.ops.linalg import *
+from dlgradient.ops.logical import *
+from dlgradient.ops.moments import *
+from dlgradient.ops.powers import *
+from dlgradient.ops.ranges import *
+from dlgradient.ops.reduce import *
+from dlgradient.ops.rounding import *
+from dlgradient.ops.search import *
+from dlgradient.ops.shape import *
+from dlgradient.ops.take import *
+from dlgradient.ops.trigonometry import *
+from dlgradient.solvers.ode import *
+from dlgradient.train.update import *
+
+if not _typing.TYPE_CHECKING:  # a checker reports a name that does not exist by itself
+    from dlgradient.core.spelling import missing as __getattr__
 
 __version__ = "0.1.0"
 
+# A name is said once, in the `__all__` of the module that defines it; the folders are not public.
 __all__ = [
-    "ComplexValueError",
-    "DifferentiableFunction",
-    "DlgradientError",
-    "FormatClashError",
-    "FormatError",
-    "IndexingError",
-    "IntegerVariableError",
-    "InvalidArgumentError",
-    "LeavingTraceError",
-    "NonScalarError",
-    "NotDlarrayError",
-    "NotTracedError",
-    "OutsideDlfevalError",
-    "RuleError",
-    "ShapeMismatchError",
-    "UnknownKeywordError",
-    "UnsupportedDtypeError",
-    "UnsupportedFunctionError",
-    "__array_namespace_info__",
-    "__version__",
-    "abs",
-    "acos",
-    "acosh",
-    "adamupdate",
-    "adaptiveavgpool",
-    "adaptivemaxpool",
-    "add",
-    "all",
-    "angle",
-    "any",
-    "arange",
-    "argmax",
-    "argmin",
-    "asarray",
-    "asin",
-    "asinh",
-    "astype",
-    "atan",
-    "atan2",
-    "atanh",
-    "attention",
-    "avgpool",
-    "batchnorm",
-    "bool",
-    "broadcast_arrays",
-    "broadcast_to",
-    "can_cast",
-    "cbrt",
-    "ceil",
-    "clip",
-    "clippedrelu",
-    "complex",
-    "complex64",
-    "complex128",
-    "complexrelu",
-    "concat",
-    "conj",
-    "contrastiveloss",
-    "copysign",
-    "cos",
-    "cosh",
-    "cosineloss",
-    "count_nonzero",
-    "crosschannelnorm",
-    "crossentropy",
-    "ctc",
-    "cumprod",
-    "cumsum",
-    "cumulative_prod",
-    "cumulative_sum",
-    "define_operation",
-    "depth_to_space",
-    "dims",
-    "divide",
-    "dlarray",
-    "dlconv",
-    "dlfeval",
-    "dlgradient",
-    "dlistft",
-    "dljvp",
-    "dlode1",
-    "dlode4",
-    "dlode45",
-    "dlresize",
-    "dlstft",
-    "dltranspconv",
-    "dlupdate",
-    "dlvjp",
-    "dropout",
-    "e",
-    "elu",
-    "embed",
-    "empty",
-    "empty_like",
-    "equal",
-    "erf",
-    "exp",
-    "expand_dims",
-    "expm1",
-    "extractdata",
-    "eye",
-    "fft",
-    "finddim",
-    "finfo",
-    "flip",
-    "float32",
-    "float64",
-    "floor",
-    "floor_divide",
-    "focalcrossentropy",
-    "full",
-    "full_like",
-    "fullyconnect",
-    "gelu",
-    "generalizeddice",
-    "glu",
-    "greater",
-    "greater_equal",
-    "grid_sample",
-    "groupnorm",
-    "gru",
-    "hardsigmoid",
-    "huber",
-    "hypot",
-    "iinfo",
-    "imag",
-    "indexcrossentropy",
-    "inf",
-    "initialize",
-    "initialize_glorot",
-    "initialize_he",
-    "initialize_narrow_normal",
-    "initialize_ones",
-    "initialize_orthogonal",
-    "initialize_unit_forget_gate",
-    "initialize_zeros",
-    "instancenorm",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "isdlarray",
-    "isdtype",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "kldivergence",
-    "l1loss",
-    "l2loss",
-    "layernorm",
-    "leakyrelu",
-    "less",
-    "less_equal",
-    "linspace",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "log_softmax",
-    "logaddexp",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "lstm",
-    "matmul",
-    "matrix_transpose",
-    "max",
-    "maximum",
-    "maxpool",
-    "maxunpool",
-    "mean",
-    "meshgrid",
-    "min",
-    "minimum",
-    "mish",
-    "moveaxis",
-    "mse",
-    "multiply",
-    "nan",
-    "negative",
-    "newaxis",
-    "not_equal",
-    "onehotdecode",
-    "onehotencode",
-    "ones",
-    "ones_like",
-    "outer",
-    "permute_dims",
-    "pi",
-    "positive",
-    "pow",
-    "prelu",
-    "prod",
-    "psnr",
-    "real",
-    "reciprocal",
-    "relu",
-    "remainder",
-    "repeat",
-    "reshape",
-    "result_type",
-    "rmsnorm",
-    "rmspropupdate",
-    "roialign",
-    "roll",
-    "rotaryencoding",
-    "round",
-    "selu",
-    "sgdmupdate",
-    "sigmoid",
-    "sign",
-    "signbit",
-    "sin",
-    "sinh",
-    "sinusoidalencoding",
-    "softmax",
-    "softplus",
-    "softsign",
-    "space_to_depth",
-    "spectral_convolution",
-    "sqrt",
-    "square",
-    "squeeze",
-    "ssim",
-    "stack",
-    "std",
-    "stripdims",
-    "subtract",
-    "sum",
-    "swapaxes",
-    "swish",
-    "take",
-    "take_along_axis",
-    "tan",
-    "tanh",
-    "tensordot",
-    "tile",
-    "tril",
-    "tripletloss",
-    "triu",
-    "trunc",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "unstack",
-    "var",
-    "vecdot",
-    "where",
-    "zeros",
-    "zeros_like",
-    "zrelu",
+    name
+    for name, value in globals().items()
+    if name in ("errors", "fft", "rules", "__array_namespace_info__", "__version__")
+    or not (name.startswith("_") or isinstance(value, _Module))
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -446,7 +446,7 @@ class RuleError(DlgradientError, TypeError):
     --------
     The mistake: the rule asks for ``y``, which the operation does not have.
 
-    >>> from dlgradient.ops.samples import case
+    >>> from dlgradient.core.samples import case
     >>> from dlgradient.rules import elementwise
     >>> @elementwise(x=lambda t, y: 2 * t * y, samples=lambda m: [case(m.real(3))])
     ... def twice_as_steep(x, /):

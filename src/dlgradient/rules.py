@@ -22,6 +22,10 @@ general       ``vjp``, and ``jvp`` where it is known      a missing jvp is the p
                                                           back
 ============  ==========================================  =======================================
 
+A joint rule may have a ``fast_vjp=`` at its side: the same derivative on raw arrays of real values,
+where a kernel pays in a benchmark. Raw walks take it, all others ``vjp=``; the generated checks
+compare the two.
+
 An elementwise rule of one operand may be given as a `Factor`, what the tangent is multiplied by.
 Derivatives of higher order walk over the same node again and again; the factor is then computed
 once for all walks that are traced.
@@ -46,18 +50,16 @@ Examples
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import update_wrapper
-from types import FunctionType
 from typing import Any
-from weakref import ref
 
-import numpy as np
-
-from dlgradient import calls
-from dlgradient.calls import FUNCTIONS, OUT
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.formats import FAMILIES, without
+from dlgradient.core.pulls import ALL, Factor, Rule, parameters_of
+from dlgradient.core.types import Declarer, Formats, Kernel, P, R, Shapes
 from dlgradient.errors import FormatClashError, RuleError
-from dlgradient.labels import FAMILIES, without
 
 __all__ = [
     "OPS",
@@ -76,196 +78,6 @@ __all__ = [
 OPS: dict[str, Op] = {}
 # Public functions that are compositions of operations: name -> (function, samples, reference).
 DERIVED: dict[str, Derived] = {}
-
-Formats = Sequence[str | None]
-Shapes = Sequence[tuple[int, ...]]
-Kernel = Callable[..., Any]
-
-
-class Factor:
-    """Rule ``t * function(value)`` of the operand or ``out``; traced walks share the factor."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-
-class Rule:
-    """One rule of one operation: its function, and where its arguments come from.
-
-    Attributes
-    ----------
-    function : callable
-        ``function(g, *arguments)``.
-    needs : frozenset of int
-        Positions in `Node.kept` whose values the function reads.
-    single : int or None
-        Position in `Node.kept` of the one argument, where it is one operand or the result.
-    bare : bool
-        Whether the function has no argument but the cotangent.
-    factor : callable or None
-        What the tangent is multiplied by, if the rule is a `Factor`.
-    pull, pull_traced : callable
-        ``pull(node, g)``: the function applied to what a node keeps, raw or as dlarrays.
-    """
-
-    __slots__ = (
-        "bare",
-        "factor",
-        "function",
-        "getters",
-        "needs",
-        "pull",
-        "single",
-        "traced_getters",
-    )
-
-    def __init__(self, op: Op, function: Any) -> None:
-        self.factor: Callable[[Any], Any] | None = None
-        if type(function) is Factor:
-            self.factor = factor = function.function
-            names = _arguments(factor)
-            self.function: Callable[..., Any] = lambda t, value: t * factor(value)
-        else:
-            names = _arguments(function)[1:]
-            self.function = function
-        sources = [_source(op, self.factor or function, name) for name in names]
-        self.needs = frozenset(
-            index for kind, index in sources if kind == "value" for index in _positions(op, index)
-        )
-        self.getters = [_getter(op, kind, index) for kind, index in sources]
-        self.traced_getters = [_traced_getter(op, kind, index) for kind, index in sources]
-        # Position of the one value the function reads, if that is all it asks for; None otherwise.
-        self.single: int | None = None
-        if len(sources) == 1 and sources[0][0] == "value" and not op.variadic:
-            self.single = sources[0][1]
-        self.bare = not sources
-        self.pull = _pull(self.function, sources, self.getters, variadic=op.variadic)
-
-    def pull_traced(self, node: Any, g: Any) -> Any:
-        """Apply the rule to traced operands, so that its result can be differentiated."""
-        arguments = [get(node) for get in self.traced_getters]
-        if self.factor is None:
-            return self.function(g, *arguments)
-        # The node holds it weakly: the factor was computed from the node, and nothing may point
-        # back. It lives as long as the derivative that it is a part of.
-        found = getattr(node, "factor", None)
-        made_by, value = (None, None) if found is None else (found[0](), found[1]())
-        if made_by is not None and value is not None:
-            return g * calls.wrap(value, made_by)
-        factor = self.factor(*arguments)
-        if type(factor._value) is np.ndarray and factor._node is not None:
-            node.factor = ref(factor._node), ref(factor._value)
-        return g * factor
-
-
-_MORE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-
-
-def _parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
-    """Name, kind and default of each parameter, as `inspect.signature` tells them.
-
-    For plain functions they are read from the code: an import has some hundred of them, and
-    `inspect` would take a good part of it.
-    """
-    plain = inspect.unwrap(function)
-    if type(plain) is not FunctionType or plain.__code__.co_flags & _MORE:
-        found = inspect.signature(function).parameters.values()
-        return [(p.name, p.kind, p.default) for p in found]
-    code, missing = plain.__code__, inspect.Parameter.empty
-    count, first = code.co_argcount, code.co_posonlyargcount
-    names = code.co_varnames[: count + code.co_kwonlyargcount]
-    kinds: list[Any] = [inspect.Parameter.POSITIONAL_ONLY] * first
-    kinds += [inspect.Parameter.POSITIONAL_OR_KEYWORD] * (count - first)
-    kinds += [inspect.Parameter.KEYWORD_ONLY] * code.co_kwonlyargcount
-    given = plain.__defaults__ or ()
-    named = plain.__kwdefaults__ or {}
-    defaults = [
-        *[missing] * (count - len(given)),
-        *given,
-        *[named.get(n, missing) for n in names[count:]],
-    ]
-    return list(zip(names, kinds, defaults, strict=True))
-
-
-def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(name for name, _, _ in _parameters(function))
-
-
-def _source(op: Op, function: Any, name: str) -> tuple[str, Any]:
-    if name == "out":
-        return "value", OUT
-    if name in op.operands:
-        return "value", op.operands.index(name)
-    if name.endswith("_like") and name[:-5] in op.operands:
-        return "like", op.operands.index(name[:-5])
-    if name in op.params:
-        return "param", name
-    raise RuleError(
-        f"operation {op.name}: the rule {function.__name__} asks for {name!r}, which is neither an "
-        f"operand {op.operands}, nor one with _like, nor out, nor a parameter {tuple(op.params)}"
-    )
-
-
-def _positions(op: Op, index: int) -> tuple[int, ...]:
-    # A variadic operation has as many positions as it is given operands; -2 stands for all.
-    return (ALL,) if op.variadic and index != OUT else (index,)
-
-
-ALL = -2
-
-
-def _getter(op: Op, kind: str, index: Any) -> Callable[[Any], Any]:
-    if kind == "param":
-        return lambda node: node.params[index]
-    if kind == "like":
-        return (lambda node: node.parents) if op.variadic else (lambda node: node.parents[index])
-    if op.variadic and index != OUT:
-        return lambda node: node.kept[:-1]
-    return lambda node: node.kept[index]
-
-
-def _traced_getter(op: Op, kind: str, index: Any) -> Callable[[Any], Any]:
-    if kind != "value":
-        return _getter(op, kind, index)
-    if index == OUT and op.outputs:
-        return lambda node: [
-            calls.wrap(value, calls.picked(node, i, value))
-            for i, value in enumerate(node.kept[OUT])
-        ]
-    if index == OUT:
-        return lambda node: calls.wrap(node.kept[OUT], node)
-    if op.variadic:
-        return lambda node: [
-            _operand(value, parent)
-            for value, parent in zip(node.kept[:-1], node.parents, strict=True)
-        ]
-    return lambda node: _operand(node.kept[index], node.parents[index])
-
-
-def _operand(value: Any, parent: Any) -> Any:
-    return calls.wrap(value, parent) if type(parent) is calls.Node else value
-
-
-def _pull(
-    function: Callable[..., Any],
-    sources: list[tuple[str, Any]],
-    getters: list[Callable[[Any], Any]],
-    *,
-    variadic: bool,
-) -> Callable[[Any, Any], Any]:
-    """Specialise the common cases, which are called once for each node of a backward pass."""
-    if not sources:
-        return lambda _node, g: function(g)
-    if not variadic and all(kind == "value" for kind, _ in sources):
-        if len(sources) == 1:
-            i = sources[0][1]
-            return lambda node, g: function(g, node.kept[i])
-        if len(sources) == 2:
-            i, j = sources[0][1], sources[1][1]
-            return lambda node, g: function(g, node.kept[i], node.kept[j])
-    return lambda node, g: function(g, *[get(node) for get in getters])
 
 
 class Op:
@@ -364,7 +176,7 @@ class Op:
         self.reference = reference
         self.family = labels if isinstance(labels, str) else (family or "permute")
         self.label_rule = None if isinstance(labels, str) else labels
-        parameters, kinds = _parameters(function), inspect.Parameter
+        parameters, kinds = parameters_of(function), inspect.Parameter
         self.operands = tuple(n for n, kind, _ in parameters if kind is kinds.POSITIONAL_ONLY)
         self.variadic = self.operands == ("arrays",)
         self.params = {
@@ -464,7 +276,7 @@ class Derived:
         self.reference = reference
 
 
-def _finish(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
+def _finish(op: Op, function: Callable[P, R]) -> Callable[P, R]:
     """Check a declaration, make its call path and enter it in the table."""
     op.by_position = tuple(op.rules.get(name) for name in op.operands)
     op.ruled = tuple((i, rule) for i, rule in enumerate(op.by_position) if rule is not None)
@@ -509,17 +321,14 @@ def _pick(x: Any, /, *, index: int) -> Any:
 calls.install_pick(Op("linear", _pick, indexing="pick"))
 
 
-Declarer = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
 def _declarer(kind: str, rules: dict[str, Any], options: dict[str, Any]) -> Declarer:
-    joint = rules.pop("vjp", None)
+    joint, fast = rules.pop("vjp", None), options.pop("fast_vjp", None)
     jvps = options.pop("jvp", {})
 
-    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+    def declare(function: Callable[P, R], /) -> Callable[P, R]:
         op = Op(kind, function, **options)
         op.rules = {name: Rule(op, rule) for name, rule in rules.items()}
-        op.joint = Rule(op, joint) if joint is not None else None
+        op.joint = Rule(op, joint, fast) if joint is not None else None
         op.jvps = {name: Rule(op, rule) for name, rule in jvps.items()}
         return _finish(op, function)
 
@@ -540,6 +349,7 @@ _OPTIONS = (
     "reference",
     "shown",
     "jvp",
+    "fast_vjp",
 )
 
 
@@ -589,7 +399,7 @@ def derived(
 ) -> Declarer:
     """Enter a composition of operations in the table, so that it is tested like one."""
 
-    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+    def declare(function: Callable[P, R], /) -> Callable[P, R]:
         if function.__name__ in FUNCTIONS:
             raise RuleError(f"function {function.__name__} is declared twice")
         FUNCTIONS[function.__name__] = function

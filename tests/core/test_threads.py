@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlgradient.backend import threads
+from dlgradient.core import threads
 
 
 @pytest.fixture(autouse=True)

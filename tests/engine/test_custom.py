@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.custom import DifferentiableFunction, define_operation
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.engine.custom import DifferentiableFunction, define_operation
 from dlgradient.rules import OPS
 from dlgradient.testing import case, check_derivatives, check_operation
 
@@ -228,9 +229,9 @@ def test_errors(function, error, text):
 
 @pytest.fixture
 def _table():
-    before = dict(OPS), dict(dl.calls.FUNCTIONS)
+    before = dict(OPS), dict(FUNCTIONS)
     yield
-    for table, entries in zip((OPS, dl.calls.FUNCTIONS), before, strict=True):
+    for table, entries in zip((OPS, FUNCTIONS), before, strict=True):
         table.clear()
         table.update(entries)
 

@@ -11,8 +11,8 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import errors
-from dlgradient.calls import open_node
-from dlgradient.trace import current_trace
+from dlgradient.core.calls import open_node
+from dlgradient.engine.evaluate import current_trace
 
 
 class Pair(NamedTuple):

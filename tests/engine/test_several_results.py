@@ -5,8 +5,8 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import rules
-from dlgradient.calls import FUNCTIONS
-from dlgradient.ops.samples import case
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 
 
 def _vjp(g, x, out):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
 from dlgradient.rules import DERIVED, OPS
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.core.project import project
 from dlgradient.errors import RuleError
-from dlgradient.project import project
 
 
 @pytest.mark.parametrize(

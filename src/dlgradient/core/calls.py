@@ -15,20 +15,22 @@ single     one operand, static parameters
 general    any number of operands, static parameters, any label family
 =========  ==================================================================
 
-The engine's classes stand above this module. It installs them once, by `install`; until then only
-raw arrays can be used.
+The class of arrays is the engine's, above this module. The engine installs it once, by `install`;
+until then only raw arrays can be used.
 """
 
 from __future__ import annotations
 
 import inspect
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES, as_operand, as_value
+from dlgradient.core.formats import merge, placement
+from dlgradient.core.graph import Node, tick
+from dlgradient.core.spelling import nearest
+from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES, as_operand, as_value
 from dlgradient.errors import (
     ComplexValueError,
     DlgradientError,
@@ -39,27 +41,22 @@ from dlgradient.errors import (
     UnknownKeywordError,
     traced_parameter,
 )
-from dlgradient.labels import merge, placement
-from dlgradient.spelling import nearest
 
-__all__ = ["FUNCTIONS", "install", "make_path", "tick", "wrap"]
+__all__ = ["FUNCTIONS", "install", "make_path", "wrap"]
 
 # Every public array function by name; filled by the declarers.
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
 class _NotInstalled:
-    """Stands for the engine's classes until they are installed: no value is of this type."""
+    """Stands for the class of arrays until it is installed: no value is of this type."""
 
 
 dlarray: Any = _NotInstalled
 _pick: Any = None
-Node: Any = _NotInstalled
 
 _new = object.__new__
 _ndarray, _float64, _FLOAT64 = np.ndarray, np.float64, np.dtype(np.float64)
-# One counter for all threads: a node's number is larger than those of its parents.
-tick = itertools.count(1).__next__
 _WEAK_REALS = PYTHON_SCALARS - {complex}
 _NOTHING: tuple[Any, ...] = ()
 _NO_PARAMS: dict[str, Any] = {}
@@ -68,11 +65,10 @@ _ABSENT = object()  # an operand that was not given
 OUT = -1
 
 
-def install(array_type: type, node_type: type) -> None:
-    """Tell the call paths which classes carry values and nodes."""
-    global dlarray, Node  # noqa: PLW0603 - the hook: set once, when the engine is imported
+def install(array_type: type) -> None:
+    """Tell the call paths which class carries values and nodes."""
+    global dlarray  # noqa: PLW0603 - the hook: set once, when the engine is imported
     dlarray = array_type
-    Node = node_type
 
 
 def wrap(value: Any, node: Any, fmt: str | None = None) -> Any:
@@ -448,7 +444,7 @@ def _made(
     if type(out) is _float64:
         node.shape, node.dtype = (), _FLOAT64
     else:
-        node.shape, node.dtype = ((), None) if out is None else (out.shape, out.dtype)
+        node.shape, node.dtype = ((), None) if out is None else (out.shape, out.dtype)  # type: ignore[assignment]
     return node
 
 

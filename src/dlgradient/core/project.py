@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
 from dlgradient.errors import RuleError
 
 __all__ = ["project"]

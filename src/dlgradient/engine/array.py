@@ -18,11 +18,11 @@ from typing import Any, NoReturn, final
 import numpy as np
 
 from dlgradient import interop
-from dlgradient.backend.numpy import as_value
-from dlgradient.calls import FUNCTIONS, open_node, wrap
-from dlgradient.display import header, represent
+from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.display import header, represent
+from dlgradient.core.formats import checked_format
+from dlgradient.core.values import as_value
 from dlgradient.errors import LeavingTraceError
-from dlgradient.labels import checked_format
 from dlgradient.ops.index import set_item
 
 __all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"]

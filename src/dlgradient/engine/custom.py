@@ -18,10 +18,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dlgradient import rules
-from dlgradient.array import dlarray
-from dlgradient.backend.numpy import as_value
-from dlgradient.calls import FUNCTIONS, OUT, open_node, picked, record, tick, wrap
-from dlgradient.calls import _taken_apart as taken_apart
+from dlgradient.core.calls import FUNCTIONS, OUT, open_node, picked, record, wrap
+from dlgradient.core.calls import _taken_apart as taken_apart
+from dlgradient.core.graph import Node, tick
+from dlgradient.core.spelling import nearest
+from dlgradient.core.values import as_value
+from dlgradient.engine.array import dlarray
 from dlgradient.errors import (
     InvalidArgumentError,
     LeavingTraceError,
@@ -30,10 +32,8 @@ from dlgradient.errors import (
     UnsupportedFunctionError,
 )
 from dlgradient.rules import OPS, Op
-from dlgradient.spelling import nearest
-from dlgradient.trace import Node
 
-__all__ = ["Context", "DifferentiableFunction", "define_operation"]
+__all__ = ["DifferentiableFunction", "define_operation"]
 
 _KINDS = ("elementwise", "linear", "multilinear", "constant", "general")
 # Operations that a user declared, and may declare again.

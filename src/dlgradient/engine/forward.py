@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dlarray
-from dlgradient.calls import FUNCTIONS, open_node, unknown_keyword, wrap
+from dlgradient.core import tree
+from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, wrap
+from dlgradient.core.graph import Node, variable
+from dlgradient.core.project import project
+from dlgradient.engine.array import dlarray
+from dlgradient.engine.gradient import checked_traced, differentiable, like_variable
+from dlgradient.engine.walk import between, evaluate, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.gradient import checked_traced, differentiable, like_variable
-from dlgradient.project import project
 from dlgradient.rules import Rule
-from dlgradient.trace import Node, variable
-from dlgradient.walk import between, evaluate, reverse
 
 __all__ = ["dljvp"]
 

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dlarray
-from dlgradient.calls import FUNCTIONS, open_node, unknown_keyword, wrap
+from dlgradient.core import tree
+from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, wrap
+from dlgradient.core.graph import Node, Trace, variable
+from dlgradient.engine.array import dlarray
+from dlgradient.engine.evaluate import current_trace
+from dlgradient.engine.walk import reverse
 from dlgradient.errors import (
     ComplexValueError,
     IntegerVariableError,
@@ -23,8 +26,6 @@ from dlgradient.errors import (
     OutsideDlfevalError,
     ShapeMismatchError,
 )
-from dlgradient.trace import Node, Trace, current_trace, variable
-from dlgradient.walk import reverse
 
 __all__ = ["dlgradient", "dlvjp"]
 

@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.array import dlarray
-from dlgradient.backend.numpy import ERRORS, SILENT
-from dlgradient.calls import FUNCTIONS, OUT, kept_values
+from dlgradient.core.calls import FUNCTIONS, OUT, kept_values
+from dlgradient.core.graph import Node
+from dlgradient.core.project import project
+from dlgradient.core.values import ERRORS, SILENT
+from dlgradient.engine.array import dlarray
 from dlgradient.ops.index import clear, scatter_add
-from dlgradient.project import project
-from dlgradient.trace import Node
 
 __all__ = ["between", "evaluate", "reverse"]
 

@@ -6,8 +6,9 @@ has no counterpart raises at the call and names the nearest function that has on
 converted to a NumPy array behind the user's back, because its derivative would silently be lost.
 """
 
-from dlgradient.interop import functions, values
-from dlgradient.interop.dispatch import function, supported, ufunc
+from dlgradient.interop import translate as functions
+from dlgradient.interop import values
 from dlgradient.interop.methods import ArrayMethods
+from dlgradient.interop.table import function, supported, ufunc
 
 __all__ = ["ArrayMethods", "function", "functions", "supported", "ufunc", "values"]

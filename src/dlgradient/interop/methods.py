@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS, unknown_keyword
-from dlgradient.interop.dispatch import function
+from dlgradient.core.calls import FUNCTIONS, unknown_keyword
+from dlgradient.interop.table import function
 
 __all__ = ["ArrayMethods"]
 
@@ -282,7 +282,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
     permute = _Missing("use x.transpose(...)")
     length = _Missing("use len(x)")
 
-    # -- operators: `dlgradient.array` binds them; this is what type checkers read ---------------
+    # -- operators: `dlgradient.engine.array` binds them; type checkers read this -----------------
 
     if TYPE_CHECKING:
 

@@ -2,7 +2,7 @@
 
 The table is made from the declarations (``numpy=``), once, when it is first asked. Where NumPy's
 signature differs from the array-API standard's only in names and in defaults, an `Answer`
-translates it; where it differs in more, `dlgradient.interop.functions` has an adaptor, which goes
+translates it; where it differs in more, `dlgradient.interop.translate` has an adaptor, which goes
 first.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.calls import FUNCTIONS, open_node
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS, open_node
 from dlgradient.errors import (
     DlgradientError,
     InvalidArgumentError,

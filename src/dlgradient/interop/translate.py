@@ -1,7 +1,7 @@
 """Functions of NumPy that no single array-API function answers: composed of those that exist.
 
 Every adaptor has the signature of the function it answers, without the keywords that have no
-meaning for a dlarray; `dlgradient.interop.dispatch` refuses those by name. Indices are zero-based,
+meaning for a dlarray; `dlgradient.interop.table` refuses those by name. Indices are zero-based,
 and axes are static, as everywhere.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from dlgradient import calls
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.errors import InvalidArgumentError, UnsupportedFunctionError
-from dlgradient.interop.dispatch import answers, function, is_traced, raw
+from dlgradient.interop.table import answers, function, is_traced, raw
 
 __all__: list[str] = []
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.errors import LeavingTraceError, UnsupportedFunctionError
-from dlgradient.interop.dispatch import answers, is_traced, raw, refuse_out
+from dlgradient.interop.table import answers, is_traced, raw, refuse_out
 
 __all__: list[str] = []
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.spelling import nearest
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.create import new
-from dlgradient.spelling import nearest
 
 __all__ = [
     "initialize",

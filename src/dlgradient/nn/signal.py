@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
 from dlgradient.ops.fourier import fft, fftn, ifft
 from dlgradient.ops.linalg import matmul
 from dlgradient.ops.shape import moveaxis, permute_dims

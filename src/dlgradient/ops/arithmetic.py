@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
-from dlgradient.ops.samples import case
 from dlgradient.rules import constant, elementwise
 
 __all__ = [

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, UnsupportedDtypeError
-from dlgradient.ops.samples import case
 from dlgradient.rules import constant, derived, linear
 
 __all__ = ["astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]

@@ -10,18 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.samples import case
 from dlgradient.errors import ShapeMismatchError
 from dlgradient.ops.logical import equal, greater, less
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived, elementwise
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 
 
+def _where_x(t: Any, condition: Any) -> Any:
+    return where(condition, t, 0)
+
+
+def _where_y(t: Any, condition: Any) -> Any:
+    return where(condition, 0, t)
+
+
 @elementwise(
-    x=lambda t, condition: where(condition, t, 0),
-    y=lambda t, condition: where(condition, 0, t),
+    x=_where_x,
+    y=_where_y,
     masks=True,
     samples=lambda m: [
         case(m.bools(3), m.real(3), m.real(3)),

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
 from dlgradient.ops.rounding import sign
-from dlgradient.ops.samples import case
 from dlgradient.rules import general, linear
 
 __all__ = ["abs", "angle", "complex", "conj", "imag", "real"]
@@ -93,8 +93,12 @@ def imag(x: Any, /) -> Any:
     return x.imag
 
 
+def _conj_x(g: Any, x_like: Any) -> Any:
+    return conj(g) if x_like.dtype.kind == "c" else g
+
+
 @linear(
-    x=lambda g, x_like: conj(g) if x_like.dtype.kind == "c" else g,
+    x=_conj_x,
     kernel=np.conjugate,
     samples=_samples,
     numpy=np.conjugate,

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
-from dlgradient.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import astype, supported_dtype
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import broadcast_to
 from dlgradient.rules import derived
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.join import concat
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import flip, reshape
 from dlgradient.rules import derived, general, linear
 
@@ -125,8 +125,12 @@ def cumsum(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
 # -- products ------------------------------------------------------------------------------------
 
 
+def _shift_x(g: Any, axis: Any, by: Any) -> Any:
+    return shift(g, axis=axis, by=-by)
+
+
 @linear(
-    x=lambda g, axis, by: shift(g, axis=axis, by=-by),
+    x=_shift_x,
     samples=lambda m: [
         case(m.real(4), axis=0, by=1),
         case(m.complex(2, 3), axis=1, by=-2),

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.threads import threaded
+from dlgradient.core.samples import case
+from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, isinf, logical_and
-from dlgradient.ops.samples import case
 from dlgradient.rules import elementwise
 
 __all__ = ["exp", "expm1", "log", "log1p", "log2", "log10", "logaddexp"]

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.join import concat
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived, linear
 
 __all__ = ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn"]

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import PYTHON_SCALARS, as_operand
-from dlgradient.calls import fixed_key, open_node, record
+from dlgradient.core import calls
+from dlgradient.core.calls import fixed_key, open_node, record
+from dlgradient.core.samples import case
+from dlgradient.core.values import PYTHON_SCALARS, as_operand
 from dlgradient.errors import IndexingError
-from dlgradient.ops.samples import case
 from dlgradient.rules import linear
 
 __all__ = ["clear", "getitem", "scatter", "scatter_add", "set_item", "setitem"]
@@ -113,7 +113,7 @@ def _getitem_adjoint(g: Any, x_like: Any, key: Any) -> Any:
     ],
     errors=lambda m: [(case(m.real(3), key=5), IndexingError, r"shape \(3,\) float64 with 5")],
 )
-def getitem(x: Any, /, *, key: Any) -> Any:
+def getitem(x: Any, /, key: Any) -> Any:
     """Elements ``x[key]``: integers, slices, newaxis, ellipsis, masks and integer arrays.
 
     Source: NumPy indexing.
@@ -151,8 +151,12 @@ def scatter(arrays: Any, /, *, keys: Any, shape: Any) -> Any:
     return out
 
 
+def _cleared_x(g: Any, key: Any) -> Any:
+    return cleared(g, key=key)
+
+
 @linear(
-    x=lambda g, key: cleared(g, key=key),
+    x=_cleared_x,
     masks=True,
     samples=lambda m: [case(m.real(4, 2), key=(slice(1, 3), 0)), case(m.complex(3), key=1)],
 )

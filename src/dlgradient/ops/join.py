@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.numpy import PYTHON_SCALARS
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.formats import with_new
+from dlgradient.core.samples import case
+from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import FormatClashError, InvalidArgumentError
-from dlgradient.labels import with_new
 from dlgradient.ops.index import getitem
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import reshape
 from dlgradient.ops.take import take
 from dlgradient.rules import derived, linear

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.threads import product
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.formats import permuted
+from dlgradient.core.samples import case
+from dlgradient.core.threads import product
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.labels import permuted
 from dlgradient.ops.reduce import sum
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.rules import derived, linear, multilinear
 
@@ -419,8 +419,12 @@ def _matrix(name: str, x: Any) -> None:
         )
 
 
+def _tril_x(g: Any, k: Any) -> Any:
+    return tril(g, k=k)
+
+
 @linear(
-    x=lambda g, k: tril(g, k=k),
+    x=_tril_x,
     masks=True,
     numpy=np.tril,
     samples=_triangles,
@@ -453,8 +457,12 @@ def tril(x: Any, /, *, k: int = 0) -> Any:
     return np.tril(x, k)
 
 
+def _triu_x(g: Any, k: Any) -> Any:
+    return triu(g, k=k)
+
+
 @linear(
-    x=lambda g, k: triu(g, k=k),
+    x=_triu_x,
     masks=True,
     numpy=np.triu,
     samples=_triangles,

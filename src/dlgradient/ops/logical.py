@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import ShapeMismatchError
-from dlgradient.ops.samples import case
 from dlgradient.rules import constant
 
 __all__ = [

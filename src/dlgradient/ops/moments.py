@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 from dlgradient.ops.reduce import count, reduction_samples, spread, sum, wrong_axis
-from dlgradient.ops.samples import case
 from dlgradient.rules import general, linear
 
 __all__ = ["mean", "std", "var"]

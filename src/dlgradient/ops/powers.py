@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.numpy import PYTHON_SCALARS, RAW_TYPES
-from dlgradient.backend.threads import threaded
+from dlgradient.core.samples import case
+from dlgradient.core.threads import threaded
+from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.arithmetic import mismatch, one_operand, real_only, reals
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.logical import equal, isfinite, logical_and, logical_not, logical_or
-from dlgradient.ops.samples import case
 from dlgradient.rules import elementwise
 
 __all__ = ["cbrt", "hypot", "pow", "reciprocal", "sqrt", "square"]

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.create import chosen_dtype, new, on_cpu
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import broadcast_to, reshape
 from dlgradient.rules import derived
 

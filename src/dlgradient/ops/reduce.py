@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.cumulative import exclusive_products
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import normalized, permute_dims, reshape
 from dlgradient.rules import constant, general, linear
 

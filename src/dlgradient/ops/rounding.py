@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
-from dlgradient.ops.samples import case
 from dlgradient.rules import constant, elementwise, general
 
 __all__ = ["ceil", "copysign", "floor", "round", "sign", "signbit", "trunc"]
@@ -193,8 +193,12 @@ def signbit(x: Any, /) -> Any:
     """
 
 
+def _copysign_x(t: Any, x: Any, y: Any) -> Any:
+    return t * (sign(x) * copysign(1, y))
+
+
 @elementwise(
-    x=lambda t, x, y: t * (sign(x) * copysign(1, y)),
+    x=_copysign_x,
     kernel=np.copysign,
     samples=lambda m: [
         case(m.real(3), m.real(3)),

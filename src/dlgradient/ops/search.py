@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.reduce import ordered, wrong_axis
-from dlgradient.ops.samples import case
 from dlgradient.rules import constant
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.formats import permuted, with_new, without
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.labels import permuted, with_new, without
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived, linear
 
 __all__ = [
@@ -46,8 +46,12 @@ def _scalar(out: Any) -> Any:
 # -- reshape -------------------------------------------------------------------------------------
 
 
+def _reshape_x(g: Any, x_like: Any) -> Any:
+    return reshape(g, x_like.shape)
+
+
 @linear(
-    x=lambda g, x_like: reshape(g, x_like.shape),
+    x=_reshape_x,
     labels="new",
     numpy=np.reshape,
     samples=lambda m: [
@@ -99,8 +103,12 @@ def _inverse(axes: Any) -> tuple[int, ...]:
     return tuple(inverse)
 
 
+def _permute_dims_x(g: Any, axes: Any) -> Any:
+    return permute_dims(g, _inverse(axes))
+
+
 @linear(
-    x=lambda g, axes: permute_dims(g, _inverse(axes)),
+    x=_permute_dims_x,
     labels=lambda formats, _shapes, params: permuted(formats[0], tuple(params["axes"])),
     numpy=np.transpose,
     samples=lambda m: [
@@ -434,8 +442,12 @@ def _formats(arrays: Any) -> set[str]:
 # -- turned and rolled ---------------------------------------------------------------------------
 
 
+def _flip_x(g: Any, axis: Any) -> Any:
+    return flip(g, axis=axis)
+
+
 @linear(
-    x=lambda g, axis: flip(g, axis=axis),
+    x=_flip_x,
     numpy=np.flip,
     samples=lambda m: [
         case(m.real(3)),
@@ -475,8 +487,12 @@ def _back(shift: Any) -> Any:
     return tuple([-s for s in shift]) if isinstance(shift, tuple | list) else -shift
 
 
+def _roll_x(g: Any, shift: Any, axis: Any) -> Any:
+    return roll(g, _back(shift), axis=axis)
+
+
 @linear(
-    x=lambda g, shift, axis: roll(g, _back(shift), axis=axis),
+    x=_roll_x,
     numpy=np.roll,
     samples=lambda m: [
         case(m.real(4), shift=1),

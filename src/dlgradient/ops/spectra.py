@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.complex import conj, real
@@ -28,7 +29,6 @@ from dlgradient.ops.fourier import (
     resized,
     transformed,
 )
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import roll
 from dlgradient.rules import derived, linear
 

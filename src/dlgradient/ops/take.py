@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.formats import without
+from dlgradient.core.samples import case
 from dlgradient.errors import IndexingError
-from dlgradient.labels import without
-from dlgradient.ops.samples import case
 from dlgradient.rules import multilinear
 
 __all__ = ["take", "take_along_axis"]
@@ -44,8 +44,12 @@ def _take_adjoint(g: Any, x_like: Any, indices: Any, axis: Any) -> Any:
     return put(g, indices, shape=x_like.shape, axis=axis)
 
 
+def _put_x(g: Any, indices: Any, axis: Any) -> Any:
+    return take(g, indices, axis=axis)
+
+
 @multilinear(
-    x=lambda g, indices, axis: take(g, indices, axis=axis),
+    x=_put_x,
     labels="new",
     masks=True,
     samples=lambda m: [
@@ -184,8 +188,12 @@ def _key(indices: Any, axis: int) -> tuple[Any, ...]:
     )
 
 
+def _put_along_axis_x(g: Any, indices: Any, axis: Any) -> Any:
+    return take_along_axis(g, indices, axis=axis)
+
+
 @multilinear(
-    x=lambda g, indices, axis: take_along_axis(g, indices, axis=axis),
+    x=_put_along_axis_x,
     labels="new",
     masks=True,
     samples=lambda m: [

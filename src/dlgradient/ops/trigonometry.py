@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.threads import threaded
+from dlgradient.core.samples import case
+from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
 from dlgradient.ops.powers import hypot, sqrt
-from dlgradient.ops.samples import case
 from dlgradient.rules import Factor, elementwise
 
 __all__ = [
@@ -40,8 +40,12 @@ def _small(m: Any) -> list[Any]:
     return [case(m.inside(3)), case(m.inside()), case(m.inside(2, 0)), case(m.complex(2, 2))]
 
 
+def _sin_factor(x: Any) -> Any:
+    return cos(x)
+
+
 @elementwise(
-    x=Factor(lambda x: cos(x)),  # noqa: PLW0108 - it stands below
+    x=Factor(_sin_factor),
     kernel=threaded(np.sin),
     samples=_anywhere,
     numpy=np.sin,
@@ -279,8 +283,12 @@ def atan2(y: Any, x: Any, /) -> Any:
     """
 
 
+def _sinh_factor(x: Any) -> Any:
+    return cosh(x)
+
+
 @elementwise(
-    x=Factor(lambda x: cosh(x)),  # noqa: PLW0108 - it stands below
+    x=Factor(_sinh_factor),
     kernel=threaded(np.sinh),
     samples=_anywhere,
     numpy=np.sinh,

@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dlarray
-from dlgradient.backend.numpy import as_value
-from dlgradient.calls import FUNCTIONS, open_node, wrap
-from dlgradient.custom import Context, DifferentiableFunction
+from dlgradient.core import tree
+from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.values import as_value
+from dlgradient.engine.array import dlarray
+from dlgradient.engine.custom import Context, DifferentiableFunction
+from dlgradient.engine.evaluate import dlfeval
+from dlgradient.engine.gradient import dlvjp
 from dlgradient.errors import (
     DlgradientError,
     FormatClashError,
@@ -32,8 +34,7 @@ from dlgradient.errors import (
     LeavingTraceError,
     ShapeMismatchError,
 )
-from dlgradient.gradient import dlvjp
-from dlgradient.nn.rungekutta import (
+from dlgradient.solvers.rungekutta import (
     DORMAND_PRINCE,
     EULER,
     RUNGE_KUTTA,
@@ -44,7 +45,6 @@ from dlgradient.nn.rungekutta import (
     replay,
     weighted_sum,
 )
-from dlgradient.trace import dlfeval
 
 __all__ = ["dlode1", "dlode4", "dlode45"]
 

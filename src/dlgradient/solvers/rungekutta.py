@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.calls import wrap
+from dlgradient.core import calls
+from dlgradient.core.calls import wrap
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.ops.samples import case
 from dlgradient.rules import linear
 
 __all__ = ["DORMAND_PRINCE", "EULER", "RUNGE_KUTTA", "Method", "Options", "Steps", "integrate"]

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dlarray, extractdata
-from dlgradient.derivatives import dljvp
+from dlgradient.core import tree
+from dlgradient.engine.array import dlarray, extractdata
+from dlgradient.engine.evaluate import dlfeval
+from dlgradient.engine.forward import dljvp
+from dlgradient.engine.gradient import dlvjp
 from dlgradient.errors import NotTracedError
-from dlgradient.gradient import dlvjp
 from dlgradient.testing.oracles import (
     STEP,
     CheckError,
@@ -21,7 +22,6 @@ from dlgradient.testing.oracles import (
     noise,
     random_direction,
 )
-from dlgradient.trace import dlfeval
 
 __all__ = ["Bound", "bind", "check_derivatives"]
 

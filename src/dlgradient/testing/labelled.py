@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dims, dlarray, extractdata
+from dlgradient.core import tree
+from dlgradient.engine.array import dims, dlarray, extractdata
+from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import FormatClashError
 from dlgradient.testing.checks import bind, outputs, pull
 from dlgradient.testing.oracles import CheckError, compare
-from dlgradient.trace import dlfeval
 
 __all__ = ["check_format"]
 

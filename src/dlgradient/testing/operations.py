@@ -16,15 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dlarray, extractdata
+from dlgradient.core import tree
+from dlgradient.core.graph import Node
+from dlgradient.engine.array import dlarray, extractdata
+from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import DlgradientError
 from dlgradient.rules import DERIVED, OPS
 from dlgradient.testing import labelled
 from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull, push
 from dlgradient.testing.oracles import CheckError, compare, inner, random_direction
 from dlgradient.testing.samples import Case, error_cases, sample_cases
-from dlgradient.trace import Node, dlfeval
 
 __all__ = ["Check", "Subject", "check_operation", "operation_checks"]
 

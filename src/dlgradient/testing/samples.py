@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from dlgradient.ops.samples import Case, Maker, case
+from dlgradient.core.samples import Case, Maker, case
 
 __all__ = ["Case", "Maker", "case", "error_cases", "maker", "sample_cases"]
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import tree
-from dlgradient.array import dlarray
-from dlgradient.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core import tree
+from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.engine.array import dlarray
 from dlgradient.errors import (
     FormatClashError,
     IntegerVariableError,

@@ -7,10 +7,18 @@ from scipy import special
 
 import dlgradient as dl
 from dlgradient.errors import FormatClashError, FormatError
-from dlgradient.nn.activation import clippedrelu, elu, glu, hardsigmoid, leakyrelu, prelu, relu
-from dlgradient.nn.complexrelu import complexrelu, zrelu
-from dlgradient.nn.smooth import erf, gelu, mish, sigmoid, softplus, softsign, swish
-from dlgradient.nn.softmax import log_softmax, softmax
+from dlgradient.nn.activations.complexrelu import complexrelu, zrelu
+from dlgradient.nn.activations.piecewise import (
+    clippedrelu,
+    elu,
+    glu,
+    hardsigmoid,
+    leakyrelu,
+    prelu,
+    relu,
+)
+from dlgradient.nn.activations.smooth import erf, gelu, mish, sigmoid, softplus, softsign, swish
+from dlgradient.nn.activations.softmax import log_softmax, softmax
 from dlgradient.testing import check_derivatives
 
 ELEMENTWISE = {

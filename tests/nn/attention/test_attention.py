@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.nn import attend as fused
-from dlgradient.nn.attend import attend, probabilities
-from dlgradient.nn.attention import attention
-from dlgradient.nn.positions import rotaryencoding, sinusoidalencoding
+from dlgradient.nn.attention import kernels as fused
+from dlgradient.nn.attention.attention import attention
+from dlgradient.nn.attention.kernels import attend, probabilities
+from dlgradient.nn.attention.positions import rotaryencoding, sinusoidalencoding
 from dlgradient.testing import check_derivatives, check_operation
 
 RNG = np.random.default_rng(0)

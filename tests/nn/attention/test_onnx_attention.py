@@ -10,8 +10,8 @@ import pytest
 from onnx_nodes import made
 
 import dlgradient as dl
-from dlgradient.nn.attention import attention
-from dlgradient.nn.positions import rotaryencoding, rotated
+from dlgradient.nn.attention.attention import attention
+from dlgradient.nn.attention.positions import rotaryencoding, rotated
 
 SCORES = 3  # mode of the output of products in which it is what the softmax returns
 

@@ -8,10 +8,10 @@ import pytest
 from scipy.signal import correlate as scipy_correlate
 
 import dlgradient as dl
-from dlgradient.backend import threads
-from dlgradient.nn import unfolding
-from dlgradient.nn.conv import dlconv, dltranspconv
-from dlgradient.nn.convolve import convolve, correlate, deconvolve
+from dlgradient.core import threads
+from dlgradient.nn.convolution import unfold as unfolding
+from dlgradient.nn.convolution.conv import dlconv, dltranspconv
+from dlgradient.nn.convolution.trilinear import convolve, correlate, deconvolve
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(5)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 import dlgradient as dl
-from dlgradient.nn.image import depth_to_space, psnr, space_to_depth, ssim
+from dlgradient.nn.images.quality import depth_to_space, psnr, space_to_depth, ssim
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(5)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dlgradient as dl
-from dlgradient.nn.resizing import dlresize
+from dlgradient.nn.images.resize import dlresize
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(6)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dlgradient as dl
-from dlgradient.nn.roi import roialign
+from dlgradient.nn.images.roi import roialign
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(7)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dlgradient as dl
-from dlgradient.nn.sampling import grid_sample
+from dlgradient.nn.images.sample import grid_sample
 from dlgradient.testing import check_derivatives
 
 X = np.arange(12.0).reshape(3, 4) ** 2

@@ -6,9 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import dlgradient as dl
 from dlgradient.errors import FormatClashError, IndexingError, InvalidArgumentError
-from dlgradient.nn.dropout import dropout
-from dlgradient.nn.embed import embed, onehotdecode, onehotencode
-from dlgradient.nn.linear import fullyconnect
+from dlgradient.nn.linear.dropout import dropout
+from dlgradient.nn.linear.embed import embed, onehotdecode, onehotencode
+from dlgradient.nn.linear.fullyconnect import fullyconnect
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dlgradient as dl
-from dlgradient.nn.ctc import ctc
+from dlgradient.nn.losses.ctc import ctc
 from dlgradient.testing import check_derivatives
 
 RNG = np.random.default_rng(11)

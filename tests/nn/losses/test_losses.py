@@ -7,11 +7,11 @@ from scipy import special
 
 import dlgradient as dl
 from dlgradient.errors import FormatClashError, IndexingError, ShapeMismatchError
-from dlgradient.nn.crossentropy import crossentropy, indexcrossentropy
-from dlgradient.nn.divergence import focalcrossentropy, generalizeddice, kldivergence
-from dlgradient.nn.loss import huber, l1loss, l2loss, mse
-from dlgradient.nn.similarity import contrastiveloss, cosineloss, tripletloss
-from dlgradient.nn.softmax import softmax
+from dlgradient.nn.activations.softmax import softmax
+from dlgradient.nn.losses.classification import crossentropy, indexcrossentropy
+from dlgradient.nn.losses.divergence import focalcrossentropy, generalizeddice, kldivergence
+from dlgradient.nn.losses.regression import huber, l1loss, l2loss, mse
+from dlgradient.nn.losses.similarity import contrastiveloss, cosineloss, tripletloss
 
 Z = np.array([[0.2, -1.0, 0.7], [1.5, 0.3, -0.4]])
 T = np.array([[0.1, 0.2, 0.7], [1.0, 0.0, 0.0]])

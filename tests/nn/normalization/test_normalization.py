@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.nn import standard
-from dlgradient.nn.groups import crosschannelnorm, groupnorm, instancenorm
-from dlgradient.nn.normalize import batchnorm, layernorm, rmsnorm
-from dlgradient.nn.standard import standardized
+from dlgradient.nn.normalization import standardize as standard
+from dlgradient.nn.normalization.batch_layer import batchnorm, layernorm, rmsnorm
+from dlgradient.nn.normalization.groups import crosschannelnorm, groupnorm, instancenorm
+from dlgradient.nn.normalization.standardize import standardized
 from dlgradient.testing import check_derivatives, check_operation
 
 RNG = np.random.default_rng(0)

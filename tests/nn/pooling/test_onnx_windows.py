@@ -8,8 +8,8 @@ import pytest
 from onnx_nodes import made, supported
 
 import dlgradient as dl
-from dlgradient.nn.conv import dlconv, dltranspconv
-from dlgradient.nn.pool import avgpool, maxpool, maxunpool
+from dlgradient.nn.convolution.conv import dlconv, dltranspconv
+from dlgradient.nn.pooling.pool import avgpool, maxpool, maxunpool
 
 NAMES = (
     "conv",

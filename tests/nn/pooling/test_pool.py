@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.backend import threads
-from dlgradient.nn import pooling
-from dlgradient.nn.adaptive import adaptiveavgpool, adaptivemaxpool
-from dlgradient.nn.pool import avgpool, maxpool, maxunpool
+from dlgradient.core import threads
+from dlgradient.nn.pooling import windowed as pooling
+from dlgradient.nn.pooling.adaptive import adaptiveavgpool, adaptivemaxpool
+from dlgradient.nn.pooling.pool import avgpool, maxpool, maxunpool
 
 RNG = np.random.default_rng(8)
 

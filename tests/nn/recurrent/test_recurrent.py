@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.nn import recurrence
-from dlgradient.nn.cells import gru_states, lstm_states
-from dlgradient.nn.grusequence import gru_sequence
-from dlgradient.nn.recurrent import gru, lstm
-from dlgradient.nn.sequence import lstm_sequence
-from dlgradient.nn.smooth import sigmoid
+from dlgradient.nn.activations.smooth import sigmoid
+from dlgradient.nn.recurrent import buffers as recurrence
+from dlgradient.nn.recurrent.cells import gru_states, lstm_states
+from dlgradient.nn.recurrent.fused_gru import gru_sequence
+from dlgradient.nn.recurrent.fused_lstm import lstm_sequence
+from dlgradient.nn.recurrent.lstm import gru, lstm
 from dlgradient.testing import check_derivatives, check_operation
 
 T, B, C, H = 4, 3, 2, 5

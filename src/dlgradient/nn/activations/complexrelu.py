@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.nn.activation import relu
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.nn.activations.piecewise import relu
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import complex, imag, real
 from dlgradient.ops.logical import greater_equal, logical_and, not_equal
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["complexrelu", "zrelu"]

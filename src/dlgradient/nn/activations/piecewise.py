@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.common import axes_of, check_number, finished, formatted
-from dlgradient.nn.smooth import real_only, sigmoid
-from dlgradient.nn.standard import is_traced
+from dlgradient.nn.activations.smooth import real_only, sigmoid
+from dlgradient.nn.shared.arguments import axes_of, check_number, finished, formatted, is_traced
 from dlgradient.ops.choice import clip, minimum, where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.index import getitem
 from dlgradient.ops.logical import equal, greater, greater_equal, less, logical_and
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived, elementwise
 
 __all__ = [

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.threads import threaded
+from dlgradient.core.samples import case
+from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.complex import abs
 from dlgradient.ops.exponential import exp
-from dlgradient.ops.samples import case
 from dlgradient.ops.trigonometry import tanh
 from dlgradient.rules import Factor, derived, elementwise
 

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
-from dlgradient.backend.threads import threaded
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.core.threads import threaded
+from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.activation import channels
-from dlgradient.nn.common import finished, formatted
-from dlgradient.nn.smooth import real_only
+from dlgradient.nn.activations.piecewise import channels
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.shared.arguments import finished, formatted
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import isfinite
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived, general
 
 __all__ = ["log_softmax", "softmax"]

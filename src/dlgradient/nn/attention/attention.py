@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.formats import placement
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -14,11 +16,9 @@ from dlgradient.errors import (
     ShapeMismatchError,
     UnsupportedDtypeError,
 )
-from dlgradient.labels import placement
-from dlgradient.nn.attend import attend, masked_matmul, probabilities
-from dlgradient.nn.common import formatted
+from dlgradient.nn.attention.kernels import attend, masked_matmul, probabilities
+from dlgradient.nn.shared.arguments import formatted
 from dlgradient.ops.join import repeat
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.rules import derived
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend import threads
-from dlgradient.nn.softmax import softmax_along
-from dlgradient.nn.standard import is_traced
+from dlgradient.core import threads
+from dlgradient.core.samples import case
+from dlgradient.nn.activations.softmax import softmax_along
+from dlgradient.nn.shared.arguments import is_traced
 from dlgradient.ops.choice import where
 from dlgradient.ops.reduce import sum
-from dlgradient.ops.samples import case
 from dlgradient.ops.trigonometry import tanh
 from dlgradient.rules import general, multilinear
 
@@ -64,9 +64,17 @@ def _conj(x: Any) -> Any:
     return x.conj() if x.dtype.kind == "c" else x
 
 
+def _masked_scores_q(g: Any, k: Any, mask: Any) -> Any:
+    return masked_matmul(g, _conj(k), mask=mask)
+
+
+def _masked_scores_k(g: Any, q: Any, mask: Any) -> Any:
+    return masked_matmul(g.mT, _conj(q), mask=_turned(mask))
+
+
 @multilinear(
-    q=lambda g, k, mask: masked_matmul(g, _conj(k), mask=mask),
-    k=lambda g, q, mask: masked_matmul(g.mT, _conj(q), mask=_turned(mask)),
+    q=_masked_scores_q,
+    k=_masked_scores_k,
     labels="new",
     shown="attention",
     samples=_samples_of_scores,
@@ -77,9 +85,13 @@ def masked_scores(q: Any, k: Any, /, *, mask: Any) -> Any:
         return _scores(q, k.mT, None if mask is None else ~mask, 0)
 
 
+def _masked_matmul_v(g: Any, p: Any, mask: Any) -> Any:
+    return masked_matmul(_conj(p).mT, g, mask=_turned(mask))
+
+
 @multilinear(
     p=lambda g, v, mask: masked_scores(g, _conj(v), mask=mask),
-    v=lambda g, p, mask: masked_matmul(_conj(p).mT, g, mask=_turned(mask)),
+    v=_masked_matmul_v,
     labels="new",
     shown="attention",
     samples=_samples_of_product,

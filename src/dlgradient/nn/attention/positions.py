@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import placement
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.labels import placement
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
 from dlgradient.ops.join import concat, stack
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.ops.trigonometry import cos, sin
 from dlgradient.rules import derived

@@ -12,19 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import PYTHON_SCALARS, as_value
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS, wrap
+from dlgradient.core.formats import checked_format
+from dlgradient.core.samples import case
+from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.labels import checked_format
-from dlgradient.nn.common import axes_of, finished, formatted
-from dlgradient.nn.convolve import biased_convolve, convolve, deconvolve
-from dlgradient.nn.windows import (
+from dlgradient.nn.convolution.trilinear import biased_convolve, convolve, deconvolve
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.windows import (
     checked_sizes,
     from_images,
     integers,
@@ -36,7 +37,6 @@ from dlgradient.nn.windows import (
     slid_axes,
     to_images,
 )
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["dlconv", "dltranspconv"]

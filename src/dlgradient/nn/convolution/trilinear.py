@@ -24,12 +24,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlgradient.calls import FUNCTIONS
-from dlgradient.nn import unfolding
-from dlgradient.ops.samples import case
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
+from dlgradient.nn.convolution import unfold as unfolding
 from dlgradient.rules import general, multilinear
 
-# The operations are not public: `dlgradient.nn.conv` is what users call.
+# The operations are not public: `dlgradient.nn.convolution.conv` is what users call.
 __all__: list[str] = []
 
 

@@ -1,7 +1,7 @@
 """Kernels of convolution, on raw arrays: products with unfolded images.
 
 They unfold a few images at a time into a matrix that stays in the cache, and multiply it; the batch
-is split over the cores. `dlgradient.nn.convolve` says what each of them computes.
+is split over the cores. `dlgradient.nn.convolution.trilinear` says what each of them computes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.threads import in_blocks, one_blas_thread
+from dlgradient.core.threads import in_blocks, one_blas_thread
 
 __all__ = ["convolve", "correlate", "deconvolve", "places"]
 

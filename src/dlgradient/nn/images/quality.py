@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -15,14 +16,13 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import axes_of, finished, floating, formatted
-from dlgradient.nn.reduction import Loss
-from dlgradient.nn.smooth import real_only
-from dlgradient.nn.windows import from_images, integers, real_like, to_images
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.losses.arguments import Loss
+from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted
+from dlgradient.nn.shared.windows import from_images, integers, real_like, to_images
 from dlgradient.ops.exponential import log10
 from dlgradient.ops.linalg import matmul
 from dlgradient.ops.moments import mean
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import moveaxis, permute_dims, reshape
 from dlgradient.rules import derived
 

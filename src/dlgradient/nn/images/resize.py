@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import axes_of, finished, formatted
-from dlgradient.nn.interpolation import METHODS, cubic_far, cubic_near
-from dlgradient.nn.windows import integers, real_like
-from dlgradient.ops.samples import case
+from dlgradient.nn.images.interpolate import METHODS, cubic_far, cubic_near
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.windows import integers, real_like
 from dlgradient.rules import derived, linear
 
 __all__ = ["dlresize"]

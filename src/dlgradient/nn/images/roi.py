@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -15,17 +16,16 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import axes_of, finished, formatted
-from dlgradient.nn.interpolation import Neighbour, neighbours, weighted
-from dlgradient.nn.reduction import as_array, plain
-from dlgradient.nn.smooth import real_only
-from dlgradient.nn.windows import from_images, integers, to_images
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.images.interpolate import Neighbour, neighbours, weighted
+from dlgradient.nn.losses.arguments import as_array, plain
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.windows import from_images, integers, to_images
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, maximum, where
 from dlgradient.ops.index import getitem
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import expand_dims, moveaxis
 from dlgradient.rules import derived
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -13,16 +14,15 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import axes_of, finished, formatted
-from dlgradient.nn.interpolation import METHODS, Neighbour, neighbours, weighted
-from dlgradient.nn.reduction import as_array, plain
-from dlgradient.nn.smooth import real_only
-from dlgradient.nn.windows import from_images, to_images
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.images.interpolate import METHODS, Neighbour, neighbours, weighted
+from dlgradient.nn.losses.arguments import as_array, plain
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.windows import from_images, to_images
 from dlgradient.ops.arithmetic import remainder
 from dlgradient.ops.choice import clip
 from dlgradient.ops.complex import abs
 from dlgradient.ops.index import getitem
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import expand_dims, moveaxis
 from dlgradient.rules import derived
 

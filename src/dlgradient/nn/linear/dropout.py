@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
 from dlgradient.ops.choice import where
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["dropout"]

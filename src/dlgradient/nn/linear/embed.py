@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import checked_format
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -16,10 +18,8 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.labels import checked_format
-from dlgradient.nn.common import finished, formatted
+from dlgradient.nn.shared.arguments import finished, formatted
 from dlgradient.ops.linalg import matrix_transpose
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import permute_dims, squeeze
 from dlgradient.ops.take import take
 from dlgradient.rules import derived

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import checked_format
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, FormatError, ShapeMismatchError
-from dlgradient.labels import checked_format
-from dlgradient.nn.common import finished, formatted
+from dlgradient.nn.shared.arguments import finished, formatted
 from dlgradient.ops.complex import conj
 from dlgradient.ops.linalg import matmul, matrix_transpose
 from dlgradient.ops.reduce import spread
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import permute_dims, reshape
 from dlgradient.rules import derived, general
 

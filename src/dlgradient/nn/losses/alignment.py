@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from dlgradient.core.samples import case
 from dlgradient.ops.index import getitem
-from dlgradient.ops.samples import case
 from dlgradient.rules import general
 
 __all__ = ["RANGE", "rescaled"]

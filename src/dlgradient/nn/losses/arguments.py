@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import checked_format, placement
+from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.labels import checked_format, placement
-from dlgradient.nn.common import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.reduce import sum as sum_

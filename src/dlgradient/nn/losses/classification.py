@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -18,17 +19,16 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import finished
-from dlgradient.nn.loss import misfits
-from dlgradient.nn.reduction import Loss, batch_size, check_choices, plain
-from dlgradient.nn.smooth import real_only, softplus
-from dlgradient.nn.softmax import log_softmax_along, shifted, softmax_along
+from dlgradient.nn.activations.smooth import real_only, softplus
+from dlgradient.nn.activations.softmax import log_softmax_along, shifted, softmax_along
+from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices, plain
+from dlgradient.nn.losses.regression import misfits
+from dlgradient.nn.shared.arguments import finished
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
 from dlgradient.ops.logical import logical_and, not_equal
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.ops.search import any as any_
 from dlgradient.ops.shape import squeeze
 from dlgradient.ops.take import take_along_axis

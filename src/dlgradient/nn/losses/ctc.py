@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.core.values import as_value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -16,17 +17,16 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.alignment import RANGE, chain, rescaled
-from dlgradient.nn.common import formatted
-from dlgradient.nn.reduction import brought_to, described
-from dlgradient.nn.smooth import real_only
-from dlgradient.nn.softmax import log_softmax_along
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.activations.softmax import log_softmax_along
+from dlgradient.nn.losses.alignment import RANGE, chain, rescaled
+from dlgradient.nn.losses.arguments import brought_to, described
+from dlgradient.nn.shared.arguments import formatted
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp, log
 from dlgradient.ops.index import getitem
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import reshape
 from dlgradient.ops.take import take
 from dlgradient.rules import derived

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.nn.common import check_number
-from dlgradient.nn.crossentropy import (
+from dlgradient.core import calls
+from dlgradient.core.samples import case
+from dlgradient.nn.losses.arguments import Loss
+from dlgradient.nn.losses.classification import (
     check_mode,
     classification,
     classified,
@@ -17,12 +18,11 @@ from dlgradient.nn.crossentropy import (
     target_samples,
     wrong_classes,
 )
-from dlgradient.nn.loss import misfits
-from dlgradient.nn.reduction import Loss
+from dlgradient.nn.losses.regression import misfits
+from dlgradient.nn.shared.arguments import check_number
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, greater
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -13,13 +14,12 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.reduction import Loss, batch_size, check_choices
-from dlgradient.nn.smooth import real_only
-from dlgradient.nn.sums import dot
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices
+from dlgradient.nn.shared.sums import dot
 from dlgradient.ops.choice import clip
 from dlgradient.ops.complex import abs, imag, real
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived, elementwise, general
 
 __all__ = ["huber", "l1loss", "l2loss", "mse"]

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.activation import relu
-from dlgradient.nn.loss import misfits
-from dlgradient.nn.reduction import Loss, batch_size, plain
-from dlgradient.nn.smooth import real_only
+from dlgradient.nn.activations.piecewise import relu
+from dlgradient.nn.activations.smooth import real_only
+from dlgradient.nn.losses.arguments import Loss, batch_size, plain
+from dlgradient.nn.losses.regression import misfits
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import greater
 from dlgradient.ops.powers import sqrt
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["contrastiveloss", "cosineloss", "tripletloss"]

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import PYTHON_SCALARS, as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import placement
+from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -15,8 +16,7 @@ from dlgradient.errors import (
     ShapeMismatchError,
     UnsupportedDtypeError,
 )
-from dlgradient.labels import placement
-from dlgradient.nn.common import axes_of, finished, floating, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape
 
 __all__ = ["bare", "labelled", "opened", "parameter"]

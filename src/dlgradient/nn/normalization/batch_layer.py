@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
+from dlgradient.core import calls
+from dlgradient.core.samples import case
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.common import axes_of
-from dlgradient.nn.parameters import bare, labelled, opened, parameter
-from dlgradient.nn.standard import standardized
+from dlgradient.nn.normalization.arguments import bare, labelled, opened, parameter
+from dlgradient.nn.normalization.standardize import standardized
+from dlgradient.nn.shared.arguments import axes_of
 from dlgradient.ops.powers import sqrt
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
 

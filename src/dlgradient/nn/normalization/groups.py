@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.common import axes_of, finished
-from dlgradient.nn.parameters import bare, labelled, opened, parameter
-from dlgradient.nn.standard import standardized
-from dlgradient.ops.samples import case
+from dlgradient.nn.normalization.arguments import bare, labelled, opened, parameter
+from dlgradient.nn.normalization.standardize import standardized
+from dlgradient.nn.shared.arguments import axes_of, finished
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, linear
 

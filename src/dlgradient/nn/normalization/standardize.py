@@ -8,21 +8,19 @@ statistics; the standardised values are computed again on the way back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend import threads
+from dlgradient.core import threads
+from dlgradient.core.samples import case
 from dlgradient.errors import UnsupportedDtypeError
-from dlgradient.nn.sums import dot, total
+from dlgradient.nn.shared.arguments import is_traced
+from dlgradient.nn.shared.sums import dot, total
 from dlgradient.ops.moments import mean
 from dlgradient.ops.powers import sqrt
-from dlgradient.ops.samples import case
 from dlgradient.rules import general
-
-__all__ = ["is_traced"]
 
 _BLOCK = 1 << 21  # bytes of a piece; more of them cost more in hand-overs than they save
 _WHOLE = 1 << 19  # bytes; a smaller array is one piece
@@ -30,14 +28,6 @@ _SHORT = 1 << 11  # elements of a run; of shorter ones the overhead costs as muc
 _LEAST = 1 << 16  # elements; below, starting a thread costs more than it saves
 
 Piece = tuple[slice, ...]
-
-
-def is_traced(values: Sequence[Any]) -> bool:
-    """Return whether a rule needs operations: its operands are traced, or the cotangent complex."""
-    return any(
-        type(value) is calls.dlarray or (value is not None and value.dtype.kind == "c")
-        for value in values
-    )
 
 
 def _for_each(work: Callable[[int], None], count: int, *, split: bool) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.common import finished, formatted
-from dlgradient.nn.windows import from_images, integers, pooled_axes, real_like, to_images
-from dlgradient.ops.samples import case
+from dlgradient.nn.shared.arguments import finished, formatted
+from dlgradient.nn.shared.windows import from_images, integers, pooled_axes, real_like, to_images
 from dlgradient.rules import derived
 
 __all__ = ["adaptiveavgpool", "adaptivemaxpool"]

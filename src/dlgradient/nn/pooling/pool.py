@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.core import calls
+from dlgradient.core.calls import FUNCTIONS, wrap
+from dlgradient.core.samples import case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -20,9 +21,9 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.common import finished, floating, formatted
-from dlgradient.nn.pooling import place, window_argmax, window_max, window_sum
-from dlgradient.nn.windows import (
+from dlgradient.nn.pooling.windowed import place, window_argmax, window_max, window_sum
+from dlgradient.nn.shared.arguments import finished, floating, formatted
+from dlgradient.nn.shared.windows import (
     from_images,
     integers,
     paddings,
@@ -32,7 +33,6 @@ from dlgradient.nn.windows import (
     result_sizes,
     to_images,
 )
-from dlgradient.ops.samples import case
 from dlgradient.rules import derived
 
 __all__ = ["avgpool", "maxpool", "maxunpool"]

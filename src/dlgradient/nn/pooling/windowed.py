@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.backend.threads import in_blocks
-from dlgradient.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.samples import case
+from dlgradient.core.threads import in_blocks
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.standard import is_traced
-from dlgradient.nn.unfolding import places
+from dlgradient.nn.convolution.unfold import places
+from dlgradient.nn.shared.arguments import is_traced
 from dlgradient.ops.reduce import ordered
-from dlgradient.ops.samples import case
 from dlgradient.rules import constant, general, linear, multilinear
 
-# The operations are not public: `dlgradient.nn.pool` is what users call.
+# The operations are not public: `dlgradient.nn.pooling.pool` is what users call.
 __all__: list[str] = []
 
 Sizes = tuple[int, ...]

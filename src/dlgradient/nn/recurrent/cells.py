@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.activation import hardsigmoid, relu
-from dlgradient.nn.smooth import sigmoid, softsign
+from dlgradient.nn.activations.piecewise import hardsigmoid, relu
+from dlgradient.nn.activations.smooth import sigmoid, softsign
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import stack
 from dlgradient.ops.trigonometry import tanh

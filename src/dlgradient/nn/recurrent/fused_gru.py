@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.nn.cells import gru_step
-from dlgradient.nn.recurrence import (
+from dlgradient.core.graph import Node
+from dlgradient.core.samples import case
+from dlgradient.nn.activations.smooth import sigmoid
+from dlgradient.nn.recurrent.buffers import (
     Feed,
     blocks,
     kept,
@@ -21,13 +22,12 @@ from dlgradient.nn.recurrence import (
     to_sigmoid,
     weight_cotangents,
 )
-from dlgradient.nn.smooth import sigmoid
-from dlgradient.nn.standard import is_traced
+from dlgradient.nn.recurrent.cells import gru_step
+from dlgradient.nn.shared.arguments import is_traced
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.linalg import tensordot
 from dlgradient.ops.reduce import sum
-from dlgradient.ops.samples import case
 from dlgradient.ops.trigonometry import tanh
 from dlgradient.rules import general
 
@@ -48,7 +48,7 @@ def _vjp(
     n = h0.shape[1]
     dw, dr = weight_cotangents(dz[n:], dz[: 3 * n], x, h0, out[0])
     dx = None
-    if type(x_like) is calls.Node:
+    if type(x_like) is Node:
         flat = dz[n:].reshape(3 * n, x.shape[0] * x.shape[1])
         dx = (flat.T @ w).reshape(x.shape)
     total = np.add.reduce(dz, axis=(1, 2))

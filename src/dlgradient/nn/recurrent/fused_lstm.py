@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.nn.cells import lstm_step
-from dlgradient.nn.recurrence import (
+from dlgradient.core.graph import Node
+from dlgradient.core.samples import case
+from dlgradient.nn.activations.smooth import sigmoid
+from dlgradient.nn.recurrent.buffers import (
     Feed,
     blocks,
     kept,
@@ -21,13 +22,12 @@ from dlgradient.nn.recurrence import (
     to_sigmoid,
     weight_cotangents,
 )
-from dlgradient.nn.smooth import sigmoid
-from dlgradient.nn.standard import is_traced
+from dlgradient.nn.recurrent.cells import lstm_step
+from dlgradient.nn.shared.arguments import is_traced
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.linalg import tensordot
 from dlgradient.ops.reduce import sum
-from dlgradient.ops.samples import case
 from dlgradient.ops.trigonometry import tanh
 from dlgradient.rules import general
 
@@ -55,7 +55,7 @@ def _vjp(
     dz, dh, dc = _raw_vjp(g, c0, r, out, padding)
     dw, dr = weight_cotangents(dz, dz, x, h0, out[0])
     dx = None
-    if type(x_like) is calls.Node:
+    if type(x_like) is Node:
         flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
         dx = (flat.T @ reordered(w, _INSIDE)).reshape(x.shape)
     db = np.add.reduce(dz, axis=(1, 2))

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import PYTHON_SCALARS, as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import placement
+from dlgradient.core.samples import case
+from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -15,14 +17,12 @@ from dlgradient.errors import (
     ShapeMismatchError,
     UnsupportedDtypeError,
 )
-from dlgradient.labels import placement
-from dlgradient.nn.cells import activation, gru_states, lstm_states
-from dlgradient.nn.common import formatted
-from dlgradient.nn.grusequence import gru_sequence
-from dlgradient.nn.sequence import lstm_sequence
+from dlgradient.nn.recurrent.cells import activation, gru_states, lstm_states
+from dlgradient.nn.recurrent.fused_gru import gru_sequence
+from dlgradient.nn.recurrent.fused_lstm import lstm_sequence
+from dlgradient.nn.shared.arguments import formatted
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat
-from dlgradient.ops.samples import case
 from dlgradient.ops.shape import broadcast_to, expand_dims, flip, permute_dims, reshape, squeeze
 from dlgradient.rules import derived
 

@@ -6,16 +6,17 @@ or an unformatted array with ``data_format=``, whose result is unformatted with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dlgradient import calls
-from dlgradient.backend.numpy import as_value
+from dlgradient.core import calls
+from dlgradient.core.formats import checked_format
+from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
-from dlgradient.labels import checked_format
 
-__all__ = ["axes_of", "check_number", "finished", "floating", "formatted"]
+__all__ = ["axes_of", "check_number", "finished", "floating", "formatted", "is_traced"]
 
 
 def formatted(function: str, x: Any, data_format: str | None) -> tuple[Any, bool]:
@@ -74,3 +75,11 @@ def floating(x: Any) -> Any:
     if x.dtype.kind in "fc":
         return x
     return calls.wrap(x._value.astype(np.float64), None, x._format)
+
+
+def is_traced(values: Sequence[Any]) -> bool:
+    """Return whether a rule needs operations: its operands are traced, or the cotangent complex."""
+    return any(
+        type(value) is calls.dlarray or (value is not None and value.dtype.kind == "c")
+        for value in values
+    )

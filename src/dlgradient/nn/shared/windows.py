@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.calls import FUNCTIONS, wrap
+from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.errors import (
     FormatClashError,
     FormatError,

@@ -1,0 +1,1 @@
+"""The engine: `dlarray`, the evaluation that traces, and the walks that differentiate."""

@@ -1,0 +1,1 @@
+"""Images: blocks, quality, resizing, regions and sampling."""

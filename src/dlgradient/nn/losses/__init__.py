@@ -1,0 +1,1 @@
+"""Losses of regression, classification, similarity and alignment."""

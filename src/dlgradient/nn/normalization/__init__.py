@@ -1,0 +1,1 @@
+"""Normalization over batches, observations and groups of channels."""

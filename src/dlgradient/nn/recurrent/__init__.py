@@ -1,0 +1,1 @@
+"""Recurrent layers: lstm and gru."""

@@ -1,0 +1,1 @@
+"""What the families of deep-learning functions share: arguments, windows, sums, blocks."""

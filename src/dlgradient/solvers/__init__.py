@@ -1,0 +1,1 @@
+"""Solvers whose results are differentiable: ordinary differential equations."""
