@@ -81,7 +81,7 @@ DERIVED: dict[str, Derived] = {}
 
 
 class Op:
-    """One operation: kernel, label family and rules, side by side.
+    """One operation: kernel, format family and rules, side by side.
 
     Attributes
     ----------
@@ -118,13 +118,13 @@ class Op:
         "by_position",
         "call",
         "errors",
-        "family",
+        "format_family",
+        "format_rule",
         "indexing",
         "joint",
         "jvps",
         "kernel",
         "kind",
-        "label_rule",
         "masks",
         "name",
         "numpy",
@@ -148,8 +148,8 @@ class Op:
         function: Callable[..., Any],
         *,
         kernel: Kernel | None = None,
-        labels: str | Callable[[Formats, Shapes, dict[str, Any]], str | None] = "same",
-        family: str | None = None,
+        format: str | Callable[[Formats, Shapes, dict[str, Any]], str | None] = "same",
+        format_family: str | None = None,
         pointwise: bool = False,
         masks: bool = False,
         selects: bool = True,
@@ -174,8 +174,8 @@ class Op:
         self.errors = errors
         self.numpy = numpy
         self.reference = reference
-        self.family = labels if isinstance(labels, str) else (family or "permute")
-        self.label_rule = None if isinstance(labels, str) else labels
+        self.format_family = format if isinstance(format, str) else (format_family or "permute")
+        self.format_rule = None if isinstance(format, str) else format
         parameters, kinds = parameters_of(function), inspect.Parameter
         self.operands = tuple(n for n, kind, _ in parameters if kind is kinds.POSITIONAL_ONLY)
         self.variadic = self.operands == ("arrays",)
@@ -226,14 +226,14 @@ class Op:
         return self.operands[position]
 
     def result_format(self, formats: Formats, shapes: Shapes, params: dict[str, Any]) -> str | None:
-        """Format of the result, by the label family; some operand has a format."""
-        if self.label_rule is not None:
-            return self.label_rule(formats, shapes, params)
-        if self.family in ("same", "align"):
+        """Format of the result, by the format family; some operand has a format."""
+        if self.format_rule is not None:
+            return self.format_rule(formats, shapes, params)
+        if self.format_family in ("same", "align"):
             return next(fmt for fmt in formats if fmt is not None)
-        if self.family == "reduce":
+        if self.format_family == "reduce":
             return reduced_format(formats[0], shapes[0], params)
-        if self.family == "new":
+        if self.format_family == "new":
             return None
         raise FormatClashError(
             f"{self.name}: needs unformatted operands, the formats are "
@@ -241,7 +241,7 @@ class Op:
         )
 
     def __repr__(self) -> str:
-        return f"<Op {self.name}: {self.kind}, {self.family}, operands {self.operands}>"
+        return f"<Op {self.name}: {self.kind}, {self.format_family}, operands {self.operands}>"
 
 
 def reduced_format(fmt: str | None, shape: tuple[int, ...], params: dict[str, Any]) -> str | None:
@@ -305,8 +305,8 @@ def _lint(op: Op, function: Callable[..., Any]) -> None:
         raise RuleError(f"operation {op.name}: {op.kind} needs a rule for an operand")
     if op.outputs and (op.kind != "general" or op.joint is None):
         raise RuleError(f"operation {op.name}: several results need general(vjp=...)")
-    if op.family not in FAMILIES:
-        raise RuleError(f"operation {op.name}: unknown label family {op.family!r}")
+    if op.format_family not in FAMILIES:
+        raise RuleError(f"operation {op.name}: unknown format family {op.format_family!r}")
     if op.samples is None:
         raise RuleError(f"operation {op.name}: no samples, so nothing would test it")
     if not function.__doc__:
@@ -337,8 +337,8 @@ def _declarer(kind: str, rules: dict[str, Any], options: dict[str, Any]) -> Decl
 
 _OPTIONS = (
     "kernel",
-    "labels",
-    "family",
+    "format",
+    "format_family",
     "masks",
     "selects",
     "indexing",
@@ -362,7 +362,7 @@ def _split(arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 def elementwise(**arguments: Any) -> Declarer:
     """Declare an elementwise operation by its differential for each operand."""
     rules, options = _split(arguments)
-    options.setdefault("labels", "align")
+    options.setdefault("format", "align")
     return _declarer("elementwise", rules, {"pointwise": True, **options})
 
 
@@ -381,13 +381,13 @@ def multilinear(**arguments: Any) -> Declarer:
 def constant(**arguments: Any) -> Declarer:
     """Declare an operation whose derivative is zero wherever it exists."""
     rules, options = _split(arguments)
-    return _declarer("constant", rules, {"pointwise": options.get("labels") == "align", **options})
+    return _declarer("constant", rules, {"pointwise": options.get("format") == "align", **options})
 
 
 def general(**arguments: Any) -> Declarer:
     """Declare an operation by its vjp, for each operand or jointly, and its jvp where known."""
     rules, options = _split(arguments)
-    return _declarer("general", rules, {"pointwise": options.get("labels") == "align", **options})
+    return _declarer("general", rules, {"pointwise": options.get("format") == "align", **options})
 
 
 def derived(

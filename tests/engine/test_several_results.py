@@ -28,7 +28,7 @@ def sincos():
     @rules.general(
         vjp=_vjp,
         outputs=2,
-        labels=_formats,
+        format=_formats,
         samples=lambda m: [case(m.real(3))],
     )
     def sincos(x, /):

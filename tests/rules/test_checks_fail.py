@@ -188,7 +188,7 @@ WRONG = {
         "format",
         lambda: linear(
             x=lambda g, x_like: dl.broadcast_to(g, shape=x_like.shape),
-            labels=lambda formats, _shapes, _params: formats[0],
+            format=lambda formats, _shapes, _params: formats[0],
             samples=matrix,
         ),
         total,
@@ -196,7 +196,7 @@ WRONG = {
     ),
     "labels nobody gave": Wrong(
         "format",
-        lambda: linear(x=lambda g: g, labels=lambda *_: "TB", samples=matrix),
+        lambda: linear(x=lambda g: g, format=lambda *_: "TB", samples=matrix),
         kernel(lambda x: x),
         "labels nobody gave",
     ),

@@ -36,7 +36,7 @@ def variadic_samples(m: Any) -> list[Any]:
 def test_rule_that_reads_all_operands_and_the_result(declared: Any) -> None:
     declarer = general(
         vjp=lambda g, arrays, out: [g * out / a for a in arrays],
-        labels="new",
+        format="new",
         samples=variadic_samples,
     )
     check_operation(declared(declarer, product_of))
@@ -53,7 +53,7 @@ def test_rule_that_reads_all_operands(declared: Any) -> None:
             for i in range(len(arrays))
         ]
 
-    declarer = general(vjp=pulled, labels="new", samples=variadic_samples)
+    declarer = general(vjp=pulled, format="new", samples=variadic_samples)
     check_operation(declared(declarer, product_of))
     assert OPS["product_of"].needs((False, True, False)) == {0, 1, 2}
 
@@ -63,7 +63,7 @@ def test_rules_of_three_arguments(declared: Any) -> None:
         x=lambda g, y, z, factor: g * y * z * factor,
         y=lambda g, x, z, factor: g * x * z * factor,
         z=lambda g, x, y, factor: g * x * y * factor,
-        labels="align",
+        format="align",
         samples=lambda m: [
             case(m.real(3), m.real(3), m.real(3)),
             case(m.real(3), m.real(3), m.real(3), factor=-1.5),
@@ -78,7 +78,7 @@ def test_rule_of_three_values(declared: Any, traced: bool) -> None:
     declarer = general(
         x=lambda g, x, y, out: g * out * y / (x * y),
         y=lambda g, x, y, out: g * out * x / (x * y),
-        labels="align",
+        format="align",
         samples=lambda m: [case(m.real(3), m.real(3))],
     )
 

@@ -126,10 +126,10 @@ BAD: dict[str, tuple[Callable[[], Any], Callable[..., Any], str]] = {
         fun,
         "constant operations have no rule",
     ),
-    "unknown label family": (
-        lambda: linear(x=identity, samples=samples, labels="shuffle"),
+    "unknown format family": (
+        lambda: linear(x=identity, samples=samples, format="shuffle"),
         fun,
-        "unknown label family 'shuffle'",
+        "unknown format family 'shuffle'",
     ),
     "no operand": (
         lambda: constant(samples=samples),

@@ -12,7 +12,7 @@ unary      elementwise, one operand, no static parameters
 binary     two operands, no static parameters
 indexing   one operand and a key
 single     one operand, static parameters
-general    any number of operands, static parameters, any label family
+general    any number of operands, static parameters, any format family
 =========  ==================================================================
 
 The class of arrays is the engine's, above this module. The engine installs it once, by `install`;
@@ -144,7 +144,7 @@ def _unary(op: Any) -> Callable[..., Any]:
 
 
 def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` inside
-    kernel, align = op.kernel, op.family == "align"
+    kernel, align = op.kernel, op.format_family == "align"
     both, first, second = op.needs((True, True)), op.needs((True, False)), op.needs((False, True))
     # What is kept depends on which operands are traced; index: 1 for x, 2 for y, 3 for both.
     keeps = tuple((0 in n, 1 in n, OUT in n, bool(n)) for n in (both, first, second, both))
@@ -265,7 +265,7 @@ def _indexing(op: Any) -> Callable[..., Any]:
             ) from error
         fmt = x._format
         if fmt is not None:
-            fmt = op.label_rule((fmt,), (value.shape,), {"key": key})
+            fmt = op.format_rule((fmt,), (value.shape,), {"key": key})
         result = _new(dlarray)
         result._value = out
         result._format = fmt
@@ -341,7 +341,7 @@ def fixed_key(key: Any) -> Any:
 
 
 def _general(op: Any) -> Callable[..., Any]:  # noqa: C901 - as `call` inside
-    kernel, variadic, align = op.kernel, op.variadic, op.family == "align"
+    kernel, variadic, align = op.kernel, op.variadic, op.format_family == "align"
     arity = len(op.operands)
     defaults = op.params
     required = _required(op)

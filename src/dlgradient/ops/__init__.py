@@ -1,4 +1,4 @@
-"""Array functions: kernel, label family, rule and samples of each side by side.
+"""Array functions: kernel, format family, rule and samples of each side by side.
 
 Importing this package fills the table of operations. Names and signatures are those of the
 array-API standard; called with raw arrays only, a function is its NumPy kernel.

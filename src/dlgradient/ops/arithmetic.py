@@ -216,7 +216,7 @@ def divide(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align",
+    format="align",
     kernel=operator.floordiv,
     samples=reals,
     errors=real_only,

@@ -74,7 +74,7 @@ def _converted(x: Any, dtype: Any) -> Any:
 
 @linear(
     x=lambda g: g,
-    labels="same",
+    format="same",
     kernel=_converted,
     samples=lambda m: [
         case(m.real(3), dtype=np.dtype("float64")),
@@ -91,7 +91,7 @@ def cast(x: Any, /, dtype: Any) -> Any:
 
 
 @constant(
-    labels="same",
+    format="same",
     kernel=_converted,
     samples=lambda m: [
         case(m.real(3), dtype=np.dtype("int64")),

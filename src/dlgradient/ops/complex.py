@@ -132,7 +132,7 @@ def conj(x: Any, /) -> Any:
 @general(
     x=lambda g, x: real(g) * sign(x),
     jvp={"x": lambda t, x: real(conj(sign(x)) * t) if x.dtype.kind == "c" else t * sign(x)},
-    labels="align",
+    format="align",
     kernel=operator.abs,
     samples=lambda m: [
         *_samples(m),
@@ -188,7 +188,7 @@ def _angle_jvp(t: Any, x: Any) -> Any:
 @general(
     vjp=_angle_vjp,
     jvp={"x": _angle_jvp},
-    labels="align",
+    format="align",
     samples=lambda m: [
         *_samples(m),
         case(np.array([0j, 2.0]), kink=True, gradient=(np.array([0, 0.5j]),)),
@@ -226,7 +226,7 @@ def angle(x: Any, /) -> Any:
 @linear(
     re=real,
     im=imag,
-    labels="align",
+    format="align",
     samples=lambda m: [
         case(m.real(3), m.real(3)),
         case(m.real(2, 1), m.real(3)),

@@ -85,8 +85,8 @@ def _cumsum_adjoint(g: Any, x_like: Any, axis: Any) -> Any:
 
 @linear(
     x=_cumsum_adjoint,
-    labels=_format,
-    family="same",
+    format=_format,
+    format_family="same",
     numpy=np.cumsum,
     samples=_shapes,
     errors=_errors,
@@ -178,7 +178,7 @@ def _recurrence_tangent_b(t: Any, a: Any, axis: int, reverse: bool) -> Any:
 @general(
     vjp=_recurrence_vjp,
     jvp={"a": _recurrence_tangent_a, "b": _recurrence_tangent_b},
-    labels="contract",
+    format="contract",
     samples=lambda m: [
         case(m.real(4), m.real(4), axis=0, reverse=False),
         case(m.real(2, 3), m.real(2, 3), axis=-1, reverse=True),
@@ -286,8 +286,8 @@ def _cumprod_tangent(t: Any, x: Any, out: Any, axis: Any) -> Any:
 @general(
     x=_cumprod_adjoint,
     jvp={"x": _cumprod_tangent},
-    labels=_format,
-    family="same",
+    format=_format,
+    format_family="same",
     numpy=np.cumprod,
     samples=lambda m: [*_shapes(m), *_zeros(m)],
     errors=_errors,

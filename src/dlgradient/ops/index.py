@@ -100,7 +100,7 @@ def _getitem_adjoint(g: Any, x_like: Any, key: Any) -> Any:
 @linear(
     x=_getitem_adjoint,
     indexing="get",
-    labels=_getitem_format,
+    format=_getitem_format,
     masks=True,
     samples=lambda m: [
         case(m.real(4), key=1),
@@ -127,7 +127,7 @@ def _scatter_adjoint(g: Any, keys: Any) -> Any:
 
 @linear(
     vjp=_scatter_adjoint,
-    labels="new",
+    format="new",
     samples=lambda m: [
         case([m.real(2), m.real()], keys=(slice(1, 3), 0), shape=(4,)),
         case([m.complex(3)], keys=(np.array([0, 0, 1]),), shape=(2,)),
@@ -192,7 +192,7 @@ def _winners(key: Any, shape: tuple[int, ...]) -> Any:
     indexing="set",
     shown="assignment",
     masks=True,
-    labels=lambda formats, _shapes, _params: formats[0],
+    format=lambda formats, _shapes, _params: formats[0],
     samples=lambda m: [
         case(m.real(4), m.real(), key=1),
         case(m.real(4, 3), m.real(3), key=slice(1, 3)),

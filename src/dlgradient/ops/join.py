@@ -64,8 +64,8 @@ def _concat_format(formats: Any, shapes: Any, params: Any) -> str | None:
 
 @linear(
     vjp=_concat_adjoint,
-    labels=_concat_format,
-    family="same",
+    format=_concat_format,
+    format_family="same",
     numpy=np.concatenate,
     samples=lambda m: [
         case([m.real(4), m.real(2)]),
@@ -120,7 +120,7 @@ def _stack_format(formats: Any, shapes: Any, params: Any) -> str:
 
 @linear(
     vjp=_stack_adjoint,
-    labels=_stack_format,
+    format=_stack_format,
     numpy=np.stack,
     samples=lambda m: [
         case([m.real(4), m.real(4)]),
@@ -326,8 +326,8 @@ def _tile_format(formats: Any, shapes: Any, params: Any) -> str | None:
 
 @linear(
     x=_tile_adjoint,
-    labels=_tile_format,
-    family="same",
+    format=_tile_format,
+    format_family="same",
     numpy=np.tile,
     samples=lambda m: [
         case(m.real(3), repetitions=2),

@@ -67,7 +67,7 @@ def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
 @multilinear(
     x=_matmul_x,
     y=_matmul_y,
-    labels="contract",
+    format="contract",
     numpy=np.matmul,
     samples=lambda m: [
         case(m.real(4, 3), m.real(3, 2)),
@@ -147,7 +147,7 @@ def _transposed(g: Any) -> Any:
 
 @linear(
     x=_transposed,
-    labels=_swapped,
+    format=_swapped,
     numpy=getattr(np, "matrix_transpose", None),
     samples=lambda m: [
         case(m.real(4, 3)),
@@ -231,7 +231,7 @@ def _tensordot_y(g: Any, x: Any, y_like: Any, axes: Any) -> Any:
 @multilinear(
     x=_tensordot_x,
     y=_tensordot_y,
-    labels="contract",
+    format="contract",
     numpy=np.tensordot,
     samples=lambda m: [
         case(m.real(2, 3), m.real(3, 2), axes=1),

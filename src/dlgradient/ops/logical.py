@@ -61,7 +61,7 @@ def _mismatch(m: Any) -> list[Any]:
     return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
 
 
-@constant(labels="align", kernel=operator.eq, samples=_pairs, errors=_mismatch, numpy=np.equal)
+@constant(format="align", kernel=operator.eq, samples=_pairs, errors=_mismatch, numpy=np.equal)
 def equal(x: Any, y: Any, /) -> Any:
     """Whether two elements are equal; NaN equals nothing.
 
@@ -93,7 +93,7 @@ def equal(x: Any, y: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=operator.ne, samples=_pairs, errors=_mismatch, numpy=np.not_equal)
+@constant(format="align", kernel=operator.ne, samples=_pairs, errors=_mismatch, numpy=np.not_equal)
 def not_equal(x: Any, y: Any, /) -> Any:
     """Whether two elements differ; NaN differs from everything.
 
@@ -125,7 +125,7 @@ def not_equal(x: Any, y: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=operator.lt, samples=_ordered, errors=_mismatch, numpy=np.less)
+@constant(format="align", kernel=operator.lt, samples=_ordered, errors=_mismatch, numpy=np.less)
 def less(x: Any, y: Any, /) -> Any:
     """Whether elements of x are less than those of y.
 
@@ -158,7 +158,7 @@ def less(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align", kernel=operator.le, samples=_ordered, errors=_mismatch, numpy=np.less_equal
+    format="align", kernel=operator.le, samples=_ordered, errors=_mismatch, numpy=np.less_equal
 )
 def less_equal(x: Any, y: Any, /) -> Any:
     """Whether elements of x are less than or equal to those of y.
@@ -191,7 +191,7 @@ def less_equal(x: Any, y: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=operator.gt, samples=_ordered, errors=_mismatch, numpy=np.greater)
+@constant(format="align", kernel=operator.gt, samples=_ordered, errors=_mismatch, numpy=np.greater)
 def greater(x: Any, y: Any, /) -> Any:
     """Whether elements of x are greater than those of y.
 
@@ -224,7 +224,7 @@ def greater(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align", kernel=operator.ge, samples=_ordered, errors=_mismatch, numpy=np.greater_equal
+    format="align", kernel=operator.ge, samples=_ordered, errors=_mismatch, numpy=np.greater_equal
 )
 def greater_equal(x: Any, y: Any, /) -> Any:
     """Whether elements of x are greater than or equal to those of y.
@@ -258,7 +258,7 @@ def greater_equal(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align", kernel=np.logical_and, samples=_bools, errors=_mismatch, numpy=np.logical_and
+    format="align", kernel=np.logical_and, samples=_bools, errors=_mismatch, numpy=np.logical_and
 )
 def logical_and(x: Any, y: Any, /) -> Any:
     """Whether both of two elements are true.
@@ -293,7 +293,7 @@ def logical_and(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align", kernel=np.logical_or, samples=_bools, errors=_mismatch, numpy=np.logical_or
+    format="align", kernel=np.logical_or, samples=_bools, errors=_mismatch, numpy=np.logical_or
 )
 def logical_or(x: Any, y: Any, /) -> Any:
     """Whether at least one of two elements is true.
@@ -328,7 +328,7 @@ def logical_or(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align", kernel=np.logical_xor, samples=_bools, errors=_mismatch, numpy=np.logical_xor
+    format="align", kernel=np.logical_xor, samples=_bools, errors=_mismatch, numpy=np.logical_xor
 )
 def logical_xor(x: Any, y: Any, /) -> Any:
     """Whether exactly one of two elements is true.
@@ -363,7 +363,7 @@ def logical_xor(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    labels="align",
+    format="align",
     kernel=np.logical_not,
     samples=lambda m: [case(m.bools(2, 2)), case(m.bools()), case(np.array([0.0, 2.0]))],
     numpy=np.logical_not,
@@ -394,7 +394,7 @@ def logical_not(x: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=np.isfinite, samples=_special, numpy=np.isfinite)
+@constant(format="align", kernel=np.isfinite, samples=_special, numpy=np.isfinite)
 def isfinite(x: Any, /) -> Any:
     """Whether elements are finite: neither infinite nor NaN.
 
@@ -421,7 +421,7 @@ def isfinite(x: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=np.isinf, samples=_special, numpy=np.isinf)
+@constant(format="align", kernel=np.isinf, samples=_special, numpy=np.isinf)
 def isinf(x: Any, /) -> Any:
     """Whether elements are infinite.
 
@@ -448,7 +448,7 @@ def isinf(x: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=np.isnan, samples=_special, numpy=np.isnan)
+@constant(format="align", kernel=np.isnan, samples=_special, numpy=np.isnan)
 def isnan(x: Any, /) -> Any:
     """Whether elements are NaN.
 

@@ -24,7 +24,7 @@ def _mean_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
 
 @linear(
     x=_mean_adjoint,
-    labels="reduce",
+    format="reduce",
     numpy=np.mean,
     samples=lambda m: [*reduction_samples(m), case(m.real(0, 2), axis=1)],
     errors=wrong_axis,
@@ -109,7 +109,7 @@ def _corrected(m: Any) -> list[Any]:
 @general(
     x=_var_adjoint,
     jvp={"x": _var_tangent},
-    labels="reduce",
+    format="reduce",
     numpy=np.var,
     samples=_corrected,
     errors=wrong_axis,
@@ -173,7 +173,7 @@ def _std_tangent(t: Any, x: Any, out: Any, axis: Any, correction: float, keepdim
 @general(
     x=_std_adjoint,
     jvp={"x": _std_tangent},
-    labels="reduce",
+    format="reduce",
     numpy=np.std,
     samples=lambda m: [
         *_corrected(m),

@@ -67,7 +67,7 @@ def _spread_adjoint(g: Any, axis: Any, keepdims: bool) -> Any:
 
 @linear(
     x=_spread_adjoint,
-    labels="new",
+    format="new",
     samples=lambda m: [
         case(m.real(), shape=(2, 3), axis=None, keepdims=False),
         case(m.real(1, 1), shape=(2, 3), axis=None, keepdims=True),
@@ -114,7 +114,7 @@ def _sum_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
 
 @linear(
     x=_sum_adjoint,
-    labels="reduce",
+    format="reduce",
     numpy=np.sum,
     samples=lambda m: [
         *reduction_samples(m),
@@ -212,7 +212,7 @@ def _zeros(m: Any) -> list[Any]:
 @general(
     x=_prod_adjoint,
     jvp={"x": _prod_tangent},
-    labels="reduce",
+    format="reduce",
     numpy=np.prod,
     samples=lambda m: [*reduction_samples(m), *_empty(m), *_zeros(m)],
     errors=_wrong_dtype,
@@ -263,7 +263,7 @@ def prod(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = Fal
 
 
 @constant(
-    labels="new",
+    format="new",
     samples=lambda _: [
         case(np.array([1.0, 2.0, 2.0]), np.float64(2.0), axis=None, keepdims=False),
         case(np.array([[1.0], [2.0]]), np.array([2.0]), axis=0, keepdims=False),
@@ -330,7 +330,7 @@ def ordered(x: Any, where: str) -> None:
 @general(
     x=_extremum_adjoint,
     jvp={"x": _extremum_tangent},
-    labels="reduce",
+    format="reduce",
     masks=True,
     numpy=np.max,
     samples=lambda m: _extremes(m, 1.0),
@@ -373,7 +373,7 @@ def max(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
 @general(
     x=_extremum_adjoint,
     jvp={"x": _extremum_tangent},
-    labels="reduce",
+    format="reduce",
     masks=True,
     numpy=np.min,
     samples=lambda m: _extremes(m, -1.0),

@@ -31,7 +31,7 @@ def _complex_refused(m: Any) -> list[Any]:
     return [(case(m.complex(2)), ComplexValueError, "complex128")]
 
 
-@constant(labels="align", kernel=np.floor, samples=_reals, errors=_complex_refused, numpy=np.floor)
+@constant(format="align", kernel=np.floor, samples=_reals, errors=_complex_refused, numpy=np.floor)
 def floor(x: Any, /) -> Any:
     """Largest integer that is not larger, elementwise.
 
@@ -63,7 +63,7 @@ def floor(x: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=np.ceil, samples=_reals, errors=_complex_refused, numpy=np.ceil)
+@constant(format="align", kernel=np.ceil, samples=_reals, errors=_complex_refused, numpy=np.ceil)
 def ceil(x: Any, /) -> Any:
     """Smallest integer that is not smaller, elementwise.
 
@@ -95,7 +95,7 @@ def ceil(x: Any, /) -> Any:
     """
 
 
-@constant(labels="align", kernel=np.trunc, samples=_reals, errors=_complex_refused, numpy=np.trunc)
+@constant(format="align", kernel=np.trunc, samples=_reals, errors=_complex_refused, numpy=np.trunc)
 def trunc(x: Any, /) -> Any:
     """Integer part, elementwise: rounding towards zero.
 
@@ -128,7 +128,7 @@ def trunc(x: Any, /) -> Any:
 
 
 @constant(
-    labels="align",
+    format="align",
     kernel=np.round,
     samples=lambda m: [*_reals(m), case(m.complex(3) * 4)],
     numpy=np.round,
@@ -160,7 +160,7 @@ def round(x: Any, /) -> Any:
 
 
 @constant(
-    labels="align", kernel=np.signbit, samples=_reals, errors=_complex_refused, numpy=np.signbit
+    format="align", kernel=np.signbit, samples=_reals, errors=_complex_refused, numpy=np.signbit
 )
 def signbit(x: Any, /) -> Any:
     """Whether the sign bit is set, elementwise: of negative numbers and of -0.0.
@@ -262,7 +262,7 @@ def _sign_jvp(t: Any, x: Any) -> Any:
 @general(
     vjp=_sign_vjp,
     jvp={"x": _sign_jvp},
-    labels="align",
+    format="align",
     samples=lambda m: [
         case(m.real(3)),
         case(m.real()),

@@ -50,7 +50,7 @@ def _arg_errors(m: Any) -> list[Any]:
     ]
 
 
-@constant(labels="reduce", samples=_logical, numpy=np.any, errors=wrong_axis)
+@constant(format="reduce", samples=_logical, numpy=np.any, errors=wrong_axis)
 def any(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Whether some element is not zero.
 
@@ -83,7 +83,7 @@ def any(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     return _or(x, axis=axis, keepdims=keepdims)
 
 
-@constant(labels="reduce", samples=_logical, numpy=np.all, errors=wrong_axis)
+@constant(format="reduce", samples=_logical, numpy=np.all, errors=wrong_axis)
 def all(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Whether no element is zero.
 
@@ -116,7 +116,7 @@ def all(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     return _and(x, axis=axis, keepdims=keepdims)
 
 
-@constant(labels="reduce", samples=_arg, numpy=np.argmax, errors=_arg_errors)
+@constant(format="reduce", samples=_arg, numpy=np.argmax, errors=_arg_errors)
 def argmax(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Index of the largest element, of the first of them where there are several.
 
@@ -152,7 +152,7 @@ def argmax(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
-@constant(labels="reduce", samples=_arg, numpy=np.argmin, errors=_arg_errors)
+@constant(format="reduce", samples=_arg, numpy=np.argmin, errors=_arg_errors)
 def argmin(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Index of the smallest element, of the first of them where there are several.
 
@@ -188,7 +188,7 @@ def argmin(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
-@constant(labels="reduce", samples=_logical, numpy=np.count_nonzero, errors=wrong_axis)
+@constant(format="reduce", samples=_logical, numpy=np.count_nonzero, errors=wrong_axis)
 def count_nonzero(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Number of elements that are not zero.
 

@@ -52,7 +52,7 @@ def _reshape_x(g: Any, x_like: Any) -> Any:
 
 @linear(
     x=_reshape_x,
-    labels="new",
+    format="new",
     numpy=np.reshape,
     samples=lambda m: [
         case(m.real(4), shape=(2, 2)),
@@ -109,7 +109,7 @@ def _permute_dims_x(g: Any, axes: Any) -> Any:
 
 @linear(
     x=_permute_dims_x,
-    labels=lambda formats, _shapes, params: permuted(formats[0], tuple(params["axes"])),
+    format=lambda formats, _shapes, params: permuted(formats[0], tuple(params["axes"])),
     numpy=np.transpose,
     samples=lambda m: [
         case(m.real(4, 2), axes=(1, 0)),
@@ -252,7 +252,7 @@ def _ones(axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @linear(
     x=lambda g, x_like: reshape(g, x_like.shape),
-    labels=lambda formats, shapes, p: without(formats[0], _ones(p["axis"], shapes[0])),
+    format=lambda formats, shapes, p: without(formats[0], _ones(p["axis"], shapes[0])),
     numpy=np.squeeze,
     samples=lambda m: [
         case(m.real(4, 1), axis=1),
@@ -298,7 +298,7 @@ def _new(axis: Any, ndim: int) -> tuple[int, ...]:
 
 @linear(
     x=lambda g, x_like: reshape(g, x_like.shape),
-    labels=lambda formats, shapes, p: with_new(formats[0], _new(p["axis"], len(shapes[0]))),
+    format=lambda formats, shapes, p: with_new(formats[0], _new(p["axis"], len(shapes[0]))),
     numpy=np.expand_dims,
     samples=lambda m: [
         case(m.real(4), axis=1),
@@ -348,7 +348,7 @@ def _same_ndim(formats: Any, shapes: Any, params: Any) -> str | None:
 
 @linear(
     x=lambda g: g,  # what was broadcast is summed where every cotangent is brought to its operand
-    labels=_same_ndim,
+    format=_same_ndim,
     numpy=np.broadcast_to,
     samples=lambda m: [
         case(m.real(4), shape=(2, 4)),

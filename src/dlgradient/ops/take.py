@@ -50,7 +50,7 @@ def _put_x(g: Any, indices: Any, axis: Any) -> Any:
 
 @multilinear(
     x=_put_x,
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: [
         case(m.real(3), np.array([0, 2, 0]), shape=(4,), axis=0),
@@ -114,7 +114,7 @@ def _take_format(formats: Any, shapes: Any, params: Any) -> str | None:
 
 @multilinear(
     x=_take_adjoint,
-    labels=_take_format,
+    format=_take_format,
     masks=True,
     numpy=np.take,
     samples=lambda m: [
@@ -194,7 +194,7 @@ def _put_along_axis_x(g: Any, indices: Any, axis: Any) -> Any:
 
 @multilinear(
     x=_put_along_axis_x,
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: [
         case(m.real(2, 2), np.array([[0, 0], [2, 1]]), shape=(2, 3), axis=-1),
@@ -223,8 +223,8 @@ def _same_format(formats: Any, _shapes: Any, _params: Any) -> str | None:
 
 @multilinear(
     x=_along_adjoint,
-    labels=_same_format,
-    family="same",
+    format=_same_format,
+    format_family="same",
     masks=True,
     numpy=np.take_along_axis,
     samples=lambda m: [

@@ -36,7 +36,7 @@ def _weighted_sum_adjoint(g: Any, weights: Sequence[float]) -> list[Any]:
 
 @linear(
     vjp=_weighted_sum_adjoint,
-    labels="align",
+    format="align",
     samples=lambda m: [
         case([m.real(3), m.real(3)], weights=(0.5, -2.0)),
         case([m.real(), m.real(), m.real()], weights=(1.0, 2.0, 0.25)),

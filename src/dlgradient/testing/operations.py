@@ -22,7 +22,7 @@ from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import DlgradientError
 from dlgradient.rules import DERIVED, OPS
-from dlgradient.testing import labelled
+from dlgradient.testing import formats
 from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull, push
 from dlgradient.testing.oracles import CheckError, compare, inner, random_direction
 from dlgradient.testing.samples import Case, error_cases, sample_cases
@@ -283,7 +283,7 @@ def check_dtype(subject: Subject, case: Case, where: str) -> None:
     narrow = [np.asarray(y).dtype for y in leaves_of(bound(*bound.arrays(values)))]
     # Beside an array of integers, NumPy's promotion makes single precision double.
     integers = any(isinstance(x, np.ndarray) and x.dtype.kind in "iu" for x in bound.leaves)
-    promoted = integers and subject.op is not None and subject.op.family == "align"
+    promoted = integers and subject.op is not None and subject.op.format_family == "align"
     if values and case.params.get("dtype") is None and not promoted:
         for a, b in zip(narrow, wide, strict=True):
             if a != np.dtype(_NARROW.get(b.name, b)):
@@ -430,7 +430,7 @@ def check_real(subject: Subject, case: Case, where: str) -> None:
 
 def check_format(subject: Subject, case: Case, where: str) -> None:
     """Labels do not change values, follow the declared family, and are those of gradients."""
-    labelled.check_format(subject, case, where)
+    formats.check_format(subject, case, where)
 
 
 def check_reshaped(subject: Subject, case: Case, where: str) -> None:

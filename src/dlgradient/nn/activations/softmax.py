@@ -151,7 +151,7 @@ def _adjoint_y(h: Any, g: Any, y: Any, axis: int) -> Any:
     g=_adjoint_g,
     y=_adjoint_y,
     shown="log_softmax",
-    labels="new",
+    format="new",
     samples=lambda m: [
         case(m.real(3), m.real(3), axis=0),
         case(m.real(2, 3), -m.positive(2, 3), axis=0),

@@ -75,7 +75,7 @@ def _masked_scores_k(g: Any, q: Any, mask: Any) -> Any:
 @multilinear(
     q=_masked_scores_q,
     k=_masked_scores_k,
-    labels="new",
+    format="new",
     shown="attention",
     samples=_samples_of_scores,
 )
@@ -92,7 +92,7 @@ def _masked_matmul_v(g: Any, p: Any, mask: Any) -> Any:
 @multilinear(
     p=lambda g, v, mask: masked_scores(g, _conj(v), mask=mask),
     v=_masked_matmul_v,
-    labels="new",
+    format="new",
     shown="attention",
     samples=_samples_of_product,
 )
@@ -265,7 +265,7 @@ def _samples(m: Any) -> list[Any]:
     ]
 
 
-@general(vjp=_vjp, outputs=2, labels="new", samples=_samples, shown="attention")
+@general(vjp=_vjp, outputs=2, format="new", samples=_samples, shown="attention")
 def attend(q: Any, k: Any, v: Any, /, *, scale: float, mask: Any = None) -> Any:
     """Values weighted by the softmax of scaled products of queries and keys.
 

@@ -98,7 +98,7 @@ def _convolve_w(
     )
 
 
-@multilinear(x=_convolve_x, w=_convolve_w, labels="new", samples=lambda m: _samples(m, "xw"))
+@multilinear(x=_convolve_x, w=_convolve_w, format="new", samples=lambda m: _samples(m, "xw"))
 def convolve(
     x: Any, w: Any, /, *, size: Any, stride: Any, dilation: Any, start: Any, groups: Any
 ) -> Any:
@@ -157,7 +157,7 @@ def _biased_samples(m: Any) -> list[Any]:
     w=_convolve_w,
     b=_biased_b,
     jvp={"x": _biased_tangent_x, "w": _biased_tangent_w, "b": _biased_tangent_b},
-    labels="new",
+    format="new",
     samples=_biased_samples,
 )
 def biased_convolve(
@@ -210,7 +210,7 @@ def _deconvolve_w(
     )
 
 
-@multilinear(y=_deconvolve_y, w=_deconvolve_w, labels="new", samples=lambda m: _samples(m, "yw"))
+@multilinear(y=_deconvolve_y, w=_deconvolve_w, format="new", samples=lambda m: _samples(m, "yw"))
 def deconvolve(
     y: Any, w: Any, /, *, size: Any, stride: Any, dilation: Any, start: Any, groups: Any
 ) -> Any:
@@ -263,7 +263,7 @@ def _correlate_y(
     )
 
 
-@multilinear(x=_correlate_x, y=_correlate_y, labels="new", samples=lambda m: _samples(m, "xy"))
+@multilinear(x=_correlate_x, y=_correlate_y, format="new", samples=lambda m: _samples(m, "xy"))
 def correlate(
     x: Any, y: Any, /, *, size: Any, stride: Any, dilation: Any, start: Any, groups: Any
 ) -> Any:

@@ -67,7 +67,7 @@ def _adjoint(g: Any, x_like: Any, index: Any, weights: Any, axis: Any) -> Any:
 
 @linear(
     x=_adjoint,
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: [
         case(m.real(2, 3), index=np.array([[0, 1], [2, 2]]), weights=m.real(2, 2), axis=1),

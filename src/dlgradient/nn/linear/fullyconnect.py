@@ -50,7 +50,7 @@ def _weights_adjoint(g: Any, x: Any, weights: Any) -> Any:
             t, shape=(x_like.shape[0], *t.shape), axis=0, keepdims=False
         ),
     },
-    labels="contract",
+    format="contract",
     shown="fullyconnect",
     samples=lambda m: [
         case(m.real(3, 2), m.real(4, 2), m.real(4)),

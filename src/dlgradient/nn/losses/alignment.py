@@ -61,7 +61,7 @@ def _samples(m: Any) -> list[Any]:
     return cases
 
 
-@general(vjp=_chain_adjoint, labels="new", shown="ctc", samples=_samples)
+@general(vjp=_chain_adjoint, format="new", shown="ctc", samples=_samples)
 def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) -> Any:
     """Sums over time: zₜ₊₁ = Pₜ (gₜ + eₜ₋₁ zₜ) with z₀ = 0, where Pₜ is a step of the states.
 

@@ -83,7 +83,7 @@ def _targets_pull(g: Any, z: Any, axis: int) -> Any:
 @general(
     z=_logits_pull,
     t=_targets_pull,
-    labels="new",
+    format="new",
     shown="crossentropy",
     samples=lambda m: [
         case(m.real(3, 2), m.positive(3, 2), axis=0),

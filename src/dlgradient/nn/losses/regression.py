@@ -33,7 +33,7 @@ def _squares(d: Any) -> Any:
 @general(
     x=lambda g, x: (2 * g) * x,
     jvp={"x": lambda t, x: 2 * sum_(t * x)},
-    labels="new",
+    format="new",
     shown="l2loss",
     samples=lambda m: [
         case(m.real(3)),

@@ -213,7 +213,7 @@ def _mirrored(g: Any, axis: int, before: int, after: int) -> Any:
 
 @linear(
     x=_mirrored,
-    labels="same",
+    format="same",
     samples=lambda m: [
         case(m.real(5), axis=0, before=1, after=2),
         case(m.real(2, 3), axis=1, before=4, after=0),

@@ -321,7 +321,7 @@ def _samples(m: Any) -> list[Any]:
 @general(
     vjp=_vjp,
     outputs=3,
-    labels="new",
+    format="new",
     samples=_samples,
     errors=lambda m: [
         (

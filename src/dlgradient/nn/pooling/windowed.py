@@ -133,7 +133,7 @@ def _spread_adjoint(
     )
 
 
-@linear(x=_sum_adjoint, labels="new", samples=_sum_samples)
+@linear(x=_sum_adjoint, format="new", samples=_sum_samples)
 def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any) -> Any:
     """Sum over each window.
 
@@ -151,7 +151,7 @@ def window_sum(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any,
     return _fold(np.add, x, size, 0, window, stride, dilation, start)
 
 
-@linear(x=_spread_adjoint, labels="new", samples=lambda m: _sum_samples(m, spread=True))
+@linear(x=_spread_adjoint, format="new", samples=lambda m: _sum_samples(m, spread=True))
 def window_spread(
     x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any
 ) -> Any:
@@ -285,7 +285,7 @@ def _max_tangent(
 @general(
     x=_max_adjoint,
     jvp={"x": _max_tangent},
-    labels="new",
+    format="new",
     masks=True,
     samples=_max_samples,
 )
@@ -308,7 +308,7 @@ def window_max(x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any,
 
 
 @constant(
-    labels="new",
+    format="new",
     samples=lambda _: [
         case(
             np.array([[[2.0, 2.0, 1.0]]]),
@@ -359,7 +359,7 @@ def _chosen_samples(m: Any, *, give: bool) -> list[Any]:
 
 @multilinear(
     x=_give_adjoint,
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: _chosen_samples(m, give=True),
 )
@@ -402,7 +402,7 @@ def _select_adjoint(
 
 @multilinear(
     x=_select_adjoint,
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: _chosen_samples(m, give=False),
 )
@@ -436,7 +436,7 @@ def sum_chosen(
     return out
 
 
-@constant(labels="new", samples=_sum_samples)
+@constant(format="new", samples=_sum_samples)
 def window_argmax(
     x: Any, /, *, size: Any, window: Any, stride: Any, dilation: Any, start: Any
 ) -> Any:
@@ -478,7 +478,7 @@ def _place_adjoint(g: Any, indices: Any) -> Any:
 
 @multilinear(
     x=_place_adjoint,
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: [
         case(m.real(1, 2, 3), np.array([[[4, 0, 1], [2, 3, 0]]]), size=(5,)),
@@ -521,7 +521,7 @@ def place(x: Any, indices: Any, /, *, size: Any) -> Any:
 
 @multilinear(
     x=lambda g, x_like, indices: place(g, indices, size=x_like.shape[2:]),
-    labels="new",
+    format="new",
     masks=True,
     samples=lambda m: [
         case(m.real(1, 2, 5), np.array([[[4, 0, 1], [2, 3, 0]]])),

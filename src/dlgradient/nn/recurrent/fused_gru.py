@@ -192,7 +192,7 @@ def _samples(m: Any) -> list[Any]:
     ]
 
 
-@general(vjp=_vjp, outputs=3, labels="new", samples=_samples, shown="gru")
+@general(vjp=_vjp, outputs=3, format="new", samples=_samples, shown="gru")
 def gru_sequence(x: Any, h0: Any, w: Any, r: Any, b: Any, /, *, padding: Any = None) -> Any:
     """GRU with tanh and sigmoid over time, batch and channels; reset after multiplication.
 

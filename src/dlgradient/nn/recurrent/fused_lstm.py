@@ -226,7 +226,7 @@ def _samples(m: Any) -> list[Any]:
     ]
 
 
-@general(vjp=_vjp, outputs=5, labels="new", samples=_samples, shown="lstm")
+@general(vjp=_vjp, outputs=5, format="new", samples=_samples, shown="lstm")
 def lstm_sequence(
     x: Any, h0: Any, c0: Any, w: Any, r: Any, b: Any, /, *, padding: Any = None
 ) -> Any:

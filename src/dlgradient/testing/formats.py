@@ -1,4 +1,4 @@
-"""Formats of results: what the label family of an operation promises, in several orders."""
+"""Formats of results: what the format family of an operation promises, in several orders."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_format(subject: Any, case: Any, where: str) -> None:
         for y, z in zip(found, plain, strict=True):
             _check_labels(subject, case, title, dims(y) or None, z, formats)
         _check_gradients(subject, case, args, orders, title)
-        if subject.op is not None and subject.op.family == "align":
+        if subject.op is not None and subject.op.format_family == "align":
             turned, _, orders = _formatted(case.args, ndim, fmt, turned=True)
             again = _results(subject.call, turned, case.params)
             _check_values(f"{title}, other operands turned", again, plain)
@@ -104,15 +104,17 @@ def _check_refusal(
 ) -> None:
     """Only products, and rules for labels that say so themselves, may refuse formats."""
     op = subject.op
-    if op is None or op.family == "contract":
+    if op is None or op.format_family == "contract":
         return
-    if op.label_rule is not None:
+    if op.format_rule is not None:
         leaves, _ = tree.flatten(list(case.args))
         try:
-            op.label_rule(formats, [np.shape(x) for x in leaves], {**op.params, **case.params})
+            op.format_rule(formats, [np.shape(x) for x in leaves], {**op.params, **case.params})
         except FormatClashError:
             return
-    raise CheckError(f"{title}: refused, which {op.family!r} does not allow: {error}") from error
+    raise CheckError(
+        f"{title}: refused, which {op.format_family!r} does not allow: {error}"
+    ) from error
 
 
 def _check_values(title: str, found: Sequence[Any], plain: Sequence[Any]) -> None:
@@ -128,7 +130,7 @@ def _check_labels(
     first = next(f for f in formats if f)
     if found is not None and len(found) != plain.ndim:
         raise CheckError(f"{title}: the result has format {found!r} and shape {plain.shape}")
-    if op is None or op.label_rule is not None:
+    if op is None or op.format_rule is not None:
         left = list(found or "")
         for letter in first:
             if letter in left:
@@ -136,15 +138,16 @@ def _check_labels(
         if set(left) - {"U"}:
             raise CheckError(f"{title}: the result has format {found!r}, with labels nobody gave")
         return
-    if op.family in ("same", "align"):
+    if op.format_family in ("same", "align"):
         expected: str | None = first
-    elif op.family == "reduce":
+    elif op.format_family == "reduce":
         expected = _reduced(first, {**op.params, **case.params})
     else:
         expected = None
     if found != expected:
         raise CheckError(
-            f"{title}: the result has format {found!r}, family {op.family!r} promises {expected!r}"
+            f"{title}: the result has format {found!r}, "
+            f"family {op.format_family!r} promises {expected!r}"
         )
 
 
