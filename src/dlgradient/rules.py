@@ -58,14 +58,19 @@ from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.formats import FAMILIES, without
 from dlgradient.core.pulls import ALL, Factor, Rule, parameters_of
+from dlgradient.core.samples import Case, Error, Errors, Maker, Samples, case
 from dlgradient.core.types import Declarer, Formats, Kernel, P, R, Shapes
 from dlgradient.errors import FormatClashError, RuleError
 
 __all__ = [
     "OPS",
+    "Case",
+    "Error",
     "Factor",
+    "Maker",
     "Op",
     "Rule",
+    "case",
     "constant",
     "derived",
     "elementwise",
@@ -155,8 +160,8 @@ class Op:
         selects: bool = True,
         indexing: str | None = None,
         outputs: int = 0,
-        samples: Callable[..., Any] | None = None,
-        errors: Callable[..., Any] | None = None,
+        samples: Samples | None = None,
+        errors: Errors | None = None,
         numpy: Any = None,
         reference: Callable[..., Any] | None = None,
         shown: str | None = None,
@@ -263,8 +268,8 @@ class Derived:
     def __init__(
         self,
         function: Callable[..., Any],
-        samples: Callable[..., Any],
-        errors: Callable[..., Any] | None,
+        samples: Samples,
+        errors: Errors | None,
         numpy: Any,
         reference: Callable[..., Any] | None,
     ) -> None:

@@ -12,6 +12,7 @@ from dlgradient.rules import constant, elementwise, general, linear, multilinear
 from dlgradient.testing import (
     Check,
     CheckError,
+    Error,
     case,
     central_difference,
     check_derivatives,
@@ -179,10 +180,28 @@ WRONG = {
         "kink",
         lambda: elementwise(
             x=lambda t, x: t * dl.sign(x),
-            samples=lambda _: [case(np.zeros(2), kink=True, gradient=(np.ones(2),))],
+            samples=lambda _: [case(np.zeros(2), kink=True, gradient={"x": np.ones(2)})],
         ),
         kernel(np.abs),
         "the declaration 1.0",
+    ),
+    "gradient of a name that does not exist": Wrong(
+        "kink",
+        lambda: elementwise(
+            x=lambda t, x: t * dl.sign(x),
+            samples=lambda _: [case(np.zeros(2), kink=True, gradient={"x": np.zeros(2), "y": 0})],
+        ),
+        kernel(np.abs),
+        "gradient= names y; the operands are x",
+    ),
+    "gradient that is left out": Wrong(
+        "kink",
+        lambda: elementwise(
+            x=lambda t, x: t * dl.sign(x),
+            samples=lambda _: [case(np.zeros(2), kink=True, gradient={})],
+        ),
+        kernel(np.abs),
+        "gradient= says nothing of argument x",
     ),
     "labels of a reduction": Wrong(
         "format",
@@ -205,7 +224,7 @@ WRONG = {
         lambda: linear(
             x=lambda g: g,
             samples=real,
-            errors=lambda m: [(case(m.real(2)), InvalidArgumentError, "never")],
+            errors=lambda m: [Error(case(m.real(2)), InvalidArgumentError, "never")],
         ),
         kernel(lambda x: x),
         "no InvalidArgumentError is raised",
@@ -215,7 +234,7 @@ WRONG = {
         lambda: linear(
             x=lambda g: g,
             samples=real,
-            errors=lambda m: [(case(m.real(2)), FormatClashError, "two")],
+            errors=lambda m: [Error(case(m.real(2)), FormatClashError, "two")],
         ),
         kernel(refuse),
         "does not match 'two'",

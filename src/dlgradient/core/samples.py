@@ -1,19 +1,39 @@
-"""Samples: the inputs an operation declares for the tests that are made from the table.
+"""Samples: the calls an operation declares for the tests that are made from the table.
 
 An operation names operands by a maker, ``m``: ``m.real(3, 2)`` is a float64 array of that shape,
 ``m.complex(...)``, ``m.positive(...)`` and so on. Values are drawn from a generator seeded by the
 operation's name, lie well inside the domain, and are distinct, so that finite differences are
 meaningful; kinks and ties are cases of their own (``kink=True``), whose values the author writes
 out. Making samples costs nothing until a test asks for them.
+
+Samples of one operation are written in its declaration; those that many operations share are
+functions here: `anywhere`, `positive`, `inside` of one operand, `pairs`, `real_pairs` of two.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-__all__ = ["Case", "Maker", "case"]
+from dlgradient.core.types import Array
+from dlgradient.errors import ShapeMismatchError
+
+__all__ = [
+    "Case",
+    "Error",
+    "Errors",
+    "Maker",
+    "Samples",
+    "anywhere",
+    "case",
+    "inside",
+    "mismatch",
+    "pairs",
+    "positive",
+    "real_pairs",
+]
 
 
 class Case(NamedTuple):
@@ -27,21 +47,49 @@ class Case(NamedTuple):
         Keyword arguments.
     kink : bool
         Whether the operation is not differentiable here: finite differences are not compared.
-    gradient : tuple or None
-        At a kink, the documented cotangent of each operand for a cotangent of ones.
+    gradient : dict or None
+        At a kink, the documented cotangents for a cotangent of ones, by the names of the operands;
+        a sequence for an operand that is a sequence. Every operand with a derivative has one.
     """
 
     args: tuple[Any, ...]
     params: dict[str, Any]
     kink: bool
-    gradient: tuple[Any, ...] | None
+    gradient: Mapping[str, Any] | None
 
 
 def case(
-    *args: Any, kink: bool = False, gradient: tuple[Any, ...] | None = None, **params: Any
+    *args: Any,
+    kink: bool = False,
+    gradient: Mapping[str, Any] | None = None,
+    **params: Any,
 ) -> Case:
-    """Return a `Case`; keywords other than its own are static parameters."""
+    """Return a `Case`; keywords other than its own are static parameters.
+
+    Examples
+    --------
+    >>> case([-1.0, 0.0], kink=True, gradient={"x": [-1, 0]}).gradient
+    {'x': [-1, 0]}
+    """
     return Case(args, params, kink, gradient)
+
+
+class Error(NamedTuple):
+    """One wrong call, and the error that answers it.
+
+    Attributes
+    ----------
+    case : Case
+        The call.
+    error : type
+        Class of the error.
+    match : str
+        Regular expression that its message matches.
+    """
+
+    case: Case
+    error: type[Exception]
+    match: str
 
 
 class Maker:
@@ -56,7 +104,7 @@ class Maker:
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
 
-    def between(self, low: float, high: float, *shape: int) -> Any:
+    def between(self, low: float, high: float, *shape: int) -> Array:
         """Distinct float64 values strictly between `low` and `high`, shuffled."""
         size = int(np.prod(shape, dtype=int))
         steps = (np.arange(size) + self.rng.uniform(0.25, 0.75, size)) / max(size, 1)
@@ -64,27 +112,77 @@ class Maker:
         self.rng.shuffle(values)
         return values.reshape(shape)
 
-    def real(self, *shape: int) -> Any:
+    def real(self, *shape: int) -> Array:
         """Values of both signs, away from zero."""
         values = self.between(0.3, 1.9, *shape)
-        return values * self.rng.choice([-1.0, 1.0], size=shape)
+        signs: Array = self.rng.choice([-1.0, 1.0], size=shape)
+        return values * signs
 
-    def positive(self, *shape: int) -> Any:
+    def positive(self, *shape: int) -> Array:
         """Values between 0.3 and 1.9."""
         return self.between(0.3, 1.9, *shape)
 
-    def inside(self, *shape: int) -> Any:
+    def inside(self, *shape: int) -> Array:
         """Values between -0.9 and 0.9, away from zero."""
         return self.real(*shape) * 0.47
 
-    def complex(self, *shape: int) -> Any:
+    def complex(self, *shape: int) -> Array:
         """Complex values of modulus between 0.3 and 1.9, away from the axes."""
-        return (
-            self.between(0.3, 1.9, *shape)
-            * np.exp(1j * self.between(0.3, 1.2, *shape))
-            * (self.rng.choice([1, 1j, -1, -1j], size=shape))
-        )
+        moduli = self.between(0.3, 1.9, *shape)
+        turns: Array = np.exp(1j * self.between(0.3, 1.2, *shape))
+        quarters: Array = self.rng.choice([1, 1j, -1, -1j], size=shape)
+        return moduli * turns * quarters
 
-    def bools(self, *shape: int) -> Any:
+    def bools(self, *shape: int) -> Array:
         """Random booleans."""
-        return self.rng.random(shape) < 0.5
+        chosen: Array = self.rng.random(shape) < 0.5
+        return chosen
+
+
+Samples: TypeAlias = Callable[[Maker], list[Case]]
+Errors: TypeAlias = Callable[[Maker], list[Error]]
+
+
+def anywhere(m: Maker) -> list[Case]:
+    """One operand that may be any number, real or complex."""
+    return [case(m.real(3)), case(m.real()), case(m.real(2, 0)), case(m.complex(2, 2))]
+
+
+def positive(m: Maker) -> list[Case]:
+    """One operand that is positive, or complex and away from the axes."""
+    return [case(m.positive(3)), case(m.positive()), case(m.positive(2, 0)), case(m.complex(2, 2))]
+
+
+def inside(m: Maker) -> list[Case]:
+    """One operand of modulus less than one, real or complex."""
+    return [case(m.inside(3)), case(m.inside()), case(m.inside(0)), case(m.complex(2) * 0.4)]
+
+
+def real_pairs(m: Maker) -> list[Case]:
+    """Two real operands: of equal shapes, broadcast, beside a number, empty."""
+    return [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), m.real(2, 2)),
+        case(m.real(3), 2.5),
+        case(-1.5, m.real(3)),
+        case(m.real(), m.real()),
+        case(m.real(0, 2), m.real(2)),
+    ]
+
+
+def pairs(m: Maker) -> list[Case]:
+    """Two operands, as `real_pairs` and with complex ones."""
+    return [
+        *real_pairs(m),
+        case(m.complex(3), m.complex(3)),
+        case(m.complex(2, 1), m.real(3)),
+        case(m.real(2), 1.5 - 0.5j),
+        case(1.5 - 0.5j, m.real()),
+    ]
+
+
+def mismatch(m: Maker) -> list[Error]:
+    """Two operands whose shapes do not broadcast."""
+    wrong = case(m.real(3), m.real(2))
+    return [Error(wrong, ShapeMismatchError, r"shape \(3,\) float64; \w+: shape \(2,\)")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.rules import constant, elementwise
 
@@ -57,12 +57,14 @@ def _pairs(m: Any) -> list[Any]:
 
 def mismatch(m: Any) -> list[Any]:
     """Wrong calls of a binary operation."""
-    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
+    return [
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")
+    ]
 
 
 def real_only(m: Any) -> list[Any]:
     """Wrong calls of a binary operation of real operands."""
-    return [*mismatch(m), (case(m.complex(3), m.real(3)), ComplexValueError, "complex128")]
+    return [*mismatch(m), Error(case(m.complex(3), m.real(3)), ComplexValueError, "complex128")]
 
 
 @elementwise(
@@ -262,7 +264,7 @@ def floor_divide(x: Any, y: Any, /) -> Any:
     samples=lambda m: [
         *reals(m),
         # At a jump the derivative is that from the right (for a positive divisor).
-        case(np.array([2.0]), np.array([1.0]), kink=True, gradient=([1.0], [-2.0])),
+        case(np.array([2.0]), np.array([1.0]), kink=True, gradient={"x": [1.0], "y": [-2.0]}),
     ],
     errors=real_only,
     numpy=np.remainder,

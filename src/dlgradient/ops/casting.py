@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, UnsupportedDtypeError
 from dlgradient.rules import constant, derived, linear
@@ -112,9 +112,9 @@ def discretize(x: Any, /, dtype: Any) -> Any:
         case(m.bools(3), dtype="float64"),
     ],
     errors=lambda m: [
-        (case(m.complex(3), dtype="float64"), ComplexValueError, r"real\(x\)"),
-        (case(m.real(3), dtype="float16"), UnsupportedDtypeError, "float16"),
-        (case(m.real(3), dtype="flat64"), UnsupportedDtypeError, "flat64"),
+        Error(case(m.complex(3), dtype="float64"), ComplexValueError, r"real\(x\)"),
+        Error(case(m.real(3), dtype="float16"), UnsupportedDtypeError, "float16"),
+        Error(case(m.real(3), dtype="flat64"), UnsupportedDtypeError, "flat64"),
     ],
 )
 def astype(x: Any, /, dtype: Any, *, copy: bool = True) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ShapeMismatchError
 from dlgradient.ops.logical import equal, greater, less
 from dlgradient.rules import derived, elementwise
@@ -48,7 +48,7 @@ def _where_y(t: Any, condition: Any) -> Any:
         *[case(m.bools(3), m.real(3), n) for n in (1, 3)],
     ],
     errors=lambda m: [
-        (case(m.bools(3), m.real(2), 0.0), ShapeMismatchError, r"where: .*x: shape \(2,\)")
+        Error(case(m.bools(3), m.real(2), 0.0), ShapeMismatchError, r"where: .*x: shape \(2,\)")
     ],
     numpy=np.where,
 )
@@ -113,7 +113,9 @@ def _pairs(m: Any) -> list[Any]:
 
 
 def _mismatch(m: Any) -> list[Any]:
-    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; \w+: shape")]
+    return [
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; \w+: shape")
+    ]
 
 
 def _bounded(m: Any) -> list[Any]:
@@ -128,7 +130,12 @@ def _shared(t: Any, better: Any, x: Any, y: Any) -> Any:
 
 def _tie() -> list[Any]:
     return [
-        case(np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([0, 0.5, 1], [1, 0.5, 0]))
+        case(
+            np.array([-1.0, 0, 2]),
+            np.zeros(3),
+            kink=True,
+            gradient={"x": [0, 0.5, 1], "y": [1, 0.5, 0]},
+        )
     ]
 
 
@@ -152,7 +159,7 @@ def larger(x: Any, y: Any, /) -> Any:
     masks=True,
     samples=lambda m: [
         *_bounded(m),
-        case(np.array([-1.0, 0, 2]), 0, kink=True, gradient=([0, 0, 1],)),
+        case(np.array([-1.0, 0, 2]), 0, kink=True, gradient={"x": [0, 0, 1]}),
     ],
 )
 def at_least(x: Any, bound: Any, /) -> Any:
@@ -167,7 +174,12 @@ def at_least(x: Any, bound: Any, /) -> Any:
     masks=True,
     samples=lambda m: [
         *_pairs(m),
-        case(np.array([-1.0, 0, 2]), np.zeros(3), kink=True, gradient=([1, 0.5, 0], [0, 0.5, 1])),
+        case(
+            np.array([-1.0, 0, 2]),
+            np.zeros(3),
+            kink=True,
+            gradient={"x": [1, 0.5, 0], "y": [0, 0.5, 1]},
+        ),
     ],
     errors=_mismatch,
 )
@@ -182,7 +194,7 @@ def smaller(x: Any, y: Any, /) -> Any:
     masks=True,
     samples=lambda m: [
         *_bounded(m),
-        case(np.array([-1.0, 0, 2]), 0, kink=True, gradient=([1, 0, 0],)),
+        case(np.array([-1.0, 0, 2]), 0, kink=True, gradient={"x": [1, 0, 0]}),
     ],
 )
 def at_most(x: Any, bound: Any, /) -> Any:
@@ -203,8 +215,8 @@ def _chosen(x: Any, y: Any, both: Any, bounded: Any) -> Any:
     samples=lambda m: [
         *_pairs(m),
         *_tie(),
-        case(np.array([-1.0, 0, 2]), 0.0, kink=True, gradient=([0, 0, 1.0], None)),
-        case(np.array([-1.0, 0, 2]), np.zeros(3, np.int8), kink=True, gradient=([0, 0, 1.0], None)),
+        case(np.array([-1.0, 0, 2]), 0.0, kink=True, gradient={"x": [0, 0, 1.0]}),
+        case(np.array([-1.0, 0, 2]), np.zeros(3, np.int8), kink=True, gradient={"x": [0, 0, 1.0]}),
     ],
     errors=_mismatch,
     numpy=np.maximum,
@@ -248,7 +260,7 @@ def maximum(x: Any, y: Any, /) -> Any:
 @derived(
     samples=lambda m: [
         *_pairs(m),
-        case(0.0, np.array([-1.0, 0, 2]), kink=True, gradient=(None, [1.0, 0, 0])),
+        case(0.0, np.array([-1.0, 0, 2]), kink=True, gradient={"y": [1.0, 0, 0]}),
     ],
     errors=_mismatch,
     numpy=np.minimum,
@@ -297,10 +309,14 @@ def minimum(x: Any, y: Any, /) -> Any:
         case(m.real(0), min=-0.1),
         case(m.real(2, 3), m.inside(3) - 0.5, m.inside(2, 1) + 0.5),
         case(
-            np.array([-2.0, -1, 0.5, 1, 3]), min=-1, max=1, kink=True, gradient=([0, 0, 1, 0, 0],)
+            np.array([-2.0, -1, 0.5, 1, 3]),
+            min=-1,
+            max=1,
+            kink=True,
+            gradient={"x": [0, 0, 1, 0, 0]},
         ),
     ],
-    errors=lambda m: [(case(m.real(3), m.real(2)), ShapeMismatchError, r"maximum: ")],
+    errors=lambda m: [Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"maximum: ")],
     numpy=np.clip,
 )
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
@@ -137,8 +137,10 @@ def conj(x: Any, /) -> Any:
     samples=lambda m: [
         *_samples(m),
         case(m.real()),
-        case(np.array([-1.0, 0.0, 2.0]), kink=True, gradient=(np.array([-1.0, 0.0, 1.0]),)),
-        case(np.array([0j, 3e-320j, 3e-23 + 4e-23j]), kink=True, gradient=([0, 1j, 0.6 + 0.8j],)),
+        case(np.array([-1.0, 0.0, 2.0]), kink=True, gradient={"x": np.array([-1.0, 0.0, 1.0])}),
+        case(
+            np.array([0j, 3e-320j, 3e-23 + 4e-23j]), kink=True, gradient={"x": [0, 1j, 0.6 + 0.8j]}
+        ),
     ],
     numpy=np.absolute,
 )
@@ -191,7 +193,7 @@ def _angle_jvp(t: Any, x: Any) -> Any:
     format="align",
     samples=lambda m: [
         *_samples(m),
-        case(np.array([0j, 2.0]), kink=True, gradient=(np.array([0, 0.5j]),)),
+        case(np.array([0j, 2.0]), kink=True, gradient={"x": np.array([0, 0.5j])}),
     ],
     numpy=np.angle,
 )
@@ -235,8 +237,8 @@ def angle(x: Any, /) -> Any:
         case(m.real(0), m.real(1)),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
-        (case(m.complex(3), m.real(3)), ComplexValueError, "re and im must be real"),
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
+        Error(case(m.complex(3), m.real(3)), ComplexValueError, "re and im must be real"),
     ],
     reference=lambda re, im: re + 1j * im,
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS, open_node, wrap
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import astype, supported_dtype
@@ -239,7 +239,7 @@ def _alike(m: Any) -> list[Any]:
 
 
 def _alike_errors(m: Any) -> list[Any]:
-    return [(case(m.real(2), dtype="float16"), UnsupportedDtypeError, "dtype='float16'")]
+    return [Error(case(m.real(2), dtype="float16"), UnsupportedDtypeError, "dtype='float16'")]
 
 
 @derived(numpy=np.zeros_like, samples=_alike, errors=_alike_errors)
@@ -349,7 +349,9 @@ FUNCTIONS["empty_like"] = empty_like
         case(m.real(2), fill_value=2, dtype="complex128"),
     ],
     errors=lambda m: [
-        (case(m.real(2), fill_value=1, dtype="float16"), UnsupportedDtypeError, "dtype='float16'")
+        Error(
+            case(m.real(2), fill_value=1, dtype="float16"), UnsupportedDtypeError, "dtype='float16'"
+        )
     ],
 )
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:

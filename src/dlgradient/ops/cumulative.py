@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.join import concat
@@ -64,8 +64,8 @@ def _zeros(m: Any) -> list[Any]:
 
 def _errors(m: Any) -> list[Any]:
     return [
-        (case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)"),
-        (case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
+        Error(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)"),
+        Error(case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
     ]
 
 
@@ -189,7 +189,9 @@ def _recurrence_tangent_b(t: Any, a: Any, axis: int, reverse: bool) -> Any:
         case(m.real(0, 2), m.real(0, 2), axis=0, reverse=False),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(2), axis=0, reverse=False), ShapeMismatchError, r"\(3,\).*\(2,\)")
+        Error(
+            case(m.real(3), m.real(2), axis=0, reverse=False), ShapeMismatchError, r"\(3,\).*\(2,\)"
+        )
     ],
 )
 def linear_recurrence(a: Any, b: Any, /, *, axis: int, reverse: bool = False) -> Any:
@@ -358,8 +360,8 @@ def _standard_shapes(m: Any) -> list[Any]:
 
 def _standard_errors(m: Any) -> list[Any]:
     return [
-        (case(m.real(2, 2)), InvalidArgumentError, r"\(2, 2\).*give axis"),
-        (case(m.real(3), axis=1), InvalidArgumentError, "axis 1"),
+        Error(case(m.real(2, 2)), InvalidArgumentError, r"\(2, 2\).*give axis"),
+        Error(case(m.real(3), axis=1), InvalidArgumentError, "axis 1"),
     ]
 
 

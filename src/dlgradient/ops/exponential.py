@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
@@ -216,12 +216,12 @@ def _share(x: Any, y: Any, out: Any) -> Any:
             np.array([-np.inf, -np.inf, np.inf, np.inf]),
             np.array([1.0, -np.inf, 1.0, np.inf]),
             kink=True,
-            gradient=([0, 0.5, 1, 0.5], [1, 0.5, 0, 0.5]),
+            gradient={"x": [0, 0.5, 1, 0.5], "y": [1, 0.5, 0, 0.5]},
         ),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
-        (case(m.complex(3), m.real(3)), ComplexValueError, "logaddexp.*complex128"),
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
+        Error(case(m.complex(3), m.real(3)), ComplexValueError, "logaddexp.*complex128"),
     ],
     numpy=np.logaddexp,
 )

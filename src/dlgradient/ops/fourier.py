@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.join import concat
 from dlgradient.rules import derived, linear
@@ -102,11 +102,11 @@ def _samples(m: Any) -> list[Any]:
 
 def one_axis_errors(m: Any) -> list[Any]:
     return [
-        (case(m.real(2, 3), axis=2), InvalidArgumentError, r"axis is 2.*\(2, 3\).*-2 to 1"),
-        (case(m.real()), InvalidArgumentError, "no dimension"),
-        (case(m.real(3), n=0), InvalidArgumentError, "n is 0"),
-        (case(m.real(3), norm="unitary"), InvalidArgumentError, "'unitary'.*'ortho'"),
-        (case(m.real(0)), InvalidArgumentError, "no elements"),
+        Error(case(m.real(2, 3), axis=2), InvalidArgumentError, r"axis is 2.*\(2, 3\).*-2 to 1"),
+        Error(case(m.real()), InvalidArgumentError, "no dimension"),
+        Error(case(m.real(3), n=0), InvalidArgumentError, "n is 0"),
+        Error(case(m.real(3), norm="unitary"), InvalidArgumentError, "'unitary'.*'ortho'"),
+        Error(case(m.real(0)), InvalidArgumentError, "no elements"),
     ]
 
 
@@ -254,11 +254,11 @@ def _samples_of_many(m: Any) -> list[Any]:
 
 def _errors_of_many(m: Any) -> list[Any]:
     return [
-        (case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
-        (case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
-        (case(m.real(2, 3), s=(2,), axes=(0, 1)), InvalidArgumentError, "one length for each"),
-        (case(m.real(2, 3), s=(2, 0), axes=(0, 1)), InvalidArgumentError, "n is 0"),
-        (case(m.real(2, 0)), InvalidArgumentError, "no elements"),
+        Error(case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
+        Error(case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
+        Error(case(m.real(2, 3), s=(2,), axes=(0, 1)), InvalidArgumentError, "one length for each"),
+        Error(case(m.real(2, 3), s=(2, 0), axes=(0, 1)), InvalidArgumentError, "n is 0"),
+        Error(case(m.real(2, 0)), InvalidArgumentError, "no elements"),
     ]
 
 

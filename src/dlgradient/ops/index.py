@@ -14,7 +14,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import PYTHON_SCALARS, as_operand
 from dlgradient.errors import IndexingError
 from dlgradient.rules import linear
@@ -111,7 +111,7 @@ def _getitem_adjoint(g: Any, x_like: Any, key: Any) -> Any:
         case(m.complex(4, 3), key=(slice(None, None, -2), np.array([1, 1]))),
         case(m.real(5), key=slice(2, 2)),
     ],
-    errors=lambda m: [(case(m.real(3), key=5), IndexingError, r"shape \(3,\) float64 with 5")],
+    errors=lambda m: [Error(case(m.real(3), key=5), IndexingError, r"shape \(3,\) float64 with 5")],
 )
 def getitem(x: Any, /, key: Any) -> Any:
     """Elements ``x[key]``: integers, slices, newaxis, ellipsis, masks and integer arrays.

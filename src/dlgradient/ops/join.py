@@ -9,7 +9,7 @@ import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.formats import with_new
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import FormatClashError, InvalidArgumentError
 from dlgradient.ops.index import getitem
@@ -75,9 +75,9 @@ def _concat_format(formats: Any, shapes: Any, params: Any) -> str | None:
         case([m.real(2)]),
     ],
     errors=lambda m: [
-        (case([m.real(2, 2), m.real(3, 3)]), InvalidArgumentError, r"shape \(3, 3\)"),
-        (case([m.real(2), m.real(3)], axis=1), InvalidArgumentError, "axis 1"),
-        (case(3.0), InvalidArgumentError, r"concat\(\[x, y\]\)"),
+        Error(case([m.real(2, 2), m.real(3, 3)]), InvalidArgumentError, r"shape \(3, 3\)"),
+        Error(case([m.real(2), m.real(3)], axis=1), InvalidArgumentError, "axis 1"),
+        Error(case(3.0), InvalidArgumentError, r"concat\(\[x, y\]\)"),
     ],
 )
 def concat(arrays: Any, /, axis: Any = 0) -> Any:
@@ -131,10 +131,10 @@ def _stack_format(formats: Any, shapes: Any, params: Any) -> str:
         case([m.real(0), m.real(0)], axis=1),
     ],
     errors=lambda m: [
-        (case([m.real(2), m.real(3)]), InvalidArgumentError, r"shape \(3,\)"),
-        (case([m.real(2), m.real(2)], axis=2), InvalidArgumentError, "axis 2"),
-        (case([m.real(), m.real()], axis=1), InvalidArgumentError, "axis 1"),
-        (case([m.real(), m.real()], axis=-2), InvalidArgumentError, "axis -2"),
+        Error(case([m.real(2), m.real(3)]), InvalidArgumentError, r"shape \(3,\)"),
+        Error(case([m.real(2), m.real(2)], axis=2), InvalidArgumentError, "axis 2"),
+        Error(case([m.real(), m.real()], axis=1), InvalidArgumentError, "axis 1"),
+        Error(case([m.real(), m.real()], axis=-2), InvalidArgumentError, "axis -2"),
     ],
 )
 def stack(arrays: Any, /, axis: int = 0) -> Any:
@@ -177,7 +177,7 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
         case(m.real(0, 2)),
     ],
     errors=lambda m: [
-        (case(m.real(2), axis=1), InvalidArgumentError, "axis=1"),
+        Error(case(m.real(2), axis=1), InvalidArgumentError, "axis=1"),
     ],
     numpy=getattr(np, "unstack", None),
 )
@@ -255,9 +255,9 @@ def repeated(x: Any, /, repeats: int, axis: int) -> Any:
         case(m.real(), repeats=3),
     ],
     errors=lambda m: [
-        (case(m.real(3), repeats=[1, 2]), InvalidArgumentError, "repeats"),
-        (case(m.real(3), repeats=-1), InvalidArgumentError, "negative"),
-        (case(m.real(3), repeats=2, axis=1), InvalidArgumentError, "axis"),
+        Error(case(m.real(3), repeats=[1, 2]), InvalidArgumentError, "repeats"),
+        Error(case(m.real(3), repeats=-1), InvalidArgumentError, "negative"),
+        Error(case(m.real(3), repeats=2, axis=1), InvalidArgumentError, "axis"),
     ],
 )
 def repeat(x: Any, /, repeats: Any, *, axis: Any = None) -> Any:
@@ -338,7 +338,7 @@ def _tile_format(formats: Any, shapes: Any, params: Any) -> str | None:
         case(m.real(2), repetitions=0),
     ],
     errors=lambda m: [
-        (case(m.real(3), repetitions=-1), InvalidArgumentError, "repetitions=-1"),
+        Error(case(m.real(3), repetitions=-1), InvalidArgumentError, "repetitions=-1"),
     ],
 )
 def tile(x: Any, /, repetitions: Any) -> Any:

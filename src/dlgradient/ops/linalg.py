@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.formats import permuted
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import product
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.reduce import sum
@@ -88,8 +88,8 @@ def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
         case(m.real(2, 0, 3), m.real(3, 2)),
     ],
     errors=lambda m: [
-        (case(m.real(2, 3), m.real(2, 3)), ShapeMismatchError, r"\(2, 3\).*\(2, 3\)"),
-        (case(m.real(2), m.real()), ShapeMismatchError, r"\(\).*write x \* y"),
+        Error(case(m.real(2, 3), m.real(2, 3)), ShapeMismatchError, r"\(2, 3\).*\(2, 3\)"),
+        Error(case(m.real(2), m.real()), ShapeMismatchError, r"\(\).*write x \* y"),
     ],
 )
 def matmul(x: Any, y: Any, /) -> Any:
@@ -154,7 +154,7 @@ def _transposed(g: Any) -> Any:
         case(m.complex(2, 3, 1)),
         case(m.real(0, 2)),
     ],
-    errors=lambda m: [(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
+    errors=lambda m: [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
 )
 def matrix_transpose(x: Any, /) -> Any:
     """Last two dimensions exchanged; also ``x.mT``. Nothing is conjugated.
@@ -244,7 +244,7 @@ def _tensordot_y(g: Any, x: Any, y_like: Any, axes: Any) -> Any:
         case(m.real(0, 2), m.real(2, 2), axes=1),
     ],
     errors=lambda m: [
-        (case(m.real(2, 3), m.real(2, 3), axes=1), ShapeMismatchError, r"\(2, 3\).*axes=1"),
+        Error(case(m.real(2, 3), m.real(2, 3), axes=1), ShapeMismatchError, r"\(2, 3\).*axes=1"),
     ],
 )
 def tensordot(x: Any, y: Any, /, *, axes: Any = 2) -> Any:
@@ -302,9 +302,9 @@ def tensordot(x: Any, y: Any, /, *, axes: Any = 2) -> Any:
         case(m.real(0), m.real(0)),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\).*\(2,\)"),
-        (case(m.real(3), m.real(1)), ShapeMismatchError, r"\(3,\).*\(1,\)"),
-        (case(m.real(2, 3), m.real(3), axis=0), InvalidArgumentError, "axis=0"),
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\).*\(2,\)"),
+        Error(case(m.real(3), m.real(1)), ShapeMismatchError, r"\(3,\).*\(1,\)"),
+        Error(case(m.real(2, 3), m.real(3), axis=0), InvalidArgumentError, "axis=0"),
     ],
 )
 def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
@@ -357,7 +357,7 @@ def _labelled(x: Any, y: Any) -> bool:
         case(m.real(0), m.real(2)),
     ],
     errors=lambda m: [
-        (case(m.real(2, 2), m.real(2)), ShapeMismatchError, r"\(2, 2\)"),
+        Error(case(m.real(2, 2), m.real(2)), ShapeMismatchError, r"\(2, 2\)"),
     ],
 )
 def outer(x: Any, y: Any, /) -> Any:
@@ -409,7 +409,7 @@ def _triangles(m: Any) -> list[Any]:
 
 
 def _triangle_errors(m: Any) -> list[Any]:
-    return [(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")]
+    return [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")]
 
 
 def _matrix(name: str, x: Any) -> None:

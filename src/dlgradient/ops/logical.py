@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ShapeMismatchError
 from dlgradient.rules import constant
 
@@ -58,7 +58,9 @@ def _special(m: Any) -> list[Any]:
 
 
 def _mismatch(m: Any) -> list[Any]:
-    return [(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")]
+    return [
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")
+    ]
 
 
 @constant(format="align", kernel=operator.eq, samples=_pairs, errors=_mismatch, numpy=np.equal)

@@ -102,7 +102,7 @@ def _corrected(m: Any) -> list[Any]:
         *[c for c in reduction_samples(m) if np.ndim(c.args[0])],
         case(m.real(3), correction=1),
         case(m.complex(2, 3), axis=0, correction=0.5),
-        case(np.array([2.0]), correction=1, kink=True, gradient=([np.nan],)),
+        case(np.array([2.0]), correction=1, kink=True, gradient={"x": [np.nan]}),
     ]
 
 
@@ -177,14 +177,14 @@ def _std_tangent(t: Any, x: Any, out: Any, axis: Any, correction: float, keepdim
     numpy=np.std,
     samples=lambda m: [
         *_corrected(m),
-        case(np.array([2.0, 2.0]), kink=True, gradient=([0, 0],)),
+        case(np.array([2.0, 2.0]), kink=True, gradient={"x": [0, 0]}),
         case(
             np.array([[1.0, 3.0], [2.0, 2.0]]),
             axis=1,
             kink=True,
-            gradient=([[-0.5, 0.5], [0, 0]],),
+            gradient={"x": [[-0.5, 0.5], [0, 0]]},
         ),
-        case(m.real(), kink=True, gradient=(0.0,)),
+        case(m.real(), kink=True, gradient={"x": 0.0}),
     ],
     errors=wrong_axis,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
@@ -47,8 +47,13 @@ def _powers(m: Any) -> list[Any]:
         case(m.complex(2), 0.5 - 1j),
         case(m.positive(3), np.array([0.0, 1.0, 2.0])),
         case(m.real(4), m.complex(4)),
-        case(zero, np.array([0.0, 1.0, 1.5, 2.0]), kink=True, gradient=([0, 1.0, 0, 0], zero)),
-        case(np.zeros(1), 0.5, kink=True, gradient=([np.inf], None)),
+        case(
+            zero,
+            np.array([0.0, 1.0, 1.5, 2.0]),
+            kink=True,
+            gradient={"x": [0, 1.0, 0, 0], "y": zero},
+        ),
+        case(np.zeros(1), 0.5, kink=True, gradient={"x": [np.inf]}),
     ]
 
 
@@ -91,7 +96,7 @@ def _pow_exponent(t: Any, x: Any, out: Any) -> Any:
     samples=_powers,
     errors=lambda m: [
         *mismatch(m),
-        (case(np.array([2, 3]), -1), InvalidArgumentError, "pow: .*negative integer"),
+        Error(case(np.array([2, 3]), -1), InvalidArgumentError, "pow: .*negative integer"),
     ],
     numpy=np.power,
 )
@@ -170,7 +175,7 @@ def square(x: Any, /) -> Any:
         case(m.positive()),
         case(m.positive(2, 0)),
         case(m.complex(2, 2)),
-        case(np.zeros(1), kink=True, gradient=([np.inf],)),
+        case(np.zeros(1), kink=True, gradient={"x": [np.inf]}),
     ],
     numpy=np.sqrt,
 )
@@ -207,9 +212,9 @@ def sqrt(x: Any, /) -> Any:
         case(m.real(3)),
         case(m.real()),
         case(m.real(0)),
-        case(np.zeros(1), kink=True, gradient=([np.inf],)),
+        case(np.zeros(1), kink=True, gradient={"x": [np.inf]}),
     ],
-    errors=lambda m: [(case(m.complex(3)), ComplexValueError, "cbrt: .*complex128")],
+    errors=lambda m: [Error(case(m.complex(3)), ComplexValueError, "cbrt: .*complex128")],
     numpy=np.cbrt,
 )
 def cbrt(x: Any, /) -> Any:
@@ -278,10 +283,13 @@ def reciprocal(x: Any, /) -> Any:
     samples=lambda m: [
         *reals(m),
         case(
-            np.array([0.0, 3e200]), np.array([1.0, 4e200]), kink=True, gradient=([0, 0.6], [1, 0.8])
+            np.array([0.0, 3e200]),
+            np.array([1.0, 4e200]),
+            kink=True,
+            gradient={"x": [0, 0.6], "y": [1, 0.8]},
         ),
-        case(np.zeros(2), np.zeros(2), kink=True, gradient=(np.zeros(2), np.zeros(2))),
-        case(np.zeros(2), 0.0, kink=True, gradient=(np.zeros(2), None)),
+        case(np.zeros(2), np.zeros(2), kink=True, gradient={"x": np.zeros(2), "y": np.zeros(2)}),
+        case(np.zeros(2), 0.0, kink=True, gradient={"x": np.zeros(2)}),
     ],
     errors=real_only,
     numpy=np.hypot,

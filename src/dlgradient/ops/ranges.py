@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.create import chosen_dtype, new, on_cpu
@@ -128,8 +128,8 @@ def linspace(
         case(m.real(2)),
     ],
     errors=lambda m: [
-        (case(m.real(2), m.real(2), indexing="yx"), InvalidArgumentError, "'yx'"),
-        (case(m.real(2, 2), m.real(2)), InvalidArgumentError, r"\(2, 2\)"),
+        Error(case(m.real(2), m.real(2), indexing="yx"), InvalidArgumentError, "'yx'"),
+        Error(case(m.real(2, 2), m.real(2)), InvalidArgumentError, r"\(2, 2\)"),
     ],
 )
 def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.cumulative import exclusive_products
@@ -48,13 +48,13 @@ def _empty(m: Any) -> list[Any]:
 
 
 def wrong_axis(m: Any) -> list[Any]:
-    return [(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)")]
+    return [Error(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)")]
 
 
 def _wrong_dtype(m: Any) -> list[Any]:
     return [
         *wrong_axis(m),
-        (case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
+        Error(case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
     ]
 
 
@@ -303,18 +303,18 @@ def _extremes(m: Any, sign: float) -> list[Any]:
     return [
         *[c for c in reduction_samples(m) if c.args[0].dtype.kind != "c"],
         case(m.real(0, 2), axis=1),
-        case(sign * np.array([3.0, 1.0, 3.0]), kink=True, gradient=([0.5, 0, 0.5],)),
-        case(np.array([1.0, np.nan, np.nan]), kink=True, gradient=([0, 0.5, 0.5],)),
-        case(tied, axis=1, kink=True, gradient=([[0, 0.5, 0.5], [1, 0, 0]],)),
-        case(tied, kink=True, gradient=([[0, third, third], [third, 0, 0]],)),
+        case(sign * np.array([3.0, 1.0, 3.0]), kink=True, gradient={"x": [0.5, 0, 0.5]}),
+        case(np.array([1.0, np.nan, np.nan]), kink=True, gradient={"x": [0, 0.5, 0.5]}),
+        case(tied, axis=1, kink=True, gradient={"x": [[0, 0.5, 0.5], [1, 0, 0]]}),
+        case(tied, kink=True, gradient={"x": [[0, third, third], [third, 0, 0]]}),
     ]
 
 
 def _extreme_errors(m: Any) -> list[Any]:
     return [
         *wrong_axis(m),
-        (case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
-        (case(m.complex(2)), ComplexValueError, "no order"),
+        Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
+        Error(case(m.complex(2)), ComplexValueError, "no order"),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
@@ -22,13 +22,13 @@ def _reals(m: Any) -> list[Any]:
         case(m.real()),
         case(m.real(2, 0)),
         # At the jumps, too, the derivative is zero.
-        case(np.array([-1.0, -0.5, 0.5, 1.5, 2.0]), kink=True, gradient=(np.zeros(5),)),
+        case(np.array([-1.0, -0.5, 0.5, 1.5, 2.0]), kink=True, gradient={"x": np.zeros(5)}),
         case(np.array([-2, 3])),
     ]
 
 
 def _complex_refused(m: Any) -> list[Any]:
-    return [(case(m.complex(2)), ComplexValueError, "complex128")]
+    return [Error(case(m.complex(2)), ComplexValueError, "complex128")]
 
 
 @constant(format="align", kernel=np.floor, samples=_reals, errors=_complex_refused, numpy=np.floor)
@@ -205,9 +205,14 @@ def _copysign_x(t: Any, x: Any, y: Any) -> Any:
         case(m.real(2, 1), m.real(3)),
         case(m.real(), -1.0),
         case(m.real(0), m.real(1)),
-        case(np.array([0.0, 1.0]), np.array([-1.0, -1.0]), kink=True, gradient=([0, -1.0], [0, 0])),
+        case(
+            np.array([0.0, 1.0]),
+            np.array([-1.0, -1.0]),
+            kink=True,
+            gradient={"x": [0, -1.0], "y": [0, 0]},
+        ),
     ],
-    errors=lambda m: [(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast")],
+    errors=lambda m: [Error(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast")],
     numpy=np.copysign,
 )
 def copysign(x: Any, y: Any, /) -> Any:
@@ -269,8 +274,8 @@ def _sign_jvp(t: Any, x: Any) -> Any:
         case(m.real(2, 0)),
         case(m.complex(2, 2)),
         case(m.complex()),
-        case(np.array([0.0, 2.0]), kink=True, gradient=(np.zeros(2),)),
-        case(np.array([0j, 2.0, 1e-300j]), kink=True, gradient=([0, 0, 1e300],)),
+        case(np.array([0.0, 2.0]), kink=True, gradient={"x": np.zeros(2)}),
+        case(np.array([0j, 2.0, 1e-300j]), kink=True, gradient={"x": [0, 0, 1e300]}),
     ],
     numpy=np.sign,
 )

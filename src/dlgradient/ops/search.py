@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.reduce import ordered, wrong_axis
 from dlgradient.rules import constant
@@ -45,8 +45,8 @@ def _arg(m: Any) -> list[Any]:
 def _arg_errors(m: Any) -> list[Any]:
     return [
         *wrong_axis(m),
-        (case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
-        (case(m.complex(2)), ComplexValueError, "no order"),
+        Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
+        Error(case(m.complex(2)), ComplexValueError, "no order"),
     ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import permuted, with_new, without
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.rules import derived, linear
 
@@ -64,7 +64,7 @@ def _reshape_x(g: Any, x_like: Any) -> Any:
         case(m.real(0, 2), shape=(3, 0)),
     ],
     errors=lambda m: [
-        (case(m.real(3), shape=(2, 2)), InvalidArgumentError, r"shape \(3,\).*shape=\(2, 2\)")
+        Error(case(m.real(3), shape=(2, 2)), InvalidArgumentError, r"shape \(3,\).*shape=\(2, 2\)")
     ],
 )
 def reshape(x: Any, /, shape: Any) -> Any:
@@ -120,8 +120,8 @@ def _permute_dims_x(g: Any, axes: Any) -> Any:
         case(m.real(0, 2), axes=(1, 0)),
     ],
     errors=lambda m: [
-        (case(m.real(2, 3), axes=(0, 0)), InvalidArgumentError, r"axes=\(0, 0\)"),
-        (case(m.real(2, 3), axes=(0,)), InvalidArgumentError, r"shape \(2, 3\)"),
+        Error(case(m.real(2, 3), axes=(0, 0)), InvalidArgumentError, r"axes=\(0, 0\)"),
+        Error(case(m.real(2, 3), axes=(0,)), InvalidArgumentError, r"shape \(2, 3\)"),
     ],
 )
 def permute_dims(x: Any, /, axes: Any) -> Any:
@@ -158,8 +158,10 @@ def permute_dims(x: Any, /, axes: Any) -> Any:
         case(m.complex(2, 3), source=1, destination=0),
     ],
     errors=lambda m: [
-        (case(m.real(2, 3), source=2, destination=0), InvalidArgumentError, "source"),
-        (case(m.real(2, 3), source=(0, 1), destination=0), InvalidArgumentError, "destination"),
+        Error(case(m.real(2, 3), source=2, destination=0), InvalidArgumentError, "source"),
+        Error(
+            case(m.real(2, 3), source=(0, 1), destination=0), InvalidArgumentError, "destination"
+        ),
     ],
 )
 def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
@@ -207,7 +209,7 @@ def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
         case(m.real(2, 3, 4), axis1=0, axis2=-1),
         case(m.complex(2, 3), axis1=1, axis2=1),
     ],
-    errors=lambda m: [(case(m.real(2, 3), axis1=0, axis2=2), InvalidArgumentError, "axis2")],
+    errors=lambda m: [Error(case(m.real(2, 3), axis1=0, axis2=2), InvalidArgumentError, "axis2")],
 )
 def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
     """Two dimensions exchanged; labels go with them.
@@ -263,8 +265,8 @@ def _ones(axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
         case(m.real(0, 1), axis=1),
     ],
     errors=lambda m: [
-        (case(m.real(2, 1), axis=0), InvalidArgumentError, r"shape \(2, 1\).*axis=0"),
-        (case(m.real(2), axis=1), InvalidArgumentError, "axis 1"),
+        Error(case(m.real(2, 1), axis=0), InvalidArgumentError, r"shape \(2, 1\).*axis=0"),
+        Error(case(m.real(2), axis=1), InvalidArgumentError, "axis 1"),
     ],
 )
 def squeeze(x: Any, /, axis: Any = None) -> Any:
@@ -308,7 +310,7 @@ def _new(axis: Any, ndim: int) -> tuple[int, ...]:
         case(m.real(0), axis=0),
         case(m.real(2, 3)),
     ],
-    errors=lambda m: [(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
+    errors=lambda m: [Error(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
 )
 def expand_dims(x: Any, /, axis: Any = 0) -> Any:
     """Array with new dimensions of size one, labelled ``U``.
@@ -360,7 +362,7 @@ def _same_ndim(formats: Any, shapes: Any, params: Any) -> str | None:
         case(m.real(1), shape=(0,)),
     ],
     errors=lambda m: [
-        (case(m.real(3), shape=(2,)), ShapeMismatchError, r"\(3,\)"),
+        Error(case(m.real(3), shape=(2,)), ShapeMismatchError, r"\(3,\)"),
     ],
 )
 def broadcast_to(x: Any, /, shape: Any) -> Any:
@@ -396,7 +398,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
         case(m.real(2)),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\), \(2,\)"),
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\), \(2,\)"),
     ],
 )
 def broadcast_arrays(*arrays: Any) -> list[Any]:
@@ -456,7 +458,7 @@ def _flip_x(g: Any, axis: Any) -> Any:
         case(m.real()),
         case(m.real(0, 2)),
     ],
-    errors=lambda m: [(case(m.real(3), axis=1), InvalidArgumentError, "axis 1")],
+    errors=lambda m: [Error(case(m.real(3), axis=1), InvalidArgumentError, "axis 1")],
 )
 def flip(x: Any, /, axis: Any = None) -> Any:
     """Elements in the reverse order.
@@ -501,7 +503,7 @@ def _roll_x(g: Any, shift: Any, axis: Any) -> Any:
         case(m.complex(2, 3), shift=(1, 4), axis=(0, 1)),
         case(m.real(0), shift=1),
     ],
-    errors=lambda m: [(case(m.real(3), shift=1, axis=1), InvalidArgumentError, "axis 1")],
+    errors=lambda m: [Error(case(m.real(3), shift=1, axis=1), InvalidArgumentError, "axis 1")],
 )
 def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Any:
     """Elements moved along a dimension; those that leave at one end come in at the other.

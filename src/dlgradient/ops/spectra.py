@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.complex import conj, real
@@ -137,9 +137,9 @@ def _irfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
         case(m.complex(0, 3)),
     ],
     errors=lambda m: [
-        (case(m.complex(1)), InvalidArgumentError, "one element.*n="),
-        (case(m.complex(2, 3), axis=2), InvalidArgumentError, "axis is 2"),
-        (case(m.complex(3), n=0), InvalidArgumentError, "n is 0"),
+        Error(case(m.complex(1)), InvalidArgumentError, "one element.*n="),
+        Error(case(m.complex(2, 3), axis=2), InvalidArgumentError, "axis is 2"),
+        Error(case(m.complex(3), n=0), InvalidArgumentError, "n is 0"),
     ],
     numpy=np.fft.irfft,
 )

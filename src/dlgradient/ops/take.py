@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.formats import without
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import IndexingError
 from dlgradient.rules import multilinear
 
@@ -127,8 +127,8 @@ def _take_format(formats: Any, shapes: Any, params: Any) -> str | None:
         case(m.real(3), np.zeros(0, int), axis=0),
     ],
     errors=lambda m: [
-        (case(m.real(3), np.array([3])), IndexingError, r"index 3 .*shape \(3,\)"),
-        (case(m.real(3), np.array([0.5])), IndexingError, "float64"),
+        Error(case(m.real(3), np.array([3])), IndexingError, r"index 3 .*shape \(3,\)"),
+        Error(case(m.real(3), np.array([0.5])), IndexingError, "float64"),
     ],
 )
 def take(x: Any, indices: Any, /, axis: Any = None) -> Any:
@@ -234,8 +234,8 @@ def _same_format(formats: Any, _shapes: Any, _params: Any) -> str | None:
         case(m.real(2, 3), np.array([[1], [0]])),
     ],
     errors=lambda m: [
-        (case(m.real(2), np.array([2])), IndexingError, r"index 2 .*shape \(2,\)"),
-        (case(m.real(2), np.array([True, False])), IndexingError, "mask"),
+        Error(case(m.real(2), np.array([2])), IndexingError, r"index 2 .*shape \(2,\)"),
+        Error(case(m.real(2), np.array([True, False])), IndexingError, "mask"),
     ],
 )
 def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Any:

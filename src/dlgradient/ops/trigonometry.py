@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, ShapeMismatchError
 from dlgradient.ops.choice import where
@@ -239,12 +239,17 @@ def _atan2_part(t: Any, a: Any, y: Any, x: Any) -> Any:
         case(m.real(2, 1), m.real(3)),
         case(m.real(), 0.5),
         case(m.real(0), m.real(1)),
-        case(np.array([1e-200]), np.array([1e-200]), kink=True, gradient=([5e199], [-5e199])),
-        case(np.zeros(1), np.zeros(1), kink=True, gradient=([0.0], [0.0])),
+        case(
+            np.array([1e-200]),
+            np.array([1e-200]),
+            kink=True,
+            gradient={"y": [5e199], "x": [-5e199]},
+        ),
+        case(np.zeros(1), np.zeros(1), kink=True, gradient={"y": [0.0], "x": [0.0]}),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
-        (case(m.complex(3), m.real(3)), ComplexValueError, "atan2: .*complex128"),
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
+        Error(case(m.complex(3), m.real(3)), ComplexValueError, "atan2: .*complex128"),
     ],
     numpy=np.arctan2,
 )

@@ -19,13 +19,14 @@ from dlgradient.testing.oracles import (
     inner,
     random_direction,
 )
-from dlgradient.testing.samples import Case, Maker, case, error_cases, maker, sample_cases
+from dlgradient.testing.samples import Case, Error, Maker, case, error_cases, maker, sample_cases
 
 __all__ = [
     "Bound",
     "Case",
     "Check",
     "CheckError",
+    "Error",
     "Maker",
     "bind",
     "case",

@@ -7,6 +7,7 @@ test runner can show them one by one.
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from dlgradient.rules import DERIVED, OPS
 from dlgradient.testing import formats
 from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull, push
 from dlgradient.testing.oracles import CheckError, compare, inner, random_direction
-from dlgradient.testing.samples import Case, error_cases, sample_cases
+from dlgradient.testing.samples import Case, Error, error_cases, sample_cases
 
 __all__ = ["Check", "Subject", "check_operation", "operation_checks"]
 
@@ -58,6 +59,11 @@ class Subject:
         self.name: str = declaration.name
         self.op = declaration if hasattr(declaration, "kernel") else None
         self.call: Callable[..., Any] = declaration.call if self.op else declaration.function
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """Names of the arguments by position, operands first."""
+        return tuple(inspect.signature(self.call).parameters)
 
     @property
     def cases(self) -> list[Case]:
@@ -242,29 +248,36 @@ def check_adjoint(subject: Subject, case: Case, where: str) -> None:
 def check_kink(subject: Subject, case: Case, where: str) -> None:
     """At a kink the gradient is the documented one."""
     bound = subject.bind(case)
-    declared = _declared_gradients(case)
-    if len(declared) == len(bound.leaves):
-        declared = [declared[i] for i in bound.positions]
-    if len(declared) != len(bound.positions):
+    declared = _declared_gradients(subject, case, where)
+    for name, at, c in zip(bound.names, bound.positions, gradients(bound), strict=True):
+        if at not in declared:
+            raise CheckError(f"{where}: gradient= says nothing of argument {name}, a variable")
+        target = np.broadcast_to(declared[at], c.shape)
+        # Element by element: next to a large one, zero must still be zero.
+        for place in np.ndindex(c.shape):
+            label = f"{where}, argument {name}, element {place}"
+            compare(
+                label, "gradient", c._value[place], "the declaration", target[place], rtol=1e-12
+            )
+
+
+def _declared_gradients(subject: Subject, case: Case, where: str) -> dict[int, Any]:
+    """Declared gradients of a case, by the places of their operands among all leaves."""
+    declared = dict(case.gradient or {})
+    found: dict[int, Any] = {}
+    place = 0
+    for name, operand in zip(subject.operands, case.args, strict=False):
+        size = len(tree.flatten(operand)[0])
+        if name in declared:
+            gradient = declared.pop(name)
+            several = gradient if isinstance(operand, list | tuple) else [gradient]
+            found.update(zip(range(place, place + size), several, strict=True))
+        place += size
+    if declared:
         raise CheckError(
-            f"{where}: gradient= has {len(declared)} entries for {len(bound.leaves)} operands and "
-            f"{len(bound.positions)} variables"
+            f"{where}: gradient= names {', '.join(declared)}; the operands are "
+            f"{', '.join(subject.operands)}"
         )
-    for name, c, wanted in zip(bound.names, gradients(bound), declared, strict=True):
-        if wanted is not None:
-            target = np.broadcast_to(wanted, c.shape)
-            # Element by element: next to a large one, zero must still be zero.
-            for at in np.ndindex(c.shape):
-                label = f"{where}, argument {name}, element {at}"
-                compare(label, "gradient", c._value[at], "the declaration", target[at], rtol=1e-12)
-
-
-def _declared_gradients(case: Case) -> list[Any]:
-    """Gradients of a case, one for each operand; those of a sequence of operands in a sequence."""
-    found: list[Any] = []
-    for operand, gradient in zip(case.args, case.gradient or (), strict=False):
-        several = isinstance(operand, list | tuple) and isinstance(gradient, list | tuple)
-        found += list(gradient) if several else [gradient]
     return found
 
 
@@ -452,8 +465,9 @@ def check_reshaped(subject: Subject, case: Case, where: str) -> None:
                 )
 
 
-def check_error(subject: Subject, case: Case, error: type[Exception], text: str) -> None:
+def check_error(subject: Subject, wrong: Error) -> None:
     """A wrong call raises the declared error, traced and untraced."""
+    case, error, text = wrong
     leaves, rebuild = tree.flatten(list(case.args))
     kinds = np.ndarray | np.inexact
     arrays = rebuild([dlarray(x) if isinstance(x, kinds) else x for x in leaves])
@@ -542,9 +556,8 @@ def operation_checks(operation: Any) -> Iterator[Check]:
         where = subject.title(case, index)
         for aspect, check in _aspects(subject, case):
             yield Check(f"{subject.name}-{index}", aspect, _run(check, subject, index, where))
-    for index, (case, error, text) in enumerate(error_cases(subject.declaration)):
-        wrong = partial(check_error, subject, case, error, text)
-        yield Check(f"{subject.name}-error-{index}", "error", wrong)
+    for index, wrong in enumerate(error_cases(subject.declaration)):
+        yield Check(f"{subject.name}-error-{index}", "error", partial(check_error, subject, wrong))
 
 
 def _run(

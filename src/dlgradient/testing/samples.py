@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
 from zlib import crc32
 
-from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.rules import Derived, Op
 
-__all__ = ["Case", "Maker", "case", "error_cases", "maker", "sample_cases"]
+__all__ = ["Case", "Error", "Maker", "case", "error_cases", "maker", "sample_cases"]
 
 
 def maker(name: str) -> Maker:
@@ -31,7 +31,7 @@ def maker(name: str) -> Maker:
     return Maker(crc32(name.encode()))
 
 
-def sample_cases(declaration: Any) -> list[Case]:
+def sample_cases(declaration: Op | Derived) -> list[Case]:
     """Return the samples that an operation declares.
 
     Parameters
@@ -50,11 +50,12 @@ def sample_cases(declaration: Any) -> list[Case]:
     >>> sample_cases(OPS["getitem"])[0].params
     {'key': 1}
     """
+    assert declaration.samples is not None  # a declaration without samples does not load
     return list(declaration.samples(maker(declaration.name)))
 
 
-def error_cases(declaration: Any) -> list[tuple[Case, type[Exception], str]]:
-    """Return the wrong calls that an operation declares: case, error class, pattern of the text.
+def error_cases(declaration: Op | Derived) -> list[Error]:
+    """Return the wrong calls that an operation declares.
 
     Parameters
     ----------
@@ -63,13 +64,13 @@ def error_cases(declaration: Any) -> list[tuple[Case, type[Exception], str]]:
 
     Returns
     -------
-    list of tuple
+    list of Error
 
     Examples
     --------
     >>> from dlgradient.rules import OPS
     >>> from dlgradient.testing import error_cases
-    >>> error_cases(OPS["getitem"])[0][1].__name__
+    >>> error_cases(OPS["getitem"])[0].error.__name__
     'IndexingError'
     """
     if declaration.errors is None:

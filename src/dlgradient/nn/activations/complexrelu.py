@@ -27,7 +27,7 @@ def _is_complex(x: Any) -> bool:
         case(m.complex()),
         case(m.real(3)),
         case(m.complex(2, 0)),
-        case(np.array([1 + 0j, 1j]), kink=True, gradient=([1, 0],)),
+        case(np.array([1 + 0j, 1j]), kink=True, gradient={"x": [1, 0]}),
     ],
     reference=lambda x: (
         np.maximum(x.real, 0) + 1j * np.maximum(x.imag, 0)
@@ -70,7 +70,7 @@ def complexrelu(x: Any, /) -> Any:
         case(m.complex()),
         case(m.real(3)),
         case(m.complex(2, 0)),
-        case(np.array([1 + 0j, 1j, 0, -1, -1j]), kink=True, gradient=([1, 1, 0, 0, 0],)),
+        case(np.array([1 + 0j, 1j, 0, -1, -1j]), kink=True, gradient={"x": [1, 1, 0, 0, 0]}),
     ],
     reference=lambda x: np.where((np.real(x) >= 0) & (np.imag(x) >= 0), x, 0),
 )

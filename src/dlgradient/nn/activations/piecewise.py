@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
 from dlgradient.nn.activations.smooth import real_only, sigmoid
@@ -38,7 +38,7 @@ def _shapes(m: Any) -> list[Any]:
 
 
 def _complex_refused(m: Any) -> list[Any]:
-    return [(case(m.complex(2)), ComplexValueError, "complex128.*complexrelu")]
+    return [Error(case(m.complex(2)), ComplexValueError, "complex128.*complexrelu")]
 
 
 def _real(function: str, x: Any) -> None:
@@ -53,7 +53,7 @@ def _real(function: str, x: Any) -> None:
     masks=True,
     samples=lambda m: [
         *_shapes(m),
-        case(np.array([-1.0, 0, 2]), kink=True, gradient=([0, 0, 1],)),
+        case(np.array([-1.0, 0, 2]), kink=True, gradient={"x": [0, 0, 1]}),
     ],
     errors=_complex_refused,
     reference=lambda x: (x > 0) * np.where(np.isfinite(x), x, 0),
@@ -107,13 +107,13 @@ def _leaky(t: Any, x: Any, scale: float) -> Any:
         *_shapes(m),
         case(m.real(3), scale=0.2),
         case(m.real(3), scale=-0.5),
-        case(np.array([-1.0, 0, 2]), scale=0.1, kink=True, gradient=([0.1, 0.1, 1],)),
-        case(np.array([-1.0, 0, 2]), scale=3, kink=True, gradient=([3, 1, 1],)),
-        case(np.array([-1.0, 0, 2]), scale=-1, kink=True, gradient=([-1, 0, 1],)),
+        case(np.array([-1.0, 0, 2]), scale=0.1, kink=True, gradient={"x": [0.1, 0.1, 1]}),
+        case(np.array([-1.0, 0, 2]), scale=3, kink=True, gradient={"x": [3, 1, 1]}),
+        case(np.array([-1.0, 0, 2]), scale=-1, kink=True, gradient={"x": [-1, 0, 1]}),
     ],
     errors=lambda m: [
         *_complex_refused(m),
-        (case(m.real(2), scale=m.real(2)), InvalidArgumentError, "scale.*prelu"),
+        Error(case(m.real(2), scale=m.real(2)), InvalidArgumentError, "scale.*prelu"),
     ],
     reference=lambda x, scale=0.01: np.where(x > 0, x, scale * x),
 )
@@ -169,11 +169,11 @@ def _inside(t: Any, out: Any, ceiling: float) -> Any:
         case(m.real(4), ceiling=1.0),
         case(m.real(), ceiling=1),
         case(m.real(2, 0), ceiling=1.0),
-        case(np.array([-1.0, 0, 2, 3, 4]), ceiling=3, kink=True, gradient=([0, 0, 1, 0, 0],)),
+        case(np.array([-1.0, 0, 2, 3, 4]), ceiling=3, kink=True, gradient={"x": [0, 0, 1, 0, 0]}),
     ],
     errors=lambda m: [
-        (case(m.complex(2), ceiling=1), ComplexValueError, "clippedrelu.*complex128"),
-        (case(m.real(2), ceiling=-1), InvalidArgumentError, "ceiling.*at least 0.*-1"),
+        Error(case(m.complex(2), ceiling=1), ComplexValueError, "clippedrelu.*complex128"),
+        Error(case(m.real(2), ceiling=-1), InvalidArgumentError, "ceiling.*at least 0.*-1"),
     ],
     reference=lambda x, ceiling: np.clip(x, 0, ceiling),
 )
@@ -231,12 +231,12 @@ def _elu(t: Any, x: Any, alpha: float) -> Any:
         *_shapes(m),
         case(m.real(3), alpha=0.5),
         case(np.array([-1e3, 1e3])),
-        case(np.array([-1.0, 0, 2]), alpha=0.5, kink=True, gradient=([0.5 / np.e, 0.5, 1],)),
-        case(np.array([-1.0, 0, 2]), alpha=2.0, kink=True, gradient=([2 / np.e, 1, 1],)),
+        case(np.array([-1.0, 0, 2]), alpha=0.5, kink=True, gradient={"x": [0.5 / np.e, 0.5, 1]}),
+        case(np.array([-1.0, 0, 2]), alpha=2.0, kink=True, gradient={"x": [2 / np.e, 1, 1]}),
     ],
     errors=lambda m: [
         *_complex_refused(m),
-        (case(m.real(2), alpha=-1), InvalidArgumentError, "alpha.*-1"),
+        Error(case(m.real(2), alpha=-1), InvalidArgumentError, "alpha.*-1"),
     ],
     reference=lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x))),
 )
@@ -286,7 +286,7 @@ _SELU_SCALE = 1.0507009873554805
 @derived(
     samples=lambda m: [
         *_shapes(m),
-        case(np.array([0.0]), kink=True, gradient=([_SELU_SCALE],)),
+        case(np.array([0.0]), kink=True, gradient={"x": [_SELU_SCALE]}),
     ],
     errors=_complex_refused,
     reference=lambda x: (
@@ -345,9 +345,14 @@ def _prelu_x(t: Any, x: Any, alpha: Any) -> Any:
         case(m.real(3), 0.2),
         case(m.real(), m.real()),
         case(m.real(0, 2), m.real(2)),
-        case(np.zeros(3), np.array([-1, 0.5, 2]), kink=True, gradient=([0, 0.5, 1], [0, 0, 0])),
+        case(
+            np.zeros(3),
+            np.array([-1, 0.5, 2]),
+            kink=True,
+            gradient={"x": [0, 0.5, 1], "alpha": [0, 0, 0]},
+        ),
     ],
-    errors=lambda m: [(case(m.complex(2), m.real(2)), ComplexValueError, "prelu.*complex128")],
+    errors=lambda m: [Error(case(m.complex(2), m.real(2)), ComplexValueError, "prelu.*complex128")],
 )
 def parametric_relu(x: Any, alpha: Any, /) -> Any:
     """`prelu` by position: x above 0, alpha x below."""
@@ -364,8 +369,8 @@ def parametric_relu(x: Any, alpha: Any, /) -> Any:
         case(m.real(0, 2), m.positive(2), data_format="BC"),
     ],
     errors=lambda m: [
-        (case(m.real(3), m.real(3), data_format="B"), FormatError, "prelu.*alpha.*'B'"),
-        (case(m.complex(2), 0.5), ComplexValueError, "prelu.*complex128"),
+        Error(case(m.real(3), m.real(3), data_format="B"), FormatError, "prelu.*alpha.*'B'"),
+        Error(case(m.complex(2), 0.5), ComplexValueError, "prelu.*complex128"),
     ],
 )
 def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
@@ -435,9 +440,9 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
         case(m.real()),
         case(m.real(2, 0)),
         case(m.real(3), alpha=0.6, beta=0.4),
-        case(np.array([-2.5, 0, 2.5]), kink=True, gradient=([0, 0.2, 0],)),
+        case(np.array([-2.5, 0, 2.5]), kink=True, gradient={"x": [0, 0.2, 0]}),
     ],
-    errors=lambda m: [(case(m.complex(2)), ComplexValueError, "hardsigmoid.*complex128")],
+    errors=lambda m: [Error(case(m.complex(2)), ComplexValueError, "hardsigmoid.*complex128")],
     reference=lambda x, alpha=0.2, beta=0.5: np.clip(alpha * x + beta, 0, 1),
 )
 def hardsigmoid(x: Any, /, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
@@ -501,8 +506,8 @@ def _halves(x: Any, axis: int) -> tuple[Any, Any]:
         case(m.real(3, 4), axis=-1),
     ],
     errors=lambda m: [
-        (case(m.real(3, 2), axis=0), InvalidArgumentError, "odd size 3"),
-        (case(m.real(2), data_format="B"), FormatError, "'C'"),
+        Error(case(m.real(3, 2), axis=0), InvalidArgumentError, "odd size 3"),
+        Error(case(m.real(2), data_format="B"), FormatError, "'C'"),
     ],
 )
 def glu(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.complex import abs
@@ -36,7 +36,7 @@ def _shapes(m: Any) -> list[Any]:
 
 
 def _refused(m: Any) -> list[Any]:
-    return [(case(m.complex(2)), ComplexValueError, "complex128")]
+    return [Error(case(m.complex(2)), ComplexValueError, "complex128")]
 
 
 # -- sigmoid -------------------------------------------------------------------------------------
@@ -488,7 +488,9 @@ def gelu_tanh(x: Any, /) -> Any:
 @derived(
     samples=lambda m: [*_shapes(m), case(m.real(3), approximation="tanh")],
     errors=lambda m: [
-        (case(m.real(2), approximation="erf"), InvalidArgumentError, "'none' or 'tanh'.*'erf'"),
+        Error(
+            case(m.real(2), approximation="erf"), InvalidArgumentError, "'none' or 'tanh'.*'erf'"
+        ),
         *_refused(m),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
@@ -45,8 +45,8 @@ def _lines(m: Any) -> list[Any]:
 
 def _line_errors(m: Any) -> list[Any]:
     return [
-        (case(m.complex(2), axis=0), ComplexValueError, "complex128"),
-        (case(m.real(2), axis=1), InvalidArgumentError, r"axis=1.*shape \(2,\)"),
+        Error(case(m.complex(2), axis=0), ComplexValueError, "complex128"),
+        Error(case(m.real(2), axis=1), InvalidArgumentError, r"axis=1.*shape \(2,\)"),
     ]
 
 
@@ -93,7 +93,7 @@ def _softmax_rule(g: Any, out: Any, axis: int) -> Any:
     shown="softmax",
     samples=lambda m: [
         *_lines(m),
-        case(_masked(), axis=1, kink=True, gradient=(np.zeros((2, 3)),)),
+        case(_masked(), axis=1, kink=True, gradient={"x": np.zeros((2, 3))}),
     ],
     errors=_line_errors,
 )
@@ -124,7 +124,7 @@ def _log_push(t: Any, out: Any, axis: int) -> Any:
             _masked(),
             axis=1,
             kink=True,
-            gradient=([[1 - 3 / (1 + np.exp(0.5)), 1, 1 - 3 / (1 + np.exp(-0.5))], [0, 0, 0]],),
+            gradient={"x": [[1 - 3 / (1 + np.exp(0.5)), 1, 1 - 3 / (1 + np.exp(-0.5))], [0, 0, 0]]},
         ),
     ],
     errors=_line_errors,
@@ -195,8 +195,8 @@ def _samples(m: Any) -> list[Any]:
 
 def _errors(m: Any) -> list[Any]:
     return [
-        (case(m.real(2, 3)), FormatError, r"x of shape \(2, 3\) float64 has no data format"),
-        (case(m.real(2), data_format="B"), FormatError, "format 'B', without.*'C'.*axis="),
+        Error(case(m.real(2, 3)), FormatError, r"x of shape \(2, 3\) float64 has no data format"),
+        Error(case(m.real(2), data_format="B"), FormatError, "format 'B', without.*'C'.*axis="),
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import placement
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -143,17 +143,17 @@ def _samples(m: Any) -> list[Any]:
 @derived(
     samples=_samples,
     errors=lambda m: [
-        (
+        Error(
             case(m.real(3, 4), m.real(3, 4), m.real(3, 4), num_heads=3, data_format="TC"),
             ShapeMismatchError,
             "q has 4 channels.*num_heads=3",
         ),
-        (
+        Error(
             case(m.real(3, 4), m.real(2, 4), m.real(3, 4), num_heads=1, data_format="TC"),
             ShapeMismatchError,
             "2 keys.*3 values",
         ),
-        (
+        Error(
             case(
                 m.real(3, 6), m.real(3, 4), m.real(3, 4), num_heads=3, num_key_value_heads=2,
                 data_format="TC",
@@ -161,19 +161,19 @@ def _samples(m: Any) -> list[Any]:
             InvalidArgumentError,
             "num_key_value_heads=2.*num_heads=3",
         ),
-        (
+        Error(
             case(
                 m.real(3, 4), m.real(3, 4), m.real(3, 4), num_heads=1, data_format="TC", softcap=-1
             ),
             InvalidArgumentError,
             "softcap.*-1",
         ),
-        (
+        Error(
             case(m.real(3, 4), m.real(3, 4), m.real(3, 4), num_heads=1, data_format="BC"),
             FormatError,
             "q .*'BC'.*'T'",
         ),
-        (
+        Error(
             case(
                 m.real(3, 4), m.real(3, 4), m.real(3, 4), num_heads=1, data_format="TC",
                 attention_mask="future",

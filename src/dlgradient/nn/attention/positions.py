@@ -8,7 +8,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import placement
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import axes_of, finished, formatted
@@ -48,8 +48,8 @@ def _angles(function: str, positions: Any, size: Any, base: float) -> Any:
         case(m.real(0), num_channels=2),
     ],
     errors=lambda m: [
-        (case(m.real(3), num_channels=3), InvalidArgumentError, "even.*3"),
-        (case(m.real(3), num_channels=2, base=0), InvalidArgumentError, "base.*0"),
+        Error(case(m.real(3), num_channels=3), InvalidArgumentError, "even.*3"),
+        Error(case(m.real(3), num_channels=2, base=0), InvalidArgumentError, "base.*0"),
     ],
 )
 def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000.0) -> Any:
@@ -101,15 +101,15 @@ def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000
         case(m.real(0, 2, 2), data_format="BTC"),
     ],
     errors=lambda m: [
-        (case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
-        (case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
-        (
+        Error(case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
+        Error(case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
+        Error(
             case(m.real(3, 4), data_format="TC", positions=[1.0, 2.0]),
             ShapeMismatchError,
             r"positions.*\(2,\).*3",
         ),
-        (case(m.real(3, 4), data_format="TC", num_heads=3), ShapeMismatchError, "num_heads=3"),
-        (
+        Error(case(m.real(3, 4), data_format="TC", num_heads=3), ShapeMismatchError, "num_heads=3"),
+        Error(
             case(m.real(3, 4), data_format="TC", rotary_channels=6),
             InvalidArgumentError,
             "rotary_channels=6.*4 channels",

@@ -15,7 +15,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.core.formats import checked_format
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
@@ -185,22 +185,26 @@ def _conv_errors(m: Any) -> list[Any]:
     x, w = m.real(4, 2, 1), m.real(2, 2, 3)
     scb: dict[str, Any] = {"data_format": "SCB"}
     return [
-        (case(x, w), FormatError, r"dlconv: x of shape \(4, 2, 1\) .*data_format="),
-        (case(x, w, data_format="TCB"), FormatError, "weights_format='TCU'"),
-        (case(x, w, data_format="SBU"), FormatError, "'SBU' has no channels"),
-        (case(x, m.real(2, 3, 3), **scb), ShapeMismatchError, "has 2 channels.*for 3"),
-        (case(x, m.real(2, 2), **scb), ShapeMismatchError, r"weights of shape \(2, 2\)"),
-        (case(x, w, m.real(2), **scb), ShapeMismatchError, "2 elements, there are 3 filters"),
-        (case(x, m.real(5, 2, 3), **scb), ShapeMismatchError, r"\(5,\).*does not fit.*\(4,\)"),
-        (case(x, w, padding="full", **scb), InvalidArgumentError, "padding='full' is not known"),
-        (case(x, w, padding=[1, 2], **scb), InvalidArgumentError, r"has 2 entries.*1 dimension"),
-        (case(x, w, stride=0, **scb), InvalidArgumentError, "stride=0 must be at least 1"),
-        (
+        Error(case(x, w), FormatError, r"dlconv: x of shape \(4, 2, 1\) .*data_format="),
+        Error(case(x, w, data_format="TCB"), FormatError, "weights_format='TCU'"),
+        Error(case(x, w, data_format="SBU"), FormatError, "'SBU' has no channels"),
+        Error(case(x, m.real(2, 3, 3), **scb), ShapeMismatchError, "has 2 channels.*for 3"),
+        Error(case(x, m.real(2, 2), **scb), ShapeMismatchError, r"weights of shape \(2, 2\)"),
+        Error(case(x, w, m.real(2), **scb), ShapeMismatchError, "2 elements, there are 3 filters"),
+        Error(case(x, m.real(5, 2, 3), **scb), ShapeMismatchError, r"\(5,\).*does not fit.*\(4,\)"),
+        Error(
+            case(x, w, padding="full", **scb), InvalidArgumentError, "padding='full' is not known"
+        ),
+        Error(
+            case(x, w, padding=[1, 2], **scb), InvalidArgumentError, r"has 2 entries.*1 dimension"
+        ),
+        Error(case(x, w, stride=0, **scb), InvalidArgumentError, "stride=0 must be at least 1"),
+        Error(
             case(x, w, padding_value="wrap", padding=1, **scb),
             InvalidArgumentError,
             "padding_value='wrap'.*'replicate'",
         ),
-        (case(x, w, padding="causal", **scb), InvalidArgumentError, "causal.*'T'"),
+        Error(case(x, w, padding="causal", **scb), InvalidArgumentError, "causal.*'T'"),
     ]
 
 
@@ -335,10 +339,10 @@ def _transposed_errors(m: Any) -> list[Any]:
     x, w = m.real(3, 2, 1), m.real(2, 3, 2)
     scb: dict[str, Any] = {"data_format": "SCB"}
     return [
-        (case(x, m.real(2, 2, 3), **scb), ShapeMismatchError, "has 2 channels.*for 3"),
-        (case(x, w, cropping=3, **scb), ShapeMismatchError, "cropping.*nothing"),
-        (case(x, w, cropping="causal", **scb), InvalidArgumentError, "cropping='causal'"),
-        (case(x, w, m.real(2), **scb), ShapeMismatchError, "there are 3 filters"),
+        Error(case(x, m.real(2, 2, 3), **scb), ShapeMismatchError, "has 2 channels.*for 3"),
+        Error(case(x, w, cropping=3, **scb), ShapeMismatchError, "cropping.*nothing"),
+        Error(case(x, w, cropping="causal", **scb), InvalidArgumentError, "cropping='causal'"),
+        Error(case(x, w, m.real(2), **scb), ShapeMismatchError, "there are 3 filters"),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -51,10 +51,12 @@ def _blocks(function: str, x: Any, block_size: Any, mode: str) -> tuple[Any, Any
 
 def _block_errors(name: str, x: Any) -> list[Any]:
     return [
-        (case(x, 2), FormatError, f"{name}: x of shape"),
-        (case(x, 0, data_format="SSC"), InvalidArgumentError, "block_size=0 must be at least 1"),
-        (case(x, 2, data_format="SSC", mode="rows"), InvalidArgumentError, "mode='rows'"),
-        (case(x, 2, data_format="SSB"), FormatClashError, "'SSB'; it must have 'C' and 'S'"),
+        Error(case(x, 2), FormatError, f"{name}: x of shape"),
+        Error(
+            case(x, 0, data_format="SSC"), InvalidArgumentError, "block_size=0 must be at least 1"
+        ),
+        Error(case(x, 2, data_format="SSC", mode="rows"), InvalidArgumentError, "mode='rows'"),
+        Error(case(x, 2, data_format="SSB"), FormatClashError, "'SSB'; it must have 'C' and 'S'"),
     ]
 
 
@@ -67,7 +69,7 @@ def _block_errors(name: str, x: Any) -> list[Any]:
     ],
     errors=lambda m: [
         *_block_errors("depth_to_space", m.real(1, 2, 4)),
-        (
+        Error(
             case(m.real(1, 2, 6), 2, data_format="SSC"),
             ShapeMismatchError,
             "6 channels.*blocks of 4",
@@ -140,7 +142,7 @@ def depth_to_space(
     ],
     errors=lambda m: [
         *_block_errors("space_to_depth", m.real(2, 2, 4)),
-        (
+        Error(
             case(m.real(3, 2, 1), 2, data_format="SSC"),
             ShapeMismatchError,
             r"sizes \(3, 2\).*blocks of \(2, 2\)",
@@ -234,9 +236,11 @@ def _positive(function: str, name: str, value: float) -> float:
         case(m.real(2, 0), m.real(2, 0), data_format="SB"),
     ],
     errors=lambda m: [
-        (case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
-        (case(m.real(2), m.real(2), peak=0, data_format="S"), InvalidArgumentError, "peak must"),
-        (case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "psnr"),
+        Error(case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
+        Error(
+            case(m.real(2), m.real(2), peak=0, data_format="S"), InvalidArgumentError, "peak must"
+        ),
+        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "psnr"),
     ],
 )
 def psnr(x: Any, reference: Any, /, *, peak: float = 1.0, data_format: str | None = None) -> Any:
@@ -305,10 +309,12 @@ def _smoothed(x: Any, filters: list[tuple[int, Array]]) -> Any:
         case(m.real(3, 2, 0), m.real(3, 2, 0), data_format="SSB"),
     ],
     errors=lambda m: [
-        (case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
-        (case(m.real(2), m.real(2), data_format="C"), FormatClashError, "must have 'S'"),
-        (case(m.real(2), m.real(2), sigma=0, data_format="S"), InvalidArgumentError, "sigma must"),
-        (case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "ssim"),
+        Error(case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
+        Error(case(m.real(2), m.real(2), data_format="C"), FormatClashError, "must have 'S'"),
+        Error(
+            case(m.real(2), m.real(2), sigma=0, data_format="S"), InvalidArgumentError, "sigma must"
+        ),
+        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "ssim"),
     ],
 )
 def ssim(

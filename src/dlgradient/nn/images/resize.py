@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -215,32 +215,34 @@ def _chosen(name: str, value: Any, known: Any) -> None:
         case(m.real(0, 3), output_size=2, method="cubic", data_format="BS"),
     ],
     errors=lambda m: [
-        (case(m.real(3), scale=2), FormatError, "dlresize: x of shape"),
-        (case(m.real(3), data_format="S"), InvalidArgumentError, "either scale or output_size"),
-        (case(m.real(3), scale=2, data_format="C"), FormatClashError, "'C'; it must have 'S'"),
-        (case(m.real(3), scale=0.1, data_format="S"), InvalidArgumentError, "leaves nothing"),
-        (case(m.real(3), scale=-1, data_format="S"), InvalidArgumentError, "scale=-1 must be"),
-        (
+        Error(case(m.real(3), scale=2), FormatError, "dlresize: x of shape"),
+        Error(
+            case(m.real(3), data_format="S"), InvalidArgumentError, "either scale or output_size"
+        ),
+        Error(case(m.real(3), scale=2, data_format="C"), FormatClashError, "'C'; it must have 'S'"),
+        Error(case(m.real(3), scale=0.1, data_format="S"), InvalidArgumentError, "leaves nothing"),
+        Error(case(m.real(3), scale=-1, data_format="S"), InvalidArgumentError, "scale=-1 must be"),
+        Error(
             case(m.real(3), scale=2, method="area", data_format="S"),
             InvalidArgumentError,
             "method='area' must be one of 'nearest', 'linear', 'cubic'",
         ),
-        (
+        Error(
             case(m.real(3), scale=2, geometric_transform_mode="corners", data_format="S"),
             InvalidArgumentError,
             "geometric_transform_mode='corners' must be one of 'half-pixel'",
         ),
-        (
+        Error(
             case(m.real(3), scale=2, nearest_rounding_mode="up", data_format="S"),
             InvalidArgumentError,
             "nearest_rounding_mode='up' must be one of 'round'",
         ),
-        (
+        Error(
             case(m.real(3), scale=2, antialias=True, data_format="S"),
             InvalidArgumentError,
             "antialias=True has no meaning for method='nearest'",
         ),
-        (
+        Error(
             case(np.zeros((0, 2)), output_size=2, data_format="SC"),
             ShapeMismatchError,
             "nothing to resize",

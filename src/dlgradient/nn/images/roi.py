@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -175,59 +175,61 @@ def _boxes(m: Any) -> Any:
         case(m.real(0, 2, 2), np.zeros((0, 4)), 2, batch_indices=[], data_format="BSS"),
     ],
     errors=lambda m: [
-        (case(m.real(2, 2, 1), _boxes(m), 1), FormatError, "roialign: x of shape"),
-        (case(m.real(2, 2), _boxes(m), 1, data_format="SS"), FormatClashError, "two.*'S', 'B'"),
-        (
+        Error(case(m.real(2, 2, 1), _boxes(m), 1), FormatError, "roialign: x of shape"),
+        Error(
+            case(m.real(2, 2), _boxes(m), 1, data_format="SS"), FormatClashError, "two.*'S', 'B'"
+        ),
+        Error(
             case(m.real(2, 2, 1), m.real(2, 5), 1, data_format="SSB"),
             ShapeMismatchError,
             r"boxes have shape \(2, 5\)",
         ),
-        (
+        Error(
             case(m.real(2, 2, 2), _boxes(m), 1, data_format="SSB"),
             InvalidArgumentError,
             "give batch_indices",
         ),
-        (
+        Error(
             case(m.real(2, 2, 2), _boxes(m), 1, batch_indices=[0, 2], data_format="SSB"),
             IndexingError,
             "from 0 to 2; x has 2 observations",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), _boxes(m), 1, batch_indices=[0], data_format="SSB"),
             ShapeMismatchError,
             r"batch_indices have shape \(1,\)",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio=0, data_format="SSB"),
             InvalidArgumentError,
             "sampling_ratio=0 must be at least 1",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio="many", data_format="SSB"),
             InvalidArgumentError,
             "sampling_ratio='many' must be 'auto'",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), _boxes(m), 1, method="sum", data_format="SSB"),
             InvalidArgumentError,
             "method='sum'",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), _boxes(m), 1, roi_scale=0, data_format="SSB"),
             InvalidArgumentError,
             "roi_scale=0 must be positive",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), m.complex(1, 4), 1, data_format="SSB"),
             ComplexValueError,
             "roialign: boxes.*complex128",
         ),
-        (
+        Error(
             case(m.complex(2, 2, 1), m.real(1, 4), 1, method="max", data_format="SSB"),
             ComplexValueError,
             "roialign",
         ),
-        (
+        Error(
             case(np.zeros((0, 2, 1)), _boxes(m), 1, data_format="SSB"),
             ShapeMismatchError,
             "there is nothing to take",

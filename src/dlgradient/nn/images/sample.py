@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -79,24 +79,26 @@ def _along(p: Any, n: int, method: str, padding: str, align_corners: bool) -> li
         case(m.real(0, 1, 2, 2), m.real(0, 1, 1, 2), data_format="BCSS"),
     ],
     errors=lambda m: [
-        (case(m.real(2, 2, 1), m.real(1, 1, 2)), FormatError, "grid_sample: x of shape"),
-        (case(m.real(2, 2), m.real(1, 1, 2), data_format="CB"), FormatClashError, "must have 'S'"),
-        (
+        Error(case(m.real(2, 2, 1), m.real(1, 1, 2)), FormatError, "grid_sample: x of shape"),
+        Error(
+            case(m.real(2, 2), m.real(1, 1, 2), data_format="CB"), FormatClashError, "must have 'S'"
+        ),
+        Error(
             case(m.real(2, 2, 1), m.real(1, 2), data_format="SSC"),
             ShapeMismatchError,
             r"grid has shape \(1, 2\)",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", padding="wrap"),
             InvalidArgumentError,
             "padding='wrap'",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", method="area"),
             InvalidArgumentError,
             "method='area'",
         ),
-        (
+        Error(
             case(m.real(2, 2, 1), m.complex(1, 1, 2), data_format="SSC"),
             ComplexValueError,
             "grid_sample: grid.*complex128",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.arguments import axes_of, finished, formatted
@@ -45,9 +45,9 @@ def _generator(generator: Any, seed: Any) -> np.random.Generator:
         case(m.real(0, 3), seed=1),
     ],
     errors=lambda m: [
-        (case(m.real(3)), InvalidArgumentError, "give either generator=.*or seed="),
-        (case(m.real(3), generator=7), InvalidArgumentError, "Generator.*not int"),
-        (
+        Error(case(m.real(3)), InvalidArgumentError, "give either generator=.*or seed="),
+        Error(case(m.real(3), generator=7), InvalidArgumentError, "Generator.*not int"),
+        Error(
             case(m.real(3), probability=1.5, seed=0),
             InvalidArgumentError,
             "between 0 and 1, not 1.5",

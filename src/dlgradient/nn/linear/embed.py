@@ -9,7 +9,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import checked_format
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import (
     FormatClashError,
@@ -74,20 +74,22 @@ def _table(weights: Any, weights_format: str | None) -> Any:
         case(np.zeros((0, 2), int), m.real(2, 4), data_format="BT"),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(np.array([[0, 4]]), m.real(2, 4), data_format="CB"),
             IndexingError,
             "index 4, but the weights have 4 symbols, from 0 to 3",
         ),
-        (case(np.array([[0, -1]]), m.real(2, 4), data_format="CB"), IndexingError, "index -1"),
-        (case(m.real(1, 2), m.real(2, 4), data_format="CB"), IndexingError, "dtype float64"),
-        (
+        Error(case(np.array([[0, -1]]), m.real(2, 4), data_format="CB"), IndexingError, "index -1"),
+        Error(case(m.real(1, 2), m.real(2, 4), data_format="CB"), IndexingError, "dtype float64"),
+        Error(
             case(np.array([[0], [1]]), m.real(2, 4), data_format="CB"),
             ShapeMismatchError,
             r"shape \(2, 1\) and format 'CB'.*'C' must have size one",
         ),
-        (case(np.array([0]), m.real(2, 4)), FormatError, "no data format"),
-        (case(np.array([0]), m.real(2), data_format="B"), ShapeMismatchError, "must be a matrix"),
+        Error(case(np.array([0]), m.real(2, 4)), FormatError, "no data format"),
+        Error(
+            case(np.array([0]), m.real(2), data_format="B"), ShapeMismatchError, "must be a matrix"
+        ),
     ],
 )
 def embed(

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import checked_format
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, FormatError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import finished, formatted
@@ -136,19 +136,21 @@ def _layout(fmt: str) -> tuple[tuple[int, ...], tuple[int, ...], str]:
         case(m.real(0, 3), m.real(2, 3), m.real(2), data_format="BC"),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(m.real(3, 2), m.real(4, 2), data_format="CB"),
             ShapeMismatchError,
             r"weights have shape \(4, 2\), outputs × inputs; .*'CB' has 3 inputs",
         ),
-        (
+        Error(
             case(m.real(3, 2), m.real(4, 3), m.real(3), data_format="CB"),
             ShapeMismatchError,
             r"bias has shape \(3,\), the weights have 4 outputs",
         ),
-        (case(m.real(3, 2), m.real(4, 3)), FormatError, "x of shape .* no data format"),
-        (case(m.real(3, 2), m.real(4, 3), data_format="TB"), FormatError, "neither 'C' nor 'S'"),
-        (
+        Error(case(m.real(3, 2), m.real(4, 3)), FormatError, "x of shape .* no data format"),
+        Error(
+            case(m.real(3, 2), m.real(4, 3), data_format="TB"), FormatError, "neither 'C' nor 'S'"
+        ),
+        Error(
             case(m.real(3, 2), m.real(4, 3), data_format="CB", weights_format="CB"),
             FormatClashError,
             "format 'CB'; it must be 'UC'",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -175,13 +175,15 @@ def wrong_classes(m: Any) -> list[Any]:
     """Wrong calls of losses of probabilities."""
     return [
         *misfits(m),
-        (case(m.real(2, 3), m.real(2, 3), data_format="BT"), FormatClashError, "'C' of the class"),
-        (
+        Error(
+            case(m.real(2, 3), m.real(2, 3), data_format="BT"), FormatClashError, "'C' of the class"
+        ),
+        Error(
             case(m.real(2), m.real(2), data_format="C", classification_mode="multi"),
             InvalidArgumentError,
             "classification_mode.*'multi'",
         ),
-        (case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "complex128"),
+        Error(case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "complex128"),
     ]
 
 
@@ -344,22 +346,22 @@ def _checked_indices(loss: Loss, targets: Any, mask_index: int | None) -> tuple[
         case(np.zeros((0, 3)), np.zeros(0, int), data_format="BC"),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 3), np.array([0, 1]), data_format="CB"),
             ShapeMismatchError,
             r"predictions have shape \(2, 3\) and format 'CB', targets shape \(2,\)",
         ),
-        (
+        Error(
             case(m.real(2, 3), np.array([0, 1, 2]), data_format="CB"),
             IndexingError,
             "a target is 2, but there are 2 classes, from 0 to 1",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(3), data_format="CB"),
             InvalidArgumentError,
             "targets have dtype float64",
         ),
-        (
+        Error(
             case(m.real(2, 1), np.array([1]), m.real(3), data_format="CB"),
             ShapeMismatchError,
             r"weights shape \(3,\); .* 2 classes",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import as_value
 from dlgradient.errors import (
     ComplexValueError,
@@ -142,18 +142,22 @@ def _errors(m: Any) -> list[Any]:
     y, one = m.positive(3, 1, 2), np.array([[1]])
     cbt: Any = {"data_format": "CBT"}
     return [
-        (case(y, one), FormatError, r"ctc: x of shape \(3, 1, 2\)"),
-        (case(y, one, data_format="SBT"), FormatClashError, "'SBT'; it must have"),
-        (case(y, np.array([[0]]), **cbt), IndexingError, "a target is 0; .* the blank, 0"),
-        (case(y, np.array([[3]]), **cbt), IndexingError, "a target is 3; .* from 0 to 2"),
-        (case(y, np.array([[1.5]]), **cbt), InvalidArgumentError, "targets have dtype float64"),
-        (case(y, np.array([[1, 1]]), **cbt), InvalidArgumentError, "need 3 time steps"),
-        (case(y, np.array([[1], [1]]), **cbt), ShapeMismatchError, "as many observations"),
-        (case(y, np.array([1]), **cbt), ShapeMismatchError, "one dimension for each of 'BT'"),
-        (case(y, one, blank_index=3, **cbt), InvalidArgumentError, "blank_index=3 must be"),
-        (case(y, one, reduction="mean", **cbt), InvalidArgumentError, "reduction='mean'"),
-        (case(y, one, np.array([[True]]), **cbt), ShapeMismatchError, "y_mask has 1 time steps"),
-        (case(m.complex(3, 1, 2), one, **cbt), ComplexValueError, "ctc.*complex128"),
+        Error(case(y, one), FormatError, r"ctc: x of shape \(3, 1, 2\)"),
+        Error(case(y, one, data_format="SBT"), FormatClashError, "'SBT'; it must have"),
+        Error(case(y, np.array([[0]]), **cbt), IndexingError, "a target is 0; .* the blank, 0"),
+        Error(case(y, np.array([[3]]), **cbt), IndexingError, "a target is 3; .* from 0 to 2"),
+        Error(
+            case(y, np.array([[1.5]]), **cbt), InvalidArgumentError, "targets have dtype float64"
+        ),
+        Error(case(y, np.array([[1, 1]]), **cbt), InvalidArgumentError, "need 3 time steps"),
+        Error(case(y, np.array([[1], [1]]), **cbt), ShapeMismatchError, "as many observations"),
+        Error(case(y, np.array([1]), **cbt), ShapeMismatchError, "one dimension for each of 'BT'"),
+        Error(case(y, one, blank_index=3, **cbt), InvalidArgumentError, "blank_index=3 must be"),
+        Error(case(y, one, reduction="mean", **cbt), InvalidArgumentError, "reduction='mean'"),
+        Error(
+            case(y, one, np.array([[True]]), **cbt), ShapeMismatchError, "y_mask has 1 time steps"
+        ),
+        Error(case(m.complex(3, 1, 2), one, **cbt), ComplexValueError, "ctc.*complex128"),
     ]
 
 

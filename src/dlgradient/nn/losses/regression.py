@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -57,13 +57,13 @@ def _sum_of_squares(d: Any) -> Any:
 def misfits(m: Any) -> list[Any]:
     """Wrong calls that every loss refuses."""
     return [
-        (case(m.real(2, 3), m.real(2, 3)), FormatError, r"shape \(2, 3\) float64 has no data"),
-        (
+        Error(case(m.real(2, 3), m.real(2, 3)), FormatError, r"shape \(2, 3\) float64 has no data"),
+        Error(
             case(m.real(2, 3), m.real(1, 3), data_format="CB"),
             ShapeMismatchError,
             r"predictions have shape \(2, 3\) and format 'CB', targets shape \(1, 3\).*never",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(3), data_format="CB"),
             ShapeMismatchError,
             r"shape \(2, 3\).*shape \(3,\)",
@@ -76,27 +76,27 @@ def _options(m: Any) -> list[Any]:
     wrong: Any = {"data_format": "CB"}
     return [
         *misfits(m),
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), reduction="mean", **wrong),
             InvalidArgumentError,
             "reduction must be 'sum' or 'none', not 'mean'",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), normalization_factor="batch", **wrong),
             InvalidArgumentError,
             "normalization_factor must be one of 'batch-size'.*'batch'",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), m.real(2), **wrong),
             FormatClashError,
             r"weights shape \(2,\); give weights a format",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), mask=m.bools(2, 2), **wrong),
             ShapeMismatchError,
             r"mask shape \(2, 2\); each size must be equal, or one",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), m.real(4), weights_format="T", **wrong),
             FormatClashError,
             "format 'T'; the predictions do not have T",
@@ -182,7 +182,7 @@ def mse(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
             np.array([1.0, 5.0, 1.0]),
             data_format="C",
             kink=True,
-            gradient=([0, -1, 1], [0, 1, -1]),
+            gradient={"y": [0, -1, 1], "targets": [0, 1, -1]},
         ),
     ],
     errors=_options,
@@ -317,7 +317,7 @@ def l2loss(
         case(m.real(4), delta=1.0),
         case(m.real(), delta=0.5),
         case(m.real(2, 0), delta=1.0),
-        case(np.array([0.0, 2.0, -2.0]), delta=2.0, kink=True, gradient=([0, 2, -2],)),
+        case(np.array([0.0, 2.0, -2.0]), delta=2.0, kink=True, gradient={"x": [0, 2, -2]}),
     ],
 )
 def huber_of_error(x: Any, /, *, delta: float) -> Any:
@@ -334,12 +334,14 @@ def huber_of_error(x: Any, /, *, delta: float) -> Any:
     ],
     errors=lambda m: [
         *_options(m),
-        (
+        Error(
             case(m.real(2), m.real(2), transition_point=0, data_format="C"),
             InvalidArgumentError,
             "transition_point must be positive, not 0",
         ),
-        (case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "huber.*complex128"),
+        Error(
+            case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "huber.*complex128"
+        ),
     ],
 )
 def huber(

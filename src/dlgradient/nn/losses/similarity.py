@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.activations.piecewise import relu
 from dlgradient.nn.activations.smooth import real_only
@@ -52,7 +52,9 @@ def _direction(x: Any, axis: int) -> Any:
 def _without_channels(m: Any) -> list[Any]:
     return [
         *misfits(m),
-        (case(m.real(2), m.real(2), data_format="B"), FormatClashError, "'C' of the classes is"),
+        Error(
+            case(m.real(2), m.real(2), data_format="B"), FormatClashError, "'C' of the classes is"
+        ),
     ]
 
 
@@ -61,7 +63,13 @@ def _without_channels(m: Any) -> list[Any]:
         case(m.real(3, 2), m.real(3, 2), data_format="CB"),
         case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="BCT"),
         case(m.real(0, 2), m.real(0, 2), data_format="BC"),
-        case(np.zeros(2), np.ones(2), data_format="C", kink=True, gradient=([0, 0], [0, 0])),
+        case(
+            np.zeros(2),
+            np.ones(2),
+            data_format="C",
+            kink=True,
+            gradient={"y": [0, 0], "targets": [0, 0]},
+        ),
     ],
     errors=_without_channels,
 )
@@ -118,12 +126,12 @@ def _check_margin(function: str, margin: Any) -> None:
         case(m.real(0, 2), m.real(0, 2), m.real(0, 2), data_format="BC"),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), m.real(2, 1), data_format="CB"),
             ShapeMismatchError,
             r"tripletloss: .*shape \(2, 3\) and format 'CB', negative shape \(2, 1\)",
         ),
-        (
+        Error(
             case(m.real(2), m.real(2), m.real(2), data_format="C", margin=-1),
             InvalidArgumentError,
             "margin.*-1",
@@ -190,7 +198,7 @@ def tripletloss(
         case(m.real(0, 2), m.real(0, 2), np.zeros(0), data_format="BC"),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 3), m.real(2, 3), m.bools(2), data_format="CB"),
             ShapeMismatchError,
             r"shape \(2, 3\) and format 'CB', similar shape \(2,\)",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import bare, labelled, opened, parameter
 from dlgradient.nn.normalization.standardize import standardized
@@ -37,19 +37,21 @@ def _batch_samples(m: Any) -> list[Any]:
 @derived(
     samples=_batch_samples,
     errors=lambda m: [
-        (case(m.real(3, 2), m.real(3), m.real(2), data_format="BC"), ShapeMismatchError, "offset"),
-        (case(m.real(3, 2), m.real(2), m.real(2), data_format="BS"), FormatError, "'C'"),
-        (
+        Error(
+            case(m.real(3, 2), m.real(3), m.real(2), data_format="BC"), ShapeMismatchError, "offset"
+        ),
+        Error(case(m.real(3, 2), m.real(2), m.real(2), data_format="BS"), FormatError, "'C'"),
+        Error(
             case(m.real(3, 2), m.real(2), m.real(2), m.real(2), data_format="BC"),
             InvalidArgumentError,
             "variance",
         ),
-        (
+        Error(
             case(m.real(3, 2), m.real(2), m.real(2), training=False, data_format="BC"),
             InvalidArgumentError,
             "mean and variance",
         ),
-        (
+        Error(
             case(m.real(3, 2), m.real(2), m.real(2), epsilon=-1.0, data_format="BC"),
             InvalidArgumentError,
             "epsilon",
@@ -204,8 +206,10 @@ def _layer_samples(m: Any) -> list[Any]:
 @derived(
     samples=_layer_samples,
     errors=lambda m: [
-        (case(m.real(3, 2), m.real(2), m.real(3), data_format="BC"), ShapeMismatchError, "scale"),
-        (
+        Error(
+            case(m.real(3, 2), m.real(2), m.real(3), data_format="BC"), ShapeMismatchError, "scale"
+        ),
+        Error(
             case(m.real(3, 2), 0.0, 1.0, data_format="BC", operation_dimension="channel"),
             InvalidArgumentError,
             "'channel-only'.*'channel'",
@@ -282,7 +286,9 @@ def layernorm(
         case(m.real(0, 2), m.real(2), data_format="BC"),
     ],
     errors=lambda m: [
-        (case(m.real(3, 2), m.real(3), data_format="BC"), ShapeMismatchError, "rmsnorm: scale"),
+        Error(
+            case(m.real(3, 2), m.real(3), data_format="BC"), ShapeMismatchError, "rmsnorm: scale"
+        ),
     ],
 )
 def rmsnorm(

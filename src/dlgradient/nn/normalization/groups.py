@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import bare, labelled, opened, parameter
 from dlgradient.nn.normalization.standardize import standardized
@@ -29,12 +29,12 @@ __all__ = ["crosschannelnorm", "groupnorm", "instancenorm"]
         case(m.real(0, 4), 2, m.real(4), m.positive(4), data_format="BC"),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 4), 3, 0.0, 1.0, data_format="BC"),
             ShapeMismatchError,
             "4 channels.*3 groups",
         ),
-        (
+        Error(
             case(m.real(2, 4), "channel", 0.0, 1.0, data_format="BC"),
             InvalidArgumentError,
             "'channel-wise'",
@@ -150,7 +150,7 @@ def _split(p: Any, channel: int, groups: int) -> Any:
         case(m.real(2, 3, 2), m.real(2), 1.0, data_format="CTB", epsilon=0.1),
     ],
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 4, 2), m.real(2), 1.0, data_format="BCS"),
             ShapeMismatchError,
             "instancenorm: offset",
@@ -242,7 +242,7 @@ def channel_sum(x: Any, /, *, axis: int, before: int, after: int) -> Any:
         case(m.real(0, 3), 3, data_format="BC"),
     ],
     errors=lambda m: [
-        (case(m.real(2, 4), 0, data_format="BC"), InvalidArgumentError, "window_size.*0"),
+        Error(case(m.real(2, 4), 0, data_format="BC"), InvalidArgumentError, "window_size.*0"),
     ],
 )
 def crosschannelnorm(

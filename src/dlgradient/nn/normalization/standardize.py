@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import threads
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import UnsupportedDtypeError
 from dlgradient.nn.shared.arguments import is_traced
 from dlgradient.nn.shared.sums import dot, total
@@ -324,7 +324,7 @@ def _samples(m: Any) -> list[Any]:
     format="new",
     samples=_samples,
     errors=lambda m: [
-        (
+        Error(
             case(m.complex(2, 3), m.real(1, 3), m.real(1, 3), axes=(1,), epsilon=1e-5),
             UnsupportedDtypeError,
             "complex128.*real",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import finished, formatted
 from dlgradient.nn.shared.windows import from_images, integers, pooled_axes, real_like, to_images
@@ -50,8 +50,10 @@ def _adaptive_samples(m: Any) -> list[Any]:
 def _adaptive_errors(m: Any) -> list[Any]:
     sc: dict[str, Any] = {"data_format": "SC"}
     return [
-        (case(m.real(3, 2), 0, **sc), InvalidArgumentError, "output_size=0 must be at least 1"),
-        (case(m.real(0, 2), 1, **sc), ShapeMismatchError, "no elements along"),
+        Error(
+            case(m.real(3, 2), 0, **sc), InvalidArgumentError, "output_size=0 must be at least 1"
+        ),
+        Error(case(m.real(0, 2), 1, **sc), ShapeMismatchError, "no elements along"),
     ]
 
 
@@ -112,7 +114,9 @@ def adaptiveavgpool(
 @derived(
     samples=lambda m: [
         *_adaptive_samples(m),
-        case(np.ones((2, 2)), 1, data_format="SS", kink=True, gradient=(np.full((2, 2), 0.25),)),
+        case(
+            np.ones((2, 2)), 1, data_format="SS", kink=True, gradient={"x": np.full((2, 2), 0.25)}
+        ),
     ],
     errors=_adaptive_errors,
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS, wrap
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -104,9 +104,13 @@ def _max_samples(m: Any) -> list[Any]:
         case(m.real(2, 2, 3, 2), (1, 2, 2), data_format="SSSB"),
         case(m.real(5, 2), 2, data_format="SC", stride=2, return_indices=True),
         case(m.real(3, 2, 0), 2, data_format="SCB"),
-        case(tied, 2, data_format="SS", kink=True, gradient=(halves,)),
+        case(tied, 2, data_format="SS", kink=True, gradient={"x": halves}),
         case(
-            tied, pool_size="global", data_format="SS", kink=True, gradient=([[0, 0.5], [0.5, 0]],)
+            tied,
+            pool_size="global",
+            data_format="SS",
+            kink=True,
+            gradient={"x": [[0, 0.5], [0.5, 0]]},
         ),
     ]
 
@@ -116,16 +120,20 @@ def _pool_errors(name: str) -> Any:
         x = m.real(3, 2)
         sc: dict[str, Any] = {"data_format": "SC"}
         return [
-            (case(x, 2), FormatError, f"{name}: x of shape"),
-            (case(x, 2, data_format="TC"), FormatError, "pool_format='T'"),
-            (case(x, 2, pool_format="B", **sc), FormatError, "pool_format='B'"),
-            (case(x, 2, pool_format="T", **sc), FormatClashError, "slides over 'T'"),
-            (case(x, 4, **sc), ShapeMismatchError, r"\(4,\).*does not fit.*\(3,\)"),
-            (case(x, 2, padding=2, **sc), InvalidArgumentError, "padding=2 must be smaller"),
-            (case(x, 2, padding="causal", **sc), InvalidArgumentError, "padding='causal'"),
-            (case(x, (2, 2), **sc), InvalidArgumentError, "pool_size=.* has 2 entries"),
-            (case(x, pool_size="all", **sc), InvalidArgumentError, "pool_size='all'.*'global'"),
-            (case(x, pool_size="global", stride=2, **sc), InvalidArgumentError, "neither stride"),
+            Error(case(x, 2), FormatError, f"{name}: x of shape"),
+            Error(case(x, 2, data_format="TC"), FormatError, "pool_format='T'"),
+            Error(case(x, 2, pool_format="B", **sc), FormatError, "pool_format='B'"),
+            Error(case(x, 2, pool_format="T", **sc), FormatClashError, "slides over 'T'"),
+            Error(case(x, 4, **sc), ShapeMismatchError, r"\(4,\).*does not fit.*\(3,\)"),
+            Error(case(x, 2, padding=2, **sc), InvalidArgumentError, "padding=2 must be smaller"),
+            Error(case(x, 2, padding="causal", **sc), InvalidArgumentError, "padding='causal'"),
+            Error(case(x, (2, 2), **sc), InvalidArgumentError, "pool_size=.* has 2 entries"),
+            Error(
+                case(x, pool_size="all", **sc), InvalidArgumentError, "pool_size='all'.*'global'"
+            ),
+            Error(
+                case(x, pool_size="global", stride=2, **sc), InvalidArgumentError, "neither stride"
+            ),
         ]
 
     return errors
@@ -134,7 +142,7 @@ def _pool_errors(name: str) -> Any:
 def _max_errors(m: Any) -> list[Any]:
     return [
         *_pool_errors("maxpool")(m),
-        (case(m.complex(3, 2), 2, data_format="SC"), ComplexValueError, "no order"),
+        Error(case(m.complex(3, 2), 2, data_format="SC"), ComplexValueError, "no order"),
     ]
 
 
@@ -237,10 +245,10 @@ def _unpool_errors(m: Any) -> list[Any]:
     x, indices = m.real(2, 1), np.array([[0], [3]])
     sc: dict[str, Any] = {"data_format": "SC"}
     return [
-        (case(x, indices, 3, **sc), InvalidArgumentError, "lies outside.*from 0 to 3"),
-        (case(x, indices[:1], 4, **sc), ShapeMismatchError, r"indices of shape \(1, 1\)"),
-        (case(x, indices * 0.5, 4, **sc), InvalidArgumentError, "float64"),
-        (case(x, indices, (4, 2), **sc), ShapeMismatchError, r"output_size=\(4, 2\)"),
+        Error(case(x, indices, 3, **sc), InvalidArgumentError, "lies outside.*from 0 to 3"),
+        Error(case(x, indices[:1], 4, **sc), ShapeMismatchError, r"indices of shape \(1, 1\)"),
+        Error(case(x, indices * 0.5, 4, **sc), InvalidArgumentError, "float64"),
+        Error(case(x, indices, (4, 2), **sc), ShapeMismatchError, r"output_size=\(4, 2\)"),
     ]
 
 
@@ -348,7 +356,7 @@ def _avg_errors(m: Any) -> list[Any]:
     wrong = case(m.real(3, 2), 2, data_format="SC", padding=1, padding_value="edge")
     return [
         *_pool_errors("avgpool")(m),
-        (wrong, InvalidArgumentError, "padding_value='edge'.*'mean'"),
+        Error(wrong, InvalidArgumentError, "padding_value='edge'.*'mean'"),
     ]
 
 

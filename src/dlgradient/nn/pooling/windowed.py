@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import in_blocks
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.convolution.unfold import places
@@ -202,11 +202,11 @@ def _max_samples(m: Any) -> list[Any]:
     line["dilation"] = (1,)
     return [
         *_sum_samples(m),
-        case(tied, kink=True, gradient=([[[0.5, 1.5, 0, 1]]],), **line),
+        case(tied, kink=True, gradient={"x": [[[0.5, 1.5, 0, 1]]]}, **line),
         case(
             np.ones((1, 1, 2, 2)),
             kink=True,
-            gradient=(np.full((1, 1, 2, 2), 0.25),),
+            gradient={"x": np.full((1, 1, 2, 2), 0.25)},
             size=(1, 1),
             window=(3, 3),
             stride=(1, 1),
@@ -486,7 +486,7 @@ def _place_adjoint(g: Any, indices: Any) -> Any:
         case(m.real(1, 1, 4), np.array([[[1, 0, 1, 1]]]), size=(3,)),
     ],
     errors=lambda m: [
-        (case(m.real(1, 1, 1), np.array([[[2]]]), size=(2,)), InvalidArgumentError, "outside"),
+        Error(case(m.real(1, 1, 1), np.array([[[2]]]), size=(2,)), InvalidArgumentError, "outside"),
     ],
     shown="maxunpool",
 )

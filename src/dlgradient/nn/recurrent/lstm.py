@@ -8,7 +8,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import placement
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
@@ -213,22 +213,22 @@ def _lstm_samples(m: Any) -> list[Any]:
 @derived(
     samples=_lstm_samples,
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 3), 0.0, 0.0, m.real(8, 3), m.real(6, 2), 0.0, data_format="TC"),
             ShapeMismatchError,
             r"recurrent_weights has shape \(6, 2\).*multiple of 4",
         ),
-        (
+        Error(
             case(m.real(2, 3), 0.0, 0.0, m.real(8, 2), m.real(8, 2), 0.0, data_format="TC"),
             ShapeMismatchError,
             r"weights has shape \(8, 2\).*\(8, 3\)",
         ),
-        (
+        Error(
             case(m.real(2, 3), m.real(3), 0.0, m.real(8, 3), m.real(8, 2), 0.0, data_format="TC"),
             ShapeMismatchError,
             "h0.*2 channels",
         ),
-        (
+        Error(
             case(m.real(2, 3), 0.0, 0.0, m.real(8, 3), m.real(8, 2), 0.0, data_format="SC"),
             FormatError,
             "'SC'",
@@ -464,12 +464,12 @@ def _gru_samples(m: Any) -> list[Any]:
 @derived(
     samples=_gru_samples,
     errors=lambda m: [
-        (
+        Error(
             case(m.real(2, 3), 0.0, m.real(6, 3), m.real(8, 2), 0.0, data_format="TC"),
             ShapeMismatchError,
             r"recurrent_weights has shape \(8, 2\).*multiple of 3",
         ),
-        (
+        Error(
             case(
                 m.real(2, 3), 0.0, m.real(6, 3), m.real(6, 2), 0.0, data_format="TC",
                 reset_gate_mode="after",
