@@ -9,7 +9,7 @@ from dlgradient.core import threads
 @pytest.fixture(autouse=True)
 def three_threads(monkeypatch):
     monkeypatch.setattr(threads, "_count", lambda: 3)
-    monkeypatch.setattr(threads, "_LEAST", 1000)
+    monkeypatch.setattr(threads, "THREAD_BYTES", 1000)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int64])
@@ -37,7 +37,7 @@ def test_floating_point_state_holds_in_every_block():
 )
 def test_products_in_blocks(shapes, monkeypatch):
     monkeypatch.setattr(threads, "_count", lambda: 2)
-    monkeypatch.setattr(threads, "_PRODUCT", 1 << 20)
+    monkeypatch.setattr(threads, "PRODUCT_MULTIPLICATIONS", 1 << 20)
     monkeypatch.setitem(threads._cut, "ever", True)
     rng = np.random.default_rng(3)
     x, y = (rng.integers(-9, 9, shape).astype(float) for shape in shapes)

@@ -29,6 +29,7 @@ import numpy as np
 
 from dlgradient.core.formats import merge, placement
 from dlgradient.core.graph import Node, tick
+from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.spelling import nearest
 from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES, as_operand, as_value
 from dlgradient.errors import (
@@ -189,9 +190,9 @@ def _binary(op: Any) -> Callable[..., Any]:  # noqa: C901, PLR0915 - as `call` i
             traced += 2
             trace = q.trace
         if traced == 1 and type(y_value) is _ndarray and type(y) is not dlarray:
-            y_value = trace.hold(y_value)
+            y_value = trace.hold(y_value, COPY_BYTES)
         elif traced == 2 and type(x_value) is _ndarray and type(x) is not dlarray:
-            x_value = trace.hold(x_value)
+            x_value = trace.hold(x_value, COPY_BYTES)
         try:
             out = kernel(x_value, y_value)
         except DlgradientError:
@@ -413,7 +414,7 @@ def _taken_apart(op: Any, operands: Sequence[Any]) -> tuple[list[Any], list[Any]
     if trace is not None:
         for i, operand in enumerate(operands):
             if type(operand) is not dlarray and type(values[i]) is np.ndarray:
-                values[i] = parents[i] = trace.hold(values[i])
+                values[i] = parents[i] = trace.hold(values[i], COPY_BYTES)
     return values, parents, trace
 
 

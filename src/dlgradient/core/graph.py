@@ -17,9 +17,6 @@ import numpy as np
 
 __all__ = ["Node", "Trace", "tick", "variable"]
 
-# Smaller raw operands are copied; larger ones that own their memory are locked instead.
-_COPY_BYTES = 1 << 16
-
 # One counter for all threads: a node's number is larger than those of its parents.
 tick = itertools.count(1).__next__
 
@@ -95,8 +92,11 @@ class Trace:
         self.is_open = True
         self.locked: dict[int, np.ndarray[Any, Any]] = {}
 
-    def hold(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return `array`, or a copy, such that nobody changes it while the trace is open."""
+    def hold(self, array: np.ndarray[Any, Any], copied: int) -> np.ndarray[Any, Any]:
+        """Return `array`, or a copy, which cannot change while the trace is open.
+
+        An array of at most `copied` bytes is copied; a larger one that owns its memory is locked.
+        """
         with _locking:
             if _unchangeable(array):
                 # Perhaps only because another trace has locked it, which may close before this one.
@@ -106,7 +106,7 @@ class Trace:
                         self._lock(owner)
                     owner = owner.base
                 return array
-            if array.base is None and array.nbytes > _COPY_BYTES:
+            if array.base is None and array.nbytes > copied:
                 self._lock(array)
                 return array
         copy = array.copy(order="K")

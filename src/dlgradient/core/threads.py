@@ -30,11 +30,12 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.sizes import PRODUCT_MULTIPLICATIONS, THREAD_BYTES
+
 __all__ = ["in_blocks", "one_blas_thread", "product", "threaded"]
 
 _cut = {"ever": False}
 _in_block: ContextVar[bool] = ContextVar("dlgradient_block", default=False)
-_LEAST = 1 << 19  # bytes; below, starting a thread costs more than it saves
 
 
 def _cores() -> int:
@@ -64,7 +65,7 @@ def threaded(ufunc: Callable[..., Any]) -> Callable[[Any], Any]:
     """
 
     def kernel(x: Any) -> Any:
-        if type(x) is not np.ndarray or x.nbytes < _LEAST or _count() == 1:
+        if type(x) is not np.ndarray or x.nbytes < THREAD_BYTES or _count() == 1:
             return ufunc(x)
         return _on_all_cores(ufunc, x)
 
@@ -119,17 +120,13 @@ def _run_block(work: Callable[[slice], Any], block: slice) -> Any:
     return work(block)
 
 
-# Multiplications from which on a matrix product is cut.
-_PRODUCT = 1 << 23
-
-
 def product(x: Any, y: Any) -> Any:
     """Matrix product as of `numpy.matmul`, in blocks on all cores where kernels are cut at all."""
     if not _cut["ever"] or x.ndim != 2 or y.ndim != 2 or _blas() is None:
         return np.matmul(x, y)
     (m, k), (_, n) = x.shape, y.shape
     with one_blas_thread():
-        if m * k * n < _PRODUCT:
+        if m * k * n < PRODUCT_MULTIPLICATIONS:
             return np.matmul(x, y)
         out = np.empty((m, n), np.result_type(x, y))
         if m >= n:

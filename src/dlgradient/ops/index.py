@@ -15,6 +15,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
 from dlgradient.core.samples import Error, case
+from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.values import PYTHON_SCALARS, as_operand
 from dlgradient.errors import IndexingError
 from dlgradient.rules import linear
@@ -241,7 +242,7 @@ def set_item(x: Any, key: Any, value: Any) -> None:
     parents: tuple[Any, ...] = ()
     if traced is not None:
         if type(value) is not calls.dlarray and type(v) is np.ndarray:
-            v = traced.trace.hold(v)
+            v = traced.trace.hold(v, COPY_BYTES)
         parents = (traced, value._node if from_trace else v)
     try:
         x._value[key] = v
