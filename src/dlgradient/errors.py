@@ -454,7 +454,7 @@ class RuleError(DlgradientError, TypeError):
     Traceback (most recent call last):
     ...
     dlgradient.errors.RuleError: operation twice_as_steep: the rule <lambda> asks for 'y', which is
-    neither an operand ('x',), nor one with _like, nor out, nor a parameter ()
+    neither an operand ('x',), nor one with _like or _wanted, nor out, nor a parameter ()
 
     The fix: a rule names operands, ``out``, and static parameters.
 

@@ -6,6 +6,8 @@ other arguments say what must be kept from the forward pass:
 * the name of an operand: its value;
 * ``out``: the result;
 * the name of an operand with ``_like``: its shape and dtype only, which is always free;
+* the name of an operand with ``_wanted``: whether it is traced, for a joint rule that can omit the
+  cotangent of data (None in its place);
 * anything else: a static parameter of the operation.
 
 ============  ==========================================  =======================================

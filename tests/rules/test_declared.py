@@ -97,6 +97,31 @@ def test_rule_of_three_values(declared: Any, traced: bool) -> None:
     np.testing.assert_allclose(y.tolist(), [1.0, 2.0])
 
 
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_joint_rule_is_told_which_operands_are_traced(declared: Any, traced: bool) -> None:
+    asked = []
+
+    def pulled(g: Any, x: Any, y: Any, x_wanted: bool, y_wanted: bool) -> tuple[Any, Any]:
+        asked.append((x_wanted, y_wanted))
+        return g * y if x_wanted else None, g * x if y_wanted else None
+
+    def multiplied(x: Any, y: Any, /) -> Any:
+        """Product of two arrays."""
+        return x * y
+
+    declarer = general(vjp=pulled, format="align", samples=lambda m: [case(m.real(3), m.real(3))])
+    public = declared(declarer, multiplied)
+    check_operation(public)
+    asked.clear()
+
+    def run(x: Any) -> Any:
+        y = public(x, np.array([3.0, 4.0])).sum()
+        return dl.dlgradient(y, x, enable_higher_derivatives=traced)
+
+    assert dl.dlfeval(run, dl.dlarray([1.0, 2.0])).tolist() == [3.0, 4.0]
+    assert asked == [(True, False)]
+
+
 def test_parameters_are_those_of_the_signature() -> None:
     kinds = inspect.Parameter
     for op in OPS.values():

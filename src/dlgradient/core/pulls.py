@@ -169,11 +169,14 @@ def _source(op: Any, function: Any, name: str) -> tuple[str, Any]:
         return "value", op.operands.index(name)
     if name.endswith("_like") and name[:-5] in op.operands:
         return "like", op.operands.index(name[:-5])
+    if name.endswith("_wanted") and name[:-7] in op.operands:
+        return "wanted", op.operands.index(name[:-7])
     if name in op.params:
         return "param", name
     raise RuleError(
         f"operation {op.name}: the rule {function.__name__} asks for {name!r}, which is neither an "
-        f"operand {op.operands}, nor one with _like, nor out, nor a parameter {tuple(op.params)}"
+        f"operand {op.operands}, nor one with _like or _wanted, nor out, nor a parameter "
+        f"{tuple(op.params)}"
     )
 
 
@@ -185,6 +188,8 @@ def _positions(op: Any, index: int) -> tuple[int, ...]:
 def _getter(op: Any, kind: str, index: Any) -> Callable[[Any], Any]:
     if kind == "param":
         return lambda node: node.params[index]
+    if kind == "wanted":
+        return lambda node: type(node.parents[index]) is Node
     if kind == "like":
         return (lambda node: node.parents) if op.variadic else (lambda node: node.parents[index])
     if op.variadic and index != OUT:

@@ -7,7 +7,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.nn.activations.smooth import sigmoid
-from dlgradient.nn.recurrent import buffers as recurrence
+from dlgradient.nn.recurrent import buffers
 from dlgradient.nn.recurrent.cells import gru_states, lstm_states
 from dlgradient.nn.recurrent.fused_gru import gru_sequence
 from dlgradient.nn.recurrent.fused_lstm import lstm_sequence
@@ -209,10 +209,10 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("block", [1, 1000, 1 << 20])  # bytes: one step, a few, all at once
+@pytest.mark.parametrize("chunk", [1, 1000, 1 << 20])  # bytes: one step, a few, all at once
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_fused_layer_is_the_composition(name, block, monkeypatch):
-    monkeypatch.setattr(recurrence, "_BLOCK", block)
+def test_the_fused_layer_is_the_composition(name, chunk, monkeypatch):
+    monkeypatch.setattr(buffers, "_CHUNK", chunk)
     fused, composed, options, operands = PAIRS[name]
     arrays = [dl.dlarray(a) for a in operands]
     padding = ~MASK[:, :, None]

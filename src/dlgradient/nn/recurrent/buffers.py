@@ -8,17 +8,18 @@ state, the input and ones, below each other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-__all__ = ["Feed", "blocks", "kept", "reordered", "to_sigmoid", "weight_cotangents"]
+from dlgradient.core.types import Array, Dtype, Value
 
-_BLOCK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
+__all__ = ["Feed", "changed_steps", "chunks", "reordered", "to_sigmoid", "weight_cotangents"]
+
+_CHUNK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
 
 
-def reordered(rows: Any, order: Sequence[int]) -> Any:
-    """Gates, one behind the other along the first axis, in another order."""
+def reordered(rows: Array, order: Sequence[int]) -> Array:
+    """Gates, which follow each other along the first axis, in another order."""
     n = rows.shape[0] // len(order)
     return np.concatenate([rows[k * n : (k + 1) * n] for k in order])
 
@@ -41,10 +42,10 @@ class Feed:
         The buffer, with a column for each sequence; the state; the input and the ones.
     """
 
-    def __init__(self, x: Any, h: Any, dtype: Any) -> None:
+    def __init__(self, x: Value, h: Value, dtype: Dtype) -> None:
         batch, n = h.shape
         self._x = x.transpose(0, 2, 1)
-        self.all = np.ones((n + x.shape[2] + 1, batch), dtype)
+        self.all: Array = np.ones((n + x.shape[2] + 1, batch), dtype)
         self.hidden, self.inputs = self.all[:n], self.all[n:]
         self.hidden[...] = h.T
 
@@ -53,27 +54,29 @@ class Feed:
         self.inputs[:-1] = self._x[t]
 
 
-def to_sigmoid(negated: Any) -> None:
+def to_sigmoid(negated: Array) -> None:
     """Make the sigmoid of z from -z, in place."""
     np.exp(negated, out=negated)
     np.add(negated, 1, out=negated)
     np.reciprocal(negated, out=negated)
 
 
-def kept(padding: Any) -> Any:
-    """Return for each step which sequences it changes, as ufuncs want it: True for all."""
+def changed_steps(padding: Array | None) -> Array | None:
+    """Return for each step which sequences it changes (time, one, batch); None for all."""
     return None if padding is None else ~np.swapaxes(padding, 1, 2)
 
 
-def blocks(gates: Any) -> Iterator[slice]:
-    """Steps, the last ones first, a few at a time."""
+def chunks(gates: Array) -> Iterator[slice]:
+    """Yield a few steps at a time, the last ones first."""
     steps = gates.shape[0]
-    size = max(1, _BLOCK // max(1, gates[0].nbytes))
+    size = max(1, _CHUNK // max(1, gates[0].nbytes))
     for stop in range(steps, 0, -size):
         yield slice(max(0, stop - size), stop)
 
 
-def weight_cotangents(of_inputs: Any, of_states: Any, x: Any, h0: Any, y: Any) -> tuple[Any, Any]:
+def weight_cotangents(
+    of_inputs: Array, of_states: Array, x: Array, h0: Array, y: Array
+) -> tuple[Array, Array]:
     """Cotangents of the weights and of the recurrent weights.
 
     Parameters

@@ -1,29 +1,28 @@
 """The usual LSTM over a whole sequence as one operation.
 
-One product serves each step, forward and backward, and a few calls on buffers that exist. What is
-kept are the activated gates and the states. Its backward pass is written twice: on buffers for
-first derivatives, and in operations, from the operands alone, for all higher ones.
+One product serves each step, forward and backward, and a few calls on buffers that exist; this is
+what the benchmark row lstm needs. Saved are the activated gates and the states. The rule is written
+in operations, from the operands alone; raw walks take the same derivative on buffers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from dlgradient.core.graph import Node
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.types import Array, Value
 from dlgradient.nn.activations.smooth import sigmoid
 from dlgradient.nn.recurrent.buffers import (
     Feed,
-    blocks,
-    kept,
+    changed_steps,
+    chunks,
     reordered,
     to_sigmoid,
     weight_cotangents,
 )
 from dlgradient.nn.recurrent.cells import lstm_step
-from dlgradient.nn.shared.arguments import is_traced
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.linalg import tensordot
@@ -37,58 +36,147 @@ __all__: list[str] = []
 # the three sigmoids are one block, and so are the three gates of the cell state.
 _INSIDE, _OUTSIDE = (2, 0, 1, 3), (1, 2, 0, 3)
 
+# -- the rule, in operations ---------------------------------------------------------------------
+
 
 def _vjp(
-    g: Any,
-    x: Any,
-    h0: Any,
-    c0: Any,
-    w: Any,
-    r: Any,
-    b: Any,
-    out: Any,
-    x_like: Any,
-    padding: Any,
-) -> tuple[Any, ...]:
-    if is_traced([*g, x, h0, c0, w, r, b]):
-        return _traced_vjp(g, x, h0, c0, w, r, b, padding)
-    dz, dh, dc = _raw_vjp(g, c0, r, out, padding)
+    g: Sequence[Value | None],
+    x: Value,
+    h0: Value,
+    c0: Value,
+    w: Value,
+    r: Value,
+    b: Value,
+    padding: Array | None,
+) -> tuple[Value, ...]:
+    of_y, of_h, of_c, of_cells, of_activated = g
+    z = x @ w.mT + b
+    n = c0.shape[-1]
+    h, c = h0, c0
+    hidden, of_steps, after = [], [], []
+    for t in range(x.shape[0]):
+        hidden.append(h)
+        new_h, new_c, gates = lstm_step(z[t] + h @ r.mT, c, tanh, sigmoid)
+        of_steps.append((gates, c, tanh(new_c)))
+        if padding is None:
+            h, c = new_h, new_c
+        else:
+            h, c = where(padding[t], h, new_h), where(padding[t], c, new_c)
+        after.append(c)
+    dh = 0 * h if of_h is None else of_h
+    dc = 0 * c if of_c is None else of_c
+    into_gates = []
+    for t in range(x.shape[0] - 1, -1, -1):
+        dh = dh if of_y is None else dh + of_y[t]
+        dc = dc if of_cells is None else dc + of_cells[t].mT
+        direct = None
+        if of_activated is not None:
+            direct = of_activated[t, : 4 * n].mT
+            dc = dc + of_activated[t, 4 * n :].mT * (1 - tanh(after[t]) ** 2)
+        here_h, here_c = dh, dc
+        if padding is not None:
+            here_h, here_c = where(padding[t], 0, dh), where(padding[t], 0, dc)
+        skipped = None if padding is None else padding[t]
+        dz, new_dc = _step_back(here_h, here_c, *of_steps[t], direct, skipped)
+        new_dh = dz @ r
+        if padding is not None:
+            new_dh = new_dh + where(padding[t], dh, 0)
+            new_dc = new_dc + where(padding[t], dc, 0)
+        dh, dc = new_dh, new_dc
+        into_gates.append(dz)
+    dz = stack(into_gates[::-1])
+    both = ((0, 1), (0, 1))
+    return (
+        dz @ w,
+        dh,
+        dc,
+        tensordot(dz, x, axes=both),
+        tensordot(dz, stack(hidden), axes=both),
+        sum(dz, axis=(0, 1)),
+    )
+
+
+def _step_back(
+    dh: Value,
+    dc: Value,
+    gates: tuple[Value, Value, Value, Value],
+    c: Value,
+    squashed: Value,
+    direct: Value | None,
+    skipped: Array | None,
+) -> tuple[Value, Value]:
+    """Cotangents of what goes into the gates, and of the cell state before."""
+    i, f, candidate, o = gates
+    n = c.shape[-1]
+    dc = dc + dh * o * (1 - squashed * squashed)
+    of_gates = [dc * candidate, dc * c, dc * i, dh * squashed]
+    if direct is not None:
+        own = [direct[:, k * n : (k + 1) * n] for k in _OUTSIDE]
+        if skipped is not None:
+            # All gates but the candidate are constant where a step is skipped.
+            own = [v if k == 2 else where(skipped, 0, v) for k, v in enumerate(own)]
+        of_gates = [v + more for v, more in zip(of_gates, own, strict=True)]
+    slopes = [i * (1 - i), f * (1 - f), 1 - candidate * candidate, o * (1 - o)]
+    return concat([v * s for v, s in zip(of_gates, slopes, strict=True)], axis=1), dc * f
+
+
+# -- the same on buffers -------------------------------------------------------------------------
+
+
+def _fast_vjp(
+    g: Sequence[Array | None],
+    x: Array,
+    h0: Array,
+    c0: Array,
+    w: Array,
+    r: Array,
+    out: Sequence[Array],
+    x_wanted: bool,
+    padding: Array | None,
+) -> tuple[Array | None, ...]:
+    dz, dh, dc = _into_gates(g, c0, r, out, padding)
     dw, dr = weight_cotangents(dz, dz, x, h0, out[0])
     dx = None
-    if type(x_like) is Node:
+    if x_wanted:
         flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
         dx = (flat.T @ reordered(w, _INSIDE)).reshape(x.shape)
     db = np.add.reduce(dz, axis=(1, 2))
     return dx, dh.T, dc.T, *(reordered(rows, _OUTSIDE) for rows in (dw, dr, db))
 
 
-# -- backward on buffers -------------------------------------------------------------------------
-
-
-def _raw_vjp(g: Any, c0: Any, r: Any, out: Any, padding: Any) -> tuple[Any, Any, Any]:
+def _into_gates(
+    g: Sequence[Array | None],
+    c0: Array,
+    r: Array,
+    out: Sequence[Array],
+    padding: Array | None,
+) -> tuple[Array, Array, Array]:
     """Cotangents of what goes into the gates (gates, time, batch), and of the initial states."""
+    of_y, of_h, of_c, of_cells, of_activated = g
     _, _, _, cells, gates = out
     steps, n, batch = cells.shape
     dz = np.empty((4 * n, steps, batch), gates.dtype)
     recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
     dh, dc = (np.zeros((n, batch), gates.dtype) for _ in range(2))
     scratch = np.empty_like(dh)
-    changed = kept(padding)
-    of_gates, of_squashed = (None, None) if g[4] is None else (g[4][:, : 4 * n], g[4][:, 4 * n :])
-    if g[1] is not None:
-        dh += g[1].T
-    if g[2] is not None:
-        dc += g[2].T
-    for block in blocks(gates):
+    changed = changed_steps(padding)
+    of_gates = of_squashed = None
+    if of_activated is not None:
+        of_gates, of_squashed = of_activated[:, : 4 * n], of_activated[:, 4 * n :]
+    if of_h is not None:
+        dh += of_h.T
+    if of_c is not None:
+        dc += of_c.T
+    for chunk in chunks(gates):
         # All that does not depend on the cotangents is computed for several steps at once.
-        factors, through, direct = _factors(block, c0, cells, gates, of_gates)
-        for t in range(block.stop - 1, block.start - 1, -1):
-            k = t - block.start
+        factors, through, direct = _factors(chunk, c0, cells, gates, of_gates)
+        for t in range(chunk.stop - 1, chunk.start - 1, -1):
+            k = t - chunk.start
             step, passed = factors[k], None
-            if g[0] is not None:
-                dh += g[0][t].T
-            if g[3] is not None:
-                dc += g[3][t]
+            if of_y is not None:
+                dh += of_y[t].T
+            if of_cells is not None:
+                dc += of_cells[t]
             if of_squashed is not None:
                 dc += of_squashed[t] * (1 - gates[t, 4 * n :] ** 2)
             if changed is not None:
@@ -110,8 +198,10 @@ def _raw_vjp(g: Any, c0: Any, r: Any, out: Any, padding: Any) -> tuple[Any, Any,
     return dz, dh, dc
 
 
-def _factors(block: slice, c0: Any, cells: Any, gates: Any, direct: Any) -> tuple[Any, Any, Any]:
-    """What cotangents are multiplied by, for the steps of a block.
+def _factors(
+    chunk: slice, c0: Array, cells: Array, gates: Array, direct: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """What cotangents are multiplied by, for the steps of a chunk.
 
     Returns
     -------
@@ -123,17 +213,17 @@ def _factors(block: slice, c0: Any, cells: Any, gates: Any, direct: Any) -> tupl
         What is added for cotangents of the gates themselves.
     """
     n = cells.shape[1]
-    a, squashed = gates[block, : 4 * n], gates[block, 4 * n :]
+    a, squashed = gates[chunk, : 4 * n], gates[chunk, 4 * n :]
     candidate, i, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
     factors = a * a
     np.subtract(1, factors[:, :n], out=factors[:, :n])
     np.subtract(a[:, n:], factors[:, n:], out=factors[:, n:])
     if direct is not None:
-        direct = factors * direct[block]
+        direct = factors * direct[chunk]
     factors[:, :n] *= i
     factors[:, n : 2 * n] *= candidate
-    factors[1:, 2 * n : 3 * n] *= cells[block][:-1]
-    factors[0, 2 * n : 3 * n] *= cells[block.start - 1] if block.start else c0.T
+    factors[1:, 2 * n : 3 * n] *= cells[chunk][:-1]
+    factors[0, 2 * n : 3 * n] *= cells[chunk.start - 1] if chunk.start else c0.T
     factors[:, 3 * n :] *= squashed
     through = squashed * squashed
     np.subtract(1, through, out=through)
@@ -141,79 +231,11 @@ def _factors(block: slice, c0: Any, cells: Any, gates: Any, direct: Any) -> tupl
     return factors, through, direct
 
 
-# -- backward in operations ----------------------------------------------------------------------
-
-
-def _traced_vjp(
-    g: Any, x: Any, h: Any, c: Any, w: Any, r: Any, b: Any, padding: Any
-) -> tuple[Any, ...]:
-    z = x @ w.mT + b
-    n = c.shape[-1]
-    hidden, of_steps, after = [], [], []
-    for t in range(x.shape[0]):
-        hidden.append(h)
-        new_h, new_c, gates = lstm_step(z[t] + h @ r.mT, c, tanh, sigmoid)
-        of_steps.append((gates, c, tanh(new_c)))
-        if padding is None:
-            h, c = new_h, new_c
-        else:
-            h, c = where(padding[t], h, new_h), where(padding[t], c, new_c)
-        after.append(c)
-    dh = 0 * h if g[1] is None else g[1]
-    dc = 0 * c if g[2] is None else g[2]
-    into_gates = []
-    for t in range(x.shape[0] - 1, -1, -1):
-        dh = dh if g[0] is None else dh + g[0][t]
-        dc = dc if g[3] is None else dc + g[3][t].mT
-        direct = None
-        if g[4] is not None:
-            direct = g[4][t, : 4 * n].mT
-            dc = dc + g[4][t, 4 * n :].mT * (1 - tanh(after[t]) ** 2)
-        here_h, here_c = dh, dc
-        if padding is not None:
-            here_h, here_c = where(padding[t], 0, dh), where(padding[t], 0, dc)
-        dz, new_dc = _step_back(here_h, here_c, *of_steps[t], direct, padding, t)
-        new_dh = dz @ r
-        if padding is not None:
-            new_dh = new_dh + where(padding[t], dh, 0)
-            new_dc = new_dc + where(padding[t], dc, 0)
-        dh, dc = new_dh, new_dc
-        into_gates.append(dz)
-    dz = stack(into_gates[::-1])
-    both = ((0, 1), (0, 1))
-    return (
-        dz @ w,
-        dh,
-        dc,
-        tensordot(dz, x, axes=both),
-        tensordot(dz, stack(hidden), axes=both),
-        sum(dz, axis=(0, 1)),
-    )
-
-
-def _step_back(
-    dh: Any, dc: Any, gates: Any, c: Any, squashed: Any, direct: Any, padding: Any, t: int
-) -> tuple[Any, Any]:
-    """Cotangents of what goes into the gates, and of the cell state before."""
-    i, f, candidate, o = gates
-    n = c.shape[-1]
-    dc = dc + dh * o * (1 - squashed * squashed)
-    of_gates = [dc * candidate, dc * c, dc * i, dh * squashed]
-    if direct is not None:
-        own = [direct[:, k * n : (k + 1) * n] for k in _OUTSIDE]
-        if padding is not None:
-            # All gates but the candidate are constant where a step is skipped.
-            own = [v if k == 2 else where(padding[t], 0, v) for k, v in enumerate(own)]
-        of_gates = [v + more for v, more in zip(of_gates, own, strict=True)]
-    slopes = [i * (1 - i), f * (1 - f), 1 - candidate * candidate, o * (1 - o)]
-    return concat([v * s for v, s in zip(of_gates, slopes, strict=True)], axis=1), dc * f
-
-
 # -- forward -------------------------------------------------------------------------------------
 
 
-def _samples(m: Any) -> list[Any]:
-    def operands(steps: int, batch: int) -> list[Any]:
+def _samples(m: Maker) -> list[Case]:
+    def operands(steps: int, batch: int) -> list[Array]:
         shapes = ((steps, batch, 3), (batch, 2), (batch, 2), (8, 3), (8, 2), (8,))
         return [m.real(*shape) for shape in shapes]
 
@@ -226,10 +248,18 @@ def _samples(m: Any) -> list[Any]:
     ]
 
 
-@general(vjp=_vjp, outputs=5, format="new", samples=_samples, shown="lstm")
+@general(vjp=_vjp, fast_vjp=_fast_vjp, outputs=5, format="new", samples=_samples, shown="lstm")
 def lstm_sequence(
-    x: Any, h0: Any, c0: Any, w: Any, r: Any, b: Any, /, *, padding: Any = None
-) -> Any:
+    x: Value,
+    h0: Value,
+    c0: Value,
+    w: Value,
+    r: Value,
+    b: Value,
+    /,
+    *,
+    padding: Array | None = None,
+) -> tuple[Value, ...]:
     """LSTM with tanh and sigmoid over time, batch and channels.
 
     Parameters
@@ -258,7 +288,7 @@ def lstm_sequence(
     matrix = reordered(np.concatenate([r, w, b[:, None]], axis=1, dtype=dtype), _INSIDE)
     # sigmoid(z) = 1 / (1 + exp(-z)): the sign goes into the weights, once.
     np.negative(matrix[n:], out=matrix[n:])
-    feed, changed = Feed(x, h0, dtype), kept(padding)
+    feed, changed = Feed(x, h0, dtype), changed_steps(padding)
     y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 5 * n, batch), dtype)
     cells, scratch = np.empty((steps, n, batch), dtype), np.empty((n, batch), dtype)
     before = np.asarray(c0, dtype).T
@@ -269,7 +299,7 @@ def lstm_sequence(
             np.matmul(matrix, feed.all, out=step)
             np.tanh(step[:n], out=step[:n])
             to_sigmoid(step[n:])
-            if changed is not None:
+            if padding is not None:
                 np.copyto(step[n : 2 * n], 0, where=padding[t].T)
                 np.copyto(step[2 * n :], 1, where=padding[t].T)
             np.multiply(step[2 * n : 3 * n], before, out=cell)
