@@ -12,11 +12,11 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test lint types pytest format mutate bench test-peers docs test-oldest
-.PHONY: clean
+.PHONY: help demo examples test lint types pytest format mutate bench bench-against
+.PHONY: test-peers docs test-oldest clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: NAMES := $(DEMOS)
 demo: $(ENV) ## Run the short examples; their pictures go to demo_output/
@@ -59,6 +59,9 @@ mutate: $(ENV) ## Mutation testing of the rule files
 
 bench: .venv-bench/.installed ## Measure against torch, jax and autograd, in .venv-bench
 	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
+bench-against: $(ENV) ## Time this checkout against another one: BASE=path, ARGS='row ...'
+	$(BIN)/python benchmarks/compare.py $(or $(BASE),$(error BASE=path is missing)) . $(ARGS)
 
 # The configuration of the other tests needs packages that are not in this environment.
 test-peers: .venv-bench/.installed ## Compare values, first and second gradients with torch's

@@ -30,8 +30,8 @@ def _arguments() -> argparse.Namespace:
 
 def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[Any], dict[str, str]]:
     """Run the rows under a progress bar; return results, and errors by name of the row."""
+    from harness.row import Context
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rows import Context
 
     results = []
     failures = {}
@@ -42,7 +42,7 @@ def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[An
             task = progress.add_task(name, total=1.0)
             context = Context(quick, lambda part, t=task: progress.update(t, completed=part))
             try:
-                results.append(row(context))
+                results.append(row.run(context))
             except Exception as error:  # noqa: BLE001 - the other rows are still worth having
                 failures[name] = f"{type(error).__name__}: {error}"
                 console.print(traceback.format_exc(), markup=False, highlight=False)
@@ -54,26 +54,26 @@ def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[An
 def main() -> int:
     """Run the rows and report; 1 if a row failed, whether or not targets are met."""
     machine.prepare()  # before NumPy is imported
-    from harness import profile, report
-    from rich.console import Console
-    from rows import all_rows
+    from harness import own, report
+    from rows import ROWS
 
     given = _arguments()
-    machine.configure_peers()
-    steady = machine.steady_allocator()
-    rows = all_rows()
     if given.list:
-        print("\n".join(rows))
+        print("\n".join(ROWS))
         return 0
-    unknown = [name for name in given.rows if name not in rows]
+    unknown = [name for name in given.rows if name not in ROWS]
     if unknown:
-        print(f"no row {', '.join(unknown)}; there are {', '.join(rows)}", file=sys.stderr)
+        print(f"no row {', '.join(unknown)}; there are {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    chosen = {name: rows[name] for name in given.rows or rows}
+    chosen = {name: ROWS[name] for name in given.rows or ROWS}
+    steady = machine.steady_allocator()
     if given.profile:
-        profile.show(list(chosen))
+        own.profile(chosen.values())
         return 0
 
+    from rich.console import Console
+
+    machine.configure_peers()
     console = Console(width=None if sys.stdout.isatty() else 200)
     facts = machine.describe()
     facts["Allocator"] = (

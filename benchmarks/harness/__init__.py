@@ -1,1 +1,1 @@
-"""How the benchmarks measure, compare and report; the work itself is in ``rows``."""
+"""How the benchmarks measure, compare and report. It knows no row: those are in ``rows``."""

@@ -1,7 +1,9 @@
 """Value and gradient of one function, as a user of each library asks for them.
 
-Each maker takes a function of one variable or of a list of variables, and the NumPy arrays to
-evaluate it at; it makes its inputs once, and returns what is timed.
+Each maker takes what writes a function with a library's names, and the NumPy arrays to evaluate it
+at: one, or a list of them for a function of several variables. It makes its inputs once, and
+returns what is timed. It imports the library itself: a fresh process loads what it measures only,
+and dlgradient can be timed where no peer is installed.
 """
 
 from __future__ import annotations
@@ -9,14 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import autograd
-import jax
-import jax.numpy as jnp
-import torch
-
-import dlgradient as dl
+from harness.result import OURS
 
 Function = Callable[[Any], Any]
+Written = Callable[[Any], Function]
 Call = Callable[[], Any]
 Maker = Callable[[], Call]
 
@@ -25,24 +23,31 @@ def _each(convert: Callable[[Any], Any], start: Any) -> Any:
     return [convert(a) for a in start] if isinstance(start, list) else convert(start)
 
 
-def ours(fun: Function, start: Any) -> Maker:
+def ours(written: Written, start: Any) -> Maker:
     """Return the maker of dlgradient's contestant."""
 
-    def evaluated(x: Any) -> Any:
-        y = fun(x)
-        return y, dl.dlgradient(y, x)
-
     def make() -> Call:
+        import dlgradient as dl
+
+        fun = written(dl)
+
+        def evaluated(x: Any) -> Any:
+            y = fun(x)
+            return y, dl.dlgradient(y, x)
+
         x = _each(dl.dlarray, start)
         return lambda: dl.dlfeval(evaluated, x)
 
     return make
 
 
-def with_torch(fun: Function, start: Any) -> Maker:
+def with_torch(written: Written, start: Any) -> Maker:
     """Return the maker of torch's contestant, eager."""
 
     def make() -> Call:
+        import torch
+
+        fun = written(torch)
         x = _each(lambda a: torch.tensor(a, requires_grad=True), start)
 
         def call() -> Any:
@@ -54,11 +59,14 @@ def with_torch(fun: Function, start: Any) -> Maker:
     return make
 
 
-def with_jax(fun: Function, start: Any, *, jit: bool) -> Maker:
+def with_jax(written: Written, start: Any, *, jit: bool) -> Maker:
     """Return the maker of jax's contestant."""
 
     def make() -> Call:
-        evaluated = jax.value_and_grad(fun)
+        import jax
+        import jax.numpy as jnp
+
+        evaluated = jax.value_and_grad(written(jnp))
         if jit:
             evaluated = jax.jit(evaluated)
         x = _each(jnp.asarray, start)
@@ -67,12 +75,31 @@ def with_jax(fun: Function, start: Any, *, jit: bool) -> Maker:
     return make
 
 
-def with_autograd(fun: Function, start: Any) -> Maker:
+def with_autograd(written: Written, start: Any) -> Maker:
     """Return the maker of autograd's contestant."""
-    evaluated = autograd.value_and_grad(fun)
-    return lambda: lambda: evaluated(start)
+
+    def make() -> Call:
+        import autograd
+        import autograd.numpy as anp
+
+        evaluated = autograd.value_and_grad(written(anp))
+        return lambda: evaluated(start)
+
+    return make
 
 
 def by_hand(call: Call) -> Maker:
     """Return the maker of a hand-written contestant that has no inputs to make."""
     return lambda: call
+
+
+def everybody(written: Written, start: Any, numpy: Call) -> dict[str, Maker]:
+    """Return all contestants, for a function that all libraries write alike."""
+    return {
+        OURS: ours(written, start),
+        "torch": with_torch(written, start),
+        "jax": with_jax(written, start, jit=False),
+        "jax.jit": with_jax(written, start, jit=True),
+        "autograd": with_autograd(written, start),
+        "numpy": by_hand(numpy),
+    }

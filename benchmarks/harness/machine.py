@@ -26,10 +26,10 @@ _VARIABLES = (
 _UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPROFILEIMPORTTIME")
 
 
-def prepare() -> None:
+def prepare(threads: int = THREADS) -> None:
     """Bind this process and its children to two threads, and to two cores where the system can."""
     for name in _VARIABLES:
-        os.environ[name] = str(THREADS)
+        os.environ[name] = str(threads)
     for name in _UNWANTED:
         os.environ.pop(name, None)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")

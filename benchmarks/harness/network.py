@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.children import measure
+from harness import machine
+from harness.children import Peak, measure
+from harness.contestants import Call, Maker
 from harness.result import OURS, Detail, Result, Target, with_unit
+from harness.row import Context, Row
 
-if TYPE_CHECKING:
-    # The rows import this module, and so do the processes that measure memory.
-    from rows import Context
-
-Call = Callable[[], Any]
 MEMORY = 1.2
 
 
 @dataclass(frozen=True)
 class Network:
-    """A row: loss and gradient with respect to all parameters, float32.
+    """Declaration of a row: loss and gradient with respect to all parameters, float32.
 
     Parameters
     ----------
@@ -52,24 +50,30 @@ class Network:
     jax: Callable[[Any], Call]
     rtol: float = 1e-4
 
-    def makers(self, sizes: Any) -> dict[str, Callable[[], Call]]:
-        """Return the contestants, for data of these sizes."""
+    def row(self) -> Row:
+        """Return the row."""
+        return Row(self.name, self.run, self.makers)
+
+    def makers(self) -> dict[str, Maker]:
+        """Return the contestants, for data of the full sizes."""
+        return self._sized(self.full)
+
+    def _sized(self, sizes: Any) -> dict[str, Maker]:
         made = {OURS: self.ours, "torch": self.torch, "jax.jit": self.jax}
         return {who: lambda make=make: make(self.data(sizes)) for who, make in made.items()}
 
-    def __call__(self, context: Context) -> Result:
+    def run(self, context: Context) -> Result:
         """Compare the results, and measure time and memory."""
-        from harness import agreement
-        from harness.timing import interleaved
-
-        makers = self.makers(self.full)
-        agreement.check(makers, reference="torch", rtol=self.rtol, atol=1e-6)
-        figures = interleaved(
-            {name: make() for name, make in makers.items()},
-            budget=context.seconds(8),
+        makers = self.makers()
+        figures = context.timed(
+            makers,
+            seconds=8,
             rounds=(5, 200),
             pause=0.05,
-            report=lambda part: context.report(0.6 * part),
+            part=0.6,
+            reference="torch",
+            rtol=self.rtol,
+            atol=1e-6,
         )
         result = Result(self.name, f"{self.work}; float32", "s", figures)
         result.ask("torch", self.factor, f"≤ {self.factor}x torch")
@@ -79,10 +83,7 @@ class Network:
     def _ask_memory(self, result: Result, contestants: list[str], context: Context) -> None:
         peaks = {}
         for done, who in enumerate(contestants, 1):
-            found = measure("network", self.name, who)
-            if "error" in found:
-                raise RuntimeError(f"memory of {who}: {found['error']}")
-            peaks[who] = found["peak_mb"]
+            peaks[who] = measure(self.peak, who)
             context.report(0.6 + 0.4 * done / len(contestants))
         ratio = peaks[OURS] / peaks["torch"]
         measured = f"{ratio:.2f}x torch"
@@ -94,6 +95,25 @@ class Network:
                 [[who, with_unit(peak, "MB")] for who, peak in peaks.items()],
             )
         )
+
+    def peak(self, who: str) -> float:
+        """Return the peak of one contestant in MB; called in a fresh process."""
+        # Only what this one needs is loaded: `configure_peers` would import all peers.
+        if who == "torch":
+            import torch
+
+            torch.set_num_threads(machine.THREADS)
+        if who == "jax.jit":
+            import jax
+
+            jax.config.update("jax_enable_x64", True)
+        self._sized(self.tiny)[who]()()
+        call = self._sized(self.full)[who]()
+        mark = Peak()
+        result = call()
+        top = mark.so_far()
+        del result
+        return top
 
 
 def ours(loss: Callable[..., Any], params: list[Any], *data: Any) -> Call:

@@ -36,11 +36,56 @@ def _batch_size(call: Call, seconds: float) -> int:
         number *= 2
 
 
+class Rounds:
+    """Rounds in which each contestant runs a batch of calls.
+
+    Parameters
+    ----------
+    calls : dict
+        What each contestant does.
+    batch : float
+        Seconds of one batch; longer calls run once.
+    pause : float
+        Seconds to wait before each batch, and one more call that is not timed. For work on several
+        threads: the idle threads of one library's pool spin for a while, on the cores of the next.
+    clock : callable
+        What tells the seconds.
+    """
+
+    def __init__(
+        self,
+        calls: dict[str, Call],
+        *,
+        batch: float = 0.015,
+        pause: float = 0.0,
+        clock: Callable[[], float] = clock,
+    ) -> None:
+        settle()
+        self.calls, self.pause, self.clock = calls, pause, clock
+        self.numbers = {name: _batch_size(call, batch) for name, call in calls.items()}
+        self.order = list(calls)
+
+    def run(self) -> dict[str, float]:
+        """Run one round and return the seconds that one call takes each contestant."""
+        times = {}
+        for name in self.order:
+            call, number = self.calls[name], self.numbers[name]
+            if self.pause:
+                time.sleep(self.pause)
+                call()
+            began = self.clock()
+            for _ in range(number):
+                call()
+            times[name] = (self.clock() - began) / number
+        # Another order each time: nobody always runs after the same neighbour.
+        self.order = self.order[1:] + self.order[:1]
+        return times
+
+
 def interleaved(
     calls: dict[str, Call],
     *,
     budget: float,
-    batch: float = 0.015,
     rounds: tuple[int, int] = (7, 200),
     pause: float = 0.0,
     report: Callable[[float], None] = lambda _: None,
@@ -49,37 +94,21 @@ def interleaved(
 
     Parameters
     ----------
-    calls : dict
-        What each contestant does.
+    calls, pause
+        As for `Rounds`.
     budget : float
         Seconds for all rounds together; more are spent if `rounds` asks for them.
-    batch : float
-        Seconds of one batch; longer calls run once.
     rounds : tuple of int
         Least and largest number of rounds.
-    pause : float
-        Seconds to wait before each batch, and one more call that is not timed. For work on several
-        threads: the idle threads of one library's pool spin for a while, on the cores of the next.
     report : callable
         Told the part of the work that is done.
     """
-    settle()
-    numbers = {name: _batch_size(call, batch) for name, call in calls.items()}
+    every = Rounds(calls, pause=pause)
     best = dict.fromkeys(calls, float("inf"))
-    names = list(calls)
     start = clock()
     for done in range(rounds[1]):
-        # Another order each time: nobody always runs after the same neighbour.
-        shift = done % len(names)
-        for name in names[shift:] + names[:shift]:
-            call, number = calls[name], numbers[name]
-            if pause:
-                time.sleep(pause)
-                call()
-            began = clock()
-            for _ in range(number):
-                call()
-            best[name] = min(best[name], (clock() - began) / number)
+        for name, seconds in every.run().items():
+            best[name] = min(best[name], seconds)
         spent = clock() - start
         report(min(1.0, max(spent / budget, 0.0)))
         if spent > budget and done + 1 >= rounds[0]:

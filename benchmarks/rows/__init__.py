@@ -1,64 +1,43 @@
-"""The rows of the benchmark, by name; each is a function of a `Context` that returns a `Result`."""
+"""The rows of the benchmark. A file declares one or a few; a new one finds its place here.
+
+The files import no contestant's library: the processes that measure memory load one of them only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from rows.chain import CHAIN, DEEP_CHAIN
+from rows.elementwise import ELEMENTWISE
+from rows.imports import IMPORT
+from rows.layers import EMBED, NORMS, POOL
+from rows.loop import INDEXED_LOOP
+from rows.memory import MEMORY
+from rows.mlp import MLP_STEP, SMALL_MLP
+from rows.overhead import OVERHEAD
+from rows.pinn import PINN
+from rows.rosenbrock import ROSENBROCK
+from rows.sequence import CTC, LSTM, TRANSFORMER
+from rows.vision import CNN, GAN
 
-from harness.result import Result
-
-if TYPE_CHECKING:
-    from harness.network import Network
-
-
-@dataclass
-class Context:
-    """How a row is to run."""
-
-    quick: bool
-    report: Callable[[float], None]
-
-    def seconds(self, full: float) -> float:
-        """Return the time budget of a row that takes `full` seconds in a whole run."""
-        return full / 8 if self.quick else full
-
-
-Row = Callable[[Context], Result]
-
-
-def networks() -> dict[str, Network]:
-    """Return the rows of networks and layers; of these also the memory is measured."""
-    from rows import layers, pinn, sequence, vision
-
-    rows = (
-        vision.CNN,
-        sequence.LSTM,
-        sequence.TRANSFORMER,
-        pinn.PINN,
-        vision.GAN,
-        sequence.CTC,
-        layers.EMBED,
-        layers.POOL,
-        layers.NORMS,
-    )
-    return {row.name: row for row in rows}
-
-
-def all_rows() -> dict[str, Row]:
-    """Return the rows in the order of the table."""
-    from rows import deep, elementwise, imports, loop, memory, mlp, overhead, scalar
-
-    return {
-        "rosenbrock": scalar.rosenbrock,
-        "chain": scalar.chain,
-        "small-mlp": mlp.small,
-        "mlp-step": mlp.step,
-        "elementwise": elementwise.run,
-        "indexed-loop": loop.run,
-        "deep-chain": deep.run,
-        "overhead": overhead.run,
-        "memory": memory.run,
-        "import": imports.run,
-        **networks(),
-    }
+# In the order of the table.
+_ALL = (
+    ROSENBROCK,
+    CHAIN,
+    SMALL_MLP,
+    MLP_STEP,
+    ELEMENTWISE,
+    INDEXED_LOOP,
+    DEEP_CHAIN,
+    OVERHEAD,
+    MEMORY,
+    IMPORT,
+    CNN,
+    LSTM,
+    TRANSFORMER,
+    PINN,
+    GAN,
+    CTC,
+    EMBED,
+    POOL,
+    NORMS,
+)
+ROWS = {row.name: row for row in _ALL}

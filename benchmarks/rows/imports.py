@@ -8,9 +8,8 @@ import sys
 import tempfile
 
 from harness.result import OURS, Result, Target, with_unit
+from harness.row import Context, Row
 from harness.timing import clock
-
-from rows import Context
 
 STATEMENTS = {
     "bare": "import numpy",
@@ -28,7 +27,7 @@ def _once(statement: str, environment: dict[str, str]) -> float:
     return clock() - began
 
 
-def run(context: Context) -> Result:
+def _run(context: Context) -> Result:
     """Least of many interleaved timings, less that of ``import numpy``."""
     # An installed package is compiled already; so is everything here, after the first import.
     with tempfile.TemporaryDirectory() as cache:
@@ -56,3 +55,6 @@ def _measured(context: Context, environment: dict[str, str]) -> Result:
         f"A fresh interpreter with `import numpy` takes {with_unit(best['bare'], 's')} here."
     )
     return result
+
+
+IMPORT = Row("import", _run)

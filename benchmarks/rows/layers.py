@@ -71,7 +71,7 @@ POOL = Network(
     ours=_pool_ours,
     torch=_pool_torch,
     jax=_pool_jax,
-)
+).row()
 
 
 # -- normalization -------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ NORMS = Network(
     ours=_norms_ours,
     torch=_norms_torch,
     jax=_norms_jax,
-)
+).row()
 
 
 # -- embedding -----------------------------------------------------------------------------------
@@ -223,4 +223,4 @@ EMBED = Network(
     ours=_embed_ours,
     torch=_embed_torch,
     jax=_embed_jax,
-)
+).row()

@@ -8,18 +8,15 @@ A reverse walk that makes an array of n zeros for each read element costs O(n²)
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
-import torch
 from harness import agreement
-from harness.contestants import Maker, ours, with_autograd, with_torch
+from harness.contestants import Function, Maker, by_hand, ours, with_autograd, with_torch
 from harness.result import OURS, Detail, Result, Target, with_unit
+from harness.row import Context, Row
 from harness.timing import interleaved
-
-import dlgradient as dl
-from rows import Context
 
 STEPS = 4
 H = 0.1
@@ -28,7 +25,7 @@ SIZES = (250, 500, 1000, 2000)
 LIST, ASSIGN = "list of scalars", "assignment"
 
 
-def _listed(stack: Callable[[Any], Any], n: int) -> Callable[[Any], Any]:
+def _listed(stack: Callable[[Any], Any], n: int) -> Function:
     def fun(x: Any) -> Any:
         state = [x[i] for i in range(n)]
         for _ in range(STEPS):
@@ -39,7 +36,7 @@ def _listed(stack: Callable[[Any], Any], n: int) -> Callable[[Any], Any]:
     return fun
 
 
-def _assigned(zeros: Callable[[int], Any], n: int) -> Callable[[Any], Any]:
+def _assigned(zeros: Callable[[int], Any], n: int) -> Function:
     def fun(x: Any) -> Any:
         for _ in range(STEPS):
             new = zeros(n)
@@ -67,29 +64,36 @@ def _by_hand(start: Any, n: int) -> Maker:
                 g[i - 1] += H * g[i]
         return y, g
 
-    return lambda: call
+    return by_hand(call)
 
 
-def makers(n: int, *, autograd: bool = False) -> dict[str, Maker]:
+def _dl_zeros(dl: Any) -> Callable[[int], Any]:
+    return lambda n: dl.dlarray(np.zeros(n))
+
+
+def _torch_zeros(torch: Any) -> Callable[[int], Any]:
+    return lambda n: torch.zeros(n, dtype=torch.float64)
+
+
+def _makers(n: int) -> dict[str, Maker]:
     """Return the contestants for `n` states; a way of writing is part of the name."""
     start = np.random.default_rng(3).standard_normal(n)
     contestants = {
-        f"{OURS}, {LIST}": ours(_listed(dl.stack, n), start),
-        f"{OURS}, {ASSIGN}": ours(_assigned(lambda n: dl.dlarray(np.zeros(n)), n), start),
-        f"torch, {LIST}": with_torch(_listed(torch.stack, n), start),
-        f"torch, {ASSIGN}": with_torch(
-            _assigned(lambda n: torch.zeros(n, dtype=torch.float64), n), start
-        ),
+        f"{OURS}, {LIST}": ours(lambda dl: _listed(dl.stack, n), start),
+        f"{OURS}, {ASSIGN}": ours(lambda dl: _assigned(_dl_zeros(dl), n), start),
+        f"torch, {LIST}": with_torch(lambda torch: _listed(torch.stack, n), start),
+        f"torch, {ASSIGN}": with_torch(lambda torch: _assigned(_torch_zeros(torch), n), start),
         "numpy": _by_hand(start, n),
     }
-    if autograd:
-        contestants[f"autograd, {LIST}"] = with_autograd(_listed(anp.array, n), start)
+    if n <= SIZE:
+        written = with_autograd(lambda anp: _listed(anp.array, n), start)
+        contestants[f"autograd, {LIST}"] = written
     return contestants
 
 
 def _times(context: Context) -> dict[int, dict[str, float]]:
     sizes = SIZES[:-1] if context.quick else SIZES
-    contestants = {n: makers(n, autograd=n <= SIZE) for n in sizes}
+    contestants = {n: _makers(n) for n in sizes}
     for n in sizes:
         agreement.check(contestants[n])
     calls = {f"{name}|{n}": make() for n in sizes for name, make in contestants[n].items()}
@@ -103,13 +107,12 @@ def _times(context: Context) -> dict[int, dict[str, float]]:
     return {n: {name: best[f"{name}|{n}"] for name in contestants[n]} for n in sizes}
 
 
-def growth(times: dict[int, float]) -> float:
+def _growth(times: dict[int, float]) -> float:
     """Return the exponent p of time ~ n^p, by least squares over all sizes."""
     return float(np.polyfit(np.log(list(times)), np.log(list(times.values())), 1)[0])
 
 
-def run(context: Context) -> Result:
-    """Value and gradient of an Euler loop with scalar indices."""
+def _run(context: Context) -> Result:
     times = _times(context)
     names = list(times[min(times)])
     curves = {
@@ -126,7 +129,7 @@ def run(context: Context) -> Result:
         figures,
     )
     curve = {way: curves[f"{OURS}, {way}"] for way in (LIST, ASSIGN)}
-    worst = max(growth(c) for c in curve.values())
+    worst = max(_growth(c) for c in curve.values())
     result.targets.append(Target("linear: time ~ n^p, p ≤ 1.1", f"p = {worst:.2f}", worst <= 1.1))
     for way in (LIST, ASSIGN):
         ratio = curve[way][SIZE] / at[f"torch, {way}"]
@@ -139,7 +142,7 @@ def run(context: Context) -> Result:
                 [
                     name,
                     *[with_unit(c[n], "s") if n in c else "-" for n in times],
-                    f"{growth(c):.2f}",
+                    f"{_growth(c):.2f}",
                 ]
                 for name, c in curves.items()
             ],
@@ -150,3 +153,6 @@ def run(context: Context) -> Result:
         "and compile; autograd has no assignment."
     )
     return result
+
+
+INDEXED_LOOP = Row("indexed-loop", _run, partial(_makers, SIZE))

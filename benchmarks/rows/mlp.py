@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
-import autograd
-import autograd.numpy as anp
-import jax
-import jax.numpy as jnp
 import numpy as np
-import torch
-from harness import agreement
-from harness.contestants import Maker, ours, with_autograd, with_jax, with_torch
+from harness.contestants import (
+    Call,
+    Function,
+    Maker,
+    by_hand,
+    ours,
+    with_autograd,
+    with_jax,
+    with_torch,
+)
 from harness.result import OURS, Result
-from harness.timing import interleaved
-
-import dlgradient as dl
-from rows import Context
+from harness.row import Context, Row
 
 Arrays = list[np.ndarray[Any, Any]]
 
 
-def weights(sizes: tuple[int, ...], dtype: Any, seed: int = 0) -> Arrays:
+def _weights(sizes: tuple[int, ...], dtype: Any, seed: int = 0) -> Arrays:
     """Return weights and biases, one after the other, for layers of these sizes."""
     rng = np.random.default_rng(seed)
     params = []
@@ -40,10 +39,10 @@ def weights(sizes: tuple[int, ...], dtype: Any, seed: int = 0) -> Arrays:
 
 def _small_data() -> tuple[Any, Any, Arrays]:
     rng = np.random.default_rng(1)
-    return rng.standard_normal((64, 32)), rng.standard_normal((64, 4)), weights((32, 64, 4), "f8")
+    return rng.standard_normal((64, 32)), rng.standard_normal((64, 4)), _weights((32, 64, 4), "f8")
 
 
-def _small_loss(xp: Any, X: Any, T: Any) -> Callable[[Any], Any]:
+def _small_loss(xp: Any, X: Any, T: Any) -> Function:
     def loss(params: Any) -> Any:
         W1, b1, W2, b2 = params
         return xp.mean((xp.tanh(X @ W1 + b1) @ W2 + b2 - T) ** 2)
@@ -51,11 +50,13 @@ def _small_loss(xp: Any, X: Any, T: Any) -> Callable[[Any], Any]:
     return loss
 
 
-def small_makers() -> dict[str, Maker]:
-    """Return the contestants of the small network."""
+def _small_makers() -> dict[str, Maker]:
     X, T, params = _small_data()
 
-    def by_hand() -> Any:
+    def in_jax(jnp: Any) -> Function:
+        return _small_loss(jnp, jnp.asarray(X), jnp.asarray(T))
+
+    def call() -> Any:
         W1, b1, W2, b2 = params
         h = X @ W1
         h += b1
@@ -70,28 +71,25 @@ def small_makers() -> dict[str, Maker]:
         return y, X.T @ d, d.sum(axis=0), h.T @ r, r.sum(axis=0)
 
     return {
-        OURS: ours(_small_loss(dl, dl.dlarray(X), dl.dlarray(T)), params),
-        "torch": with_torch(_small_loss(torch, torch.tensor(X), torch.tensor(T)), params),
-        "jax": with_jax(_small_loss(jnp, jnp.asarray(X), jnp.asarray(T)), params, jit=False),
-        "jax.jit": with_jax(_small_loss(jnp, jnp.asarray(X), jnp.asarray(T)), params, jit=True),
-        "autograd": with_autograd(_small_loss(anp, X, T), params),
-        "numpy": lambda: by_hand,
+        OURS: ours(lambda dl: _small_loss(dl, dl.dlarray(X), dl.dlarray(T)), params),
+        "torch": with_torch(
+            lambda torch: _small_loss(torch, torch.tensor(X), torch.tensor(T)), params
+        ),
+        "jax": with_jax(in_jax, params, jit=False),
+        "jax.jit": with_jax(in_jax, params, jit=True),
+        "autograd": with_autograd(lambda anp: _small_loss(anp, X, T), params),
+        "numpy": by_hand(call),
     }
 
 
-def small(context: Context) -> Result:
-    """Loss and gradient of a small network, float64."""
-    makers = small_makers()
-    agreement.check(makers)
-    figures = interleaved(
-        {name: make() for name, make in makers.items()},
-        budget=context.seconds(20),
-        pause=0.05,
-        report=context.report,
-    )
+def _run_small(context: Context) -> Result:
+    figures = context.timed(_small_makers(), seconds=20, pause=0.05)
     result = Result("small MLP", "64×32-64-4, tanh, float64, loss and gradient", "s", figures)
     result.ask("torch", 1, "not above torch")
     return result
+
+
+SMALL_MLP = Row("small-mlp", _run_small, _small_makers)
 
 
 # -- MLP step: 784-512-512-10 with a batch of 128, SGD -------------------------------------------
@@ -107,10 +105,10 @@ def _step_data() -> tuple[Any, Any, Any, Arrays]:
     classes = rng.integers(0, SIZES[-1], BATCH)
     onehot = np.zeros((BATCH, SIZES[-1]), np.float32)
     onehot[np.arange(BATCH), classes] = 1
-    return X, classes, onehot, weights(SIZES, "f4")
+    return X, classes, onehot, _weights(SIZES, "f4")
 
 
-def _step_loss(xp: Any, X: Any, onehot: Any) -> Callable[[Any], Any]:
+def _step_loss(xp: Any, X: Any, onehot: Any) -> Function:
     """Loss in the functions that NumPy's relatives share."""
 
     def loss(params: Any) -> Any:
@@ -124,7 +122,9 @@ def _step_loss(xp: Any, X: Any, onehot: Any) -> Callable[[Any], Any]:
     return loss
 
 
-def _ours(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
+def _our_step(X: Any, onehot: Any, params: Arrays) -> Call:
+    import dlgradient as dl
+
     def fun(params: Any) -> Any:
         W1, b1, W2, b2, W3, b3 = params
         h = dl.relu(dl.fullyconnect(X, W1, b1, data_format="BC", weights_format="CU"))
@@ -143,7 +143,9 @@ def _ours(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
     return call
 
 
-def _torch_step(X: Any, classes: Any, params: Arrays) -> Callable[[], Any]:
+def _torch_step(X: Any, classes: Any, params: Arrays) -> Call:
+    import torch
+
     X, classes = torch.tensor(X), torch.tensor(classes)
     state = [torch.tensor(p, requires_grad=True) for p in params]
     rate = float(RATE)
@@ -162,14 +164,18 @@ def _torch_step(X: Any, classes: Any, params: Arrays) -> Callable[[], Any]:
     return call
 
 
-def _jax_step(transform: Callable[[Any], Any], X: Any, onehot: Any, params: Arrays) -> Any:
+def _jax_step(X: Any, onehot: Any, params: Arrays, *, jit: bool) -> Call:
+    import jax
+    import jax.numpy as jnp
+
     fun = jax.value_and_grad(_step_loss(jnp, jnp.asarray(X), jnp.asarray(onehot)))
 
-    @transform
     def step(params: Any) -> Any:
         loss, gradient = fun(params)
         return loss, [p - RATE * g for p, g in zip(params, gradient, strict=True)]
 
+    if jit:
+        step = jax.jit(step)
     state = [jnp.asarray(p) for p in params]
 
     def call() -> Any:
@@ -179,7 +185,10 @@ def _jax_step(transform: Callable[[Any], Any], X: Any, onehot: Any, params: Arra
     return call
 
 
-def _autograd_step(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
+def _autograd_step(X: Any, onehot: Any, params: Arrays) -> Call:
+    import autograd
+    import autograd.numpy as anp
+
     fun = autograd.value_and_grad(_step_loss(anp, X, onehot))
     state = [p.copy() for p in params]
 
@@ -192,7 +201,7 @@ def _autograd_step(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
     return call
 
 
-def _numpy_step(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
+def _numpy_step(X: Any, onehot: Any, params: Arrays) -> Call:
     state = [p.copy() for p in params]
 
     def call() -> Any:
@@ -225,31 +234,31 @@ def _numpy_step(X: Any, onehot: Any, params: Arrays) -> Callable[[], Any]:
     return call
 
 
-def step_makers() -> dict[str, Maker]:
-    """Return the contestants of the training step."""
+def _step_makers() -> dict[str, Maker]:
     X, classes, onehot, params = _step_data()
+
+    def with_dlarrays() -> Call:
+        import dlgradient as dl
+
+        return _our_step(dl.dlarray(X), dl.dlarray(onehot), params)
+
     return {
-        OURS: lambda: _ours(dl.dlarray(X), dl.dlarray(onehot), params),
+        OURS: with_dlarrays,
         "torch": lambda: _torch_step(X, classes, params),
-        "jax": lambda: _jax_step(lambda f: f, X, onehot, params),
-        "jax.jit": lambda: _jax_step(jax.jit, X, onehot, params),
+        "jax": lambda: _jax_step(X, onehot, params, jit=False),
+        "jax.jit": lambda: _jax_step(X, onehot, params, jit=True),
         "autograd": lambda: _autograd_step(X, onehot, params),
         "numpy": lambda: _numpy_step(X, onehot, params),
-        "dlgradient, data as NumPy arrays": lambda: _ours(X, onehot, params),
+        f"{OURS}, data as NumPy arrays": lambda: _our_step(X, onehot, params),
     }
 
 
-def step(context: Context) -> Result:
-    """One training step: loss, gradient, stochastic gradient descent; float32."""
-    makers = step_makers()
-    agreement.check(makers, rtol=2e-5, atol=1e-6)
-    figures = interleaved(
-        {name: make() for name, make in makers.items()},
-        budget=context.seconds(40),
-        pause=0.05,
-        report=context.report,
-    )
+def _run_step(context: Context) -> Result:
+    figures = context.timed(_step_makers(), seconds=40, pause=0.05, rtol=2e-5, atol=1e-6)
     result = Result("MLP step", "784-512-512-10, batch 128, float32, SGD", "s", figures)
     result.ask("numpy", 1.15, "≤ 1.15x hand-written NumPy")
     result.ask("torch", 1.25, "≤ 1.25x torch")
     return result
+
+
+MLP_STEP = Row("mlp-step", _run_step, _step_makers)

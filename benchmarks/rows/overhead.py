@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-import torch
 from harness import agreement
-from harness.contestants import Maker, by_hand, ours, with_autograd, with_jax, with_torch
+from harness.contestants import Function, Maker, by_hand, ours, with_autograd, with_jax, with_torch
 from harness.result import OURS, Detail, Result, Target, with_unit
+from harness.row import Context, Row
 from harness.timing import interleaved
-
-import dlgradient as dl
-from rows import Context
 
 SHORT, LONG = 20, 420
 # The budget is 4 µs on a machine where the bare call takes 0.3 µs.
 BUDGET = 4 / 0.3
-BOTH = "dlgradient, both operands traced"
+BOTH = f"{OURS}, both operands traced"
 
 
-def _chained(n: int, c: Any) -> Callable[[Any], Any]:
+def _chained(n: int, c: Any) -> Function:
     def fun(x: Any) -> Any:
         y = x
         for _ in range(n):
@@ -32,7 +28,7 @@ def _chained(n: int, c: Any) -> Callable[[Any], Any]:
     return fun
 
 
-def _doubled(n: int) -> Callable[[Any], Any]:
+def _doubled(n: int) -> Function:
     def fun(x: Any) -> Any:
         y = x
         for _ in range(n):
@@ -42,7 +38,7 @@ def _doubled(n: int) -> Callable[[Any], Any]:
     return fun
 
 
-def makers(n: int) -> dict[str, Maker]:
+def _makers(n: int) -> dict[str, Maker]:
     """Return the contestants for a chain of `n` additions of three float64."""
     start, c = np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25, 0.125])
 
@@ -53,12 +49,12 @@ def makers(n: int) -> dict[str, Maker]:
         return y
 
     return {
-        OURS: ours(_chained(n, dl.dlarray(c)), start),
-        "torch": with_torch(_chained(n, torch.tensor(c)), start),
-        "jax": with_jax(_chained(n, jnp.asarray(c)), start, jit=False),
-        "autograd": with_autograd(_chained(n, c), start),
+        OURS: ours(lambda dl: _chained(n, dl.dlarray(c)), start),
+        "torch": with_torch(lambda torch: _chained(n, torch.tensor(c)), start),
+        "jax": with_jax(lambda jnp: _chained(n, jnp.asarray(c)), start, jit=False),
+        "autograd": with_autograd(lambda _: _chained(n, c), start),
         "numpy": by_hand(bare),
-        BOTH: ours(_doubled(n), start),
+        BOTH: ours(lambda _: _doubled(n), start),
     }
 
 
@@ -72,11 +68,11 @@ def _check(contestants: dict[str, Maker], n: int) -> None:
     agreement.check({BOTH: contestants[BOTH], "numpy": known})
 
 
-def run(context: Context) -> Result:
+def _run(context: Context) -> Result:
     """Slope of the time of a chain of additions over its length."""
     calls = {}
     for n in (SHORT, LONG):
-        contestants = makers(n)
+        contestants = _makers(n)
         _check(contestants, n)
         calls |= {f"{name}|{n}": make() for name, make in contestants.items()}
     best = interleaved(calls, budget=context.seconds(25), report=context.report)
@@ -117,3 +113,6 @@ def run(context: Context) -> Result:
         )
     )
     return result
+
+
+OVERHEAD = Row("overhead", _run, partial(_makers, LONG))

@@ -105,4 +105,4 @@ PINN = Network(
     ours=_ours,
     torch=_torch,
     jax=_jax,
-)
+).row()

@@ -108,7 +108,7 @@ LSTM = Network(
     ours=_lstm_ours,
     torch=_lstm_torch,
     jax=_lstm_jax,
-)
+).row()
 
 
 # -- layer of a transformer ----------------------------------------------------------------------
@@ -189,7 +189,7 @@ TRANSFORMER = Network(
     ours=_transformer_ours,
     torch=_transformer_torch,
     jax=_transformer_jax,
-)
+).row()
 
 
 # -- connectionist temporal classification -------------------------------------------------------
@@ -238,7 +238,7 @@ def _ctc_jax(data: Any) -> Callable[[], Any]:
     def loss(params: Any, targets: Any) -> Any:
         y = jax.nn.log_softmax(params[0])
         batch, length = targets.shape
-        # Blanks before, between and behind the labels; which states a step may skip a blank to.
+        # Blanks before, between and after the labels; which states a step may skip a blank to.
         states = jnp.zeros((batch, 2 * length + 1), int).at[:, 1::2].set(targets)
         skips = jnp.pad((states[:, 2:] != states[:, :-2]) & (states[:, 2:] != 0), ((0, 0), (2, 0)))
         scores = jnp.take_along_axis(y, states[None], axis=2)
@@ -270,4 +270,4 @@ CTC = Network(
     jax=_ctc_jax,
     # The log domain costs float32 digits: torch and jax are right to 1e-4.
     rtol=3e-4,
-)
+).row()

@@ -112,7 +112,7 @@ CNN = Network(
     ours=_cnn_ours,
     torch=_cnn_torch,
     jax=_cnn_jax,
-)
+).row()
 
 
 # -- critic with gradient penalty ----------------------------------------------------------------
@@ -211,4 +211,4 @@ GAN = Network(
     # Rounding decides which slope the relu has next to its kink, and torch's is another than that
     # of float64 for an element or two of a million; the others are right to 1e-6.
     rtol=1e-2,
-)
+).row()
