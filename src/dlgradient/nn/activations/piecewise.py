@@ -11,10 +11,18 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.samples import Error, case
-from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.activations.smooth import real_only, sigmoid
-from dlgradient.nn.shared.arguments import axes_of, check_number, finished, formatted, is_traced
+from dlgradient.nn.activations.smooth import sigmoid
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    check_number,
+    finished,
+    formatted,
+    is_traced,
+    labelled,
+    real_only,
+    with_axis,
+)
 from dlgradient.ops.choice import clip, minimum, where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.index import getitem
@@ -416,15 +424,14 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
     if data_format is not None:
         x, strip = formatted("prelu", x, data_format)
     if type(x) is calls.dlarray and x._format is not None:
-        if type(alpha) is not calls.dlarray:
-            alpha = calls.wrap(as_value(alpha, "prelu: alpha"), None)
+        alpha = as_array("prelu", "alpha", alpha)
         if alpha.ndim == 1 and alpha._format is None:
             if "C" not in x._format:
                 raise FormatError(
                     f"prelu: alpha of shape {alpha.shape} is one slope for each channel, but x of "
                     f"shape {x.shape} has the format {x._format!r}, without 'C'"
                 )
-            alpha = calls.wrap(alpha._value, alpha._node, "C")
+            alpha = labelled(alpha, "C")
         return finished(parametric_relu(x, alpha), strip)
     return parametric_relu(x, alpha)
 
@@ -544,22 +551,6 @@ def glu(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -
 
     Source: Dauphin et al. 2017; torch ``glu``.
     """
-    strip = False
-    if axis is None:
-        x, strip = formatted("glu", x, data_format)
-        axis = channels("glu", x)
-    elif type(x) is not calls.dlarray:
-        x = calls.wrap(as_value(x, "glu: x"), None)
-    first, second = _halves(x, axis)
+    x, along, strip = with_axis("glu", x, axis, data_format)
+    first, second = _halves(x, along)
     return finished(first * sigmoid(second), strip)
-
-
-def channels(function: str, x: Any) -> int:
-    """Position of the channels of a formatted array."""
-    found = axes_of(x, "C")
-    if not found:
-        raise FormatError(
-            f"{function}: x of shape {x.shape} has the format {x._format!r}, without the dimension "
-            "'C' that it works along; label it, or give axis="
-        )
-    return found[0]

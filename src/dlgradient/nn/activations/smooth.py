@@ -10,6 +10,7 @@ import numpy as np
 from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
+from dlgradient.nn.shared.arguments import real_only
 from dlgradient.ops.complex import abs
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.trigonometry import tanh
@@ -20,15 +21,6 @@ __all__ = ["erf", "gelu", "mish", "sigmoid", "softplus", "softsign", "swish"]
 _exp = threaded(np.exp)
 _log = threaded(np.log)
 _tanh = threaded(np.tanh)
-
-
-def real_only(function: str, x: Any, fix: str = "take real(x), imag(x) or abs(x)") -> None:
-    """Refuse complex operands, for which the function has no meaning."""
-    if np.iscomplexobj(x):
-        raise ComplexValueError(
-            f"{function}: x is {x.dtype} of shape {np.shape(x)}; it is defined for real values; "
-            f"{fix}"
-        )
 
 
 def _shapes(m: Any) -> list[Any]:

@@ -10,14 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core import calls
 from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
-from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.activations.piecewise import channels
-from dlgradient.nn.activations.smooth import real_only
-from dlgradient.nn.shared.arguments import finished, formatted
+from dlgradient.nn.shared.arguments import finished, real_only, with_axis
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj
 from dlgradient.ops.exponential import exp
@@ -174,16 +170,6 @@ def log_softmax_adjoint(g: Any, y: Any, /, *, axis: int) -> Any:
     return c
 
 
-def _prepared(name: str, x: Any, axis: int | None, data_format: str | None) -> tuple[Any, int, Any]:
-    """Return x as a dlarray, the dimension to work along, and whether to strip the result."""
-    if axis is None:
-        x, strip = formatted(name, x, data_format)
-        return x, channels(name, x), strip
-    if type(x) is not calls.dlarray:
-        x = calls.wrap(as_value(x, f"{name}: x"), None)
-    return x, axis, False
-
-
 def _samples(m: Any) -> list[Any]:
     return [
         case(m.real(3, 2), data_format="CB"),
@@ -240,7 +226,7 @@ def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = Non
 
     Source: MATLAB ``softmax``.
     """
-    x, along, strip = _prepared("softmax", x, axis, data_format)
+    x, along, strip = with_axis("softmax", x, axis, data_format)
     return finished(softmax_along(x, axis=along), strip)
 
 
@@ -284,5 +270,5 @@ def log_softmax(x: Any, /, *, axis: int | None = None, data_format: str | None =
 
     Source: torch ``log_softmax``; ONNX ``LogSoftmax``.
     """
-    x, along, strip = _prepared("log_softmax", x, axis, data_format)
+    x, along, strip = with_axis("log_softmax", x, axis, data_format)
     return finished(log_softmax_along(x, axis=along), strip)

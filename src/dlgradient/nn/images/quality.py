@@ -16,9 +16,8 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.activations.smooth import real_only
 from dlgradient.nn.losses.arguments import Loss
-from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted, real_only
 from dlgradient.nn.shared.windows import from_images, integers, real_like, to_images
 from dlgradient.ops.exponential import log10
 from dlgradient.ops.linalg import matmul

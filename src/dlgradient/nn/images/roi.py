@@ -16,10 +16,15 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.activations.smooth import real_only
 from dlgradient.nn.images.interpolate import Neighbour, neighbours, weighted
-from dlgradient.nn.losses.arguments import as_array, plain
-from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    axes_of,
+    finished,
+    formatted,
+    real_only,
+    unlabelled,
+)
 from dlgradient.nn.shared.windows import from_images, integers, to_images
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, maximum, where
@@ -42,7 +47,7 @@ TRANSFORMS = ("half-pixel", "output-half-pixel")
 
 def _checked_boxes(x: Any, boxes: Any) -> Any:
     """Boxes as real numbers without a format."""
-    given = plain(as_array("roialign", "boxes", boxes))
+    given = unlabelled(as_array("roialign", "boxes", boxes))
     real_only("roialign: boxes", given._value)
     if given.ndim != 2 or given.shape[1] != 4:
         raise ShapeMismatchError(

@@ -14,10 +14,15 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.activations.smooth import real_only
 from dlgradient.nn.images.interpolate import METHODS, Neighbour, neighbours, weighted
-from dlgradient.nn.losses.arguments import as_array, plain
-from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    axes_of,
+    finished,
+    formatted,
+    real_only,
+    unlabelled,
+)
 from dlgradient.nn.shared.windows import from_images, to_images
 from dlgradient.ops.arithmetic import remainder
 from dlgradient.ops.choice import clip
@@ -170,7 +175,7 @@ def grid_sample(
     for name, value, known in (("method", method, METHODS), ("padding", padding, PADDINGS)):
         if value not in known:
             raise InvalidArgumentError(f"grid_sample: {name}={value!r} must be one of {known}")
-    places = plain(as_array("grid_sample", "grid", grid))
+    places = unlabelled(as_array("grid_sample", "grid", grid))
     real_only("grid_sample: grid", places._value)
     images, memory = to_images(x, axes, channel)
     d = len(axes)

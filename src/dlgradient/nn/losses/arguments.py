@@ -10,45 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.formats import checked_format, placement
-from dlgradient.core.values import as_value
+from dlgradient.core.formats import checked_format
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    axes_of,
+    described,
+    finished,
+    formatted,
+    labelled,
+    rearranged,
+    unlabelled,
+)
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.shape import expand_dims, permute_dims
+from dlgradient.ops.shape import expand_dims
 
 __all__ = ["Loss", "batch_size"]
 
 FACTORS = ("batch-size", "all-elements", "mask-included", "none")
-
-
-def as_array(function: str, name: str, x: Any) -> Any:
-    """Return an argument as a dlarray."""
-    if type(x) is calls.dlarray:
-        return x
-    return calls.wrap(as_value(x, f"{function}: {name}"), None)
-
-
-def described(x: Any) -> str:
-    """Shape and format of an argument, for a message."""
-    return f"shape {x.shape}" + (f" and format {x._format!r}" if x._format else "")
-
-
-def plain(x: Any) -> Any:
-    """`x` without its format."""
-    return calls.wrap(x._value, x._node)
-
-
-def brought_to(x: Any, fmt: str) -> Any:
-    """`x` in the order of `fmt`, with size one where it has no such label, and without a format."""
-    order, new = placement(x._format, fmt)
-    moved = plain(x)
-    if order != tuple(range(len(order))):
-        moved = permute_dims(moved, axes=order)
-    return expand_dims(moved, axis=new) if new else moved
 
 
 def batch_size(x: Any) -> int:
@@ -79,8 +60,8 @@ class Loss:
     def __init__(self, function: str, y: Any, targets: Any, data_format: str | None) -> None:
         self.function = function
         self.labelled, self.strip = formatted(function, y, data_format)
-        self.fmt: str = self.labelled._format
-        self.y = plain(self.labelled)
+        self.fmt: str = self.labelled._format or ""
+        self.y = unlabelled(self.labelled)
         self.t = self.like_y("targets", targets)
 
     def like_y(self, name: str, targets: Any) -> Any:
@@ -95,7 +76,7 @@ class Loss:
                 raise FormatClashError(
                     f"{self.function}: {both}; they must have the same labels, in any order"
                 )
-            t = brought_to(t, self.fmt)
+            t = rearranged(t, t._format, self.fmt)
         if t.shape != self.y.shape:
             raise ShapeMismatchError(
                 f"{self.function}: {both}; they must have the same sizes: targets are never "
@@ -103,14 +84,14 @@ class Loss:
             )
         if t.dtype.kind in "iub" and self.y.dtype.kind == "f":
             t = astype(t, self.y.dtype)  # one-hot integers do not make single precision double
-        return plain(t)
+        return unlabelled(t)
 
     def beside_y(self, name: str, x: Any, fmt: str | None = None) -> Any:
         """Return a mask or weights, which may lack labels or have size one."""
         x = as_array(self.function, name, x)
         if fmt is not None and x._format is None:
             fmt = checked_format(fmt, x.shape, f"{self.function}: {name}")
-            x = calls.wrap(x._value, x._node, fmt)
+            x = labelled(x, fmt)
         both = f"the predictions have {described(self.labelled)}, {name} {described(x)}"
         if x._format is not None:
             missing = [c for c in set(x._format) if x._format.count(c) > self.fmt.count(c)]
@@ -118,14 +99,14 @@ class Loss:
                 raise FormatClashError(
                     f"{self.function}: {both}; the predictions do not have {', '.join(missing)}"
                 )
-            x = brought_to(x, self.fmt)
+            x = rearranged(x, x._format, self.fmt)
         elif x.ndim and x.ndim != self.y.ndim:
             raise FormatClashError(
                 f"{self.function}: {both}; give {name} a format with dlarray(x, fmt)"
             )
         if x.ndim and any(n not in (1, m) for n, m in zip(x.shape, self.y.shape, strict=True)):
             raise ShapeMismatchError(f"{self.function}: {both}; each size must be equal, or one")
-        return plain(x)
+        return unlabelled(x)
 
     @property
     def channels(self) -> int:
@@ -156,7 +137,7 @@ class Loss:
         if x._format is not None:
             if sorted(x._format.replace("C", "")) != sorted(self.fmt.replace("C", "")):
                 raise FormatClashError(f"{self.function}: {both}")
-            x = brought_to(x, self.fmt)
+            x = rearranged(x, x._format, self.fmt)
         if x.shape != wanted:
             raise ShapeMismatchError(f"{self.function}: {both}")
         return x
@@ -185,7 +166,7 @@ class Loss:
         if m is not None:
             loss = where(m, loss, 0)
         if reduction == "none":
-            return finished(calls.wrap(loss._value, loss._node, self.fmt), self.strip)
+            return finished(labelled(loss, self.fmt), self.strip)
         return sum_(loss) / self.divisor(factor, m)
 
     def divisor(self, factor: str, mask: Any) -> int:

@@ -19,11 +19,11 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.activations.smooth import real_only, softplus
+from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along, shifted, softmax_along
-from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices, plain
+from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import finished
+from dlgradient.nn.shared.arguments import finished, real_only, unlabelled
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
@@ -305,7 +305,7 @@ def crossentropy(
 
 def _checked_indices(loss: Loss, targets: Any, mask_index: int | None) -> tuple[Any, Any]:
     """Return the indices of the classes, valid also where they are masked, and that mask."""
-    t = plain(loss.per_line("targets", targets))
+    t = unlabelled(loss.per_line("targets", targets))
     if t.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "
@@ -432,7 +432,7 @@ def indexcrossentropy(
     axis = loss.channels
     indices, keep = _checked_indices(loss, targets, mask_index)
     if mask is not None:
-        given = not_equal(plain(loss.per_line("mask", mask)), 0)
+        given = not_equal(unlabelled(loss.per_line("mask", mask)), 0)
         keep = given if keep is None else logical_and(given, keep)
     scores = loss.y if keep is None else where(keep, loss.y, 1)
     logs = log_softmax_along(scores, axis=axis) if from_logits else safe_log(scores)
@@ -456,7 +456,7 @@ def _taken(loss: Loss, weights: Any, indices: Any) -> Any:
             f"{loss.function}: weights shape {w.shape}; they must be a vector of one weight for "
             f"each of the {classes} classes"
         )
-    return getitem(plain(w), indices)
+    return getitem(unlabelled(w), indices)
 
 
 def _count(loss: Loss, factor: str, indices: Any, keep: Any) -> int:

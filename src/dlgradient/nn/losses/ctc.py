@@ -17,11 +17,9 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.activations.smooth import real_only
 from dlgradient.nn.activations.softmax import log_softmax_along
 from dlgradient.nn.losses.alignment import RANGE, chain, rescaled
-from dlgradient.nn.losses.arguments import brought_to, described
-from dlgradient.nn.shared.arguments import formatted
+from dlgradient.nn.shared.arguments import described, formatted, real_only, rearranged
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp, log
@@ -50,7 +48,7 @@ def _rows(name: str, x: Any, y: Any) -> Array:
         raise FormatClashError(f"{fits}; {name} must have the labels of y, 'C' not needed")
     if len(fmt) != value.ndim:
         raise ShapeMismatchError(f"{fits}; {name} must have one dimension for each of {fmt!r}")
-    moved = np.asarray(brought_to(calls.wrap(value, None, fmt), "CBT")._value)
+    moved = np.asarray(rearranged(calls.wrap(value, None), fmt, "CBT")._value)
     if moved.shape[0] != 1:
         raise ShapeMismatchError(f"{fits}; the dimension 'C' of {name} must have size one")
     batch = y.shape[y._format.index("B")] if "B" in y._format else 1
@@ -237,7 +235,7 @@ def ctc(
         raise FormatClashError(
             f"ctc: y has {described(y)}; it must have the labels 'C' and 'T', and may have 'B'"
         )
-    lines = brought_to(y, "TBC")
+    lines = rearranged(y, y._format, "TBC")
     time, batch, classes = lines.shape
     blank = _blank(blank_index, classes)
     labels, counts = _labels(y, targets, targets_mask, blank, classes)

@@ -14,8 +14,8 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.activations.smooth import real_only
 from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices
+from dlgradient.nn.shared.arguments import real_only
 from dlgradient.nn.shared.sums import dot
 from dlgradient.ops.choice import clip
 from dlgradient.ops.complex import abs, imag, real

@@ -12,9 +12,9 @@ import numpy as np
 from dlgradient.core.samples import Error, case
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.activations.piecewise import relu
-from dlgradient.nn.activations.smooth import real_only
-from dlgradient.nn.losses.arguments import Loss, batch_size, plain
+from dlgradient.nn.losses.arguments import Loss, batch_size
 from dlgradient.nn.losses.regression import misfits
+from dlgradient.nn.shared.arguments import real_only, unlabelled
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import greater
 from dlgradient.ops.powers import sqrt
@@ -251,7 +251,7 @@ def contrastiveloss(
     _check_margin("contrastiveloss", margin)
     loss = _embedded("contrastiveloss", y1, y2, data_format)
     axis = loss.channels
-    s = plain(loss.per_line("similar", similar))
+    s = unlabelled(loss.per_line("similar", similar))
     if s.dtype.kind != "f":
         s = s._value.astype(loss.y.dtype)
     difference = loss.y - loss.t

@@ -1,26 +1,68 @@
-"""What the deep-learning functions share: the data format of their first operand.
+"""Operands and parameters of deep-learning functions: their formats, their order, their checks.
 
 A function here names dimensions by label. It takes a formatted dlarray, whose result is formatted,
 or an unformatted array with ``data_format=``, whose result is unformatted with the same order.
+Inside, operations work by position: `unlabelled` and `rearranged` bring an array there, `restored`
+and `finished` bring the result back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.formats import checked_format
+from dlgradient.core.formats import checked_format, placement
+from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.core.values import as_value
-from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
+from dlgradient.errors import (
+    ComplexValueError,
+    FormatClashError,
+    FormatError,
+    InvalidArgumentError,
+)
+from dlgradient.ops.shape import expand_dims, permute_dims, squeeze
 
-__all__ = ["axes_of", "check_number", "finished", "floating", "formatted", "is_traced"]
+__all__ = [
+    "as_array",
+    "axes_of",
+    "channel_axis",
+    "check_number",
+    "described",
+    "finished",
+    "floating",
+    "formatted",
+    "is_count",
+    "is_traced",
+    "labelled",
+    "raw_value",
+    "real_only",
+    "rearranged",
+    "restored",
+    "unlabelled",
+    "with_axis",
+]
 
 
-def formatted(function: str, x: Any, data_format: str | None) -> tuple[Any, bool]:
-    """Return `x` as a dlarray with a format, and whether the result is to be stripped of its own.
+# -- formats -------------------------------------------------------------------------------------
+
+
+def as_array(function: str, name: str, x: Operand) -> Value:
+    """Return an argument as a dlarray."""
+    if type(x) is calls.dlarray:
+        return x
+    return calls.wrap(as_value(x, f"{function}: {name}"), None)
+
+
+def raw_value(x: Operand) -> Array:
+    """Return the values of an argument that carries no derivative, as a mask or indices."""
+    return np.asarray(x._value if type(x) is calls.dlarray else x)  # type: ignore[union-attr]
+
+
+def formatted(function: str, x: Operand, data_format: Format) -> tuple[Value, bool]:
+    """Return `x` as a dlarray with a format, and whether the result is to be unlabelled.
 
     Raises
     ------
@@ -29,37 +71,143 @@ def formatted(function: str, x: Any, data_format: str | None) -> tuple[Any, bool
     FormatClashError
         If both say different things.
     """
-    if type(x) is not calls.dlarray:
-        x = calls.wrap(as_value(x, f"{function}: x"), None)
-    if x._format is not None:
-        if data_format is not None and data_format.upper() != x._format:
+    array = as_array(function, "x", x)
+    if array._format is not None:
+        if data_format is not None and data_format.upper() != array._format:
             raise FormatClashError(
-                f"{function}: x has the format {x._format!r}, data_format says {data_format!r}; "
-                "leave data_format away, or take the labels off with stripdims"
+                f"{function}: x has the format {array._format!r}, data_format says "
+                f"{data_format!r}; omit data_format, or take the labels off with stripdims"
             )
-        return x, False
+        return array, False
     if data_format is None:
         raise FormatError(
-            f"{function}: x of shape {x.shape} {x.dtype} has no data format; make it "
+            f"{function}: x of shape {array.shape} {array.dtype} has no data format; make it "
             "dlarray(x, fmt), or give data_format=, with one of 'S', 'C', 'B', 'T', 'U' for each "
             "dimension"
         )
-    fmt = checked_format(data_format, x.shape, function)
-    return calls.wrap(x._value, x._node, fmt), True
+    return labelled(array, checked_format(data_format, array.shape, function)), True
 
 
-def finished(y: Any, strip: bool) -> Any:
+def with_axis(
+    function: str, x: Operand, axis: int | None, data_format: Format
+) -> tuple[Value, int, bool]:
+    """Return `x` as a dlarray, the dimension to work along, and whether to unlabel the result.
+
+    Without `axis` the dimension is that of the channels, and `x` needs a format.
+    """
+    if axis is not None:
+        return as_array(function, "x", x), axis, False
+    array, strip = formatted(function, x, data_format)
+    return array, channel_axis(function, array), strip
+
+
+def labelled(x: Value, fmt: Format) -> Value:
+    """Return the same values with the format `fmt`."""
+    return calls.wrap(x._value, x._node, fmt)
+
+
+def unlabelled(x: Value) -> Value:
+    """Return the same values without a format, for operations by position."""
+    return labelled(x, None)
+
+
+def finished(y: Value, strip: bool) -> Value:
     """Return a result, without its format if the operand had none."""
-    return calls.wrap(y._value, y._node) if strip else y
+    return unlabelled(y) if strip else y
 
 
-def axes_of(x: Any, labels: str) -> tuple[int, ...]:
-    """Positions of the dimensions of a formatted dlarray that carry one of `labels`."""
-    return tuple([i for i, c in enumerate(x._format) if c in labels])
+def described(x: Value) -> str:
+    """Shape and format of an argument, for a message."""
+    return f"shape {x.shape}" + (f" and format {x._format!r}" if x._format else "")
 
 
-def check_number(function: str, name: str, value: Any, least: float = -np.inf) -> None:
-    """Refuse a static parameter that is no finite number from `least` on."""
+# -- dimensions ----------------------------------------------------------------------------------
+
+
+def axes_of(x: Value, labels: str) -> Axes:
+    """Dimensions of a formatted dlarray that carry one of `labels`."""
+    return tuple([i for i, c in enumerate(x._format or "") if c in labels])
+
+
+def channel_axis(function: str, x: Value) -> int:
+    """Dimension of the channels of a formatted array."""
+    found = axes_of(x, "C")
+    if not found:
+        raise FormatError(
+            f"{function}: x of shape {x.shape} has the format {x._format!r}, without the dimension "
+            "'C' that it works along; label it, or give axis="
+        )
+    return found[0]
+
+
+def rearranged(x: Value, have: str, want: str) -> Value:
+    """Bring an array of dimensions `have` to `want`, with size one where it has no such label.
+
+    The result has no format; a raw array stays raw.
+
+    Raises
+    ------
+    FormatClashError
+        If `have` has labels that `want` does not have.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> rearranged(dl.dlarray([[1.0, 2.0, 3.0]]), "TC", "BCT").shape
+    (1, 3, 1)
+    """
+    order, new = placement(have, want)
+    if type(x) is calls.dlarray:
+        x = unlabelled(x)
+    if order != tuple(range(len(order))):
+        x = permute_dims(x, axes=order)
+    return expand_dims(x, axis=new) if new else x
+
+
+def restored(x: Value, have: str, want: str) -> Value:
+    """Undo `rearranged`: drop dimensions that `want` does not have, all of size one, and permute.
+
+    The result has no format.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> restored(dl.dlarray([[[1.0], [2.0], [3.0]]]), "BCT", "TC").shape
+    (1, 3)
+    """
+    order, gone = placement(want, have)
+    back = tuple([order.index(i) for i in range(len(order))])
+    if type(x) is calls.dlarray:
+        x = unlabelled(x)
+    if gone:
+        x = squeeze(x, axis=gone)
+    return x if back == tuple(range(len(back))) else permute_dims(x, axes=back)
+
+
+# -- values --------------------------------------------------------------------------------------
+
+
+def real_only(
+    function: str, x: Operand, fix: str = "take real(x), imag(x) or abs(x)", name: str = "x"
+) -> None:
+    """Refuse complex operands, for which the function has no meaning."""
+    if np.iscomplexobj(x):
+        dtype = getattr(x, "dtype", type(x).__name__)
+        raise ComplexValueError(
+            f"{function}: {name} is {dtype} of shape {np.shape(x)}; it is defined for real values; "
+            f"{fix}"
+        )
+
+
+def floating(x: Value) -> Value:
+    """Return integers as float64: small ones, as of images, would overflow in sums and products."""
+    if x.dtype.kind in "fc":
+        return x
+    return calls.wrap(x._value.astype(np.float64), None, x._format)
+
+
+def check_number(function: str, name: str, value: object, least: float = -np.inf) -> None:
+    """Refuse a static parameter that is not a finite number of at least `least`."""
     if not isinstance(value, int | float | np.floating | np.integer) or not (
         least <= value < np.inf
     ):
@@ -70,11 +218,10 @@ def check_number(function: str, name: str, value: Any, least: float = -np.inf) -
         )
 
 
-def floating(x: Any) -> Any:
-    """Return integers as float64: small ones, as of images, would overflow in sums and products."""
-    if x.dtype.kind in "fc":
-        return x
-    return calls.wrap(x._value.astype(np.float64), None, x._format)
+def is_count(value: object, least: int = 1) -> TypeGuard[int]:
+    """Return whether a static parameter is an integer of at least `least`, and not a bool."""
+    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return integer and bool(value >= least)  # type: ignore[operator]
 
 
 def is_traced(values: Sequence[Any]) -> bool:

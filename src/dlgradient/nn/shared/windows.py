@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
 )
+from dlgradient.nn.shared.arguments import labelled, unlabelled
+from dlgradient.ops.index import scatter
+from dlgradient.ops.shape import permute_dims, reshape
+from dlgradient.ops.take import take
 
 __all__ = [
     "EDGES",
@@ -66,15 +69,15 @@ def to_images(x: Any, axes: Sizes, channel: Sizes = ()) -> tuple[Any, Any]:
     """Return `x` as (batch, channels, *axes) without format, and what `from_images` needs."""
     rest = tuple([i for i in range(x.ndim) if i not in axes and i not in channel])
     order = (*rest, *channel, *axes)
-    plain = wrap(x._value, x._node)
+    images = unlabelled(x)
     if order != tuple(range(x.ndim)):
-        plain = FUNCTIONS["permute_dims"](plain, axes=order)
+        images = permute_dims(images, axes=order)
     outer = tuple([x.shape[i] for i in rest])
-    kept = plain.shape[len(rest) :] if channel else (1, *plain.shape[len(rest) :])
-    shape = (prod(outer), *kept)
-    if plain.shape != shape:
-        plain = FUNCTIONS["reshape"](plain, shape=shape)
-    return plain, (order, outer, bool(channel), x._format)
+    inner = images.shape[len(rest) :] if channel else (1, *images.shape[len(rest) :])
+    shape = (prod(outer), *inner)
+    if images.shape != shape:
+        images = reshape(images, shape=shape)
+    return images, (order, outer, bool(channel), x._format)
 
 
 def from_images(y: Any, memory: Any) -> Any:
@@ -82,11 +85,11 @@ def from_images(y: Any, memory: Any) -> Any:
     order, outer, channel, fmt = memory
     shape = (*outer, *(y.shape[1:] if channel else y.shape[2:]))
     if y.shape != shape:
-        y = FUNCTIONS["reshape"](y, shape=shape)
+        y = reshape(y, shape=shape)
     if order != tuple(range(len(order))):
         back = tuple(int(i) for i in np.argsort(order))
-        y = FUNCTIONS["permute_dims"](y, axes=back)
-    return wrap(y._value, y._node, fmt)
+        y = permute_dims(y, axes=back)
+    return labelled(y, fmt)
 
 
 # -- arguments -----------------------------------------------------------------------------------
@@ -233,14 +236,14 @@ def padded(function: str, x: Any, pads: Pairs, value: Any) -> Any:
         for axis, (front, behind) in enumerate(pads, start=2):
             if front or behind:
                 indices = _edge_indices(x.shape[axis], front, behind, value)
-                x = FUNCTIONS["take"](x, indices, axis=axis)
+                x = take(x, indices, axis=axis)
         return x
     inside = tuple([slice(a, a + n) for (a, _), n in zip(pads, x.shape[2:], strict=True)])
     key = (slice(None), slice(None), *inside)
     shape = (*x.shape[:2], *[a + n + b for (a, b), n in zip(pads, x.shape[2:], strict=True)])
     frame = np.full((1, 1, *shape[2:]), value, x.dtype)
     frame[key] = 0
-    return FUNCTIONS["scatter"]([x], keys=(key,), shape=shape) + frame
+    return scatter([x], keys=(key,), shape=shape) + frame
 
 
 def labels_in_order(labels: Sequence[str]) -> str:

@@ -1,0 +1,73 @@
+"""How a window slides over an array: the geometry of a convolution or of pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlgradient.core.types import Shape
+
+__all__ = ["Geometry", "Place"]
+
+Slices = tuple[slice, ...]
+# An index in the window; the elements that it meets, and the results that they belong to.
+Place = tuple[Shape, Slices, Slices]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How a window slides over an array, with an entry for each dimension.
+
+    Element k of the window of result o is element ``stride·o + dilation·k - start`` of the array;
+    what lies outside of the array is zero, or in no window.
+
+    A convolution, its adjoints and theirs have one geometry: it is a static parameter of all their
+    operations.
+
+    Parameters
+    ----------
+    sizes, window, results : tuple of int
+        Sizes of the array, of the window and of the results.
+    stride, dilation : tuple of int
+        Distance of windows, and of the elements in a window.
+    start : tuple of int
+        How far before the array the first window begins.
+    groups : int
+        Groups of channels, of a convolution.
+    """
+
+    sizes: Shape
+    window: Shape
+    results: Shape
+    stride: Shape
+    dilation: Shape
+    start: Shape
+    groups: int = 1
+
+    @property
+    def reach(self) -> Shape:
+        """Sizes of the window with its gaps."""
+        return tuple([d * (k - 1) + 1 for k, d in zip(self.window, self.dilation, strict=True)])
+
+    def places(self) -> Iterator[Place]:
+        """For each place in the window: the elements it meets, and the results they belong to."""
+        lines = [list(self.line(axis)) for axis in range(len(self.sizes))]
+        for index in np.ndindex(*self.window):
+            pairs = [line[k] for k, line in zip(index, lines, strict=True)]
+            yield index, tuple([to for to, _ in pairs]), tuple([of for _, of in pairs])
+
+    def line(self, axis: int) -> Iterator[tuple[slice, slice]]:
+        """For each place in the window along one dimension: its elements, and their results."""
+        n, o = self.sizes[axis], self.results[axis]
+        s, d, a = self.stride[axis], self.dilation[axis], self.start[axis]
+        for k in range(self.window[axis]):
+            offset = d * k - a
+            first = max(0, -(offset // s))  # the first result whose element is not before the array
+            last = min(o, -((offset - n) // s))  # after the last one that is not beyond it
+            if last <= first:  # empty slices must not have a negative start
+                yield slice(0, 0), slice(first, first)
+                continue
+            begin = s * first + offset
+            yield slice(begin, begin + s * (last - first - 1) + 1, s), slice(first, last)
