@@ -56,6 +56,8 @@ def result_of(code: str, scope: dict[str, Any]) -> str:
         if isinstance(last, ast.Expr):
             return repr(eval(compile(ast.Expression(last.value), "<table>", "eval"), scope))
         exec(compile(ast.Module([last], []), "<table>", "exec"), scope)
+    except dl.DlgradientError as error:
+        return f"{type(error).__name__}: {error.args[0]}"  # without the line that names its page
     except Exception as error:  # noqa: BLE001 - whatever is raised is the result
         return f"{type(error).__name__}: {error}"
     return ""

@@ -1,11 +1,14 @@
 """One class per user mistake, all under `DlgradientError`.
 
 Every message has the same parts: the function, the argument (with its path in a container), the
-shape and dtype that were found, what was expected, and the fix. Every class shows a failing
-example in its docstring, and the fix; both are executed by the tests.
+shape and dtype that were found, what was expected, and the fix. Its last line names the section of
+``docs/errors.md`` about the class. ``tools/errors_page.py`` writes that page from the docstrings
+below. Each shows a mistake and the fix, and the tests execute both.
 """
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 __all__ = [
     "ComplexValueError",
@@ -29,28 +32,46 @@ __all__ = [
 
 
 class DlgradientError(Exception):
-    """Base class of every error this package raises on purpose.
+    """The base class of all errors of this package.
 
-    Each class is also a subclass of the built-in exception of its kind, so that code which knows
-    nothing of this package still catches it.
+    Each class is also a subclass of a built-in exception. So code that does not know this package
+    catches it too.
+
+    Attributes
+    ----------
+    page : str
+        The section of the documentation about this class.
 
     Examples
     --------
     >>> import dlgradient as dl
     >>> issubclass(dl.NonScalarError, dl.DlgradientError), issubclass(dl.NonScalarError, ValueError)
     (True, True)
+    >>> dl.NonScalarError.page
+    'docs/errors.md#nonscalarerror'
     """
+
+    page: ClassVar[str] = "docs/errors.md#dlgradienterror"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__ == __name__:  # a class of a user has the page of the class it extends
+            cls.page = f"docs/errors.md#{cls.__name__.lower()}"
+
+    def __str__(self) -> str:
+        # Not part of `args`, so that a pickled error does not get the line twice.
+        return f"{super().__str__()}\nSee {self.page}"
 
 
 class OutsideDlfevalError(DlgradientError, RuntimeError):
-    """A derivative was asked for outside `dlfeval`.
+    """A derivative was requested outside `dlfeval`.
 
-    Operations are recorded only while `dlfeval` evaluates a function. Outside it, a dlarray is a
-    plain value, and nothing is known about how it was made.
+    Operations are recorded only while `dlfeval` evaluates a function. Outside it, a dlarray is
+    only a value, and nothing is known about how it was made.
 
     Examples
     --------
-    The mistake: the value is computed, and then the gradient is asked for.
+    The mistake: the gradient is requested after the value has been computed.
 
     >>> import dlgradient as dl
     >>> x = dl.dlarray([1.0, 2.0])
@@ -60,7 +81,7 @@ class OutsideDlfevalError(DlgradientError, RuntimeError):
     dlgradient.errors.OutsideDlfevalError: dlgradient: no dlfeval is running, so nothing is
     traced; ...
 
-    The fix: a function that computes both, evaluated by `dlfeval`.
+    The fix: write a function that computes both, and evaluate it with `dlfeval`.
 
     >>> def value_and_gradient(x):
     ...     y = (x**2).sum()
@@ -72,11 +93,11 @@ class OutsideDlfevalError(DlgradientError, RuntimeError):
 
 
 class NotDlarrayError(DlgradientError, TypeError):
-    """An argument must be a dlarray (or a container of dlarrays) and is not.
+    """An argument is not a dlarray, nor a container of dlarrays.
 
     Examples
     --------
-    The mistake: the variable is a NumPy array, which cannot be traced.
+    The mistake: the variable is a NumPy array, which is never traced.
 
     >>> import dlgradient as dl
     >>> import numpy as np
@@ -86,7 +107,7 @@ class NotDlarrayError(DlgradientError, TypeError):
     ...
     dlgradient.errors.NotDlarrayError: dlgradient: y must be a dlarray, not float64; ...
 
-    The fix: make it a dlarray before `dlfeval`.
+    The fix: pass a dlarray to `dlfeval`.
 
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.sum(x**2), x), dl.dlarray(x)).tolist()
     [2.0, 4.0]
@@ -94,10 +115,10 @@ class NotDlarrayError(DlgradientError, TypeError):
 
 
 class NotTracedError(DlgradientError, ValueError):
-    """A dlarray carries no trace that is open, so nothing is known about where it came from.
+    """A dlarray belongs to no open trace, so nothing is known about how it was made.
 
-    It was created inside the function, or it left the trace (`extractdata`, `item`), or it was
-    stored in an earlier `dlfeval`, whose trace has ended.
+    It was created inside the function, or it left the trace (`extractdata`, `item`). Or an earlier
+    `dlfeval` stored it, whose trace is closed.
 
     Examples
     --------
@@ -125,12 +146,12 @@ class NotTracedError(DlgradientError, ValueError):
 class NonScalarError(DlgradientError, ValueError):
     """The value to differentiate is not a scalar.
 
-    A gradient belongs to one number. Of several numbers there is a gradient each (the Jacobian), or
-    the gradient of a weighted sum of them (`dlvjp`).
+    Only one number has a gradient. Several numbers have a Jacobian, with one gradient in each row.
+    `dlvjp` computes the gradient of a weighted sum of them.
 
     Examples
     --------
-    The mistake: a vector is differentiated.
+    The mistake: the value is a vector.
 
     >>> import dlgradient as dl
     >>> x = dl.dlarray([1.0, 2.0])
@@ -140,7 +161,7 @@ class NonScalarError(DlgradientError, ValueError):
     dlgradient.errors.NonScalarError: dlgradient: y is a dlarray of shape (2,) float64; it must be a
     real scalar. Reduce it (y.sum()), or use dlvjp(y, cotangent, x) ...
 
-    The fix: reduce it, or give each element a weight.
+    The fix: reduce it to a scalar, or give each element a weight.
 
     >>> dl.dlfeval(lambda x: dl.dlgradient((x**2).sum(), x), x).tolist()
     [2.0, 4.0]
@@ -150,14 +171,14 @@ class NonScalarError(DlgradientError, ValueError):
 
 
 class ComplexValueError(DlgradientError, ValueError):
-    """A complex value stands where only a real one has a meaning.
+    """A value is complex where only a real one makes sense.
 
-    There is no direction of steepest ascent of a complex number, so the value to differentiate is
-    real. Variables may be complex, unless ``allow_complex=False`` says that they must not.
+    A complex number has no direction of steepest ascent, so the value to differentiate must be
+    real. Variables may be complex, unless ``allow_complex=False``.
 
     Examples
     --------
-    The mistake: a complex value is differentiated.
+    The mistake: the value to differentiate is complex.
 
     >>> import dlgradient as dl
     >>> z = dl.dlarray(1.0 + 2.0j)
@@ -167,7 +188,7 @@ class ComplexValueError(DlgradientError, ValueError):
     dlgradient.errors.ComplexValueError: dlgradient: y is a dlarray of shape () complex128; it must
     be real, as real(y), imag(y) or abs(y)**2
 
-    The fix: say which real number is meant.
+    The fix: say which real number you mean.
 
     >>> dl.dlfeval(lambda z: dl.dlgradient(dl.real(z**2), z), z).item()
     (2-4j)
@@ -175,14 +196,13 @@ class ComplexValueError(DlgradientError, ValueError):
 
 
 class IntegerVariableError(DlgradientError, TypeError):
-    """An integer value is asked for a derivative.
+    """A derivative of integers, or with respect to integers, was requested.
 
-    Integers are data: they may be indices, counts or labels, and an operation that makes them has
-    no derivative.
+    Integers are data, such as indices, counts or classes. They carry no derivative.
 
     Examples
     --------
-    The mistake: the numbers of the variable happen to be integers.
+    The mistake: the variable holds integers.
 
     >>> import dlgradient as dl
     >>> dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x), dl.dlarray([1, 2]))
@@ -199,14 +219,14 @@ class IntegerVariableError(DlgradientError, TypeError):
 
 
 class FormatError(DlgradientError, ValueError):
-    """A data format string does not describe the array.
+    """A data format does not describe the array.
 
-    A format has one letter for each dimension, of ``S`` spatial, ``C`` channel, ``B`` batch, ``T``
-    time and ``U`` unspecified; only ``S`` and ``U`` may repeat.
+    A format has one label for each dimension: ``S`` spatial, ``C`` channel, ``B`` batch, ``T`` time
+    or ``U`` unspecified. Only ``S`` and ``U`` may repeat.
 
     Examples
     --------
-    The mistake: two letters for three dimensions.
+    The mistake: a format of two labels for three dimensions.
 
     >>> import dlgradient as dl
     >>> import numpy as np
@@ -216,7 +236,7 @@ class FormatError(DlgradientError, ValueError):
     dlgradient.errors.FormatError: dlarray: data format 'CB' names 2 dimensions but the array has 3,
     shape (2, 3, 4); give one label for each dimension ...
 
-    The fix:
+    The fix: give each dimension a label.
 
     >>> dl.dims(dl.dlarray(np.ones((2, 3, 4)), "CBT"))
     'CBT'
@@ -224,11 +244,11 @@ class FormatError(DlgradientError, ValueError):
 
 
 class FormatClashError(DlgradientError, ValueError):
-    """Two data formats, or a format and an operation, do not go together.
+    """Two data formats do not match, or an operation does not accept a format.
 
     Examples
     --------
-    The mistake: a matrix product of labelled arrays, which does not say which label is summed.
+    The mistake: a matrix product of arrays with a format, which does not say what the result's is.
 
     >>> import dlgradient as dl
     >>> import numpy as np
@@ -236,10 +256,10 @@ class FormatClashError(DlgradientError, ValueError):
     >>> w @ np.ones((3, 2))
     Traceback (most recent call last):
     ...
-    dlgradient.errors.FormatClashError: matmul: needs unformatted operands, the formats are 'CB',
-    None; take the labels off with stripdims
+    dlgradient.errors.FormatClashError: matmul: needs ... operands, the formats are 'CB',
+    None; ...
 
-    The fix: take the labels off, and put them on the result.
+    The fix: remove the format, and give the result a format.
 
     >>> dl.dims(dl.dlarray(dl.stripdims(w) @ np.ones((3, 2)), "CB"))
     'CB'
@@ -247,11 +267,11 @@ class FormatClashError(DlgradientError, ValueError):
 
 
 class ShapeMismatchError(DlgradientError, ValueError):
-    """The shapes of the operands do not fit each other or the operation.
+    """The shapes of operands do not match each other, or do not suit the operation.
 
     Examples
     --------
-    The mistake: two rows against three columns.
+    The mistake: two elements are added to three.
 
     >>> import dlgradient as dl
     >>> a, b = dl.dlarray([1.0, 2.0]), dl.dlarray([1.0, 2.0, 3.0])
@@ -260,7 +280,7 @@ class ShapeMismatchError(DlgradientError, ValueError):
     ...
     dlgradient.errors.ShapeMismatchError: add: operands could not be broadcast together ...
 
-    The fix: a dimension of size one is repeated, so every sum of two of them is
+    The fix, if you mean all sums of two elements: add a dimension of size one, which is repeated.
 
     >>> (a[:, None] + b).shape
     (2, 3)
@@ -268,11 +288,11 @@ class ShapeMismatchError(DlgradientError, ValueError):
 
 
 class IndexingError(DlgradientError, IndexError):
-    """An index does not fit the array it is applied to.
+    """An index does not suit the array.
 
     Examples
     --------
-    The mistake: positions are counted from zero, so the last of three is 2.
+    The mistake: indices start at zero, so the index of the third element is 2.
 
     >>> import dlgradient as dl
     >>> x = dl.dlarray([1.0, 2.0, 3.0])
@@ -282,7 +302,7 @@ class IndexingError(DlgradientError, IndexError):
     dlgradient.errors.IndexingError: indexing a dlarray of shape (3,) float64 with 3: index 3 is out
     of bounds for axis 0 with size 3
 
-    The fix:
+    The fix: start at zero, or count from the end with negative indices.
 
     >>> x[2].item(), x[-1].item()
     (3.0, 3.0)
@@ -290,11 +310,11 @@ class IndexingError(DlgradientError, IndexError):
 
 
 class InvalidArgumentError(DlgradientError, ValueError):
-    """A static argument (axis, index, dtype, shape, ...) has no meaning for these operands.
+    """A parameter (an axis, a dtype, a shape, an option) is not valid for these operands.
 
     Examples
     --------
-    The mistake: four elements do not make three columns.
+    The mistake: four elements cannot be arranged in three columns.
 
     >>> import dlgradient as dl
     >>> x = dl.dlarray([1.0, 2.0, 3.0, 4.0])
@@ -303,7 +323,7 @@ class InvalidArgumentError(DlgradientError, ValueError):
     ...
     dlgradient.errors.InvalidArgumentError: reshape: cannot reshape array of size 4 into shape ...
 
-    The fix:
+    The fix: a number of columns that divides four.
 
     >>> dl.reshape(x, (-1, 2)).shape
     (2, 2)
@@ -313,12 +333,12 @@ class InvalidArgumentError(DlgradientError, ValueError):
 class UnsupportedDtypeError(DlgradientError, TypeError):
     """The data are not a full array of a supported dtype.
 
-    A dlarray holds float32, float64, complex64, complex128 or bool; and integers, as data that
+    A dlarray holds float32, float64, complex64, complex128 or bool. It also holds integers, which
     carry no derivative. Objects, dates, sparse matrices, float16 and long doubles are refused.
 
     Examples
     --------
-    The mistake: NumPy makes an array of objects of numbers beside None.
+    The mistake: a list contains None, so NumPy makes an array of objects.
 
     >>> import dlgradient as dl
     >>> import numpy as np
@@ -328,7 +348,7 @@ class UnsupportedDtypeError(DlgradientError, TypeError):
     dlgradient.errors.UnsupportedDtypeError: dlarray: data: dtype object of shape (2,) is not
     supported; expected a full array of float32, float64, complex64, complex128 or bool ...
 
-    The fix: say what stands for the missing value.
+    The fix: use NaN for a missing value.
 
     >>> dl.dlarray([1.0, np.nan]).dtype
     dtype('float64')
@@ -336,16 +356,15 @@ class UnsupportedDtypeError(DlgradientError, TypeError):
 
 
 class LeavingTraceError(DlgradientError, TypeError):
-    """A traced value would leave the trace without anybody noticing.
+    """A traced value would silently leave its trace.
 
-    Where NumPy or Python asks for a plain number or array, the derivative would end silently, and
-    the gradient would be wrong. Leaving on purpose is explicit: `extractdata` and ``x.item()`` give
-    constants.
+    Where NumPy or Python needs an ordinary number or array, the derivative would be lost, and the
+    gradient would be wrong. If you want a constant, say so with `extractdata` or ``x.item()``.
 
     Examples
     --------
-    The mistakes: a Python number is made of a traced value; a traced value is assigned into a NumPy
-    array, or added to one in place.
+    The mistakes: a traced value is converted to a Python number, or added to a NumPy array in
+    place.
 
     >>> import dlgradient as dl
     >>> import numpy as np
@@ -366,7 +385,7 @@ class LeavingTraceError(DlgradientError, TypeError):
     dlgradient.errors.LeavingTraceError: numpy.add: writing into a NumPy array of shape (2,) would
     take a traced dlarray out of its trace, ... for `a += x` write `a = a + x`, ...
 
-    The fixes: a function of NumPy or of this package; a new value, or a dlarray to assign to.
+    The fixes: use a function of NumPy or of this package, and add to a dlarray.
 
     >>> def exponential(x):
     ...     return dl.dlgradient(np.exp(x[0]), x)
@@ -382,11 +401,11 @@ class LeavingTraceError(DlgradientError, TypeError):
 
 
 class UnknownKeywordError(DlgradientError, TypeError):
-    """A keyword argument does not exist; the message names the right one.
+    """A keyword does not exist; the message suggests the right one.
 
     Examples
     --------
-    The mistake: the spelling of another language or library.
+    The mistake: keywords of another language or library.
 
     >>> import dlgradient as dl
     >>> x = dl.dlarray([1.0, 2.0])
@@ -400,7 +419,7 @@ class UnknownKeywordError(DlgradientError, TypeError):
     ...
     dlgradient.errors.UnknownKeywordError: sum: unknown keyword 'dim'; write axis= (it has: ...)
 
-    The fix:
+    The fix: use the keywords that the message lists.
 
     >>> dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x, retain_data=True), x).tolist()
     [1.0, 1.0]
@@ -412,12 +431,12 @@ class UnknownKeywordError(DlgradientError, TypeError):
 class UnsupportedFunctionError(DlgradientError, TypeError):
     """A NumPy function has no differentiable counterpart here.
 
-    It is refused at the call: converting the dlarray to a NumPy array would silently lose its
-    derivative.
+    The call raises, because NumPy would convert the dlarray to a NumPy array, and its derivative
+    would silently be lost.
 
     Examples
     --------
-    The mistake: a function without a counterpart.
+    The mistake: NumPy's Kronecker product, which has no counterpart.
 
     >>> import dlgradient as dl
     >>> import numpy as np
@@ -428,7 +447,7 @@ class UnsupportedFunctionError(DlgradientError, TypeError):
     dlgradient.errors.UnsupportedFunctionError: numpy.kron is not supported on a dlarray, and a
     conversion would silently lose the derivative; nearest: numpy.outer, ...
 
-    The fix: the same of functions that have one; or, where no derivative is wanted, a constant.
+    The fix: write it with functions that have one. Where you want no derivative, pass a constant.
 
     >>> (x[:, None, :, None] * x[None, :, None, :]).reshape(4, 4).shape
     (4, 4)
@@ -440,7 +459,7 @@ class UnsupportedFunctionError(DlgradientError, TypeError):
 class RuleError(DlgradientError, TypeError):
     """The declaration of an operation is incomplete or contradicts itself.
 
-    Only authors of operations see it, when their module is loaded, never a user of one.
+    Most of these errors are raised when the operation is declared, so its author sees them.
 
     Examples
     --------
@@ -456,14 +475,14 @@ class RuleError(DlgradientError, TypeError):
     dlgradient.errors.RuleError: operation twice_as_steep: the rule <lambda> asks for 'y', which is
     neither an operand ('x',), nor one with _like or _wanted, nor out, nor a parameter ()
 
-    The fix: a rule names operands, ``out``, and static parameters.
+    The fix: a rule names operands, ``out`` and parameters.
 
     >>> declarer = elementwise(x=lambda t, x: 2 * t * x, samples=lambda m: [case(m.real(3))])
     """
 
 
 def traced_parameter(function: str, name: str) -> LeavingTraceError:
-    """Return the error for a variable in the place of a constant."""
+    """Return the error for a traced value where a constant is expected."""
     return LeavingTraceError(
         f"{function}: the parameter {name} is traced, and has no derivative here; give a number, "
         f"or extractdata({name}) if its derivative is not wanted"

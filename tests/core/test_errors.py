@@ -2,7 +2,10 @@
 
 import math
 import pickle
+import re
+import runpy
 from collections import namedtuple
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,10 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import errors
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "errors.md"
+TOOL = ROOT / "tools" / "errors_page.py"
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -44,6 +51,29 @@ def test_the_docstring_shows_the_mistake_and_the_fix(name: str) -> None:
     mistake, _, fix = text.partition("The fix")
     assert f"dlgradient.errors.{name}: " in mistake
     assert ">>>" in fix
+
+
+def test_the_page_of_errors_is_written_from_the_docstrings() -> None:
+    written = runpy.run_path(str(TOOL))["page"]()
+    assert PAGE.read_text(encoding="utf-8") == written, "run python tools/errors_page.py"
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_a_message_ends_with_the_section_of_its_class(name: str) -> None:
+    kind = getattr(errors, name)
+    error = kind("what was found; what to do")
+    assert str(error) == f"what was found; what to do\nSee {kind.page}"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    file, _, anchor = kind.page.partition("#")
+    headings = re.findall(r"^## (\w+)$", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert [heading for heading in headings if heading.lower() == anchor] == [name]
+
+
+def test_an_error_of_a_user_has_the_page_of_the_class_it_extends() -> None:
+    class Unusual(dl.NonScalarError):
+        pass
+
+    assert Unusual.page == dl.NonScalarError.page
 
 
 # -- y -------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+"""Write ``docs/errors.md``: a section for each class of `dlgradient.errors`, from its docstring.
+
+Run it after a change of the docstrings: ``python tools/errors_page.py``. A test compares the page
+with what this program writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlgradient import errors
+
+PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
+
+HEAD = """\
+# Errors
+
+Each kind of mistake has a class. The last line of a message points to its section here, for
+instance `See docs/errors.md#nottracederror`. The examples below omit that line.
+"""
+
+
+def blocks(text: str) -> Iterator[str]:
+    """Yield the paragraphs of a docstring in Markdown, with examples as blocks of code."""
+    examples: list[str] = []
+    for paragraph in [*text.split("\n\n"), ""]:
+        if paragraph.startswith(">>> "):
+            examples.append(paragraph)
+            continue
+        if examples:
+            yield "```pycon\n{}\n\n```".format("\n\n".join(examples))
+            examples = []
+        if paragraph:
+            yield paragraph.replace("``", "`")
+
+
+def section(name: str) -> str:
+    """Return the section of a class."""
+    kind = getattr(errors, name)
+    text = inspect.cleandoc(kind.__doc__)
+    text = re.sub(r"Attributes\n-+\n.*?\n\n", "", text, flags=re.DOTALL)
+    text = text.replace("Examples\n--------\n", "")
+    caught = kind.__bases__[-1].__name__
+    summary, *rest = blocks(text)
+    return "\n\n".join([f"## {name}", f"{summary} It is a `{caught}`.", *rest])
+
+
+def page() -> str:
+    """Return the whole page, the base class first."""
+    names = sorted(errors.__all__, key=lambda name: (name != "DlgradientError", name))
+    return "\n\n".join([HEAD.strip(), *map(section, names)]) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"written: {PAGE}")
