@@ -1,10 +1,10 @@
-"""Burgers' equation solved by a network: second derivatives of the network inside its loss.
+"""A network solves Burgers' equation: its loss contains second derivatives of the network.
 
 The equation is u_t + u u_x = ν u_xx for -1 < x < 1 and 0 < t < 1, with u = -sin(πx) at t = 0 and
-u = 0 at the ends. The solution sought is -sin(πx) + t (1 - x²) N(t, x) with a network N, so that it
-has the right values at the start and at the ends whatever N is; the loss is the mean square of what
-the equation leaves, and L-BFGS of SciPy makes it small. The result is compared with the closed form
-of Cole and Hopf, an integral that Gauss-Hermite quadrature evaluates.
+u = 0 at both ends. The solution has the form -sin(πx) + t (1 - x²) N(t, x) with a network N. So its
+initial and boundary values are right for every N. The loss is the mean square of the residual, and
+SciPy's L-BFGS minimises it. The result is compared with the closed form of Cole and Hopf, an
+integral that Gauss-Hermite quadrature evaluates.
 """
 
 from itertools import pairwise
@@ -25,8 +25,8 @@ def cole_hopf(t, x):
     """Return the exact solution at points with t > 0."""
     nodes, weights = np.polynomial.hermite.hermgauss(100)
     y = x[..., None] - np.sqrt(4 * VISCOSITY * t)[..., None] * nodes
-    # exp(cos(πy) / (2πν)) overflows for small ν, so the largest exponent is taken out: the factor
-    # is that of numerator and denominator.
+    # exp(cos(πy) / (2πν)) overflows for small ν. So both numerator and denominator are divided by
+    # its largest value.
     heat = weights * np.exp(-(1 + np.cos(np.pi * y)) / (2 * np.pi * VISCOSITY))
     return -(heat * np.sin(np.pi * y)).sum(axis=-1) / heat.sum(axis=-1)
 
@@ -63,13 +63,13 @@ def model_loss(learnables, t, x):
 
 
 def flat(learnables):
-    """Put all learnables into one vector, for SciPy."""
+    """Concatenate all learnables into one vector, for SciPy."""
     parts = [dl.extractdata(value).ravel() for layer in learnables for value in layer.values()]
     return np.concatenate(parts)
 
 
 def unflat(vector, like):
-    """Make learnables of the shapes of `like` of one vector."""
+    """Split a vector into learnables with the shapes of `like`."""
     sizes = [value.size for layer in like for value in layer.values()]
     parts = iter(np.split(vector, np.cumsum(sizes)[:-1]))
     return [
@@ -97,13 +97,13 @@ def train(learnables, t, x, iterations):
     result = minimize(
         value_and_gradient, start, jac=True, method="L-BFGS-B", callback=report, options=options
     )
-    for _ in bar:  # to its end, so that it is closed where L-BFGS stopped early
+    for _ in bar:  # L-BFGS may stop early, and the bar closes only at its end
         pass
     return unflat(result.x, learnables), losses
 
 
 def draw(losses, x, rows, u):
-    """Loss, the solution over time and place, and three moments beside the closed form."""
+    """Draw the loss, the solution in time and space, and three times with the closed form."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4))
     left.semilogy(losses)
     left.set(xlabel="iteration", ylabel="mean square of the residual", title="Loss")

@@ -1,10 +1,10 @@
-"""A network that writes characters: an LSTM in a training loop written by hand.
+"""A network writes text, one character at a time: an LSTM in a custom training loop.
 
-The text is Python's own reference, the pages of ``help("CLASSES")`` and others, which come with
-Python. The network reads a character, and says how probable each character is as the next one:
-`embed`, `lstm`, `fullyconnect`. Each row of a batch is a stretch of the text, read window by
-window; the states of the LSTM go on from window to window, gradients do not. The gradient is
-clipped by its norm before Adam uses it. In the end the network writes, a character at a time.
+The text is Python's reference, the pages of ``help("CLASSES")`` and others, which come with Python.
+The network reads a character and predicts the probabilities of the next one. It consists of
+`embed`, `lstm` and `fullyconnect`. Each column of a batch is a section of the text, read window by
+window. The states of the LSTM pass from window to window; gradients do not. The norm of the
+gradient is clipped before Adam uses it. After training, the network writes.
 """
 
 import re
@@ -19,7 +19,7 @@ import dlgradient as dl
 
 
 def characters(limit):
-    """Return the text as numbers, three parts of 100 held out, and the alphabet."""
+    """Return the text as numbers, 97 % to train with and the rest held out, and the alphabet."""
     from pydoc_data.topics import topics
 
     text = re.sub(" +", " ", "\n\n".join(topics.values()))
@@ -30,13 +30,13 @@ def characters(limit):
 
 
 def rows(numbers, count):
-    """Cut a text into stretches, which are the columns of an array."""
+    """Cut a text into sections, the columns of an array."""
     length = len(numbers) // count
     return numbers[: count * length].reshape(count, length).T
 
 
 def network(symbols, channels, hidden, generator):
-    """Learnables of the network."""
+    """Return the learnables of the network."""
     return {
         "embedding": dl.dlarray(
             dl.initialize_glorot((symbols, channels), generator=generator), "UC"
@@ -50,14 +50,14 @@ def network(symbols, channels, hidden, generator):
 
 
 def predict(learnables, x, h, c):
-    """Logits of the next character behind each, and the states behind the last."""
+    """Return logits of the character after each one, and the states after the last."""
     x = dl.embed(x, learnables["embedding"])
     y, h, c = dl.lstm(x, h, c, learnables["input"], learnables["recurrent"], learnables["bias"])
     return dl.fullyconnect(y, learnables["output"], learnables["output_bias"]), h, c
 
 
 def cross_entropy(learnables, window, h, c):
-    """Nats per character of a window, whose rows are times, and the states behind it."""
+    """Return nats per character of a window, whose rows are times, and the states after it."""
     x = dl.dlarray(window[:-1], "TB")
     logits, h, c = predict(learnables, x, h, c)
     loss = dl.indexcrossentropy(
@@ -67,13 +67,13 @@ def cross_entropy(learnables, window, h, c):
 
 
 def model_loss(learnables, window, h, c):
-    """Nats per character, their gradient, and the states."""
+    """Return nats per character, their gradient, and the states."""
     loss, h, c = cross_entropy(learnables, window, h, c)
     return loss, dl.dlgradient(loss, learnables), h, c
 
 
 def clip(gradient, threshold):
-    """Shorten a gradient whose norm is above the threshold, so that no step is wild."""
+    """Scale a gradient down if its norm is above the threshold, so that no step is too long."""
     norm = np.sqrt(sum((g**2).sum().item() for g in gradient.values()))
     factor = np.float32(min(1, threshold / norm))
     return dl.dlupdate(lambda g: factor * g, gradient)
@@ -112,7 +112,7 @@ def write(learnables, alphabet, length, generator, temperature=0.7):
 
 
 def draw(losses, held_out, text):
-    """Loss of the iterations, and the text that the network writes."""
+    """Draw the loss, and the text that the network writes."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), width_ratios=(1, 1.3))
     left.plot(np.arange(1, len(losses) + 1), losses, label="training")
     left.axhline(held_out, color=figures.COLORS[1], linestyle="--", label="held out, at the end")
@@ -140,7 +140,7 @@ def main(small=False):
     loss, _, _ = cross_entropy(learnables, rows(held_out, 4), 0, 0)
     text = write(learnables, alphabet, 900, generator)
     print(f"{len(numbers)} characters to train with, {len(held_out)} held out")
-    print(f"{len(alphabet)} symbols, of which one at random costs {np.log(len(alphabet)):.4f} nats")
+    print(f"{len(alphabet)} symbols; a random guess costs {np.log(len(alphabet)):.4f} nats")
     print(f"loss: {losses[0]:.4f} at first, {losses[-1]:.4f} after {len(losses)} iterations")
     print(f"held out: {loss.item():.4f} nats per character")
     print(text)

@@ -1,8 +1,8 @@
-"""The gradient of Re((2+3i)x) over the complex plane: the second example of the original page.
+"""The gradient of Re((2+3i)x) in the complex plane: the second example of MATLAB's `dlgradient`.
 
 The value to differentiate is real, so the gradient is the direction of steepest ascent of a
-function of two real variables, ∂/∂Re(x) + i ∂/∂Im(x): here 2-3i everywhere, the conjugate of the
-complex derivative 2+3i.
+function of two real variables, ∂/∂Re(x) + i ∂/∂Im(x). Here it is 2-3i everywhere, the conjugate of
+the complex derivative 2+3i.
 """
 
 import figures
@@ -18,19 +18,19 @@ def complex_fun(x):
 
 
 def grad_fun(x):
-    """Real part of `complex_fun`, and its gradient at every element of `x`."""
+    """Return the real part of `complex_fun`, and its gradient at every element of `x`."""
     y = dl.real(complex_fun(x))
     return y, dl.dlgradient(y.sum(), x)
 
 
 def square(points):
-    """Return sample points over the complex plane between -2-2i and 2+2i."""
+    """Return sample points in the complex plane between -2-2i and 2+2i."""
     axis = np.linspace(-2, 2, points)
     return axis + 1j * axis[:, None]
 
 
 def draw():
-    """Image of the real value, and arrows of the gradient."""
+    """Draw the real value as an image, and the gradient as arrows."""
     value, _ = dl.dlfeval(grad_fun, dl.dlarray(square(100)))
     at = square(11)
     _, gradient = dl.dlfeval(grad_fun, dl.dlarray(at))
@@ -54,11 +54,11 @@ def draw():
 
 
 def main():
-    """Print the page's number beside ours, and draw value and gradient."""
+    """Print MATLAB's gradient and this one, and draw value and gradient."""
     figures.style()
     _, gradient = dl.dlfeval(grad_fun, dl.dlarray(square(100)))
-    print("gradient of Re((2+3i)x)    page: 2.0000 - 3.0000i")
-    print(f"                           here: {gradient[0, 0].item():.4f}")
+    print("gradient of Re((2+3i)x)    MATLAB: 2.0000 - 3.0000i")
+    print(f"                             here: {gradient[0, 0].item():.4f}")
     spread = np.ptp(dl.extractdata(gradient).view(float).reshape(-1, 2), axis=0).max()
     print(f"the same at all {gradient.size} points: largest difference {spread:g}")
     draw()

@@ -2,8 +2,7 @@
 
 A variable of `dlgradient` may be a list, tuple, dict, named tuple, dataclass or a table with the
 columns Layer, Parameter and Value, nested in any way. The gradient has the same structure. The
-second part fits a small network with gradient descent; its learnables are a pandas DataFrame
-throughout.
+second part fits a small network with gradient descent. Its learnables are a pandas DataFrame.
 """
 
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ class Mixture:
 
 
 def mixture_loss(model, x):
-    """Square of a weighted sum of lines, and its gradient: a `Mixture` of gradients."""
+    """Return the square of a weighted sum of lines, and its gradient: a `Mixture` of gradients."""
     first, second = model.lines
     y = model.weights["first"] * (first.slope * x + first.intercept)
     y += model.weights["second"] * (second.slope * x + second.intercept)
@@ -56,7 +55,7 @@ def show_nested():
 
 
 def learnables(rng, hidden):
-    """Table of the learnables of a network with one hidden layer."""
+    """Return a table of the learnables of a network with one hidden layer."""
     rows = [
         ("hidden", "Weights", rng.normal(size=(hidden, 1)) * 2),
         ("hidden", "Bias", rng.normal(size=(hidden, 1)) * 2),
@@ -68,19 +67,19 @@ def learnables(rng, hidden):
 
 
 def predict(table, x):
-    """Output of the network: a row for a row of inputs."""
+    """Return the output of the network: a row for a row of inputs."""
     w1, b1, w2, b2 = table["Value"]
     return w2 @ dl.tanh(w1 @ x + b1) + b2
 
 
 def model_loss(table, x, target):
-    """Mean squared error, and its gradient: a table like that of the learnables."""
+    """Return the mean squared error, and its gradient: a table like that of the learnables."""
     loss = ((predict(table, x) - target) ** 2).mean()
     return loss, dl.dlgradient(loss, table)
 
 
 def fit(table, x, target, *, rate=0.05, momentum=0.9, iterations=600):
-    """Gradient descent with momentum; return the fitted table and the losses."""
+    """Run gradient descent with momentum; return the fitted table and the losses."""
     losses = []
     velocity = 0.0
     for _ in range(iterations):
@@ -92,7 +91,7 @@ def fit(table, x, target, *, rate=0.05, momentum=0.9, iterations=600):
 
 
 def draw(x, target, table, losses, noise):
-    """Loss over the iterations, and the fitted curve over the data."""
+    """Draw the loss over the iterations, and the fitted curve over the data."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.8))
     left.semilogy(losses)
     left.axhline(noise**2, color="#9aa5b1", linewidth=1, linestyle="--")

@@ -1,9 +1,9 @@
-"""A convolutional network that reads digits, trained in a loop written by hand.
+"""A convolutional network reads digits, in a custom training loop.
 
-The 1797 digits of scikit-learn have 8×8 pixels. The network is made of functions: two times
-convolution, batch normalisation, relu and pooling, then a fully connected layer. Its learnables are
-a nested dict, and so are its gradients; the moving statistics of the normalisation are values that
-a step returns, as everything else. All is float32.
+The 1797 digits of scikit-learn have 8×8 pixels. The network is written with functions: convolution,
+batch normalisation, relu and pooling, all twice, then a fully connected layer. Its learnables are a
+nested dict, and so are the gradients. A training step also returns the moving statistics of the
+normalisation. All values are float32.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ CLASSES = 10
 
 
 def digits(limit):
-    """Return images ``BSSC`` and labels: three quarters to train with, the rest to test."""
+    """Return images ``BSSC`` and their digits: three quarters to train with, the rest to test."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -31,7 +31,7 @@ def digits(limit):
 
 
 def block(channels, filters, generator):
-    """Learnables and moving statistics of convolution and batch normalisation."""
+    """Return learnables and moving statistics of convolution and batch normalisation."""
     weights = dl.initialize_he((3, 3, channels, filters), fan_in=9 * channels, generator=generator)
     learnables = {
         "weights": weights,
@@ -43,7 +43,7 @@ def block(channels, filters, generator):
 
 
 def network(filters, generator):
-    """Learnables of the network, and the moving statistics of its normalisations."""
+    """Return the learnables of the network, and the moving statistics of its normalisations."""
     first, first_statistics = block(1, filters, generator)
     second, second_statistics = block(filters, 2 * filters, generator)
     output = {
@@ -55,7 +55,7 @@ def network(filters, generator):
 
 
 def predict(learnables, statistics, x, *, training):
-    """Logits of the classes, and, in training, the moving statistics behind this batch."""
+    """Return logits of the classes and, in training, the moving statistics after this batch."""
     moved = []
     for layer, (mean, variance) in zip(learnables["blocks"], statistics, strict=True):
         x = dl.dlconv(x, layer["weights"], padding="same")
@@ -71,7 +71,7 @@ def predict(learnables, statistics, x, *, training):
 
 
 def model_loss(learnables, statistics, x, labels):
-    """Cross-entropy of a batch, its gradient, and the moving statistics."""
+    """Return the cross-entropy of a batch, its gradient, and the moving statistics."""
     logits, moved = predict(learnables, statistics, x, training=True)
     loss = dl.indexcrossentropy(logits, labels, from_logits=True)
     return loss, dl.dlgradient(loss, learnables), moved
@@ -84,7 +84,7 @@ def classify(learnables, statistics, images):
 
 
 def train(data, held_out, *, filters, epochs, batch=64, rate=0.003):
-    """Train with Adam; return learnables, statistics, loss of steps, accuracy of epochs."""
+    """Train with Adam; return learnables, statistics, losses by step and accuracies by epoch."""
     rng = np.random.default_rng(1)
     images, labels = data
     learnables, statistics = network(filters, rng)
@@ -92,7 +92,7 @@ def train(data, held_out, *, filters, epochs, batch=64, rate=0.003):
     losses, accuracies = [], []
     for _ in runs.steps(epochs, "epochs"):
         order = rng.permutation(len(labels))
-        # Whole batches only: the statistics of a few images would be far from those of all.
+        # Full batches only: statistics of a few images would be far from those of all.
         for chosen in order[: len(order) // batch * batch].reshape(-1, batch):
             loss, gradient, statistics = dl.dlfeval(
                 model_loss,
@@ -111,7 +111,7 @@ def train(data, held_out, *, filters, epochs, batch=64, rate=0.003):
 
 
 def draw(losses, accuracies, held_out, read):
-    """Loss, accuracy, and the digits that were read wrongly (else the first ones)."""
+    """Draw loss, accuracy, and the digits that were read wrongly (if few, also others)."""
     images, labels = held_out
     figure = plt.figure(figsize=(10.5, 3.4))
     left, middle, right = figure.subfigures(1, 3)
@@ -135,7 +135,7 @@ def draw(losses, accuracies, held_out, read):
 
 
 def main(small=False):
-    """Train, print loss and accuracy, and draw them with the digits that are hard to read."""
+    """Train, print loss and accuracy, and draw them with the digits that were read wrongly."""
     figures.style()
     data, held_out = digits(400 if small else None)
     size = {"filters": 8, "epochs": 8, "batch": 32} if small else {"filters": 16, "epochs": 12}

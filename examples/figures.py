@@ -1,4 +1,4 @@
-"""What the examples share: one look for their figures, and the place where these go."""
+"""What the examples share: the style of their figures, and the folder to save them in."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ STYLE = {
 
 
 def style() -> None:
-    """Give the figures of an example their look."""
+    """Set the style of all figures."""
     plt.rcParams.update(STYLE)
 
 

@@ -1,10 +1,10 @@
-"""A Fourier neural operator, which maps the start of a solution to its end: complex learnables.
+"""A Fourier neural operator maps the start of a solution to its end; it has complex learnables.
 
-The equation is that of Burgers, u_t + u u_x = ν u_xx, on a ring of length 1; the starts are random
-smooth functions, and the solver, spectral in space, makes the data. The network is a stack of
-layers, each the sum of a convolution with a few Fourier modes, whose learnables are complex, and a
-linear map of the channels. It knows nothing of the grid, so that it can be asked on a finer one
-than that which it was trained on.
+The equation is Burgers' equation, u_t + u u_x = ν u_xx, on a ring of length 1. The starts are
+random smooth functions, and a solver that is spectral in space makes the data. Each layer of the
+network is the sum of a convolution with a few Fourier modes, whose learnables are complex, and a
+linear map of the channels. The network does not depend on the grid. So it can be tested on a finer
+grid than it was trained on.
 """
 
 import figures
@@ -19,9 +19,9 @@ POINTS = 128
 
 
 def starts(count, points, generator):
-    """Gaussian random functions, of the covariance 625 (25 - Δ)⁻² and mean zero; each is a row.
+    """Return Gaussian random functions with covariance 625 (25 - Δ)⁻² and mean zero, in rows.
 
-    With another mean the solution would be the same, carried around the ring.
+    Another mean would only move the solution around the ring.
     """
     k = 2 * np.pi * np.arange(points // 2 + 1)
     size = 25 / (k**2 + 25) * np.where(k > 0, np.sqrt(0.5), 0)
@@ -30,13 +30,13 @@ def starts(count, points, generator):
 
 
 def burgers(u, steps):
-    """Solve from t = 0 to 1: Runge-Kutta, with the viscous term integrated exactly."""
+    """Solve from t = 0 to 1 with Runge-Kutta; the viscous term is integrated exactly."""
     points = u.shape[-1]
     k = 2 * np.pi * np.arange(points // 2 + 1)
     dt = 1 / steps
     half = np.exp(-VISCOSITY * k**2 * dt / 2)
-    # -(u²)_x / 2, without the upper third of the modes: the grid cannot tell what the squares of
-    # these would be from lower modes.
+    # -(u²)_x / 2, without the upper third of the modes: on the grid, their squares would alias to
+    # lower modes.
     derivative = np.where(np.arange(len(k)) < points // 3, -0.5j * k, 0)
 
     def convection(v):
@@ -53,13 +53,13 @@ def burgers(u, steps):
 
 
 def data(count, generator):
-    """Starts and ends of solutions, ``BSC``, on a grid twice as fine as that of the training."""
+    """Return starts and ends of solutions, ``BSC``, on a grid twice as fine as in training."""
     u = starts(count, 2 * POINTS, generator)
     return [values[..., None].astype(np.float32) for values in (u, burgers(u, 200))]
 
 
 def network(channels, modes, layers, generator):
-    """Learnables of the operator; those of the convolutions are complex."""
+    """Return the learnables of the operator; those of the convolutions are complex."""
 
     def pointwise(n, m):
         weights = dl.initialize_he((1, n, m), fan_in=n, generator=generator)
@@ -78,7 +78,7 @@ def network(channels, modes, layers, generator):
 
 
 def predict(learnables, u):
-    """Ends of solutions from their starts."""
+    """Return the ends of solutions from their starts."""
     hidden, output = learnables["project"]
     x = linear(learnables["lift"], u)
     *layers, last = learnables["layers"]
@@ -89,30 +89,30 @@ def predict(learnables, u):
 
 
 def linear(layer, x):
-    """Map the channels at each point, by a convolution of width one."""
+    """Map the channels at each point, with a convolution of width one."""
     return dl.dlconv(x, layer["weights"], layer["bias"])
 
 
 def relative_error(y, targets):
-    """Norm of the error of each solution relative to its own, in the mean."""
+    """Return the norm of the error relative to that of the solution, on average."""
     error = dl.sqrt(((y - targets) ** 2).sum(axis=(1, 2)))
     return (error / np.sqrt((targets**2).sum(axis=(1, 2)))).mean()
 
 
 def model_loss(learnables, u, targets):
-    """Relative error of a batch and its gradient, which is complex where the learnables are."""
+    """Return the relative error of a batch and its gradient, complex where learnables are."""
     loss = relative_error(predict(learnables, u), targets)
     return loss, dl.dlgradient(loss, learnables)
 
 
 def test_error(learnables, held_out, every):
-    """Relative error of what was held out, on every first, second, ... point of its grid."""
+    """Return the relative error of solutions held out, on every n-th point of their grid."""
     u, targets = (values[:, ::every] for values in held_out)
     return relative_error(predict(learnables, dl.dlarray(u, "BSC")), targets).item()
 
 
 def train(learnables, examples, held_out, *, epochs, batch, rate):
-    """Train with Adam; return the learnables and the errors of the epochs, held out and not."""
+    """Train with Adam; return the learnables and the errors by epoch, trained and held out."""
     rng = np.random.default_rng(1)
     u, targets = (values[:, ::2] for values in examples)
     average = average_sq = None
@@ -135,7 +135,7 @@ def train(learnables, examples, held_out, *, epochs, batch, rate):
 
 
 def draw(errors, held_out, ends):
-    """Errors of the epochs, and three starts with their ends."""
+    """Draw the errors by epoch, and three starts with their ends."""
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), width_ratios=(1.3, 1, 1, 1))
     for error, name in zip(np.transpose(errors), ("training", "held out"), strict=True):
         axes[0].semilogy(np.arange(1, len(error) + 1), error, label=name)
@@ -165,7 +165,7 @@ def main(small=False):
     learnables = network(*size, generator)
     learnables, errors = train(learnables, examples, held_out, **speed)
     print(f"{counts[0]} solutions to train with, {counts[1]} held out, viscosity {VISCOSITY}")
-    print(f"error held out: {errors[0][1]:.4f} after an epoch, {errors[-1][1]:.4f} in the end")
+    print(f"error held out: {errors[0][1]:.4f} after an epoch, {errors[-1][1]:.4f} at the end")
     print(f"on a grid twice as fine: {test_error(learnables, held_out, 1):.4f}")
     ends = dl.extractdata(predict(learnables, dl.dlarray(held_out[0][:3], "BSC")))
     draw(errors, held_out, ends)

@@ -1,9 +1,9 @@
-"""First to fourth derivative of a known function against the closed form.
+"""The first four derivatives of a function, compared with the closed form.
 
-f(x) = exp(-x/2) sin(3x) is the imaginary part of exp(cx) with c = -1/2 + 3i, so its n-th derivative
-is the imaginary part of cⁿ exp(cx). Each derivative is the gradient of the one before; the gradient
-of a sum over the points gives all of them at once, since the value at a point depends on that point
-only.
+f(x) = exp(-x/2) sin(3x) is the imaginary part of exp(cx) with c = -1/2 + 3i. So its n-th derivative
+is the imaginary part of cⁿ exp(cx). Each derivative is the gradient of the previous one. The value
+at a point depends only on that point, so the gradient of the sum gives the derivatives at all
+points.
 """
 
 import figures
@@ -22,12 +22,12 @@ def fun(x):
 
 
 def closed_form(x, order):
-    """Derivative of `fun`, found with pen and paper."""
+    """Return a derivative of `fun` from the closed form."""
     return (C**order * np.exp(C * x)).imag
 
 
 def derivatives(x):
-    """Value and derivatives up to the highest order."""
+    """Return the value and all derivatives up to the highest order."""
     results = [fun(x)]
     for _ in range(ORDERS):
         results.append(dl.dlgradient(results[-1].sum(), x, enable_higher_derivatives=True))
@@ -35,7 +35,7 @@ def derivatives(x):
 
 
 def draw(x, results):
-    """One panel for each order: ours as a line, the closed form as points."""
+    """Draw a panel for each order: the gradient as a line, the closed form as points."""
     figure, panels = plt.subplots(1, len(results), figsize=(11.5, 2.7))
     names = ["$f$", "$f'$", "$f''$", "$f'''$", "$f^{(4)}$"]
     for order, (panel, name, y) in enumerate(zip(panels, names, results, strict=True)):

@@ -1,9 +1,9 @@
-"""A neural differential equation: the right-hand side of y' = f(y) learned from a trajectory.
+"""A neural differential equation: the right-hand side of y' = f(y), learned from a trajectory.
 
-The data are a spiral, the solution of a cubic equation. A network with one hidden layer stands for
-the right-hand side; `dlode45` solves its equation over short windows of the trajectory, and the
-gradient of the error goes back through all steps of the solver. In the end the learned equation is
-solved over the whole time from the first point, much longer than any window.
+The data are a spiral, the solution of a cubic equation. A network with one hidden layer is the
+right-hand side. `dlode45` solves its equation over short windows of the trajectory, and the
+gradient of the error passes back through all steps of the solver. After training, the learned
+equation is solved from the first point over the whole time, which is much longer than a window.
 """
 
 import figures
@@ -19,7 +19,7 @@ LENGTH = 15.0
 
 
 def spiral(_, y):
-    """Right-hand side of the equation that the data come from."""
+    """Return the right-hand side of the equation that the data come from."""
     return MATRIX @ y**3
 
 
@@ -30,7 +30,7 @@ def trajectory(equation, times, *theta):
 
 
 def network(hidden, generator):
-    """Learnables of the right-hand side."""
+    """Return the learnables of the right-hand side."""
     return {
         "w1": dl.initialize_glorot((hidden, 2), generator=generator, dtype=np.float64),
         "b1": dl.initialize_zeros((hidden, 1), dtype=np.float64),
@@ -40,12 +40,12 @@ def network(hidden, generator):
 
 
 def right_hand_side(_, y, theta):
-    """Return what the network says y' is; a column for each trajectory."""
+    """Return y' as the network predicts it; a column for each trajectory."""
     return theta["w2"] @ dl.tanh(theta["w1"] @ y**3 + theta["b1"]) + theta["b2"]
 
 
 def model_loss(theta, times, starts, targets):
-    """Mean absolute error of solutions from several starts, and its gradient."""
+    """Return the mean absolute error of solutions from several starts, and its gradient."""
     y = dl.dlode45(right_hand_side, times, starts, theta)
     loss = dl.abs(y - targets).mean()
     return loss, dl.dlgradient(loss, theta)
@@ -63,7 +63,7 @@ def train(theta, times, data, *, iterations, window, batch, rate=0.005):
             model_loss, theta, times[: window + 1], dl.dlarray(data[:, first]), targets
         )
         losses.append(loss.item())
-        falling = rate * np.cos(np.pi / 2 * iteration / iterations)  # to nought, against the noise
+        falling = rate * np.cos(np.pi / 2 * iteration / iterations)  # to zero, to average out noise
         theta, average, average_sq = dl.adamupdate(
             theta, gradient, average, average_sq, iteration, falling
         )
@@ -71,7 +71,7 @@ def train(theta, times, data, *, iterations, window, batch, rate=0.005):
 
 
 def draw(losses, times, data, learned):
-    """Loss, and both trajectories in the plane and over time."""
+    """Draw the loss, and both trajectories in the plane and over time."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4))
     left.semilogy(losses)
     left.set(xlabel="iteration", ylabel="mean absolute error", title="Loss")

@@ -1,9 +1,9 @@
-"""What ``retain_data`` costs and what it saves: memory and time of two gradients in one evaluation.
+"""The cost and benefit of ``retain_data``: memory and time of two gradients in one evaluation.
 
-A network of many tanh layers has two losses, as in adversarial training: both gradients go through
-the same layers. Without ``retain_data`` the first call drops the values of the trace as it passes
-them, and the second computes them again; with it they stay until `dlfeval` returns. Memory is
-counted by tracemalloc, which sees every NumPy array.
+A network of many tanh layers has two losses, as in adversarial training. Both gradients pass
+through the same layers. Without ``retain_data``, the first call drops the saved values as it passes
+them, and the second computes them again. With it, they are held until `dlfeval` returns.
+tracemalloc measures the memory; it counts every NumPy array.
 """
 
 import tracemalloc
@@ -22,14 +22,14 @@ MIB = 2**20
 
 
 def features(weights, x):
-    """Output of the layers that both losses share."""
+    """Return the output of the layers that both losses share."""
     for w in weights:
         x = dl.tanh(x @ w)
     return x
 
 
 def two_gradients(weights, x, between, *, retain_data):
-    """Gradients of two losses; `between` is called between them."""
+    """Return the gradients of two losses; `between` is called between them."""
     out = features(weights, x)
     first = dl.dlgradient((out**2).mean(), weights, retain_data=retain_data)
     between()
@@ -38,12 +38,12 @@ def two_gradients(weights, x, between, *, retain_data):
 
 
 def one_gradient(weights, x, *, retain_data):
-    """Gradient of one loss."""
+    """Return the gradient of one loss."""
     return dl.dlgradient((features(weights, x) ** 2).mean(), weights, retain_data=retain_data)
 
 
 def network(depth):
-    """Weights and inputs, float32."""
+    """Return weights and inputs, float32."""
     rng = np.random.default_rng(0)
     scale = np.sqrt(1 / WIDTH)
     shapes = [(WIDTH, WIDTH)] * depth
@@ -52,14 +52,14 @@ def network(depth):
 
 
 def measure(depth, *, retain_data):
-    """Return the peak of one gradient, memory held between two, and seconds for two."""
+    """Return the peak of one gradient, the memory held between two, and seconds for two."""
     weights, x = network(depth)
     held = []
 
     def between():
         held.append(tracemalloc.get_traced_memory()[0])
 
-    dl.dlfeval(two_gradients, weights, x, between, retain_data=retain_data)  # imports what it needs
+    dl.dlfeval(two_gradients, weights, x, between, retain_data=retain_data)  # late imports
     held.clear()
     tracemalloc.start()
     dl.dlfeval(one_gradient, weights, x, retain_data=retain_data)
@@ -74,7 +74,7 @@ def measure(depth, *, retain_data):
 
 
 def draw(rows):
-    """Peak memory, memory between the two calls, and time, over the depth."""
+    """Draw peak memory, memory between the two calls, and time, over the depth."""
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4))
     titles = ["Peak of one gradient", "Trace held between two", "Two gradients"]
     units = ["MiB", "MiB", "ms"]

@@ -1,7 +1,7 @@
-"""Rosenbrock's function and its gradient: the first example of the original page.
+"""Rosenbrock's function and its gradient: the first example of MATLAB's `dlgradient`.
 
-It evaluates both forms of the function at (-1, 2), one vector variable and two scalar variables,
-and draws the gradient on a 10x10 grid over the unit square, point after point, as the page does.
+It evaluates the function of one vector and the function of two scalars at (-1, 2). Then it draws
+the gradient on a 10x10 grid in the unit square, computed point by point as in MATLAB's example.
 """
 
 import figures
@@ -13,13 +13,13 @@ import dlgradient as dl
 
 
 def rosenbrock(x):
-    """Value and gradient; one variable, a vector."""
+    """Return value and gradient; one variable, a vector."""
     y = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
     return y, dl.dlgradient(y, x)
 
 
 def rosenbrock2(x1, x2):
-    """Value and gradient; two scalar variables."""
+    """Return value and gradient; two scalar variables."""
     y = 100 * (x2 - x1**2) ** 2 + (1 - x1) ** 2
     return y, *dl.dlgradient(y, x1, x2)
 
@@ -38,7 +38,7 @@ def gradients_on_grid(points):
 
 
 def draw(points=10):
-    """Quiver plot of the gradients over the contours of the function."""
+    """Draw the gradients as arrows over the contours of the function."""
     x1, x2, _, dydx1, dydx2 = gradients_on_grid(points)
     fine = np.linspace(-0.08, 1.2, 300)
     z = 100 * (fine[:, None] - fine**2) ** 2 + (1 - fine) ** 2
@@ -62,15 +62,15 @@ def draw(points=10):
 
 
 def main():
-    """Print the page's numbers beside ours, and draw the gradients."""
+    """Print MATLAB's numbers and these, and draw the gradients."""
     figures.style()
     value, gradient = dl.dlfeval(rosenbrock, dl.dlarray([-1.0, 2.0]))
-    print("rosenbrock([-1, 2])     page: 104, [396 200]")
-    print(f"                        here: {value.item():g}, {dl.extractdata(gradient)}")
+    print("rosenbrock([-1, 2])     MATLAB: 104, [396 200]")
+    print(f"                          here: {value.item():g}, {dl.extractdata(gradient)}")
 
     value, dydx1, dydx2 = dl.dlfeval(rosenbrock2, dl.dlarray(-1.0), dl.dlarray(2.0))
-    print("rosenbrock2(-1, 2)      page: 104, 396, 200")
-    print(f"                        here: {value.item():g}, {dydx1.item():g}, {dydx2.item():g}")
+    print("rosenbrock2(-1, 2)      MATLAB: 104, 396, 200")
+    print(f"                          here: {value.item():g}, {dydx1.item():g}, {dydx2.item():g}")
     print(gradient)
     draw()
 

@@ -1,10 +1,10 @@
 """Rosenbrock's function in many dimensions, minimised by SciPy with exact derivatives.
 
-`scipy.optimize.minimize` takes a function that returns value and gradient (``jac=True``) and, for
-the Newton methods, one that returns the product of the Hessian and a vector. The product is the
-derivative of the gradient along that vector: forward mode over reverse mode, three passes over the
-trace whatever the dimension. Without derivatives SciPy takes finite differences, which cost one
-evaluation for each dimension and stop at half the digits.
+`scipy.optimize.minimize` takes a function that returns value and gradient (``jac=True``). For the
+Newton methods it also takes one that returns the product of the Hessian and a vector. The product
+is the derivative of the gradient along that vector: forward mode over reverse mode. It needs three
+passes over the trace, whatever the dimension. Without derivatives, SciPy uses finite differences.
+They cost one evaluation for each dimension and lose half the digits.
 """
 
 from time import perf_counter
@@ -18,24 +18,24 @@ import dlgradient as dl
 
 
 def rosenbrock(x):
-    """Sum of 100 (x[i+1] - x[i]²)² + (1 - x[i])² over i."""
+    """Return the sum of 100 (x[i+1] - x[i]²)² + (1 - x[i])² over i."""
     return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
 
 def with_gradient(x):
-    """Value and gradient."""
+    """Return value and gradient."""
     y = rosenbrock(x)
     return y, dl.dlgradient(y, x)
 
 
 def times_vector(x, vector):
-    """Product of the Hessian and a vector."""
+    """Return the product of the Hessian and a vector."""
     gradient = dl.dlgradient(rosenbrock(x), x, enable_higher_derivatives=True)
     return dl.dljvp(gradient, x, vector)
 
 
 class Counted:
-    """The function as SciPy sees it: plain arrays in and out, with a count of the calls.
+    """The function as SciPy calls it: NumPy arrays in and out, with a count of the calls.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Counted:
         self.products = 0
 
     def record(self, value):
-        """Note one call."""
+        """Count one call."""
         lowest = min(value, self.history[-1][1]) if self.history else value
         self.history.append((len(self.history) + 1, lowest))
 
@@ -61,13 +61,13 @@ class Counted:
         return y
 
     def value_and_gradient(self, x):
-        """Value and exact gradient."""
+        """Return the value and the exact gradient."""
         y, gradient = dl.dlfeval(with_gradient, dl.dlarray(x))
         self.record(y.item())
         return y.item(), dl.extractdata(gradient)
 
     def hessian_times(self, x, vector):
-        """Exact product of the Hessian and a vector."""
+        """Return the exact product of the Hessian and a vector."""
         self.products += 1
         return dl.extractdata(dl.dlfeval(times_vector, dl.dlarray(x), vector))
 
@@ -76,7 +76,7 @@ def solve(method, start, *, exact=True):
     """Minimise from `start`; return SciPy's result and the counts."""
     counted = Counted()
     options = {"xtol": 1e-8} if method == "Newton-CG" else {"gtol": 1e-6}
-    if not exact:  # which cannot reach 1e-6: the differences have an error of their own
+    if not exact:  # the error of finite differences is too large for 1e-6
         result = minimize(counted.value, start, method=method, options={"gtol": 1e-5})
     elif method == "BFGS":
         result = minimize(
@@ -121,7 +121,7 @@ def compare(n):
 
 
 def draw(n, counts, sizes, calls):
-    """Convergence in one number of dimensions, and function calls over the dimensions."""
+    """Draw convergence in `n` dimensions, and function calls over the number of dimensions."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     for name, counted in counts.items():
         number, lowest = np.array(counted.history).T

@@ -1,11 +1,10 @@
-"""A network that draws digits: a Wasserstein GAN, with a gradient inside the loss.
+"""A network draws digits: a Wasserstein GAN, whose loss contains a gradient.
 
-The generator makes images of noise by transposed convolution; the critic gives a number for each
-image, and learns to give higher ones to the digits of scikit-learn. The mean difference estimates
-how far generated and real images lie apart (in the metric of Wasserstein), if the critic rises by
-no more than the distance of its arguments. That is what the penalty is for: the gradient of the
-critic between real and generated images shall have norm one. So the loss holds a gradient, and the
-step of the critic is a derivative of it.
+The generator makes images from noise with transposed convolutions. The critic gives each image a
+number, and learns to give higher numbers to the digits of scikit-learn. The mean difference
+estimates the Wasserstein distance between generated and real images, if the critic has slope one at
+most. So a penalty drives the gradient of the critic, between real and generated images, to norm
+one. The loss then contains a gradient, and a step of the critic differentiates it.
 """
 
 import figures
@@ -20,7 +19,7 @@ NOISE = 24
 
 
 def digits(limit):
-    """Return images ``BSSC`` with values from -1 to 1: three quarters to train with, the rest."""
+    """Return images ``BSSC`` from -1 to 1: three quarters to train with, and the rest."""
     from sklearn.datasets import load_digits
 
     images = load_digits().images
@@ -31,7 +30,7 @@ def digits(limit):
 
 
 def networks(filters, generator):
-    """Learnables of the generator and of the critic."""
+    """Return the learnables of the generator and of the critic."""
 
     def weights(*shape, fan_in):
         return dl.initialize_he(shape, fan_in=fan_in, generator=generator)
@@ -56,7 +55,7 @@ def networks(filters, generator):
 
 
 def generate(learnables, noise):
-    """Images of noise: 2×2 pixels with many channels, then 4×4, then 8×8."""
+    """Return images from noise: 2×2 pixels with many channels, then 4×4, then 8×8."""
     x = dl.fullyconnect(noise, learnables["first"], learnables["first_bias"])
     x = dl.dlarray(dl.relu(x).reshape(len(noise), 2, 2, -1), "BSSC")
     x = dl.dltranspconv(x, learnables["second"], stride=2, cropping=1)
@@ -66,7 +65,7 @@ def generate(learnables, noise):
 
 
 def judge(learnables, x):
-    """The critic's number for each image."""
+    """Return the critic's number for each image."""
     for name in ("first", "second"):
         x = dl.dlconv(x, learnables[name], learnables[f"{name}_bias"], stride=2, padding=1)
         x = dl.leakyrelu(x, 0.2)
@@ -74,7 +73,7 @@ def judge(learnables, x):
 
 
 def critic_loss(critic, real, generated, mixture, penalty=10.0):
-    """Estimate of the distance, and the gradient of the critic's loss, which holds a gradient."""
+    """Return the estimated distance, and the gradient of the critic's loss with its penalty."""
     distance = judge(critic, real).mean() - judge(critic, generated).mean()
     between = mixture * real + (1 - mixture) * generated
     slope = dl.dlgradient(judge(critic, between).sum(), between, enable_higher_derivatives=True)
@@ -84,12 +83,12 @@ def critic_loss(critic, real, generated, mixture, penalty=10.0):
 
 
 def generator_loss(generator, critic, noise):
-    """Gradient of the generator's loss: what the critic thinks of its images, negated."""
+    """Return the gradient of the generator's loss: the critic's numbers, negated."""
     return dl.dlgradient(-judge(critic, generate(generator, noise)).mean(), generator)
 
 
 def train(images, *, filters, iterations, batch, rate, judgements):
-    """Train both with Adam; return the mean of the generators and the distances."""
+    """Train both with Adam; return the averaged generator and the distances."""
     rng = np.random.default_rng(1)
 
     def noise():
@@ -116,26 +115,26 @@ def train(images, *, filters, iterations, batch, rate, judgements):
         generator, *moments = dl.adamupdate(
             generator, gradient, *moments, iteration, falling, 0.0, 0.9
         )
-        # The generator goes round in circles; the mean of its learnables is near their centre.
+        # The generator circles around an equilibrium; the mean of its learnables is near it.
         keep = np.float32(min(0.99, 1 - 1 / iteration))
         mean = dl.dlupdate(lambda m, w, keep=keep: keep * m + (1 - keep) * w, mean, generator)
     return mean, distances
 
 
 def to_nearest(images, others):
-    """Return how far the nearest of the others is, in the mean over the images."""
+    """Return the distance to the nearest of the others, averaged over the images."""
     flat, other = images.reshape(len(images), -1), others.reshape(len(others), -1)
     return cdist(flat, other).min(axis=1).mean()
 
 
 def sheet(images):
-    """Put 42 images into one, in six rows, with a white line around each."""
+    """Tile 42 images in six rows, with a white line around each."""
     tiles = np.pad(images[:42, :, :, 0], ((0, 0), (1, 1), (1, 1)), constant_values=-1)
     return tiles.reshape(6, 7, 10, 10).swapaxes(1, 2).reshape(60, 70)
 
 
 def draw(distances, real, generated):
-    """The estimate of the distance over the steps, and real digits beside generated ones."""
+    """Draw the estimated distance over the steps, and real and generated digits."""
     figure, (left, *panels) = plt.subplots(1, 3, figsize=(11, 3.4), width_ratios=(1.2, 1, 1))
     left.semilogy(distances, linewidth=0.8)
     left.set(xlabel="step of the generator", ylabel="critic, real less generated")
@@ -150,7 +149,7 @@ def draw(distances, real, generated):
 
 
 def main(small=False):
-    """Train, print the distance and how near to digits the images are, and draw them."""
+    """Train, print the distances, and draw real and generated digits."""
     figures.style()
     images, held_out = digits(400 if small else None)
     size = {"filters": 8, "iterations": 80, "batch": 32, "rate": 0.004, "judgements": 2}

@@ -39,7 +39,7 @@ def numbers(text):
 
 def test_rosenbrock(run):
     printed = run("rosenbrock")
-    assert "page: 104, [396 200]" in printed
+    assert "MATLAB: 104, [396 200]" in printed
     assert "here: 104, [396. 200.]" in printed
     assert "here: 104, 396, 200" in printed
 
@@ -54,7 +54,7 @@ def test_rosenbrock_on_the_grid(run):
 
 def test_complex_gradient(run):
     printed = run("complex_gradient")
-    assert "page: 2.0000 - 3.0000i" in printed
+    assert "MATLAB: 2.0000 - 3.0000i" in printed
     assert "here: 2.0000-3.0000j" in printed
     assert "largest difference 0" in printed
 
