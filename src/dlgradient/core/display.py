@@ -1,7 +1,7 @@
-"""How a dlarray reads: a header with labelled sizes and dtype, then the values.
+"""How a dlarray is displayed: a header with labelled sizes and dtype, then the values.
 
-``3(C) × 5(B) dlarray`` as in the original; the dtype stands before the word where it is not
-float64, and a traced array says so.
+The header is as in MATLAB: ``3(C) × 5(B) dlarray``. It names a dtype other than float64, and says
+if the array is traced.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def header(value: Any, fmt: str | None, traced: bool) -> str:
     if fmt:
         sizes = " × ".join(f"{n}({c})" for n, c in zip(shape, fmt, strict=True))
     else:
-        # As in the original, no array has fewer than two dimensions to the reader.
+        # As in MATLAB, every array is shown with two dimensions or more.
         sizes = "×".join(str(n) for n in (1,) * (2 - len(shape)) + shape)
     kind = "" if value.dtype == np.float64 else f" {value.dtype}"
     return f"{sizes}{kind} dlarray{' (traced)' if traced else ''}"

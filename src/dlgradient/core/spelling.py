@@ -1,4 +1,4 @@
-"""From a name that does not exist to the one that was meant, for error messages."""
+"""Suggest an existing name for one that does not exist, for error messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import NoReturn
 
 __all__ = ["missing", "nearest"]
 
-# Keywords of other libraries for what has an array-API name here.
+# Keywords of other libraries, and their array-API names.
 _KNOWN = {"dim": "axis", "vecdim": "axis", "keepdim": "keepdims", "dims": "axis", "axes": "axis"}
 
-# Functions of NumPy, MATLAB and torch for what has an array-API name here.
+# Functions of NumPy, MATLAB and torch, and their names in this package.
 _FUNCTIONS = {
     "absolute": "abs",
     "amax": "max",
@@ -63,7 +63,7 @@ def snake_case(name: str) -> str:
 def nearest(
     name: str, candidates: Iterable[str], known: dict[str, str] | None = None
 ) -> str | None:
-    """Return the candidate that `name` most likely stands for, or None.
+    """Return the candidate that `name` most likely means, or None.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def nearest(
     candidates : iterable of str
         Names that exist.
     known : dict, optional
-        Names of other libraries, and ours; those of keywords by default.
+        Names of other libraries, with ours; by default those of keywords.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def nearest(
 
 
 def missing(name: str) -> NoReturn:
-    """Answer a name that the package does not have with the one that was meant.
+    """Raise an error for a name that the package does not have, and suggest one.
 
     It is the package's ``__getattr__``.
 
@@ -107,7 +107,7 @@ def missing(name: str) -> NoReturn:
     """
     text = f"module 'dlgradient' has no attribute {name!r}"
     if not name.startswith("_"):
-        # The package is loaded whenever this is called; this module stands below it.
+        # The package is loaded whenever this is called. An import would go upwards.
         right = nearest(name, getattr(sys.modules["dlgradient"], "__all__", ()), _FUNCTIONS)
         if right:
             text += f"; did you mean {right!r}?"
