@@ -1,8 +1,8 @@
 """NumPy's array methods, as a base class of dlarray; each is one of the public functions.
 
-Python finds an inherited method as fast as an own one, and editors and type checkers see it. There
-is no ``__getattr__`` here: it would make every attribute slower. Names that are looked for and do
-not exist are descriptors that raise.
+Python finds an inherited method as fast as one of the class itself, and editors and type checkers
+see it. There is no ``__getattr__``, which would make every attribute slower. Descriptors raise for
+names that users look for and that do not exist.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LEAVE = "it would leave the trace; use extractdata(x), which is a NumPy array, 
 
 
 class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no hash
-    """The methods of `numpy.ndarray` that have a meaning for a differentiable value.
+    """The methods of `numpy.ndarray` that make sense for a differentiable value.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
     def sum(
         self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **unknown: Any
     ) -> Self:
-        """Sum of elements over `axis`; over all of them without one."""
+        """Sum of elements over `axis`, of all of them by default."""
         if axis is None and dtype is None and not keepdims and not unknown:
             out: Self = FUNCTIONS["sum"](self)
             return out
@@ -64,13 +64,13 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
     def prod(
         self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **unknown: Any
     ) -> Self:
-        """Product of elements over `axis`; over all of them without one."""
+        """Product of elements over `axis`, of all of them by default."""
         return self._reduced("prod", axis, keepdims, unknown, dtype)
 
     def mean(
         self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **unknown: Any
     ) -> Self:
-        """Arithmetic mean over `axis`; over all elements without one."""
+        """Arithmetic mean over `axis`, of all elements by default."""
         return self._reduced("mean", axis, keepdims, unknown, dtype)
 
     def max(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
@@ -107,7 +107,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         keepdims: bool = False,
         **unknown: Any,
     ) -> Self:
-        """Variance over `axis`; the divisor is the number of elements less `correction`."""
+        """Variance over `axis`; the divisor is the number of elements minus `correction`."""
         correction = ddof if correction is None else correction
         return self._reduced("var", axis, keepdims, unknown, dtype, correction=correction)
 
@@ -142,12 +142,12 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         return out
 
     def cumsum(self, axis: int | None = None, dtype: Any = None) -> Self:
-        """Sums of the first elements along `axis`; without one, of all elements in C order."""
+        """Cumulative sums along `axis`; without it, of all elements in C order."""
         out: Self = function(np.cumsum, (self, axis, dtype), {})
         return out
 
     def cumprod(self, axis: int | None = None, dtype: Any = None) -> Self:
-        """Products of the first elements along `axis`; without one, of all in C order."""
+        """Cumulative products along `axis`; without it, of all elements in C order."""
         out: Self = function(np.cumprod, (self, axis, dtype), {})
         return out
 
@@ -159,19 +159,19 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
     # -- shapes ----------------------------------------------------------------------------------
 
     def reshape(self, *shape: Any) -> Self:
-        """Same elements in C order, another shape: ``x.reshape(2, 3)``, ``x.reshape((2, -1))``."""
+        """The same elements in C order: ``x.reshape(2, 3)``, ``x.reshape((2, -1))``."""
         if len(shape) == 1 and isinstance(shape[0], tuple | list):
             shape = tuple(shape[0])
         out: Self = FUNCTIONS["reshape"](self, shape=shape)
         return out
 
     def ravel(self) -> Self:
-        """Same elements in one dimension, in C order."""
+        """The same elements in one dimension, in C order."""
         out: Self = FUNCTIONS["reshape"](self, shape=(-1,))
         return out
 
     def flatten(self) -> Self:
-        """Same elements in one dimension, in C order."""
+        """The same elements in one dimension, in C order."""
         return self.ravel()
 
     def transpose(self, *axes: Any) -> Self:
@@ -188,22 +188,22 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         return out
 
     def squeeze(self, axis: Any = None) -> Self:
-        """Remove dimensions of size one: all of them, or those named."""
+        """Remove dimensions of size one: all of them, or those of `axis`."""
         out: Self = function(np.squeeze, (self, axis), {})
         return out
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
-        """Elements with equal indices in two dimensions; they make the last dimension."""
+        """Elements with equal indices in two dimensions, as the last dimension."""
         out: Self = function(np.diagonal, (self, offset, axis1, axis2), {})
         return out
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Self:
-        """Repeat elements along `axis`; without one, all elements in C order."""
+        """Repeat elements along `axis`; without it, all elements in C order."""
         out: Self = function(np.repeat, (self, repeats, axis), {})
         return out
 
     def take(self, indices: Any, axis: int | None = None) -> Self:
-        """Elements along `axis`; without one, of all elements in C order."""
+        """Elements along `axis`; without it, of all elements in C order."""
         out: Self = function(np.take, (self, indices, axis), {})
         return out
 

@@ -1,4 +1,4 @@
-"""What the array-API standard asks of a namespace beside its functions."""
+"""What the array-API standard requires of a namespace, in addition to functions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def __array_namespace_info__() -> Any:  # noqa: N807 - the name of the standard
     Returns
     -------
     info
-        With the methods ``capabilities``, ``default_device``, ``default_dtypes``, ``devices`` and
-        ``dtypes``: those of NumPy, on whose arrays everything here is computed.
+        An object with the methods ``capabilities``, ``default_device``, ``default_dtypes``,
+        ``devices`` and ``dtypes``. They are NumPy's, since everything here is computed with NumPy's
+        arrays.
 
     Examples
     --------

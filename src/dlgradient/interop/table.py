@@ -1,9 +1,8 @@
-"""NumPy's protocols: which of our functions answers a ufunc or a function of NumPy, and how.
+"""NumPy's protocols: which function of this package answers a ufunc or a function of NumPy.
 
-The table is made from the declarations (``numpy=``), once, when it is first asked. Where NumPy's
-signature differs from the array-API standard's only in names and in defaults, an `Answer`
-translates it; where it differs in more, `dlgradient.interop.translate` has an adaptor, which goes
-first.
+The table is made once, when it is first needed, from the declarations (``numpy=``). Where NumPy's
+signature differs from the array-API standard's only in names and defaults, an `Answer` translates
+it. Where it differs in more, `dlgradient.interop.translate` has an adaptor, which has priority.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ __all__ = [
     "ufunc",
 ]
 
-# Adaptors written by hand: NumPy's callable -> ours with the same signature.
+# Adaptors: NumPy's callable -> a function of this package with the same signature.
 ADAPTORS: dict[Any, Callable[..., Any]] = {}
 
-# Further names of a function that a declaration names.
+# Other names of functions that declarations name.
 _SAME = (
     (np.max, np.amax),
     (np.min, np.amin),
@@ -49,7 +48,7 @@ _SAME = (
     (np.tensordot, np.linalg.tensordot),
     (np.cross, np.linalg.cross),
 )
-# NumPy's names of parameters -> ours.
+# NumPy's names of parameters -> the names in this package.
 _RENAMED = {
     "ddof": ("correction",),
     "reps": ("repetitions",),
@@ -117,7 +116,7 @@ _INSTEAD = {
 
 
 def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter an adaptor for functions of NumPy; it has their signature."""
+    """Add an adaptor for functions of NumPy; it has their signature."""
 
     def enter(adaptor: Callable[..., Any]) -> Callable[..., Any]:
         for one in functions:
@@ -128,7 +127,7 @@ def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 class _Table:
-    """NumPy's callable -> what answers it; made anew when operations were declared since."""
+    """NumPy's callable -> its answer; made again when operations were declared since."""
 
     def __init__(self) -> None:
         self.entries: dict[Any, Callable[..., Any]] = {}
@@ -151,7 +150,7 @@ class _Table:
                     entries[func] = _answer(func, FUNCTIONS[name])
         for func, other in _SAME:
             if func in entries and other not in entries:
-                entries[other] = _answer(other, _ours(entries[func]))
+                entries[other] = _answer(other, _target(entries[func]))
         entries.update(ADAPTORS)
         self.declared = len(declarations)
         self.entries = entries
@@ -180,14 +179,14 @@ def supported() -> frozenset[str]:
 
 
 def ufunc(func: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Answer a ufunc of NumPy, or one of its methods, on operands one of which is a dlarray."""
+    """Answer a ufunc of NumPy, or one of its methods, if an operand is a dlarray."""
     if method == "__call__" and not kwargs:
         target = _TABLE.find(func)
         if target is not None:
             return target(*inputs)
         raise _unsupported(func)
     name = _name(func) if method == "__call__" else f"{_name(func)}.{method}"
-    given = {k: v for k, v in kwargs.items() if not _is(v, _UFUNC_DEFAULTS.get(k, _ABSENT))}
+    given = {k: v for k, v in kwargs.items() if not _is_default(v, _UFUNC_DEFAULTS.get(k, _ABSENT))}
     if method in ("at", "reduceat"):
         if inputs and isinstance(inputs[0], np.ndarray) and is_traced(inputs):
             refuse_out(name, inputs[0], inputs)
@@ -223,7 +222,7 @@ def _outer(func: Any, name: str, inputs: tuple[Any, ...], given: dict[str, Any])
 def _folded(
     func: Any, method: str, name: str, inputs: tuple[Any, ...], given: dict[str, Any]
 ) -> Any:
-    """``reduce`` and ``accumulate``, whose axis is 0 where nothing else is said."""
+    """``reduce`` and ``accumulate``, with NumPy's default axis 0."""
     names = ("array", "axis", "dtype", "out", "keepdims", "initial", "where")
     given = {**dict(zip(names, inputs, strict=False)), **given}
     x = given.pop("array")
@@ -278,11 +277,11 @@ def _rebound(
     signature: inspect.Signature,
     error: TypeError,
 ) -> Any:
-    """Call an adaptor without the keywords that it does not have, if they change nothing."""
+    """Call an adaptor; keywords that it does not have are dropped if they have their default."""
     out = kwargs.pop("out", None)
     defaults = _parameters(func)
     for name in [n for n in kwargs if n not in signature.parameters]:
-        if not _is(kwargs[name], defaults.get(name, _ABSENT)):
+        if not _is_default(kwargs[name], defaults.get(name, _ABSENT)):
             _refuse_keyword(_name(func), name, signature.parameters)
         del kwargs[name]
     if out is not None:
@@ -307,15 +306,15 @@ def _binds(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[
 _ABSENT = object()
 
 
-def _is(value: Any, default: Any) -> bool:
-    """Whether an argument has its default value (which is no array, so `==` gives a bool)."""
+def _is_default(value: Any, default: Any) -> bool:
+    """Tell whether an argument has its default value, which is not an array."""
     return value is default or (
         type(value) is type(default) and isinstance(value, bool | int | str) and value == default
     )
 
 
 def _parameters(func: Any) -> dict[str, Any]:
-    """Names and defaults of the parameters of a function of NumPy."""
+    """Return names and defaults of the parameters of a function of NumPy."""
     try:
         parameters = inspect.signature(func).parameters.values()
     except ValueError:  # written in C, in older versions of NumPy
@@ -327,20 +326,20 @@ def _answer(func: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
     return ours if isinstance(func, np.ufunc) else Answer(func, ours)
 
 
-def _ours(target: Callable[..., Any]) -> Callable[..., Any]:
+def _target(target: Callable[..., Any]) -> Callable[..., Any]:
     return target.ours if isinstance(target, Answer) else target
 
 
 class Answer:
-    """Calls our function with arguments that are in the order and under the names of NumPy's.
+    """Calls a function of this package with arguments in the order and with the names of NumPy's.
 
     Parameters
     ----------
     func : callable
-        Function of NumPy.
+        A function of NumPy.
     ours : callable
-        Function of the same meaning. Its positional-only parameters are NumPy's first ones; the
-        others have the same or a known other name.
+        A function of the same meaning. Its positional-only parameters are NumPy's first ones. The
+        others have the same name or one of a known pair.
     """
 
     __slots__ = ("accepted", "func", "operands", "ours", "theirs")
@@ -375,10 +374,10 @@ class Answer:
         params: dict[str, Any] = {}
         out = None
         for name, value in given.items():
-            right = self._right(name)
-            if right is not None and not _is(value, np._NoValue):
+            right = self._parameter(name)
+            if right is not None and not _is_default(value, np._NoValue):
                 params[right] = value
-            elif _is(value, theirs.get(name, _ABSENT)):
+            elif _is_default(value, theirs.get(name, _ABSENT)):
                 continue
             elif name == "dtype":
                 operands[0] = FUNCTIONS["astype"](operands[0], dtype=value)
@@ -392,8 +391,8 @@ class Answer:
         np.copyto(out, raw(self.ours(*operands, **params)), casting="same_kind")
         return out
 
-    def _right(self, name: str) -> Any:
-        """Return the name of our parameter for one of NumPy's."""
+    def _parameter(self, name: str) -> Any:
+        """Return the name here of one of NumPy's parameters."""
         for candidate in (name, *_RENAMED.get(name, ())):
             if candidate in self.accepted:
                 return candidate
@@ -404,7 +403,7 @@ class Answer:
 
 
 def is_traced(values: Iterable[Any]) -> bool:
-    """Whether one of the values, or of their members, is a traced dlarray."""
+    """Tell whether one of the values, or of their members, is a traced dlarray."""
     for value in values:
         if type(value) is calls.dlarray:
             if open_node(value) is not None:

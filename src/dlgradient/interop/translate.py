@@ -1,8 +1,8 @@
-"""Functions of NumPy that no single array-API function answers: composed of those that exist.
+"""Functions of NumPy that no single array-API function answers: compositions of several.
 
-Every adaptor has the signature of the function it answers, without the keywords that have no
-meaning for a dlarray; `dlgradient.interop.table` refuses those by name. Indices are zero-based,
-and axes are static, as everywhere.
+Every adaptor has the signature of the function it answers, without the keywords that make no sense
+for a dlarray. `dlgradient.interop.table` refuses those by name. Indices are zero-based, and axes
+are parameters, as everywhere.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pick(x: Any, axis: int, key: Any) -> Any:
 
 
 def c_order(order: str) -> None:
-    """Refuse an order of elements other than C's."""
+    """Refuse an order of elements other than C order."""
     if order not in ("C", "K", "A"):
         raise InvalidArgumentError(
             f"order={order!r}: elements of a dlarray are read in C order; transpose x first"
@@ -158,7 +158,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 
 @answers(np.reshape)
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:  # noqa: ARG001 - values are never changed, so never copied
-    """Same elements, another shape."""
+    """The same elements in another shape."""
     c_order(order)
     sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     return FUNCTIONS["reshape"](array(a), shape=sizes)
@@ -166,7 +166,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
 
 @answers(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """Same elements in one dimension."""
+    """The same elements in one dimension."""
     c_order(order)
     return flat(a)
 
@@ -190,7 +190,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 @answers(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    """Move axes to other positions; the rest keep their order."""
+    """Move axes to other places; the others keep their order."""
     start = normalize_axis_tuple(source, a.ndim, "source")
     goal = normalize_axis_tuple(destination, a.ndim, "destination")
     order = [i for i in range(a.ndim) if i not in start]
@@ -215,46 +215,46 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 @answers(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any) -> Any:
-    """Repeat along new dimensions, and along those of size one."""
+    """Repeat along new dimensions, and along dimensions of size one."""
     sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     return FUNCTIONS["broadcast_to"](array, shape=sizes)
 
 
 @answers(np.broadcast_arrays)
 def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
-    """Bring arrays to their common shape."""
+    """Broadcast arrays to their common shape."""
     arrays = [array(a) for a in args]
     shape = np.broadcast_shapes(*[a.shape for a in arrays])
     return tuple(FUNCTIONS["broadcast_to"](a, shape=shape) for a in arrays)
 
 
-def _each(one: Any, arys: Sequence[Any]) -> Any:
-    out = tuple(one(array(a)) for a in arys)
+def _map(function: Any, arys: Sequence[Any]) -> Any:
+    out = tuple(function(array(a)) for a in arys)
     return out[0] if len(out) == 1 else out
 
 
 @answers(np.atleast_1d)
 def atleast_1d(*arys: Any) -> Any:
     """Add a dimension to scalars."""
-    return _each(lambda x: x if x.ndim else x[None], arys)
+    return _map(lambda x: x if x.ndim else x[None], arys)
 
 
 @answers(np.atleast_2d)
 def atleast_2d(*arys: Any) -> Any:
-    """Add leading dimensions up to two."""
-    return _each(lambda x: x if x.ndim > 1 else x[(None,) * (2 - x.ndim)], arys)
+    """Add leading dimensions up to a total of two."""
+    return _map(lambda x: x if x.ndim > 1 else x[(None,) * (2 - x.ndim)], arys)
 
 
 @answers(np.atleast_3d)
 def atleast_3d(*arys: Any) -> Any:
-    """Add dimensions up to three, as NumPy places them."""
+    """Add dimensions up to a total of three, as NumPy places them."""
 
-    def one(x: Any) -> Any:
+    def expanded(x: Any) -> Any:
         if x.ndim > 2:
             return x
         return x[:, :, None] if x.ndim == 2 else flat(x)[None, :, None]
 
-    return _each(one, arys)
+    return _map(expanded, arys)
 
 
 @answers(np.fliplr)
@@ -292,7 +292,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 @answers(np.where)
 def where(condition: Any, *choices: Any) -> Any:
-    """Elements of one array where a condition holds, elsewhere of another; or the indices."""
+    """Elements of one array where a condition holds, else of another; or the indices."""
     if not choices:
         return function(np.nonzero, (condition,), {})
     if len(choices) != 2:
@@ -302,7 +302,7 @@ def where(condition: Any, *choices: Any) -> Any:
 
 @answers(np.take)
 def take(a: Any, indices: Any, axis: int | None = None) -> Any:
-    """Elements along an axis; without one, of the elements in C order."""
+    """Elements along an axis; without it, of the elements in C order."""
     x = flat(a) if axis is None else array(a)
     axis = normalize_axis_index(axis or 0, x.ndim)
     picked = raw(indices)
@@ -311,7 +311,7 @@ def take(a: Any, indices: Any, axis: int | None = None) -> Any:
 
 @answers(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Elements with equal indices in two dimensions; they make the last dimension."""
+    """Elements with equal indices in two dimensions, as the last dimension."""
     rows, columns = a.shape[axis1], a.shape[axis2]
     first, second = max(-offset, 0), max(offset, 0)
     i = np.arange(max(min(rows - first, columns - second), 0))
@@ -395,7 +395,7 @@ def inner(a: Any, b: Any, /) -> Any:
 
 @answers(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
-    """Sum of the products of all elements, of which the first are conjugated."""
+    """Sum of the products of all elements; those of the first array are conjugated."""
     return FUNCTIONS["matmul"](FUNCTIONS["conj"](flat(a)), flat(b))
 
 
@@ -474,19 +474,19 @@ def _cumulative(names: tuple[str, str], a: Any, axis: int | None, dtype: Any) ->
 
 @answers(np.cumsum)
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Sums of the first elements; without an axis, of the elements in C order."""
+    """Cumulative sums; without an axis, of the elements in C order."""
     return _cumulative(("cumulative_sum", "cumsum"), a, axis, dtype)
 
 
 @answers(np.cumprod)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Products of the first elements; without an axis, of the elements in C order."""
+    """Cumulative products; without an axis, of the elements in C order."""
     return _cumulative(("cumulative_prod", "cumprod"), a, axis, dtype)
 
 
 @answers(np.ptp)
 def ptp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """Maximum less minimum."""
+    """Maximum minus minimum."""
     keep = {"axis": axis, "keepdims": bool(keepdims)}
     return FUNCTIONS["max"](a, **keep) - FUNCTIONS["min"](a, **keep)
 
@@ -519,7 +519,7 @@ def rint(x: Any) -> Any:
 
 @answers(np.fix)
 def fix(x: Any) -> Any:
-    """Whole number next to zero; the derivative is zero."""
+    """Nearest whole number towards zero; the derivative is zero."""
     return FUNCTIONS["trunc"](x)
 
 

@@ -1,4 +1,4 @@
-"""Functions of NumPy that make new arrays, or look at values and return what has no derivative."""
+"""NumPy functions that make new arrays, and those whose results carry no derivative."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
 
 @answers(np.empty_like)
 def empty_like(prototype: Any, /, dtype: Any = None, *, shape: Any = None) -> Any:
-    """Array of the same shape and dtype; zeros, since a dlarray is a value."""
+    """Array of the same shape and dtype; its elements are zero, so that they are defined."""
     return _like("zeros_like", prototype, dtype, shape)
 
 
@@ -123,7 +123,7 @@ def _written(func: Any) -> Any:
     return written
 
 
-# NumPy's own functions end here too: what `numpy.full` makes of a traced value, for instance.
+# NumPy's own functions call this too: `numpy.full` does, with a traced value for instance.
 _WRITERS: tuple[Any, ...] = (np.copyto, np.put, np.putmask, np.place, np.fill_diagonal)
 for _func in _WRITERS:
     answers(_func)(_written(_func))
