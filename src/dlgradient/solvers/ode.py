@@ -1,16 +1,16 @@
 """Ordinary differential equations: `dlode45`, `dlode4` and `dlode1`.
 
-The right-hand side is a function of dlarrays. What is differentiated is said by ``gradient_mode``:
+The right-hand side is a function of dlarrays. ``gradient_mode`` says what is differentiated:
 
-* "direct": the operations of every step, recorded as they run. Steps are chosen by values, as
-  constants. Every order of derivative, and the memory of every step;
-* "checkpointed": the same derivatives, to rounding. Only the state between steps is kept, and each
-  step runs again when the backward pass comes to it;
+* "direct": the operations of every step, recorded as they run. The sizes of steps are constants.
+  Derivatives are of any order, and the trace holds every step.
+* "checkpointed": the same derivatives, to rounding. Only the state between steps is saved, and each
+  step runs again when the backward pass reaches it.
 * "adjoint": the adjoint differential equation, solved backwards in time with the same tolerances.
-  Nothing but the results is kept, and gradients are as exact as the tolerances. With
-  "adjoint-seminorm", the integrals for the parameters do not decide on the size of steps.
+  Only the results are saved, and gradients are as exact as the tolerances. In "adjoint-seminorm",
+  the integrals for the parameters do not affect the size of steps.
 
-Derivatives of higher order of the last two are those of "direct" mode.
+In the last two modes, derivatives of higher order are those of "direct".
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _MODES = ("direct", "checkpointed", "adjoint", "adjoint-seminorm")
 class _Problem:
     """One initial value problem: right-hand side, times, parameters, and how to solve it.
 
-    The parameters that are dlarrays are the ones to differentiate; the rest of their container
-    stays what it is.
+    The dlarrays among the parameters are differentiated. Other leaves of their container are
+    constants.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class _Problem:
         return wrap(found._value, found._node)
 
     def constant_slope(self, parameters: Sequence[Any]) -> Callable[[float, Any], Any]:
-        """`slope` that must not depend on anything traced but y and the parameters."""
+        """Return `slope`, checked to depend on nothing traced but y and the parameters."""
         f = self.slope(parameters)
 
         def checked(t: float, y: Any) -> Any:
@@ -139,7 +139,7 @@ def _joined(outs: Sequence[Any], count: int) -> Any:
 
 
 class _Solution(DifferentiableFunction):
-    """States at the times, with a backward pass that does not keep what the steps computed."""
+    """States at the times, with a backward pass that does not save what the steps computed."""
 
     def __init__(self, problem: _Problem, mode: str) -> None:
         self.problem, self.mode = problem, mode
@@ -151,7 +151,7 @@ class _Solution(DifferentiableFunction):
         values = [y._value for y in outs]
         result = values[0] if len(outs) == 1 else np.stack(values, axis=-1)
         between = np.stack([y._value for y in states]) if self.mode == "checkpointed" else None
-        # Copies, so that the result is not taken for a value that is saved with a derivative.
+        # A copy, since the result itself would be saved as a value that has a derivative.
         kept = None if self.mode == "checkpointed" else np.array(result)
         context.save(*xs, np.array(steps), between, kept)
         return result
@@ -161,15 +161,15 @@ class _Solution(DifferentiableFunction):
         table = steps._value if type(steps) is dlarray else steps
         pairs: Steps = [(float(t), float(h)) for t, h in table]
         if type(gs[0]) is dlarray:
-            return self._again(context, xs, pairs, gs[0])
+            return self._traced_backward(context, xs, pairs, gs[0])
         if self.mode == "checkpointed":
             return _step_by_step(self.problem, xs, pairs, states, gs[0])
         return _adjoint(self.problem, xs, result, gs[0], whole=self.mode == "adjoint")
 
-    def _again(self, context: Context, xs: Sequence[Any], steps: Steps, g: Any) -> Any:
+    def _traced_backward(self, context: Context, xs: Sequence[Any], steps: Steps, g: Any) -> Any:
         """The backward pass of "direct" mode, traced."""
         problem = self.problem
-        # New nodes: y0 may depend on the parameters, and here it is a variable beside them.
+        # New nodes: y0 may depend on the parameters, and here they are independent variables.
         xs = [weighted_sum([x], weights=(1.0,)) for x in xs]
         f = problem.slope(xs[1:])
         outs, _, _ = replay(f, problem.times, xs[0], problem.options.method, steps)
@@ -215,7 +215,7 @@ def _step_by_step(
 
 
 def _done_before(problem: _Problem, steps: Steps) -> list[int]:
-    """For each step how many of the times lie before it."""
+    """Return how many of the times lie before each step."""
     times = problem.times
     forward = times[-1] >= times[0]
     return [sum(b <= t if forward else b >= t for b in times[1:]) for t, _ in steps]
@@ -224,7 +224,7 @@ def _done_before(problem: _Problem, steps: Steps) -> list[int]:
 def _adjoint(
     problem: _Problem, xs: Sequence[Any], result: Any, g: Any, *, whole: bool
 ) -> tuple[Any, ...]:
-    """Solve for state, adjoint and integrals of the parameters, back from time to time."""
+    """Solve for state, adjoint and the integrals of parameters, backwards from time to time."""
     gs = _cotangents(problem, g)
     ys = _cotangents(problem, result)
     shape, size = np.shape(xs[0]), np.size(xs[0])
@@ -343,8 +343,8 @@ def dlode45(
 ) -> Any:
     """Solution of y' = odefun(t, y, theta) by the pair of Dormand and Prince, of orders 5 and 4.
 
-    Steps are chosen such that the estimated error of each is within the tolerances. Results inside
-    a step come from a polynomial of order 4, so asking for many times costs no steps.
+    Steps are chosen so that the estimated error of each is within the tolerances. Results inside a
+    step come from a polynomial of order 4, so more times do not cost more steps.
 
     Parameters
     ----------
@@ -352,33 +352,34 @@ def dlode45(
         ``odefun(t, y, theta)``, written in functions of dlarrays; t is a number. Without theta it
         is called as ``odefun(t, y)``.
     tspan : sequence of float
-        Where y0 stands, and the times to solve for, rising or falling.
+        The time of y0, and the times to solve for, rising or falling.
     y0 : dlarray or array
         Initial state, of any shape, real or complex.
     theta : optional
         Parameters: dlarrays in any container.
     gradient_mode : {"direct", "checkpointed", "adjoint", "adjoint-seminorm"}
         How gradients are computed: through all operations; through the steps, each run again when
-        its turn comes; or by solving the adjoint equation backwards. With others than "direct",
-        everything traced that odefun uses is in theta.
+        needed; or by the adjoint equation, solved backwards. In all modes but "direct", theta must
+        contain everything traced that odefun uses.
     initial_step_size, max_step_size : float, optional
     relative_tolerance, absolute_tolerance : float
-        Errors are measured in absolute_tolerance + relative_tolerance · abs(y), root mean square.
+        The error is measured relative to absolute_tolerance + relative_tolerance · abs(y), as a
+        root mean square.
 
     Returns
     -------
     dlarray
-        With one time to solve for, of the shape and format of `y0`; with more, they are a further,
-        last dimension, with the label T if `y0` has a format.
+        For one time to solve for, of the shape and format of `y0`. For more, they are a new last
+        dimension, with the label T if `y0` has a format.
 
     Raises
     ------
     InvalidArgumentError
-        If an argument has no meaning, or the steps become too small.
+        If an argument is not valid, or the steps become too small.
     ShapeMismatchError, FormatClashError
-        If the result of odefun does not fit y, or no dimension for the times can be added.
+        If the result of odefun does not match y, or no dimension for the times can be added.
     LeavingTraceError
-        If a derivative would be lost: times are traced, or odefun uses what is not in theta.
+        If a derivative would be lost: times are traced, or odefun uses a traced value not in theta.
 
     Examples
     --------
@@ -421,7 +422,7 @@ def dlode1(
     odefun, tspan, y0, theta, gradient_mode
         As in `dlode45`.
     step_size : float, optional
-        Largest step; each interval of `tspan` is divided equally. By default it is one step.
+        The largest step; each interval of `tspan` is divided equally. By default it is one step.
 
     Returns
     -------
@@ -462,7 +463,7 @@ def dlode4(
     odefun, tspan, y0, theta, gradient_mode
         As in `dlode45`.
     step_size : float, optional
-        Largest step; each interval of `tspan` is divided equally. By default it is one step.
+        The largest step; each interval of `tspan` is divided equally. By default it is one step.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Runge-Kutta methods: one step, and steps chosen by an estimate of their error.
 
-Everything here is written in operations, so that it runs on raw arrays and on traced dlarrays. The
-sizes of steps are decided by values alone: for a derivative they are constants.
+Everything here is written in operations, so it runs on raw arrays and on traced dlarrays. Only
+values decide on the sizes of steps, which are constants for a derivative.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from dlgradient.rules import linear
 
 __all__ = ["DORMAND_PRINCE", "EULER", "RUNGE_KUTTA", "Method", "Options", "Steps", "integrate"]
 
-# Steps are multiplied by factors within these, and aim at a little less than the tolerance.
+# A step may shrink or grow by these factors at most, and aims at an error below the tolerance.
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
 
 
 def raw(x: Any) -> Any:
-    """Value of an array, as a constant."""
+    """Return the value of an array, as a constant."""
     return x._value if type(x) is calls.dlarray else x
 
 
@@ -45,7 +45,7 @@ def _weighted_sum_adjoint(g: Any, weights: Sequence[float]) -> list[Any]:
     ],
 )
 def weighted_sum(arrays: Any, /, *, weights: Sequence[float]) -> Any:
-    """Σᵢ wᵢ xᵢ of arrays of one shape: one operation for a stage of a Runge-Kutta step."""
+    """Return Σᵢ wᵢ xᵢ of arrays of one shape: one operation for a stage of a Runge-Kutta step."""
     total = weights[0] * arrays[0]
     for w, x in zip(weights[1:], arrays[1:], strict=True):
         total = total + w * x
@@ -53,7 +53,7 @@ def weighted_sum(arrays: Any, /, *, weights: Sequence[float]) -> Any:
 
 
 def _along(y: Any, h: float, weights: Sequence[float], ks: Sequence[Any]) -> Any:
-    """Y + h Σ wᵢ kᵢ."""
+    """Return y + h Σ wᵢ kᵢ."""
     used = [(h * w, k) for w, k in zip(weights, ks, strict=False) if w]
     return weighted_sum([y, *[k for _, k in used]], weights=(1.0, *[w for w, _ in used]))
 
@@ -67,13 +67,13 @@ class Method:
     Attributes
     ----------
     nodes, stages, weights
-        Of the tableau: times, the rows of the matrix, and the result.
+        Of the tableau: the times, the rows of the matrix, and the weights of the result.
     error : tuple or None
-        Weights of the error estimate; with it, the last stage is the slope at the end.
+        Weights of the error estimate. The last stage is then the slope at the end.
     dense : array or None
-        Polynomials of the weights inside a step, one row for each stage.
+        Polynomials of the weights inside a step, a row for each stage.
     order : int
-        One more than that of the error estimate.
+        One more than the order of the error estimate.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Method:
         self.dense = None if dense is None else tuple(tuple(row) for row in dense)
 
     def step(self, f: Any, t: float, h: float, y: Any, first: Any = None) -> tuple[Any, list[Any]]:
-        """One step: the state at its end, and the slopes of all stages."""
+        """Return the state at the end of a step, and the slopes of all stages."""
         ks = [f(t, y) if first is None else first]
         for c, row in zip(self.nodes[1:], self.stages[1:], strict=True):
             ks.append(f(t + c * h, _along(y, h, row, ks)))
@@ -100,7 +100,7 @@ class Method:
         return new, ks
 
     def inside(self, y: Any, h: float, ks: Sequence[Any], part: float) -> Any:
-        """State inside a step, at `part` of its length."""
+        """Return the state inside a step, at `part` of its length."""
         powers = [part ** (i + 1) for i in range(4)]
         weights = [
             math.fsum(p * q for p, q in zip(row, powers, strict=True)) for row in self.dense or ()
@@ -163,22 +163,22 @@ class Options:
         self.method, self.first = method, first
         self.largest = math.inf if largest is None else largest
         self.rtol, self.atol = rtol, atol
-        # Elements at the front of the state that decide on the size of steps; None for all.
+        # How many elements at the front of the state affect the size of steps; None for all.
         self.counted: int | None = None
 
     def _norm(self, x: Any, scale: Any) -> float:
-        # Nothing within no tolerance is nothing.
+        # With the tolerance 0, a state of 0 has the error 0, not 0/0.
         parts = np.abs(np.ravel(x) / np.where((scale == 0) & (x == 0), 1, scale).ravel())
         parts = parts[: self.counted]
         return float(np.sqrt(np.mean(parts * parts))) if parts.size else 0.0
 
     def ratio(self, error: Any, before: Any, after: Any) -> float:
-        """Size of an error, in tolerances."""
+        """Return the size of an error, in tolerances."""
         scale = self.atol + self.rtol * np.maximum(np.abs(before), np.abs(after))
         return self._norm(error, scale)
 
     def first_step(self, f: Any, t: float, y: Any, k: Any, length: float) -> float:
-        """First step, by Hairer, Nørsett and Wanner or as given, with the sign of `length`."""
+        """Return the given first step, or that of Hairer, Nørsett and Wanner, with its sign."""
         if self.first is not None:
             return math.copysign(min(self.first, abs(length), self.largest), length)
         value, slope = raw(y), raw(k)
@@ -200,7 +200,7 @@ Steps = list[tuple[float, float]]
 def integrate(
     f: Callable[[float, Any], Any], times: Sequence[float], y: Any, options: Options
 ) -> tuple[list[Any], Steps, list[Any]]:
-    """Solve from times[0] on: states at the other times, the steps, and the state before each."""
+    """Solve from times[0] on; return states at the other times, steps, and states before them."""
     if options.method.error is None:
         return replay(f, times, y, options.method, _equal_steps(times, options.largest))
     t, end, forward = times[0], times[-1], times[-1] >= times[0]
@@ -252,7 +252,7 @@ def _outputs(
     *,
     forward: bool,
 ) -> list[Any]:
-    """States at the times that lie in a step, behind the first `done`."""
+    """Return the states at the times that lie in a step, after the first `done`."""
     found = []
     for time in times[done + 1 :]:
         if time == step[1]:
@@ -275,7 +275,7 @@ def _equal_steps(times: Sequence[float], largest: float) -> Steps:
 def replay(
     f: Any, times: Sequence[float], y: Any, method: Method, steps: Steps
 ) -> tuple[list[Any], Steps, list[Any]]:
-    """`integrate` with steps that are known."""
+    """Do as `integrate`, with known steps."""
     outs: list[Any] = []
     states = []
     k = None
@@ -297,7 +297,7 @@ def reached(
     new: Any,
     ks: Sequence[Any],
 ) -> list[Any]:
-    """States at the times that lie in step `i`."""
+    """Return the states at the times that lie in step `i`."""
     t, h = steps[i]
     end = steps[i + 1][0] if i + 1 < len(steps) else times[-1]
     return _outputs(method, times, done, (t, end), h, y, new, ks, forward=h >= 0)

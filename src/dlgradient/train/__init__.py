@@ -1,1 +1,1 @@
-"""Training: update functions, applied to containers of parameters."""
+"""Training: update functions, applied to containers of learnables."""

@@ -1,12 +1,12 @@
-"""Update functions: one step of an optimiser, and any function, applied to every parameter.
+"""Update functions: one step of an optimiser, and any function, applied to every learnable.
 
-Parameters are a dlarray, a NumPy array, or any container of them: list, tuple, dict, namedtuple,
+Learnables are a dlarray, a NumPy array, or any container of them: list, tuple, dict, namedtuple,
 dataclass, Layer/Parameter/Value table. Gradients and the state of an optimiser are containers of
-the same structure. Nothing is changed in place: parameters and state are returned as new
+the same structure. Nothing is changed in place: learnables and state are returned in new
 containers.
 
-The formulas are written in the public functions. They run on raw arrays where nothing is traced;
-inside a `dlfeval` a step of an optimiser can be differentiated like anything else.
+The formulas are written in public functions, and run on raw arrays where nothing is traced. So a
+step of an optimiser can itself be differentiated in a `dlfeval`.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def map_together(
     Parameters
     ----------
     name : str
-        Function that asks, for errors.
+        The public function, for errors.
     function : callable
     labels : sequence of str
         Names of the containers, for errors.
     values : sequence
-        The containers; those behind the first have its structure.
+        The containers; the others have the structure of the first.
     path : str
-        Where they stand.
+        Their path in the outer container.
     """
     first = values[0]
     kind = type(first)
@@ -81,7 +81,7 @@ def map_together(
 def _map_others(
     name: str, function: Callable[..., Any], labels: Sequence[str], values: Sequence[Any], path: str
 ) -> Any:
-    """`map_together` for containers that only optree knows; None, which holds nothing, is one."""
+    """Do as `map_together`, for containers that only optree knows; None is one, and empty."""
     first = values[0]
     leaves, rebuild = tree.flatten(first)
     places = tree.paths(first, path)
@@ -115,13 +115,13 @@ def _described(value: Any) -> str:
     return f"a {type(value).__name__}{shape}"
 
 
-def _apart(result: Any, pick: int) -> Any:
-    """One member of every `_Several` in a container."""
+def _member(result: Any, pick: int) -> Any:
+    """Take one member of every `_Several` in a container."""
     return tree.map_leaves(lambda leaf: leaf.values[pick], result)
 
 
 class _Several:
-    """Results of one leaf; a tuple would be taken for a container."""
+    """The results for one leaf; a tuple would count as a container."""
 
     __slots__ = ("values",)
 
@@ -135,22 +135,22 @@ def dlupdate(fun: Callable[..., Any], parameters: Any, /, *others: Any) -> Any:
     Parameters
     ----------
     fun : callable
-        ``fun(p, *a)`` of one array of each container. If it returns a tuple, so does `dlupdate`.
+        ``fun(p, *a)`` of one array from each container. If it returns a tuple, so does `dlupdate`.
     parameters : dlarray, array or container
         Any nesting of list, tuple, dict, namedtuple, dataclass and Layer/Parameter/Value tables.
     *others
-        Containers of the same structure; their leaves may be anything.
+        Containers of the same structure; their leaves may be any objects.
 
     Returns
     -------
     container or tuple of containers
-        The results, in the structure of `parameters`; one container for each member of the tuple
-        that `fun` returns.
+        The results, in the structure of `parameters`. If `fun` returns tuples, one container for
+        each of their members.
 
     Raises
     ------
     InvalidArgumentError
-        If a container has another structure than `parameters`; the message names the place.
+        If the structure of a container differs from `parameters`; the message gives the path.
 
     Examples
     --------
@@ -189,7 +189,7 @@ def dlupdate(fun: Callable[..., Any], parameters: Any, /, *others: Any) -> Any:
             "return as many results for each"
         )
     count = next(iter(counts), -1)
-    return _apart(found, 0) if count < 0 else tuple([_apart(found, i) for i in range(count)])
+    return _member(found, 0) if count < 0 else tuple([_member(found, i) for i in range(count)])
 
 
 # -- one step ------------------------------------------------------------------------------------
@@ -216,14 +216,14 @@ def _step(
             _check_like(name, f"{label}{where}", value, f"parameters{where}", p)
         rest = iter(old)
         held = [next(rest) if there else None for there in given]
-        return _Several(_one(rule, p, g, held))
+        return _Several(_update_leaf(rule, p, g, held))
 
     found = map_together(name, update, labels, columns, "")
-    return tuple([_apart(found, i) for i in range(1 + len(states))])
+    return tuple([_member(found, i) for i in range(1 + len(states))])
 
 
-def _one(rule: Rule, p: Any, g: Any, states: Sequence[Any]) -> tuple[Any, ...]:
-    """One parameter: raw values in, and dlarrays of its format out, unless something is traced."""
+def _update_leaf(rule: Rule, p: Any, g: Any, states: Sequence[Any]) -> tuple[Any, ...]:
+    """Update one learnable: raw values in, and dlarrays of its format out, unless it is traced."""
     fmt = p._format if type(p) is dlarray else None
     p, g, *held = [_open(x) for x in (p, g, *states)]
     if p.dtype.kind != "c":
@@ -235,7 +235,7 @@ def _one(rule: Rule, p: Any, g: Any, states: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _by_parts(rule: Rule, p: Any, g: Any, states: Sequence[Any]) -> tuple[Any, ...]:
-    """Real and imaginary part as two real parameters, states too."""
+    """Update real and imaginary part as two real learnables, and so the states."""
     re, im = FUNCTIONS["real"], FUNCTIONS["imag"]
     complex_p = FUNCTIONS["astype"](g, p.dtype) if g.dtype != p.dtype else g
     parts = [
@@ -246,7 +246,7 @@ def _by_parts(rule: Rule, p: Any, g: Any, states: Sequence[Any]) -> tuple[Any, .
 
 
 def _open(x: Any) -> Any:
-    """Raw value of an array that is not traced; a traced one without its format."""
+    """Return the raw value of an array that is not traced, and a traced one unlabelled."""
     if type(x) is not dlarray:
         return x if x is None or isinstance(x, np.generic) else np.asarray(x)
     node = open_node(x)
@@ -296,7 +296,7 @@ def _check_like(name: str, where: str, value: Any, parameter: str, p: Any) -> No
 
 
 def _number(name: str, label: str, value: Any, *, below: float | None = None) -> Any:
-    """Return a hyperparameter as a Python number, whose dtype is weak; a dlarray may be traced."""
+    """Return a hyperparameter as a Python number, whose dtype is weak, or a traced dlarray."""
     if type(value) is dlarray and value.size == 1:
         if open_node(value) is not None:
             return value
@@ -320,10 +320,10 @@ def sgdmupdate(
     learning_rate: Any = 0.01,
     momentum: Any = 0.9,
 ) -> tuple[Any, Any]:
-    """Stochastic gradient descent with momentum, one step.
+    """One step of stochastic gradient descent with momentum.
 
-    v ← momentum v − learning_rate g and p ← p + v, for every parameter p with gradient g. Complex
-    parameters are updated in both parts; a real one uses the real part of its gradient.
+    v ← momentum v − learning_rate g and p ← p + v, for every learnable p with gradient g. Both
+    parts of a complex learnable are updated; a real one uses the real part of its gradient.
 
     Parameters
     ----------
@@ -335,7 +335,7 @@ def sgdmupdate(
         The v that the last step returned; None before the first.
     learning_rate : float
     momentum : float
-        From 0 to less than 1.
+        At least 0 and less than 1.
 
     Returns
     -------
@@ -346,11 +346,11 @@ def sgdmupdate(
     Raises
     ------
     InvalidArgumentError
-        If structures differ, or a number is out of its range.
+        If structures differ, or a number is out of range.
     ShapeMismatchError, FormatClashError
-        If a gradient or a velocity does not fit its parameter; the message names its place.
+        If a gradient or a velocity does not match its learnable; the message gives the path.
     NotDlarrayError, IntegerVariableError
-        If a leaf is no array of floating-point or complex dtype.
+        If a leaf is not an array of floating-point or complex dtype.
 
     Examples
     --------
@@ -384,15 +384,15 @@ def adamupdate(
     sq_gradient_decay: Any = 0.999,
     epsilon: Any = 1e-8,
 ) -> tuple[Any, Any, Any]:
-    """Adaptive moment estimation (Adam), one step.
+    """One step of adaptive moment estimation (Adam).
 
     With the decay rates β₁ and β₂ and the iteration t = 1, 2, ...:
 
         m ← β₁ m + (1 − β₁) g,   s ← β₂ s + (1 − β₂) g²,
         p ← p − learning_rate · m / (1 − β₁ᵗ) / (√(s / (1 − β₂ᵗ)) + epsilon).
 
-    Complex parameters are two real ones, their real and imaginary part, and so are m and s. A real
-    parameter uses the real part of its gradient.
+    The real and imaginary part of a complex learnable are two real ones, and so in m and s. A real
+    learnable uses the real part of its gradient.
 
     Parameters
     ----------
@@ -406,9 +406,9 @@ def adamupdate(
         Number of this step, from 1.
     learning_rate : float
     gradient_decay, sq_gradient_decay : float
-        β₁ and β₂, from 0 to less than 1.
+        β₁ and β₂, at least 0 and less than 1.
     epsilon : float
-        Keeps the division from being one by zero.
+        Prevents a division by zero.
 
     Returns
     -------
@@ -419,11 +419,11 @@ def adamupdate(
     Raises
     ------
     InvalidArgumentError
-        If structures differ, or a number is out of its range.
+        If structures differ, or a number is out of range.
     ShapeMismatchError, FormatClashError
-        If a gradient or an average does not fit its parameter; the message names its place.
+        If a gradient or an average does not match its learnable; the message gives the path.
     NotDlarrayError, IntegerVariableError
-        If a leaf is no array of floating-point or complex dtype.
+        If a leaf is not an array of floating-point or complex dtype.
 
     Examples
     --------
@@ -469,10 +469,10 @@ def rmspropupdate(
     sq_gradient_decay: Any = 0.9,
     epsilon: Any = 1e-8,
 ) -> tuple[Any, Any]:
-    """Root mean square propagation (RMSProp), one step.
+    """One step of root mean square propagation (RMSProp).
 
-    s ← β s + (1 − β) g² and p ← p − learning_rate · g / (√s + epsilon). Complex parameters are two
-    real ones, their real and imaginary part, and so is s. A real parameter uses the real part of
+    s ← β s + (1 − β) g² and p ← p − learning_rate · g / (√s + epsilon). The real and imaginary part
+    of a complex learnable are two real ones, and so in s. A real learnable uses the real part of
     its gradient.
 
     Parameters
@@ -485,9 +485,9 @@ def rmspropupdate(
         The s that the last step returned; None before the first.
     learning_rate : float
     sq_gradient_decay : float
-        β, from 0 to less than 1.
+        β, at least 0 and less than 1.
     epsilon : float
-        Keeps the division from being one by zero.
+        Prevents a division by zero.
 
     Returns
     -------
@@ -498,11 +498,11 @@ def rmspropupdate(
     Raises
     ------
     InvalidArgumentError
-        If structures differ, or a number is out of its range.
+        If structures differ, or a number is out of range.
     ShapeMismatchError, FormatClashError
-        If a gradient or an average does not fit its parameter; the message names its place.
+        If a gradient or an average does not match its learnable; the message gives the path.
     NotDlarrayError, IntegerVariableError
-        If a leaf is no array of floating-point or complex dtype.
+        If a leaf is not an array of floating-point or complex dtype.
 
     Examples
     --------
