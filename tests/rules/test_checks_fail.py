@@ -213,11 +213,11 @@ WRONG = {
         total,
         "format 'CB': refused",
     ),
-    "labels nobody gave": Wrong(
+    "labels of no operand": Wrong(
         "format",
         lambda: linear(x=lambda g: g, format=lambda *_: "TB", samples=matrix),
         kernel(lambda x: x),
-        "labels nobody gave",
+        "labels of no operand",
     ),
     "error that is not raised": Wrong(
         "error",

@@ -1,7 +1,7 @@
-"""Tests of derivatives that write themselves, for this library's operations and for yours.
+"""Tests of derivatives, generated for this library's operations and for yours.
 
-`check_derivatives` checks any function of arrays, `check_operation` what a declaration of an
-operation promises. Both are what the tests of this library consist of.
+`check_derivatives` checks any function of arrays. `check_operation` checks everything that a
+declaration of an operation promises. The tests of this library use both.
 
 Examples
 --------

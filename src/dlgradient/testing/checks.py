@@ -1,4 +1,4 @@
-"""`check_derivatives`: both modes of differentiation against differences, at every order."""
+"""`check_derivatives`: compare both modes of differentiation with differences, at every order."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from dlgradient.testing.oracles import (
 __all__ = ["Bound", "bind", "check_derivatives"]
 
 MODES = ("vjp", "jvp")
-# Of the adjoint identity, which holds but for rounding.
+# For the adjoint identity, which is exact but for rounding.
 _EXACT = 1e-9
 
 
 class Bound:
-    """A call with everything but its variables fixed.
+    """A call in which only the variables are free.
 
     Attributes
     ----------
@@ -63,14 +63,14 @@ class Bound:
         self.names = [given[i] for i in self.positions]
 
     def __call__(self, *variables: Any) -> Any:
-        """Call the function with other values of the variables."""
+        """Call the function with other values of its variables."""
         leaves = list(self.leaves)
         for i, x in zip(self.positions, variables, strict=True):
             leaves[i] = x
         return self.function(*self.rebuild(leaves), **self.params)
 
     def arrays(self, values: Sequence[Any] | None = None) -> list[Any]:
-        """Make dlarrays of the variables, with the formats they were given with."""
+        """Make dlarrays of the variables, with their formats."""
         chosen = self.values if values is None else values
         return [dlarray(v, fmt) for v, fmt in zip(chosen, self.formats, strict=True)]
 
@@ -89,14 +89,14 @@ def bind(
     params: dict[str, Any] | None = None,
     names: Sequence[str] | None = None,
 ) -> Bound:
-    """Fix everything of a call but its variables.
+    """Fix everything in a call but its variables.
 
     Parameters
     ----------
     function : callable
-        Function of arrays.
+        A function of arrays.
     args : sequence
-        Its arguments: arrays, containers of arrays, and anything else, which stays constant.
+        Its arguments: arrays, containers of arrays, and any others, which are constants.
     params : dict, optional
         Its keyword arguments.
     names : sequence of str, optional
@@ -126,13 +126,13 @@ def outputs(result: Any) -> list[Any]:
 
 def evaluate(fun: Callable[..., Any], values: Sequence[Any]) -> list[Any]:
     """Evaluate a function of dlarrays at raw values; return raw values."""
-    with np.errstate(all="ignore"):  # a point outside of the domain is reported as such
+    with np.errstate(all="ignore"):  # a point outside the domain has its own message
         arrays = dlfeval(lambda *xs: outputs(fun(*xs)), *[dlarray(v) for v in values])
     return [extractdata(y) for y in arrays]
 
 
 def pull(ys: Sequence[Any], gs: Sequence[Any], xs: Sequence[Any], **options: Any) -> list[Any]:
-    """Sum of the vector-Jacobian products of several results; zeros where none depends on xs."""
+    """Return the sum of the vector-Jacobian products of results; zeros where none depends on xs."""
     total: list[Any] = [None] * len(xs)
     for y, g in zip(ys, gs, strict=True):
         try:
@@ -148,7 +148,7 @@ def pull(ys: Sequence[Any], gs: Sequence[Any], xs: Sequence[Any], **options: Any
 
 
 def push(ys: Sequence[Any], x: Any, tangent: Any) -> list[Any]:
-    """Jacobian-vector products of several results with respect to one variable."""
+    """Return the Jacobian-vector products of results with respect to one variable."""
     found = []
     for y in ys:
         try:
@@ -180,21 +180,21 @@ def check_derivatives(
 ) -> None:
     """Check the derivatives of a function of arrays against central differences.
 
-    For random directions t and g, real or complex like the arrays they belong to:
+    The directions t and g are random, and real or complex like their arrays:
 
     * forward mode: J t is the central difference in direction t;
     * reverse mode: Re⟨t, J* g⟩ is Re⟨central difference, g⟩;
     * the adjoint identity Re⟨J t, g⟩ = Re⟨t, J* g⟩, to rounding;
-    * for `order` two and more, the same for the gradient map (x, g) ↦ J(x)* g, as it is traced
-      with ``enable_higher_derivatives``, and for the gradient map of that.
+    * for `order` two and more, the same for the gradient map (x, g) ↦ J(x)* g, traced with
+      ``enable_higher_derivatives``, and for the gradient map of that map.
 
     Parameters
     ----------
     fun : callable
-        ``fun(*args)`` returns a dlarray or a container of dlarrays; it is called with dlarrays.
+        ``fun(*args)`` is called with dlarrays, and returns a dlarray or a container of dlarrays.
     *args : array_like
-        Where to check. Arrays and dlarrays of floating-point or complex dtype, at any depth of a
-        container, are the variables; everything else stays constant. Use double precision.
+        The point. The variables are arrays and dlarrays of floating-point or complex dtype, at any
+        depth of a container; everything else is constant. Use double precision.
     order : int
         Highest order of derivatives to check.
     modes : sequence of {"vjp", "jvp"}
@@ -202,7 +202,7 @@ def check_derivatives(
     rtol : float
         Tolerance for differences, relative to the largest element.
     name : str
-        What the messages begin with; the name of `fun` by default.
+        The first word of messages; by default the name of `fun`.
     names : sequence of str, optional
         Names of the arguments in messages.
     seed : int
@@ -211,7 +211,7 @@ def check_derivatives(
     Raises
     ------
     CheckError
-        If two numbers differ that must be equal. The message names the function, the order, the
+        If two numbers that must be equal differ. The message names the function, the order, the
         argument and both numbers.
 
     Examples
@@ -249,7 +249,7 @@ def check_derivatives(
 
 
 def _formatted(fun: Callable[..., Any], formats: Sequence[str | None]) -> Callable[..., Any]:
-    """Return `fun` of unformatted variables, which get their formats inside the trace."""
+    """Return `fun` of unlabelled variables, which get their formats inside the trace."""
     if not any(formats):
         return fun
     return lambda *xs: fun(*[dlarray(x, f) for x, f in zip(xs, formats, strict=True)])
@@ -278,7 +278,7 @@ def _check_order(
         return pulled, pushed
 
     pulled, pushed = dlfeval(both, *[dlarray(v) for v in values])
-    # Where the result is zero, differences are sums of products of steps, so not quite zero.
+    # Where the result is zero, differences are sums of products of steps, and not quite zero.
     size = max([float(np.max(np.abs(y), initial=0)) for y in ys], default=0.0) + STEP**2
     for i, name in enumerate(names):
         where = f"{title}, argument {name}"

@@ -1,4 +1,4 @@
-"""Formats of results: what the format family of an operation promises, in several orders."""
+"""Formats of results: what a format family promises, checked in several orders of labels."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dlgradient.testing.oracles import CheckError, compare
 
 __all__ = ["check_format"]
 
-# For each number of dimensions, some formats; every label but S stands once, so that an operand in
-# another order means the same only if S keeps its order.
+# Formats for each number of dimensions. Every label but S appears once, so an operand in another
+# order has the same meaning only if S keeps its order.
 FORMATS = {
     1: ("C", "T", "S", "U"),
     2: ("CB", "BC", "SS", "TS"),
@@ -29,7 +29,7 @@ _ROUNDING = 1e-10
 
 
 def check_format(subject: Any, case: Any, where: str) -> None:
-    """Check formats of results and gradients of one case."""
+    """Check the formats of results and gradients of one case."""
     bound = subject.bind(case)
     plain = _results(bound.function, case.args, case.params)
     ndim = max([np.ndim(v) for v in bound.leaves])
@@ -69,9 +69,9 @@ def _results(function: Any, args: Any, params: Any) -> list[Any]:
 def _formatted(
     args: Any, ndim: int, fmt: str, *, turned: bool
 ) -> tuple[Any, list[str | None], list[tuple[int, ...] | None]]:
-    """Give the arrays of `ndim` dimensions a format; turned: all but the first in another order.
+    """Give arrays of `ndim` dimensions a format; if `turned`, all but the first in another order.
 
-    Returns the operands, and for each leaf its format before it was turned, and by which order.
+    Return the operands, and for each leaf its format before it was turned, and the order.
     """
     leaves, rebuild = tree.flatten(list(args))
     formats: list[str | None] = []
@@ -90,7 +90,7 @@ def _formatted(
 
 
 def _turned(fmt: str) -> tuple[int, ...]:
-    """Reverse the dimensions, but leave repeated labels in their order."""
+    """Reverse the dimensions, but keep repeated labels in their order."""
     order = list(range(len(fmt)))[::-1]
     for letter in set(fmt):
         places = [k for k, i in enumerate(order) if fmt[i] == letter]
@@ -102,7 +102,7 @@ def _turned(fmt: str) -> tuple[int, ...]:
 def _check_refusal(
     subject: Any, case: Any, title: str, formats: list[str | None], error: FormatClashError
 ) -> None:
-    """Only products, and rules for labels that say so themselves, may refuse formats."""
+    """Only products, and format rules that say so themselves, may refuse formats."""
     op = subject.op
     if op is None or op.format_family == "contract":
         return
@@ -125,7 +125,7 @@ def _check_values(title: str, found: Sequence[Any], plain: Sequence[Any]) -> Non
 def _check_labels(
     subject: Any, case: Any, title: str, found: str | None, plain: Any, formats: list[str | None]
 ) -> None:
-    """Check the format of a result, by the family or by what is true of every format."""
+    """Check the format of a result, by the family or by what holds for every format."""
     op = subject.op
     first = next(f for f in formats if f)
     if found is not None and len(found) != plain.ndim:
@@ -136,7 +136,7 @@ def _check_labels(
             if letter in left:
                 left.remove(letter)
         if set(left) - {"U"}:
-            raise CheckError(f"{title}: the result has format {found!r}, with labels nobody gave")
+            raise CheckError(f"{title}: the result has format {found!r}, with labels of no operand")
         return
     if op.format_family in ("same", "align"):
         expected: str | None = first
@@ -165,7 +165,7 @@ def _reduced(fmt: str, params: dict[str, Any]) -> str | None:
 def _check_gradients(
     subject: Any, case: Any, args: Any, orders: list[tuple[int, ...] | None], title: str
 ) -> None:
-    """Gradients have the format of their variable, and the values that they have without one."""
+    """Gradients have the format of their variable, and the same values as without a format."""
 
     def gradients(bound: Any) -> list[Any]:
         def run(*xs: Any) -> list[Any]:

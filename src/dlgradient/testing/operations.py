@@ -1,8 +1,7 @@
-"""`check_operation`: everything the table of operations promises about one of them.
+"""`check_operation`: check everything that a declaration of an operation promises.
 
-The checks are made from the declaration alone. Each is a function of a subject (the declaration)
-and a case (a sample); `operation_checks` lists those that apply, one `Check` for each, so that a
-test runner can show them one by one.
+The checks need only the declaration. Each is a function of a subject (the declaration) and a case
+(a sample). `operation_checks` lists those that apply, so that a test runner can show each.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ from dlgradient.testing.samples import Case, Error, error_cases, sample_cases
 
 __all__ = ["Check", "Subject", "check_operation", "operation_checks"]
 
-# Where derivatives of derivatives of derivatives go through special cases of their own.
+# Third derivatives of these have special cases.
 THIRD_ORDER = frozenset({"pow", "prod", "cumprod", "cumulative_prod"})
 _NARROW = {"float64": np.float32, "complex128": np.complex64}
 
 
 class Subject:
-    """One entry of the table, or a function that could be one.
+    """An entry of the table, or a function that could be one.
 
     Attributes
     ----------
     name : str
     call : callable
-        What a user calls.
+        What users call.
     op : Op or None
         The operation; None for a composition of operations.
     """
@@ -62,16 +61,16 @@ class Subject:
 
     @property
     def operands(self) -> tuple[str, ...]:
-        """Names of the arguments by position, operands first."""
+        """Return the names of the arguments by position, operands first."""
         return tuple(inspect.signature(self.call).parameters)
 
     @property
     def cases(self) -> list[Case]:
-        """The samples of the operation."""
+        """Return the samples of the operation."""
         return sample_cases(self.declaration)
 
     def names(self, case: Case) -> list[str] | None:
-        """Names of the operands for messages."""
+        """Return the names of the operands, for messages."""
         if self.op is None:
             return None
         count = len(case.args[0]) if self.op.variadic else len(case.args)
@@ -82,23 +81,23 @@ class Subject:
         return bind(self.call, case.args, case.params, self.names(case))
 
     def title(self, case: Case, index: int) -> str:
-        """How messages name a sample."""
+        """Return the name of a sample in messages."""
         params = ", ".join(f"{k}={v!r}" for k, v in case.params.items())
         return f"{self.name}, sample {index}" + (f" ({params})" if params else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of one sample of one operation.
+    """One check of one sample of an operation.
 
     Attributes
     ----------
     sample : str
-        Operation and number of the sample, as ``exp-0``; ``exp-error-0`` for a wrong call.
+        The operation and the number of the sample, as ``exp-0``; ``exp-error-0`` for a wrong call.
     aspect : str
         What is checked.
     run : callable
-        ``run()`` raises `CheckError` if the promise does not hold.
+        ``run()`` raises `CheckError` if the check fails.
     """
 
     sample: str
@@ -107,7 +106,7 @@ class Check:
 
     @property
     def id(self) -> str:
-        """Name of the check: sample and aspect."""
+        """Return the name of the check: sample and aspect."""
         return f"{self.sample}-{self.aspect}"
 
     def __call__(self) -> None:
@@ -116,13 +115,13 @@ class Check:
 
 
 def leaves_of(result: Any) -> list[Any]:
-    """Raw values of a result, which may be a container."""
+    """Return the raw values of a result, which may be a container."""
     leaves, _ = tree.flatten(result)
     return [extractdata(y) for y in leaves]
 
 
 def same(where: str, what: str, found: Any, oracle: str, expected: Any, rtol: float = 0) -> None:
-    """Compare two lists of arrays, by default to the last bit."""
+    """Compare two lists of arrays, by default bit by bit."""
     if len(found) != len(expected):
         raise CheckError(f"{where}: {what} gives {len(found)} results, {oracle} {len(expected)}")
     for a, b in zip(found, expected, strict=True):
@@ -134,7 +133,7 @@ def same(where: str, what: str, found: Any, oracle: str, expected: Any, rtol: fl
 
 
 def gradients(bound: Bound, gs: Any = None, **options: Any) -> list[Any]:
-    """Gradients of a call for the given cotangents, as dlarrays; ones by default."""
+    """Return gradients of a call for given cotangents, as dlarrays; by default these are ones."""
 
     def run(*xs: Any) -> list[Any]:
         ys = outputs(bound(*xs))
@@ -166,7 +165,7 @@ def check_paths(subject: Subject, case: Case, where: str) -> None:
             raise CheckError(f"{where}: a value without dimensions is an array, not a scalar")
     leaves, rebuild = tree.flatten(list(case.args))
     scalars = [x.item() if isinstance(x, np.inexact) else x for x in leaves]
-    # Operations without an oracle are parts of rules, which see no scalars of Python.
+    # Operations without an oracle are parts of rules, which never get Python scalars.
     public = subject.declaration.numpy or subject.declaration.reference
     if public and any(a is not b for a, b in zip(leaves, scalars, strict=True)):
         found = leaves_of(subject.call(*rebuild(scalars), **case.params))
@@ -187,9 +186,9 @@ def check_value(subject: Subject, case: Case, where: str) -> None:
 
 
 def _oracle(subject: Subject, function: Any, case: Case) -> Any:
-    """Call an oracle, by keywords or, where it names them differently, by position."""
+    """Call an oracle with keywords or, where its names differ, by position."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of NumPy, about values that are NaN on purpose
+        warnings.simplefilter("ignore")  # NumPy warns of values that are NaN on purpose
         try:
             return function(*case.args, **case.params)
         except TypeError:
@@ -198,7 +197,7 @@ def _oracle(subject: Subject, function: Any, case: Case) -> Any:
 
 
 def check_derivatives_of(subject: Subject, case: Case, where: str) -> None:
-    """Both modes against differences and each other, to the second order and sometimes higher."""
+    """Compare both modes with differences and with each other, to second order or higher."""
     check_derivatives(
         subject.bind(case),
         *subject.bind(case).values,
@@ -209,7 +208,7 @@ def check_derivatives_of(subject: Subject, case: Case, where: str) -> None:
 
 
 def check_complex(subject: Subject, case: Case, where: str) -> None:
-    """Where a real result goes on into complex values, only its real part counts backwards."""
+    """Where a real result enters complex values, only its real part counts in reverse mode."""
     bound = subject.bind(case)
 
     def turned(*xs: Any) -> Any:
@@ -253,7 +252,7 @@ def check_kink(subject: Subject, case: Case, where: str) -> None:
         if at not in declared:
             raise CheckError(f"{where}: gradient= says nothing of argument {name}, a variable")
         target = np.broadcast_to(declared[at], c.shape)
-        # Element by element: next to a large one, zero must still be zero.
+        # Element by element: next to a large gradient, zero must still be zero.
         for place in np.ndindex(c.shape):
             label = f"{where}, argument {name}, element {place}"
             compare(
@@ -262,7 +261,7 @@ def check_kink(subject: Subject, case: Case, where: str) -> None:
 
 
 def _declared_gradients(subject: Subject, case: Case, where: str) -> dict[int, Any]:
-    """Declared gradients of a case, by the places of their operands among all leaves."""
+    """Return the declared gradients of a case, by the places of their operands among all leaves."""
     declared = dict(case.gradient or {})
     found: dict[int, Any] = {}
     place = 0
@@ -289,12 +288,12 @@ def _narrowed(values: list[Any], which: Callable[[int], bool]) -> list[Any]:
 
 
 def check_dtype(subject: Subject, case: Case, where: str) -> None:
-    """Single precision stays single, forward and backward, also in gradients."""
+    """Single precision stays single in values, tangents and gradients."""
     bound = subject.bind(case)
     wide = [np.asarray(y).dtype for y in leaves_of(bound(*bound.arrays()))]
     values = _narrowed(bound.values, lambda _: True)
     narrow = [np.asarray(y).dtype for y in leaves_of(bound(*bound.arrays(values)))]
-    # Beside an array of integers, NumPy's promotion makes single precision double.
+    # With an array of integers, NumPy's promotion turns single precision into double.
     integers = any(isinstance(x, np.ndarray) and x.dtype.kind in "iu" for x in bound.leaves)
     promoted = integers and subject.op is not None and subject.op.format_family == "align"
     if values and case.params.get("dtype") is None and not promoted:
@@ -328,7 +327,7 @@ def _check_gradient_dtypes(bound: Bound, values: list[Any], where: str) -> None:
 
 
 def check_untouched(subject: Subject, case: Case, where: str) -> None:
-    """Operands may be read-only, and are the same afterwards; so is the cotangent."""
+    """Operands and cotangents may be read-only, and do not change."""
     leaves, rebuild = tree.flatten(list(case.args))
     before = [np.array(x) for x in leaves]
     for x in leaves:
@@ -367,7 +366,7 @@ def _poisoned(value: Any) -> Any:
 
 
 def check_unkept(subject: Subject, case: Case, where: str) -> None:
-    """What no rule names is not read: with NaN in its place the gradient is the same."""
+    """What no rule names is not read: if it is NaN, the gradient is the same."""
     bound = subject.bind(case)
     gs = cotangents(bound)
     op = subject.op
@@ -393,7 +392,7 @@ def check_unkept(subject: Subject, case: Case, where: str) -> None:
                 node.kept = tuple(
                     [k if wanted else None for k, wanted in zip(node.kept, named, strict=True)]
                 )
-        # Of several results each is a walk of its own, and recomputing would start from the poison.
+        # Each of several results has a walk, and a second would recompute from poisoned values.
         return pull(ys, gs, xs, retain_data=len(ys) > 1)
 
     found = [extractdata(c) for c in dlfeval(run, *bound.arrays())]
@@ -402,12 +401,12 @@ def check_unkept(subject: Subject, case: Case, where: str) -> None:
 
 
 def check_again(subject: Subject, case: Case, where: str) -> None:
-    """A second gradient, from recomputed values, is the same; so is one with `retain_data`."""
+    """A second gradient, from recomputed values, is the same, and so is one with `retain_data`."""
     bound = subject.bind(case)
     gs = cotangents(bound)
 
     def run(*xs: Any) -> Any:
-        # The operands are intermediate values, so recomputing has a way to go.
+        # The operands are intermediate values, so that there is something to recompute.
         ys = outputs(bound(*[x * 1.0 for x in xs]))
         ys = [y * 1.0 for y in ys]
         return [pull(ys, gs, xs) for _ in range(2)], pull(ys, gs, xs, retain_data=True)
@@ -442,7 +441,7 @@ def check_real(subject: Subject, case: Case, where: str) -> None:
 
 
 def check_format(subject: Subject, case: Case, where: str) -> None:
-    """Labels do not change values, follow the declared family, and are those of gradients."""
+    """Formats do not change values, follow the declared family, and gradients have them."""
     formats.check_format(subject, case, where)
 
 
@@ -499,7 +498,7 @@ def _described(case: Case) -> str:
     return ", ".join([*shown, *[f"{k}={v!r}" for k, v in case.params.items()]])
 
 
-# -- which of them apply -------------------------------------------------------------------------
+# -- which checks apply --------------------------------------------------------------------------
 
 
 def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., None]]]:
@@ -512,7 +511,7 @@ def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., 
     if any(np.ndim(v) for v in bound.values):
         yield "format", check_format
     op = subject.op
-    # Complex operands beside scalars of Python have no smaller form that means the same.
+    # Complex operands with Python scalars have no smaller form of the same meaning.
     if op is not None and op.pointwise and not op.params:
         yield "reshaped", check_reshaped
     if not bound.values:
@@ -533,7 +532,7 @@ def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., 
 
 
 def operation_checks(operation: Any) -> Iterator[Check]:
-    """List everything that can be checked about an operation.
+    """List all checks of an operation.
 
     Parameters
     ----------
@@ -543,7 +542,7 @@ def operation_checks(operation: Any) -> Iterator[Check]:
     Yields
     ------
     Check
-        Call it to run it.
+        Call it to run the check.
 
     Examples
     --------
@@ -563,7 +562,7 @@ def operation_checks(operation: Any) -> Iterator[Check]:
 def _run(
     check: Callable[..., None], subject: Subject, index: int, where: str
 ) -> Callable[[], None]:
-    # Every check makes its samples anew: what one does to them must not reach the next.
+    # Every check makes its samples again, so that one check cannot affect the next.
     def run() -> None:
         with np.errstate(all="ignore"):
             check(subject, subject.cases[index], where)
@@ -572,12 +571,12 @@ def _run(
 
 
 def check_operation(operation: Any) -> None:
-    """Check everything that the table of operations promises about one of them.
+    """Check everything that the declaration of an operation promises.
 
-    Its value against NumPy or the reference; both modes of differentiation against central
-    differences, and of the gradient map; the documented gradient at kinks; dtypes and formats; that
-    operands stay untouched, that what no rule names is not read, that a second gradient in one
-    trace is right, and that wrong calls raise the declared errors.
+    Values are compared with NumPy or the reference, derivatives of both modes, and of the gradient
+    map, with central differences, and kinks with documented gradients. Dtypes and formats must be
+    right, operands must not change, and a rule must not read what it does not name. A second
+    gradient in one trace must be right, and wrong calls must raise the declared errors.
 
     Parameters
     ----------
@@ -587,8 +586,8 @@ def check_operation(operation: Any) -> None:
     Raises
     ------
     CheckError
-        If a promise is not kept; the message names the operation, the sample, the argument and
-        what was compared.
+        If a check fails; the message names the operation, the sample, the argument and what was
+        compared.
 
     Examples
     --------

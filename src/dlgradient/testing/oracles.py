@@ -1,4 +1,4 @@
-"""Oracles: what a derivative must be, found without any rule."""
+"""Oracles: derivatives found without any rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 __all__ = ["CheckError", "central_difference", "compare", "inner", "random_direction"]
 
-# Of the four-point formula: its own error is about STEP**4, that of rounding eps / STEP.
+# The four-point formula has an error of about STEP**4, and rounding adds eps / STEP.
 STEP = 5e-4
 _NOISE = 64 * np.finfo(np.float64).eps / STEP
 
@@ -62,7 +62,7 @@ def central_difference(
 
 
 def inner(a: Any, b: Any) -> float:
-    """Real inner product Re⟨a, b⟩, the one that gradients are defined by.
+    """Real inner product Re⟨a, b⟩, which defines gradients.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def inner(a: Any, b: Any) -> float:
 
 
 def random_direction(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Draw a direction whose elements all have a modulus between one half and one.
+    """Draw a direction whose elements have moduli between one half and one.
 
     Parameters
     ----------
@@ -115,20 +115,20 @@ def random_direction(rng: np.random.Generator, shape: tuple[int, ...], dtype: An
 def compare(
     where: str, what: str, found: Any, oracle: str, expected: Any, *, rtol: float, scale: float = 0
 ) -> None:
-    """Compare two arrays in the maximum norm, and say where they differ.
+    """Compare two arrays in the maximum norm, and raise where they differ.
 
     Parameters
     ----------
     where : str
         Operation, sample and argument, for the message.
     what, oracle : str
-        How the two were found.
+        Names of the two ways in which they were found.
     found, expected : array_like
-        What is compared; NaN equals NaN.
+        The arrays; NaN equals NaN.
     rtol : float
         Tolerance relative to the largest element of `expected`.
     scale : float
-        Magnitude of the terms that the numbers are sums of, if it is larger.
+        Magnitude of the terms of which the numbers are sums, if larger.
 
     Raises
     ------
