@@ -1,13 +1,12 @@
 """`dlarray`: a value, an optional data format and an optional node.
 
-The value is a raw array that nothing outside ever changes; the format names its dimensions; the
-node, inside `dlfeval`, says how the value was made. Operators, bound here from the table of
-operations, and methods, inherited, are the public functions of `dlgradient.ops`: there is one
-implementation of each.
+The value is a raw array that nothing outside ever changes. The format names its dimensions. The
+node, inside `dlfeval`, says how the value was made. Operators and methods are the public functions
+of `dlgradient.ops`: each has one implementation.
 
 A dlarray has value semantics: ``x[i] = v`` makes a new value and rebinds ``x`` to it, and is
-differentiable. While a trace is open, a raw array that the trace remembers is copied, or locked
-against writing until the trace is closed.
+differentiable. While a trace is open, a raw array that it saved is copied, or locked against
+writing.
 """
 
 from __future__ import annotations
@@ -30,13 +29,14 @@ __all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"
 
 @final
 class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
-    """Array for automatic differentiation.
+    """An array for automatic differentiation.
 
     Parameters
     ----------
     data : array_like or dlarray
-        Full array of float32, float64, complex64, complex128 or bool; a scalar or nested sequence;
-        integers as data that carry no derivative. The data are copied; a dlarray keeps its trace.
+        Full array of float32, float64, complex64, complex128 or bool; a scalar or a nested
+        sequence. Integers are allowed, as data that carry no derivative. The data are copied; a
+        dlarray stays traced.
     fmt : str, optional
         Data format: one label for each dimension, of ``S`` spatial, ``C`` channel, ``B`` batch,
         ``T`` time, ``U`` unspecified. It replaces the format of a dlarray.
@@ -111,7 +111,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     @property
     def device(self) -> str:
-        """Where the data are, in the terms of the array-API standard."""
+        """The device that holds the data, as in the array-API standard."""
         return "cpu"
 
     @property
@@ -136,7 +136,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     @property
     def flat(self) -> Iterator[Any]:
-        """Elements one after the other, in C order."""
+        """The elements in C order."""
         return iter(FUNCTIONS["reshape"](self, shape=(-1,)))
 
     # -- indexing --------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         return self._value.__index__()  # type: ignore[no-any-return]
 
     def __bool__(self) -> bool:
-        # A condition is no value: control flow runs on concrete values, as in any Python program.
+        # A condition is not a value: control flow needs concrete values, as in any Python program.
         return bool(self._value)
 
     # -- NumPy's protocols -----------------------------------------------------------------------
@@ -264,20 +264,20 @@ def dims(x: dlarray) -> str:
 
 
 def finddim(x: dlarray, label: str) -> tuple[int, ...]:
-    """Return the positions of the dimensions that carry `label`.
+    """Return the axes of the dimensions that have the label `label`.
 
     Examples
     --------
     >>> finddim(dlarray([[[1.0]]], "SSC"), "S")
     (0, 1)
 
-    Source: MATLAB ``finddim`` (positions are counted from zero).
+    Source: MATLAB ``finddim`` (axes start at zero).
     """
     return tuple(i for i, c in enumerate(dims(x)) if c == label.upper())
 
 
 def stripdims(x: dlarray) -> dlarray:
-    """Return the same values without a data format; the trace goes on.
+    """Return the same values unlabelled; a traced array stays traced.
 
     Examples
     --------
@@ -290,7 +290,7 @@ def stripdims(x: dlarray) -> dlarray:
 
 
 def extractdata(x: Any) -> Any:
-    """Return the values as a NumPy array of their own; they are constants for every derivative.
+    """Return the values as an independent NumPy array; they are constants for every derivative.
 
     Examples
     --------

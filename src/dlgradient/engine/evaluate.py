@@ -1,10 +1,9 @@
 """`dlfeval` opens a trace, evaluates a function in it, and closes it.
 
-`dlfeval` turns the dlarrays of its arguments into leaves, calls the function, and closes the
-trace: what it returns is untraced, and a traced value that was stored elsewhere is a constant from
-then on.
-The open trace is a context variable, so threads and tasks are independent. A `dlfeval` inside
-another joins its trace.
+`dlfeval` turns the dlarrays of its arguments into variables, calls the function, and closes the
+trace. What it returns is untraced. A traced value that was stored elsewhere is then a constant. The
+open trace is a context variable, so threads and tasks are independent. A `dlfeval` inside another
+joins its trace.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ current_trace = _current.get
 
 
 def leaf(array: Any, trace: Trace) -> Any:
-    """Return a traced dlarray of the same value, a variable of its own; integers have no trace."""
+    """Return a traced dlarray of the same value, a new variable; integers have no trace."""
     if open_node(array) is not None:
-        # Of an outer function: what is made of it here is no use of the outer variable elsewhere.
+        # An outer function traces it. With a new node, only uses in this function count.
         return calls.FUNCTIONS["positive"](array)
     value = array._value
     if value.dtype.kind in "iu":
@@ -42,11 +41,11 @@ def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     Parameters
     ----------
     fun : callable
-        Function that may call `dlgradient`.
+        A function that may call `dlgradient`.
     *args, **kwargs
-        Its arguments. Every dlarray in them, at any depth of list, tuple, dict, namedtuple,
-        dataclass or Layer/Parameter/Value table, becomes a traced variable of its own, also where
-        it is traced already, in a function that is being evaluated.
+        Its arguments. Every dlarray in them becomes a new traced variable, at any depth of list,
+        tuple, dict, namedtuple, dataclass or Layer/Parameter/Value table. So does a dlarray that an
+        outer `dlfeval` traces already.
 
     Returns
     -------

@@ -1,13 +1,13 @@
-"""Derivatives built on the trace and on `gradient.py`: forward mode.
+"""Forward mode, built on the trace and on `gradient.py`.
 
-`dljvp` pushes a tangent along the recorded graph, from the variables up the sequence numbers to the
-value. What a node does with the tangents of its operands follows from its one rule:
+`dljvp` pushes a tangent along the recorded graph, from the variables to the value, in the order of
+the nodes' numbers. The rule of a node says what it does with the tangents of its operands:
 
 * elementwise: the differential itself;
 * linear: the operation, applied to the tangents;
 * multilinear: the operation with one operand replaced, summed;
-* general: the declared jvp; where there is none, the vjp is pulled back: it is linear in its
-  cotangent, and the adjoint of that linear map is the jvp.
+* general: the declared jvp. Without one, the vjp is pulled back: it is linear in its cotangent, and
+  the adjoint of that linear map is the jvp.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def dljvp(
 ) -> Any:
     """Jacobian-vector product: the derivative of `y` along a direction of the variables.
 
-    Call it inside a function that `dlfeval` evaluates. The cost is about that of the function,
-    whatever the number of variables; values that the trace keeps stay.
+    Call it inside a function that `dlfeval` evaluates. It costs about as much as the function,
+    whatever the number of variables. Saved values are not dropped.
 
     Parameters
     ----------
@@ -51,10 +51,9 @@ def dljvp(
     xs : dlarray or container of dlarrays
         Variables, traced.
     tangents : dlarray, array_like or container
-        Direction, with the structure and shapes of `xs`.
+        The direction, with the structure and shapes of `xs`.
     enable_higher_derivatives : bool, optional
-        Trace the computation, so that its result can be differentiated again. The default is
-        false.
+        Trace the computation, so that its result can be differentiated again. The default is false.
 
     Returns
     -------
@@ -64,7 +63,7 @@ def dljvp(
     Raises
     ------
     ShapeMismatchError
-        If a tangent has not the shape of its variable.
+        If the shape of a tangent is not that of its variable.
     ComplexValueError
         If the tangent of a real variable is complex.
 
@@ -103,7 +102,7 @@ def dljvp(
 
 
 def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
-    """Tangent with the dtype of its variable: a dlarray if it is traced further, else raw."""
+    """Return a tangent in the dtype of its variable: a dlarray if it is traced, else raw."""
     t = direction if type(direction) is dlarray else dlarray(direction)
     if t.shape != x.shape:
         raise ShapeMismatchError(
@@ -136,7 +135,7 @@ def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
 
 
 def _operand_values(order: Sequence[Node]) -> dict[Node, Any]:
-    """Values of operands that a push needs; what was dropped, or never kept, is computed again."""
+    """Return the values of operands that a push needs; what is not saved is computed again."""
     wanted: list[Node] = []
     stale: list[Node] = []
     for node in order:
@@ -153,7 +152,7 @@ def _operand_values(order: Sequence[Node]) -> dict[Node, Any]:
 
 
 def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, traced: bool) -> Any:
-    """Tangent of a node from those of its parents; None if none of them has one."""
+    """Return the tangent of a node from those of its parents; None if none of them has one."""
     given = [tangents.get(p) if type(p) is Node else None for p in node.parents]
     if all(t is None for t in given):
         return None
@@ -208,7 +207,7 @@ def _operand(parent: Any, values: dict[Node, Any], *, traced: bool) -> Any:
 
 
 def _filled(parents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-    """Tangents of all operands: zeros where there is none."""
+    """Return the tangents of all operands, with zeros for None."""
     return [
         np.zeros(np.shape(p), p.dtype if hasattr(p, "dtype") else np.result_type(p))[()]
         if t is None
@@ -220,7 +219,7 @@ def _filled(parents: Sequence[Any], given: Sequence[Any]) -> list[Any]:
 def _push_general(
     node: Node, given: Sequence[Any], values: dict[Node, Any], *, traced: bool
 ) -> list[Any]:
-    """Declared jvps; operands without one together by pulling the vjp back."""
+    """Apply declared jvps; for operands without one, pull the vjp back once for all of them."""
     op = node.op
     full = _with_all_values(node, values)
     parts = []
@@ -235,7 +234,7 @@ def _push_general(
 
 
 def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
-    """Return the same node with every operand and the result kept, whatever its vjp needs."""
+    """Return the same node with every operand and the result saved, whatever its vjp needs."""
     full = object.__new__(Node)
     for slot in ("op", "params", "parents", "seq", "shape", "dtype", "trace"):
         setattr(full, slot, getattr(node, slot))
@@ -245,7 +244,7 @@ def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
 
 
 def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]:
-    """Jvp without a rule: the vjp is linear in its cotangent; its adjoint is the jvp."""
+    """Push without a jvp: the vjp is linear in its cotangent, and its adjoint is the jvp."""
     op = node.op
     cotangent = _zero_variable(node.shape, node.dtype, node.trace)
     g = wrap(cotangent.kept[0], cotangent)  # type: ignore[index]
@@ -263,7 +262,7 @@ def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]
 def _push_several(
     node: Node, given: Sequence[Any], values: dict[Node, Any], *, traced: bool
 ) -> list[Any]:
-    """Tangents of the results of an operation that has several, by pulling its vjp back."""
+    """Return the tangents of the results of an operation with several, by pulling its vjp back."""
     full = _with_all_values(node, values)
     outs = full.kept[-1]  # type: ignore[index]
     cotangents = [_zero_variable(out.shape, out.dtype, node.trace) for out in outs]
@@ -284,7 +283,7 @@ def _adjoint(
     *,
     traced: bool,
 ) -> list[Any]:
-    """For each cotangent variable Σ (∂ pulled / ∂ cotangent)* tangent; None where it is zero."""
+    """Return for each cotangent variable Σ (∂ pulled / ∂ cotangent)* tangent; None for zero."""
     totals: list[Any] = [None] * len(cotangents)
     for parent, c, t in zip(node.parents, pulled, given, strict=True):
         if t is None or type(c) is not dlarray or c._node is None:

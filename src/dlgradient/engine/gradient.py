@@ -1,7 +1,7 @@
 """`dlgradient` and `dlvjp`: reverse-mode derivatives, their options and their errors.
 
-What they ask for is checked here, with errors that say what was found and the fix; the derivative
-is computed by the walk in `walk.py`.
+This module checks the arguments; its errors say what was found, and the fix. The walk in `walk.py`
+computes the derivative.
 """
 
 from __future__ import annotations
@@ -48,35 +48,35 @@ def dlgradient(
     Parameters
     ----------
     y : dlarray
-        Real traced scalar (one element).
+        A real traced scalar (one element).
     *xs : dlarray or container of dlarrays
         Variables: traced dlarrays, in any nesting of list, tuple, dict, namedtuple, dataclass and
         tables with the columns Layer, Parameter and Value.
     retain_data : bool
-        Keep the values that the trace remembers, for a further call in the same `dlfeval`. If
-        false, they are dropped as they are used; a further call is still right, and computes
-        them again.
+        Keep saved values for another call in the same `dlfeval`. If false, they are dropped after
+        use; another call is still right, and computes them again.
     enable_higher_derivatives : bool, optional
-        Trace the backward pass, so that the gradients can be differentiated again. Values are then
-        kept, and `retain_data` has no effect. The default is false.
+        Trace the backward pass, so that the gradients can be differentiated again. Saved values are
+        then not dropped, and `retain_data` has no effect. The default is false.
     allow_complex : bool
-        Whether variables and gradients may be complex. If false, every variable must be real and
-        every gradient is; intermediate values may be complex in any case.
+        Whether variables and gradients may be complex. If false, every variable must be real, and
+        every gradient is real. Intermediate values may be complex in both cases.
 
     Returns
     -------
     gradient : dlarray or container
-        With the structure, and in it the shape, dtype and format, of the variable; a tuple of
-        them if there are several variables. Zeros for what `y` does not depend on. The gradient
-        for a complex variable is ∂y/∂Re(x) + i ∂y/∂Im(x), the direction of steepest ascent; with
-        `allow_complex` a real variable that acts through complex values has a complex gradient.
+        With the structure of the variable, and the shape, dtype and format of each array in it; a
+        tuple for several variables. It is zero where `y` does not depend on a variable. The
+        gradient for a complex variable is ∂y/∂Re(x) + i ∂y/∂Im(x), the direction of steepest
+        ascent. With `allow_complex`, a real variable that acts through complex values has a complex
+        gradient.
 
     Raises
     ------
     OutsideDlfevalError
         If no `dlfeval` is running.
     NotDlarrayError, NotTracedError, NonScalarError, ComplexValueError, IntegerVariableError
-        If `y` or a variable is not what is asked for; the message names it and its path.
+        If `y` or a variable is not as described; the message gives its name and path.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def dlvjp(
     y : dlarray
         Traced, real or complex, of any shape.
     cotangent : dlarray or array_like
-        One weight for each element of `y`; the same shape.
+        A weight for each element of `y`, in the same shape.
     *xs, retain_data, enable_higher_derivatives, allow_complex
         As in `dlgradient`.
 
@@ -199,7 +199,7 @@ def _derivatives(
 
 
 def _flat(xs: Sequence[Any]) -> tuple[list[Any], Callable[[list[Any]], list[Any]]]:
-    """Leaves of all variables, and what puts gradients in their places."""
+    """Return the leaves of all variables, and a function that puts gradients in their places."""
     leaves: list[Any] = []
     parts = []
     for x in xs:
@@ -210,7 +210,7 @@ def _flat(xs: Sequence[Any]) -> tuple[list[Any], Callable[[list[Any]], list[Any]
 
 
 def variables(function: str, xs: Sequence[Any], leaves: Sequence[Any]) -> list[Node]:
-    """Return the nodes of all variables; an error names the path of the one that has none."""
+    """Return the nodes of all variables; an error gives the path of one that has none."""
     nodes: list[Any] = [open_node(x) if type(x) is dlarray else None for x in leaves]
     if None in nodes:
         for path, x in zip(_paths(xs), leaves, strict=True):
@@ -224,7 +224,7 @@ def _paths(xs: Sequence[Any]) -> list[str]:
 
 
 def like_variable(g: Any, x: Any) -> Any:
-    """Derivative as a dlarray with the shape, dtype and format of `x`; zeros for None."""
+    """Return a derivative as a dlarray with the shape, dtype and format of `x`; zeros for None."""
     dtype = x._value.dtype
     if g is None:
         zeros = np.zeros(x._value.shape, dtype) if x._value.shape else dtype.type(0)
@@ -237,7 +237,7 @@ def like_variable(g: Any, x: Any) -> Any:
 
 
 def differentiable(g: Any, trace: Trace) -> Any:
-    """Give a gradient that turned out constant a node, so that its derivative is zero, no error."""
+    """Give a constant gradient a node, so that its derivative is zero and not an error."""
     return g if g._node is not None else wrap(g._value, variable(g._value, trace), g._format)
 
 
@@ -282,7 +282,7 @@ def _checked_value(y: Any) -> Node:
     if type(y) is dlarray and type(y._value) is np.float64 and current_trace() is not None:
         quick: Node | None = open_node(y)
         if quick is not None:
-            return quick  # the commonest case, without further questions
+            return quick  # the most common case needs no more checks
     node = checked_traced("dlgradient", "y", y)
     value = y._value
     if value.size != 1:
