@@ -1,10 +1,10 @@
 """Time two checkouts of dlgradient against each other, in one interleaved run, without peers.
 
 ``python benchmarks/compare.py OLD NEW [ROW ...] [--repeats N]``. Each row runs in a fresh process
-for each checkout, and the two take turns, a few milliseconds each; the least time counts. This is
-repeated with new processes. It is processor time on one thread, so that other work on the machine
-disturbs little. The rows are those of this checkout and use public names only, so the two may be of
-any age.
+for each checkout. The two take turns of a few milliseconds, and the least time counts. This is
+repeated with new processes. Processor time on one thread is measured, which other work on the
+machine disturbs little. The rows are those of this checkout. They use public names only, so the two
+checkouts may be of any age.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("old", type=_source, help="a checkout, or its directory src")
     parser.add_argument("new", type=_source, help="the other one")
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run; all without any")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run; by default all")
     parser.add_argument("--repeats", type=int, default=3, help="pairs of processes for each row")
     return parser.parse_args()
 
@@ -41,7 +41,7 @@ def _source(text: str) -> Path:
 
 
 def _check(sources: tuple[Path, Path], facts: list[dict[str, Any]]) -> None:
-    """Each side is what it should be, and both compute the same."""
+    """Check that each side is the right checkout, and that both compute the same."""
     from harness.agreement import WrongAnswerError
 
     for source, fact in zip(sources, facts, strict=True):

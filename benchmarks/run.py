@@ -1,7 +1,7 @@
 """Measure dlgradient against torch, jax, autograd and hand-written NumPy.
 
-``python benchmarks/run.py [ROW ...] [--quick] [--profile]``. A run of all rows that is not quick
-writes RESULTS.md and results.png beside this file; any other run only prints.
+``python benchmarks/run.py [ROW ...] [--quick] [--profile]``. A run of all rows without ``--quick``
+writes RESULTS.md and results.png next to this file; any other run only prints.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run; all without any")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run; by default all")
     parser.add_argument("--quick", action="store_true", help="an eighth of the time, less exact")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument(
@@ -43,7 +43,7 @@ def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[An
             context = Context(quick, lambda part, t=task: progress.update(t, completed=part))
             try:
                 results.append(row.run(context))
-            except Exception as error:  # noqa: BLE001 - the other rows are still worth having
+            except Exception as error:  # noqa: BLE001 - the other rows still count
                 failures[name] = f"{type(error).__name__}: {error}"
                 console.print(traceback.format_exc(), markup=False, highlight=False)
             progress.update(task, completed=1.0)

@@ -1,22 +1,21 @@
 """Mutation testing of the operations.
 
 Would the generated tests notice a wrong rule? Every mutant is one small change of one rule, kernel
-or helper: an operator, a comparison, a constant, exchanged arguments, a sign, a `conj` or `real`
-that is dropped, a condition turned round. The checks that are generated from the table must fail
-for it. A mutant that survives is either equivalent, and then `tools/mutation_explained.toml` says
-why, or a gap in the samples, and then this program fails.
+or helper: an operator, a comparison, a constant, exchanged arguments, a sign, a dropped `conj` or
+`real`, a negated condition. The checks that are generated from the table must fail for it. A mutant
+that survives may be equivalent, and then `tools/mutation_explained.toml` says why. Otherwise it is
+a gap in the samples, and this program fails.
 
 Run it with `make mutate`; `python tools/mutate.py arithmetic.py` does one file. The result is
 `docs/mutation.md`.
 
-A tool of its own, because the two established ones do not fit a table of declarations. mutmut
-leaves out decorated functions and everything outside functions, which is where rules are: an
-operation is a decorated function, and most rules are arguments of the decorator. cosmic-ray
-reaches them, but starts the whole test command for each mutant: seconds instead of the tenth of a
-second that a fork of a process takes which has everything heavy loaded; it cannot leave out
-samples and messages, and does not exchange arguments. What is needed is small: `ast` finds and
-applies the mutants, a child process imports the library with the mutated module in place of the
-original, and runs the checks of the operations of that module.
+Why not an existing tool? The two established ones do not suit a table of declarations. mutmut skips
+decorated functions and everything outside functions. But an operation is a decorated function, and
+most rules are arguments of the decorator. cosmic-ray reaches them, but it starts the whole test
+command for each mutant. That takes seconds, where a fork of a process that has loaded everything
+heavy takes a tenth of one. It cannot skip samples and messages, and does not exchange arguments.
+This program needs little: `ast` finds and applies the mutants. A child process imports the library
+with the mutated module, and runs the checks of the operations of that module.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ TESTS = {
     ],
     "trigonometry.py": ["tests/engine/test_shared_factors.py"],
 }
-# Modules whose operations use what a module declares, beside its own.
+# Other modules whose operations use what a module declares.
 USERS = {
     "casting.py": ["reduce.py", "moments.py", "cumulative.py"],
     "project.py": ["arithmetic.py", "complex.py", "linalg.py"],
@@ -260,7 +259,7 @@ class Finder:
                 self.inside(statement, scope)
 
     def lambdas(self, node: ast.AST, scope: str) -> None:
-        """Mutate only what stands in a lambda."""
+        """Mutate only the bodies of lambdas."""
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.keyword) and child.arg in SKIPPED_KEYWORDS:
                 continue
@@ -505,13 +504,13 @@ class Score:
 
 INTRODUCTION = """# Mutation testing
 
-`make mutate` changes the rules and kernels one small step at a time (an operator, a comparison, a
-constant, exchanged arguments, a sign, a dropped `conj`) and runs the checks that are generated from
-the table of operations on each mutant. A mutant that no check notices *survived*. It is either
-explained below, because it computes the same as the original or differs only in speed or wording,
-or it is a gap in the samples, and then `make mutate` fails. The score counts what was killed among
-the mutants that are not explained. This page is written by `tools/mutate.py`; the explanations are
-in `tools/mutation_explained.toml`.
+`make mutate` changes the rules and kernels one small step at a time: an operator, a comparison, a
+constant, exchanged arguments, a sign, a dropped `conj`. It runs the checks that are generated from
+the table of operations on each mutant. A mutant that no check notices *survived*. The list below
+explains it, if it computes the same as the original or differs only in speed or wording. Otherwise
+it is a gap in the samples, and `make mutate` fails. The score is the share of killed mutants among
+those that are not explained. `tools/mutate.py` writes this page; the explanations are in
+`tools/mutation_explained.toml`.
 
 | file | mutants | killed | explained | unexplained | score |
 |---|---|---|---|---|---|

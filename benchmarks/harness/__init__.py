@@ -1,1 +1,1 @@
-"""How the benchmarks measure, compare and report. It knows no row: those are in ``rows``."""
+"""How the benchmarks measure, compare and report; the rows are in ``rows``."""

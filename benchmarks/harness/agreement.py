@@ -1,4 +1,4 @@
-"""A wrong answer is an error: all contestants must agree before they are timed."""
+"""All contestants must agree before they are timed; a wrong answer is an error."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 
 class WrongAnswerError(Exception):
-    """A contestant computes something else than hand-written NumPy."""
+    """A contestant computes something other than hand-written NumPy."""
 
 
 def flat(result: Any) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the arrays of a result, whoever made it."""
+    """Yield the arrays of a result of any contestant."""
     if isinstance(result, tuple | list):
         for part in result:
             yield from flat(part)
@@ -35,14 +35,14 @@ def check(
     rtol: float = 1e-9,
     atol: float = 1e-11,
 ) -> None:
-    """Raise `WrongAnswerError` unless every contestant's fresh first result is the reference's.
+    """Raise `WrongAnswerError` unless the first result of every contestant is the reference's.
 
     Parameters
     ----------
     makers : dict
-        For each contestant what returns its call, with a state of its own.
+        For each contestant a function that returns its call, with a new state.
     reference : str
-        Whose result counts.
+        The contestant whose result counts.
     rtol, atol : float
         Tolerances, relative to the largest element of each array.
     """

@@ -18,15 +18,15 @@ _SCRIPT = Path(__file__).with_name("child.py")
 
 
 class ChildError(Exception):
-    """A fresh process did not survive what it was asked to do."""
+    """A fresh process failed."""
 
 
 class Child:
     """A fresh process that calls a function, with further environment variables.
 
-    The function and its arguments are pickled: the process imports the modules that they come from,
-    and no others. Results travel as JSON. A generator makes one step for each `turn`, and its
-    process sleeps in between.
+    The function and its arguments are pickled, so the process imports only the modules that they
+    come from. Results are sent as JSON. A generator makes one step for each `turn`, and its process
+    sleeps between turns.
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, **environment: str) -> None:
@@ -87,12 +87,12 @@ def _high_water() -> float:
 
 
 class Peak:
-    """High-water mark of the resident set over its size at the start, in MB."""
+    """High-water mark of the resident set minus its size at the start, in MB."""
 
     def __init__(self) -> None:
         gc.collect()
         try:
-            # A process inherits its parent's mark; Linux can set it back.
+            # A process inherits its parent's mark; Linux can reset it.
             _CLEAR.write_text("5")
             self.exact = True
             self.start = _status("VmRSS")
@@ -100,7 +100,7 @@ class Peak:
             self.exact = False
             self.start = _high_water()
 
-    def so_far(self) -> float:
+    def peak(self) -> float:
         """Return the mark."""
         return (_status("VmHWM") if self.exact else _high_water()) - self.start
 

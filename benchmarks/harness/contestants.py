@@ -1,9 +1,9 @@
-"""Value and gradient of one function, as a user of each library asks for them.
+"""Value and gradient of one function, written as users of each library write it.
 
-Each maker takes what writes a function with a library's names, and the NumPy arrays to evaluate it
-at: one, or a list of them for a function of several variables. It makes its inputs once, and
-returns what is timed. It imports the library itself: a fresh process loads what it measures only,
-and dlgradient can be timed where no peer is installed.
+A maker gets a function that writes the row with a library's names, and the NumPy arrays to evaluate
+it at: one, or a list for several variables. It makes its inputs once, and returns what is timed. It
+imports the library itself. So a fresh process loads only what it measures, and dlgradient can be
+timed where no peer is installed.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ def with_autograd(written: Written, start: Any) -> Maker:
 
 
 def by_hand(call: Call) -> Maker:
-    """Return the maker of a hand-written contestant that has no inputs to make."""
+    """Return the maker of a hand-written contestant without inputs."""
     return lambda: call
 
 
 def everybody(written: Written, start: Any, numpy: Call) -> dict[str, Maker]:
-    """Return all contestants, for a function that all libraries write alike."""
+    """Return all contestants, for a function that is the same in all libraries."""
     return {
         OURS: ours(written, start),
         "torch": with_torch(written, start),

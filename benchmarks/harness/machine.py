@@ -1,4 +1,4 @@
-"""The same machine for everybody: two cores, two threads, current kernels; and its description.
+"""The same machine for all contestants: two cores, two threads, current kernels.
 
 `prepare` must run before NumPy or a peer is imported.
 """
@@ -22,7 +22,7 @@ _VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# Work-arounds for old builds of OpenBLAS; a current one chooses better by itself.
+# Work-arounds for old builds of OpenBLAS; a current one makes better choices.
 _UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPROFILEIMPORTTIME")
 
 
@@ -39,7 +39,7 @@ def prepare(threads: int = THREADS) -> None:
 
 
 def configure_peers() -> None:
-    """Set what is only taken from a call: threads of torch, 64-bit floats of jax."""
+    """Set what only a call can set: threads of torch, 64-bit floats of jax."""
     import jax
     import torch
 
@@ -48,11 +48,11 @@ def configure_peers() -> None:
 
 
 def steady_allocator() -> bool:
-    """Let the C library keep freed memory, as it comes to do in a long run; return whether it can.
+    """Let the C library keep freed memory, as in a long run; return whether it can.
 
-    By default glibc gives large arrays back to the system at once or not at all, depending on what
-    the process has freed before; each 4 MB array that is fetched again costs a thousand page
-    faults. One contestant's history would decide what another one pays.
+    By default, glibc returns large arrays to the system at once or not at all, depending on what
+    the process has freed before. Each 4 MB array that is fetched again costs a thousand page
+    faults. So one contestant's history would affect the time of another.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

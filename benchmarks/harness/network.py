@@ -17,26 +17,26 @@ MEMORY = 1.2
 
 @dataclass(frozen=True)
 class Network:
-    """Declaration of a row: loss and gradient with respect to all parameters, float32.
+    """Declaration of a row: loss and gradient with respect to all learnables, float32.
 
     Parameters
     ----------
     name : str
-        What to run it by.
+        The name to run it by.
     work : str
         What is computed, for the report.
     factor : float
         The target: our time is at most this many times torch's.
     full, tiny : Any
-        Sizes to measure, and sizes that warm a process up before its memory is measured: as small
-        as they can be to load all the code that the full ones need.
+        Sizes to measure, and sizes that warm a process up before its memory is measured. The latter
+        are as small as they can be, and load all the code that the full ones need.
     data : callable
         Return NumPy arrays for such sizes; what the contestants get.
     ours, torch, jax : callable
         Make the inputs of one contestant and return what is timed. They import their libraries
-        themselves, since a process that measures the memory of one shall not load the others.
+        themselves, since a process that measures the memory of one must not load the others.
     rtol : float
-        How far from torch's results others may be, relative to the largest element.
+        How far other results may be from torch's, relative to the largest element.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Network:
 
     def peak(self, who: str) -> float:
         """Return the peak of one contestant in MB; called in a fresh process."""
-        # Only what this one needs is loaded: `configure_peers` would import all peers.
+        # Load only what this one needs: `configure_peers` would import all peers.
         if who == "torch":
             import torch
 
@@ -111,13 +111,13 @@ class Network:
         call = self._sized(self.full)[who]()
         mark = Peak()
         result = call()
-        top = mark.so_far()
+        top = mark.peak()
         del result
         return top
 
 
 def ours(loss: Callable[..., Any], params: list[Any], *data: Any) -> Call:
-    """Return the call of dlgradient: `loss` of the parameters and data, all of them dlarrays."""
+    """Return the call of dlgradient: `loss` of learnables and data, all of them dlarrays."""
     import dlgradient as dl
 
     def evaluated(params: Any, *data: Any) -> Any:
@@ -128,7 +128,7 @@ def ours(loss: Callable[..., Any], params: list[Any], *data: Any) -> Call:
 
 
 def with_torch(loss: Callable[[], Any], params: Any) -> Call:
-    """Return the call of torch: `loss` of parameters it knows, that require gradients."""
+    """Return the call of torch: `loss` of its parameters, which require gradients."""
     import torch
 
     params = list(params)
@@ -158,7 +158,7 @@ def parameter(array: Any) -> Any:
 
 
 def fill(module: Any, arrays: list[Any]) -> Any:
-    """Give a torch module these parameters, in the order it names them; return it."""
+    """Give a torch module these parameters, in its own order; return it."""
     import torch
 
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Our contestants without their peers: where their time goes, and what it is, round by round."""
+"""Our contestants without their peers: where their time goes, and their times round by round."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.timing import Rounds, clock
 
 
 def profile(rows: Iterable[Row], seconds: float = 1.0, lines: int = 18) -> None:
-    """Print the functions that take most of the time themselves, for each row."""
+    """Print the functions that take the most time of their own, for each row."""
     for row in rows:
         for name, make in row.own().items():
             call = make()
@@ -34,8 +34,8 @@ def profile(rows: Iterable[Row], seconds: float = 1.0, lines: int = 18) -> None:
 def turns(row: Row) -> Iterator[dict[str, Any]]:
     """Yield which copy of dlgradient this is, then least times of a few rounds, again and again.
 
-    For a fresh process, on one thread, in which dlgradient is not imported yet: the times are
-    processor time. The first answer also has the time of the import, and sums of the results.
+    For a fresh process, on one thread, which has not imported dlgradient yet. Times are processor
+    time. The first answer also has the time of the import, and sums of the results.
     """
     machine.steady_allocator()
     began = time.process_time()
@@ -44,7 +44,7 @@ def turns(row: Row) -> Iterator[dict[str, Any]]:
     imported = time.process_time() - began
     makers = row.own()
     sums = {name: agreement.checksum(make()()) for name, make in makers.items()}
-    # Short batches: on a busy machine more of them are not interrupted.
+    # Short batches: on a busy machine, fewer of them are interrupted.
     calls = {name: make() for name, make in makers.items()}
     rounds = Rounds(calls, batch=0.003, clock=time.process_time)
     yield {"file": dlgradient.__file__, "import": imported, "sums": sums}

@@ -10,20 +10,20 @@ from harness.result import OURS, PEERS, Result
 _INTRODUCTION = """\
 # Benchmark results
 
-Made by `make bench`; every run of the whole suite writes this page and the picture anew.
+Made by `make bench`. Every run of the whole suite writes this page and the picture again.
 
-All contestants of a row run interleaved in one process: in each round each one runs a batch, in
+All contestants of a row run interleaved in one process. In each round each of them runs a batch, in
 another order each time, and the least time over all rounds counts. Before that, their results are
-compared with those of hand-written NumPy, for networks and layers with those of torch; a wrong
-answer is an error. Torch and every BLAS have two threads, the process has two cores. Inputs are
-made outside the timed part.
+compared with those of hand-written NumPy, or of torch for networks and layers; a wrong answer is an
+error. Torch and every BLAS have two threads, the process has two cores. Inputs are made outside the
+timed part.
 
-The peers are written as their users write them: torch is eager, with `addmm`, `relu` and
-`cross_entropy`, its networks are modules in training mode, with channels first; "jax" is without
-`jit`; "numpy" is a value and gradient derived and written by hand, in place where that is natural.
+The peers are written as their users write them. Torch is eager, with `addmm`, `relu` and
+`cross_entropy`; its networks are modules in training mode, with channels first. "jax" is without
+`jit`. "numpy" is a value and gradient derived and written by hand, in place where that is natural.
 
-The allocator of the C library is told to keep freed memory, so that nobody pays for what another
-one left. Processes that measure memory, and figures called "alone", have it as the system has it.
+The allocator of the C library keeps freed memory, so that no contestant pays for what another one
+left. Processes that measure memory, and figures called "alone", use the system's setting.
 """
 
 

@@ -10,7 +10,7 @@ PEERS = ("torch", "jax", "jax.jit", "autograd", "numpy")
 
 @dataclass
 class Target:
-    """One condition: what is asked, what was measured, and whether that reaches it."""
+    """One condition: the target, what was measured, and whether that meets it."""
 
     asked: str
     measured: str
@@ -19,7 +19,7 @@ class Target:
 
 @dataclass
 class Detail:
-    """A further table of a row."""
+    """Another table of a row."""
 
     title: str
     columns: list[str]

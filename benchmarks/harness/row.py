@@ -1,4 +1,4 @@
-"""What a row is, and how it is to run."""
+"""What a row is, and how it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.timing import interleaved
 
 @dataclass
 class Context:
-    """How a row is to run."""
+    """How a row runs."""
 
     quick: bool
     report: Callable[[float], None]
@@ -55,15 +55,15 @@ class Row:
     Parameters
     ----------
     name : str
-        What to run it by.
+        The name to run it by.
     run : callable
-        Measure everything and compare it with the targets.
+        Measures everything and compares it with the targets.
     makers : callable
-        Return the contestants that are timed, at one size. Those whose names begin with ours can
-        also be profiled, and timed against another checkout. None where no call is timed.
+        Returns the contestants that are timed, at one size. Those whose names begin with ours can
+        also be profiled, and timed against another checkout. None if no call is timed.
 
-    The callables are functions of modules, or partials or methods of such, so that fresh processes
-    can be given the row.
+    The callables are functions of modules, or partials or methods of such, so that the row can be
+    sent to fresh processes.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Row:
     makers: Callable[[], dict[str, Maker]] = dict
 
     def own(self) -> dict[str, Maker]:
-        """Return our contestants, by the name of the row and their way of writing it."""
+        """Return our contestants, by the name of the row and their variant of it."""
         return {
             self.name + who.removeprefix(OURS): make
             for who, make in self.makers().items()

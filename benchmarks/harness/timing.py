@@ -1,8 +1,8 @@
 """Interleaved timing: in each round every contestant runs one batch.
 
-A disturbance of the machine then hits all contestants alike, and the least time over many rounds is
-what the work costs without it. Garbage collection stays on, as it is for a user; objects of
-the imported peers are frozen, so that they do not burden it.
+A disturbance of the machine then affects all contestants alike, and the least time over many rounds
+is what the work costs without it. Garbage collection is on, as it is for users. Objects of the
+imported peers are frozen, so that collections do not visit them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ clock = time.perf_counter
 
 
 def settle() -> None:
-    """Collect what is left of earlier work, and keep what is alive out of later collections."""
+    """Collect garbage of earlier work, and keep live objects out of later collections."""
     gc.collect()
     gc.freeze()
 
@@ -49,7 +49,7 @@ class Rounds:
         Seconds to wait before each batch, and one more call that is not timed. For work on several
         threads: the idle threads of one library's pool spin for a while, on the cores of the next.
     clock : callable
-        What tells the seconds.
+        Returns the seconds.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Rounds:
             for _ in range(number):
                 call()
             times[name] = (self.clock() - began) / number
-        # Another order each time: nobody always runs after the same neighbour.
+        # Another order each time, so that no contestant always runs after the same one.
         self.order = self.order[1:] + self.order[:1]
         return times
 

@@ -158,7 +158,7 @@ def released(n: int) -> dict[str, float]:
     blocks = sys.getallocatedblocks()
     mark = Peak()
     dl.dlfeval(with_gradient, x0)
-    top = mark.so_far()
+    top = mark.peak()
     gc.collect()
     left = mark.now()
     blocks = sys.getallocatedblocks() - blocks

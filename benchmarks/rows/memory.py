@@ -168,7 +168,7 @@ def peak(who: str) -> dict[str, float]:
     call = make(*_network(BATCH))
     mark = Peak()
     result = call()
-    top = mark.so_far()
+    top = mark.peak()
     return {"peak_mb": top, "check": agreement.checksum(result)}
 
 
@@ -187,7 +187,7 @@ def retain(net: str, keep: bool) -> dict[str, float]:
     call = make(*data(BATCH), retain=keep, then=lambda: held.append(mark.now()))
     mark = Peak()
     call()
-    return {"peak_mb": mark.so_far(), "held_mb": held[0]}
+    return {"peak_mb": mark.peak(), "held_mb": held[0]}
 
 
 # -- the row -------------------------------------------------------------------------------------
