@@ -6,7 +6,6 @@ The checks need only the declaration. Each is a function of a subject (the decla
 
 from __future__ import annotations
 
-import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,69 +20,17 @@ from dlgradient.core.graph import Node
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import DlgradientError
-from dlgradient.rules import DERIVED, OPS
 from dlgradient.testing import formats
 from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull, push
 from dlgradient.testing.oracles import CheckError, compare, inner, random_direction
-from dlgradient.testing.samples import Case, Error, error_cases, sample_cases
+from dlgradient.testing.samples import Case, Error, error_cases
+from dlgradient.testing.subject import Subject
 
-__all__ = ["Check", "Subject", "check_operation", "operation_checks"]
+__all__ = ["Check", "check_operation", "operation_checks"]
 
 # Third derivatives of these have special cases.
 THIRD_ORDER = frozenset({"pow", "prod", "cumprod", "cumulative_prod"})
 _NARROW = {"float64": np.float32, "complex128": np.complex64}
-
-
-class Subject:
-    """An entry of the table, or a function that could be one.
-
-    Attributes
-    ----------
-    name : str
-    call : callable
-        What users call.
-    op : Op or None
-        The operation; None for a composition of operations.
-    """
-
-    def __init__(self, declaration: Any) -> None:
-        if isinstance(declaration, str):
-            declaration = OPS.get(declaration) or DERIVED[declaration]
-        declaration = getattr(declaration, "op", declaration)
-        if declaration in DERIVED or (
-            callable(declaration) and getattr(declaration, "__name__", "") in DERIVED
-        ):
-            declaration = DERIVED[declaration.__name__]
-        self.declaration = declaration
-        self.name: str = declaration.name
-        self.op = declaration if hasattr(declaration, "kernel") else None
-        self.call: Callable[..., Any] = declaration.call if self.op else declaration.function
-
-    @property
-    def operands(self) -> tuple[str, ...]:
-        """Return the names of the arguments by position, operands first."""
-        return tuple(inspect.signature(self.call).parameters)
-
-    @property
-    def cases(self) -> list[Case]:
-        """Return the samples of the operation."""
-        return sample_cases(self.declaration)
-
-    def names(self, case: Case) -> list[str] | None:
-        """Return the names of the operands, for messages."""
-        if self.op is None:
-            return None
-        count = len(case.args[0]) if self.op.variadic else len(case.args)
-        return [self.op.operand_name(i) for i in range(count)]
-
-    def bind(self, case: Case) -> Bound:
-        """Return the call of a case, as a function of its variables."""
-        return bind(self.call, case.args, case.params, self.names(case))
-
-    def title(self, case: Case, index: int) -> str:
-        """Return the name of a sample in messages."""
-        params = ", ".join(f"{k}={v!r}" for k, v in case.params.items())
-        return f"{self.name}, sample {index}" + (f" ({params})" if params else "")
 
 
 @dataclass(frozen=True, slots=True)
