@@ -104,9 +104,11 @@ def check_paths(subject: Subject, case: Case, where: str) -> None:
     """Raw arrays, dlarrays and traced dlarrays give the same value."""
     bound = subject.bind(case)
     raw = leaves_of(subject.call(*case.args, **case.params))
-    same(where, "on dlarrays", leaves_of(bound(*bound.arrays())), "on raw arrays", raw)
+    # Python divides complex scalars by another algorithm than NumPy.
+    rtol = 1e-15 if any(isinstance(x, complex) for x in bound.leaves) else 0
+    same(where, "on dlarrays", leaves_of(bound(*bound.arrays())), "on raw arrays", raw, rtol)
     result = dlfeval(bound, *bound.arrays())
-    same(where, "on traced dlarrays", leaves_of(result), "on raw arrays", raw)
+    same(where, "on traced dlarrays", leaves_of(result), "on raw arrays", raw, rtol)
     for y in tree.flatten(result)[0]:
         if type(y) is dlarray and not y.ndim and isinstance(y._value, np.ndarray):
             raise CheckError(f"{where}: a value without dimensions is an array, not a scalar")
@@ -116,7 +118,7 @@ def check_paths(subject: Subject, case: Case, where: str) -> None:
     public = subject.declaration.numpy or subject.declaration.reference
     if public and any(a is not b for a, b in zip(leaves, scalars, strict=True)):
         found = leaves_of(subject.call(*rebuild(scalars), **case.params))
-        same(where, "on scalars of Python", found, "on raw arrays", raw)
+        same(where, "on scalars of Python", found, "on raw arrays", raw, rtol)
 
 
 def check_value(subject: Subject, case: Case, where: str) -> None:
