@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 WORKERS ?= auto
+SEEDS ?= 20
 DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
 EXAMPLES := digits_cnn burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
 
@@ -12,7 +13,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test lint types pytest format mutate bench bench-against
+.PHONY: help demo examples test lint types pytest test-seeds format mutate bench bench-against
 .PHONY: test-peers docs test-oldest clean
 
 help: ## Show this list
@@ -43,12 +44,19 @@ types: $(ENV) ## Check the types of src, strictly
 	$(BIN)/mypy --strict src
 
 # The parallelism is in the workers: a BLAS with threads of its own in each only slows them down.
-pytest test-oldest test-peers mutate: export OMP_NUM_THREADS = 1
-pytest test-oldest test-peers mutate: export OPENBLAS_NUM_THREADS = 1
-pytest test-oldest test-peers mutate: export MKL_NUM_THREADS = 1
+pytest test-seeds test-oldest test-peers mutate: export OMP_NUM_THREADS = 1
+pytest test-seeds test-oldest test-peers mutate: export OPENBLAS_NUM_THREADS = 1
+pytest test-seeds test-oldest test-peers mutate: export MKL_NUM_THREADS = 1
 
 pytest: $(ENV) ## Run the tests only (WORKERS=2 sets their number, ARGS='-k name' is passed on)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-seeds: $(ENV) ## Run the tests with SEEDS=20 other sets of data; the first that fails ends it
+	@for seed in $$(seq $(SEEDS)); do \
+	  printf 'DLGRADIENT_SEED=%s\n' $$seed; \
+	  DLGRADIENT_SEED=$$seed $(BIN)/python -m pytest -q -x -n $(WORKERS) --dist worksteal $(ARGS) \
+	    || { printf 'The tests fail with DLGRADIENT_SEED=%s\n' $$seed; exit 1; }; \
+	done
 
 format: $(ENV) ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format

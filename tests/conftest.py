@@ -2,7 +2,11 @@
 
 import os
 
+import numpy as np
+import pytest
 from hypothesis import settings
+
+from dlgradient.testing import maker
 
 # No test opens a window. Matplotlib reads this when it is imported, which no test does before.
 os.environ["MPLBACKEND"] = "Agg"
@@ -12,3 +16,12 @@ os.environ["MPLBACKEND"] = "Agg"
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Return a generator that depends on the name of the test and on DLGRADIENT_SEED only.
+
+    So the data of a test are the same alone, in another order and on another worker.
+    """
+    return maker(request.node.nodeid).rng

@@ -146,10 +146,9 @@ def test_wgan_gp(run):
     assert real < generated < 2 * real  # 6.8 before training
 
 
-def test_gradient_of_the_gradient_penalty(monkeypatch):
+def test_gradient_of_the_gradient_penalty(rng, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     module = importlib.import_module("wgan_gp")
-    rng = np.random.default_rng(0)
     _, critic = module.networks(2, rng)
     critic = dl.dlupdate(lambda value: dl.astype(value, np.float64), critic)
     real, generated = rng.standard_normal((2, 3, 8, 8, 1))
@@ -185,10 +184,10 @@ def test_fourier_operator(run):
     assert numbers(printed[printed.index("as fine: ") :])[0] == pytest.approx(after, rel=0.05)
 
 
-def test_solver_of_the_fourier_operator_agrees_with_cole_and_hopf(monkeypatch):
+def test_solver_of_the_fourier_operator_agrees_with_cole_and_hopf(rng, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     module = importlib.import_module("fourier_operator")
-    start = module.starts(3, 256, np.random.default_rng(0))
+    start = module.starts(3, 256, rng)
     k = 2 * np.pi * np.arange(129)
     # The mean of the starts is zero, whatever it is divided by.
     integral = np.fft.irfft(np.fft.rfft(start) / (1j * np.maximum(k, 1)))

@@ -35,11 +35,10 @@ def test_floating_point_state_holds_in_every_block():
 @pytest.mark.parametrize(
     "shapes", [((300, 40), (40, 800)), ((800, 300), (300, 40)), ((3, 2), (2, 4))]
 )
-def test_products_in_blocks(shapes, monkeypatch):
+def test_products_in_blocks(rng, shapes, monkeypatch):
     monkeypatch.setattr(threads, "_count", lambda: 2)
     monkeypatch.setattr(threads, "PRODUCT_MULTIPLICATIONS", 1 << 20)
     monkeypatch.setitem(threads._cut, "ever", True)
-    rng = np.random.default_rng(3)
     x, y = (rng.integers(-9, 9, shape).astype(float) for shape in shapes)
     np.testing.assert_array_equal(threads.product(x, y), np.matmul(x, y))
     np.testing.assert_array_equal(threads.product(y.T, x.T), np.matmul(y.T, x.T))

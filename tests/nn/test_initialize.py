@@ -61,8 +61,7 @@ def test_orthogonal(shape):
     np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-14)
 
 
-def test_orthogonal_prefers_no_direction():
-    rng = np.random.default_rng(6)
+def test_orthogonal_prefers_no_direction(rng):
     traces = [
         np.trace(values(init.initialize_orthogonal((2, 2), generator=rng))) for _ in range(500)
     ]
@@ -88,8 +87,7 @@ def test_every_initialiser_by_name(name, dtype):
     assert (w.tolist() == again) == (name not in RANDOM)
 
 
-def test_one_generator_goes_on():
-    rng = np.random.default_rng(9)
+def test_one_generator_goes_on(rng):
     first, second = [init.initialize_he((3, 3), generator=rng).tolist() for _ in range(2)]
     assert first != second
 

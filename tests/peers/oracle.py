@@ -5,7 +5,6 @@ Run by `make test-peers`, in the environment of the benchmarks: that of the test
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import torch
 
 import dlgradient as dl
+from dlgradient.testing import maker
 
 # Relative to the largest element; differences of torch's gradients are less exact than itself.
 EXACT, DIFFERENCE = 1e-10, 1e-6
@@ -84,7 +84,7 @@ def rows(table: Iterable[Row]) -> Any:
 
 def check(row: Row) -> None:
     """Compare the value, the gradient of a projection, and the gradient of a projection of that."""
-    rng = np.random.default_rng(zlib.crc32(row.name.encode()))
+    rng = maker(row.name).rng
     arrays = [variable.draw(rng, variable.shape) for variable in row.inputs]
     values = [_array(y) for y in _tuple(row.peer(*map(torch.tensor, arrays)))]
     p, q = _directions(rng, values), _directions(rng, arrays)

@@ -7,6 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from dlgradient.testing import maker
+
 MAX_SIDE = 3
 LABELS = "SCBTU"
 
@@ -21,9 +23,9 @@ def filled(shape: tuple[int, ...], seed: int, dtype: Any = np.float64) -> Any:
     """Distinct values between 0.3 and 1.9 of both signs, or of any phase: nothing is near a kink.
 
     The values are made from a seed instead of drawn one by one: what is searched for are shapes and
-    structures, and examples that fail stay short.
+    structures, and examples that fail stay short. Like all data, they follow DLGRADIENT_SEED.
     """
-    rng = np.random.default_rng(seed)
+    rng = maker(str(seed)).rng
     size = int(np.prod(shape, dtype=int))
     values = 0.3 + 1.6 * (np.arange(size) + rng.uniform(0.3, 0.7, size)) / max(size, 1)
     rng.shuffle(values)

@@ -150,9 +150,8 @@ def test_rotary_embedding():
 
 @pytest.mark.parametrize("interleaved", [0, 1])
 @pytest.mark.parametrize("channels", [8, 4])
-def test_rotary_encoding_is_the_embedding_with_the_tables_of_its_angles(interleaved, channels):
+def test_rotary_encoding_is_the_embedding_with_the_tables_of_its_angles(rng, interleaved, channels):
     reference = pytest.importorskip("onnx.reference.ops.op_rotary_embedding").rotary_embedding
-    rng = np.random.default_rng(0)
     x = rng.normal(size=(2, 3, 32))
     positions = rng.integers(0, 50, (2, 3))
     angles = np.arange(50)[:, None] * 100.0 ** (-np.arange(0, channels, 2) / channels)

@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from rounding import assert_close
 from scipy import ndimage
 
 import dlgradient as dl
 from dlgradient.nn.images.quality import depth_to_space, psnr, space_to_depth, ssim
 from dlgradient.testing import check_derivatives
 
-RNG = np.random.default_rng(5)
-
 
 @pytest.mark.parametrize("mode", ["dcr", "crd"])
-def test_depth_to_space_by_a_loop(mode):
-    x = RNG.normal(size=(2, 12, 2, 3))
+def test_depth_to_space_by_a_loop(rng, mode):
+    x = rng.normal(size=(2, 12, 2, 3))
     y = depth_to_space(dl.dlarray(x, "BCSS"), (2, 3), mode=mode)
     assert dl.dims(y) == "BCSS"
     assert y.shape == (2, 2, 4, 9)
@@ -36,8 +35,8 @@ def test_the_example_of_onnx():
 
 @pytest.mark.parametrize("fmt", ["SSCB", "SCSB", "CBSS"])
 @pytest.mark.parametrize("function", [depth_to_space, space_to_depth])
-def test_any_order_of_dimensions(function, fmt):
-    x = RNG.normal(size=(2, 4, 4, 2))
+def test_any_order_of_dimensions(rng, function, fmt):
+    x = rng.normal(size=(2, 4, 4, 2))
     base = np.asarray(function(dl.dlarray(x, "BCSS"), 2))
     numbered = [(c, "BCSS"[:i].count(c)) for i, c in enumerate("BCSS")]
     order = [numbered.index((c, fmt[:i].count(c))) for i, c in enumerate(fmt)]
@@ -46,22 +45,22 @@ def test_any_order_of_dimensions(function, fmt):
     assert_array_equal(np.asarray(y), np.transpose(base, order))
 
 
-def test_single_precision():
-    a, b = RNG.uniform(size=(2, 4, 5)).astype(np.float32)
+def test_single_precision(rng):
+    a, b = rng.uniform(size=(2, 4, 5)).astype(np.float32)
     assert ssim(a, b, data_format="SS").dtype == np.float32
     assert psnr(a, b, data_format="SS").dtype == np.float32
 
 
-def test_psnr_of_every_observation():
-    x, r = RNG.uniform(size=(2, 3, 4, 2))
+def test_psnr_of_every_observation(rng):
+    x, r = rng.uniform(size=(2, 3, 4, 2))
     y = psnr(dl.dlarray(x, "SSB"), dl.dlarray(r.transpose(2, 0, 1), "BSS"), peak=2)
     assert dl.dims(y) == "B"
     want = 10 * np.log10(4 / np.mean((x - r) ** 2, axis=(0, 1)))
-    assert_allclose(np.asarray(y), want)
+    assert_close(y, want, x[..., 0].size, 10)
 
 
-def test_ssim_with_filters_of_scipy():
-    x, r = RNG.uniform(size=(2, 6, 8))
+def test_ssim_with_filters_of_scipy(rng):
+    x, r = rng.uniform(size=(2, 6, 8))
 
     def blur(a):
         return ndimage.gaussian_filter(a, 1.5, mode="nearest", radius=5)
@@ -75,8 +74,8 @@ def test_ssim_with_filters_of_scipy():
     assert_allclose(np.asarray(y), [want, 1], rtol=1e-10)
 
 
-def test_derivatives_of_second_order():
-    x, r = RNG.uniform(size=(2, 3, 4))
+def test_derivatives_of_second_order(rng):
+    x, r = rng.uniform(size=(2, 3, 4))
     check_derivatives(lambda a, b: ssim(a, b, data_format="SS"), x, r)
     check_derivatives(lambda a, b: psnr(a, b, data_format="SB").sum(), x, r)
 

@@ -124,8 +124,7 @@ def test_numbers_of_torch(method, x, places, mode, expected):
     assert_allclose(np.asarray(slope).reshape(-1), slopes, atol=1e-6)
 
 
-def test_any_order_of_dimensions():
-    rng = np.random.default_rng(2)
+def test_any_order_of_dimensions(rng):
     x, grid = rng.normal(size=(3, 4, 2, 5)), rng.uniform(-1, 1, size=(5, 2, 3, 2))
     y = grid_sample(dl.dlarray(x, "SSCB"), grid)
     assert dl.dims(y) == "SSCB"

@@ -12,15 +12,9 @@ from dlgradient.nn.recurrent.cells import gru_states, lstm_states
 from dlgradient.nn.recurrent.fused_gru import gru_sequence
 from dlgradient.nn.recurrent.fused_lstm import lstm_sequence
 from dlgradient.nn.recurrent.lstm import gru, lstm
-from dlgradient.testing import check_derivatives, check_operation
+from dlgradient.testing import check_derivatives
 
 T, B, C, H = 4, 3, 2, 5
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(T, B, C))
-H0, C0 = RNG.normal(size=(2, B, H))
-W, R, BIAS = RNG.normal(size=(4 * H, C)), RNG.normal(size=(4 * H, H)), RNG.normal(size=4 * H)
-LSTM = (W, R, BIAS)
-GRU = (W[: 3 * H], R[: 3 * H], BIAS[: 3 * H])
 NO_PEEPHOLE = np.zeros(3 * H)
 MODES = (
     "after-multiplication",
@@ -28,6 +22,29 @@ MODES = (
     "recurrent-bias-after-multiplication",
 )
 MASK = np.array([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1]], bool).T  # T by B
+
+
+class Data:
+    """Operands of both layers."""
+
+    def __init__(self, rng):
+        self.x = rng.normal(size=(T, B, C))
+        self.h0, self.c0 = rng.normal(size=(2, B, H))
+        self.w, self.r = rng.normal(size=(4 * H, C)), rng.normal(size=(4 * H, H))
+        self.bias = rng.normal(size=4 * H)
+        self.lstm = (self.w, self.r, self.bias)
+        self.gru = tuple(p[: 3 * H] for p in self.lstm)
+
+
+@pytest.fixture
+def d(rng):
+    return Data(rng)
+
+
+@pytest.fixture
+def small(rng):
+    shapes = ((2, 2, 3), (2, 2), (2, 2), (8, 3), (8, 2), (8,))
+    return [rng.normal(size=shape) for shape in shapes]
 
 
 def raw(y):
@@ -68,27 +85,26 @@ def gru_loop(x, h, w, r, b, mode):
 
 
 def assert_equal(found, expected):
+    """Equal up to rounding, which grows from step to step by the gain of the weights."""
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(raw(a), b, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["lstm_sequence", "gru_sequence", "lstm", "gru"])
-def test_the_declaration(name):
-    check_operation(name)
-
-
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_lstm_in_every_order_of_dimensions(order):
+def test_lstm_in_every_order_of_dimensions(d, order):
     fmt = "".join("TBC"[i] for i in order)
     y, h, c = lstm(
-        dl.dlarray(X.transpose(order), fmt), dl.dlarray(H0, "BC"), dl.dlarray(C0, "BC"), *LSTM
+        dl.dlarray(d.x.transpose(order), fmt),
+        dl.dlarray(d.h0, "BC"),
+        dl.dlarray(d.c0, "BC"),
+        *d.lstm,
     )
     states = fmt.replace("T", "")
     assert (dl.dims(y), dl.dims(h), dl.dims(c)) == (fmt, states, states)
     turned = [raw(h), raw(c)] if states == "BC" else [raw(h).T, raw(c).T]
     back = raw(y).transpose(np.argsort(order))
-    for a, b in zip([back, *turned], lstm_loop(X, H0, C0, *LSTM), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10)
+    for a, b in zip([back, *turned], lstm_loop(d.x, d.h0, d.c0, *d.lstm), strict=True):
+        assert_equal([a], [b])
 
 
 def test_the_gates_have_the_order_of_torch():
@@ -105,78 +121,78 @@ def test_the_gates_have_the_order_of_torch():
     np.testing.assert_allclose(raw(y)[:, 0], [0.155387692114456, 0.331429582796113], rtol=1e-6)
 
 
-def test_other_activations_and_peepholes():
-    peephole = RNG.normal(size=3 * H)
+def test_other_activations_and_peepholes(rng, d):
+    peephole = rng.normal(size=3 * H)
     found = lstm(
-        X, H0, C0, *LSTM, data_format="TBC", state_activation="softsign",
+        d.x, d.h0, d.c0, *d.lstm, data_format="TBC", state_activation="softsign",
         gate_activation="hard-sigmoid", peephole=peephole,
     )  # fmt: skip
     expected = lstm_loop(
-        X, H0, C0, *LSTM, lambda z: np.clip(0.2 * z + 0.5, 0, 1), lambda z: z / (1 + abs(z)),
-        peephole,
+        d.x, d.h0, d.c0, *d.lstm, lambda z: np.clip(0.2 * z + 0.5, 0, 1),
+        lambda z: z / (1 + abs(z)), peephole,
     )  # fmt: skip
     assert_equal(found, expected)
-    by_function = lstm(X, H0, C0, *LSTM, data_format="TBC", gate_activation=sigmoid)
-    assert_equal(by_function, lstm_loop(X, H0, C0, *LSTM))
+    by_function = lstm(d.x, d.h0, d.c0, *d.lstm, data_format="TBC", gate_activation=sigmoid)
+    assert_equal(by_function, lstm_loop(d.x, d.h0, d.c0, *d.lstm))
 
 
-def test_projections():
-    q_in, q_out = RNG.normal(size=(C, 1)), RNG.normal(size=(H, 2))
+def test_projections(rng, d):
+    q_in, q_out = rng.normal(size=(C, 1)), rng.normal(size=(H, 2))
     found = lstm(
-        X, H0, C0, W[:, :1], R[:, :2], BIAS, data_format="TBC",
+        d.x, d.h0, d.c0, d.w[:, :1], d.r[:, :2], d.bias, data_format="TBC",
         input_projector=q_in, output_projector=q_out,
     )  # fmt: skip
-    expected = lstm_loop(X, H0, C0, W[:, :1] @ q_in.T, R[:, :2] @ q_out.T, BIAS)
+    expected = lstm_loop(d.x, d.h0, d.c0, d.w[:, :1] @ q_in.T, d.r[:, :2] @ q_out.T, d.bias)
     assert_equal(found, expected)
-    p = RNG.normal(size=(2, H))
-    y, h, c = lstm(X, H0[:, :2], C0, W, R[:, :2], BIAS, data_format="TBC", projection=p)
+    p = rng.normal(size=(2, H))
+    y, h, c = lstm(d.x, d.h0[:, :2], d.c0, d.w, d.r[:, :2], d.bias, data_format="TBC", projection=p)
     assert (y.shape, h.shape, c.shape) == ((T, B, 2), (B, 2), (B, H))
-    first = lstm_loop(X[:1], H0[:, :2] @ np.eye(2), C0, W, R[:, :2], BIAS)[1] @ p.T
-    np.testing.assert_allclose(raw(y)[0], first, rtol=1e-12)
+    first = lstm_loop(d.x[:1], d.h0[:, :2] @ np.eye(2), d.c0, d.w, d.r[:, :2], d.bias)[1] @ p.T
+    assert_equal([raw(y)[0]], [first])
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("layer", ["lstm", "gru", "lstm-softsign"])
-def test_padded_sequences_are_those_without_padding(layer, direction):
-    noisy = np.where(MASK[:, :, None], X, np.nan)
+def test_padded_sequences_are_those_without_padding(d, layer, direction):
+    noisy = np.where(MASK[:, :, None], d.x, np.nan)
 
     def run(x, h0, c0, mask=None):
         options = {"data_format": "TBC", "direction": direction, "mask": mask}
         if layer == "gru":
-            return gru(x, h0, *GRU, **options)
+            return gru(x, h0, *d.gru, **options)
         if layer == "lstm-softsign":
             options["state_activation"] = "softsign"
-        return lstm(x, h0, c0, *LSTM, **options)
+        return lstm(x, h0, c0, *d.lstm, **options)
 
     def gradient(x, mask):
-        y, h, *_ = run(x, dl.dlarray(H0), dl.dlarray(C0), mask)
+        y, h, *_ = run(x, dl.dlarray(d.h0), dl.dlarray(d.c0), mask)
         return dl.dlgradient((y * y).sum() + h.sum(), x)
 
-    found = run(noisy, H0, C0, MASK)
+    found = run(noisy, d.h0, d.c0, MASK)
     slopes = raw(dl.dlfeval(lambda x: gradient(x, MASK), dl.dlarray(noisy)))
     for b in range(B):
         n = MASK[:, b].sum()
-        alone = run(X[:n, b : b + 1], H0[b : b + 1], C0[b : b + 1])
-        np.testing.assert_allclose(raw(found[0])[:n, b], raw(alone[0])[:, 0], rtol=1e-12)
+        alone = run(d.x[:n, b : b + 1], d.h0[b : b + 1], d.c0[b : b + 1])
+        assert_equal([raw(found[0])[:n, b]], [raw(alone[0])[:, 0]])
         assert not raw(found[0])[n:, b].any()
         for state, expected in zip(found[1:], alone[1:], strict=True):
-            np.testing.assert_allclose(raw(state)[b], raw(expected)[0], rtol=1e-12)
+            assert_equal([raw(state)[b]], [raw(expected)[0]])
         assert not slopes[n:, b].any()
         assert slopes[:n, b].all()
 
 
 @pytest.mark.parametrize("layer", ["lstm", "gru"])
-def test_bidirectional_is_both_directions_side_by_side(layer):
-    function, one = (lstm, LSTM) if layer == "lstm" else (gru, GRU)
+def test_bidirectional_is_both_directions_side_by_side(d, layer):
+    function, one = (lstm, d.lstm) if layer == "lstm" else (gru, d.gru)
     other = [p * 0.7 for p in one]
-    states = (H0, C0) if layer == "lstm" else (H0,)
+    states = (d.h0, d.c0) if layer == "lstm" else (d.h0,)
     both = [np.concatenate(pair) for pair in zip(one, other, strict=True)]
     wide = [np.concatenate([s, 2 * s], axis=1) for s in states]
-    found = function(X, *wide, *both, data_format="TBC", direction="bidirectional")
-    forward = function(X, *states, *one, data_format="TBC")
+    found = function(d.x, *wide, *both, data_format="TBC", direction="bidirectional")
+    forward = function(d.x, *states, *one, data_format="TBC")
     twice = [2 * s for s in states]
-    backward = function(X, *twice, *other, data_format="TBC", direction="reverse")
-    flipped = function(X[::-1], *twice, *other, data_format="TBC")
+    backward = function(d.x, *twice, *other, data_format="TBC", direction="reverse")
+    flipped = function(d.x[::-1], *twice, *other, data_format="TBC")
     np.testing.assert_array_equal(raw(backward[0]), raw(flipped[0])[::-1])
     for a, b, c in zip(found, forward, backward, strict=True):
         np.testing.assert_array_equal(raw(a), np.concatenate([raw(b), raw(c)], axis=-1))
@@ -184,39 +200,44 @@ def test_bidirectional_is_both_directions_side_by_side(layer):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("fmt", ["TBC", "CBT"])
-def test_gru_in_its_three_modes(mode, fmt):
-    w, r, b = GRU
-    b = np.concatenate([b, RNG.normal(size=3 * H)]) if mode.startswith("recurrent") else b
+def test_gru_in_its_three_modes(rng, d, mode, fmt):
+    w, r, b = d.gru
+    b = np.concatenate([b, rng.normal(size=3 * H)]) if mode.startswith("recurrent") else b
     order = ["TBC".index(c) for c in fmt]
     y, h = gru(
-        dl.dlarray(X.transpose(order), fmt), dl.dlarray(H0, "BC"), w, r, b, reset_gate_mode=mode
+        dl.dlarray(d.x.transpose(order), fmt), dl.dlarray(d.h0, "BC"), w, r, b, reset_gate_mode=mode
     )
-    expected_y, expected_h = gru_loop(X, H0, w, r, b, mode)
-    np.testing.assert_allclose(raw(y), expected_y.transpose(order), rtol=1e-10)
-    np.testing.assert_allclose(raw(h), expected_h.T if fmt == "CBT" else expected_h, rtol=1e-10)
+    expected_y, expected_h = gru_loop(d.x, d.h0, w, r, b, mode)
+    expected_h = expected_h.T if fmt == "CBT" else expected_h
+    assert_equal((y, h), (expected_y.transpose(order), expected_h))
 
 
-# Fused operation, composition, options of the composition, operands.
+# Fused operation, composition, options of the composition, its operands.
 PAIRS = {
-    "lstm": (lstm_sequence, lstm_states, {}, (X, H0, C0, *LSTM)),
-    "gru": (gru_sequence, gru_states, {"mode": "after-multiplication"}, (X, H0, *GRU)),
+    "lstm": (lstm_sequence, lstm_states, {}, lambda d: (d.x, d.h0, d.c0, *d.lstm)),
+    "gru": (
+        gru_sequence,
+        gru_states,
+        {"mode": "after-multiplication"},
+        lambda d: (d.x, d.h0, *d.gru),
+    ),
     "gru-two-biases": (
         gru_sequence,
         gru_states,
         {"mode": "recurrent-bias-after-multiplication"},
-        (X, H0, *GRU[:2], BIAS[: 3 * H].repeat(2)),
+        lambda d: (d.x, d.h0, *d.gru[:2], d.gru[2].repeat(2)),
     ),
 }
 
 
 @pytest.mark.parametrize("chunk", [1, 1000, 1 << 20])  # bytes: one step, a few, all at once
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_fused_layer_is_the_composition(name, chunk, monkeypatch):
+def test_the_fused_layer_is_the_composition(rng, d, name, chunk, monkeypatch):
     monkeypatch.setattr(buffers, "_CHUNK", chunk)
     fused, composed, options, operands = PAIRS[name]
-    arrays = [dl.dlarray(a) for a in operands]
+    arrays = [dl.dlarray(a) for a in operands(d)]
     padding = ~MASK[:, :, None]
-    weights = RNG.normal(size=(3, T, B, H))
+    weights = rng.normal(size=(3, T, B, H))
 
     def gradient(results):
         y, *states = results
@@ -238,26 +259,26 @@ def test_the_fused_layer_is_the_composition(name, chunk, monkeypatch):
     assert_equal(dl.dlfeval(of_fused, *given), map(raw, dl.dlfeval(of_composed, *given)))
 
 
-SMALL = [RNG.normal(size=shape) for shape in ((2, 2, 3), (2, 2), (2, 2), (8, 3), (8, 2), (8,))]
 SMALL_MASK = np.array([[True, True], [True, False]])
 LSTM_OPTIONS = {
     "usual": {},
     "mask": {"mask": SMALL_MASK},
-    "peephole": {"peephole": RNG.normal(size=6), "mask": SMALL_MASK},
+    "peephole": {"mask": SMALL_MASK},
     "activations": {"state_activation": "softsign", "gate_activation": sigmoid},
     "reverse": {"direction": "reverse", "mask": SMALL_MASK},
 }
 
 
 @pytest.mark.parametrize("name", LSTM_OPTIONS)
-def test_second_derivatives_of_lstm(name):
-    check_derivatives(
-        lambda *operands: lstm(*operands, data_format="TBC", **LSTM_OPTIONS[name]), *SMALL
-    )
+def test_second_derivatives_of_lstm(rng, small, name):
+    options = dict(LSTM_OPTIONS[name])
+    if name == "peephole":
+        options["peephole"] = rng.normal(size=6)
+    check_derivatives(lambda *operands: lstm(*operands, data_format="TBC", **options), *small)
 
 
-def test_second_derivatives_with_respect_to_peepholes_and_projections():
-    x, h, c, w, r, b = SMALL
+def test_second_derivatives_with_respect_to_peepholes_and_projections(rng, small):
+    x, h, c, w, r, b = small
 
     def peephole(v):
         return lstm(x, h, c, w, r, b, data_format="TBC", peephole=v)
@@ -271,15 +292,15 @@ def test_second_derivatives_with_respect_to_peepholes_and_projections():
             input_projector=q_in, output_projector=q_out,
         )  # fmt: skip
 
-    check_derivatives(peephole, RNG.normal(size=6))
-    check_derivatives(projection, RNG.normal(size=(1, 2)), r[:, :1])
-    check_derivatives(projectors, RNG.normal(size=(3, 1)), RNG.normal(size=(2, 1)))
+    check_derivatives(peephole, rng.normal(size=6))
+    check_derivatives(projection, rng.normal(size=(1, 2)), r[:, :1])
+    check_derivatives(projectors, rng.normal(size=(3, 1)), rng.normal(size=(2, 1)))
 
 
 @pytest.mark.parametrize("mask", [None, SMALL_MASK])
 @pytest.mark.parametrize("mode", MODES)
-def test_second_derivatives_of_gru(mode, mask):
-    x, h, _, w, r, b = SMALL
+def test_second_derivatives_of_gru(small, mode, mask):
+    x, h, _, w, r, b = small
     b = b.repeat(2)[:12] if mode.startswith("recurrent") else b[:6]
     check_derivatives(
         lambda *operands: gru(*operands, data_format="TBC", reset_gate_mode=mode, mask=mask),
@@ -288,8 +309,8 @@ def test_second_derivatives_of_gru(mode, mask):
 
 
 @pytest.mark.parametrize("layer", ["lstm", "gru"])
-def test_second_derivatives_in_both_directions(layer):
-    x, h, c, *parameters = SMALL
+def test_second_derivatives_in_both_directions(small, layer):
+    x, h, c, *parameters = small
     twice = [np.concatenate([p, -0.5 * p]) for p in parameters]
     if layer == "lstm":
         function, operands = lstm, [x, h.repeat(2, 1), c.repeat(2, 1), *twice]
@@ -303,53 +324,55 @@ def test_second_derivatives_in_both_directions(layer):
     )
 
 
-def test_third_derivatives():
-    parameters = [p[: 4 * 1] for p in (W[:, :1], R[:, :1], BIAS)]
+def test_third_derivatives(d):
+    parameters = [p[: 4 * 1] for p in (d.w[:, :1], d.r[:, :1], d.bias)]
     check_derivatives(
         lambda x, w, r, b: lstm(x, 0.1, 0.2, w, r, b, data_format="TC")[0],
-        X[:2, 0, :1], *parameters, order=3,
+        d.x[:2, 0, :1], *parameters, order=3,
     )  # fmt: skip
 
 
-def test_single_precision_empty_batches_and_no_steps():
-    x = dl.dlarray(X.astype(np.float32), "TBC")
-    weights = [p.astype(np.float32) for p in LSTM]
+def test_single_precision_empty_batches_and_no_steps(d):
+    x = dl.dlarray(d.x.astype(np.float32), "TBC")
+    weights = [p.astype(np.float32) for p in d.lstm]
     for result in (*lstm(x, 0, 0.0, *weights), *gru(x, 0, *[p[: 3 * H] for p in weights])):
         assert result.dtype == np.float32
-    y, h, _ = lstm(X[:, :0], 0, 0, *LSTM, data_format="TBC")
+    y, h, _ = lstm(d.x[:, :0], 0, 0, *d.lstm, data_format="TBC")
     assert (y.shape, h.shape) == ((T, 0, H), (0, H))
-    y, h, c = lstm(X[:0], H0, C0, *LSTM, data_format="TBC")
+    y, h, c = lstm(d.x[:0], d.h0, d.c0, *d.lstm, data_format="TBC")
     assert y.shape == (0, B, H)
-    np.testing.assert_array_equal(raw(h), H0)
-    np.testing.assert_array_equal(raw(c), C0)
+    np.testing.assert_array_equal(raw(h), d.h0)
+    np.testing.assert_array_equal(raw(c), d.c0)
 
 
-def test_one_step_without_time():
-    y, h, c = lstm(dl.dlarray(X[0], "BC"), H0, C0, *LSTM)
+def test_one_step_without_time(d):
+    y, h, c = lstm(dl.dlarray(d.x[0], "BC"), d.h0, d.c0, *d.lstm)
     assert dl.dims(y) == "BC"
-    assert_equal((y, h, c), [v[0] if v.ndim == 3 else v for v in lstm_loop(X[:1], H0, C0, *LSTM)])
+    assert_equal(
+        (y, h, c), [v[0] if v.ndim == 3 else v for v in lstm_loop(d.x[:1], d.h0, d.c0, *d.lstm)]
+    )
 
 
-def test_errors_name_what_does_not_fit():
-    x = dl.dlarray(X, "TBC")
+def test_errors_name_what_does_not_fit(d):
+    x = dl.dlarray(d.x, "TBC")
     with pytest.raises(dl.ShapeMismatchError, match=r"lstm: mask .*\(2, 2\).*'TB'"):
-        lstm(x, 0, 0, *LSTM, mask=np.ones((2, 2)))
+        lstm(x, 0, 0, *d.lstm, mask=np.ones((2, 2)))
     with pytest.raises(dl.ShapeMismatchError, match=r"gru: bias .*\(4,\).*15 elements"):
-        gru(x, 0, *GRU[:2], np.ones(4))
+        gru(x, 0, *d.gru[:2], np.ones(4))
     with pytest.raises(dl.InvalidArgumentError, match=r"direction must be .*'both'"):
-        lstm(x, 0, 0, *LSTM, direction="both")
+        lstm(x, 0, 0, *d.lstm, direction="both")
     with pytest.raises(dl.InvalidArgumentError, match=r"state_activation must be .*'swish'"):
-        gru(x, 0, *GRU, state_activation="swish")
+        gru(x, 0, *d.gru, state_activation="swish")
     with pytest.raises(dl.UnsupportedDtypeError, match=r"lstm: .*complex128"):
-        lstm(x + 1j, 0, 0, *LSTM)
+        lstm(x + 1j, 0, 0, *d.lstm)
 
 
-def test_saturated_gates_are_zero_and_one_without_a_warning():
+def test_saturated_gates_are_zero_and_one_without_a_warning(d):
     def run(x):
-        y, _, c = lstm(x, 0.5, 0.5, 1e5 * W, R, BIAS, data_format="TBC")
+        y, _, c = lstm(x, 0.5, 0.5, 1e5 * d.w, d.r, d.bias, data_format="TBC")
         return y, dl.dlgradient((y * y).sum() + c.sum(), x)
 
     with np.errstate(all="raise", under="ignore"):
-        y, gradient = dl.dlfeval(run, dl.dlarray(X))
+        y, gradient = dl.dlfeval(run, dl.dlarray(d.x))
     assert np.isfinite(raw(y)).all()
     assert np.isfinite(raw(gradient)).all()
