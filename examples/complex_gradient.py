@@ -23,31 +23,45 @@ def grad_fun(x):
     return y, dl.dlgradient(y.sum(), x)
 
 
-def square(points):
-    """Return sample points in the complex plane between -2-2i and 2+2i."""
-    axis = np.linspace(-2, 2, points)
+def square(points, reach=2.0):
+    """Return sample points in the complex plane between -reach(1+i) and reach(1+i)."""
+    axis = np.linspace(-reach, reach, points)
     return axis + 1j * axis[:, None]
 
 
 def draw():
     """Draw the real value as an image, and the gradient as arrows."""
-    value, _ = dl.dlfeval(grad_fun, dl.dlarray(square(100)))
+    reach = 2.2  # the arrows at the border of the square fit in
+    value, _ = dl.dlfeval(grad_fun, dl.dlarray(square(100, reach)))
     at = square(11)
     _, gradient = dl.dlfeval(grad_fun, dl.dlarray(at))
     arrows = dl.extractdata(gradient)
 
     figure, axes = plt.subplots(figsize=(6.2, 5.2))
     image = axes.imshow(
-        dl.extractdata(value), extent=(-2, 2, -2, 2), origin="lower", cmap="RdBu_r", alpha=0.9
+        dl.extractdata(value),
+        extent=(-reach, reach, -reach, reach),
+        origin="lower",
+        cmap="RdBu_r",
+        interpolation="bilinear",
     )
-    bar = figure.colorbar(image, ax=axes, label="Re$((2+3i)x)$", shrink=0.9)
+    bar = figure.colorbar(image, ax=axes, label="Re$((2+3i)x)$", shrink=0.8)
     bar.outline.set_visible(False)
-    axes.quiver(at.real, at.imag, arrows.real, arrows.imag, color=figures.INK, width=0.004)
+    axes.quiver(
+        at.real,
+        at.imag,
+        arrows.real,
+        arrows.imag,
+        color=figures.INK,
+        width=0.004,
+        pivot="mid",
+        zorder=3,
+    )
     axes.set(
         xlabel="Re $x$",
         ylabel="Im $x$",
-        xlim=(-2.25, 2.4),
-        ylim=(-2.45, 2.25),
+        xticks=range(-2, 3),
+        yticks=range(-2, 3),
         title="Real value and gradient: $2-3i$ everywhere",
     )
     return figures.save(figure, "complex_gradient")

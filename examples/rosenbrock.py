@@ -40,24 +40,37 @@ def gradients_on_grid(points):
 def draw(points=10):
     """Draw the gradients as arrows over the contours of the function."""
     x1, x2, _, dydx1, dydx2 = gradients_on_grid(points)
-    fine = np.linspace(-0.08, 1.2, 300)
-    z = 100 * (fine[:, None] - fine**2) ** 2 + (1 - fine) ** 2
+    # Wide enough for the longest arrows.
+    fine1, fine2 = np.linspace(-0.1, 1.3, 330), np.linspace(-0.2, 1.2, 330)
+    z = 100 * (fine2[:, None] - fine1**2) ** 2 + (1 - fine1) ** 2
 
-    figure, axes = plt.subplots(figsize=(6.2, 5.2))
-    levels = np.geomspace(0.02, 220, 26)
-    norm = LogNorm(levels[0], levels[-1])
-    axes.contourf(fine, fine, z, levels, cmap="YlGnBu_r", norm=norm, alpha=0.75, extend="both")
-    axes.plot(fine, fine**2, color="white", linewidth=1, linestyle="--")
-    axes.plot(1, 1, "o", color="white", markeredgecolor=figures.INK, markersize=7, zorder=4)
+    figure, axes = plt.subplots(figsize=(6.4, 5.2))
+    levels = np.geomspace(0.02, 300, 26)
+    filled = axes.contourf(
+        fine1, fine2, z, levels, cmap="YlGnBu_r", norm=LogNorm(levels[0], levels[-1]), extend="both"
+    )
+    figure.colorbar(filled, ax=axes, label="$f(x_1, x_2)$", ticks=[0.1, 1, 10, 100], format="%g")
+    axes.plot(fine1, fine1**2, color="white", linestyle="--", label="valley, $x_2 = x_1^2$")
+    axes.plot(
+        1,
+        1,
+        "o",
+        color="white",
+        markeredgecolor=figures.INK,
+        markersize=7,
+        label="minimum",
+        zorder=4,
+    )
     axes.quiver(x1, x2, dydx1, dydx2, color=figures.INK, width=0.004, zorder=3)
     axes.set(
         xlabel="$x_1$",
         ylabel="$x_2$",
-        xlim=(fine[0], fine[-1]),
-        ylim=(fine[0], fine[-1]),
+        xlim=(fine1[0], fine1[-1]),
+        ylim=(fine2[0], fine2[-1]),
         aspect="equal",
         title="Rosenbrock's function and its gradient",
     )
+    axes.legend(loc="lower left", frameon=True, facecolor="#7fb3cf", edgecolor="none")
     return figures.save(figure, "rosenbrock")
 
 
