@@ -28,6 +28,9 @@ A joint rule may have a ``fast_vjp=`` at its side: the same derivative on raw ar
 where a kernel pays in a benchmark. Raw walks take it, all others ``vjp=``; the generated checks
 compare the two.
 
+With ``domain="real"`` complex operands are refused, by an error that names the function, the
+operand and the fix; the generated checks try it.
+
 An elementwise rule of one operand may be given as a `Factor`, what the tangent is multiplied by.
 Derivatives of higher order walk over the same node again and again; the factor is then computed
 once for all walks that are traced.
@@ -58,6 +61,8 @@ from typing import Any
 
 from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.docstrings import completed
+from dlgradient.core.domain import DOMAINS, Domain, restricted
 from dlgradient.core.formats import FAMILIES, without
 from dlgradient.core.pulls import ALL, Factor, Rule, parameters_of
 from dlgradient.core.samples import Case, Error, Errors, Maker, Samples, case
@@ -98,6 +103,8 @@ class Op:
         Name in messages: the public function that the operation is a part of.
     kernel : callable
         ``kernel(*operands, **params)`` on raw arrays.
+    domain : {"complex", "real"}
+        Which numbers the operands may be; an operation of real ones refuses complex ones.
     operands : tuple of str
         Names of the differentiable (array) operands.
     params : dict
@@ -124,6 +131,7 @@ class Op:
         "_needs",
         "by_position",
         "call",
+        "domain",
         "errors",
         "format_family",
         "format_rule",
@@ -155,6 +163,7 @@ class Op:
         function: Callable[..., Any],
         *,
         kernel: Kernel | None = None,
+        domain: Domain = "complex",
         format: str | Callable[[Formats, Shapes, dict[str, Any]], str | None] = "same",
         format_family: str | None = None,
         pointwise: bool = False,
@@ -172,6 +181,7 @@ class Op:
         self.shown = shown or self.name
         self.kind = kind
         self.kernel = kernel or function
+        self.domain = domain
         self.pointwise = pointwise
         self.masks = masks
         self.selects = masks and selects
@@ -198,6 +208,10 @@ class Op:
                 f"operation {self.name}: operands are positional-only (before /), a variable "
                 "number of them is one sequence named arrays, and every parameter has a name"
             )
+        if domain not in DOMAINS:
+            raise RuleError(f"operation {self.name}: domain={domain!r} is not 'complex' or 'real'")
+        if domain == "real":
+            self.kernel = restricted(self)
         self._needs: dict[tuple[bool, ...], frozenset[int]] = {}
         self.call: Callable[..., Any] = function  # the call path, once it is made
         self.rules: dict[str, Rule] = {}
@@ -265,7 +279,7 @@ def reduced_format(fmt: str | None, shape: tuple[int, ...], params: dict[str, An
 class Derived:
     """A public function composed of operations: it needs no rule, and is tested like one."""
 
-    __slots__ = ("errors", "function", "name", "numpy", "reference", "samples")
+    __slots__ = ("domain", "errors", "function", "name", "numpy", "reference", "samples")
 
     def __init__(
         self,
@@ -274,8 +288,10 @@ class Derived:
         errors: Errors | None,
         numpy: Any,
         reference: Callable[..., Any] | None,
+        domain: Domain,
     ) -> None:
         self.name = function.__name__
+        self.domain = domain
         self.function = function
         self.samples = samples
         self.errors = errors
@@ -288,6 +304,8 @@ def _finish(op: Op, function: Callable[P, R]) -> Callable[P, R]:
     op.by_position = tuple(op.rules.get(name) for name in op.operands)
     op.ruled = tuple((i, rule) for i, rule in enumerate(op.by_position) if rule is not None)
     _lint(op, function)
+    if op.format_family in ("same", "align") and not op.params:
+        function.__doc__ = completed(function.__doc__ or "", op.operands, op.domain)
     path = calls.make_path(op)
     update_wrapper(path, function)
     path.op = op  # type: ignore[attr-defined]
@@ -344,6 +362,7 @@ def _declarer(kind: str, rules: dict[str, Any], options: dict[str, Any]) -> Decl
 
 _OPTIONS = (
     "kernel",
+    "domain",
     "format",
     "format_family",
     "masks",
@@ -399,18 +418,23 @@ def general(**arguments: Any) -> Declarer:
 
 def derived(
     *,
-    samples: Callable[..., Any],
-    errors: Callable[..., Any] | None = None,
+    samples: Samples,
+    errors: Errors | None = None,
     numpy: Any = None,
     reference: Callable[..., Any] | None = None,
+    domain: Domain = "complex",
 ) -> Declarer:
     """Enter a composition of operations in the table, so that it is tested like one."""
 
     def declare(function: Callable[P, R], /) -> Callable[P, R]:
         if function.__name__ in FUNCTIONS:
             raise RuleError(f"function {function.__name__} is declared twice")
+        parameters = parameters_of(function)
+        if all(kind is inspect.Parameter.POSITIONAL_ONLY for _, kind, _ in parameters):
+            names = [name for name, _, _ in parameters]
+            function.__doc__ = completed(function.__doc__ or "", names, domain)
         FUNCTIONS[function.__name__] = function
-        DERIVED[function.__name__] = Derived(function, samples, errors, numpy, reference)
+        DERIVED[function.__name__] = Derived(function, samples, errors, numpy, reference, domain)
         return function
 
     return declare

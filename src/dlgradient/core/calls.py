@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.domain import complex_operand
 from dlgradient.core.formats import merge, placement
 from dlgradient.core.graph import Node, tick
 from dlgradient.core.sizes import COPY_BYTES
@@ -570,6 +571,8 @@ def explained(
     """Turn an exception of a kernel into one that names the function and its operands."""
     if isinstance(error, DlgradientError):
         return error
+    if op.domain == "real" and (outside := complex_operand(op, values)):
+        return outside
     what = "; ".join(f"{op.operand_name(i)}: {_described(v)}" for i, v in enumerate(values))
     shown = ", ".join(f"{k}={v!r}" for k, v in params.items() if not isinstance(v, np.ndarray))
     text = f"{op.shown}: {error} [{what}{'; ' + shown if shown else ''}]"

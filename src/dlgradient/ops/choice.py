@@ -6,30 +6,53 @@ derivative of the value not chosen is infinite or NaN.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.domain import refuse_complex
+from dlgradient.core.samples import Case, Error, Maker, case, mismatch
+from dlgradient.core.types import Array, Operand, Value
 from dlgradient.errors import ShapeMismatchError
+from dlgradient.ops.arithmetic import positive
 from dlgradient.ops.logical import equal, greater, less
 from dlgradient.rules import derived, elementwise
 
 __all__ = ["clip", "maximum", "minimum", "where"]
 
 
-def _where_x(t: Any, condition: Any) -> Any:
+def _where_x(t: Value, condition: Value) -> Value:
     return where(condition, t, 0)
 
 
-def _where_y(t: Any, condition: Any) -> Any:
+def _where_y(t: Value, condition: Value) -> Value:
     return where(condition, 0, t)
+
+
+def _where(condition: Array, x: Array, y: Value) -> Value:
+    if type(y) is int and y == 0 and _maskable(condition, x):
+        # Half of all masks put a zero somewhere (relu, clip, dropout, padding). Bit by bit that is
+        # ten times as fast as numpy.where, which branches for each element, and as exact.
+        bits = np.dtype(f"i{x.itemsize}")
+        return (x.view(bits) & -condition.view(np.int8)).view(x.dtype)
+    return np.where(condition, x, y)[()]
+
+
+def _maskable(condition: Array, x: Array) -> bool:
+    return (
+        type(condition) is np.ndarray
+        and type(x) is np.ndarray
+        and condition.dtype.kind == "b"
+        and x.dtype.kind == "f"
+    )
 
 
 @elementwise(
     x=_where_x,
     y=_where_y,
+    kernel=_where,
     masks=True,
     samples=lambda m: [
         case(m.bools(3), m.real(3), m.real(3)),
@@ -52,31 +75,14 @@ def _where_y(t: Any, condition: Any) -> Any:
     ],
     numpy=np.where,
 )
-def where(condition: Any, x: Any, y: Any, /) -> Any:
+def where(condition: Operand, x: Operand, y: Operand, /) -> Value:
     """Elements of x where the condition is true, elsewhere those of y.
 
     What is not chosen gets no gradient. That stays so even where its derivative is infinite or NaN:
-    ``where(x > 0, sqrt(x), 0)`` has the gradient 0 at 0 and below.
-
-    Parameters
-    ----------
-    condition, x, y : dlarray or array_like
-        The condition is bool and carries no derivative, the others are real or complex. Shapes
-        broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of the broadcast shape and the promoted dtype of `x` and `y`.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
+    ``where(x > 0, sqrt(x), 0)`` has the gradient 0 at 0 and below. The condition is bool.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([-1.0, 4.0])
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.where(x > 0, 3 * x, 0.0).sum(), x), x)
     1×2 dlarray
@@ -84,24 +90,9 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
 
     Source: array-API ``where``.
     """
-    if type(y) is int and y == 0 and _maskable(condition, x):
-        # Half of all masks put a zero somewhere (relu, clip, dropout, padding). Bit by bit that is
-        # ten times as fast as numpy.where, which branches for each element, and as exact.
-        bits = np.dtype(f"i{x.itemsize}")
-        return (x.view(bits) & -condition.view(np.int8)).view(x.dtype)
-    return np.where(condition, x, y)[()]
 
 
-def _maskable(condition: Any, x: Any) -> bool:
-    return (
-        type(condition) is np.ndarray
-        and type(x) is np.ndarray
-        and condition.dtype.kind == "b"
-        and x.dtype.kind == "f"
-    )
-
-
-def _pairs(m: Any) -> list[Any]:
+def _pairs(m: Maker) -> list[Case]:
     return [
         case(m.real(3), m.real(3)),
         case(m.real(2, 1), m.real(3)),
@@ -112,23 +103,17 @@ def _pairs(m: Any) -> list[Any]:
     ]
 
 
-def _mismatch(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; \w+: shape")
-    ]
-
-
-def _bounded(m: Any) -> list[Any]:
+def _bounded(m: Maker) -> list[Case]:
     """Samples beside a constant: numbers, and integers, which carry no derivative."""
     return [case(m.real(4), 0.1), case(m.real(2, 1), np.array([-1, 1, 0])), case(m.real(0, 2), 0)]
 
 
-def _shared(t: Any, better: Any, x: Any, y: Any) -> Any:
+def _shared(t: Value, better: Value, x: Value, y: Value) -> Value:
     """`t` where an operand is the better one, and half of it at ties."""
     return where(better, t, where(equal(x, y), t * 0.5, 0))
 
 
-def _tie() -> list[Any]:
+def _tie() -> list[Case]:
     return [
         case(
             np.array([-1.0, 0, 2]),
@@ -144,11 +129,12 @@ def _tie() -> list[Any]:
     y=lambda t, x, y: _shared(t, greater(y, x), x, y),
     shown="maximum",
     kernel=np.maximum,
+    domain="real",
     masks=True,
     samples=lambda m: _pairs(m) + _tie(),
-    errors=_mismatch,
+    errors=mismatch,
 )
-def larger(x: Any, y: Any, /) -> Any:
+def larger(x: Operand, y: Operand, /) -> Value:
     """Larger of two variables: `maximum` where both are traced."""
 
 
@@ -156,13 +142,14 @@ def larger(x: Any, y: Any, /) -> Any:
     x=lambda t, bound, out: where(greater(out, bound), t, 0),
     shown="maximum",
     kernel=np.maximum,
+    domain="real",
     masks=True,
     samples=lambda m: [
         *_bounded(m),
         case(np.array([-1.0, 0, 2]), 0, kink=True, gradient={"x": [0, 0, 1]}),
     ],
 )
-def at_least(x: Any, bound: Any, /) -> Any:
+def at_least(x: Operand, bound: Operand, /) -> Value:
     """`maximum` of a variable and a constant: it keeps the result, as the next layer does."""
 
 
@@ -171,6 +158,7 @@ def at_least(x: Any, bound: Any, /) -> Any:
     y=lambda t, x, y: _shared(t, less(y, x), x, y),
     shown="minimum",
     kernel=np.minimum,
+    domain="real",
     masks=True,
     samples=lambda m: [
         *_pairs(m),
@@ -181,9 +169,9 @@ def at_least(x: Any, bound: Any, /) -> Any:
             gradient={"x": [1, 0.5, 0], "y": [0, 0.5, 1]},
         ),
     ],
-    errors=_mismatch,
+    errors=mismatch,
 )
-def smaller(x: Any, y: Any, /) -> Any:
+def smaller(x: Operand, y: Operand, /) -> Value:
     """Smaller of two variables: `minimum` where both are traced."""
 
 
@@ -191,17 +179,21 @@ def smaller(x: Any, y: Any, /) -> Any:
     x=lambda t, bound, out: where(less(out, bound), t, 0),
     shown="minimum",
     kernel=np.minimum,
+    domain="real",
     masks=True,
     samples=lambda m: [
         *_bounded(m),
         case(np.array([-1.0, 0, 2]), 0, kink=True, gradient={"x": [1, 0, 0]}),
     ],
 )
-def at_most(x: Any, bound: Any, /) -> Any:
+def at_most(x: Operand, bound: Operand, /) -> Value:
     """`minimum` of a variable and a constant."""
 
 
-def _chosen(x: Any, y: Any, both: Any, bounded: Any) -> Any:
+Choice: TypeAlias = Callable[[Operand, Operand], Value]
+
+
+def _chosen(x: Value, y: Value, both: Choice, bounded: Choice) -> Value:
     """Call `both` for two variables, `bounded` for one beside a constant."""
     if not calls.is_variable(y):
         return bounded(x, y)
@@ -212,16 +204,17 @@ def _chosen(x: Any, y: Any, both: Any, bounded: Any) -> Any:
 
 
 @derived(
+    domain="real",
     samples=lambda m: [
         *_pairs(m),
         *_tie(),
         case(np.array([-1.0, 0, 2]), 0.0, kink=True, gradient={"x": [0, 0, 1.0]}),
         case(np.array([-1.0, 0, 2]), np.zeros(3, np.int8), kink=True, gradient={"x": [0, 0, 1.0]}),
     ],
-    errors=_mismatch,
+    errors=mismatch,
     numpy=np.maximum,
 )
-def maximum(x: Any, y: Any, /) -> Any:
+def maximum(x: Operand, y: Operand, /) -> Value:
     """Larger of two elements; NaN if one is NaN.
 
     The gradient goes to the larger element. At a tie, a kink, it is the subgradient of minimum
@@ -229,24 +222,8 @@ def maximum(x: Any, y: Any, /) -> Any:
     ``maximum(x, 0)`` has the gradient 0 at 0. What is not chosen gets no gradient, even where its
     derivative is infinite.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of the broadcast shape and the promoted dtype.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([-1.0, 0.0, 4.0])
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.maximum(x, 0.0).sum(), x), x)
     1×3 dlarray
@@ -258,38 +235,23 @@ def maximum(x: Any, y: Any, /) -> Any:
 
 
 @derived(
+    domain="real",
     samples=lambda m: [
         *_pairs(m),
         case(0.0, np.array([-1.0, 0, 2]), kink=True, gradient={"y": [1.0, 0, 0]}),
     ],
-    errors=_mismatch,
+    errors=mismatch,
     numpy=np.minimum,
 )
-def minimum(x: Any, y: Any, /) -> Any:
+def minimum(x: Operand, y: Operand, /) -> Value:
     """Smaller of two elements; NaN if one is NaN.
 
     The gradient goes to the smaller element. At a tie, a kink, it is the subgradient of minimum
     norm: two traced operands get half of it each; beside a constant a traced one gets none. What is
     not chosen gets no gradient, even where its derivative is infinite.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of the broadcast shape and the promoted dtype.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([-1.0, 0.0, 4.0])
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.minimum(x, 0.0).sum(), x), x)
     1×3 dlarray
@@ -301,6 +263,7 @@ def minimum(x: Any, y: Any, /) -> Any:
 
 
 @derived(
+    domain="real",
     samples=lambda m: [
         case(m.real(5), min=-0.9, max=0.8),
         case(m.real(2, 2), min=0.1),
@@ -319,7 +282,7 @@ def minimum(x: Any, y: Any, /) -> Any:
     errors=lambda m: [Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"maximum: ")],
     numpy=np.clip,
 )
-def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
+def clip(x: Operand, /, min: Operand | None = None, max: Operand | None = None) -> Value:
     """Elements limited to the interval from min to max.
 
     It is minimum(maximum(x, min), max), and so are its gradients: outside of the interval and at
@@ -352,8 +315,9 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Any:
 
     Source: array-API ``clip``; MATLAB ``clip``.
     """
+    refuse_complex("clip", x=x, min=min, max=max)
     if min is not None:
         x = maximum(x, min)
     if max is not None:
         x = minimum(x, max)
-    return calls.FUNCTIONS["positive"](x) if min is None and max is None else x
+    return positive(x) if min is None and max is None else x

@@ -1,4 +1,4 @@
-"""Parts of complex arrays (real, imag, conj, angle, abs), and complex arrays of two real ones.
+"""Parts of complex arrays (real, imag, conj, sign, abs, angle), and arrays made of two parts.
 
 Real values made of complex ones take the real part of their cotangent. Of a real array, ``real``
 and ``conj`` are the identity, ``imag`` and ``angle`` have no derivative.
@@ -7,93 +7,69 @@ and ``conj`` are the identity, ``imag`` and ``angle`` have no derivative.
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Error, case
-from dlgradient.errors import ComplexValueError, ShapeMismatchError
+from dlgradient.core.samples import Case, Maker, anywhere, case, mismatch
+from dlgradient.core.types import Operand, Value
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
-from dlgradient.ops.rounding import sign
 from dlgradient.rules import general, linear
 
-__all__ = ["abs", "angle", "complex", "conj", "imag", "real"]
+__all__ = ["abs", "angle", "complex", "conj", "imag", "real", "sign"]
 
 
-def _samples(m: Any) -> list[Any]:
+def _samples(m: Maker) -> list[Case]:
     return [case(m.complex(3)), case(m.complex()), case(m.complex(2, 0)), case(m.real(2, 2))]
 
 
-def _real_part(g: Any) -> Any:
+def _real_part(g: Value) -> Value:
     return real(g)
 
 
 @linear(
     x=_real_part,
+    kernel=operator.attrgetter("real"),
     samples=_samples,
     numpy=np.real,
 )
-def real(x: Any, /) -> Any:
+def real(x: Operand, /) -> Value:
     """Real part, elementwise.
 
     The gradient is the real part of the cotangent.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape and format of `x`, and real.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.real(dl.dlarray([1 + 2j, 3.0]))
     1×2 dlarray
     [1. 3.]
 
     Source: array-API ``real``; MATLAB ``real``.
     """
-    return x.real
 
 
 @linear(
     vjp=lambda g, x_like: (real(g) * 1j if x_like.dtype.kind == "c" else None,),
+    kernel=operator.attrgetter("imag"),
     samples=_samples,
     numpy=np.imag,
 )
-def imag(x: Any, /) -> Any:
+def imag(x: Operand, /) -> Value:
     """Imaginary part, elementwise; zero for real elements.
 
     The gradient for complex `x` is i times the real part of the cotangent; real `x` gets none.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape and format of `x`, and real.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.imag(dl.dlarray([1 + 2j, 3.0]))
     1×2 dlarray
     [2. 0.]
 
     Source: array-API ``imag``; MATLAB ``imag``.
     """
-    return x.imag
 
 
-def _conj_x(g: Any, x_like: Any) -> Any:
+def _conj_x(g: Value, x_like: Value) -> Value:
     return conj(g) if x_like.dtype.kind == "c" else g
 
 
@@ -103,29 +79,78 @@ def _conj_x(g: Any, x_like: Any) -> Any:
     samples=_samples,
     numpy=np.conjugate,
 )
-def conj(x: Any, /) -> Any:
+def conj(x: Operand, /) -> Value:
     """Complex conjugate, elementwise; real elements stay what they are.
 
     The gradient for complex `x` is the conjugate of the cotangent.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape, dtype and format of `x`.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.conj(dl.dlarray([1 + 2j, 3.0]))
     1×2 complex128 dlarray
     [1.-2.j 3.-0.j]
 
     Source: array-API ``conj``; MATLAB ``conj``.
+    """
+
+
+def _sign_differential(t: Value, x: Value) -> Value:
+    """Part of t across x: i s Im(conj(s) t) / |x|; the map is its own adjoint."""
+    r = abs(x)
+    s = sign(x)
+    across = imag(conj(s) * t)
+    return where(equal(r, 0), 0, 1j * s * (across / r))
+
+
+def _sign_vjp(g: Value, x: Value) -> Value:
+    return (_sign_differential(g, x) if x.dtype.kind == "c" else None,)
+
+
+def _sign_jvp(t: Value, x: Value) -> Value:
+    return _sign_differential(t, x) if x.dtype.kind == "c" else where(False, t, 0)
+
+
+def _sign(x: Value) -> Value:
+    kind = x.dtype.kind if hasattr(x, "dtype") else np.result_type(x).kind
+    if kind != "c":
+        return np.sign(x)
+    # Divided by the larger part first: |x| of a denormal number has few digits.
+    x = np.asarray(x)
+    larger = np.maximum(np.abs(x.real), np.abs(x.imag))
+    unit = np.empty_like(x)
+    larger = np.where(larger == 0, 1, larger)
+    unit.real = x.real / larger
+    unit.imag = x.imag / larger
+    length = np.abs(unit)
+    return (unit / np.where(length == 0, 1, length))[()]
+
+
+@general(
+    vjp=_sign_vjp,
+    jvp={"x": _sign_jvp},
+    format="align",
+    kernel=_sign,
+    samples=lambda m: [
+        *anywhere(m),
+        case(m.complex()),
+        case(np.array([0.0, 2.0]), kink=True, gradient={"x": np.zeros(2)}),
+        case(np.array([0j, 2.0, 1e-300j]), kink=True, gradient={"x": [0, 0, 1e300]}),
+    ],
+    numpy=np.sign,
+)
+def sign(x: Operand, /) -> Value:
+    """Sign of real elements, direction x / abs(x) of complex ones; 0 at 0.
+
+    The derivative is zero for real elements. For complex ones it is that part of dx that is
+    perpendicular to x, divided by abs(x); at 0 it is zero.
+
+    Examples
+    --------
+    >>> dl.sign(dl.dlarray([-2.0, 0.0])), dl.sign(3 + 4j)
+    (1×2 dlarray
+    [-1.  0.], np.complex128(0.6000000000000001+0.8j))
+
+    Source: array-API ``sign``; MATLAB ``sign``.
     """
 
 
@@ -144,26 +169,15 @@ def conj(x: Any, /) -> Any:
     ],
     numpy=np.absolute,
 )
-def abs(x: Any, /) -> Any:
+def abs(x: Operand, /) -> Value:
     """Absolute value of real elements, modulus of complex ones.
 
     The gradient is sign(x), which for complex elements is x / abs(x), the direction of steepest
     ascent. At 0, a kink, it is 0, the subgradient of minimum norm. Tiny elements neither overflow
     nor vanish.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape and format of `x`, and real.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([3 + 4j, 0.0])
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.abs(x).sum(), x), x)
     1×2 complex128 dlarray
@@ -173,17 +187,17 @@ def abs(x: Any, /) -> Any:
     """
 
 
-def _across(x: Any) -> Any:
+def _across(x: Value) -> Value:
     """Gradient of the angle, i x / |x|²; 0 at 0."""
     r = abs(x)
     return where(equal(r, 0), 0, 1j * sign(x) / r)
 
 
-def _angle_vjp(g: Any, x: Any) -> Any:
+def _angle_vjp(g: Value, x: Value) -> Value:
     return (real(g) * _across(x) if x.dtype.kind == "c" else None,)
 
 
-def _angle_jvp(t: Any, x: Any) -> Any:
+def _angle_jvp(t: Value, x: Value) -> Value:
     return real(conj(_across(x)) * t) if x.dtype.kind == "c" else where(False, t, 0)
 
 
@@ -191,44 +205,42 @@ def _angle_jvp(t: Any, x: Any) -> Any:
     vjp=_angle_vjp,
     jvp={"x": _angle_jvp},
     format="align",
+    kernel=lambda x: np.arctan2(x.imag, x.real),
     samples=lambda m: [
         *_samples(m),
         case(np.array([0j, 2.0]), kink=True, gradient={"x": np.array([0, 0.5j])}),
     ],
     numpy=np.angle,
 )
-def angle(x: Any, /) -> Any:
+def angle(x: Operand, /) -> Value:
     """Angle of complex elements in radians, from -π to π.
 
     The gradient is i x / abs(x)², and 0 at 0, where there is none. Real elements have the angle 0
     or π, without derivative.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape and format of `x`, and real.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.angle(dl.dlarray([1j, -1.0]))
     1×2 dlarray
     [1.57079633 3.14159265]
 
     Source: NumPy ``angle``; MATLAB ``angle``.
     """
-    return np.arctan2(x.imag, x.real)
+
+
+def _complex(re: Value, im: Value) -> Value:
+    shape = np.broadcast_shapes(np.shape(re), np.shape(im))
+    out = np.empty(shape, np.result_type(np.result_type(re, im), "F"))
+    out.real = re
+    out.imag = im
+    return out[()]
 
 
 @linear(
     re=real,
     im=imag,
     format="align",
+    kernel=_complex,
     samples=lambda m: [
         case(m.real(3), m.real(3)),
         case(m.real(2, 1), m.real(3)),
@@ -236,51 +248,21 @@ def angle(x: Any, /) -> Any:
         case(0.0, m.real(2)),
         case(m.real(0), m.real(1)),
     ],
-    errors=lambda m: [
-        Error(case(m.real(3), m.real(2)), ShapeMismatchError, "broadcast"),
-        Error(case(m.complex(3), m.real(3)), ComplexValueError, "re and im must be real"),
-    ],
+    domain="real",
+    errors=mismatch,
     reference=lambda re, im: re + 1j * im,
 )
-def complex(re: Any, im: Any, /) -> Any:
+def complex(re: Operand, im: Operand, /) -> Value:
     """Complex elements from real and imaginary parts: re + i im.
 
     Unlike that sum it is right for infinite parts. The gradients are the real and the imaginary
     part of the cotangent.
 
-    Parameters
-    ----------
-    re, im : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of the broadcast shape; complex64 if both parts are float32.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-    ComplexValueError
-        If an operand is complex.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.complex(dl.dlarray([1.0, 2.0]), 0.5)
     1×2 complex128 dlarray
     [1.+0.5j 2.+0.5j]
 
     Source: MATLAB ``complex``.
     """
-    dtype = np.result_type(re, im)
-    if dtype.kind == "c":
-        raise ComplexValueError(
-            f"complex: re and im must be real, their common dtype is {dtype}; take real(x) and "
-            "imag(x) first"
-        )
-    out = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), np.result_type(dtype, "F"))
-    out.real = re
-    out.imag = im
-    return out[()]

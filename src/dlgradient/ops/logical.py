@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Error, case
-from dlgradient.errors import ShapeMismatchError
+from dlgradient.core.samples import Case, Maker, case, mismatch
+from dlgradient.core.types import Operand, Value
 from dlgradient.rules import constant
 
 __all__ = [
@@ -28,26 +27,27 @@ __all__ = [
 ]
 
 
-def _ordered(m: Any) -> list[Any]:
+def _ordered(m: Maker) -> list[Case]:
     x = m.real(2, 3)
     return [case(x, m.real(3)), case(x, x), case(m.real(), 0.5), case(m.real(0), m.real(1))]
 
 
-def _pairs(m: Any) -> list[Any]:
+def _pairs(m: Maker) -> list[Case]:
     z = m.complex(3)
     return [*_ordered(m), case(z, z), case(z, m.real(2, 1)), case(np.nan, m.real(2))]
 
 
-def _bools(m: Any) -> list[Any]:
+def _bools(m: Maker) -> list[Case]:
     return [
         case(m.bools(2, 3), m.bools(3)),
         case(m.bools(), True),
         case(m.real(2), np.array([0.0, 1.0])),
+        case(m.complex(2), np.array([0j, 1j])),
         case(m.bools(0), m.bools(1)),
     ]
 
 
-def _special(m: Any) -> list[Any]:
+def _special(m: Maker) -> list[Case]:
     special = np.array([0.0, np.nan, np.inf, -np.inf])
     return [
         case(special),
@@ -57,36 +57,14 @@ def _special(m: Any) -> list[Any]:
     ]
 
 
-def _mismatch(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"shape \(3,\) float64; y: shape")
-    ]
-
-
-@constant(format="align", kernel=operator.eq, samples=_pairs, errors=_mismatch, numpy=np.equal)
-def equal(x: Any, y: Any, /) -> Any:
+@constant(format="align", kernel=operator.eq, samples=_pairs, errors=mismatch, numpy=np.equal)
+def equal(x: Operand, y: Operand, /) -> Value:
     """Whether two elements are equal; NaN equals nothing.
 
     It carries no derivative.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real or complex; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.equal(dl.dlarray([1.0, 2.0]), 2.0)
     1×2 bool dlarray
     [False  True]
@@ -95,30 +73,14 @@ def equal(x: Any, y: Any, /) -> Any:
     """
 
 
-@constant(format="align", kernel=operator.ne, samples=_pairs, errors=_mismatch, numpy=np.not_equal)
-def not_equal(x: Any, y: Any, /) -> Any:
+@constant(format="align", kernel=operator.ne, samples=_pairs, errors=mismatch, numpy=np.not_equal)
+def not_equal(x: Operand, y: Operand, /) -> Value:
     """Whether two elements differ; NaN differs from everything.
 
     It carries no derivative.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real or complex; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.not_equal(dl.dlarray([1.0, 2.0]), 2.0)
     1×2 bool dlarray
     [ True False]
@@ -127,30 +89,21 @@ def not_equal(x: Any, y: Any, /) -> Any:
     """
 
 
-@constant(format="align", kernel=operator.lt, samples=_ordered, errors=_mismatch, numpy=np.less)
-def less(x: Any, y: Any, /) -> Any:
+@constant(
+    format="align",
+    kernel=operator.lt,
+    domain="real",
+    samples=_ordered,
+    errors=mismatch,
+    numpy=np.less,
+)
+def less(x: Operand, y: Operand, /) -> Value:
     """Whether elements of x are less than those of y.
 
     It carries no derivative.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.less(dl.dlarray([1.0, 2.0]), 2.0)
     1×2 bool dlarray
     [ True False]
@@ -160,31 +113,20 @@ def less(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    format="align", kernel=operator.le, samples=_ordered, errors=_mismatch, numpy=np.less_equal
+    format="align",
+    kernel=operator.le,
+    domain="real",
+    samples=_ordered,
+    errors=mismatch,
+    numpy=np.less_equal,
 )
-def less_equal(x: Any, y: Any, /) -> Any:
+def less_equal(x: Operand, y: Operand, /) -> Value:
     """Whether elements of x are less than or equal to those of y.
 
     It carries no derivative.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.less_equal(dl.dlarray([1.0, 2.0]), 2.0)
     1×2 bool dlarray
     [ True  True]
@@ -193,30 +135,21 @@ def less_equal(x: Any, y: Any, /) -> Any:
     """
 
 
-@constant(format="align", kernel=operator.gt, samples=_ordered, errors=_mismatch, numpy=np.greater)
-def greater(x: Any, y: Any, /) -> Any:
+@constant(
+    format="align",
+    kernel=operator.gt,
+    domain="real",
+    samples=_ordered,
+    errors=mismatch,
+    numpy=np.greater,
+)
+def greater(x: Operand, y: Operand, /) -> Value:
     """Whether elements of x are greater than those of y.
 
     It carries no derivative.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.greater(dl.dlarray([1.0, 2.0]), 2.0)
     1×2 bool dlarray
     [False False]
@@ -226,31 +159,20 @@ def greater(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    format="align", kernel=operator.ge, samples=_ordered, errors=_mismatch, numpy=np.greater_equal
+    format="align",
+    kernel=operator.ge,
+    domain="real",
+    samples=_ordered,
+    errors=mismatch,
+    numpy=np.greater_equal,
 )
-def greater_equal(x: Any, y: Any, /) -> Any:
+def greater_equal(x: Operand, y: Operand, /) -> Value:
     """Whether elements of x are greater than or equal to those of y.
 
     It carries no derivative.
 
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Real; shapes broadcast, formats align by label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.greater_equal(dl.dlarray([1.0, 2.0]), 2.0)
     1×2 bool dlarray
     [False  True]
@@ -260,32 +182,15 @@ def greater_equal(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    format="align", kernel=np.logical_and, samples=_bools, errors=_mismatch, numpy=np.logical_and
+    format="align", kernel=np.logical_and, samples=_bools, errors=mismatch, numpy=np.logical_and
 )
-def logical_and(x: Any, y: Any, /) -> Any:
+def logical_and(x: Operand, y: Operand, /) -> Value:
     """Whether both of two elements are true.
 
-    It carries no derivative.
-
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Bool; other elements are true if they are not zero. Shapes broadcast, formats align by
-        label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
+    Numbers are true if they are not zero. It carries no derivative.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.logical_and(dl.dlarray([True, False]), True)
     1×2 bool dlarray
     [ True False]
@@ -295,32 +200,15 @@ def logical_and(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    format="align", kernel=np.logical_or, samples=_bools, errors=_mismatch, numpy=np.logical_or
+    format="align", kernel=np.logical_or, samples=_bools, errors=mismatch, numpy=np.logical_or
 )
-def logical_or(x: Any, y: Any, /) -> Any:
+def logical_or(x: Operand, y: Operand, /) -> Value:
     """Whether at least one of two elements is true.
 
-    It carries no derivative.
-
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Bool; other elements are true if they are not zero. Shapes broadcast, formats align by
-        label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
+    Numbers are true if they are not zero. It carries no derivative.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.logical_or(dl.dlarray([True, False]), True)
     1×2 bool dlarray
     [ True  True]
@@ -330,32 +218,15 @@ def logical_or(x: Any, y: Any, /) -> Any:
 
 
 @constant(
-    format="align", kernel=np.logical_xor, samples=_bools, errors=_mismatch, numpy=np.logical_xor
+    format="align", kernel=np.logical_xor, samples=_bools, errors=mismatch, numpy=np.logical_xor
 )
-def logical_xor(x: Any, y: Any, /) -> Any:
+def logical_xor(x: Operand, y: Operand, /) -> Value:
     """Whether exactly one of two elements is true.
 
-    It carries no derivative.
-
-    Parameters
-    ----------
-    x, y : dlarray or array_like
-        Bool; other elements are true if they are not zero. Shapes broadcast, formats align by
-        label.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool, and of the broadcast shape.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the shapes do not broadcast.
+    Numbers are true if they are not zero. It carries no derivative.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.logical_xor(dl.dlarray([True, False]), True)
     1×2 bool dlarray
     [False  True]
@@ -367,27 +238,16 @@ def logical_xor(x: Any, y: Any, /) -> Any:
 @constant(
     format="align",
     kernel=np.logical_not,
-    samples=lambda m: [case(m.bools(2, 2)), case(m.bools()), case(np.array([0.0, 2.0]))],
+    samples=lambda m: [case(m.bools(2, 2)), case(m.bools()), case(np.array([0.0, 2j]))],
     numpy=np.logical_not,
 )
-def logical_not(x: Any, /) -> Any:
+def logical_not(x: Operand, /) -> Value:
     """Whether elements are false.
 
-    It carries no derivative.
-
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Bool; other elements are true if they are not zero.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool.
+    Numbers are true if they are not zero. It carries no derivative.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.logical_not(dl.dlarray([True, False]))
     1×2 bool dlarray
     [False  True]
@@ -397,24 +257,13 @@ def logical_not(x: Any, /) -> Any:
 
 
 @constant(format="align", kernel=np.isfinite, samples=_special, numpy=np.isfinite)
-def isfinite(x: Any, /) -> Any:
+def isfinite(x: Operand, /) -> Value:
     """Whether elements are finite: neither infinite nor NaN.
 
     Both parts of a complex element must be. It carries no derivative.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.isfinite(dl.dlarray([1.0, float("inf"), float("nan")]))
     1×3 bool dlarray
     [ True False False]
@@ -424,24 +273,13 @@ def isfinite(x: Any, /) -> Any:
 
 
 @constant(format="align", kernel=np.isinf, samples=_special, numpy=np.isinf)
-def isinf(x: Any, /) -> Any:
+def isinf(x: Operand, /) -> Value:
     """Whether elements are infinite.
 
     A complex element is, if one of its parts is. It carries no derivative.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.isinf(dl.dlarray([1.0, float("inf"), float("nan")]))
     1×3 bool dlarray
     [False  True False]
@@ -451,24 +289,13 @@ def isinf(x: Any, /) -> Any:
 
 
 @constant(format="align", kernel=np.isnan, samples=_special, numpy=np.isnan)
-def isnan(x: Any, /) -> Any:
+def isnan(x: Operand, /) -> Value:
     """Whether elements are NaN.
 
     A complex element is, if one of its parts is. It carries no derivative.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of bool.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.isnan(dl.dlarray([1.0, float("inf"), float("nan")]))
     1×3 bool dlarray
     [False False  True]

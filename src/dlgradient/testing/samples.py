@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from zlib import crc32
 
+import numpy as np
+
+from dlgradient.core import tree
 from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.errors import ComplexValueError
 from dlgradient.rules import Derived, Op
 
 __all__ = ["Case", "Error", "Maker", "case", "error_cases", "maker", "sample_cases"]
@@ -59,7 +63,7 @@ def sample_cases(declaration: Op | Derived) -> list[Case]:
 
 
 def error_cases(declaration: Op | Derived) -> list[Error]:
-    """Return the wrong calls that an operation declares.
+    """Return the wrong calls that an operation declares, and those that its domain implies.
 
     Parameters
     ----------
@@ -77,6 +81,21 @@ def error_cases(declaration: Op | Derived) -> list[Error]:
     >>> error_cases(OPS["getitem"])[0].error.__name__
     'IndexingError'
     """
-    if declaration.errors is None:
+    declared = declaration.errors(maker(declaration.name)) if declaration.errors else []
+    return [*declared, *_outside_the_domain(declaration)]
+
+
+def _outside_the_domain(declaration: Op | Derived) -> list[Error]:
+    """Return the first sample with one operand after the other made complex."""
+    if declaration.domain != "real":
         return []
-    return list(declaration.errors(maker(declaration.name)))
+    first = sample_cases(declaration)[0]
+    leaves, rebuild = tree.flatten(list(first.args))
+    shown = declaration.shown if isinstance(declaration, Op) else declaration.name
+    wrong = []
+    for i, x in enumerate(leaves):
+        if np.result_type(x).kind == "f":
+            args = rebuild([*leaves[:i], x * (1 + 0j), *leaves[i + 1 :]])
+            call = case(*args, **first.params)
+            wrong.append(Error(call, ComplexValueError, rf"^{shown}\b.*must be real.*complex"))
+    return wrong

@@ -1,0 +1,42 @@
+"""What the docstrings of all elementwise functions share, written once.
+
+The author writes what the function computes, its differential and an example; the declaration says
+the rest, which `completed` adds before the example, so that ``help(dl.exp)`` is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dlgradient.core.domain import Domain
+
+__all__ = ["completed"]
+
+_EXAMPLES = "\n\n    Examples\n    ----"
+_ONE = "Of the shape and format of `x`, and of the dtype that NumPy gives."
+_SEVERAL = "Of the broadcast shape, and of the dtype that NumPy gives."
+
+
+def completed(docstring: str, operands: Sequence[str], domain: Domain) -> str:
+    """Return `docstring` with its sections of parameters, results and errors, if it lacks them."""
+    before, found, after = docstring.partition(_EXAMPLES)
+    if not found or "    Parameters\n" in docstring:
+        return docstring
+    several = len(operands) > 1
+    numbers = "Real" if domain == "real" else "Real or complex"
+    sections = [
+        *("Parameters", "----------", f"{', '.join(operands)} : dlarray or array_like"),
+        f"    {numbers}; shapes broadcast, formats align by label."
+        if several
+        else f"    {numbers}.",
+        *("", "Returns", "-------", "dlarray or array", "    " + (_SEVERAL if several else _ONE)),
+    ]
+    raises = []
+    if several:
+        raises += ["ShapeMismatchError", "    If the shapes do not broadcast."]
+    if domain == "real":
+        raises += ["ComplexValueError", "    If an operand is complex."]
+    if raises:
+        sections += ["", "Raises", "------", *raises]
+    added = "\n".join([f"    {line}".rstrip() for line in sections])
+    return f"{before}\n\n{added}{found}{after}"

@@ -1,0 +1,85 @@
+"""What ``domain="real"`` of a declaration means: an operation that refuses complex operands.
+
+Most kernels refuse them themselves, since NumPy has no loop of theirs for complex numbers; those
+that would order complex numbers by their real parts, as NumPy does, are guarded here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from dlgradient.core.types import Kernel, Operand, Value
+from dlgradient.core.values import RAW_TYPES
+from dlgradient.errors import ComplexValueError
+
+__all__ = ["DOMAINS", "Domain", "complex_operand", "refuse_complex", "restricted"]
+
+Domain: TypeAlias = Literal["complex", "real"]
+DOMAINS = ("complex", "real")
+
+# Types that need no look at their dtype, which costs as much as a comparison of two scalars.
+_REALS = RAW_TYPES - {complex, np.complex64, np.complex128, np.ndarray}
+# Python's operators on arrays: what NumPy has no loop for, they refuse.
+_REFUSING = frozenset({operator.mod, operator.floordiv})
+
+
+def _is_complex(value: Value) -> bool:
+    return type(value) not in _REALS and (type(value) is complex or value.dtype.kind == "c")
+
+
+def _refused(function: str, operand: str, value: Operand) -> ComplexValueError:
+    """Return the error for a complex operand of a function of real ones."""
+    found = (
+        "is a complex number of Python"
+        if type(value) is complex
+        else f"has shape {np.shape(value)} {np.asarray(value).dtype}"
+    )
+    return ComplexValueError(
+        f"{function}: {operand} must be real, and {found}; take real({operand}), imag({operand}) "
+        f"or abs({operand})"
+    )
+
+
+def refuse_complex(function: str, **operands: Value | None) -> None:
+    """Raise the error if one of the operands, raw or dlarrays, is complex; None is no operand."""
+    for name, x in operands.items():
+        if x is None or type(x) in _REALS:
+            continue
+        value = getattr(x, "_value", x)
+        if (value if hasattr(value, "dtype") else np.asarray(value)).dtype.kind == "c":
+            raise _refused(function, name, value)
+
+
+def complex_operand(op: Any, values: Sequence[Value]) -> ComplexValueError | None:
+    """Return the error for the first complex operand of an operation, None if there is none."""
+    for i, value in enumerate(values):
+        if _is_complex(value):
+            return _refused(op.shown, op.operand_name(i), value)
+    return None
+
+
+def restricted(op: Any) -> Kernel:
+    """Return the kernel of an operation of real operands, with a guard where it needs one."""
+    kernel: Kernel = op.kernel
+    if kernel in _REFUSING or (isinstance(kernel, np.ufunc) and not _has_complex_loop(kernel)):
+        return kernel
+
+    def guarded(*values: Value, **params: object) -> Value:
+        if error := complex_operand(op, values):
+            raise error
+        return kernel(*values, **params)
+
+    def guarded_pair(x: Value, y: Value) -> Value:
+        if _is_complex(x) or _is_complex(y):
+            guarded(x, y)
+        return kernel(x, y)
+
+    return guarded if op.params or len(op.operands) != 2 else guarded_pair
+
+
+def _has_complex_loop(ufunc: np.ufunc) -> bool:
+    return any("D" in loop.partition("->")[0] for loop in ufunc.types)
