@@ -541,12 +541,6 @@ def rad2deg(x: Any) -> Any:
     return FUNCTIONS["multiply"](x, 180 / np.pi)
 
 
-@answers(np.exp2)
-def exp2(x: Any) -> Any:
-    """Powers of two."""
-    return FUNCTIONS["pow"](2.0, x)
-
-
 @answers(np.divmod)
 def divmod_(x1: Any, x2: Any) -> tuple[Any, Any]:
     """Quotient, rounded down, and remainder."""

@@ -13,7 +13,7 @@ from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, isinf, logical_and
 from dlgradient.rules import elementwise
 
-__all__ = ["exp", "expm1", "log", "log1p", "log2", "log10", "logaddexp"]
+__all__ = ["exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logaddexp"]
 
 # Python scalars: float32 stays float32 beside them.
 _LN2 = _log(2.0)
@@ -33,6 +33,24 @@ def exp(x: Operand, /) -> Value:
     [1.         2.71828183]
 
     Source: array-API ``exp``; MATLAB ``exp``.
+    """
+
+
+@elementwise(
+    x=lambda t, out: t * (out * _LN2), kernel=threaded(np.exp2), samples=anywhere, numpy=np.exp2
+)
+def exp2(x: Operand, /) -> Value:
+    """Two to the power x, elementwise.
+
+    The differential is log(2) 2ˣ dx.
+
+    Examples
+    --------
+    >>> dl.exp2(dl.dlarray([0.0, 3.0]))
+    1×2 dlarray
+    [1. 8.]
+
+    Source: NumPy ``exp2``; MATLAB ``pow2``.
     """
 
 
