@@ -219,7 +219,8 @@ def _max_samples(m: Any) -> list[Any]:
 def _shares(x: Any, out: Any, geometry: dict[str, Any], dtype: Any) -> tuple[Any, Any]:
     """Mask of the elements that are the maximum of their window, and how many there are."""
     chosen = window_ties(x, out, **geometry)
-    count = FUNCTIONS["sum"](chosen, axis=0, dtype=dtype)
+    real = np.dtype(dtype).type(0).real.dtype  # a count, also where the cotangent is complex
+    count = FUNCTIONS["sum"](chosen, axis=0, dtype=real)
     return chosen, FUNCTIONS["maximum"](count, 1)
 
 
