@@ -1,7 +1,7 @@
-"""What the docstrings of all elementwise functions share, written once.
+"""Sections that the docstrings of all elementwise functions share, written once.
 
-The author writes what the function computes, its differential and an example; the declaration says
-the rest, which `completed` adds before the example, so that ``help(dl.exp)`` is complete.
+The author writes what the function computes, its differential and an example. `completed` adds the
+other sections before the example, from the declaration, so that ``help(dl.exp)`` is complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SEVERAL = "Of the broadcast shape, and of the dtype that NumPy gives."
 
 
 def completed(docstring: str, operands: Sequence[str], domain: Domain) -> str:
-    """Return `docstring` with its sections of parameters, results and errors, if it lacks them."""
+    """Return `docstring` with sections of parameters, results and errors, if it lacks them."""
     before, found, after = docstring.partition(_EXAMPLES)
     if not found or "    Parameters\n" in docstring:
         return docstring

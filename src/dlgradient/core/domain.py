@@ -1,7 +1,7 @@
 """What ``domain="real"`` of a declaration means: an operation that refuses complex operands.
 
-Most kernels refuse them themselves, since NumPy has no loop of theirs for complex numbers; those
-that would order complex numbers by their real parts, as NumPy does, are guarded here.
+Most kernels refuse them anyway, since NumPy has no such loop for complex numbers. A guard is added
+to the others, where NumPy would order complex numbers by their real parts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DOMAINS = ("complex", "real")
 
 # Types that need no look at their dtype, which costs as much as a comparison of two scalars.
 _REALS = RAW_TYPES - {complex, np.complex64, np.complex128, np.ndarray}
-# Python's operators on arrays: what NumPy has no loop for, they refuse.
+# Python's operators on arrays refuse operands that NumPy has no loop for.
 _REFUSING = frozenset({operator.mod, operator.floordiv})
 
 
@@ -45,7 +45,7 @@ def _refused(function: str, operand: str, value: Operand) -> ComplexValueError:
 
 
 def refuse_complex(function: str, **operands: Value | None) -> None:
-    """Raise the error if one of the operands, raw or dlarrays, is complex; None is no operand."""
+    """Raise the error if one of the operands, raw or dlarrays, is complex; None is skipped."""
     for name, x in operands.items():
         if x is None or type(x) in _REALS:
             continue
@@ -55,7 +55,7 @@ def refuse_complex(function: str, **operands: Value | None) -> None:
 
 
 def complex_operand(op: Any, values: Sequence[Value]) -> ComplexValueError | None:
-    """Return the error for the first complex operand of an operation, None if there is none."""
+    """Return the error for the first complex operand of an operation, or None."""
     for i, value in enumerate(values):
         if _is_complex(value):
             return _refused(op.shown, op.operand_name(i), value)
@@ -63,7 +63,7 @@ def complex_operand(op: Any, values: Sequence[Value]) -> ComplexValueError | Non
 
 
 def restricted(op: Any) -> Kernel:
-    """Return the kernel of an operation of real operands, with a guard where it needs one."""
+    """Return the kernel of an operation of real operands, with a guard if it needs one."""
     kernel: Kernel = op.kernel
     if kernel in _REFUSING or (isinstance(kernel, np.ufunc) and not _has_complex_loop(kernel)):
         return kernel

@@ -1,11 +1,11 @@
-"""The one place where a cotangent is brought to the space of its input.
+"""The one place where a cotangent is brought to the space of its operand.
 
 A rule may return a cotangent that is larger than its operand (broadcasting), of another precision
-(mixed dtypes), or complex for a real operand. Here, and nowhere else, broadcast axes are summed,
-the dtype is the operand's again, and the real part is taken if only real gradients are wanted. A
-cotangent that fits in no other way raises: reshaping it would hide a wrong rule.
+(mixed dtypes), or complex for a real operand. Here, and nowhere else, broadcast axes are summed and
+the dtype becomes that of the operand. The real part is taken if only real gradients are wanted. Any
+other mismatch raises: a reshape would hide a wrong rule.
 
-It is written in public functions, so it serves raw arrays and traced dlarrays.
+It is written in public functions, so it works on raw arrays and on traced dlarrays.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def project(g: Any, shape: tuple[int, ...], dtype: Any, *, real: bool, name: str
     shape, dtype
         Of the operand.
     real : bool
-        Whether a real operand has a real cotangent; otherwise it may be complex (the analytic
+        Whether a real operand has a real cotangent. Otherwise it may be complex (the analytic
         extension of the operand).
     name : str
-        Operation whose rule made `g`, for the error.
+        The operation whose rule made `g`, for the error.
     """
     if g.shape != shape:
         g = _unbroadcast(g, shape, name)
@@ -59,7 +59,7 @@ def _unbroadcast(g: Any, shape: tuple[int, ...], name: str) -> Any:
     extra = tuple(range(g.ndim - len(shape)))
     if extra:
         g = FUNCTIONS["sum"](g, axis=extra)
-    sizes = zip(shape, g.shape, strict=False)  # a cotangent with too few dimensions is refused
+    sizes = zip(shape, g.shape, strict=False)  # too few dimensions are refused below
     axes = tuple([i for i, (n, m) in enumerate(sizes) if n == 1 and m != 1])
     if axes:
         g = FUNCTIONS["sum"](g, axis=axes, keepdims=True)

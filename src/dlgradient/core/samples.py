@@ -1,13 +1,13 @@
-"""Samples: the calls an operation declares for the tests that are made from the table.
+"""Samples: the calls that an operation declares for its generated tests.
 
-An operation names operands by a maker, ``m``: ``m.real(3, 2)`` is a float64 array of that shape,
-``m.complex(...)``, ``m.positive(...)`` and so on. Values are drawn from a generator seeded by the
-operation's name, lie well inside the domain, and are distinct, so that finite differences are
-meaningful; kinks and ties are cases of their own (``kink=True``), whose values the author writes
-out. Making samples costs nothing until a test asks for them.
+A maker, ``m``, makes operands: ``m.real(3, 2)`` is a float64 array of that shape;
+``m.complex(...)`` and ``m.positive(...)`` are similar. The name of the operation seeds the values.
+They lie well inside the domain, and are distinct, so that finite differences make sense. Kinks and
+ties are separate cases (``kink=True``), whose values the author writes. Samples are made only when
+a test needs them.
 
-Samples of one operation are written in its declaration; those that many operations share are
-functions here: `anywhere`, `positive`, `inside` of one operand, `pairs`, `real_pairs` of two.
+The samples of one operation are in its declaration. Functions here make those that many operations
+share: `anywhere`, `positive`, `inside` of one operand, `pairs`, `real_pairs` of two.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Case(NamedTuple):
     params : dict
         Keyword arguments.
     kink : bool
-        Whether the operation is not differentiable here: finite differences are not compared.
+        Whether the operation is not differentiable here; then there is no comparison with
+        differences.
     gradient : dict or None
         At a kink, the documented cotangents for a cotangent of ones, by the names of the operands;
         a sequence for an operand that is a sequence. Every operand with a derivative has one.
@@ -64,7 +65,7 @@ def case(
     gradient: Mapping[str, Any] | None = None,
     **params: Any,
 ) -> Case:
-    """Return a `Case`; keywords other than its own are static parameters.
+    """Return a `Case`; other keywords are parameters of the operation.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def case(
 
 
 class Error(NamedTuple):
-    """One wrong call, and the error that answers it.
+    """One wrong call, and its error.
 
     Attributes
     ----------
@@ -83,7 +84,7 @@ class Error(NamedTuple):
         The call.
     error : type
         Class of the error.
-    match : str
+    A regular expression for its message.
         Regular expression that its message matches.
     """
 
@@ -93,7 +94,7 @@ class Error(NamedTuple):
 
 
 class Maker:
-    """Makes the arrays of samples, reproducibly.
+    """Makes the arrays of samples reproducibly.
 
     Parameters
     ----------
@@ -154,12 +155,12 @@ def positive(m: Maker) -> list[Case]:
 
 
 def inside(m: Maker) -> list[Case]:
-    """One operand of modulus less than one, real or complex."""
+    """One operand with modulus less than one, real or complex."""
     return [case(m.inside(3)), case(m.inside()), case(m.inside(0)), case(m.complex(2) * 0.4)]
 
 
 def real_pairs(m: Maker) -> list[Case]:
-    """Two real operands: of equal shapes, broadcast, beside a number, empty."""
+    """Two real operands: of equal shapes, broadcast, with a number, empty."""
     return [
         case(m.real(3), m.real(3)),
         case(m.real(2, 1), m.real(3)),
@@ -172,7 +173,7 @@ def real_pairs(m: Maker) -> list[Case]:
 
 
 def pairs(m: Maker) -> list[Case]:
-    """Two operands, as `real_pairs` and with complex ones."""
+    """Two operands, as in `real_pairs`, and complex ones."""
     return [
         *real_pairs(m),
         case(m.complex(3), m.complex(3)),

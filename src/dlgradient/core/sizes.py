@@ -1,4 +1,4 @@
-"""Sizes at which a faster way begins: every tuning constant of the library.
+"""Sizes at which a faster method begins: every tuning constant of the library.
 
 Each has a unit, and names the row of `benchmarks/` that justifies it. They change the time and
 the memory that a function takes, never its result beyond rounding.

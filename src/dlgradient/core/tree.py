@@ -1,10 +1,10 @@
-"""Containers to leaves with their paths, and back.
+"""Split containers into leaves with their paths, and put them together again.
 
-A container is any nesting of list, tuple, dict, namedtuple, dataclass, of pandas tables whose
-columns are Layer, Parameter and Value (the values are the leaves, the other columns the path), and
-of whatever the user registered with optree. optree does the work; dataclasses and tables are
-registered with it when they are first met, so neither pandas nor a decorator on the user's class
-is needed, and optree itself is imported when the first container is. Dicts keep their order;
+A container is any nesting of list, tuple, dict, namedtuple and dataclass. It may also contain
+pandas tables with the columns Layer, Parameter and Value (the values are the leaves, the other
+columns the path), and types that the user registered with optree. optree does the work. Dataclasses
+and tables are registered with it when they first occur, so neither pandas nor a decorator on the
+user's class is needed. optree itself is imported with the first container. Dicts keep their order;
 None is an empty container.
 """
 
@@ -25,14 +25,14 @@ __all__ = ["LEAF_TYPES", "flatten", "is_leaf", "map_leaves", "paths"]
 _NAMESPACE = "dlgradient"
 TABLE_COLUMNS = ("Layer", "Parameter", "Value")
 
-# Types known to be no containers: whether a value is one depends on its type alone.
+# Types known to be no containers: whether a value is one depends only on its type.
 LEAF_TYPES: set[type] = {int, float, complex, bool, str, bytes}
 _CONTAINER_TYPES: set[type] = {list, tuple, dict, type(None)}
 _deciding = Lock()
 
 
 def is_leaf(value: Any) -> bool:
-    """Return whether `value` is no container."""
+    """Return whether `value` is not a container."""
     kind = type(value)
     if kind in LEAF_TYPES:
         return True
@@ -46,9 +46,9 @@ def is_leaf(value: Any) -> bool:
 
 @cache
 def _optree() -> Any:
-    """Import optree, and let dicts keep their order from now on.
+    """Import optree, and let dicts keep their order.
 
-    The setting belongs to our namespace, and to all threads: it is taken back when Python ends.
+    The setting applies to this package's namespace, in all threads; it is undone when Python ends.
     """
     import optree
 
@@ -84,7 +84,7 @@ def _dataclass_flatten(value: Any) -> tuple[list[Any], Any, tuple[str, ...]]:
 
 
 def _dataclass_unflatten(metadata: Any, children: Any) -> Any:
-    # Not by the constructor: what __init__ and __post_init__ derive is among the fields already.
+    # Not with the constructor: fields already contain what __init__ and __post_init__ derive.
     kind, names = metadata
     value = object.__new__(kind)
     for name, child in zip(names, children, strict=True):
@@ -126,7 +126,7 @@ def _table_unflatten(metadata: Any, children: Any) -> Any:
 
 
 def flatten(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """Take a container apart.
+    """Split a container into its leaves.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def flatten(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     if is_leaf(value):
         return [value], operator.itemgetter(0)
     optree = _optree()
-    # A dataclass inside shows up as a leaf until is_leaf has registered its type.
+    # A nested dataclass is a leaf until is_leaf has registered its type.
     while True:
         leaves, spec = optree.tree_flatten(value, namespace=_NAMESPACE)
         if all(is_leaf(leaf) for leaf in leaves):
@@ -153,25 +153,25 @@ def flatten(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
 
 def paths(value: Any, name: str) -> list[str]:
-    """Return where the leaves of a container stand, as the user would write it.
+    """Return the paths of the leaves of a container, as the user would write them.
 
     Examples
     --------
     >>> paths({"b": [1, 2], "a": 3}, "x")
     ["x['b'][0]", "x['b'][1]", "x['a']"]
     """
-    flatten(value)  # registers the types inside
+    flatten(value)  # registers nested types
     optree = _optree()
     accessors = optree.tree_accessors(value, namespace=_NAMESPACE)
     return [accessor.codify(name) for accessor in accessors]
 
 
 def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
-    """Apply `function` to every leaf of a container and return the same container of results."""
+    """Apply `function` to every leaf, and return a container of the results."""
     kind = type(value)
     if kind in LEAF_TYPES:
         return function(value)
-    # The commonest containers without optree, whose calls cost more than a small gradient.
+    # The most common containers without optree, whose calls cost more than a small gradient.
     if kind is tuple:
         return tuple([map_leaves(function, item) for item in value])
     if kind is list:

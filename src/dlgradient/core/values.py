@@ -1,8 +1,8 @@
-"""NumPy values: which raw data are accepted, and how they are held.
+"""NumPy values: which raw data are accepted, and in which form.
 
-A raw value is a `numpy.ndarray` or, for a result without dimensions, a NumPy scalar: arithmetic of
-NumPy scalars costs a fifth of that of zero-dimensional arrays. Python scalars stay what they are
-next to an array, since NumPy gives them its weak promotion.
+A raw value is a `numpy.ndarray` or, for a result without dimensions, a NumPy scalar. Arithmetic of
+NumPy scalars costs a fifth of that of zero-dimensional arrays. Python scalars are not converted
+next to an array, so that their dtype is weak, as in NumPy.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _NUMPY_SCALARS = frozenset(
     {np.float64, np.float32, np.complex128, np.complex64, np.bool_}
     | {np.dtype(code).type for code in "bhilqBHILQ"}
 )
-# Types that are used as they are, without a look at their contents.
+# Types that are used as they are, without a look at their elements.
 RAW_TYPES = PYTHON_SCALARS | _NUMPY_SCALARS | {np.ndarray}
 _FLOAT_CODES = frozenset("fdFD")
 
 
 def _error_state() -> tuple[ContextVar[Any], Any]:
-    """Context variable of NumPy's handling of floating-point errors, and its value for silence.
+    """Return the context variable of NumPy's error state, and its value for silence.
 
-    Setting it costs a twentieth of entering `numpy.errstate`, which is as much as the rules of a
-    small gradient. A NumPy that keeps its state elsewhere would only show warnings.
+    Setting it costs a twentieth of entering `numpy.errstate`, which costs as much as the rules of a
+    small gradient. With a NumPy that keeps its state elsewhere, only warnings would appear.
     """
     before = copy_context()
     with np.errstate(all="ignore"):
@@ -84,7 +84,7 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
 
 
 def as_operand(data: Any, where: str) -> Any:
-    """Return `data` as it may stand beside a dlarray; Python scalars keep their weak dtype."""
+    """Return `data` as an operand next to a dlarray; Python scalars keep their weak dtype."""
     kind = type(data)
     if kind in PYTHON_SCALARS or kind in _NUMPY_SCALARS:
         return data

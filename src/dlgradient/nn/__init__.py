@@ -1,5 +1,5 @@
 """Deep-learning functions, declared like every other operation.
 
-They take formatted dlarrays, in any order of dimensions, or unformatted arrays with
+They take dlarrays with a format, in any order of dimensions, or unlabelled arrays with
 ``data_format=``.
 """

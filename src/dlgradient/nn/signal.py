@@ -1,4 +1,4 @@
-"""Short-time Fourier transforms, and convolution by the lowest frequencies of a spectrum."""
+"""Short-time Fourier transforms, and convolution with the lowest frequencies of a spectrum."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["dlistft", "dlstft", "spectral_convolution"]
 
 
 def _window(name: str, window: Any, overlap: Any, dtype: Any) -> tuple[Any, int]:
-    """Window as a real array, and the distance of two frames."""
+    """Return the window as a real array, and the distance between frames."""
     if window is None:
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(128) / 128)
-    # Of integers the window is none: its weights would be cut off.
+    # Integers make no window: its weights would be truncated.
     real = np.empty(0, dtype).real.dtype
     values = np.asarray(window, real if real.kind == "f" else np.float64)
     if values.ndim != 1 or not values.size:
@@ -58,8 +58,8 @@ def dlstft(
 ) -> Any:
     """Short-time Fourier transform: spectra of windowed frames of a signal.
 
-    Frame m is x[m·hop + j]·window[j], with hop = len(window) − overlap_length; frames that reach
-    beyond the end are left out.
+    Frame m is x[m·hop + j]·window[j], with hop = len(window) − overlap_length. Frames that reach
+    beyond the end are omitted.
 
     Parameters
     ----------
@@ -68,24 +68,24 @@ def dlstft(
     window : array_like, optional
         Weights; by default a periodic Hann window of length 128.
     overlap_length : int, optional
-        How many samples two frames share; by default three quarters of the window.
+        Number of samples that two frames share; by default three quarters of the window.
     fft_length : int, optional
-        Length to transform; frames are filled with zeros. By default that of the window.
+        Length of the transform; frames are padded with zeros. By default the length of the window.
     data_format : str, optional
-        For an unformatted `x`.
+        For an unlabelled `x`.
 
     Returns
     -------
     dlarray
-        Complex. In place of T two dimensions: S, the frequencies, of a real signal those from 0 to
-        fft_length // 2; and T, the frames.
+        Complex. Two dimensions replace T: S, the frequencies, and T, the frames. The frequencies of
+        a real signal are 0 to fft_length // 2.
 
     Raises
     ------
     FormatError
         If there is no dimension T.
     InvalidArgumentError
-        If the signal is shorter than the window, or a number has no meaning.
+        If the signal is shorter than the window, or a number is not valid.
 
     Examples
     --------
@@ -128,33 +128,33 @@ def dlistft(
     one_sided: bool = True,
     data_format: str | None = None,
 ) -> Any:
-    """Signal of a short-time Fourier transform; undoes `dlstft`.
+    """Signal of a short-time Fourier transform; the inverse of `dlstft`.
 
     Frames are weighted with the window again, added where they overlap, and divided by the sum of
-    the squared weights. Where that sum is zero, so is the signal.
+    the squared weights. Where that sum is zero, the signal is zero.
 
     Parameters
     ----------
     y : dlarray or array
         With one dimension S, of frequencies, and a dimension T, of frames.
     window, overlap_length, fft_length
-        As of `dlstft`; a one-sided spectrum of an odd length needs `fft_length`.
+        As in `dlstft`; a one-sided spectrum of an odd length needs `fft_length`.
     one_sided : bool
-        Whether `y` has the frequencies of a real signal only; the result is then real.
+        Whether `y` has only the frequencies of a real signal; the result is then real.
     data_format : str, optional
-        For an unformatted `y`.
+        For an unlabelled `y`.
 
     Returns
     -------
     dlarray
-        In place of S and T one dimension T, where the T was.
+        One dimension T replaces S and T; it is where T was.
 
     Raises
     ------
     FormatError
         If there is not one dimension S and one T.
     InvalidArgumentError, ShapeMismatchError
-        If a number has no meaning, or does not fit the number of frequencies.
+        If a number is not valid, or does not match the number of frequencies.
 
     Examples
     --------
@@ -197,39 +197,39 @@ def dlistft(
 
 
 def _lowest(count: int, size: int) -> Any:
-    """Indices of the lowest frequencies of both signs: 0, 1, ..., and the negative ones behind."""
+    """Return the indices of the lowest frequencies: 0, 1, ..., and then the negative ones."""
     positive = (count + 1) // 2
     return np.concatenate([np.arange(positive), np.arange(size - (count - positive), size)])
 
 
 def spectral_convolution(x: Any, weights: Any, *, data_format: str | None = None) -> Any:
-    """Convolution with a filter that has the lowest frequencies only, in the Fourier domain.
+    """Convolve with a filter of only the lowest frequencies, in the Fourier domain.
 
-    With the Fourier transform over the dimensions S, for each frequency k that the weights have:
-    ŷₒ(k) = Σᵢ weights[o, i, k] x̂ᵢ(k); all other frequencies of the result are zero.
+    The Fourier transform runs over the dimensions S. For each frequency k of the weights, ŷₒ(k) =
+    Σᵢ weights[o, i, k] x̂ᵢ(k). All other frequencies of the result are zero.
 
     Parameters
     ----------
     x : dlarray or array
         Real, with dimensions S and C.
     weights : dlarray or array
-        Usually complex, of shape (outputs, inputs, frequencies of each S). Along the last S these
-        are 0, 1, 2, ...; along the others, of m frequencies the (m + 1) // 2 that are not negative
-        and behind them the negative ones, -1 last.
+        Usually complex, of shape (outputs, inputs, frequencies of each S). Along the last S, the
+        frequencies are 0, 1, 2, ... Of m frequencies along another S, the first (m + 1) // 2 are
+        not negative, and the negative ones follow, -1 last.
     data_format : str, optional
-        For an unformatted `x`.
+        For an unlabelled `x`.
 
     Returns
     -------
     dlarray
-        Real, with the format of `x` and as many channels as outputs.
+        Real, with the format of `x`; its channels are the outputs.
 
     Raises
     ------
     FormatError
         If `x` has no dimension S or C.
     ShapeMismatchError
-        If the weights do not fit the dimensions of `x`.
+        If the weights do not match the dimensions of `x`.
 
     Examples
     --------

@@ -123,7 +123,7 @@ def divide(x: Operand, y: Operand, /) -> Value:
 def floor_divide(x: Operand, y: Operand, /) -> Value:
     """Quotient rounded towards minus infinity, elementwise: ⌊x / y⌋.
 
-    The derivative is zero, at the jumps, too.
+    The derivative is zero, also at the jumps.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def floor_divide(x: Operand, y: Operand, /) -> Value:
     kernel=operator.mod,
     samples=lambda m: [
         *real_pairs(m),
-        # At a jump the derivative is that from the right (for a positive divisor).
+        # At a jump, the derivative is the one from the right (for a positive divisor).
         case(np.array([2.0]), np.array([1.0]), kink=True, gradient={"x": [1.0], "y": [-2.0]}),
     ],
     domain="real",
@@ -151,8 +151,8 @@ def floor_divide(x: Operand, y: Operand, /) -> Value:
 def remainder(x: Operand, y: Operand, /) -> Value:
     """Remainder with the sign of the divisor, elementwise: x - y ⌊x / y⌋.
 
-    The differential is dx - ⌊x / y⌋ dy. At the jumps, where x is a multiple of y, it is the same
-    expression: the one-sided derivative towards zero remainder.
+    The differential is dx - ⌊x / y⌋ dy. At a jump, where x is a multiple of y, the same expression
+    gives the one-sided derivative towards zero remainder.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Choice between elements: ``where``, maximum, minimum, clip.
 
-What is not chosen gets no gradient, which is more than a zero: it stays zero even where the
-derivative of the value not chosen is infinite or NaN.
+An element that is not chosen gets no gradient. That is more than a zero: it stays zero even where
+the derivative of the element is infinite or NaN.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _where_y(t: Value, condition: Value) -> Value:
 
 def _where(condition: Array, x: Array, y: Value) -> Value:
     if type(y) is int and y == 0 and _maskable(condition, x):
-        # Half of all masks put a zero somewhere (relu, clip, dropout, padding). Bit by bit that is
+        # Half of all masks put a zero somewhere (relu, clip, dropout, padding). Bit by bit, this is
         # ten times as fast as numpy.where, which branches for each element, and as exact.
         bits = np.dtype(f"i{x.itemsize}")
         return (x.view(bits) & -condition.view(np.int8)).view(x.dtype)
@@ -60,9 +60,9 @@ def _maskable(condition: Array, x: Array) -> bool:
         case(m.bools(), m.real(2), 0.0),
         case(m.bools(3), m.complex(3), m.real(3)),
         case(m.bools(0), m.real(0), 1.0),
-        # What is not chosen may be NaN or infinite.
+        # Elements that are not chosen may be NaN or infinite.
         case(np.array([True, False]), np.array([1.0, np.nan]), np.array([np.inf, 2.0])),
-        # A zero has a kernel of its own.
+        # Zero has a separate kernel.
         case(m.bools(4), m.real(4), 0),
         case(m.bools(2, 1), m.real(3), 0),
         case(np.array([True, False]), np.array([1.0, np.nan]), 0),
@@ -76,9 +76,9 @@ def _maskable(condition: Array, x: Array) -> bool:
     numpy=np.where,
 )
 def where(condition: Operand, x: Operand, y: Operand, /) -> Value:
-    """Elements of x where the condition is true, elsewhere those of y.
+    """Elements of x where the condition is true, else those of y.
 
-    What is not chosen gets no gradient. That stays so even where its derivative is infinite or NaN:
+    Elements that are not chosen get no gradient, even where their derivative is infinite or NaN:
     ``where(x > 0, sqrt(x), 0)`` has the gradient 0 at 0 and below. The condition is bool.
 
     Examples
@@ -104,12 +104,12 @@ def _pairs(m: Maker) -> list[Case]:
 
 
 def _bounded(m: Maker) -> list[Case]:
-    """Samples beside a constant: numbers, and integers, which carry no derivative."""
+    """Samples with a constant: numbers, and integers, which carry no derivative."""
     return [case(m.real(4), 0.1), case(m.real(2, 1), np.array([-1, 1, 0])), case(m.real(0, 2), 0)]
 
 
 def _shared(t: Value, better: Value, x: Value, y: Value) -> Value:
-    """`t` where an operand is the better one, and half of it at ties."""
+    """Return `t` where an operand is the chosen one, and half of it at ties."""
     return where(better, t, where(equal(x, y), t * 0.5, 0))
 
 
@@ -150,7 +150,7 @@ def larger(x: Operand, y: Operand, /) -> Value:
     ],
 )
 def at_least(x: Operand, bound: Operand, /) -> Value:
-    """`maximum` of a variable and a constant: it keeps the result, as the next layer does."""
+    """`maximum` of a variable and a constant: it saves the result, as the next layer does."""
 
 
 @elementwise(
@@ -194,7 +194,7 @@ Choice: TypeAlias = Callable[[Operand, Operand], Value]
 
 
 def _chosen(x: Value, y: Value, both: Choice, bounded: Choice) -> Value:
-    """Call `both` for two variables, `bounded` for one beside a constant."""
+    """Call `both` for two variables, `bounded` for a variable and a constant."""
     if not calls.is_variable(y):
         return bounded(x, y)
     if not calls.is_variable(x):
@@ -217,10 +217,10 @@ def _chosen(x: Value, y: Value, both: Choice, bounded: Choice) -> Value:
 def maximum(x: Operand, y: Operand, /) -> Value:
     """Larger of two elements; NaN if one is NaN.
 
-    The gradient goes to the larger element. At a tie, a kink, it is the subgradient of minimum
-    norm: two traced operands get half of it each; beside a constant a traced one gets none, so that
-    ``maximum(x, 0)`` has the gradient 0 at 0. What is not chosen gets no gradient, even where its
-    derivative is infinite.
+    The gradient goes to the larger element. A tie is a kink, where the gradient is the subgradient
+    of minimum norm. Two traced operands get half of it each. With a constant, a traced operand gets
+    none, so ``maximum(x, 0)`` has the gradient 0 at 0. An element that is not chosen gets no
+    gradient, even where its derivative is infinite.
 
     Examples
     --------
@@ -246,9 +246,9 @@ def maximum(x: Operand, y: Operand, /) -> Value:
 def minimum(x: Operand, y: Operand, /) -> Value:
     """Smaller of two elements; NaN if one is NaN.
 
-    The gradient goes to the smaller element. At a tie, a kink, it is the subgradient of minimum
-    norm: two traced operands get half of it each; beside a constant a traced one gets none. What is
-    not chosen gets no gradient, even where its derivative is infinite.
+    The gradient goes to the smaller element. A tie is a kink, where the gradient is the subgradient
+    of minimum norm. Two traced operands get half of it each. With a constant, a traced operand gets
+    none. An element that is not chosen gets no gradient, even where its derivative is infinite.
 
     Examples
     --------
@@ -285,15 +285,15 @@ def minimum(x: Operand, y: Operand, /) -> Value:
 def clip(x: Operand, /, min: Operand | None = None, max: Operand | None = None) -> Value:
     """Elements limited to the interval from min to max.
 
-    It is minimum(maximum(x, min), max), and so are its gradients: outside of the interval and at
-    constant bounds the gradient is 0. If `min` exceeds `max`, the result is `max`.
+    It is minimum(maximum(x, min), max), and so are its gradients: outside the interval and at
+    constant bounds, the gradient is 0. If `min` exceeds `max`, the result is `max`.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real.
     min, max : dlarray or array_like, optional
-        Bounds, which may be traced; shapes broadcast. Without one, that side is not limited.
+        Bounds, which may be traced; shapes broadcast. None: no bound on that side.
 
     Returns
     -------

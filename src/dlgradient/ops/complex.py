@@ -1,7 +1,7 @@
-"""Parts of complex arrays (real, imag, conj, sign, abs, angle), and arrays made of two parts.
+"""Parts of complex arrays (real, imag, conj, sign, abs, angle), and arrays made from two parts.
 
-Real values made of complex ones take the real part of their cotangent. Of a real array, ``real``
-and ``conj`` are the identity, ``imag`` and ``angle`` have no derivative.
+Operations that turn complex values into real ones use the real part of their cotangent. For a real
+array, ``real`` and ``conj`` are the identity, and ``imag`` and ``angle`` have no derivative.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def real(x: Operand, /) -> Value:
 def imag(x: Operand, /) -> Value:
     """Imaginary part, elementwise; zero for real elements.
 
-    The gradient for complex `x` is i times the real part of the cotangent; real `x` gets none.
+    The gradient for complex `x` is i times the real part of the cotangent; real `x` gets no
+    gradient.
 
     Examples
     --------
@@ -80,7 +81,7 @@ def _conj_x(g: Value, x_like: Value) -> Value:
     numpy=np.conjugate,
 )
 def conj(x: Operand, /) -> Value:
-    """Complex conjugate, elementwise; real elements stay what they are.
+    """Complex conjugate, elementwise; real elements do not change.
 
     The gradient for complex `x` is the conjugate of the cotangent.
 
@@ -95,7 +96,7 @@ def conj(x: Operand, /) -> Value:
 
 
 def _sign_differential(t: Value, x: Value) -> Value:
-    """Part of t across x: i s Im(conj(s) t) / |x|; the map is its own adjoint."""
+    """Return the part of t across x, i s Im(conj(s) t) / |x|; the map is its own adjoint."""
     r = abs(x)
     s = sign(x)
     across = imag(conj(s) * t)
@@ -114,7 +115,7 @@ def _sign(x: Value) -> Value:
     kind = x.dtype.kind if hasattr(x, "dtype") else np.result_type(x).kind
     if kind != "c":
         return np.sign(x)
-    # Divided by the larger part first: |x| of a denormal number has few digits.
+    # First divided by the larger part: |x| of a denormal number has few digits.
     x = np.asarray(x)
     larger = np.maximum(np.abs(x.real), np.abs(x.imag))
     unit = np.empty_like(x)
@@ -141,7 +142,7 @@ def _sign(x: Value) -> Value:
 def sign(x: Operand, /) -> Value:
     """Sign of real elements, direction x / abs(x) of complex ones; 0 at 0.
 
-    The derivative is zero for real elements. For complex ones it is that part of dx that is
+    The derivative is zero for real elements. For complex ones it is the part of dx that is
     perpendicular to x, divided by abs(x); at 0 it is zero.
 
     Examples
@@ -172,7 +173,7 @@ def sign(x: Operand, /) -> Value:
 def abs(x: Operand, /) -> Value:
     """Absolute value of real elements, modulus of complex ones.
 
-    The gradient is sign(x), which for complex elements is x / abs(x), the direction of steepest
+    The gradient is sign(x). For complex elements it is x / abs(x), the direction of steepest
     ascent. At 0, a kink, it is 0, the subgradient of minimum norm. Tiny elements neither overflow
     nor vanish.
 
@@ -188,7 +189,7 @@ def abs(x: Operand, /) -> Value:
 
 
 def _across(x: Value) -> Value:
-    """Gradient of the angle, i x / |x|²; 0 at 0."""
+    """Return the gradient of the angle, i x / |x|²; 0 at 0."""
     r = abs(x)
     return where(equal(r, 0), 0, 1j * sign(x) / r)
 
@@ -215,8 +216,8 @@ def _angle_jvp(t: Value, x: Value) -> Value:
 def angle(x: Operand, /) -> Value:
     """Angle of complex elements in radians, from -π to π.
 
-    The gradient is i x / abs(x)², and 0 at 0, where there is none. Real elements have the angle 0
-    or π, without derivative.
+    The gradient is i x / abs(x)². At 0 there is no derivative, and the gradient is 0. Real elements
+    have the angle 0 or π, without derivative.
 
     Examples
     --------
@@ -253,9 +254,9 @@ def _complex(re: Value, im: Value) -> Value:
     reference=lambda re, im: re + 1j * im,
 )
 def complex(re: Operand, im: Operand, /) -> Value:
-    """Complex elements from real and imaginary parts: re + i im.
+    """Complex elements from a real and an imaginary part: re + i im.
 
-    Unlike that sum it is right for infinite parts. The gradients are the real and the imaginary
+    Unlike that sum, it is right for infinite parts. The gradients are the real and the imaginary
     part of the cotangent.
 
     Examples

@@ -15,7 +15,7 @@ from dlgradient.rules import elementwise
 
 __all__ = ["exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logaddexp"]
 
-# Python scalars: float32 stays float32 beside them.
+# Python scalars: with them, float32 stays float32.
 _LN2 = _log(2.0)
 _LN10 = _log(10.0)
 
@@ -54,7 +54,7 @@ def exp2(x: Operand, /) -> Value:
     """
 
 
-# Not t * (out + 1): that would cancel where exp(x) is small.
+# Not t * (out + 1), which would cancel where exp(x) is small.
 @elementwise(x=lambda t, x: t * exp(x), kernel=threaded(np.expm1), samples=anywhere, numpy=np.expm1)
 def expm1(x: Operand, /) -> Value:
     """Exponential minus one, elementwise, accurate near 0.
@@ -73,9 +73,10 @@ def expm1(x: Operand, /) -> Value:
 
 @elementwise(x=lambda t, x: t / x, kernel=threaded(np.log), samples=positive, numpy=np.log)
 def log(x: Operand, /) -> Value:
-    """Natural logarithm, elementwise; the principal one of complex elements.
+    """Natural logarithm, elementwise; the principal value for complex elements.
 
-    The differential is dx / x. Of negative real elements the value is NaN: make them complex first.
+    The differential is dx / x. The logarithm of a negative real element is NaN: make it complex
+    first.
 
     Examples
     --------
@@ -142,7 +143,7 @@ def log10(x: Operand, /) -> Value:
 
 
 def _share(x: Value, y: Value, out: Value) -> Value:
-    """exp(x) / (exp(x) + exp(y)), from the difference; one half between equal infinities."""
+    """Return exp(x) / (exp(x) + exp(y)), from the difference; equal infinities give one half."""
     difference = where(logical_and(isinf(out), equal(x, y)), 0, y - x)
     return exp(-logaddexp(difference, 0))
 
@@ -172,7 +173,7 @@ def logaddexp(x: Operand, y: Operand, /) -> Value:
     """Logarithm of the sum of two exponentials, elementwise: log(exp(x) + exp(y)).
 
     It neither overflows nor cancels. The gradients are the shares exp(x) / (exp(x) + exp(y)) and
-    exp(y) / (exp(x) + exp(y)), computed from the difference; equal infinities share equally.
+    exp(y) / (exp(x) + exp(y)), computed from the difference. Equal infinities have equal shares.
 
     Examples
     --------

@@ -276,7 +276,7 @@ def isfinite(x: Operand, /) -> Value:
 def isinf(x: Operand, /) -> Value:
     """Whether elements are infinite.
 
-    A complex element is, if one of its parts is. It carries no derivative.
+    A complex element is infinite if one of its parts is. It carries no derivative.
 
     Examples
     --------
@@ -292,7 +292,7 @@ def isinf(x: Operand, /) -> Value:
 def isnan(x: Operand, /) -> Value:
     """Whether elements are NaN.
 
-    A complex element is, if one of its parts is. It carries no derivative.
+    A complex element is NaN if one of its parts is. It carries no derivative.
 
     Examples
     --------

@@ -66,9 +66,9 @@ def _powers(m: Maker) -> list[Case]:
 
 
 def _pow_base(t: Value, x: Value, y: Value) -> Value:
-    """Product t y x^(y-1), and 0 where y is 0 (not 0 times infinity)."""
+    """Return t y x^(y-1), and 0 where y is 0 (not 0 times infinity)."""
     if type(y) in _SCALARS:
-        # The exponent is a constant, or derivatives of this one are not asked for.
+        # The exponent is a constant, or this is not differentiated again.
         if y == 2:
             return t * (2 * x)
         if y == 1:
@@ -79,13 +79,14 @@ def _pow_base(t: Value, x: Value, y: Value) -> Value:
     power = x ** (y - 1)
     zero = equal(y, 0)
     if type(y) is not np.ndarray:
-        # A traced exponent: the derivative of this one by y at 0 is 1/x, so the mask must be small.
+        # The exponent is traced: the derivative of this by y at 0 is 1/x, so the mask must be
+        # small.
         zero = logical_and(zero, logical_not(isfinite(power)))
     return where(zero, 0, t * (y * power))
 
 
 def _pow_exponent(t: Value, x: Value, out: Value) -> Value:
-    """Product t x^y log x, and 0 where the base is 0 and the power is not infinite."""
+    """Return t x^y log x, and 0 where the base is 0 and the power is not infinite."""
     if type(x) in PYTHON_SCALARS and x:
         if type(x) is complex:
             return t * (out * cmath.log(x))
@@ -113,13 +114,13 @@ def pow(x: Operand, y: Operand, /) -> Value:
 
     The differential is y x^(y-1) dx + x^y log(x) dy. Special points:
 
-    * exponent 0: no derivative for the base, at base 0, too; exponent 1: exactly one;
+    * exponent 0: no derivative for the base, also at base 0; exponent 1: exactly one;
     * base 0: the one-sided derivative for the base, infinite for exponents between 0 and 1; no
       derivative for the exponent, unless it is negative;
-    * negative real base: NaN as derivative for a real exponent, as the value is for other than
-      integers.
+    * negative real base: the derivative for a real exponent is NaN, as is the value unless the
+      exponent is an integer.
 
-    Integers to negative integer powers are an `InvalidArgumentError`.
+    An integer to a negative integer power raises `InvalidArgumentError`.
 
     Examples
     --------
@@ -157,9 +158,9 @@ def square(x: Operand, /) -> Value:
     numpy=np.sqrt,
 )
 def sqrt(x: Operand, /) -> Value:
-    """Square root, elementwise; the principal one of complex elements.
+    """Square root, elementwise; the principal value for complex elements.
 
-    The differential is dx / (2 √x). At 0 the derivative is the one-sided one, which is infinite.
+    The differential is dx / (2 √x). At 0 it is the one-sided derivative, which is infinite.
 
     Examples
     --------

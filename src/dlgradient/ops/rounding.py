@@ -17,7 +17,7 @@ def _reals(m: Maker) -> list[Case]:
         case(m.real(3) * 3),
         case(m.real()),
         case(m.real(2, 0)),
-        # At the jumps, too, the derivative is zero.
+        # Also at the jumps, the derivative is zero.
         case(np.array([-1.0, -0.5, 0.5, 1.5, 2.0]), kink=True, gradient={"x": np.zeros(5)}),
         case(np.array([-2, 3])),
     ]
@@ -27,7 +27,7 @@ def _reals(m: Maker) -> list[Case]:
 def floor(x: Operand, /) -> Value:
     """Largest integer that is not larger, elementwise.
 
-    The derivative is zero, at the jumps, too.
+    The derivative is zero, also at the jumps.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def floor(x: Operand, /) -> Value:
 def ceil(x: Operand, /) -> Value:
     """Smallest integer that is not smaller, elementwise.
 
-    The derivative is zero, at the jumps, too.
+    The derivative is zero, also at the jumps.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def ceil(x: Operand, /) -> Value:
 def trunc(x: Operand, /) -> Value:
     """Integer part, elementwise: rounding towards zero.
 
-    The derivative is zero, at the jumps, too.
+    The derivative is zero, also at the jumps.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def trunc(x: Operand, /) -> Value:
 def round(x: Operand, /) -> Value:
     """Nearest integer, elementwise; halves go to the even one.
 
-    Complex elements are rounded part by part. The derivative is zero, at the jumps, too.
+    Complex elements are rounded part by part. The derivative is zero, also at the jumps.
 
     Examples
     --------

@@ -89,7 +89,7 @@ def tan(x: Operand, /) -> Value:
 
 
 def _asin_rule(t: Value, x: Value) -> Value:
-    # (1 - x)(1 + x) and not 1 - x²: no cancellation near the ends.
+    # (1 - x)(1 + x) instead of 1 - x²: no cancellation near the ends.
     return t / sqrt((1 - x) * (1 + x))
 
 
@@ -97,8 +97,8 @@ def _asin_rule(t: Value, x: Value) -> Value:
 def asin(x: Operand, /) -> Value:
     """Inverse sine, elementwise.
 
-    The differential is dx / √(1 - x²), infinite at the ends -1 and 1. Outside of them the value of
-    real elements is NaN.
+    The differential is dx / √(1 - x²), infinite at the ends -1 and 1. Outside, the value for real
+    elements is NaN.
 
     Examples
     --------
@@ -116,8 +116,8 @@ def asin(x: Operand, /) -> Value:
 def acos(x: Operand, /) -> Value:
     """Inverse cosine, elementwise.
 
-    The differential is -dx / √(1 - x²), infinite at the ends -1 and 1. Outside of them the value of
-    real elements is NaN.
+    The differential is -dx / √(1 - x²), infinite at the ends -1 and 1. Outside, the value for real
+    elements is NaN.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def atan(x: Operand, /) -> Value:
 
 
 def _atan2_part(t: Value, a: Value, y: Value, x: Value) -> Value:
-    """Product of t with a / (x² + y²), without overflow of the squares; 0 at the origin."""
+    """Return t a / (x² + y²), without overflow of the squares; 0 at the origin."""
     r = hypot(y, x)
     return t * where(equal(r, 0), 0, a / r / r)
 
@@ -178,8 +178,8 @@ def atan2(y: Operand, x: Operand, /) -> Value:
     """Angle of the point (x, y) in radians, from -π to π, elementwise.
 
     The differential is (x dy - y dx) / (x² + y²), without overflow of the squares. At the origin,
-    where there is none, the gradient is zero; at the jump on the negative x axis it is that of both
-    sides.
+    where it does not exist, the gradient is zero. At the jump on the negative x axis, it is that of
+    both sides.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def cosh(x: Operand, /) -> Value:
 
 @elementwise(x=Factor(lambda x: -2 * x), kernel=lambda x: 1 - x * x, shown="tanh", samples=anywhere)
 def one_minus_square(x: Operand, /) -> Value:
-    """1 - x², the derivative of tanh where x is its value."""
+    """Return 1 - x², the derivative of tanh where x is its value."""
 
 
 @elementwise(
@@ -289,8 +289,8 @@ def asinh(x: Operand, /) -> Value:
 def acosh(x: Operand, /) -> Value:
     """Inverse hyperbolic cosine, elementwise.
 
-    The differential is dx / (√(x - 1) √(x + 1)), infinite at 1. Below 1 the value of real elements
-    is NaN.
+    The differential is dx / (√(x - 1) √(x + 1)), infinite at 1. Below 1, the value for real
+    elements is NaN.
 
     Examples
     --------
@@ -311,7 +311,7 @@ def acosh(x: Operand, /) -> Value:
 def atanh(x: Operand, /) -> Value:
     """Inverse hyperbolic tangent, elementwise.
 
-    The differential is dx / (1 - x²). Outside of -1 to 1 the value of real elements is NaN.
+    The differential is dx / (1 - x²). Outside -1 to 1, the value for real elements is NaN.
 
     Examples
     --------

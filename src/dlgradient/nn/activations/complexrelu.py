@@ -38,7 +38,7 @@ def _is_complex(x: Any) -> bool:
 def complexrelu(x: Any, /) -> Any:
     """Rectified linear unit of real and imaginary part: max(Re x, 0) + i max(Im x, 0).
 
-    The parts have the gradients of `relu`, 0 at 0. Of real values it is `relu`.
+    The parts have the gradients of `relu`, 0 at 0. For real values it is `relu`.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def complexrelu(x: Any, /) -> Any:
 def zrelu(x: Any, /) -> Any:
     """Complex values whose phase lies between 0 and π/2, elsewhere zero.
 
-    The gradient is 1 where the value stays, also on the two half-axes, and 0 at 0 and elsewhere. Of
+    The gradient is 1 where the value is not zero, also on the two half-axes, and 0 elsewhere. For
     real values it is `relu`.
 
     Parameters

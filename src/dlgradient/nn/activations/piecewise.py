@@ -69,7 +69,7 @@ def _real(function: str, x: Any) -> None:
 def relu(x: Any, /) -> Any:
     """Rectified linear unit, elementwise: max(x, 0).
 
-    The gradient is 1 above 0, and 0 at 0 and below. Only the result is kept for it.
+    The gradient is 1 above 0, else 0. Only the result is saved for it.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def relu(x: Any, /) -> Any:
 
 def _leaky(t: Any, x: Any, scale: float) -> Any:
     if 0 < scale <= 1 and not is_traced([t, x]):
-        # The same, and several times as fast as a choice. A graph would have to keep the factor.
+        # The same as a choice, and several times as fast. A graph would have to save the factor.
         return t * np.maximum(np.greater(x, 0).astype(x.dtype), scale)
     below = t * scale
     if not 0 <= scale <= 1:  # at 0 the subgradient nearest to zero, between scale and 1
@@ -128,14 +128,14 @@ def _leaky(t: Any, x: Any, scale: float) -> Any:
 def leakyrelu(x: Any, /, scale: float = 0.01) -> Any:
     """Leaky rectified linear unit, elementwise: x above 0, scale x below.
 
-    At 0 the gradient is the slope nearest to zero between `scale` and 1, usually `scale`.
+    At 0 the gradient is the slope between `scale` and 1 that is nearest to zero, usually `scale`.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real.
     scale : float
-        Slope below 0. A traced one is the second operand of `prelu`.
+        Slope below 0. If it is traced, this is `prelu`.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def _inside(t: Any, out: Any, ceiling: float) -> Any:
 def clippedrelu(x: Any, /, ceiling: float) -> Any:
     """Clipped rectified linear unit, elementwise: min(max(x, 0), ceiling).
 
-    The gradient is 1 strictly between 0 and `ceiling`, elsewhere 0. Only the result is kept for it.
+    The gradient is 1 strictly between 0 and `ceiling`, else 0. Only the result is saved for it.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def clippedrelu(x: Any, /, ceiling: float) -> Any:
 
 
 def _elu(t: Any, x: Any, alpha: float) -> Any:
-    # Not out + alpha below: that would cancel far from zero.
+    # Not out + alpha below, which would cancel far from zero.
     slope = alpha * exp(minimum(x, 0))
     above = greater_equal(x, 0) if alpha > 1 else greater(x, 0)
     return where(above, t, t * slope)
@@ -258,7 +258,7 @@ def elu(x: Any, /, alpha: float = 1.0) -> Any:
     x : dlarray or array_like
         Real.
     alpha : float
-        Limit of the result towards minus infinity, with the opposite sign.
+        Minus the limit of the result at minus infinity.
 
     Returns
     -------
@@ -384,16 +384,16 @@ def parametric_relu(x: Any, alpha: Any, /) -> Any:
 def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
     """Parametric rectified linear unit, elementwise: x above 0, alpha x below.
 
-    The gradient for `alpha` is x below 0 and 0 above. At 0 that for `x` is the slope nearest to
-    zero between `alpha` and 1.
+    The gradient for `alpha` is x below 0 and 0 above. At 0, the gradient for `x` is the slope
+    between `alpha` and 1 that is nearest to zero.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real.
     alpha : dlarray or array_like
-        Slope below 0, learnable: a number, an array that broadcasts, or, if `x` has a data format,
-        a vector with one slope for each channel.
+        Slope below 0, learnable: a number, an array that broadcasts, or, if `x` has a format, a
+        vector with a slope for each channel.
     data_format : str, optional
         Data format of `x` if it has none.
 
@@ -455,8 +455,8 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
 def hardsigmoid(x: Any, /, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
     """Piecewise linear sigmoid, elementwise: min(max(alpha x + beta, 0), 1).
 
-    The gradient is `alpha` where the result lies strictly between 0 and 1, elsewhere 0. Only the
-    result is kept for it.
+    The gradient is `alpha` where the result lies strictly between 0 and 1, else 0. Only the result
+    is saved for it.
 
     Parameters
     ----------
@@ -524,7 +524,7 @@ def glu(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -
     ----------
     x : dlarray or array_like
         Real, with a data format, or with `axis` or `data_format`.
-    axis : int, optional
+    Dimension to halve; by default the channels.
         Dimension to halve; by default that of the channels.
     data_format : str, optional
         Data format of `x` if it has none.
@@ -532,7 +532,7 @@ def glu(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -
     Returns
     -------
     dlarray
-        Of half the size of `x` along `axis`.
+    Half as long as `x` along `axis`.
 
     Raises
     ------

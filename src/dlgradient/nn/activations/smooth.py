@@ -35,7 +35,7 @@ def _refused(m: Any) -> list[Any]:
 
 
 def _logistic(x: Any, exp: Any = _exp) -> Any:
-    """Return the kernel of `sigmoid`: where exp overflows, its reciprocal is zero, rightly."""
+    """Return the kernel of `sigmoid`: where exp overflows, the reciprocal is rightly zero."""
     if np.iscomplexobj(x):
         right = np.real(x) > 0
         e = np.exp(np.where(right, -x, x))
@@ -59,8 +59,8 @@ def _logistic(x: Any, exp: Any = _exp) -> Any:
 def sigmoid(x: Any, /) -> Any:
     """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)).
 
-    It does not overflow, and is accurate far below 0. The differential is σ (1 - σ) dx; only the
-    result is kept for it.
+    It does not overflow, and is accurate far below 0. The differential is σ (1 - σ) dx. Only the
+    result is saved for it.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def sigmoid(x: Any, /) -> Any:
 
 
 def _soft(x: Any) -> Any:
-    """max(x, 0) + log(1 + exp(-|x|)): NumPy's logaddexp is several times as slow."""
+    """Return max(x, 0) + log(1 + exp(-|x|)); NumPy's logaddexp is several times as slow."""
     e = _exp(-np.abs(x))
     if type(e) is not np.ndarray:
         return np.maximum(x, 0) + np.log1p(e)
-    # NumPy's log1p is slow, too. With u = 1 + e as rounded, log(u) e / (u - 1) is as accurate.
+    # NumPy's log1p is slow too. With u = 1 + e as rounded, log(u) e / (u - 1) is as accurate.
     u = e + 1
     low = u - 1
     tiny = low == 0
@@ -191,7 +191,7 @@ def _mish(t: Any, x: Any) -> Any:
 def mish(x: Any, /) -> Any:
     """Mish, elementwise: x tanh(log(1 + exp(x))).
 
-    With w the hyperbolic tangent, the differential is (w + x σ(x) (1 - w²)) dx.
+    The differential is (w + x σ(x) (1 - w²)) dx, where w is the hyperbolic tangent.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def _softsign(t: Any, x: Any) -> Any:
 def softsign(x: Any, /) -> Any:
     """Softsign, elementwise: x / (1 + |x|).
 
-    The differential is dx / (1 + |x|)². Its own derivative jumps at 0, where it is taken as 0.
+    The differential is dx / (1 + |x|)². Its derivative jumps at 0, where it is taken as 0.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ _DENSITY = 1 / sqrt(2 * pi)
 
 
 def _special(name: str, x: Any) -> Any:
-    """Evaluate a function of SciPy, on all cores; SciPy is loaded when it is needed first."""
+    """Evaluate a function of SciPy on all cores; SciPy is imported when it is first needed."""
     from scipy import special
 
     real_only(name, x)
@@ -343,7 +343,7 @@ _TAIL = (
 
 
 def _single_normal(x: Any) -> tuple[Any, Any]:
-    """Φ(x) and exp(-x²/2) in single precision, some times as fast as SciPy's, in few ulp."""
+    """Return Φ(x) and exp(-x²/2) in single precision, faster than SciPy, to a few ulp."""
     u = np.abs(x)
     u *= _BEND
     u += 1
@@ -356,7 +356,7 @@ def _single_normal(x: Any) -> tuple[Any, Any]:
     e *= -0.5
     np.exp(e, out=e)
     q *= e
-    # 1 - q or q, by the sign of x: where() is slower than all the rest.
+    # 1 - q or q, by the sign of x: where() is slower than everything else here.
     bits = q.view(np.int32)
     signs = x.view(np.int32) & np.int32(-(2**31))
     bits ^= signs
@@ -381,11 +381,11 @@ def _slope_kernel(x: Any) -> Any:
     return cdf + x * (e * _DENSITY)
 
 
-_PIECE = 1 << 16  # elements: the intermediate values of a piece stay in the cache
+_PIECE = 1 << 16  # elements: the intermediate values of a chunk stay in the cache
 
 
 def _in_pieces(kernel: Any) -> Any:
-    """Return a kernel that computes large arrays piece by piece, on all cores."""
+    """Return a kernel that computes large arrays chunk by chunk, on all cores."""
 
     def part(x: Any, out: Any = None) -> Any:
         with np.errstate(over="ignore", under="ignore"):
@@ -428,7 +428,7 @@ def gelu_exact(x: Any, /) -> Any:
     """`gelu` by the normal distribution function itself."""
 
 
-_SLOPE = sqrt(8 / pi)  # twice that of the tangent: tanh(u) = 2 sigmoid(2 u) - 1
+_SLOPE = sqrt(8 / pi)  # twice the slope of the tangent: tanh(u) = 2 sigmoid(2 u) - 1
 _CUBIC = 0.044715
 
 
@@ -489,8 +489,8 @@ def gelu_tanh(x: Any, /) -> Any:
 def gelu(x: Any, /, *, approximation: str = "none") -> Any:
     """Gaussian error linear unit, elementwise: x Φ(x), Φ the normal distribution function.
 
-    The differential is (Φ(x) + x φ(x)) dx with the density φ. It is accurate far below 0, where
-    1 + erf(x/√2) would cancel. The approximation is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+    The differential is (Φ(x) + x φ(x)) dx with the density φ. It is accurate far below 0, where 1 +
+    erf(x/√2) would cancel. The "tanh" approximation is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
 
     Parameters
     ----------
@@ -508,7 +508,7 @@ def gelu(x: Any, /, *, approximation: str = "none") -> Any:
     ComplexValueError
         If `x` is complex.
     InvalidArgumentError
-        If there is no such approximation.
+        If `approximation` is neither.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""softmax and log_softmax, fused: one operation each, which keeps its result only.
+"""softmax and log_softmax, fused: each is one operation, which saves only its result.
 
-Entries of -inf are masked: they get the probability 0 and no gradient. Where a whole line is -inf,
-all probabilities are 0, and so are all gradients.
+Elements of -inf get the probability 0 and no gradient. If all elements of a line are -inf, all its
+probabilities are 0, and so are all its gradients.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _masked() -> Any:
 
 
 def shifted(name: str, x: Any, axis: int) -> Any:
-    """Return a new array, x minus its largest element along the axis (0 if that is -inf)."""
+    """Return a new array, x minus its largest element along the axis (or 0 if that is -inf)."""
     real_only(name, x)
     if not -np.ndim(x) <= axis < np.ndim(x):
         raise InvalidArgumentError(f"{name}: axis={axis} does not exist, x has shape {np.shape(x)}")
@@ -156,7 +156,7 @@ def _adjoint_y(h: Any, g: Any, y: Any, axis: int) -> Any:
     ],
 )
 def log_softmax_adjoint(g: Any, y: Any, /, *, axis: int) -> Any:
-    """Cotangent that `log_softmax` pulls back: g - exp(y) Σ g, and 0 where a whole line is -inf."""
+    """Return the cotangent g - exp(y) Σ g, and 0 where a whole line is -inf."""
     total = np.add.reduce(g, axis=axis, keepdims=True)
     c = _exp(y)
     if g.dtype == c.dtype:
@@ -190,15 +190,15 @@ def _errors(m: Any) -> list[Any]:
 def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
     """Probabilities of the channels: exp(xᵢ) / Σⱼ exp(xⱼ).
 
-    It does not overflow. Entries of -inf get the probability 0; where all channels are -inf, all
-    get 0, with zero gradients. Only the result y is kept; a cotangent g gives y (g - Σ g y).
+    It does not overflow. Elements of -inf get the probability 0. If all channels are -inf, all get
+    0, with zero gradients. Only the result y is saved; a cotangent g gives y (g - Σ g y).
 
     Parameters
     ----------
     x : dlarray or array_like
         Real, with a data format, or with `axis` or `data_format`.
     axis : int, optional
-        Dimension along which the probabilities sum to one; by default that of the channels.
+        Dimension along which the probabilities sum to one; by default the channels.
     data_format : str, optional
         Data format of `x` if it has none.
 
@@ -234,15 +234,15 @@ def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = Non
 def log_softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
     """Logarithms of the probabilities of the channels: xᵢ - log Σⱼ exp(xⱼ).
 
-    It neither overflows nor cancels. Entries of -inf stay -inf; where all channels are -inf, all
-    gradients are zero. Only the result y is kept; a cotangent g gives g - exp(y) Σ g.
+    It neither overflows nor cancels. Elements of -inf stay -inf. If all channels are -inf, all
+    gradients are zero. Only the result y is saved; a cotangent g gives g - exp(y) Σ g.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real, with a data format, or with `axis` or `data_format`.
     axis : int, optional
-        Dimension along which the probabilities sum to one; by default that of the channels.
+        Dimension along which the probabilities sum to one; by default the channels.
     data_format : str, optional
         Data format of `x` if it has none.
 

@@ -1,4 +1,4 @@
-"""Dropout, from a generator that the caller names."""
+"""Dropout, with a generator or a seed from the caller."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def dropout(
     seed: int | None = None,
     data_format: str | None = None,
 ) -> Any:
-    """Zeros in place of random elements; the others are divided by 1 - p, so that the mean stays.
+    """Set random elements to zero, and divide the others by 1 - p, so that the mean is the same.
 
-    What is dropped has no gradient.
+    Dropped elements have no gradient.
 
     Parameters
     ----------
@@ -75,11 +75,12 @@ def dropout(
     probability : float
         Probability p of each element to be dropped, from 0 to 1.
     spatial : bool
-        Whether whole channels are dropped: one draw for all elements along 'S'; `x` needs a format.
+        Whether whole channels are dropped, with one draw for all elements along 'S'. `x` then needs
+        a format.
     generator : numpy.random.Generator
-        Source of randomness, which goes on from call to call; or
+        Source of randomness; each call draws new numbers. Give this, or `seed`.
     seed : int
-        a seed, for the same mask at every call. One of the two must be given.
+        A seed, for the same mask at every call.
     data_format : str, optional
         Data format of `x` if it has none, for `spatial`.
 

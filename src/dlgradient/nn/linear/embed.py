@@ -30,7 +30,7 @@ __all__ = ["embed", "onehotdecode", "onehotencode"]
 
 
 def _indices(x: Any) -> Any:
-    """Indices as integers; floating-point numbers that are whole are indices too."""
+    """Return indices as integers; floating-point numbers that are whole are indices too."""
     values = x._value
     if values.dtype.kind in "iu":
         return calls.wrap(values, x._node)
@@ -45,7 +45,7 @@ def _indices(x: Any) -> Any:
 
 
 def _table(weights: Any, weights_format: str | None) -> Any:
-    """Weights as one row for each symbol; in the original's order 'CU' they are columns."""
+    """Return weights with a row for each symbol; in MATLAB's order 'CU' these are columns."""
     w = weights
     if type(w) is not calls.dlarray:
         w = calls.wrap(as_value(w, "embed: weights"), None)
@@ -100,10 +100,10 @@ def embed(
     data_format: str | None = None,
     weights_format: str | None = None,
 ) -> Any:
-    """Embedding: the vector of channels that belongs to each index.
+    """Embedding: the vector of channels of each index.
 
-    The gradient for the weights is added up in place where an index stands more than once; no
-    matrix of one-hot vectors is made. It is fastest for weights of the format 'UC'.
+    If an index appears more than once, the gradient for the weights is added up in place. No matrix
+    of one-hot vectors is made. Weights of the format 'UC' are fastest.
 
     Parameters
     ----------
@@ -111,21 +111,21 @@ def embed(
         Zero-based indices, whole numbers, with a data format or with `data_format`. A dimension 'C'
         must have size one.
     weights : dlarray or array_like
-        Matrix of channels × symbols, 'CU'; of the format 'UC' symbols × channels.
+        A matrix of channels × symbols, 'CU', or of symbols × channels if the format is 'UC'.
     data_format, weights_format : str, optional
         Data formats of arrays that have none.
 
     Returns
     -------
     dlarray
-        The dimensions of `x`, with the channels in place of 'C', or last if it has no 'C'.
+        The dimensions of `x`, where the channels replace 'C', or come last if `x` has no 'C'.
 
     Raises
     ------
     IndexingError
         If an index is negative, too large, or not a whole number.
     ShapeMismatchError
-        If 'C' has a size other than one, or the weights are no matrix.
+        If 'C' has a size other than one, or the weights are not a matrix.
     FormatError
         If `x` has no format.
     FormatClashError
@@ -192,28 +192,28 @@ def onehotencode(
     class_names: Sequence[Any] | None = None,
     dtype: Any = np.float32,
 ) -> Any:
-    """One-hot vectors of labels: 1 at the class of each, else 0.
+    """One-hot vectors of labels: 1 at the class of the label, else 0.
 
     Parameters
     ----------
     labels : array_like or dlarray
         Numbers, strings or other values.
     axis : int
-        Where the new dimension of the classes stands in the result, 'C' if there is a format.
+        Where to insert the new dimension of the classes; it is 'C' if there is a format.
     class_names : sequence, optional
-        The classes in their order, ``range(10)`` for the digits; by default the sorted labels.
+        The classes in order, ``range(10)`` for digits; by default the sorted labels.
     dtype : dtype_like
         Of the result.
 
     Returns
     -------
     array, or dlarray for a dlarray
-        With one dimension more than `labels`.
+    With one dimension more than `labels`.
 
     Raises
     ------
     InvalidArgumentError
-        If a label is no class, or `axis` does not exist.
+        If a label is not a class, or `axis` does not exist.
     FormatClashError
         If the format has a 'C' already.
 
@@ -261,26 +261,26 @@ def onehotencode(
 
 
 def onehotdecode(y: Any, class_names: Sequence[Any], /, axis: int | None = None) -> Any:
-    """Classes of the largest elements: the reverse of `onehotencode`, also for probabilities.
+    """Classes of the largest elements: the inverse of `onehotencode`, also for probabilities.
 
     Parameters
     ----------
     y : dlarray or array_like
         One-hot vectors or probabilities.
     class_names : sequence
-        The classes in their order.
+        The classes in order.
     axis : int, optional
-        Dimension of the classes; by default 'C', or the last one if there is no format.
+        Dimension of the classes; by default 'C', or the last one without a format.
 
     Returns
     -------
     array
-        Of the elements of `class_names`, without the dimension of the classes.
+        Elements of `class_names`, without the dimension of the classes.
 
     Raises
     ------
     ShapeMismatchError
-        If there are more or fewer `class_names`.
+        If the number of `class_names` is not the size of the dimension.
 
     Examples
     --------

@@ -32,7 +32,7 @@ def _conj(x: Any) -> Any:
 
 
 def _weights_adjoint(g: Any, x: Any, weights: Any) -> Any:
-    # In the memory order of the weights: updates that add the two then run along memory.
+    # In the memory order of the weights, so that updates that add the two run along memory.
     raw = weights._value if type(weights) is calls.dlarray else weights
     if raw.flags.c_contiguous:
         return matmul(matrix_transpose(g), _conj(x))
@@ -62,7 +62,7 @@ def _weights_adjoint(g: Any, x: Any, weights: Any) -> Any:
     reference=lambda x, weights, bias: np.einsum("ni,oi->no", x, weights) + bias,
 )
 def affine(x: Any, weights: Any, bias: Any, /) -> Any:
-    """Rows x Wᵀ + b of a matrix of inputs in rows, weights W and a bias b."""
+    """Return x Wᵀ + b for inputs in rows, weights W and a bias b."""
     out = matmul(x, weights.T)
     if np.result_type(out, bias) == out.dtype:
         out += bias
@@ -80,7 +80,7 @@ def _parameter(name: str, value: Any) -> Any:
 
 
 def _as_matrix(weights: Any, weights_format: str | None, size: int, x: Any) -> Any:
-    """Weights as outputs × inputs: unformatted ones are; 'U' labels the outputs, 'C' the inputs."""
+    """Return weights as outputs × inputs; with a format, 'U' labels the outputs, 'C' the inputs."""
     w = _parameter("weights", weights)
     if weights_format is not None and w._format is None:
         fmt = checked_format(weights_format, w.shape, "fullyconnect: weights")
@@ -115,11 +115,11 @@ def _as_vector(bias: Any, outputs: int) -> Any:
 
 @cache
 def _layout(fmt: str) -> tuple[tuple[int, ...], tuple[int, ...], str]:
-    """Order for the product (others, channels, spatial), the way back, and the result's format."""
+    """Return the order for the product (others, channels, spatial), its inverse, and the format."""
     inputs = [i for i, c in enumerate(fmt) if c == "C"] + [i for i, c in enumerate(fmt) if c == "S"]
     others = [i for i, c in enumerate(fmt) if c not in "CS"]
     labels = [fmt[i] for i in others]
-    before = sum(i < inputs[0] for i in others)  # the result's channels stand where those of x do
+    before = sum(i < inputs[0] for i in others)  # channels of the result are where those of x are
     back = (*range(before), len(others), *range(before, len(others)))
     return (*others, *inputs), back, "".join([*labels[:before], "C", *labels[before:]])
 
@@ -168,30 +168,29 @@ def fullyconnect(
 ) -> Any:
     """Fully connected layer: weights times the channels of every observation, plus a bias.
 
-    Spatial dimensions belong to the inputs: they and the channels are flattened, channels first,
-    the last spatial dimension changing fastest, as ``reshape`` does with the formats 'CSS' and
-    'BCSS'.
+    Spatial dimensions are inputs too. They are flattened with the channels, channels first, and the
+    last spatial dimension changes fastest, as in ``reshape`` of the formats 'CSS' and 'BCSS'.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real or complex, with a data format with 'C' or 'S', or with `data_format`.
     weights : dlarray or array_like
-        Matrix of outputs × inputs, 'UC'; of the format 'CU' inputs × outputs.
+        A matrix of outputs × inputs, 'UC', or of inputs × outputs if the format is 'CU'.
     bias : dlarray or array_like, optional
-        A vector with one number for each output; none, or 0, for no bias.
+        A vector with a number for each output; None or 0 for no bias.
     data_format, weights_format : str, optional
         Data formats of arrays that have none.
 
     Returns
     -------
     dlarray
-        The dimensions of `x` without the spatial ones, with the outputs as channels.
+        The dimensions of `x` without the spatial ones; the channels are the outputs.
 
     Raises
     ------
     ShapeMismatchError
-        If the sizes of weights, inputs and bias do not fit.
+        If the sizes of weights, inputs and bias do not match.
     FormatError
         If there is no format, or one without 'C' and 'S'.
     FormatClashError
