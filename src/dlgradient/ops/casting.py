@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Dtype, DtypeLike, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, UnsupportedDtypeError
 from dlgradient.rules import constant, derived, linear
@@ -15,7 +14,7 @@ from dlgradient.rules import constant, derived, linear
 __all__ = ["astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]
 
 
-def supported_dtype(dtype: Any, where: str) -> np.dtype[Any]:
+def supported_dtype(dtype: DtypeLike, where: str) -> Dtype:
     """Return `dtype` as a NumPy dtype if arrays here may have it, else raise.
 
     Parameters
@@ -36,18 +35,18 @@ def supported_dtype(dtype: Any, where: str) -> np.dtype[Any]:
         raise _refused(dtype, where) from error
     if found.kind not in "biu" and found.char not in "fdFD":
         raise _refused(dtype, where)
-    native: np.dtype[Any] = found.newbyteorder("=")
+    native: Dtype = found.newbyteorder("=")
     return native
 
 
-def _refused(dtype: Any, where: str) -> UnsupportedDtypeError:
+def _refused(dtype: DtypeLike, where: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"{where}={dtype!r} is not supported; give float32, float64, complex64, complex128, bool "
         "or an integer dtype"
     )
 
 
-def accumulator_dtype(x: Any, dtype: Any, where: str) -> np.dtype[Any] | None:
+def accumulator_dtype(x: Value, dtype: DtypeLike, where: str) -> Dtype | None:
     """Return the ``dtype=`` of a sum or product of `x`; None stays None.
 
     Raises
@@ -67,7 +66,7 @@ def accumulator_dtype(x: Any, dtype: Any, where: str) -> np.dtype[Any] | None:
     return target
 
 
-def _converted(x: Any, dtype: Any) -> Any:
+def _converted(x: Value, dtype: Dtype) -> Value:
     # A NumPy scalar's own astype returns a scalar; a Python scalar has none.
     return x.astype(dtype) if isinstance(x, np.ndarray | np.generic) else np.dtype(dtype).type(x)
 
@@ -83,7 +82,7 @@ def _converted(x: Any, dtype: Any) -> Any:
         case(m.complex(2), dtype=np.dtype("complex128")),
     ],
 )
-def cast(x: Any, /, dtype: Any) -> Any:
+def cast(x: Operand, /, dtype: DtypeLike) -> Value:
     """Values in another floating-point or complex dtype: what `astype` is made of.
 
     The map is linear, and its adjoint brings the cotangent back to the dtype of ``x``.
@@ -99,7 +98,7 @@ def cast(x: Any, /, dtype: Any) -> Any:
         case(m.bools(2, 2), dtype=np.dtype("int32")),
     ],
 )
-def discretize(x: Any, /, dtype: Any) -> Any:
+def discretize(x: Operand, /, dtype: DtypeLike) -> Value:
     """Values in an integer dtype or bool: what `astype` is made of; it carries no derivative."""
 
 
@@ -117,7 +116,7 @@ def discretize(x: Any, /, dtype: Any) -> Any:
         Error(case(m.real(3), dtype="flat64"), UnsupportedDtypeError, "flat64"),
     ],
 )
-def astype(x: Any, /, dtype: Any, *, copy: bool = True) -> Any:
+def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     """Values of ``x`` in another dtype.
 
     Between floating-point and complex dtypes the conversion is linear and differentiable; the
@@ -154,36 +153,35 @@ def astype(x: Any, /, dtype: Any, *, copy: bool = True) -> Any:
 
     Source: array-API ``astype``; MATLAB ``cast``, ``single``, ``double``.
     """
-    if not hasattr(x, "dtype"):
-        x = as_value(x, "astype: x")
+    values: Value = x if hasattr(x, "dtype") else as_value(x, "astype: x")
     target = dtype if type(dtype) is np.dtype else supported_dtype(dtype, "astype: dtype")
-    source = x.dtype
+    source = values.dtype
     if source == target:
-        return x if type(x) is calls.dlarray or not copy else x.astype(target)
+        return values if type(values) is calls.dlarray or not copy else values.astype(target)
     target = supported_dtype(target, "astype: dtype")
     if target.kind in "fc":
         if source.kind == "c" and target.kind == "f":
             raise ComplexValueError(
-                f"astype: x has shape {x.shape} {source}, and {target} has no imaginary part; "
+                f"astype: x has shape {values.shape} {source}, and {target} has no imaginary part; "
                 "take real(x), imag(x) or abs(x) first"
             )
-        return cast(x, dtype=target)
+        return cast(values, dtype=target)
     if source.kind == "c" and target.kind != "b":
         raise ComplexValueError(
-            f"astype: x has shape {x.shape} {source}, and {target} has no imaginary part; "
+            f"astype: x has shape {values.shape} {source}, and {target} has no imaginary part; "
             "take real(x) or imag(x) first"
         )
-    return discretize(x, dtype=target)
+    return discretize(values, dtype=target)
 
 
 # -- questions about dtypes ----------------------------------------------------------------------
 
 
-def _dtype_of(value: Any) -> Any:
+def _dtype_of(value: Value) -> Value:
     return value.dtype if type(value) is calls.dlarray else value
 
 
-def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
+def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
     """Dtype of what an operation makes of these operands; Python scalars are weak.
 
     Parameters
@@ -201,7 +199,7 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     return np.result_type(*[_dtype_of(a) for a in arrays_and_dtypes])
 
 
-def can_cast(from_: Any, to: Any, /) -> bool:
+def can_cast(from_: Operand | DtypeLike, to: Dtype | type | str, /) -> bool:
     """Whether values of one dtype fit in another without loss.
 
     Parameters
@@ -220,7 +218,7 @@ def can_cast(from_: Any, to: Any, /) -> bool:
     return np.can_cast(_dtype_of(from_), to)
 
 
-def isdtype(dtype: Any, kind: Any) -> bool:
+def isdtype(dtype: DtypeLike, kind: str | Dtype | tuple[str | Dtype, ...]) -> bool:
     """Whether a dtype is of a kind.
 
     Parameters
@@ -241,7 +239,7 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     return np.isdtype(np.dtype(dtype), kind)
 
 
-def finfo(dtype: Any, /) -> np.finfo[Any]:
+def finfo(dtype: Operand | DtypeLike, /) -> np.finfo[np.floating]:
     """Limits of a floating-point dtype: ``eps``, ``max``, ``min``, ``smallest_normal``.
 
     Parameters
@@ -260,7 +258,7 @@ def finfo(dtype: Any, /) -> np.finfo[Any]:
     return np.finfo(_dtype_of(dtype))
 
 
-def iinfo(dtype: Any, /) -> np.iinfo[Any]:
+def iinfo(dtype: Operand | DtypeLike, /) -> np.iinfo[np.integer]:
     """Limits of an integer dtype: ``max``, ``min``, ``bits``.
 
     Parameters

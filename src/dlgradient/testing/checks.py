@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from dlgradient.core import tree
+from dlgradient.core.types import Params, Value
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.engine.forward import dljvp
@@ -43,9 +43,9 @@ class Bound:
 
     def __init__(
         self,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        params: dict[str, Any],
+        function: Callable[..., Value],
+        args: Sequence[Value],
+        params: Params,
         names: Sequence[str] | None = None,
     ) -> None:
         self.function = function
@@ -62,31 +62,31 @@ class Bound:
             given = tree.paths(list(args), "args")
         self.names = [given[i] for i in self.positions]
 
-    def __call__(self, *variables: Any) -> Any:
+    def __call__(self, *variables: Value) -> Value:
         """Call the function with other values of its variables."""
         leaves = list(self.leaves)
         for i, x in zip(self.positions, variables, strict=True):
             leaves[i] = x
         return self.function(*self.rebuild(leaves), **self.params)
 
-    def arrays(self, values: Sequence[Any] | None = None) -> list[Any]:
+    def arrays(self, values: Sequence[Value] | None = None) -> list[Value]:
         """Make dlarrays of the variables, with their formats."""
         chosen = self.values if values is None else values
         return [dlarray(v, fmt) for v, fmt in zip(chosen, self.formats, strict=True)]
 
 
-def _is_variable(leaf: Any) -> bool:
+def _is_variable(leaf: Value) -> bool:
     return isinstance(leaf, np.ndarray | np.generic | dlarray) and leaf.dtype.kind in "fc"
 
 
-def _raw(x: Any) -> Any:
+def _raw(x: Value) -> Value:
     return x._value if type(x) is dlarray else x
 
 
 def bind(
-    function: Callable[..., Any],
-    args: Sequence[Any],
-    params: dict[str, Any] | None = None,
+    function: Callable[..., Value],
+    args: Sequence[Value],
+    params: Params | None = None,
     names: Sequence[str] | None = None,
 ) -> Bound:
     """Fix everything in a call but its variables.
@@ -118,22 +118,24 @@ def bind(
     return Bound(function, args, params or {}, names)
 
 
-def outputs(result: Any) -> list[Any]:
+def outputs(result: Value) -> list[Value]:
     """Return the dlarrays with a derivative in the result of a function."""
     leaves, _ = tree.flatten(result)
     return [y for y in leaves if type(y) is dlarray and y.dtype.kind in "fc"]
 
 
-def evaluate(fun: Callable[..., Any], values: Sequence[Any]) -> list[Any]:
+def evaluate(fun: Callable[..., Value], values: Sequence[Value]) -> list[Value]:
     """Evaluate a function of dlarrays at raw values; return raw values."""
     with np.errstate(all="ignore"):  # a point outside the domain has its own message
         arrays = dlfeval(lambda *xs: outputs(fun(*xs)), *[dlarray(v) for v in values])
     return [extractdata(y) for y in arrays]
 
 
-def pull(ys: Sequence[Any], gs: Sequence[Any], xs: Sequence[Any], **options: Any) -> list[Any]:
+def pull(
+    ys: Sequence[Value], gs: Sequence[Value], xs: Sequence[Value], **options: bool
+) -> list[Value]:
     """Return the sum of the vector-Jacobian products of results; zeros where none depends on xs."""
-    total: list[Any] = [None] * len(xs)
+    total: list[Value] = [None] * len(xs)
     for y, g in zip(ys, gs, strict=True):
         try:
             product = dlvjp(y, g, *xs, **options)
@@ -147,7 +149,7 @@ def pull(ys: Sequence[Any], gs: Sequence[Any], xs: Sequence[Any], **options: Any
     ]
 
 
-def push(ys: Sequence[Any], x: Any, tangent: Any) -> list[Any]:
+def push(ys: Sequence[Value], x: Value, tangent: Value) -> list[Value]:
     """Return the Jacobian-vector products of results with respect to one variable."""
     found = []
     for y in ys:
@@ -158,10 +160,10 @@ def push(ys: Sequence[Any], x: Any, tangent: Any) -> list[Any]:
     return found
 
 
-def pull_back(fun: Callable[..., Any], count: int) -> Callable[..., Any]:
+def pull_back(fun: Callable[..., Value], count: int) -> Callable[..., Value]:
     """Return the gradient map of `fun`: a function of its `count` variables and the cotangents."""
 
-    def gradient_map(*args: Any) -> list[Any]:
+    def gradient_map(*args: Value) -> list[Value]:
         xs, gs = args[:count], args[count:]
         return pull(outputs(fun(*xs)), gs, xs, enable_higher_derivatives=True)
 
@@ -169,8 +171,8 @@ def pull_back(fun: Callable[..., Any], count: int) -> Callable[..., Any]:
 
 
 def check_derivatives(
-    fun: Callable[..., Any],
-    *args: Any,
+    fun: Callable[..., Value],
+    *args: Value,
     order: int = 2,
     modes: Sequence[str] = MODES,
     rtol: float = 1e-6,
@@ -228,8 +230,8 @@ def check_derivatives(
     """
     title = name or getattr(fun, "__name__", "function")
     bound = bind(fun, args, names=names)
-    current: Callable[..., Any] = bound
-    values = [np.array(v)[()] for v in bound.values]
+    current: Callable[..., Value] = bound
+    values: list[Value] = [np.array(v)[()] for v in bound.values]
     labels = list(bound.names)
     formats = list(bound.formats)
     rng = np.random.default_rng(seed)
@@ -248,7 +250,7 @@ def check_derivatives(
         ]
 
 
-def _formatted(fun: Callable[..., Any], formats: Sequence[str | None]) -> Callable[..., Any]:
+def _formatted(fun: Callable[..., Value], formats: Sequence[str | None]) -> Callable[..., Value]:
     """Return `fun` of unlabelled variables, which get their formats inside the trace."""
     if not any(formats):
         return fun
@@ -257,10 +259,10 @@ def _formatted(fun: Callable[..., Any], formats: Sequence[str | None]) -> Callab
 
 def _check_order(
     title: str,
-    fun: Callable[..., Any],
-    values: Sequence[Any],
-    ys: Sequence[Any],
-    gs: Sequence[Any],
+    fun: Callable[..., Value],
+    values: Sequence[Value],
+    ys: Sequence[Value],
+    gs: Sequence[Value],
     names: Sequence[str],
     modes: Sequence[str],
     rtol: float,
@@ -269,7 +271,7 @@ def _check_order(
     """Check the first derivatives of `fun` at `values`, where it is `ys`."""
     ts = [random_direction(rng, np.shape(v), np.asarray(v).dtype) for v in values]
 
-    def both(*xs: Any) -> Any:
+    def both(*xs: Value) -> Value:
         results = outputs(fun(*xs))
         pulled = pull(results, gs, xs, retain_data=True) if "vjp" in modes else []
         pushed = (

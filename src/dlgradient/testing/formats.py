@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from dlgradient.core import tree
+from dlgradient.core.types import Params, Shape, Value
 from dlgradient.engine.array import dims, dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import FormatClashError
-from dlgradient.testing.checks import bind, outputs, pull
+from dlgradient.testing.checks import Bound, bind, outputs, pull
 from dlgradient.testing.oracles import CheckError, compare
+from dlgradient.testing.samples import Case
+from dlgradient.testing.subject import Subject
 
 __all__ = ["check_format"]
 
@@ -28,7 +30,7 @@ FORMATS = {
 _ROUNDING = 1e-10
 
 
-def check_format(subject: Any, case: Any, where: str) -> None:
+def check_format(subject: Subject, case: Case, where: str) -> None:
     """Check the formats of results and gradients of one case."""
     bound = subject.bind(case)
     plain = _results(bound.function, case.args, case.params)
@@ -59,7 +61,7 @@ def check_format(subject: Any, case: Any, where: str) -> None:
                 )
 
 
-def _results(function: Any, args: Any, params: Any) -> list[Any]:
+def _results(function: Callable[..., Value], args: Sequence[Value], params: Params) -> list[Value]:
     leaves, rebuild = tree.flatten(list(args))
     arrays = [dlarray(x) if isinstance(x, np.ndarray) else x for x in leaves]
     found, _ = tree.flatten(function(*rebuild(arrays), **params))
@@ -67,15 +69,15 @@ def _results(function: Any, args: Any, params: Any) -> list[Any]:
 
 
 def _formatted(
-    args: Any, ndim: int, fmt: str, *, turned: bool
-) -> tuple[Any, list[str | None], list[tuple[int, ...] | None]]:
+    args: Sequence[Value], ndim: int, fmt: str, *, turned: bool
+) -> tuple[list[Value], list[str | None], list[Shape | None]]:
     """Give arrays of `ndim` dimensions a format; if `turned`, all but the first in another order.
 
     Return the operands, and for each leaf its format before it was turned, and the order.
     """
     leaves, rebuild = tree.flatten(list(args))
     formats: list[str | None] = []
-    orders: list[tuple[int, ...] | None] = []
+    orders: list[Shape | None] = []
     arrays = []
     for x in leaves:
         if isinstance(x, np.ndarray) and x.ndim == ndim and x.dtype.kind in "fc":
@@ -86,10 +88,11 @@ def _formatted(
             arrays.append(x)
         orders.append(order)
         formats.append(None if order is None else fmt)
-    return rebuild(arrays), formats, orders
+    rebuilt: list[Value] = rebuild(arrays)
+    return rebuilt, formats, orders
 
 
-def _turned(fmt: str) -> tuple[int, ...]:
+def _turned(fmt: str) -> Shape:
     """Reverse the dimensions, but keep repeated labels in their order."""
     order = list(range(len(fmt)))[::-1]
     for letter in set(fmt):
@@ -100,7 +103,7 @@ def _turned(fmt: str) -> tuple[int, ...]:
 
 
 def _check_refusal(
-    subject: Any, case: Any, title: str, formats: list[str | None], error: FormatClashError
+    subject: Subject, case: Case, title: str, formats: list[str | None], error: FormatClashError
 ) -> None:
     """Only products, and format rules that say so themselves, may refuse formats."""
     op = subject.op
@@ -117,13 +120,18 @@ def _check_refusal(
     ) from error
 
 
-def _check_values(title: str, found: Sequence[Any], plain: Sequence[Any]) -> None:
+def _check_values(title: str, found: Sequence[Value], plain: Sequence[Value]) -> None:
     for a, b in zip(found, plain, strict=True):
         compare(title, "labelled", extractdata(a), "unlabelled", extractdata(b), rtol=_ROUNDING)
 
 
 def _check_labels(
-    subject: Any, case: Any, title: str, found: str | None, plain: Any, formats: list[str | None]
+    subject: Subject,
+    case: Case,
+    title: str,
+    found: str | None,
+    plain: Value,
+    formats: list[str | None],
 ) -> None:
     """Check the format of a result, by the family or by what holds for every format."""
     op = subject.op
@@ -151,7 +159,7 @@ def _check_labels(
         )
 
 
-def _reduced(fmt: str, params: dict[str, Any]) -> str | None:
+def _reduced(fmt: str, params: Params) -> str | None:
     if params.get("keepdims"):
         return fmt
     axis = params["axis"]
@@ -163,17 +171,17 @@ def _reduced(fmt: str, params: dict[str, Any]) -> str | None:
 
 
 def _check_gradients(
-    subject: Any, case: Any, args: Any, orders: list[tuple[int, ...] | None], title: str
+    subject: Subject, case: Case, args: Sequence[Value], orders: list[Shape | None], title: str
 ) -> None:
     """Gradients have the format of their variable, and the same values as without a format."""
 
-    def gradients(bound: Any) -> list[Any]:
-        def run(*xs: Any) -> list[Any]:
+    def gradients(bound: Bound) -> list[Value]:
+        def run(*xs: Value) -> list[Value]:
             ys = outputs(bound(*xs))
             seeds = [np.cos(np.arange(y.size).reshape(y.shape) + 1.0)[()] for y in ys]
             return pull(ys, seeds, xs)
 
-        found: list[Any] = dlfeval(run, *bound.arrays())
+        found: list[Value] = dlfeval(run, *bound.arrays())
         return found
 
     plain = subject.bind(case)

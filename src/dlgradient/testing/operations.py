@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 
 from dlgradient.core import tree
 from dlgradient.core.graph import Node
+from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import DlgradientError
@@ -61,13 +62,20 @@ class Check:
         self.run()
 
 
-def leaves_of(result: Any) -> list[Any]:
+def leaves_of(result: Value) -> list[Value]:
     """Return the raw values of a result, which may be a container."""
     leaves, _ = tree.flatten(result)
     return [extractdata(y) for y in leaves]
 
 
-def same(where: str, what: str, found: Any, oracle: str, expected: Any, rtol: float = 0) -> None:
+def same(
+    where: str,
+    what: str,
+    found: Sequence[Value],
+    oracle: str,
+    expected: Sequence[Value],
+    rtol: float = 0,
+) -> None:
     """Compare two lists of arrays, by default bit by bit."""
     if len(found) != len(expected):
         raise CheckError(f"{where}: {what} gives {len(found)} results, {oracle} {len(expected)}")
@@ -79,19 +87,19 @@ def same(where: str, what: str, found: Any, oracle: str, expected: Any, rtol: fl
         compare(where, what, a, oracle, b, rtol=rtol)
 
 
-def gradients(bound: Bound, gs: Any = None, **options: Any) -> list[Any]:
+def gradients(bound: Bound, gs: Sequence[Value] | None = None, **options: bool) -> list[Value]:
     """Return gradients of a call for given cotangents, as dlarrays; by default these are ones."""
 
-    def run(*xs: Any) -> list[Any]:
+    def run(*xs: Value) -> list[Value]:
         ys = outputs(bound(*xs))
         seeds = [np.ones(y.shape, y.dtype) for y in ys] if gs is None else gs
         return pull(ys, seeds, xs, **options)
 
-    found: list[Any] = dlfeval(run, *bound.arrays())
+    found: list[Value] = dlfeval(run, *bound.arrays())
     return found
 
 
-def cotangents(bound: Bound, seed: int = 1) -> list[Any]:
+def cotangents(bound: Bound, seed: int = 1) -> list[Value]:
     """Draw random cotangents for the results of a call."""
     rng = np.random.default_rng(seed)
     return [random_direction(rng, y.shape, y.dtype) for y in evaluate(bound, bound.values)]
@@ -134,7 +142,7 @@ def check_value(subject: Subject, case: Case, where: str) -> None:
             same(where, "value", found, f"{kind}={getattr(one, '__name__', one)}", expected, 1e-12)
 
 
-def _oracle(subject: Subject, function: Any, case: Case) -> Any:
+def _oracle(subject: Subject, function: Callable[..., Value], case: Case) -> Value:
     """Call an oracle with keywords or, where its names differ, by position."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy warns of values that are NaN on purpose
@@ -160,7 +168,7 @@ def check_complex(subject: Subject, case: Case, where: str) -> None:
     """Where a real result enters complex values, only its real part counts in reverse mode."""
     bound = subject.bind(case)
 
-    def turned(*xs: Any) -> Any:
+    def turned(*xs: Value) -> Value:
         return [y * (0.6 + 0.8j) for y in outputs(bound(*xs))]
 
     check_derivatives(turned, *bound.values, order=1, name=where, names=bound.names)
@@ -173,7 +181,7 @@ def check_adjoint(subject: Subject, case: Case, where: str) -> None:
     ts = [random_direction(rng, x.shape, x.dtype) for x in bound.values]
     gs = cotangents(bound)
 
-    def run(*xs: Any) -> Any:
+    def run(*xs: Value) -> Value:
         ys = outputs(bound(*xs))
         pulled = pull(ys, gs, xs, retain_data=True)
         return pulled, [push(ys, x, t) for x, t in zip(xs, ts, strict=True)]
@@ -209,10 +217,10 @@ def check_kink(subject: Subject, case: Case, where: str) -> None:
             )
 
 
-def _declared_gradients(subject: Subject, case: Case, where: str) -> dict[int, Any]:
+def _declared_gradients(subject: Subject, case: Case, where: str) -> dict[int, Value]:
     """Return the declared gradients of a case, by the places of their operands among all leaves."""
     declared = dict(case.gradient or {})
-    found: dict[int, Any] = {}
+    found: dict[int, Value] = {}
     place = 0
     for name, operand in zip(subject.operands, case.args, strict=False):
         size = len(tree.flatten(operand)[0])
@@ -229,7 +237,7 @@ def _declared_gradients(subject: Subject, case: Case, where: str) -> dict[int, A
     return found
 
 
-def _narrowed(values: list[Any], which: Callable[[int], bool]) -> list[Any]:
+def _narrowed(values: list[Value], which: Callable[[int], bool]) -> list[Value]:
     return [
         v.astype(_NARROW.get(v.dtype.name, v.dtype)) if which(i) else v
         for i, v in enumerate(values)
@@ -257,8 +265,8 @@ def check_dtype(subject: Subject, case: Case, where: str) -> None:
         _check_gradient_dtypes(bound, _narrowed(bound.values, lambda i: i > 0), where)
 
 
-def _check_gradient_dtypes(bound: Bound, values: list[Any], where: str) -> None:
-    def run(*xs: Any) -> list[Any]:
+def _check_gradient_dtypes(bound: Bound, values: list[Value], where: str) -> None:
+    def run(*xs: Value) -> list[Value]:
         ys = outputs(bound(*xs))
         for x in xs:
             for y, p in zip(ys, push(ys, x, np.ones(x.shape, x.dtype)), strict=True):
@@ -291,7 +299,7 @@ def check_untouched(subject: Subject, case: Case, where: str) -> None:
     ]
     seeds = [dlarray(g) for g in gs]
 
-    def run(*xs: Any) -> Any:
+    def run(*xs: Value) -> Value:
         ys = outputs(bound(*xs))
         return ys, pull(ys, seeds, xs)
 
@@ -305,7 +313,7 @@ def check_untouched(subject: Subject, case: Case, where: str) -> None:
     same(where, "a second call", leaves_of(again), "the first", leaves_of(result))
 
 
-def _poisoned(value: Any) -> Any:
+def _poisoned(value: Value) -> Value:
     if type(value) in (float, complex):
         return float("nan")
     dtype = getattr(value, "dtype", None)
@@ -320,7 +328,7 @@ def check_unkept(subject: Subject, case: Case, where: str) -> None:
     gs = cotangents(bound)
     op = subject.op
 
-    def run(*xs: Any) -> list[Any]:
+    def run(*xs: Value) -> list[Value]:
         ys = outputs(bound(*xs))
         for x in xs:
             x._node.kept = (_poisoned(x._value),)
@@ -354,7 +362,7 @@ def check_again(subject: Subject, case: Case, where: str) -> None:
     bound = subject.bind(case)
     gs = cotangents(bound)
 
-    def run(*xs: Any) -> Any:
+    def run(*xs: Value) -> Value:
         # The operands are intermediate values, so that there is something to recompute.
         ys = outputs(bound(*[x * 1.0 for x in xs]))
         ys = [y * 1.0 for y in ys]
@@ -420,7 +428,7 @@ def check_error(subject: Subject, wrong: Error) -> None:
     kinds = np.ndarray | np.inexact
     arrays = rebuild([dlarray(x) if isinstance(x, kinds) else x for x in leaves])
 
-    def call(*args: Any) -> Any:
+    def call(*args: Value) -> Value:
         return subject.call(*args, **case.params)
 
     where = f"{subject.name} of {_described(case)}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+
+from dlgradient.core.types import DtypeLike, Shape, Value
 
 __all__ = ["CheckError", "central_difference", "compare", "inner", "random_direction"]
 
@@ -13,7 +14,7 @@ __all__ = ["CheckError", "central_difference", "compare", "inner", "random_direc
 STEP = 5e-4
 _NOISE = 64 * np.finfo(np.float64).eps / STEP
 
-Arrays = Sequence[Any]
+Arrays = Sequence[Value]
 
 
 class CheckError(AssertionError):
@@ -22,7 +23,7 @@ class CheckError(AssertionError):
 
 def central_difference(
     fun: Callable[..., Arrays], args: Arrays, tangents: Arrays, *, step: float = STEP
-) -> list[Any]:
+) -> list[Value]:
     """Directional derivative by central differences of fourth order.
 
     ``(8 (f(x + h t) - f(x - h t)) - (f(x + 2 h t) - f(x - 2 h t))) / (12 h)``
@@ -61,7 +62,7 @@ def central_difference(
         ]
 
 
-def inner(a: Any, b: Any) -> float:
+def inner(a: Value, b: Value) -> float:
     """Real inner product Re⟨a, b⟩, which defines gradients.
 
     Parameters
@@ -83,7 +84,7 @@ def inner(a: Any, b: Any) -> float:
     return float(np.sum(np.conj(a) * b).real)
 
 
-def random_direction(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Any:
+def random_direction(rng: np.random.Generator, shape: Shape, dtype: DtypeLike) -> Value:
     """Draw a direction whose elements have moduli between one half and one.
 
     Parameters
@@ -113,7 +114,14 @@ def random_direction(rng: np.random.Generator, shape: tuple[int, ...], dtype: An
 
 
 def compare(
-    where: str, what: str, found: Any, oracle: str, expected: Any, *, rtol: float, scale: float = 0
+    where: str,
+    what: str,
+    found: Value,
+    oracle: str,
+    expected: Value,
+    *,
+    rtol: float,
+    scale: float = 0,
 ) -> None:
     """Compare two arrays in the maximum norm, and raise where they differ.
 
