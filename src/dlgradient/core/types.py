@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeAlias, 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, DTypeLike
+    from numpy.typing import DTypeLike
 
     # The only look upwards: a checker needs the class that users see, and no code runs for it.
     from dlgradient.engine.array import dlarray
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     # that computes in the same way. `Any` lets the raw one pass; a name that no dlarray has is
     # still reported.
     Value: TypeAlias = dlarray | Any
-    # What operations take.
-    Operand: TypeAlias = dlarray | ArrayLike
+    # What operations take: a dlarray, an array, a scalar or a nested sequence. Not `ArrayLike`: to
+    # a kernel the operand is an array, and most members of that union have no attributes.
+    Operand: TypeAlias = dlarray | Any
     # What `dtype=` takes; None is the default.
     DtypeLike: TypeAlias = DTypeLike | None
 else:

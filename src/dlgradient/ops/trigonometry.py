@@ -238,7 +238,7 @@ def one_minus_square(x: Operand, /) -> Value:
 
 
 @elementwise(
-    x=Factor(lambda out: one_minus_square(out)),  # noqa: PLW0108 - its argument is the result
+    x=Factor(lambda out: one_minus_square(out)),
     kernel=threaded(np.tanh),
     samples=anywhere,
     numpy=np.tanh,

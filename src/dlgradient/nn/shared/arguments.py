@@ -33,6 +33,7 @@ __all__ = [
     "described",
     "finished",
     "floating",
+    "format_of",
     "formatted",
     "is_count",
     "is_traced",
@@ -58,7 +59,7 @@ def as_array(function: str, name: str, x: Operand) -> Value:
 
 def raw_value(x: Operand) -> Array:
     """Return the values of an argument that carries no derivative, as a mask or indices."""
-    return np.asarray(x._value if type(x) is calls.dlarray else x)  # type: ignore[union-attr]
+    return np.asarray(x._value if type(x) is calls.dlarray else x)
 
 
 def formatted(function: str, x: Operand, data_format: Format) -> tuple[Value, bool]:
@@ -116,6 +117,11 @@ def finished(y: Value, strip: bool) -> Value:
     return unlabelled(y) if strip else y
 
 
+def format_of(x: Value) -> str:
+    """Format of a dlarray; the empty one of an unlabelled array."""
+    return x._format or ""
+
+
 def described(x: Value) -> str:
     """Shape and format of an argument, for a message."""
     return f"shape {x.shape}" + (f" and format {x._format!r}" if x._format else "")
@@ -126,7 +132,7 @@ def described(x: Value) -> str:
 
 def axes_of(x: Value, labels: str) -> Axes:
     """Dimensions of a formatted dlarray that carry one of `labels`."""
-    return tuple([i for i, c in enumerate(x._format or "") if c in labels])
+    return tuple([i for i, c in enumerate(format_of(x)) if c in labels])
 
 
 def channel_axis(function: str, x: Value) -> int:
