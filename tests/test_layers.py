@@ -32,10 +32,11 @@ ORDER = (
         "nn.linear",
         "nn.losses",
         "nn.normalization",
+        "nn.pooling",
         "nn.recurrent",
         "nn.signal",
     ),
-    ("nn.images", "nn.pooling"),  # quality is a loss; pooling unfolds as convolution does
+    ("nn.images",),  # quality is a loss
     ("engine",),
     ("solvers",),
     ("program",),
@@ -160,7 +161,7 @@ def test_an_upward_import_is_reported(tmp_path: Path, file: str, source: str) ->
         ("engine/array.py", "def __array_namespace__():\n    import dlgradient"),
         ("ops/linalg.py", "from .reduce import sum\nfrom ..rules import linear"),
         ("ops/deep/inside.py", "from ..linalg import matmul\nimport dlgradient.ops.reduce"),
-        ("nn/pooling/pool.py", "from ..convolution.unfold import places"),
+        ("nn/pooling/pool.py", "from ..shared.geometry import Geometry"),
         ("nn/losses/ctc.py", "from .alignment import rescaled\nfrom ..shared import sums"),
         ("__init__.py", "from dlgradient.testing import samples\nimport numpy"),
         ("errors.py", "import numpy.linalg\nfrom array import array"),

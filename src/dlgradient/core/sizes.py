@@ -6,7 +6,25 @@ the memory that a function takes, never its result beyond rounding.
 
 from __future__ import annotations
 
-__all__ = ["COPY_BYTES", "PRODUCT_MULTIPLICATIONS", "THREAD_BYTES"]
+__all__ = [
+    "ADD_NANOSECONDS",
+    "CONV_THREAD_MULTIPLICATIONS",
+    "COPY_BYTES",
+    "NORM_CHUNK_BYTES",
+    "NORM_RUN_ELEMENTS",
+    "NORM_THREAD_ELEMENTS",
+    "NORM_WHOLE_BYTES",
+    "POOL_CHUNK_BYTES",
+    "POOL_THREAD_ELEMENTS",
+    "PRODUCT_MULTIPLICATIONS",
+    "PRODUCT_NANOSECONDS",
+    "SUM_RUN_ELEMENTS",
+    "THREAD_BYTES",
+    "UNFOLDED_BYTES",
+    "UNFOLD_NANOSECONDS",
+    "WIDE_MULTIPLICATIONS",
+    "WIDE_PART",
+]
 
 # Bytes of a raw operand. Up to this size a trace copies what a caller might still change; a larger
 # array that owns its memory is locked instead. Rows: overhead (a lock costs more than a small copy)
@@ -20,3 +38,49 @@ THREAD_BYTES = 1 << 19
 # Multiplications of a matrix product. From here on it is cut into a block for each core, once
 # kernels are cut at all. Row: transformer.
 PRODUCT_MULTIPLICATIONS = 1 << 23
+
+# -- sums of kernels ------------------------------------------------------------------------------
+
+# Elements of a run, least and most, that is summed as a product with ones. A shorter one costs more
+# calls than it saves; over a longer one the rounding error would grow. Row: norms.
+SUM_RUN_ELEMENTS = (128, 1 << 13)
+
+# -- convolution ----------------------------------------------------------------------------------
+
+# Bytes of unfolded images that are multiplied at once: they stay in a core's cache. Row: cnn.
+UNFOLDED_BYTES = 1 << 20
+
+# Multiplications of a convolution. Below, a second thread costs more than it saves. Row: cnn.
+CONV_THREAD_MULTIPLICATIONS = 1 << 20
+
+# Rows of an image are unfolded as one run if at most this part of it is thrown away, and if it has
+# at most this number of multiplications for each unfolded element: as many take the time that the
+# longer run saves. Row: cnn.
+WIDE_PART, WIDE_MULTIPLICATIONS = 0.35, 16
+
+# Nanoseconds of a multiplication, of unfolding an element, and of adding one where it belongs: a
+# transposed convolution gathers or scatters, by what is faster. Row: gan.
+PRODUCT_NANOSECONDS, UNFOLD_NANOSECONDS, ADD_NANOSECONDS = 1 / 36, 0.3, 2.0
+
+# -- pooling --------------------------------------------------------------------------------------
+
+# Bytes of images that are pooled at once: they stay in a core's cache. Row: pool.
+POOL_CHUNK_BYTES = 1 << 19
+
+# Elements of a batch of images. Below, a second thread costs more than it saves. Row: pool.
+POOL_THREAD_ELEMENTS = 1 << 17
+
+# -- normalisation --------------------------------------------------------------------------------
+
+# Bytes of a chunk; more of them cost more in hand-overs than they save. Row: norms.
+NORM_CHUNK_BYTES = 1 << 21
+
+# Bytes of an array that is one chunk. Row: norms.
+NORM_WHOLE_BYTES = 1 << 19
+
+# Elements of a run that one offset and scale belong to. If it is shorter, they are repeated first,
+# since the overhead of a run costs as much as its arithmetic. Row: norms.
+NORM_RUN_ELEMENTS = 1 << 11
+
+# Elements of an array. Below, a second thread costs more than it saves. Row: norms.
+NORM_THREAD_ELEMENTS = 1 << 16

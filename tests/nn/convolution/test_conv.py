@@ -1,6 +1,7 @@
 """Convolutions: values against plain loops and SciPy, every form of every argument."""
 
 import tracemalloc
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,18 +14,19 @@ from dlgradient.core import threads
 from dlgradient.nn.convolution import unfold as unfolding
 from dlgradient.nn.convolution.conv import dlconv, dltranspconv
 from dlgradient.nn.convolution.trilinear import convolve, correlate, deconvolve
+from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.testing import check_derivatives
 
 
-def loops(x, w, size, stride, dilation, start, groups):
+def loops(x, w, form):
     """Sum every product of the trilinear form that is not zero, one by one."""
-    y = np.zeros((x.shape[0], w.shape[0], *size), np.result_type(x, w))
+    y = np.zeros((x.shape[0], w.shape[0], *form.results), np.result_type(x, w))
     for f, c, k in product(range(w.shape[0]), range(w.shape[1]), np.ndindex(*w.shape[2:])):
-        channel = f // (w.shape[0] // groups) * w.shape[1] + c
-        for o in np.ndindex(*size):
+        channel = f // (w.shape[0] // form.groups) * w.shape[1] + c
+        for o in np.ndindex(*form.results):
             place = [
                 s * i + d * j - a
-                for s, i, d, j, a in zip(stride, o, dilation, k, start, strict=True)
+                for s, i, d, j, a in zip(form.stride, o, form.dilation, k, form.start, strict=True)
             ]
             if all(0 <= p < n for p, n in zip(place, x.shape[2:], strict=True)):
                 y[(slice(None), f, *o)] += x[(slice(None), channel, *place)] * w[(f, c, *k)]
@@ -32,7 +34,7 @@ def loops(x, w, size, stride, dilation, start, groups):
 
 
 GEOMETRIES = [
-    # sizes, kernel, result, stride, dilation, start, groups
+    # sizes, window, results, stride, dilation, start, groups
     ((7,), (3,), (5,), (1,), (1,), (0,), 1),
     ((9,), (2,), (4,), (3,), (2,), (1,), 2),
     ((6, 9), (2, 3), (6, 9), (1, 1), (1, 1), (1, 1), 1),  # rows in one run
@@ -52,19 +54,18 @@ GEOMETRIES = [
 @pytest.mark.parametrize("cache", [1 << 20, 1 << 10])
 def test_core_operations_are_one_trilinear_form(rng, monkeypatch, geometry, filters, batch, cache):
     # Of what does not fit into the cache, strips of each image are unfolded.
-    monkeypatch.setattr(unfolding, "_CACHE", cache)
-    monkeypatch.setattr(unfolding, "_WORK", cache)
+    monkeypatch.setattr(unfolding, "UNFOLDED_BYTES", cache)
+    monkeypatch.setattr(unfolding, "CONV_THREAD_MULTIPLICATIONS", cache)
     monkeypatch.setattr(threads, "_count", lambda: 2)
-    sizes, kernel, size, stride, dilation, start, groups = geometry
-    x = rng.normal(size=(batch, 4, *sizes))
-    w = rng.normal(size=(filters, 4 // groups, *kernel))
-    y = rng.normal(size=(batch, filters, *size))
-    form = {"stride": stride, "dilation": dilation, "start": start, "groups": groups}
-    expected = loops(x, w, size, stride, dilation, start, groups)
-    assert_close(convolve(x, w, size=size, **form), expected, w[0].size)
+    form = Geometry(*geometry)
+    x = rng.normal(size=(batch, 4, *form.sizes))
+    w = rng.normal(size=(filters, 4 // form.groups, *form.window))
+    y = rng.normal(size=(batch, filters, *form.results))
+    expected = loops(x, w, form)
+    assert_close(convolve(x, w, geometry=form), expected, w[0].size)
     value, sums = np.sum(expected * y), (expected.size, np.sum(np.abs(expected * y)))
-    assert_close(np.sum(deconvolve(y, w, size=sizes, **form) * x), value, *sums)
-    assert_close(np.sum(correlate(x, y, size=kernel, **form) * w), value, *sums)
+    assert_close(np.sum(deconvolve(y, w, geometry=form) * x), value, *sums)
+    assert_close(np.sum(correlate(x, y, geometry=form) * w), value, *sums)
 
 
 @pytest.mark.parametrize("cost", [0, np.inf])
@@ -76,47 +77,47 @@ def test_core_operations_are_one_trilinear_form(rng, monkeypatch, geometry, filt
 def test_gathering_and_scattering_agree(
     rng, monkeypatch, cost, sizes, kernel, stride, start, groups, cache
 ):
-    monkeypatch.setattr(unfolding, "_ADD", cost)
-    monkeypatch.setattr(unfolding, "_CACHE", cache)
+    monkeypatch.setattr(unfolding, "ADD_NANOSECONDS", cost)
+    monkeypatch.setattr(unfolding, "UNFOLDED_BYTES", cache)
     x, w = rng.normal(size=(2, 4, *sizes)), rng.normal(size=(6, 4 // groups, *kernel))
     y = rng.normal(size=(2, 6, 3, 2))
-    form = {"stride": stride, "dilation": (1, 1), "start": start, "groups": groups}
-    expected = loops(x, w, (3, 2), *form.values())
-    back = deconvolve(y, w, size=sizes, **form)
+    form = Geometry(sizes, kernel, (3, 2), stride, (1, 1), start, groups)
+    expected = loops(x, w, form)
+    back = deconvolve(y, w, geometry=form)
     assert_close(np.sum(back * x), np.sum(expected * y), y.size, np.sum(np.abs(expected * y)))
     y[0, 0, 1, 1] = np.inf
     unit = np.zeros_like(y)
     unit[0, 0, 1, 1] = 1
-    touched = deconvolve(unit, w * 0 + 1, size=sizes, **form) != 0
-    np.testing.assert_array_equal(~np.isfinite(deconvolve(y, w, size=sizes, **form)), touched)
+    touched = deconvolve(unit, w * 0 + 1, geometry=form) != 0
+    np.testing.assert_array_equal(~np.isfinite(deconvolve(y, w, geometry=form)), touched)
 
 
 def test_large_batches_use_all_cores_and_several_blocks(rng, monkeypatch):
     monkeypatch.setattr(threads, "_count", lambda: 2)
     x = rng.normal(size=(37, 8, 12, 12)).astype(np.float32)
     w = rng.normal(size=(8, 8, 3, 3)).astype(np.float32)
-    form = {"stride": (1, 1), "dilation": (1, 1), "start": (1, 1), "groups": 1}
-    y = convolve(x, w, size=(12, 12), **form)
+    form = Geometry((12, 12), (3, 3), (12, 12), (1, 1), (1, 1), (1, 1))
+    y = convolve(x, w, geometry=form)
     assert y.dtype == np.float32
     for n in (0, 17, 18, 36):
         expected = sum(scipy_correlate(x[n], w[f], "same")[4] * (f == 2) for f in range(8))
         assert_close(y[n, 2], expected, w[0].size)
-    one = [correlate(x[n : n + 1], y[n : n + 1], size=(3, 3), **form) for n in range(37)]
-    assert_close(correlate(x, y, size=(3, 3), **form), sum(one), y[:, 0].size)
-    steps = {**form, "stride": (2, 2)}
+    one = [correlate(x[n : n + 1], y[n : n + 1], geometry=form) for n in range(37)]
+    assert_close(correlate(x, y, geometry=form), sum(one), y[:, 0].size)
+    steps = replace(form, results=(6, 6), stride=(2, 2))
     z = y[:, :, :6, :6]
-    one = [deconvolve(z[n : n + 1], w, size=(12, 12), **steps) for n in range(37)]
-    assert_close(deconvolve(z, w, size=(12, 12), **steps), np.concatenate(one), w[:, 0].size)
+    one = [deconvolve(z[n : n + 1], w, geometry=steps) for n in range(37)]
+    assert_close(deconvolve(z, w, geometry=steps), np.concatenate(one), w[:, 0].size)
 
 
 def test_one_large_image_needs_little_memory(rng):
     x = rng.normal(size=(1, 16, 128, 128)).astype(np.float32)
     w = rng.normal(size=(16, 16, 3, 3)).astype(np.float32)
-    form = {"stride": (1, 1), "dilation": (1, 1), "start": (1, 1), "groups": 1}
+    form = Geometry((128, 128), (3, 3), (128, 128), (1, 1), (1, 1), (1, 1))
     tracemalloc.start()
-    y = convolve(x, w, size=(128, 128), **form)
-    deconvolve(y, w, size=(128, 128), **form)
-    correlate(x, y, size=(3, 3), **form)
+    y = convolve(x, w, geometry=form)
+    deconvolve(y, w, geometry=form)
+    correlate(x, y, geometry=form)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # Unfolded at once it were nine times the image.
@@ -370,7 +371,7 @@ def test_blas_has_its_threads_again_afterwards():
 def test_infinity_reaches_only_what_it_is_multiplied_with(rng):
     x = rng.normal(size=(1, 1, 5, 9))
     x[0, 0, 2, 8] = np.inf  # in the last column, so only under the last column of a kernel
-    form = {"stride": (1, 1), "dilation": (1, 1), "start": (0, 0), "groups": 1}
-    found = correlate(x, np.ones((1, 1, 4, 8)), size=(2, 2), **form)
+    form = Geometry((5, 9), (2, 2), (4, 8), (1, 1), (1, 1), (0, 0))
+    found = correlate(x, np.ones((1, 1, 4, 8)), geometry=form)
     assert np.isfinite(found[..., 0]).all()
     assert np.isinf(found[..., 1]).all()

@@ -6,9 +6,10 @@ from rounding import assert_close
 
 import dlgradient as dl
 from dlgradient.core import threads
-from dlgradient.nn.pooling import windowed as pooling
+from dlgradient.nn.pooling import kernels
 from dlgradient.nn.pooling.adaptive import adaptiveavgpool, adaptivemaxpool
 from dlgradient.nn.pooling.pool import avgpool, maxpool, maxunpool
+from dlgradient.nn.shared.geometry import Geometry
 
 
 def windows(x, window, stride, pairs, fill):
@@ -198,25 +199,44 @@ def test_large_arrays_use_all_cores(rng, monkeypatch):
 )
 @pytest.mark.parametrize("special", [0, np.nan, np.inf])
 def test_blocks_of_images(rng, monkeypatch, size, window, stride, dilation, start, special):
-    form = {"window": window, "stride": stride, "dilation": dilation, "start": start}
+    form = Geometry((8, 7), window, size, stride, dilation, start)
     x = rng.integers(0, 4, (5, 2, 8, 7)).astype(np.float64)  # many are equal
     x[1, 0, 2, 3] = special
-    expected = pooling.window_max(x, size=size, **form), pooling.window_sum(x, size=size, **form)
+    expected = kernels.maximum(x, geometry=form), kernels.sum(x, geometry=form)
     # One image at a time.
-    monkeypatch.setattr(pooling, "_BLOCK", 1)
-    y = pooling.window_max(x, size=size, **form)
+    monkeypatch.setattr(kernels, "POOL_CHUNK_BYTES", 1)
+    y = kernels.maximum(x, geometry=form)
     np.testing.assert_array_equal(y, expected[0])
-    np.testing.assert_array_equal(pooling.window_sum(x, size=size, **form), expected[1])
+    np.testing.assert_array_equal(kernels.sum(x, geometry=form), expected[1])
 
-    g = rng.normal(size=y.shape)
-    spread = pooling.window_spread(g, size=(8, 7), **form)
+    g, t = rng.normal(size=y.shape), rng.normal(size=x.shape)
+    spread = kernels.spread(g, geometry=form)
     if not special:
         products = g * expected[1]
         assert_close(np.sum(spread * x), products.sum(), g.size, np.abs(products).sum())
     g[2, 1, 1, 1] = special
-    chosen, count = pooling._shares(x, y, form, g.dtype)
-    composed = pooling.give_chosen(g / count, chosen, size=(8, 7), **form)
-    assert_close(pooling._shared(g, x, y, **form), composed, int(np.prod(window)))
+    pulled, pushed = np.zeros(x.shape), np.zeros(y.shape)
+    for o in np.ndindex(y.shape):
+        met = elements(form, o)
+        largest = [i for i in met if x[i] == y[o] or (np.isnan(x[i]) and np.isnan(y[o]))]
+        for i in largest:
+            pulled[i] += g[o] / len(largest)
+            pushed[o] += t[i] / len(largest)
+    places = int(np.prod(window))
+    assert_close(kernels.maximum_adjoint(g, x, y, geometry=form), pulled, places)
+    assert_close(kernels.maximum_tangent(t, x, y, geometry=form), pushed, places)
+
+
+def elements(form, o):
+    """List the elements of the window of one result, by the formula."""
+    n, c, *at = o
+    found = []
+    for k in np.ndindex(*form.window):
+        lines = zip(form.stride, at, form.dilation, k, form.start, strict=True)
+        i = [s * a + d * b - before for s, a, d, b, before in lines]
+        if all(0 <= j < size for j, size in zip(i, form.sizes, strict=True)):
+            found.append((n, c, *i))
+    return found
 
 
 def test_dilation():

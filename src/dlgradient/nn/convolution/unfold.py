@@ -9,143 +9,130 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
+from dlgradient.core.sizes import (
+    ADD_NANOSECONDS,
+    CONV_THREAD_MULTIPLICATIONS,
+    PRODUCT_NANOSECONDS,
+    UNFOLD_NANOSECONDS,
+    UNFOLDED_BYTES,
+    WIDE_MULTIPLICATIONS,
+    WIDE_PART,
+)
 from dlgradient.core.threads import in_blocks, one_blas_thread
+from dlgradient.core.types import Array, Dtype, Shape
+from dlgradient.nn.shared.blocks import chunks, for_each_chunk, items_within
+from dlgradient.nn.shared.geometry import Geometry
 
-__all__ = ["convolve", "correlate", "deconvolve", "places"]
+__all__ = ["convolve", "correlate", "deconvolve"]
 
-Sizes = tuple[int, ...]
-Array = np.ndarray[Any, Any]
-
-_CACHE = 1 << 20  # bytes of unfolded images that are multiplied at once
-_WIDE = 0.35  # the largest part of rows that may be thrown away
-_SAVED = 16  # as many multiplications take the time that a longer run saves for one element
-_WORK = 1 << 20  # multiplications; below, a second thread costs more than it saves
+# What is done with the results of some images: ``store(images, rows, y)``, y being (filters, ...).
+Store = Callable[[slice, slice, Array], None]
+T = TypeVar("T")
+_ALL = slice(None)
 
 
-class _Images:
-    """Padded images of a block, and the view that unfolds a strip of their results.
+# -- unfolding -----------------------------------------------------------------------------------
+
+
+class Unfolding:
+    """Padded images of a chunk of the batch, and the view that unfolds them.
+
+    If it is `wide`, the last two dimensions of the results are one run through the padded image, in
+    which columns between the rows are computed and thrown away: copying runs of several hundred
+    elements is much faster than of some twenty (row cnn).
+
+    Parameters
+    ----------
+    x : array
+        Shape (batch, channels, *sizes).
+    geometry : Geometry
+    dtype : dtype
+        Of the products.
+    products : int or None
+        Multiplications for each unfolded element; None: rows must not be wide.
 
     Attributes
     ----------
-    rows : tuple of int
-        Sizes of the unfolded result of one image. If `wide`, its last two dimensions are one run
-        through the padded image, in which columns between the rows are computed and thrown away;
-        copying runs of several hundred elements is much faster than of some twenty.
-    products : int or None
-        Multiplications for each unfolded element; None: rows must not be wide.
-    strip : slice
-        Results along the first size.
-    block : int
-        Number of images that are unfolded at once.
+    width : int
+        Columns of the last dimension that are computed.
+    laid : tuple of int
+        Sizes of the results, with columns that are thrown away.
     """
 
-    def __init__(
-        self,
-        x: Array,
-        kernel: Sizes,
-        size: Sizes,
-        dtype: Any,
-        *,
-        stride: Sizes,
-        dilation: Sizes,
-        start: Sizes,
-        groups: int,
-        products: int | None,
-        strip: slice,
-    ) -> None:
-        size = (strip.stop - strip.start, *size[1:])
-        start = (start[0] - stride[0] * strip.start, *start[1:])
-        self.x, self.kernel, self.size, self.groups = x, kernel, size, groups
-        self.stride, self.dilation = stride, dilation
-        self.channels = x.shape[1]
-        reach = [
-            s * (o - 1) + d * (k - 1) + 1
-            for s, o, d, k in zip(stride, size, dilation, kernel, strict=True)
-        ]
-        self.padded = tuple(reach)
+    def __init__(self, x: Array, geometry: Geometry, dtype: Dtype, products: int | None) -> None:
+        self.x, self.geometry, self.dtype = x, geometry, dtype
+        results, stride = geometry.results, geometry.stride
+        reach = zip(stride, results, geometry.reach, strict=True)
+        self.padded = tuple([s * (o - 1) + r for s, o, r in reach])
         # What lies in both, the image and the padded image, in the coordinates of each.
-        self.inner = tuple(
-            [
-                slice(max(a, 0), max(min(n, a + i), a, 0))
-                for a, n, i in zip(start, reach, x.shape[2:], strict=True)
-            ]
-        )
+        sizes = list(zip(geometry.start, x.shape[2:], self.padded, strict=True))
+        self.inner = tuple([slice(max(a, 0), max(min(n, a + i), a, 0)) for a, i, n in sizes])
         self.source = tuple(
-            [slice(s.start - a, s.stop - a) for s, a in zip(self.inner, start, strict=True)]
+            [slice(s.start - a, s.stop - a) for s, (a, _, _) in zip(self.inner, sizes, strict=True)]
         )
-        extra = reach[-1] / size[-1] - 1 if size[-1] else 0
+        extra = self.padded[-1] / results[-1] - 1 if results[-1] else 0
         self.wide = (
             products is not None
-            and len(size) > 1
+            and len(results) > 1
             and stride[-2:] == (1, 1)
-            and 0 < extra <= min(_WIDE, _SAVED / products)
+            and 0 < extra <= min(WIDE_PART, WIDE_MULTIPLICATIONS / products)
         )
-        width = reach[-1] if self.wide else size[-1]
-        self.laid = (*size[:-1], width)
-        self.rows = (*size[:-2], size[-2] * width) if self.wide else size
-        self.dtype = dtype
-        per_image = self.channels * prod(kernel) * prod(self.rows) * np.dtype(dtype).itemsize
-        self.block = max(1, _CACHE // max(per_image, 1))
+        width = self.padded[-1] if self.wide else results[-1]
+        self.laid = (*results[:-1], width)
+        self.rows = (*results[:-2], results[-2] * width) if self.wide else results
+        elements = x.shape[1] * prod(geometry.window) * prod(self.rows)
+        self.at_once = items_within(UNFOLDED_BYTES, elements * dtype.itemsize)
 
     def columns(self, part: slice) -> Iterator[tuple[slice, Array]]:
-        """Yield blocks of images, and each unfolded to (groups, channels·kernel, block·rows)."""
-        size = min(self.block, part.stop - part.start)
-        for first in range(part.start, part.stop, size or 1):
-            block = slice(first, min(first + size, part.stop))
-            if first == part.start or block.stop - block.start != size:
-                image, view, unfolded = self._buffers(block.stop - block.start)
-            image[...] = self.x[block][(slice(None), slice(None), *self.source)]
+        """Yield chunks of images, and each unfolded to (groups, channels·window, images·rows)."""
+        size = min(self.at_once, part.stop - part.start)
+        for chunk in chunks(part, size or 1):
+            count = chunk.stop - chunk.start
+            if chunk.start == part.start or count != size:
+                image, view, unfolded = self._buffers(count)
+            image[...] = self.x[chunk][(_ALL, _ALL, *self.source)]
             unfolded[...] = view
-            yield (
-                block,
-                unfolded.reshape(
-                    self.groups, -1, view.shape[-1 - len(self.rows)] * prod(self.rows)
-                ),
-            )
+            yield chunk, unfolded.reshape(self.geometry.groups, -1, count * prod(self.rows))
 
     def _buffers(self, count: int) -> tuple[Array, Array, Array]:
         """Return the inside of padded images, their unfolding view, and room for what it shows."""
-        tail = sum(d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True))
-        flat = np.zeros(count * self.channels * prod(self.padded) + tail, self.dtype)
-        padded = flat[: flat.size - tail].reshape(count, self.channels, *self.padded)
+        geometry, channels = self.geometry, self.x.shape[1]
+        tail = sum(geometry.reach) - len(geometry.reach)
+        flat = np.zeros(count * channels * prod(self.padded) + tail, self.dtype)
+        padded = flat[: flat.size - tail].reshape(count, channels, *self.padded)
         of_image, of_channel, *steps = padded.strides
-        moves = [s * t for s, t in zip(self.stride, steps, strict=True)]
+        moves = [s * t for s, t in zip(geometry.stride, steps, strict=True)]
         if self.wide:
             moves[-2:] = moves[-1:]
+        gaps = [d * t for d, t in zip(geometry.dilation, steps, strict=True)]
         view = np.lib.stride_tricks.as_strided(
             flat,
-            (self.channels, *self.kernel, count, *self.rows),
-            (
-                of_channel,
-                *[d * t for d, t in zip(self.dilation, steps, strict=True)],
-                of_image,
-                *moves,
-            ),
+            (channels, *geometry.window, count, *self.rows),
+            (of_channel, *gaps, of_image, *moves),
             writeable=False,
         )
-        inside = padded[(slice(None), slice(None), *self.inner)]
-        return inside, view, np.empty(view.shape, self.dtype)
+        return padded[(_ALL, _ALL, *self.inner)], view, np.empty(view.shape, self.dtype)
 
 
-def _strips(channels: int, kernel: Sizes, size: Sizes, dtype: Any) -> list[slice]:
+def _strips(channels: int, geometry: Geometry, dtype: Dtype) -> list[slice]:
     """Cut the results of one image, if they unfold to much more than the cache holds."""
-    nbytes = channels * prod(kernel) * prod(size) * dtype.itemsize
+    nbytes = channels * prod(geometry.window) * prod(geometry.results) * dtype.itemsize
+    rows = geometry.results[0]
     # An even number, so that two cores share one image equally.
-    count = 1 if nbytes <= 2 * _CACHE else min(size[0], 2 * -(-nbytes // (2 * _CACHE)))
-    bounds = [size[0] * i // count for i in range(count + 1)]
-    return [slice(*pair) for pair in pairwise(bounds)]
+    count = 1 if nbytes <= 2 * UNFOLDED_BYTES else min(rows, 2 * -(-nbytes // (2 * UNFOLDED_BYTES)))
+    return [slice(*pair) for pair in pairwise([rows * i // count for i in range(count + 1)])]
 
 
-def _for_each(
-    work: Callable[[slice, int], Any], batch: int, strips: list[slice], *, split: bool
-) -> list[Any]:
+def _for_each_strip(
+    work: Callable[[slice, int], T], batch: int, strips: list[slice], *, split: bool
+) -> list[T]:
     """Return ``work(images, strip)`` for all of the batch, whose parts are on all cores."""
 
-    def several(images: slice, numbers: range) -> list[Any]:
+    def several(images: slice, numbers: range) -> list[T]:
         return [work(images, i) for i in numbers]
 
     every = range(len(strips))
@@ -156,93 +143,87 @@ def _for_each(
     return [result for run in runs for result in run]
 
 
-def _enough(x: Array, w_shape: Sizes, size: Sizes) -> bool:
-    return bool(x.shape[0] * prod(w_shape) * prod(size) >= _WORK)
+def _pays(batch: int, kernel: Shape, results: Shape) -> bool:
+    """Return whether there is work enough for another thread."""
+    return bool(batch * prod(kernel) * prod(results) >= CONV_THREAD_MULTIPLICATIONS)
 
 
-def convolve(
-    x: Array, w: Array, size: Sizes, groups: int, bias: Any = None, **geometry: Any
-) -> Array:
-    """Results of `size` for input and kernel, plus a bias for each filter if there is one."""
+# -- convolution ---------------------------------------------------------------------------------
+
+
+def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometry) -> Array:
+    """Results for input and kernel, plus a bias for each filter if there is one."""
     dtype = np.result_type(x, w) if bias is None else np.result_type(x, w, bias)
-    filters = w.shape[0]
-    out = np.empty((x.shape[0], filters, *size), dtype)
+    filters, groups = w.shape[0], geometry.groups
+    out = np.empty((x.shape[0], filters, *geometry.results), dtype)
     if not out.size:
         return out
     if not w.size or not x.size:
-        out[...] = 0 if bias is None else bias.reshape(-1, *[1] * len(size))
+        out[...] = 0 if bias is None else bias.reshape(-1, *[1] * len(geometry.results))
         return out
     offsets = None if bias is None else bias.reshape(groups, filters // groups, 1)
 
-    def store(block: slice, strip: slice, y: Array) -> None:
-        out[block, :, strip] = y.swapaxes(0, 1)
+    def store(images: slice, rows: slice, y: Array) -> None:
+        out[images, :, rows] = y.swapaxes(0, 1)
 
-    _multiply(x, w, size, groups, dtype, offsets, store, **geometry)
+    _multiply(x, w, geometry, dtype, offsets, store)
     return out
 
 
 def _multiply(
-    x: Array,
-    w: Array,
-    size: Sizes,
-    groups: int,
-    dtype: Any,
-    offsets: Any,
-    store: Callable[[slice, slice, Array], None],
-    **geometry: Any,
+    x: Array, w: Array, geometry: Geometry, dtype: Dtype, offsets: Array | None, store: Store
 ) -> None:
-    """Convolve, and hand results to ``store(images, strip, y)``, y being (filters, images, ...)."""
-    filters, kernel = w.shape[0], w.shape[2:]
-    geometry |= {"groups": groups, "products": filters // groups}
+    """Convolve, and hand results to `store`."""
+    filters, groups = w.shape[0], geometry.groups
     weights = w.reshape(groups, filters // groups, -1).astype(dtype, copy=False)
-    strips = _strips(x.shape[1], kernel, size, dtype)
+    strips = _strips(x.shape[1], geometry, dtype)
 
     def work(part: slice, number: int) -> None:
-        y = np.empty(0, dtype)
-        images = _Images(x, kernel, size, dtype, strip=strips[number], **geometry)
-        for block, columns in images.columns(part):
+        y: Array = np.empty(0, dtype)
+        images = Unfolding(x, geometry.strip(strips[number]), dtype, filters // groups)
+        for chunk, columns in images.columns(part):
             shape = (groups, filters // groups, columns.shape[-1])
             if y.shape != shape:
                 y = np.empty(shape, dtype)
             np.matmul(weights, columns, out=y)
             if offsets is not None:
                 y += offsets
-            count = block.stop - block.start
-            laid = y.reshape(filters, count, *images.laid)
-            store(block, strips[number], laid[..., : images.size[-1]])
+            laid = y.reshape(filters, chunk.stop - chunk.start, *images.laid)
+            store(chunk, strips[number], laid[..., : images.geometry.results[-1]])
 
     with one_blas_thread():
-        _for_each(work, x.shape[0], strips, split=_enough(x, w.shape, size))
+        split = _pays(x.shape[0], w.shape, geometry.results)
+        _for_each_strip(work, x.shape[0], strips, split=split)
 
 
-def correlate(
-    x: Array, y: Array, kernel: Sizes, groups: int, *, wide: bool = True, **geometry: Any
-) -> Array:
-    """Kernel of the sizes `kernel` for input and result."""
-    dtype = np.result_type(x, y)
-    filters, size = y.shape[1], y.shape[2:]
-    shape = (filters, x.shape[1] // groups, *kernel)
-    if not (x.size and y.size and prod(kernel)):
+# -- correlation ---------------------------------------------------------------------------------
+
+
+def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> Array:
+    """Kernel for input and result."""
+    dtype, groups = np.result_type(x, y), geometry.groups
+    filters, channels = y.shape[1], x.shape[1] // groups
+    shape = (filters, channels, *geometry.window)
+    if not (x.size and y.size and prod(geometry.window)):
         return np.zeros(shape, dtype)
-    geometry |= {"groups": groups}
-    strips = _strips(x.shape[1], kernel, size, dtype)
+    strips = _strips(x.shape[1], geometry, dtype)
     run = [False] * len(strips)
 
     def work(part: slice, number: int) -> Array:
         strip, products = strips[number], filters // groups if wide else None
-        images = _Images(x, kernel, size, dtype, products=products, strip=strip, **geometry)
+        images = Unfolding(x, geometry.strip(strip), dtype, products)
         run[number] = images.wide
         total = np.empty((groups, filters // groups, prod(shape[1:])), dtype)
         product = np.empty(0, dtype)
         laid = np.empty((0, 0), dtype)
-        for block, columns in images.columns(part):
-            count = block.stop - block.start
+        for chunk, columns in images.columns(part):
+            count = chunk.stop - chunk.start
             if laid.shape[1] != count:
                 # Zero in the columns between the rows, which are no part of the result.
                 laid = np.zeros((filters, count, *images.laid), dtype)
-            laid[..., : images.size[-1]] = y[block, :, strip].swapaxes(0, 1)
+            laid[..., : images.geometry.results[-1]] = y[chunk, :, strip].swapaxes(0, 1)
             rows = laid.reshape(groups, filters // groups, -1)
-            if block.start == part.start:
+            if chunk.start == part.start:
                 np.matmul(rows, columns.swapaxes(1, 2), out=total)
                 continue
             product = product if product.size else np.empty_like(total)
@@ -250,160 +231,137 @@ def correlate(
             total += product
         return total
 
-    # Of what is thrown away nobody need be warned.
+    # What is thrown away may be NaN without a warning.
     with one_blas_thread(), np.errstate(invalid="ignore" if wide else None):
-        parts = _for_each(work, x.shape[0], strips, split=_enough(x, shape, size))
+        split = _pays(x.shape[0], shape, geometry.results)
+        parts = _for_each_strip(work, x.shape[0], strips, split=split)
     total: Array = sum(parts[1:], start=parts[0])
     if any(run) and not np.isfinite(total).all():
         # Columns between the rows count with the factor zero, which is none for infinity and NaN.
-        return correlate(x, y, kernel, wide=False, **geometry)
+        return correlate(x, y, geometry=geometry, wide=False)
     return total.reshape(shape)
 
 
-# Nanoseconds for a multiplication, to unfold an element, and to add one where it belongs.
-_PRODUCT, _UNFOLD, _ADD = 1 / 36, 0.3, 2.0
+# -- transposed convolution ----------------------------------------------------------------------
 
 
-def deconvolve(
-    y: Array, w: Array, size: Sizes, groups: int, stride: Sizes, dilation: Sizes, start: Sizes
-) -> Array:
-    """Input of `size` for result and kernel: by gathering or by scattering, what is faster."""
-    shape, dtype = (y.shape[0], w.shape[1] * groups, *size), np.result_type(y, w)
+def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
+    """Input for result and kernel: by gathering or by scattering, what is faster."""
+    shape = (y.shape[0], w.shape[1] * geometry.groups, *geometry.sizes)
+    dtype = np.result_type(y, w)
     if not (prod(shape) and y.size and w.size):
         return np.zeros(shape, dtype)
-    filters, channels, kernel = w.shape[0] // groups, w.shape[1], w.shape[2:]
-    taps, grid = _phases(kernel, size, stride, start)
-    gathered, scattered = prod(taps) * prod(grid), prod(kernel) * prod(y.shape[2:])
-    products = filters * channels * _PRODUCT
-    gather = gathered * (products * prod(stride) + filters * _UNFOLD)
-    mixed = any(s > 1 and d > 1 for s, d in zip(stride, dilation, strict=True))
     # Phases of fewer places than others have factors zero, which are none for infinity and NaN.
-    exact = all(k % s == 0 for k, s in zip(kernel, stride, strict=True)) or np.isfinite(y.sum())
-    if mixed or not exact or gather > scattered * (products + channels * _ADD):
-        out = np.zeros(shape, dtype)
-        _scatter(y, w, out, groups, stride, dilation, start)
-    else:
-        out = np.empty(shape, dtype)
-        _gather(y, w, out, groups, stride, dilation, start)
-    return out
+    whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))
+    if _gathering_pays(w, geometry) and (whole or np.isfinite(y.sum())):
+        return _gather(y, w, geometry, np.empty(shape, dtype))
+    return _scatter(y, w, geometry, np.zeros(shape, dtype))
 
 
-def _phases(kernel: Sizes, size: Sizes, stride: Sizes, start: Sizes) -> tuple[Sizes, Sizes]:
+def _gathering_pays(w: Array, geometry: Geometry) -> bool:
+    """Compare the times of both ways; gathering is for a stride or a dilation, not for both."""
+    if any(s > 1 and d > 1 for s, d in zip(geometry.stride, geometry.dilation, strict=True)):
+        return False
+    filters, channels = w.shape[0] // geometry.groups, w.shape[1]
+    taps, grid = _phases(geometry)
+    gathered, scattered = prod(taps) * prod(grid), prod(geometry.window) * prod(geometry.results)
+    products = filters * channels * PRODUCT_NANOSECONDS
+    gather = gathered * (products * prod(geometry.stride) + filters * UNFOLD_NANOSECONDS)
+    return bool(gather <= scattered * (products + channels * ADD_NANOSECONDS))
+
+
+def _phases(geometry: Geometry) -> tuple[Shape, Shape]:
     """Sizes of the kernel that each phase of the stride sees, and of the grid of all phases."""
-    taps = tuple([-(-k // s) for k, s in zip(kernel, stride, strict=True)])
-    grid = [(n - 1 + a) // s - a // s + 1 for n, s, a in zip(size, stride, start, strict=True)]
-    return taps, tuple(grid)
+    taps = [-(-k // s) for k, s in zip(geometry.window, geometry.stride, strict=True)]
+    lines = zip(geometry.sizes, geometry.stride, geometry.start, strict=True)
+    return tuple(taps), tuple([(n - 1 + a) // s - a // s + 1 for n, s, a in lines])
 
 
-def _gather(
-    y: Array, w: Array, out: Array, groups: int, stride: Sizes, dilation: Sizes, start: Sizes
-) -> None:
+def _gather(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
     """Transposed convolution as a convolution, with the kernel turned round.
 
     Element i = s·q + r - start of the result sees the places r, r + s, r + 2s, ... of the kernel
     only: those of its phase r. So the phases are filters of one convolution of stride one, whose
     results at q interleave. Where a phase has fewer places than others, its kernel ends with zeros.
     """
-    size, kernel = out.shape[2:], w.shape[2:]
+    groups, stride = geometry.groups, geometry.stride
+    channels = w.shape[1]
+    phased, inner = _phased(w, geometry)
+
+    def store(images: slice, rows: slice, laid: Array) -> None:
+        parts = laid.reshape(groups * channels, *stride, *laid.shape[1:])
+        target = out[images].swapaxes(0, 1)
+        for phase in np.ndindex(*stride):
+            of, to = _interleaved(phase, geometry, rows)
+            target[(_ALL, _ALL, *to)] = parts[(_ALL, *phase, _ALL, *of)]
+
+    _multiply(y, phased, inner, out.dtype, None, store)
+    return out
+
+
+def _phased(w: Array, geometry: Geometry) -> tuple[Array, Geometry]:
+    """Kernel of the phases, a filter for each, and the geometry of their convolution."""
+    groups, stride = geometry.groups, geometry.stride
     filters, channels = w.shape[0] // groups, w.shape[1]
-    taps, grid = _phases(kernel, size, stride, start)
-    behind = [(0, m * s - k) for m, s, k in zip(taps, stride, kernel, strict=True)]
-    whole = np.pad(w, [(0, 0), (0, 0), *behind]) if any(map(any, behind)) else w
+    taps, grid = _phases(geometry)
+    lines = zip(taps, stride, geometry.window, strict=True)
+    after = [(0, m * s - k) for m, s, k in lines]
+    whole = np.pad(w, [(0, 0), (0, 0), *after]) if any(map(any, after)) else w
     split = [n for pair in zip(taps, stride, strict=True) for n in pair]
     # (groups, filters, channels, taps, stride, taps, stride, ...), the taps reversed.
     phased = whole.reshape(groups, filters, channels, *split)
     of_taps = range(3, phased.ndim, 2)
     phased = np.flip(phased, tuple(of_taps))
     phased = phased.transpose(0, 2, *range(4, phased.ndim, 2), 1, *of_taps)
-    phased = phased.reshape(groups * channels * prod(stride), filters, *taps)
-    starts = tuple(
-        [d * (m - 1) - a // s for d, m, a, s in zip(dilation, taps, start, stride, strict=True)]
+    starts = zip(geometry.dilation, taps, geometry.start, stride, strict=True)
+    inner = Geometry(
+        sizes=geometry.results,
+        window=taps,
+        results=grid,
+        stride=(1,) * len(stride),
+        dilation=geometry.dilation,
+        start=tuple([d * (m - 1) - a // s for d, m, a, s in starts]),
+        groups=groups,
     )
-
-    def store(block: slice, strip: slice, laid: Array) -> None:
-        parts = laid.reshape(groups * channels, *stride, *laid.shape[1:])
-        target = out[block].swapaxes(0, 1)
-        for phase in np.ndindex(*stride):
-            of, to = _interleaved(phase, size, stride, start, strip)
-            target[(slice(None), slice(None), *to)] = parts[(slice(None), *phase, slice(None), *of)]
-
-    ones = (1,) * len(size)
-    _multiply(
-        y,
-        phased,
-        grid,
-        groups,
-        out.dtype,
-        None,
-        store,
-        stride=ones,
-        dilation=dilation,
-        start=starts,
-    )
+    return phased.reshape(groups * channels * prod(stride), filters, *taps), inner
 
 
-def _interleaved(
-    phase: Sizes, size: Sizes, stride: Sizes, start: Sizes, strip: slice
-) -> tuple[list[slice], list[slice]]:
-    """Return where a phase stands in a strip of the grid of all phases, and where in the result."""
+def _interleaved(phase: Shape, geometry: Geometry, rows: slice) -> tuple[list[slice], list[slice]]:
+    """Return where a phase is in a strip of the grid of all phases, and where in the result."""
     of, to = [], []
-    for axis, (r, n, s, a) in enumerate(zip(phase, size, stride, start, strict=True)):
+    lines = zip(phase, geometry.sizes, geometry.stride, geometry.start, strict=True)
+    for axis, (r, n, s, a) in enumerate(lines):
         i = (r - a) % s
         before = (i + a) // s - a // s  # elements of the grid without one of this phase
         first, last, origin = before, before + len(range(i, n, s)), 0
         if axis == 0:
-            first, origin = max(first, strip.start), strip.start
-            last = max(first, min(last, strip.stop))
+            first, origin = max(first, rows.start), rows.start
+            last = max(first, min(last, rows.stop))
         of.append(slice(first - origin, last - origin))
         begin = i + s * (first - before)
         to.append(slice(begin, begin + s * (last - first), s))
     return of, to
 
 
-def _scatter(
-    y: Array, w: Array, out: Array, groups: int, stride: Sizes, dilation: Sizes, start: Sizes
-) -> None:
+def _scatter(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
     """Transposed convolution by adding the products of each element where they belong."""
-    filters, per_group, *kernel = w.shape
+    filters, per_group, *window = w.shape
+    groups, dtype = geometry.groups, out.dtype
     channels = per_group * groups
-    dtype = out.dtype
     weights = w.reshape(groups, filters // groups, -1).swapaxes(1, 2).astype(dtype, copy=False)
-    moves = list(places(tuple(kernel), out.shape[2:], y.shape[2:], stride, dilation, start))
-    per_image = channels * prod(kernel) * prod(y.shape[2:]) * dtype.itemsize
-    step = max(1, _CACHE // per_image)
+    moves = list(geometry.places())
+    per_image = channels * prod(window) * prod(geometry.results) * dtype.itemsize
 
-    def work(part: slice) -> None:
-        for first in range(part.start, part.stop, step):
-            block = slice(first, min(first + step, part.stop))
-            rows = y[block].swapaxes(0, 1).reshape(groups, filters // groups, -1)
-            unfolded = np.matmul(weights, rows.astype(dtype, copy=False))
-            count = block.stop - block.start
-            unfolded = unfolded.reshape(channels, *kernel, count, *y.shape[2:])
-            target = out[block].swapaxes(0, 1)
-            for index, to, of in moves:
-                target[(slice(None), slice(None), *to)] += unfolded[
-                    (slice(None), *index, slice(None), *of)
-                ]
+    def work(chunk: slice) -> None:
+        rows = y[chunk].swapaxes(0, 1).reshape(groups, filters // groups, -1)
+        unfolded = np.matmul(weights, rows.astype(dtype, copy=False))
+        count = chunk.stop - chunk.start
+        unfolded = unfolded.reshape(channels, *window, count, *geometry.results)
+        target = out[chunk].swapaxes(0, 1)
+        for index, to, of in moves:
+            target[(_ALL, _ALL, *to)] += unfolded[(_ALL, *index, _ALL, *of)]
 
     with one_blas_thread():
-        in_blocks(work, y.shape[0], split=_enough(y, w.shape, y.shape[2:]))
-
-
-def places(
-    kernel: Sizes, size: Sizes, result: Sizes, stride: Sizes, dilation: Sizes, start: Sizes
-) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...]]]:
-    """For each element of a kernel: where it takes its elements, and the results it gives to."""
-    for index in np.ndindex(*kernel):
-        to, of = [], []
-        for k, n, o, s, d, a in zip(index, size, result, stride, dilation, start, strict=True):
-            offset = d * k - a
-            first = max(0, -(offset // s))  # the first result whose element is not before the array
-            last = min(o, -((offset - n) // s))  # behind the last one that is not beyond it
-            last = max(first, last)
-            of.append(slice(first, last))
-            # Empty slices must not have a negative start.
-            begin = max(0, s * first + offset)
-            to.append(slice(begin, begin + max(0, s * (last - first - 1) + 1), s))
-            if last == first:
-                to[-1] = slice(0, 0)
-        yield index, tuple(to), tuple(of)
+        split = _pays(y.shape[0], w.shape, geometry.results)
+        for_each_chunk(work, y.shape[0], items_within(UNFOLDED_BYTES, per_image), split=split)
+    return out

@@ -25,7 +25,7 @@ from dlgradient.nn.shared.arguments import (
     real_only,
     unlabelled,
 )
-from dlgradient.nn.shared.windows import from_images, integers, to_images
+from dlgradient.nn.shared.windows import Layout, from_images, integers, to_images
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, maximum, where
 from dlgradient.ops.index import getitem
@@ -336,5 +336,5 @@ def roialign(
         points = _points(start, extent, bins[i], counts[i])
         taps.append(_along(points, images.shape[2 + i], counts[i], method))
     y = _pooled(moveaxis(images, 1, -1), batch, taps, counts, method)
-    memory = (order, (regions.shape[0],), has_channel, fmt)
-    return finished(from_images(moveaxis(y, -1, 1), memory), strip)
+    layout = Layout(order, (regions.shape[0],), has_channel, fmt)
+    return finished(from_images(moveaxis(y, -1, 1), layout), strip)

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from dlgradient.core.threads import in_blocks, one_blas_thread
 
-__all__ = ["chunks", "for_each", "items_within"]
+__all__ = ["chunks", "for_each", "for_each_chunk", "items_within"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-def for_each(work: Callable[[T], Any], items: Sequence[T], *, split: bool) -> None:
-    """Call ``work(item)`` for each item, on all cores if there is enough to do.
+def for_each(work: Callable[[T], R], items: Sequence[T], *, split: bool) -> list[R]:
+    """Return ``work(item)`` for each item, on all cores if there is enough to do.
 
     Matrix products inside run on one thread each then.
 
@@ -26,15 +27,35 @@ def for_each(work: Callable[[T], Any], items: Sequence[T], *, split: bool) -> No
         Whether the work pays for another thread.
     """
 
-    def several(block: slice) -> None:
-        for item in items[block]:
-            work(item)
+    def several(block: slice) -> list[R]:
+        return [work(item) for item in items[block]]
 
     if not split:
-        several(slice(None))
-        return
+        return several(slice(None))
     with one_blas_thread():
-        in_blocks(several, len(items))
+        return [result for results in in_blocks(several, len(items)) for result in results]
+
+
+def for_each_chunk(work: Callable[[slice], Any], size: int, at_once: int, *, split: bool) -> None:
+    """Call ``work(chunk)`` for chunks of ``range(size)``, on all cores if there is enough to do.
+
+    Parameters
+    ----------
+    work : callable
+        ``work(chunk)`` with a slice; it must touch nothing that another chunk touches.
+    size : int
+        Number of items.
+    at_once : int
+        Number of items of a chunk.
+    split : bool
+        Whether the work pays for another thread.
+    """
+
+    def several(part: slice) -> None:
+        for chunk in chunks(part, at_once):
+            work(chunk)
+
+    in_blocks(several, size, split=split)
 
 
 def items_within(nbytes: int, each: int) -> int:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dlgradient.core.types import Shape
 
-__all__ = ["Geometry", "Place"]
+__all__ = ["Geometry", "Place", "reach_of"]
 
 Slices = tuple[slice, ...]
 # An index in the window; the elements that it meets, and the results that they belong to.
 Place = tuple[Shape, Slices, Slices]
+
+
+def reach_of(window: Shape, dilation: Shape) -> Shape:
+    """Sizes of a window with its gaps."""
+    return tuple([d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,13 @@ class Geometry:
     @property
     def reach(self) -> Shape:
         """Sizes of the window with its gaps."""
-        return tuple([d * (k - 1) + 1 for k, d in zip(self.window, self.dilation, strict=True)])
+        return reach_of(self.window, self.dilation)
+
+    def strip(self, rows: slice) -> Geometry:
+        """Geometry of a part of the results along the first dimension."""
+        results = (rows.stop - rows.start, *self.results[1:])
+        start = (self.start[0] - self.stride[0] * rows.start, *self.start[1:])
+        return replace(self, results=results, start=start)
 
     def places(self) -> Iterator[Place]:
         """For each place in the window: the elements it meets, and the results they belong to."""

@@ -7,40 +7,45 @@ rounding error stays that of a pairwise sum.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from dlgradient.core.sizes import SUM_RUN_ELEMENTS
+from dlgradient.core.types import Array, Axes
+
 __all__ = ["dot", "total"]
 
-_SHORTEST, _LONGEST = 128, 1 << 13  # elements of a run
+# NumPy's overloads of this know `keepdims` only as a literal.
+_add: Callable[..., Array] = np.add.reduce
 
 
-def _run(x: Any, axes: tuple[int, ...]) -> int:
+def _run(x: Array, axes: Axes) -> int:
     """Number of dimensions at the end that are summed as one run by a product; 0 for none."""
     if x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return 0
+    least, most = SUM_RUN_ELEMENTS
     size, count = 1, 0
     for axis in reversed(range(x.ndim)):
-        if axis not in axes or size >= _SHORTEST:
+        if axis not in axes or size >= least:
             break
         size *= x.shape[axis]
         count += 1
-    return count if _SHORTEST <= size <= _LONGEST else 0
+    return count if least <= size <= most else 0
 
 
-def _rows(x: Any, count: int) -> Any:
+def _rows(x: Array, count: int) -> Array:
     return x.reshape(-1, prod(x.shape[-count:]))
 
 
-def _rest(sums: Any, x: Any, axes: tuple[int, ...], count: int) -> Any:
+def _rest(sums: Array, x: Array, axes: Axes, count: int) -> Array:
     kept = sums.reshape(*x.shape[:-count], *[1] * count)
     left = tuple([i for i in axes if i < x.ndim - count and x.shape[i] != 1])
-    return np.add.reduce(kept, axis=left, keepdims=True) if left else kept
+    return _add(kept, axis=left, keepdims=True) if left else kept
 
 
-def total(x: Any, axes: tuple[int, ...]) -> Any:
+def total(x: Array, axes: Axes) -> Array:
     """Sum over the dimensions `axes`, which keep size one.
 
     Parameters
@@ -58,12 +63,12 @@ def total(x: Any, axes: tuple[int, ...]) -> Any:
     """
     count = _run(x, axes)
     if not count:
-        return np.add.reduce(x, axis=axes, keepdims=True)
+        return _add(x, axis=axes, keepdims=True)
     rows = _rows(x, count)
     return _rest(np.matmul(rows, np.ones(rows.shape[1], x.dtype)), x, axes, count)
 
 
-def dot(x: Any, y: Any, axes: tuple[int, ...]) -> Any:
+def dot(x: Array, y: Array, axes: Axes) -> Array:
     """Sum of the products of two arrays of one shape over the dimensions `axes`.
 
     Parameters
@@ -81,5 +86,5 @@ def dot(x: Any, y: Any, axes: tuple[int, ...]) -> Any:
     """
     count = _run(x, axes) if x.dtype == y.dtype and y.flags.c_contiguous else 0
     if not count:
-        return np.add.reduce(x * y, axis=axes, keepdims=True)
+        return _add(x * y, axis=axes, keepdims=True)
     return _rest(np.vecdot(_rows(x, count), _rows(y, count)), x, axes, count)

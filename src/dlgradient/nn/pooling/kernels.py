@@ -1,0 +1,217 @@
+"""Kernels of pooling, on raw arrays of shape (batch, channels, *sizes).
+
+They work on a few images at a time, so that what is read several times stays in the cache, and on
+all cores. `dlgradient.nn.pooling.windowed` says what each of them computes.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TypeAlias
+
+import numpy as np
+
+from dlgradient.core.sizes import POOL_CHUNK_BYTES, POOL_THREAD_ELEMENTS
+from dlgradient.core.types import Array, Dtype, Shape
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.nn.shared.blocks import for_each_chunk, items_within
+from dlgradient.nn.shared.geometry import Geometry
+from dlgradient.ops.reduce import ordered
+
+__all__ = [
+    "argmax",
+    "gather",
+    "maximum",
+    "maximum_adjoint",
+    "maximum_tangent",
+    "place",
+    "spread",
+    "sum",
+]
+
+Key: TypeAlias = tuple[slice, ...]
+# For each place in a window: keys of the elements it meets, and of the results they belong to.
+Keys: TypeAlias = list[tuple[Key, Key]]
+_ALL = slice(None)
+
+
+def _keys(geometry: Geometry) -> Keys:
+    return [((_ALL, _ALL, *to), (_ALL, _ALL, *of)) for _, to, of in geometry.places()]
+
+
+def _keys_along(geometry: Geometry, axis: int) -> Keys:
+    """Keys of one dimension, for windows that are reduced one dimension after the other."""
+    before = (_ALL,) * (2 + axis)
+    return [((*before, to), (*before, of)) for to, of in geometry.line(axis)]
+
+
+def _at_once(x: Array) -> int:
+    return items_within(POOL_CHUNK_BYTES, prod(x.shape[1:]) * x.dtype.itemsize)
+
+
+# -- sums and maxima -----------------------------------------------------------------------------
+
+
+def sum(x: Array, *, geometry: Geometry) -> Array:
+    """Sum over each window."""
+    return _reduced(np.add, x, geometry, 0)
+
+
+def maximum(x: Array, *, geometry: Geometry) -> Array:
+    """Maximum over each window."""
+    ordered(x, "maxpool")
+    return _reduced(np.maximum, x, geometry, _lowest(x.dtype))
+
+
+def _lowest(dtype: Dtype) -> float:
+    if dtype.kind == "b":
+        return False
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def _reduced(ufunc: np.ufunc, x: Array, geometry: Geometry, neutral: float) -> Array:
+    """Reduce each window, one dimension after the other."""
+    out = np.empty((*x.shape[:2], *geometry.results), x.dtype)
+    lines = [_keys_along(geometry, axis) for axis in range(len(geometry.sizes))]
+
+    def work(chunk: slice) -> None:
+        y = x[chunk]
+        for axis, result in enumerate(geometry.results, start=2):
+            shape = (*y.shape[:axis], result, *y.shape[axis + 1 :])
+            y = _reduced_along(ufunc, y, lines[axis - 2], shape, neutral)
+        out[chunk] = y
+
+    for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    return out
+
+
+def _reduced_along(ufunc: np.ufunc, y: Array, keys: Keys, shape: Shape, neutral: float) -> Array:
+    every = slice(0, shape[len(keys[0][1]) - 1])
+    if len(keys) > 1 and all(of[-1] == every for _, of in keys):
+        # All windows are full: the first two elements of each need nothing to start from.
+        (first, _), (second, _), *keys = keys
+        total: Array = ufunc(y[first], y[second])
+    else:
+        total = np.full(shape, neutral, y.dtype)
+    for to, of in keys:
+        ufunc(total[of], y[to], out=total[of])
+    return total
+
+
+def spread(x: Array, *, geometry: Geometry) -> Array:
+    """Add the value of each window to all of its elements."""
+    out = np.empty((*x.shape[:2], *geometry.sizes), x.dtype)
+    lines = [_keys_along(geometry, axis) for axis in range(len(geometry.sizes))]
+
+    def work(chunk: slice) -> None:
+        y = x[chunk]
+        for axis in reversed(range(2, y.ndim)):
+            shape = (*y.shape[:axis], geometry.sizes[axis - 2], *y.shape[axis + 1 :])
+            total = np.zeros(shape, x.dtype)
+            for to, of in lines[axis - 2]:
+                total[to] += y[of]
+            y = total
+        out[chunk] = y
+
+    for_each_chunk(work, x.shape[0], _at_once(out), split=out.size >= POOL_THREAD_ELEMENTS)
+    return out
+
+
+# -- derivatives of maxima -----------------------------------------------------------------------
+
+
+def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
+    """Give what each window has to its largest elements, in equal parts."""
+    total = np.zeros(x.shape, g.dtype)
+    keys = _keys(geometry)
+
+    def work(chunk: slice) -> None:
+        shares = g[chunk]
+        chosen, count = _ties(x[chunk], out[chunk], keys)
+        if count.max(initial=0) > 1:
+            shares = shares / np.maximum(count, 1).astype(shares.real.dtype)
+        # A product is faster than a choice, but zero times infinity is not zero.
+        finite = bool(np.isfinite(np.add.reduce(shares, axis=None)))
+        for mask, (to, of) in zip(chosen, keys, strict=True):
+            given = shares * mask if finite else np.where(mask, shares, shares.dtype.type(0))
+            total[chunk][to] += given[of]
+
+    for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    return total
+
+
+def maximum_tangent(t: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
+    """Mean over the largest elements of each window."""
+    total = np.zeros(out.shape, t.dtype)
+    keys = _keys(geometry)
+
+    def work(chunk: slice) -> None:
+        values, sums = t[chunk], total[chunk]
+        chosen, count = _ties(x[chunk], out[chunk], keys)
+        for mask, (to, of) in zip(chosen, keys, strict=True):
+            sums[of] += np.where(mask[of], values[to], t.dtype.type(0))
+        sums /= np.maximum(count, 1).astype(t.real.dtype)
+
+    for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    return total
+
+
+def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
+    """Masks of the elements that are the maximum of their window, and how many there are.
+
+    NaN counts as equal to NaN.
+    """
+    chosen = np.zeros((len(keys), *out.shape), np.bool_)
+    broken = bool(np.isnan(out).any())
+    for mask, (to, of) in zip(chosen, keys, strict=True):
+        np.equal(x[to], out[of], out=mask[of])
+        if broken:
+            mask[of] |= np.isnan(x[to]) & np.isnan(out[of])
+    return chosen, np.add.reduce(chosen, axis=0, dtype=np.min_scalar_type(len(keys)))
+
+
+# -- elements by their numbers -------------------------------------------------------------------
+
+
+def argmax(x: Array, *, geometry: Geometry) -> Array:
+    """Number of the first of the largest elements of each window."""
+    ordered(x, "maxpool")
+    best = np.full((*x.shape[:2], *geometry.results), _lowest(x.dtype), x.dtype)
+    found = np.full(best.shape, -1, np.int64)
+    numbers = np.arange(prod(x.shape[2:]), dtype=np.int64).reshape(1, 1, *x.shape[2:])
+    for to, of in _keys(geometry):
+        values, held = x[to], best[of]
+        better = (values > held) | (found[of] < 0) | (np.isnan(values) & ~np.isnan(held))
+        np.copyto(best[of], values, where=better)
+        np.copyto(found[of], numbers[to], where=better)
+    return found
+
+
+def place(x: Array, indices: Array, *, size: Shape) -> Array:
+    """Put elements where their numbers say, into zeros."""
+    out = np.zeros((*x.shape[:2], *size), x.dtype)
+    if not x.size:
+        return out
+    count = prod(size)
+    if indices.min() < 0 or indices.max() >= count:
+        raise InvalidArgumentError(
+            f"maxunpool: an index lies outside of the output sizes {size}, which have {count} "
+            f"elements; the indices are from {indices.min()} to {indices.max()}"
+        )
+    np.put_along_axis(_flat(out), _flat(indices), _flat(x), 2)
+    return out
+
+
+def gather(x: Array, indices: Array) -> Array:
+    """Elements by their numbers, for the last of equal numbers, else zero."""
+    flat, elements = _flat(indices), _flat(x)
+    order = np.arange(flat.shape[-1]).reshape(1, 1, -1)
+    last = np.empty(elements.shape, order.dtype)
+    np.put_along_axis(last, flat, np.broadcast_to(order, flat.shape), 2)
+    stayed = np.take_along_axis(last, flat, 2) == order
+    found = np.where(stayed, np.take_along_axis(elements, flat, 2), 0)
+    return found.astype(x.dtype, copy=False).reshape(indices.shape)
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(x.shape[0], x.shape[1], prod(x.shape[2:]))
