@@ -7,10 +7,11 @@ import pytest
 from rounding import assert_close
 
 import dlgradient as dl
-from dlgradient.nn.normalization import standardize as standard
+from dlgradient.nn.normalization import kernels
 from dlgradient.nn.normalization.batch_layer import batchnorm, layernorm, rmsnorm
 from dlgradient.nn.normalization.groups import crosschannelnorm, groupnorm, instancenorm
 from dlgradient.nn.normalization.standardize import standardized
+from dlgradient.rules import OPS
 from dlgradient.testing import check_derivatives
 
 CHANNELS = (1, 4, 1, 1)
@@ -180,8 +181,8 @@ def test_large_arrays_are_cut_into_blocks(rng, fmt):
 )
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_blocks_of_every_shape(rng, monkeypatch, axes, parameters, centered, block, order):
-    monkeypatch.setattr(standard, "_BLOCK", block)
-    monkeypatch.setattr(standard, "_WHOLE", block)
+    monkeypatch.setattr(kernels, "NORM_CHUNK_BYTES", block)
+    monkeypatch.setattr(kernels, "NORM_WHOLE_BYTES", block)
     # Large enough for blocks along each dimension, and for runs that are summed by a product.
     x = np.array(3 + rng.normal(size=(6, 4, 8, 16)), order=order)
     offset, scale, g = (rng.normal(size=shape) for shape in (parameters, parameters, x.shape))
@@ -193,10 +194,11 @@ def test_blocks_of_every_shape(rng, monkeypatch, axes, parameters, centered, blo
     expected = (x - center) / np.sqrt(spread + 0.1) * scale + offset
     assert_close(y, expected, x.size)
 
-    out = (y, mu, variance)
-    found = standard._raw_vjp(g, x, offset.shape, scale, out, axes, 0.1, centered)
+    out = kernels.Standardized(y, mu, variance)
+    found = kernels.pull(g, x, offset.shape, scale, out, kernels.Method(axes, 0.1, centered))
     # The rule in operations, whose sums over broadcast dimensions are those of the reverse walk.
-    composed = standard._traced_vjp((g, None, None), x, scale, axes, 0.1, centered)
+    rule = OPS["standardized"].joint.function
+    composed = rule((g, None, None), x, scale, axes, 0.1, centered)
     for a, b in zip(found, composed, strict=True):
         summed = tuple(i for i, size in enumerate(a.shape) if size == 1)
         # Partial sums of terms of any sign are as large as the root of the sum of their squares.
@@ -205,8 +207,8 @@ def test_blocks_of_every_shape(rng, monkeypatch, axes, parameters, centered, blo
 
 
 def test_statistics_of_blocks_are_accurate_for_a_large_mean(rng, monkeypatch):
-    monkeypatch.setattr(standard, "_BLOCK", 1 << 12)
-    monkeypatch.setattr(standard, "_WHOLE", 1 << 12)
+    monkeypatch.setattr(kernels, "NORM_CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr(kernels, "NORM_WHOLE_BYTES", 1 << 12)
     x = (1e4 + rng.normal(size=(8, 3, 16, 16))).astype(np.float32)
     x[::2] += 3
     _, mu, variance = batchnorm(dl.dlarray(x, "BCSS"), 0.0, 1.0)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.normalization.arguments import bare, labelled, opened, parameter
+from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
-from dlgradient.nn.shared.arguments import axes_of
+from dlgradient.nn.shared.arguments import axes_of, format_of, labelled, unlabelled
 from dlgradient.ops.powers import sqrt
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
@@ -22,55 +21,20 @@ __all__ = ["batchnorm", "layernorm", "rmsnorm"]
 # -- batchnorm -----------------------------------------------------------------------------------
 
 
-def _batch_samples(m: Any) -> list[Any]:
-    channels = (m.real(2), m.positive(2))
-    moving = (m.real(2), m.positive(2))
-    return [
-        case(m.real(3, 2), *channels, data_format="BC", epsilon=0.1),
-        case(m.real(2, 3, 2), *channels, data_format="SBC", epsilon=0.1),
-        case(m.real(3, 2), *channels, *moving, data_format="BC"),
-        case(m.real(2, 3), *channels, *moving, training=True, data_format="CT", epsilon=0.1),
-        case(m.real(0, 2), *channels, *moving, training=True, data_format="BC"),
-    ]
-
-
-@derived(
-    samples=_batch_samples,
-    errors=lambda m: [
-        Error(
-            case(m.real(3, 2), m.real(3), m.real(2), data_format="BC"), ShapeMismatchError, "offset"
-        ),
-        Error(case(m.real(3, 2), m.real(2), m.real(2), data_format="BS"), FormatError, "'C'"),
-        Error(
-            case(m.real(3, 2), m.real(2), m.real(2), m.real(2), data_format="BC"),
-            InvalidArgumentError,
-            "variance",
-        ),
-        Error(
-            case(m.real(3, 2), m.real(2), m.real(2), training=False, data_format="BC"),
-            InvalidArgumentError,
-            "mean and variance",
-        ),
-        Error(
-            case(m.real(3, 2), m.real(2), m.real(2), epsilon=-1.0, data_format="BC"),
-            InvalidArgumentError,
-            "epsilon",
-        ),
-    ],
-)
+@derived(samples=lambda m: _batch_samples(m), errors=lambda m: _batch_errors(m))
 def batchnorm(
-    x: Any,
-    offset: Any,
-    scale: Any,
-    mean: Any = None,
-    variance: Any = None,
+    x: Operand,
+    offset: Operand,
+    scale: Operand,
+    mean: Operand | None = None,
+    variance: Operand | None = None,
     *,
     training: bool | None = None,
     epsilon: float = 1e-5,
     mean_decay: float = 0.1,
     variance_decay: float = 0.1,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Normalise every channel over all other dimensions: scale (x - μ) / √(σ² + ε) + offset.
 
     There are three uses:
@@ -111,7 +75,7 @@ def batchnorm(
     FormatError
         If x has no format, or no channels.
     ShapeMismatchError
-        If a parameter has not one value for each channel.
+        If a parameter does not have one value for each channel.
     InvalidArgumentError
         If only one statistic is given, or none for inference; or ε is negative.
 
@@ -127,104 +91,104 @@ def batchnorm(
 
     Source: MATLAB ``batchnorm``.
     """
-    x, strip = opened("batchnorm", x, data_format, epsilon)
+    array, strip = operand("batchnorm", x, data_format, epsilon)
+    given = _given("batchnorm", mean, variance, array)
+    if training is None:
+        training = given is None
+    shift = parameter("batchnorm", "offset", offset, array)
+    gain = parameter("batchnorm", "scale", scale, array)
+    if not training:
+        if given is None:
+            raise InvalidArgumentError(
+                "batchnorm: inference (training=False) needs mean and variance; give the moving "
+                "statistics, or omit training=False"
+            )
+        rate = gain / sqrt(given[1] + epsilon)
+        # Two passes over x: the rest is as small as the channels.
+        y = unlabelled(array) * rate + (shift - given[0] * rate)
+        return like_operand(y, array, strip)
+    channel = axes_of(array, "C")
+    axes = tuple([axis for axis in range(array.ndim) if axis not in channel])
+    y, mu, sigma2 = standardized(unlabelled(array), shift, gain, axes=axes, epsilon=epsilon)
+    if given is not None and array.size:
+        mu = mean_decay * mu + (1 - mean_decay) * given[0]
+        sigma2 = variance_decay * sigma2 + (1 - variance_decay) * given[1]
+    elif given is not None:
+        mu, sigma2 = 1 * given[0], 1 * given[1]
+    return like_operand(y, array, strip), _statistic(mu, strip), _statistic(sigma2, strip)
+
+
+def _given(
+    function: str, mean: Operand | None, variance: Operand | None, x: Value
+) -> tuple[Value, Value] | None:
+    """Return the given statistics in as many dimensions as x; None for none."""
     if (mean is None) is not (variance is None):
         raise InvalidArgumentError(
-            "batchnorm: mean and variance must both be given, or neither; "
+            f"{function}: mean and variance must both be given, or neither; "
             f"{'mean' if mean is None else 'variance'} is missing"
         )
-    given = mean is not None
-    if training is None:
-        training = not given
-    if not training and not given:
-        raise InvalidArgumentError(
-            "batchnorm: inference (training=False) needs mean and variance; give the moving "
-            "statistics, or leave training=False away"
-        )
-    shift = parameter("batchnorm", "offset", offset, x)
-    gain = parameter("batchnorm", "scale", scale, x)
-    if given:
-        mean = parameter("batchnorm", "mean", mean, x)
-        variance = parameter("batchnorm", "variance", variance, x)
-    if not training:
-        rate = gain / sqrt(variance + epsilon)
-        # Two passes over x: the rest is as small as the channels.
-        return labelled(bare(x) * rate + (shift - mean * rate), x, strip)
-    channel = axes_of(x, "C")
-    axes = tuple([i for i in range(x.ndim) if i not in channel])
-    y, mu, sigma2 = standardized(bare(x), shift, gain, axes=axes, epsilon=epsilon)
-    if given and x._value.size:
-        mu = mean_decay * mu + (1 - mean_decay) * mean
-        sigma2 = variance_decay * sigma2 + (1 - variance_decay) * variance
-    elif given:
-        mu, sigma2 = 1 * mean, 1 * variance
-    return labelled(y, x, strip), _channels(mu, strip), _channels(sigma2, strip)
+    if mean is None or variance is None:
+        return None
+    return parameter(function, "mean", mean, x), parameter(function, "variance", variance, x)
 
 
-def _channels(statistic: Any, strip: bool) -> Any:
+def _statistic(statistic: Value, strip: bool) -> Value:
     """Return a statistic with the channel dimension only."""
     if type(statistic) is not calls.dlarray:
         statistic = calls.wrap(statistic, None)
-    flat = reshape(statistic, (statistic._value.size,))
-    return flat if strip else calls.wrap(flat._value, flat._node, "C")
+    flat = reshape(statistic, (statistic.size,))
+    return flat if strip else labelled(flat, "C")
+
+
+def _batch_samples(m: Maker) -> list[Case]:
+    channels = (m.real(2), m.positive(2))
+    moving = (m.real(2), m.positive(2))
+    return [
+        case(m.real(3, 2), *channels, data_format="BC", epsilon=0.1),
+        case(m.real(2, 3, 2), *channels, data_format="SBC", epsilon=0.1),
+        case(m.real(3, 2), *channels, *moving, data_format="BC"),
+        case(m.real(2, 3), *channels, *moving, training=True, data_format="CT", epsilon=0.1),
+        case(m.real(0, 2), *channels, *moving, training=True, data_format="BC"),
+    ]
+
+
+def _batch_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(3, 2), m.real(3), m.real(2), data_format="BC"), ShapeMismatchError, "offset"
+        ),
+        Error(case(m.real(3, 2), m.real(2), m.real(2), data_format="BS"), FormatError, "'C'"),
+        Error(
+            case(m.real(3, 2), m.real(2), m.real(2), m.real(2), data_format="BC"),
+            InvalidArgumentError,
+            "variance",
+        ),
+        Error(
+            case(m.real(3, 2), m.real(2), m.real(2), training=False, data_format="BC"),
+            InvalidArgumentError,
+            "mean and variance",
+        ),
+        Error(
+            case(m.real(3, 2), m.real(2), m.real(2), epsilon=-1.0, data_format="BC"),
+            InvalidArgumentError,
+            "epsilon",
+        ),
+    ]
 
 
 # -- layernorm and rmsnorm -----------------------------------------------------------------------
 
-_DIMENSIONS = ("auto", "channel-only", "spatial-channel", "batch-excluded")
 
-
-def _normalized_labels(function: str, x: Any, dimension: str) -> str:
-    """Labels that a normalisation of each observation reduces over."""
-    if dimension not in _DIMENSIONS:
-        raise InvalidArgumentError(
-            f"{function}: operation_dimension must be one of {', '.join(map(repr, _DIMENSIONS))}, "
-            f"not {dimension!r}"
-        )
-    if dimension == "auto":
-        dimension = "spatial-channel" if "T" in x._format else "batch-excluded"
-    return {"channel-only": "C", "spatial-channel": "SC", "batch-excluded": "SCTU"}[dimension]
-
-
-def _layer_samples(m: Any) -> list[Any]:
-    channels = (m.real(2), m.positive(2))
-    return [
-        case(m.real(3, 2), *channels, data_format="BC", epsilon=0.1),
-        case(m.real(2, 2, 2), *channels, data_format="CTB", epsilon=0.1),
-        case(m.real(2, 2, 2), *channels, data_format="SCB", epsilon=0.1),
-        case(
-            m.real(2, 2, 2),
-            *channels,
-            data_format="TCB",
-            epsilon=0.1,
-            operation_dimension="batch-excluded",
-        ),
-        case(m.real(0, 2), *channels, data_format="BC"),
-    ]
-
-
-@derived(
-    samples=_layer_samples,
-    errors=lambda m: [
-        Error(
-            case(m.real(3, 2), m.real(2), m.real(3), data_format="BC"), ShapeMismatchError, "scale"
-        ),
-        Error(
-            case(m.real(3, 2), 0.0, 1.0, data_format="BC", operation_dimension="channel"),
-            InvalidArgumentError,
-            "'channel-only'.*'channel'",
-        ),
-    ],
-)
+@derived(samples=lambda m: _layer_samples(m), errors=lambda m: _layer_errors(m))
 def layernorm(
-    x: Any,
-    offset: Any,
-    scale: Any,
+    x: Operand,
+    offset: Operand,
+    scale: Operand,
     *,
     epsilon: float = 1e-5,
     operation_dimension: str = "auto",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Normalise every observation: scale (x - μ) / √(σ² + ε) + offset.
 
     Parameters
@@ -264,41 +228,54 @@ def layernorm(
 
     Source: MATLAB ``layernorm``.
     """
-    x, strip = opened("layernorm", x, data_format, epsilon)
-    labels = _normalized_labels("layernorm", x, operation_dimension)
-    shift = parameter("layernorm", "offset", offset, x, labels)
-    gain = parameter("layernorm", "scale", scale, x, labels)
-    y, _, _ = standardized(bare(x), shift, gain, axes=axes_of(x, labels), epsilon=epsilon)
-    return labelled(y, x, strip)
+    array, strip = operand("layernorm", x, data_format, epsilon)
+    labels = _averaged_labels("layernorm", array, operation_dimension)
+    shift = parameter("layernorm", "offset", offset, array, labels)
+    gain = parameter("layernorm", "scale", scale, array, labels)
+    axes = axes_of(array, labels)
+    y, _, _ = standardized(unlabelled(array), shift, gain, axes=axes, epsilon=epsilon)
+    return like_operand(y, array, strip)
 
 
-@derived(
-    samples=lambda m: [
-        case(m.real(3, 2), m.real(2), data_format="BC", epsilon=0.1),
-        case(m.real(2, 2, 2), 1.5, data_format="CTB", epsilon=0.1),
+def _layer_samples(m: Maker) -> list[Case]:
+    channels = (m.real(2), m.positive(2))
+    return [
+        case(m.real(3, 2), *channels, data_format="BC", epsilon=0.1),
+        case(m.real(2, 2, 2), *channels, data_format="CTB", epsilon=0.1),
+        case(m.real(2, 2, 2), *channels, data_format="SCB", epsilon=0.1),
         case(
-            m.real(2, 3, 2),
-            m.real(3),
-            data_format="SCB",
+            m.real(2, 2, 2),
+            *channels,
+            data_format="TCB",
             epsilon=0.1,
-            operation_dimension="spatial-channel",
+            operation_dimension="batch-excluded",
         ),
-        case(m.real(0, 2), m.real(2), data_format="BC"),
-    ],
-    errors=lambda m: [
+        case(m.real(0, 2), *channels, data_format="BC"),
+    ]
+
+
+def _layer_errors(m: Maker) -> list[Error]:
+    return [
         Error(
-            case(m.real(3, 2), m.real(3), data_format="BC"), ShapeMismatchError, "rmsnorm: scale"
+            case(m.real(3, 2), m.real(2), m.real(3), data_format="BC"), ShapeMismatchError, "scale"
         ),
-    ],
-)
+        Error(
+            case(m.real(3, 2), 0.0, 1.0, data_format="BC", operation_dimension="channel"),
+            InvalidArgumentError,
+            "'channel-only'.*'channel'",
+        ),
+    ]
+
+
+@derived(samples=lambda m: _rms_samples(m), errors=lambda m: _rms_errors(m))
 def rmsnorm(
-    x: Any,
-    scale: Any,
+    x: Operand,
+    scale: Operand,
     *,
     epsilon: float = 1e-5,
     operation_dimension: str = "channel-only",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Divide by the root of the mean square: scale x / √(mean(x²) + ε).
 
     Parameters
@@ -337,11 +314,50 @@ def rmsnorm(
 
     Source: ONNX ``RMSNormalization``.
     """
-    x, strip = opened("rmsnorm", x, data_format, epsilon)
-    labels = _normalized_labels("rmsnorm", x, operation_dimension)
-    gain = parameter("rmsnorm", "scale", scale, x, labels)
-    shift = np.zeros((1,) * x.ndim, x.dtype if x.dtype.kind == "f" else np.float64)
+    array, strip = operand("rmsnorm", x, data_format, epsilon)
+    labels = _averaged_labels("rmsnorm", array, operation_dimension)
+    gain = parameter("rmsnorm", "scale", scale, array, labels)
+    shift = np.zeros((1,) * array.ndim, array.dtype if array.dtype.kind == "f" else np.float64)
+    axes = axes_of(array, labels)
     y, _, _ = standardized(
-        bare(x), shift, gain, axes=axes_of(x, labels), epsilon=epsilon, centered=False
+        unlabelled(array), shift, gain, axes=axes, epsilon=epsilon, centered=False
     )
-    return labelled(y, x, strip)
+    return like_operand(y, array, strip)
+
+
+def _rms_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2), m.real(2), data_format="BC", epsilon=0.1),
+        case(m.real(2, 2, 2), 1.5, data_format="CTB", epsilon=0.1),
+        case(
+            m.real(2, 3, 2),
+            m.real(3),
+            data_format="SCB",
+            epsilon=0.1,
+            operation_dimension="spatial-channel",
+        ),
+        case(m.real(0, 2), m.real(2), data_format="BC"),
+    ]
+
+
+def _rms_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(3, 2), m.real(3), data_format="BC"), ShapeMismatchError, "rmsnorm: scale"
+        ),
+    ]
+
+
+_DIMENSIONS = {"channel-only": "C", "spatial-channel": "SC", "batch-excluded": "SCTU"}
+
+
+def _averaged_labels(function: str, x: Value, dimension: str) -> str:
+    """Labels of the dimensions that the normalisation of an observation averages over."""
+    if dimension == "auto":
+        dimension = "spatial-channel" if "T" in format_of(x) else "batch-excluded"
+    if dimension not in _DIMENSIONS:
+        known = ", ".join(map(repr, ("auto", *_DIMENSIONS)))
+        raise InvalidArgumentError(
+            f"{function}: operation_dimension must be one of {known}, not {dimension!r}"
+        )
+    return _DIMENSIONS[dimension]

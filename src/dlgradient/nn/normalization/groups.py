@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Axis, Format, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.normalization.arguments import bare, labelled, opened, parameter
+from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
-from dlgradient.nn.shared.arguments import axes_of, finished
+from dlgradient.nn.shared.arguments import axes_of, finished, is_count, unlabelled
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, linear
 
@@ -20,36 +19,16 @@ __all__ = ["crosschannelnorm", "groupnorm", "instancenorm"]
 # -- groupnorm and instancenorm ------------------------------------------------------------------
 
 
-@derived(
-    samples=lambda m: [
-        case(m.real(2, 4), 2, m.real(4), m.positive(4), data_format="BC", epsilon=0.1),
-        case(m.real(4, 2, 2), 2, m.real(4), 1.0, data_format="CBS", epsilon=0.1),
-        case(m.real(2, 2, 2), 1, 0.0, m.real(2), data_format="SCT", epsilon=0.1),
-        case(m.real(2, 2, 3), 2, m.real(2), 1.0, data_format="BCS", epsilon=0.1),
-        case(m.real(0, 4), 2, m.real(4), m.positive(4), data_format="BC"),
-    ],
-    errors=lambda m: [
-        Error(
-            case(m.real(2, 4), 3, 0.0, 1.0, data_format="BC"),
-            ShapeMismatchError,
-            "4 channels.*3 groups",
-        ),
-        Error(
-            case(m.real(2, 4), "channel", 0.0, 1.0, data_format="BC"),
-            InvalidArgumentError,
-            "'channel-wise'",
-        ),
-    ],
-)
+@derived(samples=lambda m: _group_samples(m), errors=lambda m: _group_errors(m))
 def groupnorm(
-    x: Any,
+    x: Operand,
     num_groups: int | str,
-    offset: Any,
-    scale: Any,
+    offset: Operand,
+    scale: Operand,
     *,
     epsilon: float = 1e-5,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Normalise groups of channels of every observation: scale (x - μ) / √(σ² + ε) + offset.
 
     The statistics are taken over the channels of a group and all dimensions but the batch.
@@ -77,7 +56,7 @@ def groupnorm(
     FormatError
         If x has no format, or no channels.
     ShapeMismatchError
-        If a parameter has not one value for each channel, or the groups have not one size.
+        If a parameter does not have one value for each channel, or the groups differ in size.
     InvalidArgumentError
         If `num_groups` is neither a positive integer nor one of the words; or ε is negative.
 
@@ -90,81 +69,43 @@ def groupnorm(
 
     Source: MATLAB ``groupnorm``.
     """
-    return _grouped("groupnorm", x, num_groups, offset, scale, epsilon, data_format)
+    return _in_groups("groupnorm", x, num_groups, offset, scale, epsilon, data_format)
 
 
-def _grouped(
-    function: str,
-    x: Any,
-    num_groups: int | str,
-    offset: Any,
-    scale: Any,
-    epsilon: float,
-    data_format: str | None,
-) -> Any:
-    x, strip = opened(function, x, data_format, epsilon)
-    channel = axes_of(x, "C")[0]
-    groups = _groups(function, num_groups, x.shape[channel], x)
-    shift = _split(parameter(function, "offset", offset, x), channel, groups)
-    gain = _split(parameter(function, "scale", scale, x), channel, groups)
-    # Channels become two dimensions: the group, and the place in it.
-    batch = [i if i < channel else i + 1 for i in axes_of(x, "B")]
-    axes = tuple([i for i in range(x.ndim + 1) if i != channel and i not in batch])
-    parts = _split(bare(x), channel, groups)
-    y, _, _ = standardized(parts, shift, gain, axes=axes, epsilon=epsilon)
-    return labelled(reshape(y, x.shape), x, strip)
+def _group_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 4), 2, m.real(4), m.positive(4), data_format="BC", epsilon=0.1),
+        case(m.real(4, 2, 2), 2, m.real(4), 1.0, data_format="CBS", epsilon=0.1),
+        case(m.real(2, 2, 2), 1, 0.0, m.real(2), data_format="SCT", epsilon=0.1),
+        case(m.real(2, 2, 3), 2, m.real(2), 1.0, data_format="BCS", epsilon=0.1),
+        case(m.real(0, 4), 2, m.real(4), m.positive(4), data_format="BC"),
+    ]
 
 
-def _groups(function: str, num_groups: int | str, channels: int, x: Any) -> int:
-    words = {"all-channels": 1, "channel-wise": channels}
-    if isinstance(num_groups, str) and num_groups in words:
-        return words[num_groups]
-    if not _is_count(num_groups):
-        raise InvalidArgumentError(
-            f"{function}: num_groups must be a positive integer, 'all-channels' or 'channel-wise', "
-            f"not {num_groups!r}"
-        )
-    if channels % int(num_groups):
-        raise ShapeMismatchError(
-            f"{function}: x has shape {x.shape} and format {x._format!r}; its {channels} channels "
-            f"cannot be divided into {num_groups} groups of one size"
-        )
-    return int(num_groups)
-
-
-def _is_count(number: Any) -> bool:
-    integer = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    return integer and bool(number >= 1)
-
-
-def _split(p: Any, channel: int, groups: int) -> Any:
-    """Make two dimensions of the channels: groups, and channels of a group."""
-    size = p.shape[channel]
-    pair = (1, 1) if size == 1 and groups != 1 else (groups, size // groups if groups else 0)
-    return reshape(p, (*p.shape[:channel], *pair, *p.shape[channel + 1 :]))
-
-
-@derived(
-    samples=lambda m: [
-        case(m.real(2, 2, 3), m.real(2), m.real(2), data_format="BCS", epsilon=0.1),
-        case(m.real(2, 3, 2), m.real(2), 1.0, data_format="CTB", epsilon=0.1),
-    ],
-    errors=lambda m: [
+def _group_errors(m: Maker) -> list[Error]:
+    return [
         Error(
-            case(m.real(2, 4, 2), m.real(2), 1.0, data_format="BCS"),
+            case(m.real(2, 4), 3, 0.0, 1.0, data_format="BC"),
             ShapeMismatchError,
-            "instancenorm: offset",
+            "4 channels.*3 groups",
         ),
-    ],
-)
+        Error(
+            case(m.real(2, 4), "channel", 0.0, 1.0, data_format="BC"),
+            InvalidArgumentError,
+            "'channel-wise'",
+        ),
+    ]
+
+
+@derived(samples=lambda m: _instance_samples(m), errors=lambda m: _instance_errors(m))
 def instancenorm(
-    x: Any,
-    offset: Any,
-    scale: Any,
+    x: Operand,
+    offset: Operand,
+    scale: Operand,
     *,
     epsilon: float = 1e-5,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Normalise every channel of every observation: scale (x - μ) / √(σ² + ε) + offset.
 
     Parameters
@@ -188,7 +129,7 @@ def instancenorm(
     FormatError
         If x has no format, or no channels.
     ShapeMismatchError
-        If a parameter has not one value for each channel.
+        If a parameter does not have one value for each channel.
     InvalidArgumentError
         If ε is negative.
 
@@ -201,62 +142,88 @@ def instancenorm(
 
     Source: MATLAB ``instancenorm``.
     """
-    return _grouped("instancenorm", x, "channel-wise", offset, scale, epsilon, data_format)
+    return _in_groups("instancenorm", x, "channel-wise", offset, scale, epsilon, data_format)
+
+
+def _instance_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 2, 3), m.real(2), m.real(2), data_format="BCS", epsilon=0.1),
+        case(m.real(2, 3, 2), m.real(2), 1.0, data_format="CTB", epsilon=0.1),
+    ]
+
+
+def _instance_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(2, 4, 2), m.real(2), 1.0, data_format="BCS"),
+            ShapeMismatchError,
+            "instancenorm: offset",
+        ),
+    ]
+
+
+def _in_groups(
+    function: str,
+    x: Operand,
+    num_groups: int | str,
+    offset: Operand,
+    scale: Operand,
+    epsilon: float,
+    data_format: Format,
+) -> Value:
+    array, strip = operand(function, x, data_format, epsilon)
+    (channel,) = axes_of(array, "C")
+    groups = _number_of_groups(function, num_groups, array.shape[channel], array)
+    shift = _split(parameter(function, "offset", offset, array), channel, groups)
+    gain = _split(parameter(function, "scale", scale, array), channel, groups)
+    # Channels become two dimensions: the group, and the place in it.
+    batch = [axis if axis < channel else axis + 1 for axis in axes_of(array, "B")]
+    axes = tuple([i for i in range(array.ndim + 1) if i != channel and i not in batch])
+    parts = _split(unlabelled(array), channel, groups)
+    y, _, _ = standardized(parts, shift, gain, axes=axes, epsilon=epsilon)
+    return like_operand(reshape(y, array.shape), array, strip)
+
+
+def _number_of_groups(function: str, num_groups: int | str, channels: int, x: Value) -> int:
+    words = {"all-channels": 1, "channel-wise": channels}
+    if isinstance(num_groups, str) and num_groups in words:
+        return words[num_groups]
+    if not is_count(num_groups):
+        raise InvalidArgumentError(
+            f"{function}: num_groups must be a positive integer, 'all-channels' or 'channel-wise', "
+            f"not {num_groups!r}"
+        )
+    if channels % int(num_groups):
+        raise ShapeMismatchError(
+            f"{function}: x has shape {x.shape} and format {x._format!r}; its {channels} channels "
+            f"cannot be divided into {num_groups} groups of one size"
+        )
+    return int(num_groups)
+
+
+def _split(p: Value, channel: Axis, groups: int) -> Value:
+    """Make two dimensions of the channels: groups, and channels of a group."""
+    size = p.shape[channel]
+    pair = (1, 1) if size == 1 and groups != 1 else (groups, size // groups if groups else 0)
+    return reshape(p, (*p.shape[:channel], *pair, *p.shape[channel + 1 :]))
 
 
 # -- crosschannelnorm ----------------------------------------------------------------------------
 
 
-def _mirrored(g: Any, axis: int, before: int, after: int) -> Any:
-    return channel_sum(g, axis=axis, before=after, after=before)
-
-
-@linear(
-    x=_mirrored,
-    format="same",
-    samples=lambda m: [
-        case(m.real(5), axis=0, before=1, after=2),
-        case(m.real(2, 3), axis=1, before=4, after=0),
-        case(m.complex(3, 2), axis=0, before=1, after=1),
-        case(m.real(0, 2), axis=0, before=1, after=1),
-    ],
-)
-def channel_sum(x: Any, /, *, axis: int, before: int, after: int) -> Any:
-    """Sums over sliding windows, Σ xⱼ for i - before ≤ j ≤ i + after, in the shape of x."""
-    n = x.shape[axis]
-    y = np.array(x)
-    front = (slice(None),) * axis
-    for shift in range(-min(before, n - 1), min(after, n - 1) + 1):
-        here, there = slice(max(0, -shift), n - max(0, shift)), slice(max(0, shift), n + shift)
-        if shift < 0:
-            there = slice(0, n + shift)
-        if shift:
-            y[(*front, here)] += x[(*front, there)]
-    return y
-
-
-@derived(
-    samples=lambda m: [
-        case(m.real(2, 5), 3, data_format="BC", alpha=0.5),
-        case(m.real(4, 2), 2, data_format="CB", alpha=2.0, beta=0.5, k=1.0),
-        case(m.real(0, 3), 3, data_format="BC"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 4), 0, data_format="BC"), InvalidArgumentError, "window_size.*0"),
-    ],
-)
+@derived(samples=lambda m: _cross_samples(m), errors=lambda m: _cross_errors(m))
 def crosschannelnorm(
-    x: Any,
+    x: Operand,
     window_size: int,
     *,
     alpha: float = 1e-4,
     beta: float = 0.75,
     k: float = 2.0,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Divide by the squares of neighbouring channels: x / (k + α s / w)^β.
 
-    Here s is the sum of squares over a window of w channels, ⌊(w-1)/2⌋ before and ⌊w/2⌋ behind.
+    Here s is the sum of squares over a window of w channels, ⌊(w-1)/2⌋ before and ⌊w/2⌋ after.
 
     Parameters
     ----------
@@ -290,12 +257,54 @@ def crosschannelnorm(
 
     Source: MATLAB ``crosschannelnorm``.
     """
-    x, strip = opened("crosschannelnorm", x, data_format, 0.0)
-    if not _is_count(window_size):
+    array, strip = operand("crosschannelnorm", x, data_format, 0.0)
+    if not is_count(window_size):
         raise InvalidArgumentError(
             f"crosschannelnorm: window_size must be a positive integer, not {window_size!r}"
         )
-    total = channel_sum(
-        x * x, axis=axes_of(x, "C")[0], before=(window_size - 1) // 2, after=window_size // 2
-    )
-    return finished(x * (k + total * (alpha / window_size)) ** -beta, strip)
+    (channel,) = axes_of(array, "C")
+    before, after = (window_size - 1) // 2, window_size // 2
+    total = channel_sum(array * array, axis=channel, before=before, after=after)
+    return finished(array * (k + total * (alpha / window_size)) ** -beta, strip)
+
+
+def _cross_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 5), 3, data_format="BC", alpha=0.5),
+        case(m.real(4, 2), 2, data_format="CB", alpha=2.0, beta=0.5, k=1.0),
+        case(m.real(0, 3), 3, data_format="BC"),
+    ]
+
+
+def _cross_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 4), 0, data_format="BC"), InvalidArgumentError, "window_size.*0"),
+    ]
+
+
+def _mirrored(g: Value, axis: Axis, before: int, after: int) -> Value:
+    return channel_sum(g, axis=axis, before=after, after=before)
+
+
+@linear(
+    x=_mirrored,
+    format="same",
+    samples=lambda m: [
+        case(m.real(5), axis=0, before=1, after=2),
+        case(m.real(2, 3), axis=1, before=4, after=0),
+        case(m.complex(3, 2), axis=0, before=1, after=1),
+        case(m.real(0, 2), axis=0, before=1, after=1),
+    ],
+)
+def channel_sum(x: Operand, /, *, axis: Axis, before: int, after: int) -> Value:
+    """Sums over sliding windows, Σ xⱼ for i - before ≤ j ≤ i + after, in the shape of x."""
+    n = x.shape[axis]
+    y = np.array(x)
+    front = (slice(None),) * axis
+    for shift in range(-min(before, n - 1), min(after, n - 1) + 1):
+        here, there = slice(max(0, -shift), n - max(0, shift)), slice(max(0, shift), n + shift)
+        if shift < 0:
+            there = slice(0, n + shift)
+        if shift:
+            y[(*front, here)] += x[(*front, there)]
+    return y

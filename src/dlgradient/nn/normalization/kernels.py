@@ -1,0 +1,359 @@
+"""Kernels of normalisation, on raw arrays of real values.
+
+They work chunk by chunk along a dimension that is not reduced, so that the intermediate values of a
+chunk stay in the cache, and on all cores. Where the first dimension is reduced and little is left,
+as in batchnorm, the chunks are cut along it, reduced one by one, and their sums joined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from dlgradient.core.sizes import (
+    NORM_CHUNK_BYTES,
+    NORM_RUN_ELEMENTS,
+    NORM_THREAD_ELEMENTS,
+    NORM_WHOLE_BYTES,
+)
+from dlgradient.core.types import Array, Axes, Axis, Kernel, Shape
+from dlgradient.nn.shared.blocks import for_each
+from dlgradient.nn.shared.sums import dot, total
+
+__all__ = ["Method", "Standardized", "pull", "standardize"]
+
+Chunk: TypeAlias = tuple[slice, ...]
+# NumPy's overloads of this know `keepdims` only as a literal.
+_add: Kernel = np.add.reduce
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What a normalisation averages over, and how.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        Dimensions that are averaged over.
+    epsilon : float
+        What is added to the variance.
+    centered : bool
+        If false, the mean is zero, and the variance the mean of squares.
+    """
+
+    axes: Axes
+    epsilon: float
+    centered: bool
+
+    def count(self, x: Array) -> int:
+        """Number of elements of each average."""
+        return prod([x.shape[axis] for axis in self.axes])
+
+    def rate(self, variance: Array) -> Array:
+        """Return what deviations are multiplied by."""
+        return 1 / np.sqrt(variance + self.epsilon)
+
+    def deviation(self, x: Array, mu: Array) -> Array:
+        """Return the deviations from the mean, in a new array."""
+        return x - mu if self.centered else np.array(x)
+
+
+class Standardized(NamedTuple):
+    """Results of `standardize`; the statistics have size one in the dimensions averaged over."""
+
+    y: Array
+    mu: Array
+    variance: Array
+
+
+# -- chunks --------------------------------------------------------------------------------------
+
+
+def _chunks_apart(x: Array, axes: Axes, nbytes: int) -> list[Chunk]:
+    """Cut an array along a dimension that is not reduced, so that no sum crosses a cut."""
+    free = [axis for axis, size in enumerate(x.shape) if axis not in axes and size > 1]
+    if not free or nbytes <= NORM_WHOLE_BYTES:
+        return [(slice(None),) * x.ndim]
+    count = _number_of_chunks(nbytes)
+    # The first that is long enough: its chunks are the most contiguous.
+    longest = max(free, key=lambda axis: x.shape[axis])
+    return _cut(x, next((axis for axis in free if x.shape[axis] >= count), longest), count)
+
+
+def _chunks_across(x: Array) -> list[Chunk]:
+    """Cut an array along its first dimension, which is reduced."""
+    return _cut(x, 0, _number_of_chunks(x.nbytes))
+
+
+def _cut(x: Array, axis: Axis, count: int) -> list[Chunk]:
+    whole = (slice(None),) * x.ndim
+    size = x.shape[axis]
+    count = min(size, count)
+    bounds = [size * i // count for i in range(count + 1)]
+    parts = [slice(bounds[i], bounds[i + 1]) for i in range(count)]
+    return [(*whole[:axis], part, *whole[axis + 1 :]) for part in parts]
+
+
+def _number_of_chunks(nbytes: int) -> int:
+    """Even, so that two cores have as many."""
+    return 2 * -(-nbytes // (2 * NORM_CHUNK_BYTES))
+
+
+def _cuts_across(x: Array, method: Method, parameters: list[Shape]) -> bool:
+    """Return whether to reduce chunks of the first dimension, and then their sums.
+
+    The array is read twice, but contiguously. Offset and scale must not vary where it is reduced,
+    as in batchnorm, and little may be left.
+    """
+    axes = method.axes
+    if x.nbytes <= NORM_WHOLE_BYTES or 0 not in axes or x.shape[0] == 1 or not x.flags.c_contiguous:
+        return False
+    few = x.size // method.count(x) < x.size // x.shape[0]
+    return few and all(shape[axis] == 1 for shape in parameters for axis in axes)
+
+
+def _at(array: Array, chunk: Chunk) -> Array:
+    """Part of an operand that belongs to a chunk: all of it where it has size one."""
+    sizes = zip(array.shape, chunk, strict=True)
+    return array[tuple([slice(None) if size == 1 else part for size, part in sizes])]
+
+
+def _widened(small: Array, x: Array) -> Array:
+    """Repeat a small operand to the size of x[:1], if it would be applied to short runs."""
+    run = 1
+    for axis in reversed(range(1, x.ndim)):
+        if small.shape[axis] != 1:
+            break
+        run *= x.shape[axis]
+    if not 1 < run <= NORM_RUN_ELEMENTS or x[0].nbytes > NORM_WHOLE_BYTES // 2:
+        return small
+    return np.ascontiguousarray(np.broadcast_to(small, (1, *x.shape[1:])))
+
+
+def _sum_to(x: Array, shape: Shape) -> Array:
+    """Sum over the dimensions that have size one in `shape`."""
+    axes = tuple([axis for axis, n in enumerate(shape) if n == 1 and x.shape[axis] != 1])
+    return _add(x, axis=axes, keepdims=True) if axes else x
+
+
+# -- forward -------------------------------------------------------------------------------------
+
+
+def standardize(x: Array, offset: Array, scale: Array, method: Method) -> Standardized:
+    """Standardise, scale and shift; NaN are the statistics where there is no element."""
+    axes = method.axes
+    small = tuple([1 if axis in axes else size for axis, size in enumerate(x.shape)])
+    empty = not method.count(x)
+    out = Standardized(
+        np.empty(x.shape, np.result_type(x, offset, scale)),
+        np.full(small, np.nan if empty and method.centered else 0, x.dtype),
+        np.full(small, np.nan if empty else 0, x.dtype),
+    )
+    if x.size:
+        across = _cuts_across(x, method, [offset.shape, scale.shape])
+        with np.errstate(all="ignore"):
+            (_standardize_across if across else _standardize_apart)(x, offset, scale, out, method)
+    return out
+
+
+def _standardize_apart(
+    x: Array, offset: Array, scale: Array, out: Standardized, method: Method
+) -> None:
+    count = method.count(x)
+
+    def work(chunk: Chunk) -> None:
+        y, mu, variance = out.y[chunk], _at(out.mu, chunk), _at(out.variance, chunk)
+        mu[...], squares, deviation = _statistics(x[chunk], method)
+        np.divide(squares, count, out=variance)
+        _multiply(deviation, method.rate(variance), _at(scale, chunk), y)
+        y += _at(offset, chunk)
+
+    for_each(work, _chunks_apart(x, method.axes, x.nbytes), split=x.size >= NORM_THREAD_ELEMENTS)
+
+
+def _standardize_across(
+    x: Array, offset: Array, scale: Array, out: Standardized, method: Method
+) -> None:
+    chunks, split = _chunks_across(x), x.size >= NORM_THREAD_ELEMENTS
+    counts = [method.count(x[chunk]) for chunk in chunks]
+    parts = np.empty((2, len(chunks), *out.mu.shape), np.float64)
+
+    def measure(i: int) -> None:
+        m, parts[1, i], deviation = _statistics(x[chunks[i]], method)
+        # Means of chunks are subtracted from one another: what rounding has left is added.
+        rest = total(deviation, method.axes) / np.float64(counts[i]) if method.centered else 0
+        parts[0, i] = m + rest
+
+    for_each(measure, range(len(chunks)), split=split)
+    _join(parts, counts, out)
+    center, shift = _widened(out.mu, x), _widened(offset, x)
+    factor = _widened(scale / np.sqrt(out.variance + method.epsilon), x)
+
+    def affine(chunk: Chunk) -> None:
+        y, source = out.y[chunk], x[chunk]
+        if method.centered:
+            source = np.subtract(source, center, out=y)
+        np.multiply(source, factor, out=y)
+        y += shift
+
+    for_each(affine, chunks, split=split)
+
+
+def _statistics(x: Array, method: Method) -> tuple[Array | int, Array, Array]:
+    """Mean of an array, sum of the squares of the deviations from it, and these."""
+    if not method.centered:
+        return 0, dot(x, x, method.axes), x
+    mean = total(x, method.axes) / method.count(x)
+    deviation = np.subtract(x, mean)
+    return mean, dot(deviation, deviation, method.axes), deviation
+
+
+def _join(parts: Array, counts: list[int], out: Standardized) -> None:
+    """Join means and sums of squares of chunks, without the cancellation of a sum of squares."""
+    means, squares = parts
+    weights = np.array(counts).reshape(-1, *[1] * out.mu.ndim)
+    n = weights.sum()
+    mean = _add(weights * means, axis=0) / n
+    between = _add(weights * (means - mean) ** 2, axis=0)
+    out.mu[...] = mean
+    out.variance[...] = (_add(squares, axis=0) + between) / n
+
+
+def _multiply(x: Array, rate: Array, scale: Array, out: Array) -> None:
+    """Multiply by both, by the small ones first if their product is small."""
+    sizes = zip(rate.shape, scale.shape, strict=True)
+    if all(a == 1 or b in (1, a) for a, b in sizes) and rate.size * scale.size <= x.size:
+        np.multiply(x, rate * scale, out=out)
+    else:
+        np.multiply(x, rate, out=out)
+        out *= scale
+
+
+# -- backward ------------------------------------------------------------------------------------
+
+
+def pull(
+    g: Array, x: Array, offset_shape: Shape, scale: Array, out: Standardized, method: Method
+) -> tuple[Array, Array, Array]:
+    """Cotangents of x, offset and scale for the cotangent `g` of the first result."""
+    # What neither offset nor scale varies along: one sum over it serves all three operands.
+    inner = tuple([i for i in method.axes if offset_shape[i] == scale.shape[i] == 1 != x.shape[i]])
+    if not inner or not x.size:
+        return _pull_elementwise(g, x, offset_shape, scale, out, method)
+    pulling = _Pulling(g, x, scale, out, method, inner)
+    if _cuts_across(x, method, [offset_shape, scale.shape]):
+        pulling.across()
+    else:
+        pulling.apart()
+    goffset, gscale = pulling.sums[0], pulling.sums[1] * pulling.rate
+    return pulling.gx, _sum_to(goffset, offset_shape), _sum_to(gscale, scale.shape)
+
+
+class _Pulling:
+    """Backward pass by two sums over `inner`: of g, and of g times the deviation of x."""
+
+    def __init__(
+        self, g: Array, x: Array, scale: Array, out: Standardized, method: Method, inner: Axes
+    ) -> None:
+        self.g, self.x, self.scale, self.mu = g, x, scale, out.mu
+        self.method, self.inner = method, inner
+        self.rate = method.rate(out.variance)
+        self.gx = np.empty(x.shape, np.result_type(g, x, scale))
+        small = tuple([1 if axis in inner else size for axis, size in enumerate(x.shape)])
+        self.sums = np.empty((2, *small), self.gx.dtype)
+        self.split = x.size >= NORM_THREAD_ELEMENTS
+
+    def apart(self) -> None:
+        """Work on chunks none of whose sums cross a cut."""
+
+        def work(chunk: Chunk) -> None:
+            deviation = self.method.deviation(self.x[chunk], _at(self.mu, chunk))
+            self.measure(chunk, deviation, [_at(sums, chunk) for sums in self.sums])
+            self.combine(chunk, deviation, self.factors(chunk))
+
+        for_each(work, _chunks_apart(self.x, self.method.axes, self.gx.nbytes), split=self.split)
+
+    def across(self) -> None:
+        """Sum chunks of the first dimension, add the sums up, and use them in a second pass."""
+        x, method = self.x, self.method
+        chunks = _chunks_across(x)
+        parts = np.empty((len(chunks), *self.sums.shape), self.gx.dtype)
+
+        def measure(i: int) -> None:
+            self.measure(chunks[i], method.deviation(x[chunks[i]], self.mu), parts[i])
+
+        for_each(measure, range(len(chunks)), split=self.split)
+        _add(parts, axis=0, out=self.sums)
+        factors = [_widened(a, x) for a in self.factors((slice(None),) * x.ndim)]
+        center = _widened(self.mu, x)
+
+        def combine(chunk: Chunk) -> None:
+            self.combine(chunk, method.deviation(x[chunk], center), factors)
+
+        for_each(combine, chunks, split=self.split)
+
+    def measure(self, chunk: Chunk, deviation: Array, into: Array | list[Array]) -> None:
+        """Put both sums of a chunk `into` two arrays."""
+        into[0][...] = total(self.g[chunk], self.inner)
+        into[1][...] = dot(self.g[chunk], deviation, self.inner)
+
+    def factors(self, chunk: Chunk) -> list[Array]:
+        """Factors of g and of the deviation, and what is added."""
+        axes, n = self.method.axes, self.method.count(self.x)
+        scale, rate = _at(self.scale, chunk), _at(self.rate, chunk)
+        along = _add(_at(self.sums[1], chunk) * scale, axis=axes, keepdims=True) * rate**3
+        across = _add(_at(self.sums[0], chunk) * scale, axis=axes, keepdims=True) * rate
+        return [scale * rate, along / -n, across / -n]
+
+    def combine(self, chunk: Chunk, deviation: Array, factors: list[Array]) -> None:
+        """Make the cotangent of a chunk; `deviation` is overwritten."""
+        factor, along, across = factors
+        gx = self.gx[chunk]
+        np.multiply(self.g[chunk], factor, out=gx)
+        deviation *= along
+        if self.method.centered:
+            deviation += across
+        gx += deviation
+
+
+def _pull_elementwise(
+    g: Array, x: Array, offset_shape: Shape, scale: Array, out: Standardized, method: Method
+) -> tuple[Array, Array, Array]:
+    """Backward pass where offset or scale varies along what is averaged over."""
+    gx = np.empty(x.shape, np.result_type(g, x, scale))
+    goffset, gscale = np.zeros(offset_shape, gx.dtype), np.zeros(scale.shape, gx.dtype)
+    chunks = _chunks_apart(x, method.axes, gx.nbytes)
+
+    def work(chunk: Chunk) -> tuple[Array, Array]:
+        rate = method.rate(_at(out.variance, chunk))
+        standard = method.deviation(x[chunk], _at(out.mu, chunk))
+        standard *= rate
+        factor = _at(scale, chunk)
+        for_offset = _sum_to(g[chunk], _at(goffset, chunk).shape)
+        for_scale = _sum_to(g[chunk] * standard, factor.shape)
+        np.multiply(g[chunk], factor, out=gx[chunk])
+        _project(gx[chunk], standard, method)
+        gx[chunk] *= rate
+        return for_offset, for_scale
+
+    parts = for_each(work, chunks, split=x.size >= NORM_THREAD_ELEMENTS)
+    for chunk, (for_offset, for_scale) in zip(chunks, parts, strict=True):
+        _at(goffset, chunk)[...] += for_offset
+        _at(gscale, chunk)[...] += for_scale
+    return gx, goffset, gscale
+
+
+def _project(gx: Array, standard: Array, method: Method) -> None:
+    """Take from a cotangent, in place, what mean and variance take; `standard` is overwritten."""
+    n = max(method.count(gx), 1)
+    along = dot(gx, standard, method.axes)
+    along /= n
+    standard *= along
+    if method.centered:
+        across = total(gx, method.axes)
+        across /= n
+        gx -= across
+    gx -= standard
