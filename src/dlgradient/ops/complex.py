@@ -256,8 +256,7 @@ def _complex(re: Value, im: Value) -> Value:
 def complex(re: Operand, im: Operand, /) -> Value:
     """Complex elements from a real and an imaginary part: re + i im.
 
-    Unlike that sum, it is right for infinite parts. The gradients are the real and the imaginary
-    part of the cotangent.
+    The gradients are the parts of the cotangent. Unlike the sum, it is right for infinite parts.
 
     Examples
     --------

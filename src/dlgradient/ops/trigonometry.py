@@ -97,8 +97,7 @@ def _asin_rule(t: Value, x: Value) -> Value:
 def asin(x: Operand, /) -> Value:
     """Inverse sine, elementwise.
 
-    The differential is dx / √(1 - x²), infinite at the ends -1 and 1. Outside, the value for real
-    elements is NaN.
+    The differential is dx / √(1 - x²), infinite at -1 and 1. Outside, real elements give NaN.
 
     Examples
     --------
@@ -116,8 +115,7 @@ def asin(x: Operand, /) -> Value:
 def acos(x: Operand, /) -> Value:
     """Inverse cosine, elementwise.
 
-    The differential is -dx / √(1 - x²), infinite at the ends -1 and 1. Outside, the value for real
-    elements is NaN.
+    The differential is -dx / √(1 - x²), infinite at -1 and 1. Outside, real elements give NaN.
 
     Examples
     --------
@@ -289,8 +287,7 @@ def asinh(x: Operand, /) -> Value:
 def acosh(x: Operand, /) -> Value:
     """Inverse hyperbolic cosine, elementwise.
 
-    The differential is dx / (√(x - 1) √(x + 1)), infinite at 1. Below 1, the value for real
-    elements is NaN.
+    The differential is dx / (√(x - 1) √(x + 1)), infinite at 1. Below, real elements give NaN.
 
     Examples
     --------
