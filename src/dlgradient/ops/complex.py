@@ -95,6 +95,11 @@ def conj(x: Operand, /) -> Value:
     """
 
 
+def conjugated(x: Value) -> Value:
+    """Return the conjugate of what is complex, and real values as they are, without a copy."""
+    return conj(x) if x.dtype.kind == "c" else x
+
+
 def _sign_differential(t: Value, x: Value) -> Value:
     """Return the part of t across x, i s Im(conj(s) t) / |x|; the map is its own adjoint."""
     r = abs(x)

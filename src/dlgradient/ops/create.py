@@ -6,6 +6,7 @@ dlarray with its data format for a dlarray, a raw array for a raw one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS, open_node, wrap
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Device, DtypeLike, Operand, Shape, ShapeLike, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import astype, supported_dtype
+from dlgradient.ops.join import stack
 from dlgradient.ops.shape import broadcast_to
 from dlgradient.rules import derived
 
@@ -33,16 +36,17 @@ __all__ = [
 ]
 
 
-def new(value: Any, fmt: str | None = None) -> Any:
+def new(value: Value, fmt: str | None = None) -> Value:
     """Make a dlarray of a NumPy array that nobody else has."""
     return wrap(value if value.ndim else value[()], None, fmt)
 
 
-def chosen_dtype(name: str, dtype: Any, default: Any = np.float64) -> Any:
+def chosen_dtype(name: str, dtype: DtypeLike, default: DtypeLike = np.float64) -> DtypeLike:
+    """Return the dtype of an array that is made: one that is supported, or the default."""
     return default if dtype is None else supported_dtype(dtype, f"{name}: dtype")
 
 
-def on_cpu(name: str, device: Any) -> None:
+def on_cpu(name: str, device: Device) -> None:
     if device not in (None, "cpu"):
         raise InvalidArgumentError(
             f"{name}: device={device!r} does not exist; the only one is 'cpu'"
@@ -52,7 +56,7 @@ def on_cpu(name: str, device: Any) -> None:
 # -- filled --------------------------------------------------------------------------------------
 
 
-def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def zeros(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array of zeros.
 
     Parameters
@@ -83,7 +87,7 @@ def zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     return new(np.zeros(shape, chosen_dtype("zeros", dtype)))
 
 
-def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array of ones.
 
     Parameters
@@ -114,7 +118,7 @@ def ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     return new(np.ones(shape, chosen_dtype("ones", dtype)))
 
 
-def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array whose elements may have any value: fill it before use.
 
     Parameters
@@ -145,7 +149,9 @@ def empty(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     return new(np.empty(shape, chosen_dtype("empty", dtype)))
 
 
-def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def full(
+    shape: ShapeLike, fill_value: Operand, *, dtype: DtypeLike = None, device: Device = None
+) -> Value:
     """Array with one value everywhere; a traced value is differentiated.
 
     Parameters
@@ -182,8 +188,14 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
 
 
 def eye(
-    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: Any = None, device: Any = None
-) -> Any:
+    n_rows: int,
+    n_cols: int | None = None,
+    /,
+    *,
+    k: int = 0,
+    dtype: DtypeLike = None,
+    device: Device = None,
+) -> Value:
     """Matrix with ones on a diagonal and zeros elsewhere.
 
     Parameters
@@ -220,14 +232,14 @@ def eye(
 # -- like another array --------------------------------------------------------------------------
 
 
-def _like(x: Any, value: Any) -> Any:
+def _like(x: Value, value: Value) -> Value:
     """Return a new value as what `x` is."""
     if type(x) is calls.dlarray:
         return new(value, x._format)
     return value if value.ndim else value[()]
 
 
-def _shape_dtype(name: str, x: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Any]:
+def _shape_dtype(name: str, x: Value, dtype: DtypeLike, device: Device) -> tuple[Shape, DtypeLike]:
     on_cpu(name, device)
     if type(x) is not calls.dlarray:
         x = as_value(x, f"{name}: x")
@@ -243,7 +255,7 @@ def _alike_errors(m: Any) -> list[Any]:
 
 
 @derived(numpy=np.zeros_like, samples=_alike, errors=_alike_errors)
-def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Zeros with the shape, dtype and data format of an array; untraced.
 
     Parameters
@@ -276,7 +288,7 @@ def zeros_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
 
 
 @derived(numpy=np.ones_like, samples=_alike, errors=_alike_errors)
-def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Ones with the shape, dtype and data format of an array; untraced.
 
     Parameters
@@ -307,7 +319,7 @@ def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
     return _like(x, np.ones(*_shape_dtype("ones_like", x, dtype, device)))
 
 
-def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array with the shape, dtype and data format of another, and any values; untraced.
 
     Parameters
@@ -354,7 +366,9 @@ FUNCTIONS["empty_like"] = empty_like
         )
     ],
 )
-def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+def full_like(
+    x: Operand, /, fill_value: Operand, *, dtype: DtypeLike = None, device: Device = None
+) -> Value:
     """One value everywhere, with the shape, dtype and data format of an array.
 
     Parameters
@@ -394,7 +408,9 @@ def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = No
 # -- from other data -----------------------------------------------------------------------------
 
 
-def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
+def asarray(
+    obj: Operand, /, *, dtype: DtypeLike = None, device: Device = None, copy: bool | None = None
+) -> Value:
     """Return data as a dlarray; a dlarray stays as it is, with its trace.
 
     Parameters
@@ -432,9 +448,9 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
             raise InvalidArgumentError(
                 "asarray: copy=False, but a dlarray has its data to itself; leave copy out"
             )
-        several = obj if type(obj) in (list, tuple) else ()
+        several: Sequence[Operand] = list(obj) if type(obj) in (list, tuple) else ()
         if any(type(item) is calls.dlarray and open_node(item) for item in several):
-            obj = FUNCTIONS["stack"](obj)  # stays in the trace
+            obj = stack(several)  # stays in the trace
         else:
             obj = [getattr(item, "_value", item) for item in several] if several else obj
             obj = wrap(as_value(obj, "asarray: obj", copy=True), None)

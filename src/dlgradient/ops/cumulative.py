@@ -11,15 +11,17 @@ again made of such recurrences, so derivatives of every order close.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import DtypeLike, Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
+from dlgradient.ops.complex import conjugated
 from dlgradient.ops.join import concat
 from dlgradient.ops.shape import flip, reshape
 from dlgradient.rules import derived, general, linear
@@ -30,11 +32,7 @@ __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum"]
 _FEW = 16
 
 
-def _conj(x: Any) -> Any:
-    return FUNCTIONS["conj"](x) if x.dtype.kind == "c" else x
-
-
-def _format(formats: Any, shapes: Any, params: Any) -> str | None:
+def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     """The same format, unless the array was made flat."""
     return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
 
@@ -69,7 +67,7 @@ def _errors(m: Any) -> list[Any]:
     ]
 
 
-def _flat(x: Any, axis: Any) -> tuple[Any, int]:
+def _flat(x: Value, axis: int | None) -> tuple[Value, int]:
     """`x` made flat if there is no axis, and the axis."""
     return (x, axis) if axis is not None else (reshape(x, (-1,)), 0)
 
@@ -77,7 +75,7 @@ def _flat(x: Any, axis: Any) -> tuple[Any, int]:
 # -- sums ----------------------------------------------------------------------------------------
 
 
-def _cumsum_adjoint(g: Any, x_like: Any, axis: Any) -> Any:
+def _cumsum_adjoint(g: Value, x_like: Value, axis: int | None) -> Value:
     along = 0 if axis is None else axis
     total = flip(cumsum(flip(g, axis=along), axis=along), axis=along)
     return reshape(total, x_like.shape) if axis is None else total
@@ -91,7 +89,7 @@ def _cumsum_adjoint(g: Any, x_like: Any, axis: Any) -> Any:
     samples=_shapes,
     errors=_errors,
 )
-def cumsum(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
+def cumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative sum, yᵢ = x₀ + ... + xᵢ.
 
     Parameters
@@ -125,7 +123,7 @@ def cumsum(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
 # -- products ------------------------------------------------------------------------------------
 
 
-def _shift_x(g: Any, axis: Any, by: Any) -> Any:
+def _shift_x(g: Value, axis: int, by: int) -> Value:
     return shift(g, axis=axis, by=-by)
 
 
@@ -139,7 +137,7 @@ def _shift_x(g: Any, axis: Any, by: Any) -> Any:
         case(m.real(0), axis=0, by=1),
     ],
 )
-def shift(x: Any, /, *, axis: int, by: int) -> Any:
+def shift(x: Value, /, *, axis: int, by: int) -> Value:
     """Elements moved by ``by`` places along a dimension; zeros come in, what goes out is lost.
 
     Parameters
@@ -160,18 +158,20 @@ def shift(x: Any, /, *, axis: int, by: int) -> Any:
     return out
 
 
-def _recurrence_vjp(g: Any, a: Any, out: Any, axis: int, reverse: bool) -> Any:
+def _recurrence_vjp(g: Value, a: Value, out: Value, axis: int, reverse: bool) -> list[Value]:
     step = -1 if reverse else 1
-    c = linear_recurrence(_conj(shift(a, axis=axis, by=-step)), g, axis=axis, reverse=not reverse)
-    return [c * _conj(shift(out, axis=axis, by=step)), c]
+    c = linear_recurrence(
+        conjugated(shift(a, axis=axis, by=-step)), g, axis=axis, reverse=not reverse
+    )
+    return [c * conjugated(shift(out, axis=axis, by=step)), c]
 
 
-def _recurrence_tangent_a(t: Any, a: Any, out: Any, axis: int, reverse: bool) -> Any:
+def _recurrence_tangent_a(t: Value, a: Value, out: Value, axis: int, reverse: bool) -> Value:
     before = shift(out, axis=axis, by=-1 if reverse else 1)
     return linear_recurrence(a, t * before, axis=axis, reverse=reverse)
 
 
-def _recurrence_tangent_b(t: Any, a: Any, axis: int, reverse: bool) -> Any:
+def _recurrence_tangent_b(t: Value, a: Value, axis: int, reverse: bool) -> Value:
     return linear_recurrence(a, t, axis=axis, reverse=reverse)
 
 
@@ -194,7 +194,7 @@ def _recurrence_tangent_b(t: Any, a: Any, axis: int, reverse: bool) -> Any:
         )
     ],
 )
-def linear_recurrence(a: Any, b: Any, /, *, axis: int, reverse: bool = False) -> Any:
+def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False) -> Value:
     """Solution of the recurrence s₀ = b₀, sₖ = aₖ sₖ₋₁ + bₖ along a dimension.
 
     Parameters
@@ -224,7 +224,7 @@ def linear_recurrence(a: Any, b: Any, /, *, axis: int, reverse: bool = False) ->
         )
     out = np.empty(b.shape, np.result_type(a, b))
     step = slice(None, None, -1 if reverse else 1)
-    p, q, s = [np.moveaxis(v, axis, 0)[step] for v in (a, b, out)]
+    p, q, s = [np.moveaxis(np.asarray(v), axis, 0)[step] for v in (a, b, out)]
     if s.size < _FEW * len(s):
         for lane in np.ndindex(s.shape[1:]):
             at = (slice(None), *lane)
@@ -237,12 +237,12 @@ def linear_recurrence(a: Any, b: Any, /, *, axis: int, reverse: bool = False) ->
     return out
 
 
-def _recurrence_of_numbers(a: list[Any], b: list[Any]) -> list[Any]:
+def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
     pairs = zip(a[1:], b[1:], strict=True)
     return list(accumulate(pairs, lambda s, ab: ab[0] * s + ab[1], initial=b[0])) if b else b
 
 
-def _before(products: Any, axis: int) -> Any:
+def _before(products: Value, axis: int) -> Value:
     """For each place the product of all elements before it, which is one at the first."""
     ndim = len(products.shape)
     n = products.shape[axis]
@@ -252,7 +252,7 @@ def _before(products: Any, axis: int) -> Any:
     return shift(products, axis=axis, by=1) + first
 
 
-def exclusive_products(x: Any, *, axis: int) -> Any:
+def exclusive_products(x: Value, *, axis: int) -> Value:
     """For each element the product of all others along a dimension; no division.
 
     Parameters
@@ -273,14 +273,14 @@ def exclusive_products(x: Any, *, axis: int) -> Any:
     return before * flip(_before(cumprod(backwards, axis=axis), axis), axis=axis)
 
 
-def _cumprod_adjoint(g: Any, x: Any, out: Any, axis: Any) -> Any:
+def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flat(x, axis)
-    rest = _conj(shift(flat, axis=along, by=-1))
-    c = linear_recurrence(rest, g, axis=along, reverse=True) * _conj(_before(out, along))
+    rest = conjugated(shift(flat, axis=along, by=-1))
+    c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(_before(out, along))
     return reshape(c, x.shape) if axis is None else c
 
 
-def _cumprod_tangent(t: Any, x: Any, out: Any, axis: Any) -> Any:
+def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flat(x, axis)
     return linear_recurrence(flat, _flat(t, axis)[0] * _before(out, along), axis=along)
 
@@ -294,7 +294,7 @@ def _cumprod_tangent(t: Any, x: Any, out: Any, axis: Any) -> Any:
     samples=lambda m: [*_shapes(m), *_zeros(m)],
     errors=_errors,
 )
-def cumprod(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
+def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative product, yᵢ = x₀ ⋯ xᵢ.
 
     Derivatives are made without a division, so they are right at zeros, at every order.
@@ -331,7 +331,14 @@ def cumprod(x: Any, /, axis: Any = None, *, dtype: Any = None) -> Any:
 # -- the names of the array-API standard ---------------------------------------------------------
 
 
-def _with_initial(name: str, cumulate: Any, x: Any, axis: Any, dtype: Any, initial: Any) -> Any:
+def _with_initial(
+    name: str,
+    cumulate: Callable[..., Value],
+    x: Value,
+    axis: int | None,
+    dtype: DtypeLike,
+    initial: int | None,
+) -> Value:
     """Cumulate along the only dimension or `axis`, behind an initial value if there is one."""
     shape = np.shape(x) if not hasattr(x, "shape") else x.shape
     if not shape or (axis is None and len(shape) > 1):
@@ -367,8 +374,13 @@ def _standard_errors(m: Any) -> list[Any]:
 
 @derived(samples=_standard_shapes, errors=_standard_errors, numpy=np.cumulative_sum)
 def cumulative_sum(
-    x: Any, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False
-) -> Any:
+    x: Operand,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: DtypeLike = None,
+    include_initial: bool = False,
+) -> Value:
     """Cumulative sum, yᵢ = x₀ + ... + xᵢ, on request with a zero in front.
 
     Parameters
@@ -405,8 +417,13 @@ def cumulative_sum(
     numpy=np.cumulative_prod,
 )
 def cumulative_prod(
-    x: Any, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False
-) -> Any:
+    x: Operand,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: DtypeLike = None,
+    include_initial: bool = False,
+) -> Value:
     """Cumulative product, yᵢ = x₀ ⋯ xᵢ, on request with a one in front.
 
     Derivatives are right at zeros, at every order; see `cumprod`.

@@ -8,14 +8,15 @@ NumPy computes the transforms; single precision stays single precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Axes, Kernel, Operand, Value
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.casting import astype
 from dlgradient.ops.join import concat
 from dlgradient.rules import derived, linear
 
@@ -25,7 +26,7 @@ __all__ = ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn"]
 OTHER = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
-def checked_norm(name: str, norm: Any) -> str:
+def checked_norm(name: str, norm: str) -> str:
     if norm not in OTHER:
         raise InvalidArgumentError(
             f"{name}: norm is {norm!r}; it must be 'backward' (the inverse is divided by the "
@@ -34,7 +35,7 @@ def checked_norm(name: str, norm: Any) -> str:
     return str(norm)
 
 
-def checked_axis(name: str, x: Any, axis: Any) -> int:
+def checked_axis(name: str, x: Value, axis: object) -> int:
     ndim = np.ndim(x)
     if not isinstance(axis, int | np.integer) or not -ndim <= axis < ndim:
         raise InvalidArgumentError(
@@ -46,13 +47,14 @@ def checked_axis(name: str, x: Any, axis: Any) -> int:
     return int(axis)
 
 
-def checked_length(name: str, n: Any) -> Any:
-    if n is not None and (not isinstance(n, int | np.integer) or n < 1):
+def checked_length(name: str, n: object) -> int:
+    """Return a length to transform."""
+    if not isinstance(n, int | np.integer) or n < 1:
         raise InvalidArgumentError(f"{name}: n is {n!r}; a length must be a positive integer")
-    return n
+    return int(n)
 
 
-def resized(x: Any, axis: int, size: int) -> Any:
+def resized(x: Value, axis: int, size: int) -> Value:
     """Cut or fill with zeros to `size` along a dimension."""
     have = x.shape[axis]
     if have > size:
@@ -71,18 +73,23 @@ def _empty(name: str, shape: Sequence[int]) -> None:
         )
 
 
-def transformed(name: str, transform: Any, x: Any, n: Any, axis: Any, norm: Any) -> Any:
-    axis, n, norm = checked_axis(name, x, axis), checked_length(name, n), checked_norm(name, norm)
+def transformed(
+    name: str, transform: Kernel, x: Value, n: int | None, axis: int, norm: str
+) -> Value:
+    """Transform one dimension, after a look at the arguments."""
+    axis, norm = checked_axis(name, x, axis), checked_norm(name, norm)
     if n is None:
         _empty(name, (x.shape[axis],))
+    else:
+        n = checked_length(name, n)
     return transform(x, n=n, axis=axis, norm=norm)
 
 
-def _fft_adjoint(g: Any, x_like: Any, axis: int, norm: str) -> Any:
+def _fft_adjoint(g: Value, x_like: Value, axis: int, norm: str) -> Value:
     return resized(ifft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
 
 
-def _ifft_adjoint(g: Any, x_like: Any, axis: int, norm: str) -> Any:
+def _ifft_adjoint(g: Value, x_like: Value, axis: int, norm: str) -> Value:
     return resized(fft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
 
 
@@ -116,7 +123,7 @@ def one_axis_errors(m: Any) -> list[Any]:
     errors=one_axis_errors,
     numpy=np.fft.fft,
 )
-def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
     """Discrete Fourier transform, yₖ = Σⱼ xⱼ exp(−2πi jk/n).
 
     Parameters
@@ -157,7 +164,7 @@ def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward")
     errors=one_axis_errors,
     numpy=np.fft.ifft,
 )
-def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
     """Inverse discrete Fourier transform, yⱼ = (1/n) Σₖ xₖ exp(2πi jk/n).
 
     Parameters
@@ -195,46 +202,64 @@ def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward"
 # -- several dimensions --------------------------------------------------------------------------
 
 
-def checked_axes(name: str, x: Any, s: Any, axes: Any) -> tuple[int, ...]:
+def _chosen_axes(ndim: int, s: Sequence[int] | None, axes: Axes | None) -> Sequence[int]:
+    """Dimensions to transform: those named, the last `len(s)`, or all."""
+    if axes is not None:
+        return axes
+    return range(ndim) if s is None else range(ndim - len(s), ndim)
+
+
+def checked_axes(name: str, x: Value, s: Sequence[int] | None, axes: Axes | None) -> Axes:
     """Dimensions to transform, not negative."""
     ndim = np.ndim(x)
-    if axes is None:
-        axes = range(ndim) if s is None else range(ndim - len(s), ndim)
-    found = tuple(checked_axis(name, x, a) % ndim for a in axes)
+    chosen = _chosen_axes(ndim, s, axes)
+    found = tuple(checked_axis(name, x, a) % ndim for a in chosen)
     if s is not None and len(s) != len(found):
         raise InvalidArgumentError(
             f"{name}: s is {s!r} for the axes {found}; give one length for each"
         )
     if len(set(found)) != len(found):
-        raise InvalidArgumentError(f"{name}: axes {tuple(axes)} names a dimension twice")
+        raise InvalidArgumentError(f"{name}: axes {tuple(chosen)} names a dimension twice")
     return found
 
 
-def _many(name: str, transform: Any, x: Any, s: Any, axes: Any, norm: Any) -> Any:
+def _many(
+    name: str, transform: Kernel, x: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
+) -> Value:
     found, norm = checked_axes(name, x, s, axes), checked_norm(name, norm)
     if not found:
-        return FUNCTIONS["astype"](x, dtype=np.result_type(x, np.complex64))
+        return astype(x, dtype=np.result_type(x, np.complex64))
     if s is None:
         _empty(name, [x.shape[a] for a in found])
         return transform(x, axes=found, norm=norm)
     return transform(x, s=[checked_length(name, n) for n in s], axes=found, norm=norm)
 
 
-def _many_adjoint(transform: Any, g: Any, x_like: Any, s: Any, axes: Any, norm: str) -> Any:
+def _many_adjoint(
+    inverse: Callable[..., Value],
+    g: Value,
+    x_like: Value,
+    s: Sequence[int] | None,
+    axes: Axes | None,
+    norm: str,
+) -> Value:
     shape = x_like.shape
-    if axes is None:
-        axes = range(len(shape)) if s is None else range(len(shape) - len(s), len(shape))
-    g = transform(g, axes=tuple(axes), norm=OTHER[norm])
-    for axis in axes:
+    chosen = _chosen_axes(len(shape), s, axes)
+    g = inverse(g, axes=tuple(chosen), norm=OTHER[norm])
+    for axis in chosen:
         g = resized(g, axis, shape[axis])
     return g
 
 
-def _fftn_adjoint(g: Any, x_like: Any, s: Any, axes: Any, norm: str) -> Any:
+def _fftn_adjoint(
+    g: Value, x_like: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
+) -> Value:
     return _many_adjoint(ifftn, g, x_like, s, axes, norm)
 
 
-def _ifftn_adjoint(g: Any, x_like: Any, s: Any, axes: Any, norm: str) -> Any:
+def _ifftn_adjoint(
+    g: Value, x_like: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
+) -> Value:
     return _many_adjoint(fftn, g, x_like, s, axes, norm)
 
 
@@ -268,7 +293,9 @@ def _errors_of_many(m: Any) -> list[Any]:
     errors=_errors_of_many,
     numpy=np.fft.fftn,
 )
-def fftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def fftn(
+    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+) -> Value:
     """Discrete Fourier transform over several dimensions.
 
     Parameters
@@ -309,7 +336,9 @@ def fftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> 
     errors=_errors_of_many,
     numpy=np.fft.ifftn,
 )
-def ifftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def ifftn(
+    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+) -> Value:
     """Inverse discrete Fourier transform over several dimensions.
 
     Parameters
@@ -354,7 +383,13 @@ def _samples_of_two(m: Any) -> list[Any]:
 
 
 @derived(samples=_samples_of_two, numpy=np.fft.fft2)
-def fft2(x: Any, /, s: Any = None, axes: Any = (-2, -1), norm: str = "backward") -> Any:
+def fft2(
+    x: Operand,
+    /,
+    s: Sequence[int] | None = None,
+    axes: Axes | None = (-2, -1),
+    norm: str = "backward",
+) -> Value:
     """Discrete Fourier transform over two dimensions, the last ones by default.
 
     Parameters
@@ -375,7 +410,13 @@ def fft2(x: Any, /, s: Any = None, axes: Any = (-2, -1), norm: str = "backward")
 
 
 @derived(samples=_samples_of_two, numpy=np.fft.ifft2)
-def ifft2(x: Any, /, s: Any = None, axes: Any = (-2, -1), norm: str = "backward") -> Any:
+def ifft2(
+    x: Operand,
+    /,
+    s: Sequence[int] | None = None,
+    axes: Axes | None = (-2, -1),
+    norm: str = "backward",
+) -> Value:
     """Inverse discrete Fourier transform over two dimensions, the last ones by default.
 
     Parameters

@@ -8,7 +8,7 @@ reverse walk uses the same kernel, `scatter_add`, directly on its buffers.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,22 +16,25 @@ from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
 from dlgradient.core.samples import Error, case
 from dlgradient.core.sizes import COPY_BYTES
+from dlgradient.core.types import Array, Formats, Key, Operand, Params, ShapeLike, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS, as_operand
 from dlgradient.errors import IndexingError
+from dlgradient.ops.choice import where
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import linear
 
 __all__ = ["clear", "getitem", "scatter", "scatter_add", "set_item", "setitem"]
 
 
-def _parts(key: Any) -> tuple[Any, ...]:
+def _parts(key: Key) -> tuple[Key, ...]:
     return key if type(key) is tuple else (key,)
 
 
-def _is_advanced(part: Any) -> bool:
+def _is_advanced(part: Key) -> bool:
     return isinstance(part, np.ndarray)
 
 
-def _expanded(key: Any, ndim: int) -> list[Any]:
+def _expanded(key: Key, ndim: int) -> list[Key]:
     """Parts of a key with the ellipsis written out: one for each dimension, and newaxes."""
     parts = list(_parts(key))
     used = sum(
@@ -45,7 +48,7 @@ def _expanded(key: Any, ndim: int) -> list[Any]:
     return parts + rest
 
 
-def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
+def _getitem_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     """Slices and one-dimensional index arrays keep a label, integers drop it, newaxis is 'U'."""
     fmt = formats[0]
     parts = _expanded(params["key"], len(shapes[0]))
@@ -54,7 +57,7 @@ def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
         return None
     if any(isinstance(p, bool | np.bool_) for p in parts):
         return None
-    dims = iter(fmt)
+    dims = iter(fmt or "")
     labels = []
     for part in parts:
         if part is None:
@@ -73,7 +76,7 @@ def _getitem_format(formats: Any, shapes: Any, params: Any) -> str | None:
     return sys.intern("".join(labels)) or None
 
 
-def scatter_add(buffer: np.ndarray[Any, Any], key: Any, g: Any) -> None:
+def scatter_add(buffer: Array, key: Key, g: Value) -> None:
     """Add `g` into ``buffer[key]`` in place; an element that `key` names twice gets both."""
     if type(key) is int or not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
         buffer[key] += g
@@ -88,13 +91,13 @@ def scatter_add(buffer: np.ndarray[Any, Any], key: Any, g: Any) -> None:
 _MANY = 1 << 12  # elements; below, there is nothing to gain
 
 
-def clear(buffer: np.ndarray[Any, Any], key: Any) -> np.ndarray[Any, Any]:
+def clear(buffer: Array, key: Key) -> Array:
     """Set ``buffer[key]`` to zero in place."""
     buffer[key] = 0
     return buffer
 
 
-def _getitem_adjoint(g: Any, x_like: Any, key: Any) -> Any:
+def _getitem_adjoint(g: Value, x_like: Value, key: Key) -> Value:
     return scatter([g], keys=(key,), shape=x_like.shape)
 
 
@@ -114,7 +117,7 @@ def _getitem_adjoint(g: Any, x_like: Any, key: Any) -> Any:
     ],
     errors=lambda m: [Error(case(m.real(3), key=5), IndexingError, r"shape \(3,\) float64 with 5")],
 )
-def getitem(x: Any, /, key: Any) -> Any:
+def getitem(x: Value, /, key: Key) -> Value:
     """Elements ``x[key]``: integers, slices, newaxis, ellipsis, masks and integer arrays.
 
     Source: NumPy indexing.
@@ -122,7 +125,7 @@ def getitem(x: Any, /, key: Any) -> Any:
     return x[key]
 
 
-def _scatter_adjoint(g: Any, keys: Any) -> Any:
+def _scatter_adjoint(g: Value, keys: Sequence[Key]) -> Value:
     return [getitem(g, key) for key in keys]
 
 
@@ -134,7 +137,7 @@ def _scatter_adjoint(g: Any, keys: Any) -> Any:
         case([m.complex(3)], keys=(np.array([0, 0, 1]),), shape=(2,)),
     ],
 )
-def scatter(arrays: Any, /, *, keys: Any, shape: Any) -> Any:
+def scatter(arrays: Sequence[Operand], /, *, keys: Sequence[Key], shape: ShapeLike) -> Value:
     """Sum of arrays that are zero except at ``keys``: the adjoint of indexing.
 
     Parameters
@@ -152,7 +155,7 @@ def scatter(arrays: Any, /, *, keys: Any, shape: Any) -> Any:
     return out
 
 
-def _cleared_x(g: Any, key: Any) -> Any:
+def _cleared_x(g: Value, key: Key) -> Value:
     return cleared(g, key=key)
 
 
@@ -161,21 +164,21 @@ def _cleared_x(g: Any, key: Any) -> Any:
     masks=True,
     samples=lambda m: [case(m.real(4, 2), key=(slice(1, 3), 0)), case(m.complex(3), key=1)],
 )
-def cleared(x: Any, /, *, key: Any) -> Any:
+def cleared(x: Operand, /, *, key: Key) -> Value:
     """``x`` with zeros at ``key``: what an assignment leaves of the old values."""
     return clear(np.array(x), key)
 
 
-def _assigned_adjoint(g: Any, v_like: Any, key: Any) -> Any:
+def _assigned_adjoint(g: Value, v_like: Value, key: Key) -> Value:
     c = getitem(g, key)
     winners = _winners(key, g.shape)
     if winners is not None:
-        c = calls.FUNCTIONS["where"](winners, c, 0)
+        c = where(winners, c, 0)
     extra = len(v_like.shape) - c.ndim
-    return calls.FUNCTIONS["reshape"](c, shape=(1,) * extra + c.shape) if extra > 0 else c
+    return reshape(c, (1,) * extra + c.shape) if extra > 0 else c
 
 
-def _winners(key: Any, shape: tuple[int, ...]) -> Any:
+def _winners(key: Key, shape: tuple[int, ...]) -> Value:
     """Which of the assigned values remain when `key` names an element twice: the last."""
     if not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
         return None
@@ -203,7 +206,7 @@ def _winners(key: Any, shape: tuple[int, ...]) -> Any:
         case(m.complex(3), m.real(2), key=np.array([True, False, True])),
     ],
 )
-def setitem(x: Any, v: Any, /, *, key: Any) -> Any:
+def setitem(x: Operand, v: Operand, /, *, key: Key) -> Value:
     """``x`` with the elements ``x[key]`` replaced by ``v``, which is broadcast.
 
     The dtype is that of ``x``, unless ``v`` is complex and ``x`` real, or ``v`` floating point and
@@ -214,12 +217,12 @@ def setitem(x: Any, v: Any, /, *, key: Any) -> Any:
     return out if out.ndim else out[()]  # not a view: the next assignment may be in place
 
 
-def _assigned_dtype(x: Any, v: Any) -> Any:
+def _assigned_dtype(x: Value, v: Value) -> Value:
     kind = np.result_type(v) if type(v) in PYTHON_SCALARS else v.dtype
     return x.dtype if np.can_cast(kind, x.dtype, "same_kind") else np.result_type(x, v)
 
 
-def set_item(x: Any, key: Any, value: Any) -> None:
+def set_item(x: Value, key: Key, value: Value) -> None:
     """Carry out ``x[key] = value``: rebind `x` to the new value, and trace it.
 
     The new value is a copy, unless nothing else can see the old one: then it is changed in place,
@@ -239,7 +242,7 @@ def set_item(x: Any, key: Any, value: Any) -> None:
         result = setitem(calls.wrap(x._value, x._node), value, key=key)
         x._value, x._node = result._value, result._node
         return
-    parents: tuple[Any, ...] = ()
+    parents: tuple[object, ...] = ()
     if traced is not None:
         if type(value) is not calls.dlarray and type(v) is np.ndarray:
             v = traced.trace.hold(v, COPY_BYTES)
@@ -255,7 +258,7 @@ def set_item(x: Any, key: Any, value: Any) -> None:
 class _Probe:
     __slots__ = ("_value",)
 
-    _value: Any
+    _value: Array
 
 
 def _references() -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod as _product
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.formats import with_new
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Formats, Operand, Params, Shape, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import FormatClashError, InvalidArgumentError
 from dlgradient.ops.index import getitem
@@ -20,7 +20,7 @@ from dlgradient.rules import derived, linear
 __all__ = ["concat", "repeat", "stack", "tile", "unstack"]
 
 
-def _common(name: str, formats: Any) -> str:
+def _common(name: str, formats: Formats) -> str:
     """The one format of the operands that have one."""
     found = dict.fromkeys([fmt for fmt in formats if fmt is not None])
     if len(found) > 1:
@@ -32,7 +32,7 @@ def _common(name: str, formats: Any) -> str:
     return fmt
 
 
-def _strong(arrays: Any) -> Any:
+def _strong(arrays: Sequence[Operand]) -> Sequence[Operand]:
     """Give Python scalars among the arrays the dtype of the others."""
     if not any(type(a) in PYTHON_SCALARS for a in arrays):
         return arrays
@@ -43,7 +43,7 @@ def _strong(arrays: Any) -> Any:
 # -- join ----------------------------------------------------------------------------------------
 
 
-def _concat_adjoint(g: Any, arrays_like: Any, axis: Any) -> Any:
+def _concat_adjoint(g: Value, arrays_like: Sequence[Value], axis: int | None) -> list[Value]:
     shapes = [np.shape(a) for a in arrays_like]
     lead = () if axis is None else (slice(None),) * (axis % len(shapes[0]))
     parts = []
@@ -56,7 +56,7 @@ def _concat_adjoint(g: Any, arrays_like: Any, axis: Any) -> Any:
     return parts
 
 
-def _concat_format(formats: Any, shapes: Any, params: Any) -> str | None:
+def _concat_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     if params["axis"] is None and any(len(shape) != 1 for shape in shapes):
         return None
     return _common("concat", formats)
@@ -80,7 +80,7 @@ def _concat_format(formats: Any, shapes: Any, params: Any) -> str | None:
         Error(case(3.0), InvalidArgumentError, r"concat\(\[x, y\]\)"),
     ],
 )
-def concat(arrays: Any, /, axis: Any = 0) -> Any:
+def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
     """Arrays joined one behind the other along a dimension that they have.
 
     Parameters
@@ -109,12 +109,12 @@ def concat(arrays: Any, /, axis: Any = 0) -> Any:
     return np.concatenate(_strong(arrays), axis=axis)
 
 
-def _stack_adjoint(g: Any, axis: int) -> Any:
+def _stack_adjoint(g: Value, axis: int) -> list[Value]:
     lead = (slice(None),) * (axis % g.ndim)
     return [getitem(g, (*lead, i)) for i in range(g.shape[axis])]
 
 
-def _stack_format(formats: Any, shapes: Any, params: Any) -> str:
+def _stack_format(formats: Formats, shapes: Shapes, params: Params) -> str:
     return with_new(_common("stack", formats), (params["axis"] % (len(shapes[0]) + 1),))
 
 
@@ -137,7 +137,7 @@ def _stack_format(formats: Any, shapes: Any, params: Any) -> str:
         Error(case([m.real(), m.real()], axis=-2), InvalidArgumentError, "axis -2"),
     ],
 )
-def stack(arrays: Any, /, axis: int = 0) -> Any:
+def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
     """Arrays of one shape side by side, along a new dimension, labelled ``U``.
 
     Parameters
@@ -181,7 +181,7 @@ def stack(arrays: Any, /, axis: int = 0) -> Any:
     ],
     numpy=getattr(np, "unstack", None),
 )
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+def unstack(x: Operand, /, *, axis: int = 0) -> tuple[Value, ...]:
     """Array taken apart along a dimension, which disappears.
 
     Parameters
@@ -217,11 +217,11 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 # -- repeat --------------------------------------------------------------------------------------
 
 
-def _repeated_adjoint(g: Any, x_like: Any, repeats: int, axis: int) -> Any:
+def _repeated_adjoint(g: Value, x_like: Value, repeats: int, axis: int) -> Value:
     shape = x_like.shape
     axis %= len(shape)
     parts = reshape(g, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
-    return FUNCTIONS["sum"](parts, axis=axis + 1)
+    return parts.sum(axis=axis + 1)
 
 
 @linear(
@@ -233,7 +233,7 @@ def _repeated_adjoint(g: Any, x_like: Any, repeats: int, axis: int) -> Any:
         case(m.real(0), repeats=2, axis=0),
     ],
 )
-def repeated(x: Any, /, repeats: int, axis: int) -> Any:
+def repeated(x: Value, /, repeats: int, axis: int) -> Value:
     """Every element the same number of times: what `repeat` is made of.
 
     Parameters
@@ -260,7 +260,7 @@ def repeated(x: Any, /, repeats: int, axis: int) -> Any:
         Error(case(m.real(3), repeats=2, axis=1), InvalidArgumentError, "axis"),
     ],
 )
-def repeat(x: Any, /, repeats: Any, *, axis: Any = None) -> Any:
+def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value:
     """Array with its elements repeated, each right behind itself.
 
     Parameters
@@ -305,21 +305,21 @@ def repeat(x: Any, /, repeats: Any, *, axis: Any = None) -> Any:
     return take(x, places, axis=axis)
 
 
-def _tiled(shape: tuple[int, ...], repetitions: Any) -> tuple[list[int], list[int]]:
+def _tiled(shape: tuple[int, ...], repetitions: int | Shape) -> tuple[list[int], list[int]]:
     """Shape and repetitions of one length."""
     counts = list(repetitions) if isinstance(repetitions, tuple | list) else [repetitions]
     ndim = max(len(shape), len(counts))
     return [1] * (ndim - len(shape)) + list(shape), [1] * (ndim - len(counts)) + counts
 
 
-def _tile_adjoint(g: Any, x_like: Any, repetitions: Any) -> Any:
+def _tile_adjoint(g: Value, x_like: Value, repetitions: int | Shape) -> Value:
     shape, counts = _tiled(x_like.shape, repetitions)
     pairs = [n for pair in zip(counts, shape, strict=True) for n in pair]
-    total = FUNCTIONS["sum"](reshape(g, pairs), axis=tuple(range(0, len(pairs), 2)))
+    total = reshape(g, pairs).sum(axis=tuple(range(0, len(pairs), 2)))
     return reshape(total, x_like.shape)
 
 
-def _tile_format(formats: Any, shapes: Any, params: Any) -> str | None:
+def _tile_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     shape, _ = _tiled(shapes[0], params["repetitions"])
     return formats[0] if len(shape) == len(shapes[0]) else None
 
@@ -341,7 +341,7 @@ def _tile_format(formats: Any, shapes: Any, params: Any) -> str | None:
         Error(case(m.real(3), repetitions=-1), InvalidArgumentError, "repetitions=-1"),
     ],
 )
-def tile(x: Any, /, repetitions: Any) -> Any:
+def tile(x: Operand, /, repetitions: int | Shape) -> Value:
     """Array repeated as a whole, like tiles.
 
     Parameters

@@ -6,32 +6,34 @@ conjugate of the other. Operands are unformatted: which dimensions are summed is
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.formats import permuted
 from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import product
+from dlgradient.core.types import Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.ops.arithmetic import multiply
+from dlgradient.ops.complex import conj, conjugated
 from dlgradient.ops.reduce import sum
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.rules import derived, linear, multilinear
 
 __all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "tril", "triu", "vecdot"]
 
-
-def _conj(x: Any) -> Any:
-    return FUNCTIONS["conj"](x) if x.dtype.kind == "c" else x
+# How many dimensions are summed, or which of each operand.
+Pairs: TypeAlias = int | tuple[int | Sequence[int], int | Sequence[int]]
 
 
 # -- matmul --------------------------------------------------------------------------------------
 
 
-def _matmul_x(g: Any, x_like: Any, y: Any) -> Any:
+def _matmul_x(g: Value, x_like: Value, y: Value) -> Value:
     if y.dtype.kind == "c":
-        y = FUNCTIONS["conj"](y)
+        y = conj(y)
     ndim = len(x_like.shape)
     if y.ndim == 2 and ndim > 1:
         return matmul(g, y.mT)
@@ -46,9 +48,9 @@ def _matmul_x(g: Any, x_like: Any, y: Any) -> Any:
     return matmul(g, y.mT)
 
 
-def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
+def _matmul_y(g: Value, x: Value, y_like: Value) -> Value:
     if x.dtype.kind == "c":
-        x = FUNCTIONS["conj"](x)
+        x = conj(x)
     ndim = len(y_like.shape)
     if x.ndim == 2 and ndim > 1:
         return matmul(x.mT, g)
@@ -92,7 +94,7 @@ def _matmul_y(g: Any, x: Any, y_like: Any) -> Any:
         Error(case(m.real(2), m.real()), ShapeMismatchError, r"\(\).*write x \* y"),
     ],
 )
-def matmul(x: Any, y: Any, /) -> Any:
+def matmul(x: Operand, y: Operand, /) -> Value:
     """Matrix product, Σₖ xᵢₖ yₖⱼ; also ``x @ y``.
 
     Parameters
@@ -136,12 +138,12 @@ def matmul(x: Any, y: Any, /) -> Any:
         ) from error
 
 
-def _swapped(formats: Any, shapes: Any, _params: Any) -> str:
+def _swapped(formats: Formats, shapes: Shapes, _params: Params) -> str:
     n = len(shapes[0])
     return permuted(formats[0], (*range(n - 2), n - 1, n - 2))
 
 
-def _transposed(g: Any) -> Any:
+def _transposed(g: Value) -> Value:
     return matrix_transpose(g)
 
 
@@ -156,7 +158,7 @@ def _transposed(g: Any) -> Any:
     ],
     errors=lambda m: [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
 )
-def matrix_transpose(x: Any, /) -> Any:
+def matrix_transpose(x: Operand, /) -> Value:
     """Last two dimensions exchanged; also ``x.mT``. Nothing is conjugated.
 
     Parameters
@@ -187,7 +189,7 @@ def matrix_transpose(x: Any, /) -> Any:
 # -- tensordot -----------------------------------------------------------------------------------
 
 
-def _contracted(axes: Any, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
+def _contracted(axes: Pairs, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
     """Return the dimensions of each operand that are summed, in pairs."""
     if isinstance(axes, tuple | list):
         first, second = [[a] if isinstance(a, int) else list(a) for a in axes]
@@ -199,12 +201,12 @@ def _free(ndim: int, summed: list[int]) -> list[int]:
     return [i for i in range(ndim) if i not in summed]
 
 
-def _tensordot_x(g: Any, x_like: Any, y: Any, axes: Any) -> Any:
+def _tensordot_x(g: Value, x_like: Value, y: Value, axes: Pairs) -> Value:
     ndim = len(x_like.shape)
     c1, c2 = _contracted(axes, ndim, y.ndim)
     free1, free2 = _free(ndim, c1), _free(y.ndim, c2)
     # The product has the free dimensions of x, then the summed ones in the order y has them in.
-    product = tensordot(g, _conj(y), axes=(range(len(free1), g.ndim), free2))
+    product = tensordot(g, conjugated(y), axes=(range(len(free1), g.ndim), free2))
     partner = dict(zip(c1, c2, strict=True))
     behind = sorted(c2)
     order = [
@@ -214,12 +216,12 @@ def _tensordot_x(g: Any, x_like: Any, y: Any, axes: Any) -> Any:
     return permute_dims(product, tuple(order))
 
 
-def _tensordot_y(g: Any, x: Any, y_like: Any, axes: Any) -> Any:
+def _tensordot_y(g: Value, x: Value, y_like: Value, axes: Pairs) -> Value:
     ndim = len(y_like.shape)
     c1, c2 = _contracted(axes, x.ndim, ndim)
     free1, free2 = _free(x.ndim, c1), _free(ndim, c2)
     # The product has the summed dimensions in the order x has them in, then the free ones of y.
-    product = tensordot(_conj(x), g, axes=(free1, range(len(free1))))
+    product = tensordot(conjugated(x), g, axes=(free1, range(len(free1))))
     partner = dict(zip(c2, c1, strict=True))
     before = sorted(c1)
     order = [
@@ -247,7 +249,7 @@ def _tensordot_y(g: Any, x: Any, y_like: Any, axes: Any) -> Any:
         Error(case(m.real(2, 3), m.real(2, 3), axes=1), ShapeMismatchError, r"\(2, 3\).*axes=1"),
     ],
 )
-def tensordot(x: Any, y: Any, /, *, axes: Any = 2) -> Any:
+def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
     """Sum of products over pairs of dimensions.
 
     Parameters
@@ -307,7 +309,7 @@ def tensordot(x: Any, y: Any, /, *, axes: Any = 2) -> Any:
         Error(case(m.real(2, 3), m.real(3), axis=0), InvalidArgumentError, "axis=0"),
     ],
 )
-def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
+def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
     """Dot product of vectors along a dimension, Σᵢ conj(xᵢ) yᵢ.
 
     Parameters
@@ -341,11 +343,11 @@ def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Any:
         )
     if shapes[0][axis] != shapes[1][axis] and not _labelled(x, y):
         raise ShapeMismatchError(f"{found}; their sizes along axis {axis} must be equal")
-    left = FUNCTIONS["conj"](x) if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x
-    return sum(FUNCTIONS["multiply"](left, y), axis=axis)
+    left = conj(x) if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x
+    return sum(multiply(left, y), axis=axis)
 
 
-def _labelled(x: Any, y: Any) -> bool:
+def _labelled(x: Value, y: Value) -> bool:
     return getattr(x, "_format", None) is not None and getattr(y, "_format", None) is not None
 
 
@@ -360,7 +362,7 @@ def _labelled(x: Any, y: Any) -> bool:
         Error(case(m.real(2, 2), m.real(2)), ShapeMismatchError, r"\(2, 2\)"),
     ],
 )
-def outer(x: Any, y: Any, /) -> Any:
+def outer(x: Operand, y: Operand, /) -> Value:
     """Outer product of two vectors, xᵢ yⱼ; nothing is conjugated.
 
     Parameters
@@ -393,7 +395,7 @@ def outer(x: Any, y: Any, /) -> Any:
         raise FormatClashError(
             "outer: needs unformatted operands; take the labels off with stripdims"
         )
-    return FUNCTIONS["multiply"](reshape(x, (-1, 1)), y)
+    return multiply(reshape(x, (-1, 1)), y)
 
 
 # -- triangles -----------------------------------------------------------------------------------
@@ -412,14 +414,14 @@ def _triangle_errors(m: Any) -> list[Any]:
     return [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")]
 
 
-def _matrix(name: str, x: Any) -> None:
+def _matrix(name: str, x: Value) -> None:
     if np.ndim(x) < 2:
         raise InvalidArgumentError(
             f"{name}: x has shape {np.shape(x)}; it must have two dimensions or more"
         )
 
 
-def _tril_x(g: Any, k: Any) -> Any:
+def _tril_x(g: Value, k: int) -> Value:
     return tril(g, k=k)
 
 
@@ -430,7 +432,7 @@ def _tril_x(g: Any, k: Any) -> Any:
     samples=_triangles,
     errors=_triangle_errors,
 )
-def tril(x: Any, /, *, k: int = 0) -> Any:
+def tril(x: Operand, /, *, k: int = 0) -> Value:
     """Lower triangle of matrices; zeros above it.
 
     Parameters
@@ -457,7 +459,7 @@ def tril(x: Any, /, *, k: int = 0) -> Any:
     return np.tril(x, k)
 
 
-def _triu_x(g: Any, k: Any) -> Any:
+def _triu_x(g: Value, k: int) -> Value:
     return triu(g, k=k)
 
 
@@ -468,7 +470,7 @@ def _triu_x(g: Any, k: Any) -> Any:
     samples=_triangles,
     errors=_triangle_errors,
 )
-def triu(x: Any, /, *, k: int = 0) -> Any:
+def triu(x: Operand, /, *, k: int = 0) -> Value:
     """Upper triangle of matrices; zeros below it.
 
     Parameters

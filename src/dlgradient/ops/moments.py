@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.samples import case
+from dlgradient.core.types import AxisLike, Operand, Value
+from dlgradient.ops.choice import where
+from dlgradient.ops.complex import conj, real
+from dlgradient.ops.logical import equal
 from dlgradient.ops.reduce import count, reduction_samples, spread, sum, wrong_axis
 from dlgradient.rules import general, linear
 
@@ -17,19 +20,25 @@ __all__ = ["mean", "std", "var"]
 _add: Any = np.add.reduce
 
 
-def _mean_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
+def _mean_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Value:
     n = count(x_like.shape, axis)
     return spread(g / n if n else g, shape=x_like.shape, axis=axis, keepdims=keepdims)
 
 
+def _average(x: Operand, axis: AxisLike = None, keepdims: bool = False) -> Value:
+    total = _add(x, axis=axis, keepdims=keepdims)
+    return total / count(np.shape(x), axis)
+
+
 @linear(
     x=_mean_adjoint,
+    kernel=_average,
     format="reduce",
     numpy=np.mean,
     samples=lambda m: [*reduction_samples(m), case(m.real(0, 2), axis=1)],
     errors=wrong_axis,
 )
-def mean(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def mean(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Mean of elements, Σᵢ xᵢ / n.
 
     Parameters
@@ -59,41 +68,36 @@ def mean(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
 
     Source: array-API ``mean``; MATLAB ``mean``.
     """
-    total = _add(x, axis=axis, keepdims=keepdims)
-    return total / count(np.shape(x), axis)
 
 
-def _per_element(x: Any, axis: Any, correction: float) -> float:
+def _per_element(x: Value, axis: AxisLike, correction: float) -> float:
     """Return 1 / (n - correction), the weight of each element in a variance."""
     n = count(x.shape, axis) - correction
     return 1 / n if n > 0 else np.nan
 
 
-def _deviation(x: Any, axis: Any) -> Any:
+def _deviation(x: Value, axis: AxisLike) -> Value:
     return x - mean(x, axis=axis, keepdims=True)
 
 
-def _real_part(x: Any, g: Any) -> Any:
+def _real_part(x: Value, g: Value) -> Value:
     # A real value of a complex operand: its cotangent counts with its real part.
-    return FUNCTIONS["real"](g) if x.dtype.kind == "c" else g
+    return real(g) if x.dtype.kind == "c" else g
 
 
-def _var_adjoint(g: Any, x: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+def _var_adjoint(g: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     g = _real_part(x, g) * (2 * _per_element(x, axis, correction))
     return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * _deviation(x, axis)
 
 
-def _covariance(t: Any, x: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+def _covariance(t: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     """Sum of deviation times tangent, weighted as in the variance."""
     deviation = _deviation(x, axis)
-    if x.dtype.kind == "c":
-        products = FUNCTIONS["real"](FUNCTIONS["conj"](deviation) * t)
-    else:
-        products = deviation * t
+    products = real(conj(deviation) * t) if x.dtype.kind == "c" else deviation * t
     return sum(products, axis=axis, keepdims=keepdims) * _per_element(x, axis, correction)
 
 
-def _var_tangent(t: Any, x: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+def _var_tangent(t: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     return 2 * _covariance(t, x, axis, correction, keepdims)
 
 
@@ -106,15 +110,28 @@ def _corrected(m: Any) -> list[Any]:
     ]
 
 
+def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> Value:
+    deviation = x - _average(x, axis, True)
+    if np.iscomplexobj(deviation):
+        squares = deviation.real**2 + deviation.imag**2
+    else:
+        squares = deviation * deviation
+    n = count(np.shape(x), axis) - correction
+    return _add(squares, axis=axis, keepdims=keepdims) / (n if n > 0 else np.nan)
+
+
 @general(
     x=_var_adjoint,
+    kernel=_variance,
     jvp={"x": _var_tangent},
     format="reduce",
     numpy=np.var,
     samples=_corrected,
     errors=wrong_axis,
 )
-def var(x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False) -> Any:
+def var(
+    x: Operand, /, axis: AxisLike = None, *, correction: float = 0.0, keepdims: bool = False
+) -> Value:
     """Variance, Σᵢ |xᵢ - m|² / (n - correction) with the mean m; real, also for a complex ``x``.
 
     Parameters
@@ -145,28 +162,24 @@ def var(x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool 
 
     Source: array-API ``var``; MATLAB ``var`` (which has the correction one).
     """
-    deviation = x - mean.op.kernel(x, axis=axis, keepdims=True)  # type: ignore[attr-defined]
-    if np.iscomplexobj(deviation):
-        squares = deviation.real**2 + deviation.imag**2
-    else:
-        squares = deviation * deviation
-    n = count(np.shape(x), axis) - correction
-    return _add(squares, axis=axis, keepdims=keepdims) / (n if n > 0 else np.nan)
 
 
-def _std_adjoint(g: Any, x: Any, out: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+def _std_adjoint(
+    g: Value, x: Value, out: Value, axis: AxisLike, correction: float, keepdims: bool
+) -> Value:
     g = _over_std(_real_part(x, g), out) * _per_element(x, axis, correction)
     return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * _deviation(x, axis)
 
 
-def _over_std(value: Any, out: Any) -> Any:
+def _over_std(value: Value, out: Value) -> Value:
     """`value` over the standard deviation, and zero where that is zero."""
-    where = FUNCTIONS["where"]
-    same = FUNCTIONS["equal"](out, 0)
+    same = equal(out, 0)
     return where(same, 0, value / where(same, 1, out))
 
 
-def _std_tangent(t: Any, x: Any, out: Any, axis: Any, correction: float, keepdims: bool) -> Any:
+def _std_tangent(
+    t: Value, x: Value, out: Value, axis: AxisLike, correction: float, keepdims: bool
+) -> Value:
     return _over_std(_covariance(t, x, axis, correction, keepdims), out)
 
 
@@ -188,7 +201,9 @@ def _std_tangent(t: Any, x: Any, out: Any, axis: Any, correction: float, keepdim
     ],
     errors=wrong_axis,
 )
-def std(x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False) -> Any:
+def std(
+    x: Operand, /, axis: AxisLike = None, *, correction: float = 0.0, keepdims: bool = False
+) -> Value:
     """Standard deviation, the square root of the variance (see `var`).
 
     Where all elements are equal, it has a kink, and the derivative is zero: the subgradient of
@@ -222,4 +237,4 @@ def std(x: Any, /, axis: Any = None, *, correction: float = 0.0, keepdims: bool 
 
     Source: array-API ``std``; MATLAB ``std`` (which has the correction one).
     """
-    return np.sqrt(var.op.kernel(x, axis=axis, correction=correction, keepdims=keepdims))  # type: ignore[attr-defined]
+    return np.sqrt(_variance(x, axis, correction, keepdims))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Device, DtypeLike, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.create import chosen_dtype, new, on_cpu
@@ -17,18 +16,23 @@ from dlgradient.rules import derived
 __all__ = ["arange", "linspace", "meshgrid"]
 
 
-def _number(where: str, value: Any) -> Any:
+def _check_number(where: str, value: object) -> None:
     if type(value) is calls.dlarray:
         raise InvalidArgumentError(
             f"{where} is a dlarray, and the number of elements cannot be differentiated; give "
             "x.item(), or write start + step * arange(n)"
         )
-    return value
 
 
 def arange(
-    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
-) -> Any:
+    start: float,
+    /,
+    stop: float | None = None,
+    step: float = 1,
+    *,
+    dtype: DtypeLike = None,
+    device: Device = None,
+) -> Value:
     """Numbers from start up to stop, not included, in equal steps.
 
     Parameters
@@ -60,22 +64,23 @@ def arange(
     """
     on_cpu("arange", device)
     numbers = {"start": start, "stop": stop, "step": step}
-    start, stop, step = [_number(f"arange: {name}", value) for name, value in numbers.items()]
+    for name, value in numbers.items():
+        _check_number(f"arange: {name}", value)
     if stop is None:
         start, stop = 0, start
     return new(np.arange(start, stop, step, dtype=chosen_dtype("arange", dtype, None)))
 
 
 def linspace(
-    start: Any,
-    stop: Any,
+    start: Operand,
+    stop: Operand,
     /,
     num: int,
     *,
-    dtype: Any = None,
-    device: Any = None,
+    dtype: DtypeLike = None,
+    device: Device = None,
     endpoint: bool = True,
-) -> Any:
+) -> Value:
     """Numbers at equal distances from start to stop.
 
     Parameters
@@ -132,7 +137,7 @@ def linspace(
         Error(case(m.real(2, 2), m.real(2)), InvalidArgumentError, r"\(2, 2\)"),
     ],
 )
-def meshgrid(*arrays: Any, indexing: str = "xy") -> list[Any]:
+def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
     """Coordinates of the points of a grid, from those along its axes.
 
     Parameters

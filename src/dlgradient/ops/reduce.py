@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Array, AxisLike, DtypeLike, Operand, Shape, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
+from dlgradient.ops.choice import where
+from dlgradient.ops.complex import conjugated
 from dlgradient.ops.cumulative import exclusive_products
 from dlgradient.ops.shape import normalized, permute_dims, reshape
 from dlgradient.rules import constant, general, linear
@@ -61,38 +63,11 @@ def _wrong_dtype(m: Any) -> list[Any]:
 # -- sums ----------------------------------------------------------------------------------------
 
 
-def _spread_adjoint(g: Any, axis: Any, keepdims: bool) -> Any:
+def _spread_adjoint(g: Value, axis: AxisLike, keepdims: bool) -> Value:
     return sum(g, axis=axis, keepdims=keepdims)
 
 
-@linear(
-    x=_spread_adjoint,
-    format="new",
-    samples=lambda m: [
-        case(m.real(), shape=(2, 3), axis=None, keepdims=False),
-        case(m.real(1, 1), shape=(2, 3), axis=None, keepdims=True),
-        case(m.real(3), shape=(2, 3), axis=0, keepdims=False),
-        case(m.complex(2, 1), shape=(2, 3), axis=-1, keepdims=True),
-        case(m.real(3), shape=(2, 3, 2), axis=(0, -1), keepdims=False),
-        case(m.real(3, 2).T, shape=(2, 4, 3), axis=1, keepdims=False),
-        case(m.real(6)[::2], shape=(2, 3), axis=0, keepdims=False),
-        case(m.real(), shape=(), axis=None, keepdims=False),
-        case(m.real(), shape=(0,), axis=None, keepdims=False),
-    ],
-)
-def spread(x: Any, /, *, shape: Any, axis: Any, keepdims: bool) -> Any:
-    """The adjoint of a sum: what was summed over ``axis`` goes back to all its places.
-
-    The result is a view with strides of zero, so it costs nothing, whatever the shape.
-
-    Parameters
-    ----------
-    x : array
-        With the shape of a reduction of an array of `shape`.
-    shape : tuple of int
-    axis, keepdims
-        Of the reduction.
-    """
+def _spread_view(x: Array, shape: Shape, axis: AxisLike, keepdims: bool) -> Array:
     if not shape:
         return x
     ndim = len(shape)
@@ -108,7 +83,38 @@ def spread(x: Any, /, *, shape: Any, axis: Any, keepdims: bool) -> Any:
     return np.ndarray(shape, x.dtype, x, 0, strides)
 
 
-def _sum_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
+@linear(
+    x=_spread_adjoint,
+    kernel=_spread_view,
+    format="new",
+    samples=lambda m: [
+        case(m.real(), shape=(2, 3), axis=None, keepdims=False),
+        case(m.real(1, 1), shape=(2, 3), axis=None, keepdims=True),
+        case(m.real(3), shape=(2, 3), axis=0, keepdims=False),
+        case(m.complex(2, 1), shape=(2, 3), axis=-1, keepdims=True),
+        case(m.real(3), shape=(2, 3, 2), axis=(0, -1), keepdims=False),
+        case(m.real(3, 2).T, shape=(2, 4, 3), axis=1, keepdims=False),
+        case(m.real(6)[::2], shape=(2, 3), axis=0, keepdims=False),
+        case(m.real(), shape=(), axis=None, keepdims=False),
+        case(m.real(), shape=(0,), axis=None, keepdims=False),
+    ],
+)
+def spread(x: Value, /, *, shape: Shape, axis: AxisLike, keepdims: bool) -> Value:
+    """The adjoint of a sum: what was summed over ``axis`` goes back to all its places.
+
+    The result is a view with strides of zero, so it costs nothing, whatever the shape.
+
+    Parameters
+    ----------
+    x : array
+        With the shape of a reduction of an array of `shape`.
+    shape : tuple of int
+    axis, keepdims
+        Of the reduction.
+    """
+
+
+def _sum_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Value:
     return spread(g, shape=x_like.shape, axis=axis, keepdims=keepdims)
 
 
@@ -124,7 +130,9 @@ def _sum_adjoint(g: Any, x_like: Any, axis: Any, keepdims: bool) -> Any:
     ],
     errors=_wrong_dtype,
 )
-def sum(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def sum(
+    x: Operand, /, axis: AxisLike = None, *, dtype: DtypeLike = None, keepdims: bool = False
+) -> Value:
     """Sum of elements, Σᵢ xᵢ.
 
     Parameters
@@ -163,7 +171,7 @@ def sum(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = Fals
     return _add(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def count(shape: tuple[int, ...], axis: Any) -> int:
+def count(shape: tuple[int, ...], axis: AxisLike) -> int:
     """Count the elements of an array of `shape` that a reduction takes together."""
     if axis is None:
         return _product(shape)
@@ -173,7 +181,7 @@ def count(shape: tuple[int, ...], axis: Any) -> int:
 # -- products ------------------------------------------------------------------------------------
 
 
-def _others(x: Any, axis: Any) -> Any:
+def _others(x: Value, axis: AxisLike) -> Value:
     """For each element the product of the others that are reduced with it; no division."""
     shape = x.shape
     axes = normalized(axis, len(shape))
@@ -187,14 +195,12 @@ def _others(x: Any, axis: Any) -> Any:
     return permute_dims(others, tuple([order.index(i) for i in range(len(shape))]))
 
 
-def _prod_adjoint(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+def _prod_adjoint(g: Value, x: Value, axis: AxisLike, keepdims: bool) -> Value:
     others = _others(x, axis)
-    if x.dtype.kind == "c":
-        others = FUNCTIONS["conj"](others)
-    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * others
+    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * conjugated(others)
 
 
-def _prod_tangent(t: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+def _prod_tangent(t: Value, x: Value, axis: AxisLike, keepdims: bool) -> Value:
     return sum(t * _others(x, axis), axis=axis, keepdims=keepdims)
 
 
@@ -217,7 +223,9 @@ def _zeros(m: Any) -> list[Any]:
     samples=lambda m: [*reduction_samples(m), *_empty(m), *_zeros(m)],
     errors=_wrong_dtype,
 )
-def prod(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def prod(
+    x: Operand, /, axis: AxisLike = None, *, dtype: DtypeLike = None, keepdims: bool = False
+) -> Value:
     """Product of elements, Πᵢ xᵢ.
 
     The derivative by an element is the product of the others, without a division, so it is right
@@ -269,7 +277,7 @@ def prod(x: Any, /, axis: Any = None, *, dtype: Any = None, keepdims: bool = Fal
         case(np.array([[1.0], [2.0]]), np.array([2.0]), axis=0, keepdims=False),
     ],
 )
-def ties(x: Any, extremum: Any, /, *, axis: Any, keepdims: bool) -> Any:
+def ties(x: Value, extremum: Value, /, *, axis: AxisLike, keepdims: bool) -> Value:
     """Where elements are equal to the extremum of their dimension; NaN counts as equal to NaN.
 
     Parameters
@@ -279,20 +287,20 @@ def ties(x: Any, extremum: Any, /, *, axis: Any, keepdims: bool) -> Any:
     axis, keepdims
         Of the reduction.
     """
-    reached = spread.op.kernel(extremum, shape=np.shape(x), axis=axis, keepdims=keepdims)  # type: ignore[attr-defined]
+    reached = _spread_view(np.asarray(extremum), np.shape(x), axis, keepdims)
     equal = x == reached
     return equal | (np.isnan(x) & np.isnan(reached)) if np.isnan(extremum).any() else equal
 
 
-def _extremum_adjoint(g: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+def _extremum_adjoint(g: Value, x: Value, out: Value, axis: AxisLike, keepdims: bool) -> Value:
     chosen = ties(x, out, axis=axis, keepdims=keepdims)
     share = g / sum(chosen, axis=axis, dtype=g.dtype, keepdims=keepdims)
-    return FUNCTIONS["where"](chosen, spread(share, shape=x.shape, axis=axis, keepdims=keepdims), 0)
+    return where(chosen, spread(share, shape=x.shape, axis=axis, keepdims=keepdims), 0)
 
 
-def _extremum_tangent(t: Any, x: Any, out: Any, axis: Any, keepdims: bool) -> Any:
+def _extremum_tangent(t: Value, x: Value, out: Value, axis: AxisLike, keepdims: bool) -> Value:
     chosen = ties(x, out, axis=axis, keepdims=keepdims)
-    total = sum(FUNCTIONS["where"](chosen, t, 0), axis=axis, keepdims=keepdims)
+    total = sum(where(chosen, t, 0), axis=axis, keepdims=keepdims)
     return total / sum(chosen, axis=axis, dtype=t.dtype, keepdims=keepdims)
 
 
@@ -318,7 +326,7 @@ def _extreme_errors(m: Any) -> list[Any]:
     ]
 
 
-def ordered(x: Any, where: str) -> None:
+def ordered(x: Value, where: str) -> None:
     """Refuse complex numbers, which have no order."""
     if type(x) is not float and np.iscomplexobj(x):
         raise ComplexValueError(
@@ -336,7 +344,7 @@ def ordered(x: Any, where: str) -> None:
     samples=lambda m: _extremes(m, 1.0),
     errors=_extreme_errors,
 )
-def max(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Largest element.
 
     Where several elements are the largest, they share the derivative equally: the subgradient of
@@ -379,7 +387,7 @@ def max(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
     samples=lambda m: _extremes(m, -1.0),
     errors=_extreme_errors,
 )
-def min(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Smallest element.
 
     Where several elements are the smallest, they share the derivative equally: the subgradient of

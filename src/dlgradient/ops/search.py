@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import AxisLike, Operand, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.reduce import ordered, wrong_axis
 from dlgradient.rules import constant
@@ -51,7 +52,7 @@ def _arg_errors(m: Any) -> list[Any]:
 
 
 @constant(format="reduce", samples=_logical, numpy=np.any, errors=wrong_axis)
-def any(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def any(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Whether some element is not zero.
 
     Parameters
@@ -84,7 +85,7 @@ def any(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @constant(format="reduce", samples=_logical, numpy=np.all, errors=wrong_axis)
-def all(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Whether no element is zero.
 
     Parameters
@@ -117,7 +118,7 @@ def all(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @constant(format="reduce", samples=_arg, numpy=np.argmax, errors=_arg_errors)
-def argmax(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
     """Index of the largest element, of the first of them where there are several.
 
     Parameters
@@ -153,7 +154,7 @@ def argmax(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @constant(format="reduce", samples=_arg, numpy=np.argmin, errors=_arg_errors)
-def argmin(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
     """Index of the smallest element, of the first of them where there are several.
 
     Parameters
@@ -189,7 +190,7 @@ def argmin(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 
 @constant(format="reduce", samples=_logical, numpy=np.count_nonzero, errors=wrong_axis)
-def count_nonzero(x: Any, /, axis: Any = None, *, keepdims: bool = False) -> Any:
+def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Number of elements that are not zero.
 
     Parameters

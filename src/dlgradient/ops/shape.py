@@ -5,13 +5,15 @@ Where the elements only move, the adjoint moves them back. Labels go with their 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import permuted, with_new, without
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Axes, AxisLike, Formats, Operand, Params, ShapeLike, Shapes, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.rules import derived, linear
 
@@ -28,8 +30,10 @@ __all__ = [
     "swapaxes",
 ]
 
+Places: TypeAlias = int | tuple[int, ...]  # how far `roll` moves, along one dimension or several
 
-def normalized(axis: Any, ndim: int) -> tuple[int, ...]:
+
+def normalized(axis: AxisLike, ndim: int) -> Axes:
     """Return valid dimensions as a tuple of numbers from zero on; None stands for all."""
     if axis is None:
         return tuple(range(ndim))
@@ -38,7 +42,7 @@ def normalized(axis: Any, ndim: int) -> tuple[int, ...]:
     return (int(axis) % ndim,)
 
 
-def _scalar(out: Any) -> Any:
+def _scalar(out: Value) -> Value:
     """Make a NumPy scalar of an array without dimensions, as every raw value is."""
     return out if out.ndim else out[()]
 
@@ -46,7 +50,7 @@ def _scalar(out: Any) -> Any:
 # -- reshape -------------------------------------------------------------------------------------
 
 
-def _reshape_x(g: Any, x_like: Any) -> Any:
+def _reshape_x(g: Value, x_like: Value) -> Value:
     return reshape(g, x_like.shape)
 
 
@@ -67,7 +71,7 @@ def _reshape_x(g: Any, x_like: Any) -> Any:
         Error(case(m.real(3), shape=(2, 2)), InvalidArgumentError, r"shape \(3,\).*shape=\(2, 2\)")
     ],
 )
-def reshape(x: Any, /, shape: Any) -> Any:
+def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     """Same elements, in C order, with another shape; the result has no data format.
 
     Parameters
@@ -96,14 +100,14 @@ def reshape(x: Any, /, shape: Any) -> Any:
 # -- order of dimensions -------------------------------------------------------------------------
 
 
-def _inverse(axes: Any) -> tuple[int, ...]:
+def _inverse(axes: Axes) -> Axes:
     inverse = [0] * len(axes)
     for i, axis in enumerate(axes):
         inverse[axis] = i
     return tuple(inverse)
 
 
-def _permute_dims_x(g: Any, axes: Any) -> Any:
+def _permute_dims_x(g: Value, axes: Axes) -> Value:
     return permute_dims(g, _inverse(axes))
 
 
@@ -124,7 +128,7 @@ def _permute_dims_x(g: Any, axes: Any) -> Any:
         Error(case(m.real(2, 3), axes=(0,)), InvalidArgumentError, r"shape \(2, 3\)"),
     ],
 )
-def permute_dims(x: Any, /, axes: Any) -> Any:
+def permute_dims(x: Operand, /, axes: Axes) -> Value:
     """Dimensions in another order; labels go with them.
 
     Parameters
@@ -164,7 +168,7 @@ def permute_dims(x: Any, /, axes: Any) -> Any:
         ),
     ],
 )
-def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
+def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Value:
     """Some dimensions moved to other positions; the others keep their order.
 
     Parameters
@@ -211,7 +215,7 @@ def moveaxis(x: Any, /, source: Any, destination: Any) -> Any:
     ],
     errors=lambda m: [Error(case(m.real(2, 3), axis1=0, axis2=2), InvalidArgumentError, "axis2")],
 )
-def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
+def swapaxes(x: Operand, /, axis1: int, axis2: int) -> Value:
     """Two dimensions exchanged; labels go with them.
 
     Parameters
@@ -246,7 +250,7 @@ def swapaxes(x: Any, /, axis1: int, axis2: int) -> Any:
 # -- dimensions of size one ----------------------------------------------------------------------
 
 
-def _ones(axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _ones(axis: AxisLike, shape: tuple[int, ...]) -> tuple[int, ...]:
     if axis is None:
         return tuple([i for i, n in enumerate(shape) if n == 1])
     return normalized(axis, len(shape))
@@ -269,7 +273,7 @@ def _ones(axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
         Error(case(m.real(2), axis=1), InvalidArgumentError, "axis 1"),
     ],
 )
-def squeeze(x: Any, /, axis: Any = None) -> Any:
+def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
     """Array without dimensions of size one; their labels go with them.
 
     Parameters
@@ -294,7 +298,7 @@ def squeeze(x: Any, /, axis: Any = None) -> Any:
     return _scalar(x.squeeze(axis) if type(x) is np.ndarray else np.squeeze(x, axis))
 
 
-def _new(axis: Any, ndim: int) -> tuple[int, ...]:
+def _new(axis: AxisLike, ndim: int) -> tuple[int, ...]:
     return normalized(axis, ndim + (len(axis) if isinstance(axis, tuple | list) else 1))
 
 
@@ -312,7 +316,7 @@ def _new(axis: Any, ndim: int) -> tuple[int, ...]:
     ],
     errors=lambda m: [Error(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
 )
-def expand_dims(x: Any, /, axis: Any = 0) -> Any:
+def expand_dims(x: Operand, /, axis: int | Axes = 0) -> Value:
     """Array with new dimensions of size one, labelled ``U``.
 
     Parameters
@@ -342,7 +346,7 @@ def expand_dims(x: Any, /, axis: Any = 0) -> Any:
 # -- broadcasting --------------------------------------------------------------------------------
 
 
-def _same_ndim(formats: Any, shapes: Any, params: Any) -> str | None:
+def _same_ndim(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     shape = params["shape"]
     ndim = len(shape) if isinstance(shape, tuple | list) else 1
     return formats[0] if len(shapes[0]) == ndim else None
@@ -365,7 +369,7 @@ def _same_ndim(formats: Any, shapes: Any, params: Any) -> str | None:
         Error(case(m.real(3), shape=(2,)), ShapeMismatchError, r"\(3,\)"),
     ],
 )
-def broadcast_to(x: Any, /, shape: Any) -> Any:
+def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
     """Array repeated along dimensions of size one, and along new ones in front.
 
     Parameters
@@ -401,7 +405,7 @@ def broadcast_to(x: Any, /, shape: Any) -> Any:
         Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\), \(2,\)"),
     ],
 )
-def broadcast_arrays(*arrays: Any) -> list[Any]:
+def broadcast_arrays(*arrays: Operand) -> list[Value]:
     """Arrays brought to one common shape; formatted ones are aligned by their labels first.
 
     Parameters
@@ -437,14 +441,14 @@ def broadcast_arrays(*arrays: Any) -> list[Any]:
     return [broadcast_to(x, shape) for x in aligned]
 
 
-def _formats(arrays: Any) -> set[str]:
+def _formats(arrays: Sequence[Operand]) -> set[str]:
     return {x._format for x in arrays if type(x) is calls.dlarray and x._format is not None}
 
 
 # -- turned and rolled ---------------------------------------------------------------------------
 
 
-def _flip_x(g: Any, axis: Any) -> Any:
+def _flip_x(g: Value, axis: AxisLike) -> Value:
     return flip(g, axis=axis)
 
 
@@ -460,7 +464,7 @@ def _flip_x(g: Any, axis: Any) -> Any:
     ],
     errors=lambda m: [Error(case(m.real(3), axis=1), InvalidArgumentError, "axis 1")],
 )
-def flip(x: Any, /, axis: Any = None) -> Any:
+def flip(x: Operand, /, axis: AxisLike = None) -> Value:
     """Elements in the reverse order.
 
     Parameters
@@ -485,11 +489,11 @@ def flip(x: Any, /, axis: Any = None) -> Any:
     return np.flip(x, axis)
 
 
-def _back(shift: Any) -> Any:
+def _back(shift: Places) -> Places:
     return tuple([-s for s in shift]) if isinstance(shift, tuple | list) else -shift
 
 
-def _roll_x(g: Any, shift: Any, axis: Any) -> Any:
+def _roll_x(g: Value, shift: Places, axis: AxisLike) -> Value:
     return roll(g, _back(shift), axis=axis)
 
 
@@ -505,7 +509,7 @@ def _roll_x(g: Any, shift: Any, axis: Any) -> Any:
     ],
     errors=lambda m: [Error(case(m.real(3), shift=1, axis=1), InvalidArgumentError, "axis 1")],
 )
-def roll(x: Any, /, shift: Any, *, axis: Any = None) -> Any:
+def roll(x: Operand, /, shift: Places, *, axis: AxisLike = None) -> Value:
     """Elements moved along a dimension; those that leave at one end come in at the other.
 
     Parameters

@@ -7,11 +7,13 @@ complex ones and takes the real part of its cotangent.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Array, Axes, AxisLike, Device, DtypeLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.complex import conj, real
@@ -49,7 +51,7 @@ __all__ = [
 # -- real signals --------------------------------------------------------------------------------
 
 
-def _rfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
+def _rfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = size if n is None else n
     full = ifft(resized(g, axis, length), axis=axis, norm=OTHER[norm])
@@ -70,7 +72,7 @@ def _rfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
     errors=one_axis_errors,
     numpy=np.fft.rfft,
 )
-def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
     """First half of the discrete Fourier transform of a real signal, yₖ for k from 0 to n // 2.
 
     The other half is its complex conjugate.
@@ -110,7 +112,7 @@ def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward"
     return resized(full, axis, full.shape[axis] // 2 + 1)
 
 
-def _irfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
+def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = 2 * (size - 1) if n is None else n
     half = rfft(real(g), n=length, axis=axis, norm=OTHER[norm])
@@ -143,7 +145,7 @@ def _irfft_adjoint(g: Any, x_like: Any, n: Any, axis: int, norm: str) -> Any:
     ],
     numpy=np.fft.irfft,
 )
-def irfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
     """Real signal of the first half of its spectrum; the inverse of `rfft`.
 
     The imaginary parts of the first element, and of the last if n is even, have no effect.
@@ -185,7 +187,7 @@ def irfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward
     return transformed("irfft", np.fft.irfft, x, n, axis, norm)
 
 
-def _lengths(s: Any) -> tuple[Any, Any]:
+def _lengths(s: Sequence[int] | None) -> tuple[Sequence[int] | None, int | None]:
     return (None, None) if s is None else (tuple(s[:-1]), s[-1])
 
 
@@ -198,7 +200,9 @@ def _lengths(s: Any) -> tuple[Any, Any]:
     ],
     numpy=np.fft.rfftn,
 )
-def rfftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def rfftn(
+    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+) -> Value:
     """Discrete Fourier transform of a real signal over several dimensions, the first half of it.
 
     Along the last of the axes the result is that of `rfft`, along the others that of `fft`.
@@ -235,7 +239,9 @@ def rfftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") ->
     ],
     numpy=np.fft.irfftn,
 )
-def irfftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -> Any:
+def irfftn(
+    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+) -> Value:
     """Real signal of the first half of its spectrum in several dimensions; undoes `rfftn`.
 
     Parameters
@@ -268,7 +274,7 @@ def irfftn(x: Any, /, s: Any = None, axes: Any = None, norm: str = "backward") -
     samples=lambda m: [case(m.complex(3)), case(m.complex(2, 3), n=5), case(m.real(3), axis=0)],
     numpy=np.fft.hfft,
 )
-def hfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
     """Real spectrum of a signal with Hermitian symmetry, of which the first half is given.
 
     Parameters
@@ -295,7 +301,7 @@ def hfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward"
     samples=lambda m: [case(m.real(4)), case(m.real(2, 3), n=5), case(m.real(3), axis=0)],
     numpy=np.fft.ihfft,
 )
-def ihfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Any:
+def ihfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
     """First half of the signal, with Hermitian symmetry, that has a real spectrum; undoes `hfft`.
 
     Parameters
@@ -321,15 +327,15 @@ def ihfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward
 # -- order of frequencies ------------------------------------------------------------------------
 
 
-def _shifted(x: Any, axes: Any, way: Any) -> Any:
+def _shifted(x: Value, axes: AxisLike, places: Callable[[int], int]) -> Value:
     chosen = tuple(range(x.ndim)) if axes is None else axes
     chosen = chosen if isinstance(chosen, tuple | list) else (chosen,)
     if not chosen:
         return x
-    return roll(x, tuple(way(x.shape[a]) for a in chosen), axis=tuple(chosen))
+    return roll(x, tuple(places(x.shape[a]) for a in chosen), axis=tuple(chosen))
 
 
-def _array(x: Any) -> Any:
+def _array(x: Value) -> Value:
     return x if hasattr(x, "ndim") else np.asarray(x)
 
 
@@ -345,7 +351,7 @@ def _samples_of_shifts(m: Any) -> list[Any]:
 
 
 @derived(samples=_samples_of_shifts, numpy=np.fft.fftshift)
-def fftshift(x: Any, /, *, axes: Any = None) -> Any:
+def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     """Order a spectrum by frequency: the frequency zero moves to the middle.
 
     Parameters
@@ -366,7 +372,7 @@ def fftshift(x: Any, /, *, axes: Any = None) -> Any:
 
 
 @derived(samples=_samples_of_shifts, numpy=np.fft.ifftshift)
-def ifftshift(x: Any, /, *, axes: Any = None) -> Any:
+def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     """Undo `fftshift`: the middle moves to the front.
 
     Parameters
@@ -386,7 +392,14 @@ def ifftshift(x: Any, /, *, axes: Any = None) -> Any:
     return _shifted(_array(x), axes, lambda size: -(size // 2))
 
 
-def _frequencies(name: str, function: Any, n: Any, d: float, dtype: Any, device: Any) -> Any:
+def _frequencies(
+    name: str,
+    function: Callable[[int, float], Array],
+    n: int | None,
+    d: float,
+    dtype: DtypeLike,
+    device: Device,
+) -> Value:
     on_cpu(name, device)
     kind = supported_dtype(dtype if dtype is not None else np.float64, f"{name}: dtype")
     if n is None:
@@ -394,7 +407,7 @@ def _frequencies(name: str, function: Any, n: Any, d: float, dtype: Any, device:
     return new(function(checked_length(name, n), d).astype(kind))
 
 
-def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Any:
+def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Frequencies of the elements of `fft`, in cycles for each unit of `d`.
 
     Parameters
@@ -418,7 +431,7 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None)
     return _frequencies("fftfreq", np.fft.fftfreq, n, d, dtype, device)
 
 
-def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Any:
+def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Frequencies of the elements of `rfft`, in cycles for each unit of `d`.
 
     Parameters

@@ -7,19 +7,19 @@ adjoint of taking elements is adding into the places they came from, an operatio
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from dlgradient.core.formats import without
 from dlgradient.core.samples import Error, case
+from dlgradient.core.types import Array, Formats, Operand, Params, Shape, Shapes, Value
 from dlgradient.errors import IndexingError
 from dlgradient.rules import multilinear
 
 __all__ = ["take", "take_along_axis"]
 
 
-def _indices(name: str, indices: Any) -> np.ndarray[Any, Any]:
+def _indices(name: str, indices: Operand) -> Array:
     array = np.asarray(indices)
     if not array.size and array.dtype.kind == "f":
         array = array.astype(np.intp)
@@ -31,7 +31,9 @@ def _indices(name: str, indices: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def _outside(name: str, x: Any, indices: Any, axis: Any, error: Exception) -> IndexingError:
+def _outside(
+    name: str, x: Operand, indices: Operand, axis: int | None, error: Exception
+) -> IndexingError:
     return IndexingError(
         f"{name}: {error} [x: shape {np.shape(x)}; indices: shape {np.shape(indices)}; axis={axis}]"
     )
@@ -40,11 +42,11 @@ def _outside(name: str, x: Any, indices: Any, axis: Any, error: Exception) -> In
 # -- take ----------------------------------------------------------------------------------------
 
 
-def _take_adjoint(g: Any, x_like: Any, indices: Any, axis: Any) -> Any:
+def _take_adjoint(g: Value, x_like: Value, indices: Value, axis: int | None) -> Value:
     return put(g, indices, shape=x_like.shape, axis=axis)
 
 
-def _put_x(g: Any, indices: Any, axis: Any) -> Any:
+def _put_x(g: Value, indices: Value, axis: int | None) -> Value:
     return take(g, indices, axis=axis)
 
 
@@ -58,7 +60,7 @@ def _put_x(g: Any, indices: Any, axis: Any) -> Any:
         case(m.real(2, 2), np.array([[0, 5], [1, 0]]), shape=(2, 3), axis=None),
     ],
 )
-def put(x: Any, indices: Any, /, *, shape: Any, axis: Any) -> Any:
+def put(x: Value, indices: Value, /, *, shape: Shape, axis: int | None) -> Value:
     """Values added into zeros at indices along a dimension: the adjoint of `take`.
 
     Parameters
@@ -84,7 +86,7 @@ def put(x: Any, indices: Any, /, *, shape: Any, axis: Any) -> Any:
 _LARGE = 1 << 14  # elements; below, SciPy would cost more than it saves
 
 
-def _added(rows: Any, places: Any, length: int) -> Any:
+def _added(rows: Value, places: Array, length: int) -> Value:
     """Rows added into a matrix of zeros, each at its place.
 
     It is the product with a sparse matrix of ones, many times as fast as adding element by element.
@@ -102,13 +104,13 @@ def _added(rows: Any, places: Any, length: int) -> Any:
     return csc_array((ones, places, ends), (length, count)) @ rows
 
 
-def _take_format(formats: Any, shapes: Any, params: Any) -> str | None:
+def _take_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     """One-dimensional indices keep the label, a number drops it."""
     fmt, axis = formats[0], params["axis"]
     if fmt is None or len(shapes[1]) > 1 or (axis is None and len(shapes[0]) != 1):
         return None
     if len(shapes[1]) == 1:
-        return fmt  # type: ignore[no-any-return]
+        return fmt
     return without(fmt, ((axis or 0) % len(shapes[0]),))
 
 
@@ -131,7 +133,7 @@ def _take_format(formats: Any, shapes: Any, params: Any) -> str | None:
         Error(case(m.real(3), np.array([0.5])), IndexingError, "float64"),
     ],
 )
-def take(x: Any, indices: Any, /, axis: Any = None) -> Any:
+def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
     """Elements at indices along a dimension.
 
     Parameters
@@ -170,11 +172,11 @@ def take(x: Any, indices: Any, /, axis: Any = None) -> Any:
 # -- take_along_axis -----------------------------------------------------------------------------
 
 
-def _along_adjoint(g: Any, x_like: Any, indices: Any, axis: Any) -> Any:
+def _along_adjoint(g: Value, x_like: Value, indices: Value, axis: int) -> Value:
     return put_along_axis(g, indices, shape=x_like.shape, axis=axis)
 
 
-def _key(indices: Any, axis: int) -> tuple[Any, ...]:
+def _key(indices: Array, axis: int) -> tuple[Array, ...]:
     """Index of every dimension: its own position, and along `axis` what is given."""
     ndim = indices.ndim
     axis %= ndim
@@ -188,7 +190,7 @@ def _key(indices: Any, axis: int) -> tuple[Any, ...]:
     )
 
 
-def _put_along_axis_x(g: Any, indices: Any, axis: Any) -> Any:
+def _put_along_axis_x(g: Value, indices: Value, axis: int) -> Value:
     return take_along_axis(g, indices, axis=axis)
 
 
@@ -201,7 +203,7 @@ def _put_along_axis_x(g: Any, indices: Any, axis: Any) -> Any:
         case(m.complex(1, 2), np.array([[1, 0]]), shape=(2, 2), axis=0),
     ],
 )
-def put_along_axis(x: Any, indices: Any, /, *, shape: Any, axis: int) -> Any:
+def put_along_axis(x: Value, indices: Value, /, *, shape: Shape, axis: int) -> Value:
     """Values added into zeros at indices of their own: the adjoint of `take_along_axis`.
 
     Parameters
@@ -217,8 +219,8 @@ def put_along_axis(x: Any, indices: Any, /, *, shape: Any, axis: int) -> Any:
     return out
 
 
-def _same_format(formats: Any, _shapes: Any, _params: Any) -> str | None:
-    return formats[0]  # type: ignore[no-any-return]
+def _same_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | None:
+    return formats[0]
 
 
 @multilinear(
@@ -238,7 +240,7 @@ def _same_format(formats: Any, _shapes: Any, _params: Any) -> str | None:
         Error(case(m.real(2), np.array([True, False])), IndexingError, "mask"),
     ],
 )
-def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Any:
+def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
     """Elements at indices that are given for every line along a dimension, as by ``argsort``.
 
     Parameters
