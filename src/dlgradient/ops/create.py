@@ -7,13 +7,12 @@ dlarray with its data format for a dlarray, a raw array for a raw one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import FUNCTIONS, open_node, wrap
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Device, DtypeLike, Operand, Shape, ShapeLike, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
@@ -246,15 +245,7 @@ def _shape_dtype(name: str, x: Value, dtype: DtypeLike, device: Device) -> tuple
     return x.shape, chosen_dtype(name, dtype, x.dtype)
 
 
-def _alike(m: Any) -> list[Any]:
-    return [case(m.real(2, 3)), case(m.complex(2)), case(m.real()), case(m.real(2), dtype="int64")]
-
-
-def _alike_errors(m: Any) -> list[Any]:
-    return [Error(case(m.real(2), dtype="float16"), UnsupportedDtypeError, "dtype='float16'")]
-
-
-@derived(numpy=np.zeros_like, samples=_alike, errors=_alike_errors)
+@derived(numpy=np.zeros_like, samples=lambda m: _alike(m), errors=lambda m: _alike_errors(m))
 def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Zeros with the shape, dtype and data format of an array; untraced.
 
@@ -287,7 +278,7 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
     return _like(x, np.zeros(*_shape_dtype("zeros_like", x, dtype, device)))
 
 
-@derived(numpy=np.ones_like, samples=_alike, errors=_alike_errors)
+@derived(numpy=np.ones_like, samples=lambda m: _alike(m), errors=lambda m: _alike_errors(m))
 def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Ones with the shape, dtype and data format of an array; untraced.
 
@@ -355,16 +346,8 @@ FUNCTIONS["empty_like"] = empty_like
 
 @derived(
     numpy=np.full_like,
-    samples=lambda m: [
-        case(m.real(2, 3), fill_value=2.5),
-        case(m.complex(2), fill_value=1),
-        case(m.real(2), fill_value=2, dtype="complex128"),
-    ],
-    errors=lambda m: [
-        Error(
-            case(m.real(2), fill_value=1, dtype="float16"), UnsupportedDtypeError, "dtype='float16'"
-        )
-    ],
+    samples=lambda m: _full_like_samples(m),
+    errors=lambda m: _full_like_errors(m),
 )
 def full_like(
     x: Operand, /, fill_value: Operand, *, dtype: DtypeLike = None, device: Device = None
@@ -403,6 +386,22 @@ def full_like(
         filled = full(shape, fill_value, dtype=dtype)
         return wrap(filled._value, filled._node, getattr(x, "_format", None))
     return _like(x, np.full(shape, as_value(fill_value, "full_like: fill_value"), dtype))
+
+
+def _full_like_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3), fill_value=2.5),
+        case(m.complex(2), fill_value=1),
+        case(m.real(2), fill_value=2, dtype="complex128"),
+    ]
+
+
+def _full_like_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(2), fill_value=1, dtype="float16"), UnsupportedDtypeError, "dtype='float16'"
+        )
+    ]
 
 
 # -- from other data -----------------------------------------------------------------------------
@@ -458,3 +457,14 @@ def asarray(
 
 
 FUNCTIONS["asarray"] = asarray
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _alike(m: Maker) -> list[Case]:
+    return [case(m.real(2, 3)), case(m.complex(2)), case(m.real()), case(m.real(2), dtype="int64")]
+
+
+def _alike_errors(m: Maker) -> list[Error]:
+    return [Error(case(m.real(2), dtype="float16"), UnsupportedDtypeError, "dtype='float16'")]

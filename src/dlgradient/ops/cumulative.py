@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import DtypeLike, Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
@@ -35,36 +34,6 @@ _FEW = 16
 def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     """The same format, unless the array was made flat."""
     return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
-
-
-def _shapes(m: Any) -> list[Any]:
-    return [
-        case(m.real(4)),
-        case(m.real()),
-        case(m.real(2, 3)),
-        case(m.real(2, 3), axis=0),
-        case(m.complex(2, 3), axis=-1),
-        case(m.complex(3)),
-        case(m.real(0)),
-        case(m.real(2, 0), axis=1),
-        case(m.real(2, 1), axis=1),
-    ]
-
-
-def _zeros(m: Any) -> list[Any]:
-    """Samples with one, two and three zeros."""
-    x = m.real(3, 4)
-    x[:, 1] = x[1:, 2] = x[2, 0] = 0
-    z = m.complex(3)
-    z[:2] = 0
-    return [case(x, axis=1), case(z, axis=0), case(x[:2, :2])]
-
-
-def _errors(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)"),
-        Error(case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
-    ]
 
 
 def _flat(x: Value, axis: int | None) -> tuple[Value, int]:
@@ -86,8 +55,8 @@ def _cumsum_adjoint(g: Value, x_like: Value, axis: int | None) -> Value:
     format=_format,
     format_family="same",
     numpy=np.cumsum,
-    samples=_shapes,
-    errors=_errors,
+    samples=lambda m: _shapes(m),
+    errors=lambda m: _errors(m),
 )
 def cumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative sum, yᵢ = x₀ + ... + xᵢ.
@@ -129,13 +98,7 @@ def _shift_x(g: Value, axis: int, by: int) -> Value:
 
 @linear(
     x=_shift_x,
-    samples=lambda m: [
-        case(m.real(4), axis=0, by=1),
-        case(m.complex(2, 3), axis=1, by=-2),
-        case(m.real(2, 3), axis=0, by=5),
-        case(m.real(3), axis=0, by=-5),
-        case(m.real(0), axis=0, by=1),
-    ],
+    samples=lambda m: _shift_samples(m),
 )
 def shift(x: Value, /, *, axis: int, by: int) -> Value:
     """Elements moved by ``by`` places along a dimension; zeros come in, what goes out is lost.
@@ -156,6 +119,16 @@ def shift(x: Value, /, *, axis: int, by: int) -> Value:
             to, source = slice(None, n + by), slice(-by, None)
         out[(*lead, to)] = x[(*lead, source)]
     return out
+
+
+def _shift_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), axis=0, by=1),
+        case(m.complex(2, 3), axis=1, by=-2),
+        case(m.real(2, 3), axis=0, by=5),
+        case(m.real(3), axis=0, by=-5),
+        case(m.real(0), axis=0, by=1),
+    ]
 
 
 def _recurrence_vjp(g: Value, a: Value, out: Value, axis: int, reverse: bool) -> list[Value]:
@@ -179,20 +152,8 @@ def _recurrence_tangent_b(t: Value, a: Value, axis: int, reverse: bool) -> Value
     vjp=_recurrence_vjp,
     jvp={"a": _recurrence_tangent_a, "b": _recurrence_tangent_b},
     format="contract",
-    samples=lambda m: [
-        case(m.real(4), m.real(4), axis=0, reverse=False),
-        case(m.real(2, 3), m.real(2, 3), axis=-1, reverse=True),
-        case(m.complex(3), m.complex(3), axis=0, reverse=True),
-        case(m.complex(3, 20), m.real(3, 20), axis=0, reverse=False),
-        case(m.real(1), m.real(1), axis=0, reverse=False),
-        case(m.real(2, 3, 2), m.real(2, 3, 2), axis=2, reverse=False),
-        case(m.real(0, 2), m.real(0, 2), axis=0, reverse=False),
-    ],
-    errors=lambda m: [
-        Error(
-            case(m.real(3), m.real(2), axis=0, reverse=False), ShapeMismatchError, r"\(3,\).*\(2,\)"
-        )
-    ],
+    samples=lambda m: _linear_recurrence_samples(m),
+    errors=lambda m: _linear_recurrence_errors(m),
 )
 def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False) -> Value:
     """Solution of the recurrence s₀ = b₀, sₖ = aₖ sₖ₋₁ + bₖ along a dimension.
@@ -235,6 +196,26 @@ def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False
             np.multiply(p[k], s[k - 1], out=s[k])
             s[k] += q[k]
     return out
+
+
+def _linear_recurrence_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), m.real(4), axis=0, reverse=False),
+        case(m.real(2, 3), m.real(2, 3), axis=-1, reverse=True),
+        case(m.complex(3), m.complex(3), axis=0, reverse=True),
+        case(m.complex(3, 20), m.real(3, 20), axis=0, reverse=False),
+        case(m.real(1), m.real(1), axis=0, reverse=False),
+        case(m.real(2, 3, 2), m.real(2, 3, 2), axis=2, reverse=False),
+        case(m.real(0, 2), m.real(0, 2), axis=0, reverse=False),
+    ]
+
+
+def _linear_recurrence_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(3), m.real(2), axis=0, reverse=False), ShapeMismatchError, r"\(3,\).*\(2,\)"
+        )
+    ]
 
 
 def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
@@ -292,7 +273,7 @@ def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
     format_family="same",
     numpy=np.cumprod,
     samples=lambda m: [*_shapes(m), *_zeros(m)],
-    errors=_errors,
+    errors=lambda m: _errors(m),
 )
 def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative product, yᵢ = x₀ ⋯ xᵢ.
@@ -356,23 +337,11 @@ def _with_initial(
     return concat([np.full(start, initial, out.dtype), out], axis=axis)
 
 
-def _standard_shapes(m: Any) -> list[Any]:
-    return [
-        case(m.real(3)),
-        case(m.real(3), include_initial=True),
-        case(m.complex(2, 3), axis=-1, include_initial=True),
-        case(m.real(2, 0), axis=1, include_initial=True),
-    ]
-
-
-def _standard_errors(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(2, 2)), InvalidArgumentError, r"\(2, 2\).*give axis"),
-        Error(case(m.real(3), axis=1), InvalidArgumentError, "axis 1"),
-    ]
-
-
-@derived(samples=_standard_shapes, errors=_standard_errors, numpy=np.cumulative_sum)
+@derived(
+    samples=lambda m: _standard_shapes(m),
+    errors=lambda m: _standard_errors(m),
+    numpy=np.cumulative_sum,
+)
 def cumulative_sum(
     x: Operand,
     /,
@@ -413,7 +382,7 @@ def cumulative_sum(
 
 @derived(
     samples=lambda m: [*_standard_shapes(m), *_zeros(m)[:2]],
-    errors=_standard_errors,
+    errors=lambda m: _standard_errors(m),
     numpy=np.cumulative_prod,
 )
 def cumulative_prod(
@@ -454,3 +423,52 @@ def cumulative_prod(
     """
     initial = 1 if include_initial else None
     return _with_initial("cumulative_prod", cumprod, x, axis, dtype, initial)
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _shapes(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4)),
+        case(m.real()),
+        case(m.real(2, 3)),
+        case(m.real(2, 3), axis=0),
+        case(m.complex(2, 3), axis=-1),
+        case(m.complex(3)),
+        case(m.real(0)),
+        case(m.real(2, 0), axis=1),
+        case(m.real(2, 1), axis=1),
+    ]
+
+
+def _zeros(m: Maker) -> list[Case]:
+    """Samples with one, two and three zeros."""
+    x = m.real(3, 4)
+    x[:, 1] = x[1:, 2] = x[2, 0] = 0
+    z = m.complex(3)
+    z[:2] = 0
+    return [case(x, axis=1), case(z, axis=0), case(x[:2, :2])]
+
+
+def _errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)"),
+        Error(case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
+    ]
+
+
+def _standard_shapes(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3)),
+        case(m.real(3), include_initial=True),
+        case(m.complex(2, 3), axis=-1, include_initial=True),
+        case(m.real(2, 0), axis=1, include_initial=True),
+    ]
+
+
+def _standard_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 2)), InvalidArgumentError, r"\(2, 2\).*give axis"),
+        Error(case(m.real(3), axis=1), InvalidArgumentError, "axis 1"),
+    ]

@@ -9,11 +9,10 @@ NumPy computes the transforms; single precision stays single precision.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, Kernel, Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import astype
@@ -93,34 +92,10 @@ def _ifft_adjoint(g: Value, x_like: Value, axis: int, norm: str) -> Value:
     return resized(fft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
 
 
-def _samples(m: Any) -> list[Any]:
-    return [
-        case(m.complex(4)),
-        case(m.real(5)),
-        case(m.complex(2, 3), axis=0),
-        case(m.real(3, 2), n=4, axis=0),
-        case(m.complex(2, 5), n=3),
-        case(m.complex(2, 3, 2), axis=1, norm="ortho"),
-        case(m.real(2, 3), norm="forward"),
-        case(m.complex(1)),
-        case(m.complex(0, 3)),
-    ]
-
-
-def one_axis_errors(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(2, 3), axis=2), InvalidArgumentError, r"axis is 2.*\(2, 3\).*-2 to 1"),
-        Error(case(m.real()), InvalidArgumentError, "no dimension"),
-        Error(case(m.real(3), n=0), InvalidArgumentError, "n is 0"),
-        Error(case(m.real(3), norm="unitary"), InvalidArgumentError, "'unitary'.*'ortho'"),
-        Error(case(m.real(0)), InvalidArgumentError, "no elements"),
-    ]
-
-
 @linear(
     x=_fft_adjoint,
-    samples=_samples,
-    errors=one_axis_errors,
+    samples=lambda m: _samples(m),
+    errors=lambda m: one_axis_errors(m),
     numpy=np.fft.fft,
 )
 def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
@@ -160,8 +135,8 @@ def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backwa
 
 @linear(
     x=_ifft_adjoint,
-    samples=_samples,
-    errors=one_axis_errors,
+    samples=lambda m: _samples(m),
+    errors=lambda m: one_axis_errors(m),
     numpy=np.fft.ifft,
 )
 def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
@@ -263,34 +238,10 @@ def _ifftn_adjoint(
     return _many_adjoint(fftn, g, x_like, s, axes, norm)
 
 
-def _samples_of_many(m: Any) -> list[Any]:
-    return [
-        case(m.complex(2, 3)),
-        case(m.real(2, 3, 2)),
-        case(m.complex(2, 3, 2), axes=(0, -1), norm="ortho"),
-        case(m.real(2, 3), s=(3, 2), axes=(1, 0)),
-        case(m.complex(3, 2), s=(2, 4), axes=(0, 1), norm="forward"),
-        case(m.complex(4)),
-        case(m.complex(0, 2, 2), axes=(1, 2)),
-        case(m.complex(2, 3), s=(4,)),
-        case(m.real(2, 3), s=(1,)),
-    ]
-
-
-def _errors_of_many(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
-        Error(case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
-        Error(case(m.real(2, 3), s=(2,), axes=(0, 1)), InvalidArgumentError, "one length for each"),
-        Error(case(m.real(2, 3), s=(2, 0), axes=(0, 1)), InvalidArgumentError, "n is 0"),
-        Error(case(m.real(2, 0)), InvalidArgumentError, "no elements"),
-    ]
-
-
 @linear(
     x=_fftn_adjoint,
-    samples=_samples_of_many,
-    errors=_errors_of_many,
+    samples=lambda m: _samples_of_many(m),
+    errors=lambda m: _errors_of_many(m),
     numpy=np.fft.fftn,
 )
 def fftn(
@@ -332,8 +283,8 @@ def fftn(
 
 @linear(
     x=_ifftn_adjoint,
-    samples=_samples_of_many,
-    errors=_errors_of_many,
+    samples=lambda m: _samples_of_many(m),
+    errors=lambda m: _errors_of_many(m),
     numpy=np.fft.ifftn,
 )
 def ifftn(
@@ -373,16 +324,7 @@ def ifftn(
     return _many("ifftn", np.fft.ifftn, x, s, axes, norm)
 
 
-def _samples_of_two(m: Any) -> list[Any]:
-    return [
-        case(m.complex(2, 3)),
-        case(m.real(2, 3, 2), norm="ortho"),
-        case(m.real(2, 3), s=(3, 2)),
-        case(m.complex(2, 3, 2), axes=(0, 1)),
-    ]
-
-
-@derived(samples=_samples_of_two, numpy=np.fft.fft2)
+@derived(samples=lambda m: _samples_of_two(m), numpy=np.fft.fft2)
 def fft2(
     x: Operand,
     /,
@@ -409,7 +351,7 @@ def fft2(
     return fftn(x, s=s, axes=axes, norm=norm)
 
 
-@derived(samples=_samples_of_two, numpy=np.fft.ifft2)
+@derived(samples=lambda m: _samples_of_two(m), numpy=np.fft.ifft2)
 def ifft2(
     x: Operand,
     /,
@@ -434,3 +376,63 @@ def ifft2(
     Source: NumPy ``fft.ifft2``; MATLAB ``ifft2``.
     """
     return ifftn(x, s=s, axes=axes, norm=norm)
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _samples(m: Maker) -> list[Case]:
+    return [
+        case(m.complex(4)),
+        case(m.real(5)),
+        case(m.complex(2, 3), axis=0),
+        case(m.real(3, 2), n=4, axis=0),
+        case(m.complex(2, 5), n=3),
+        case(m.complex(2, 3, 2), axis=1, norm="ortho"),
+        case(m.real(2, 3), norm="forward"),
+        case(m.complex(1)),
+        case(m.complex(0, 3)),
+    ]
+
+
+def one_axis_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3), axis=2), InvalidArgumentError, r"axis is 2.*\(2, 3\).*-2 to 1"),
+        Error(case(m.real()), InvalidArgumentError, "no dimension"),
+        Error(case(m.real(3), n=0), InvalidArgumentError, "n is 0"),
+        Error(case(m.real(3), norm="unitary"), InvalidArgumentError, "'unitary'.*'ortho'"),
+        Error(case(m.real(0)), InvalidArgumentError, "no elements"),
+    ]
+
+
+def _samples_of_many(m: Maker) -> list[Case]:
+    return [
+        case(m.complex(2, 3)),
+        case(m.real(2, 3, 2)),
+        case(m.complex(2, 3, 2), axes=(0, -1), norm="ortho"),
+        case(m.real(2, 3), s=(3, 2), axes=(1, 0)),
+        case(m.complex(3, 2), s=(2, 4), axes=(0, 1), norm="forward"),
+        case(m.complex(4)),
+        case(m.complex(0, 2, 2), axes=(1, 2)),
+        case(m.complex(2, 3), s=(4,)),
+        case(m.real(2, 3), s=(1,)),
+    ]
+
+
+def _errors_of_many(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
+        Error(case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
+        Error(case(m.real(2, 3), s=(2,), axes=(0, 1)), InvalidArgumentError, "one length for each"),
+        Error(case(m.real(2, 3), s=(2, 0), axes=(0, 1)), InvalidArgumentError, "n is 0"),
+        Error(case(m.real(2, 0)), InvalidArgumentError, "no elements"),
+    ]
+
+
+def _samples_of_two(m: Maker) -> list[Case]:
+    return [
+        case(m.complex(2, 3)),
+        case(m.real(2, 3, 2), norm="ortho"),
+        case(m.real(2, 3), s=(3, 2)),
+        case(m.complex(2, 3, 2), axes=(0, 1)),
+    ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.types import Array, Formats, Key, Operand, Params, ShapeLike, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS, as_operand
@@ -106,15 +106,7 @@ def _getitem_adjoint(g: Value, x_like: Value, key: Key) -> Value:
     indexing="get",
     format=_getitem_format,
     masks=True,
-    samples=lambda m: [
-        case(m.real(4), key=1),
-        case(m.real(4, 3), key=(slice(1, None), -1)),
-        case(m.real(4, 3), key=(None, Ellipsis, 2)),
-        case(m.real(4, 3), key=np.array([0, 2, 2])),
-        case(m.real(3, 2), key=np.array([[True, False], [False, True], [True, True]])),
-        case(m.complex(4, 3), key=(slice(None, None, -2), np.array([1, 1]))),
-        case(m.real(5), key=slice(2, 2)),
-    ],
+    samples=lambda m: _getitem_samples(m),
     errors=lambda m: [Error(case(m.real(3), key=5), IndexingError, r"shape \(3,\) float64 with 5")],
 )
 def getitem(x: Value, /, key: Key) -> Value:
@@ -125,6 +117,18 @@ def getitem(x: Value, /, key: Key) -> Value:
     return x[key]
 
 
+def _getitem_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), key=1),
+        case(m.real(4, 3), key=(slice(1, None), -1)),
+        case(m.real(4, 3), key=(None, Ellipsis, 2)),
+        case(m.real(4, 3), key=np.array([0, 2, 2])),
+        case(m.real(3, 2), key=np.array([[True, False], [False, True], [True, True]])),
+        case(m.complex(4, 3), key=(slice(None, None, -2), np.array([1, 1]))),
+        case(m.real(5), key=slice(2, 2)),
+    ]
+
+
 def _scatter_adjoint(g: Value, keys: Sequence[Key]) -> Value:
     return [getitem(g, key) for key in keys]
 
@@ -132,10 +136,7 @@ def _scatter_adjoint(g: Value, keys: Sequence[Key]) -> Value:
 @linear(
     vjp=_scatter_adjoint,
     format="new",
-    samples=lambda m: [
-        case([m.real(2), m.real()], keys=(slice(1, 3), 0), shape=(4,)),
-        case([m.complex(3)], keys=(np.array([0, 0, 1]),), shape=(2,)),
-    ],
+    samples=lambda m: _scatter_samples(m),
 )
 def scatter(arrays: Sequence[Operand], /, *, keys: Sequence[Key], shape: ShapeLike) -> Value:
     """Sum of arrays that are zero except at ``keys``: the adjoint of indexing.
@@ -153,6 +154,13 @@ def scatter(arrays: Sequence[Operand], /, *, keys: Sequence[Key], shape: ShapeLi
     for key, value in zip(keys, arrays, strict=True):
         scatter_add(out, key, value)
     return out
+
+
+def _scatter_samples(m: Maker) -> list[Case]:
+    return [
+        case([m.real(2), m.real()], keys=(slice(1, 3), 0), shape=(4,)),
+        case([m.complex(3)], keys=(np.array([0, 0, 1]),), shape=(2,)),
+    ]
 
 
 def _cleared_x(g: Value, key: Key) -> Value:
@@ -197,14 +205,7 @@ def _winners(key: Key, shape: tuple[int, ...]) -> Value:
     shown="assignment",
     masks=True,
     format=lambda formats, _shapes, _params: formats[0],
-    samples=lambda m: [
-        case(m.real(4), m.real(), key=1),
-        case(m.real(4, 3), m.real(3), key=slice(1, 3)),
-        case(m.real(4), m.real(3), key=np.array([0, 2, 0])),
-        case(m.real(3), m.real(1, 2), key=slice(0, 2)),
-        case(m.real(3), m.real(1, 1, 2), key=slice(0, 2)),
-        case(m.complex(3), m.real(2), key=np.array([True, False, True])),
-    ],
+    samples=lambda m: _setitem_samples(m),
 )
 def setitem(x: Operand, v: Operand, /, *, key: Key) -> Value:
     """``x`` with the elements ``x[key]`` replaced by ``v``, which is broadcast.
@@ -215,6 +216,17 @@ def setitem(x: Operand, v: Operand, /, *, key: Key) -> Value:
     out = np.array(x, dtype=_assigned_dtype(x, v))
     out[key] = v
     return out if out.ndim else out[()]  # not a view: the next assignment may be in place
+
+
+def _setitem_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), m.real(), key=1),
+        case(m.real(4, 3), m.real(3), key=slice(1, 3)),
+        case(m.real(4), m.real(3), key=np.array([0, 2, 0])),
+        case(m.real(3), m.real(1, 2), key=slice(0, 2)),
+        case(m.real(3), m.real(1, 1, 2), key=slice(0, 2)),
+        case(m.complex(3), m.real(2), key=np.array([True, False, True])),
+    ]
 
 
 def _assigned_dtype(x: Value, v: Value) -> Value:

@@ -8,7 +8,7 @@ from math import prod as _product
 import numpy as np
 
 from dlgradient.core.formats import with_new
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Formats, Operand, Params, Shape, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import FormatClashError, InvalidArgumentError
@@ -67,18 +67,8 @@ def _concat_format(formats: Formats, shapes: Shapes, params: Params) -> str | No
     format=_concat_format,
     format_family="same",
     numpy=np.concatenate,
-    samples=lambda m: [
-        case([m.real(4), m.real(2)]),
-        case([m.real(2, 2), m.real(2, 1), m.real(2, 0)], axis=1),
-        case([m.complex(1, 2), m.real(2, 2)], axis=-2),
-        case([m.real(2, 2), m.real(3), m.real()], axis=None),
-        case([m.real(2)]),
-    ],
-    errors=lambda m: [
-        Error(case([m.real(2, 2), m.real(3, 3)]), InvalidArgumentError, r"shape \(3, 3\)"),
-        Error(case([m.real(2), m.real(3)], axis=1), InvalidArgumentError, "axis 1"),
-        Error(case(3.0), InvalidArgumentError, r"concat\(\[x, y\]\)"),
-    ],
+    samples=lambda m: _concat_samples(m),
+    errors=lambda m: _concat_errors(m),
 )
 def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
     """Arrays joined one behind the other along a dimension that they have.
@@ -109,6 +99,24 @@ def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
     return np.concatenate(_strong(arrays), axis=axis)
 
 
+def _concat_samples(m: Maker) -> list[Case]:
+    return [
+        case([m.real(4), m.real(2)]),
+        case([m.real(2, 2), m.real(2, 1), m.real(2, 0)], axis=1),
+        case([m.complex(1, 2), m.real(2, 2)], axis=-2),
+        case([m.real(2, 2), m.real(3), m.real()], axis=None),
+        case([m.real(2)]),
+    ]
+
+
+def _concat_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case([m.real(2, 2), m.real(3, 3)]), InvalidArgumentError, r"shape \(3, 3\)"),
+        Error(case([m.real(2), m.real(3)], axis=1), InvalidArgumentError, "axis 1"),
+        Error(case(3.0), InvalidArgumentError, r"concat\(\[x, y\]\)"),
+    ]
+
+
 def _stack_adjoint(g: Value, axis: int) -> list[Value]:
     lead = (slice(None),) * (axis % g.ndim)
     return [getitem(g, (*lead, i)) for i in range(g.shape[axis])]
@@ -122,20 +130,8 @@ def _stack_format(formats: Formats, shapes: Shapes, params: Params) -> str:
     vjp=_stack_adjoint,
     format=_stack_format,
     numpy=np.stack,
-    samples=lambda m: [
-        case([m.real(4), m.real(4)]),
-        case([m.real(2, 2), m.complex(2, 2), m.real(2, 2)], axis=-1),
-        case([m.real(), m.real()]),
-        case([m.real(3), m.real(3)], axis=-1),
-        case([m.real(), 1.0]),
-        case([m.real(0), m.real(0)], axis=1),
-    ],
-    errors=lambda m: [
-        Error(case([m.real(2), m.real(3)]), InvalidArgumentError, r"shape \(3,\)"),
-        Error(case([m.real(2), m.real(2)], axis=2), InvalidArgumentError, "axis 2"),
-        Error(case([m.real(), m.real()], axis=1), InvalidArgumentError, "axis 1"),
-        Error(case([m.real(), m.real()], axis=-2), InvalidArgumentError, "axis -2"),
-    ],
+    samples=lambda m: _stack_samples(m),
+    errors=lambda m: _stack_errors(m),
 )
 def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
     """Arrays of one shape side by side, along a new dimension, labelled ``U``.
@@ -169,16 +165,29 @@ def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
     return np.stack(arrays, axis=axis)
 
 
+def _stack_samples(m: Maker) -> list[Case]:
+    return [
+        case([m.real(4), m.real(4)]),
+        case([m.real(2, 2), m.complex(2, 2), m.real(2, 2)], axis=-1),
+        case([m.real(), m.real()]),
+        case([m.real(3), m.real(3)], axis=-1),
+        case([m.real(), 1.0]),
+        case([m.real(0), m.real(0)], axis=1),
+    ]
+
+
+def _stack_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case([m.real(2), m.real(3)]), InvalidArgumentError, r"shape \(3,\)"),
+        Error(case([m.real(2), m.real(2)], axis=2), InvalidArgumentError, "axis 2"),
+        Error(case([m.real(), m.real()], axis=1), InvalidArgumentError, "axis 1"),
+        Error(case([m.real(), m.real()], axis=-2), InvalidArgumentError, "axis -2"),
+    ]
+
+
 @derived(
-    samples=lambda m: [
-        case(m.real(2)),
-        case(m.real(2, 3), axis=1),
-        case(m.complex(2, 2), axis=-1),
-        case(m.real(0, 2)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2), axis=1), InvalidArgumentError, "axis=1"),
-    ],
+    samples=lambda m: _unstack_samples(m),
+    errors=lambda m: _unstack_errors(m),
     numpy=getattr(np, "unstack", None),
 )
 def unstack(x: Operand, /, *, axis: int = 0) -> tuple[Value, ...]:
@@ -214,6 +223,21 @@ def unstack(x: Operand, /, *, axis: int = 0) -> tuple[Value, ...]:
     return tuple([getitem(x, (*lead, i)) for i in range(x.shape[axis])])
 
 
+def _unstack_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2)),
+        case(m.real(2, 3), axis=1),
+        case(m.complex(2, 2), axis=-1),
+        case(m.real(0, 2)),
+    ]
+
+
+def _unstack_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2), axis=1), InvalidArgumentError, "axis=1"),
+    ]
+
+
 # -- repeat --------------------------------------------------------------------------------------
 
 
@@ -226,12 +250,7 @@ def _repeated_adjoint(g: Value, x_like: Value, repeats: int, axis: int) -> Value
 
 @linear(
     x=_repeated_adjoint,
-    samples=lambda m: [
-        case(m.real(3), repeats=2, axis=0),
-        case(m.complex(2, 3), repeats=3, axis=-1),
-        case(m.real(2, 2), repeats=0, axis=0),
-        case(m.real(0), repeats=2, axis=0),
-    ],
+    samples=lambda m: _repeated_samples(m),
 )
 def repeated(x: Value, /, repeats: int, axis: int) -> Value:
     """Every element the same number of times: what `repeat` is made of.
@@ -244,21 +263,19 @@ def repeated(x: Value, /, repeats: int, axis: int) -> Value:
     return np.repeat(x, repeats, axis=axis)
 
 
+def _repeated_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), repeats=2, axis=0),
+        case(m.complex(2, 3), repeats=3, axis=-1),
+        case(m.real(2, 2), repeats=0, axis=0),
+        case(m.real(0), repeats=2, axis=0),
+    ]
+
+
 @derived(
     numpy=np.repeat,
-    samples=lambda m: [
-        case(m.real(3), repeats=2),
-        case(m.real(2, 2), repeats=2),
-        case(m.complex(2, 3), repeats=2, axis=1),
-        case(m.real(2, 3), repeats=[2, 0, 1], axis=-1),
-        case(m.real(2, 2), repeats=np.array([1, 2, 0, 3])),
-        case(m.real(), repeats=3),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), repeats=[1, 2]), InvalidArgumentError, "repeats"),
-        Error(case(m.real(3), repeats=-1), InvalidArgumentError, "negative"),
-        Error(case(m.real(3), repeats=2, axis=1), InvalidArgumentError, "axis"),
-    ],
+    samples=lambda m: _repeat_samples(m),
+    errors=lambda m: _repeat_errors(m),
 )
 def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value:
     """Array with its elements repeated, each right behind itself.
@@ -305,6 +322,25 @@ def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value
     return take(x, places, axis=axis)
 
 
+def _repeat_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), repeats=2),
+        case(m.real(2, 2), repeats=2),
+        case(m.complex(2, 3), repeats=2, axis=1),
+        case(m.real(2, 3), repeats=[2, 0, 1], axis=-1),
+        case(m.real(2, 2), repeats=np.array([1, 2, 0, 3])),
+        case(m.real(), repeats=3),
+    ]
+
+
+def _repeat_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), repeats=[1, 2]), InvalidArgumentError, "repeats"),
+        Error(case(m.real(3), repeats=-1), InvalidArgumentError, "negative"),
+        Error(case(m.real(3), repeats=2, axis=1), InvalidArgumentError, "axis"),
+    ]
+
+
 def _tiled(shape: tuple[int, ...], repetitions: int | Shape) -> tuple[list[int], list[int]]:
     """Shape and repetitions of one length."""
     counts = list(repetitions) if isinstance(repetitions, tuple | list) else [repetitions]
@@ -329,17 +365,8 @@ def _tile_format(formats: Formats, shapes: Shapes, params: Params) -> str | None
     format=_tile_format,
     format_family="same",
     numpy=np.tile,
-    samples=lambda m: [
-        case(m.real(3), repetitions=2),
-        case(m.real(2, 3), repetitions=(2, 1)),
-        case(m.complex(2), repetitions=(2, 3)),
-        case(m.real(2, 3), repetitions=(2,)),
-        case(m.real(), repetitions=(2,)),
-        case(m.real(2), repetitions=0),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), repetitions=-1), InvalidArgumentError, "repetitions=-1"),
-    ],
+    samples=lambda m: _tile_samples(m),
+    errors=lambda m: _tile_errors(m),
 )
 def tile(x: Operand, /, repetitions: int | Shape) -> Value:
     """Array repeated as a whole, like tiles.
@@ -364,3 +391,20 @@ def tile(x: Operand, /, repetitions: int | Shape) -> Value:
     Source: array-API ``tile``; MATLAB ``repmat``.
     """
     return np.tile(x, repetitions)
+
+
+def _tile_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), repetitions=2),
+        case(m.real(2, 3), repetitions=(2, 1)),
+        case(m.complex(2), repetitions=(2, 3)),
+        case(m.real(2, 3), repetitions=(2,)),
+        case(m.real(), repetitions=(2,)),
+        case(m.real(2), repetitions=0),
+    ]
+
+
+def _tile_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), repetitions=-1), InvalidArgumentError, "repetitions=-1"),
+    ]

@@ -7,12 +7,12 @@ conjugate of the other. Operands are unformatted: which dimensions are summed is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from dlgradient.core.formats import permuted
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.threads import product
 from dlgradient.core.types import Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
@@ -71,28 +71,8 @@ def _matmul_y(g: Value, x: Value, y_like: Value) -> Value:
     y=_matmul_y,
     format="contract",
     numpy=np.matmul,
-    samples=lambda m: [
-        case(m.real(4, 3), m.real(3, 2)),
-        case(m.complex(2, 3), m.complex(3, 2)),
-        case(m.complex(2, 2), m.real(2, 2)),
-        case(m.real(3), m.real(3)),
-        case(m.complex(3), m.complex(3)),
-        case(m.real(2, 3), m.complex(3)),
-        case(m.complex(3), m.real(3, 2)),
-        case(m.real(2, 2, 3), m.real(2, 3, 2)),
-        case(m.real(2, 1, 2, 3), m.complex(3, 3, 2)),
-        case(m.complex(2, 2, 3), m.complex(3, 2)),
-        case(m.complex(2, 3), m.real(2, 3, 2)),
-        case(m.complex(2, 2, 3), m.complex(3)),
-        case(m.real(3), m.complex(2, 3, 2)),
-        case(m.real(0, 3), m.real(3, 2)),
-        case(m.real(2, 0), m.real(0, 2)),
-        case(m.real(2, 0, 3), m.real(3, 2)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 3), m.real(2, 3)), ShapeMismatchError, r"\(2, 3\).*\(2, 3\)"),
-        Error(case(m.real(2), m.real()), ShapeMismatchError, r"\(\).*write x \* y"),
-    ],
+    samples=lambda m: _matmul_samples(m),
+    errors=lambda m: _matmul_errors(m),
 )
 def matmul(x: Operand, y: Operand, /) -> Value:
     """Matrix product, Σₖ xᵢₖ yₖⱼ; also ``x @ y``.
@@ -138,6 +118,34 @@ def matmul(x: Operand, y: Operand, /) -> Value:
         ) from error
 
 
+def _matmul_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4, 3), m.real(3, 2)),
+        case(m.complex(2, 3), m.complex(3, 2)),
+        case(m.complex(2, 2), m.real(2, 2)),
+        case(m.real(3), m.real(3)),
+        case(m.complex(3), m.complex(3)),
+        case(m.real(2, 3), m.complex(3)),
+        case(m.complex(3), m.real(3, 2)),
+        case(m.real(2, 2, 3), m.real(2, 3, 2)),
+        case(m.real(2, 1, 2, 3), m.complex(3, 3, 2)),
+        case(m.complex(2, 2, 3), m.complex(3, 2)),
+        case(m.complex(2, 3), m.real(2, 3, 2)),
+        case(m.complex(2, 2, 3), m.complex(3)),
+        case(m.real(3), m.complex(2, 3, 2)),
+        case(m.real(0, 3), m.real(3, 2)),
+        case(m.real(2, 0), m.real(0, 2)),
+        case(m.real(2, 0, 3), m.real(3, 2)),
+    ]
+
+
+def _matmul_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3), m.real(2, 3)), ShapeMismatchError, r"\(2, 3\).*\(2, 3\)"),
+        Error(case(m.real(2), m.real()), ShapeMismatchError, r"\(\).*write x \* y"),
+    ]
+
+
 def _swapped(formats: Formats, shapes: Shapes, _params: Params) -> str:
     n = len(shapes[0])
     return permuted(formats[0], (*range(n - 2), n - 1, n - 2))
@@ -151,11 +159,7 @@ def _transposed(g: Value) -> Value:
     x=_transposed,
     format=_swapped,
     numpy=getattr(np, "matrix_transpose", None),
-    samples=lambda m: [
-        case(m.real(4, 3)),
-        case(m.complex(2, 3, 1)),
-        case(m.real(0, 2)),
-    ],
+    samples=lambda m: _matrix_transpose_samples(m),
     errors=lambda m: [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
 )
 def matrix_transpose(x: Operand, /) -> Value:
@@ -184,6 +188,14 @@ def matrix_transpose(x: Operand, /) -> Value:
             f"matrix_transpose: x has shape {np.shape(x)}; it must have two dimensions or more"
         )
     return x.mT
+
+
+def _matrix_transpose_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4, 3)),
+        case(m.complex(2, 3, 1)),
+        case(m.real(0, 2)),
+    ]
 
 
 # -- tensordot -----------------------------------------------------------------------------------
@@ -235,19 +247,8 @@ def _tensordot_y(g: Value, x: Value, y_like: Value, axes: Pairs) -> Value:
     y=_tensordot_y,
     format="contract",
     numpy=np.tensordot,
-    samples=lambda m: [
-        case(m.real(2, 3), m.real(3, 2), axes=1),
-        case(m.complex(2, 3, 2), m.complex(3, 2, 2)),
-        case(m.real(2), m.complex(3), axes=0),
-        case(m.complex(2, 3, 4), m.real(4, 2, 1), axes=((2, 0), (0, 1))),
-        case(m.real(2, 3, 1), m.real(3, 2), axes=((0, 1), (-1, -2))),
-        case(m.real(3), m.real(3), axes=1),
-        case(m.real(), m.real(2), axes=0),
-        case(m.real(0, 2), m.real(2, 2), axes=1),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 3), m.real(2, 3), axes=1), ShapeMismatchError, r"\(2, 3\).*axes=1"),
-    ],
+    samples=lambda m: _tensordot_samples(m),
+    errors=lambda m: _tensordot_errors(m),
 )
 def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
     """Sum of products over pairs of dimensions.
@@ -291,23 +292,32 @@ def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
     return out if out.ndim else out[()]
 
 
+def _tensordot_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3), m.real(3, 2), axes=1),
+        case(m.complex(2, 3, 2), m.complex(3, 2, 2)),
+        case(m.real(2), m.complex(3), axes=0),
+        case(m.complex(2, 3, 4), m.real(4, 2, 1), axes=((2, 0), (0, 1))),
+        case(m.real(2, 3, 1), m.real(3, 2), axes=((0, 1), (-1, -2))),
+        case(m.real(3), m.real(3), axes=1),
+        case(m.real(), m.real(2), axes=0),
+        case(m.real(0, 2), m.real(2, 2), axes=1),
+    ]
+
+
+def _tensordot_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3), m.real(2, 3), axes=1), ShapeMismatchError, r"\(2, 3\).*axes=1"),
+    ]
+
+
 # -- products of vectors -------------------------------------------------------------------------
 
 
 @derived(
     numpy=getattr(np, "vecdot", None),
-    samples=lambda m: [
-        case(m.real(3), m.real(3)),
-        case(m.complex(3), m.complex(3)),
-        case(m.complex(2, 3), m.real(3)),
-        case(m.real(2, 3), m.complex(2, 3), axis=-2),
-        case(m.real(0), m.real(0)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\).*\(2,\)"),
-        Error(case(m.real(3), m.real(1)), ShapeMismatchError, r"\(3,\).*\(1,\)"),
-        Error(case(m.real(2, 3), m.real(3), axis=0), InvalidArgumentError, "axis=0"),
-    ],
+    samples=lambda m: _vecdot_samples(m),
+    errors=lambda m: _vecdot_errors(m),
 )
 def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
     """Dot product of vectors along a dimension, Σᵢ conj(xᵢ) yᵢ.
@@ -347,20 +357,32 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
     return sum(multiply(left, y), axis=axis)
 
 
+def _vecdot_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), m.real(3)),
+        case(m.complex(3), m.complex(3)),
+        case(m.complex(2, 3), m.real(3)),
+        case(m.real(2, 3), m.complex(2, 3), axis=-2),
+        case(m.real(0), m.real(0)),
+    ]
+
+
+def _vecdot_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\).*\(2,\)"),
+        Error(case(m.real(3), m.real(1)), ShapeMismatchError, r"\(3,\).*\(1,\)"),
+        Error(case(m.real(2, 3), m.real(3), axis=0), InvalidArgumentError, "axis=0"),
+    ]
+
+
 def _labelled(x: Value, y: Value) -> bool:
     return getattr(x, "_format", None) is not None and getattr(y, "_format", None) is not None
 
 
 @derived(
     numpy=np.outer,
-    samples=lambda m: [
-        case(m.real(2), m.real(3)),
-        case(m.complex(2), m.real(2)),
-        case(m.real(0), m.real(2)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 2), m.real(2)), ShapeMismatchError, r"\(2, 2\)"),
-    ],
+    samples=lambda m: _outer_samples(m),
+    errors=lambda m: _outer_errors(m),
 )
 def outer(x: Operand, y: Operand, /) -> Value:
     """Outer product of two vectors, xᵢ yⱼ; nothing is conjugated.
@@ -398,20 +420,21 @@ def outer(x: Operand, y: Operand, /) -> Value:
     return multiply(reshape(x, (-1, 1)), y)
 
 
-# -- triangles -----------------------------------------------------------------------------------
-
-
-def _triangles(m: Any) -> list[Any]:
+def _outer_samples(m: Maker) -> list[Case]:
     return [
-        case(m.real(3, 3)),
-        case(m.real(2, 3), k=1),
-        case(m.complex(2, 3, 2), k=-1),
-        case(m.real(0, 2)),
+        case(m.real(2), m.real(3)),
+        case(m.complex(2), m.real(2)),
+        case(m.real(0), m.real(2)),
     ]
 
 
-def _triangle_errors(m: Any) -> list[Any]:
-    return [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")]
+def _outer_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 2), m.real(2)), ShapeMismatchError, r"\(2, 2\)"),
+    ]
+
+
+# -- triangles -----------------------------------------------------------------------------------
 
 
 def _matrix(name: str, x: Value) -> None:
@@ -429,8 +452,8 @@ def _tril_x(g: Value, k: int) -> Value:
     x=_tril_x,
     masks=True,
     numpy=np.tril,
-    samples=_triangles,
-    errors=_triangle_errors,
+    samples=lambda m: _triangles(m),
+    errors=lambda m: _triangle_errors(m),
 )
 def tril(x: Operand, /, *, k: int = 0) -> Value:
     """Lower triangle of matrices; zeros above it.
@@ -467,8 +490,8 @@ def _triu_x(g: Value, k: int) -> Value:
     x=_triu_x,
     masks=True,
     numpy=np.triu,
-    samples=_triangles,
-    errors=_triangle_errors,
+    samples=lambda m: _triangles(m),
+    errors=lambda m: _triangle_errors(m),
 )
 def triu(x: Operand, /, *, k: int = 0) -> Value:
     """Upper triangle of matrices; zeros below it.
@@ -495,3 +518,19 @@ def triu(x: Operand, /, *, k: int = 0) -> Value:
     """
     _matrix("triu", x)
     return np.triu(x, k)
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _triangles(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 3)),
+        case(m.real(2, 3), k=1),
+        case(m.complex(2, 3, 2), k=-1),
+        case(m.real(0, 2)),
+    ]
+
+
+def _triangle_errors(m: Maker) -> list[Error]:
+    return [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import case
-from dlgradient.core.types import AxisLike, Operand, Value
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.types import AxisLike, Kernel, Operand, Value
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj, real
 from dlgradient.ops.logical import equal
@@ -17,7 +15,7 @@ from dlgradient.rules import general, linear
 __all__ = ["mean", "std", "var"]
 
 # NumPy's overloads of this know `keepdims` only as a literal.
-_add: Any = np.add.reduce
+_add: Kernel = np.add.reduce
 
 
 def _mean_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Value:
@@ -101,15 +99,6 @@ def _var_tangent(t: Value, x: Value, axis: AxisLike, correction: float, keepdims
     return 2 * _covariance(t, x, axis, correction, keepdims)
 
 
-def _corrected(m: Any) -> list[Any]:
-    return [
-        *[c for c in reduction_samples(m) if np.ndim(c.args[0])],
-        case(m.real(3), correction=1),
-        case(m.complex(2, 3), axis=0, correction=0.5),
-        case(np.array([2.0]), correction=1, kink=True, gradient={"x": [np.nan]}),
-    ]
-
-
 def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     deviation = x - _average(x, axis, True)
     if np.iscomplexobj(deviation):
@@ -126,7 +115,7 @@ def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> 
     jvp={"x": _var_tangent},
     format="reduce",
     numpy=np.var,
-    samples=_corrected,
+    samples=lambda m: _corrected(m),
     errors=wrong_axis,
 )
 def var(
@@ -188,17 +177,7 @@ def _std_tangent(
     jvp={"x": _std_tangent},
     format="reduce",
     numpy=np.std,
-    samples=lambda m: [
-        *_corrected(m),
-        case(np.array([2.0, 2.0]), kink=True, gradient={"x": [0, 0]}),
-        case(
-            np.array([[1.0, 3.0], [2.0, 2.0]]),
-            axis=1,
-            kink=True,
-            gradient={"x": [[-0.5, 0.5], [0, 0]]},
-        ),
-        case(m.real(), kink=True, gradient={"x": 0.0}),
-    ],
+    samples=lambda m: _std_samples(m),
     errors=wrong_axis,
 )
 def std(
@@ -238,3 +217,29 @@ def std(
     Source: array-API ``std``; MATLAB ``std`` (which has the correction one).
     """
     return np.sqrt(_variance(x, axis, correction, keepdims))
+
+
+def _std_samples(m: Maker) -> list[Case]:
+    return [
+        *_corrected(m),
+        case(np.array([2.0, 2.0]), kink=True, gradient={"x": [0, 0]}),
+        case(
+            np.array([[1.0, 3.0], [2.0, 2.0]]),
+            axis=1,
+            kink=True,
+            gradient={"x": [[-0.5, 0.5], [0, 0]]},
+        ),
+        case(m.real(), kink=True, gradient={"x": 0.0}),
+    ]
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _corrected(m: Maker) -> list[Case]:
+    return [
+        *[c for c in reduction_samples(m) if np.ndim(c.args[0])],
+        case(m.real(3), correction=1),
+        case(m.complex(2, 3), axis=0, correction=0.5),
+        case(np.array([2.0]), correction=1, kink=True, gradient={"x": [np.nan]}),
+    ]

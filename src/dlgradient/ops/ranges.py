@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Device, DtypeLike, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
@@ -126,16 +126,8 @@ def linspace(
 
 @derived(
     numpy=np.meshgrid,
-    samples=lambda m: [
-        case(m.real(2), m.real(3)),
-        case(m.real(2), m.real(3), indexing="ij"),
-        case(m.complex(2), m.real(1), m.real(2)),
-        case(m.real(2)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2), m.real(2), indexing="yx"), InvalidArgumentError, "'yx'"),
-        Error(case(m.real(2, 2), m.real(2)), InvalidArgumentError, r"\(2, 2\)"),
-    ],
+    samples=lambda m: _meshgrid_samples(m),
+    errors=lambda m: _meshgrid_errors(m),
 )
 def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
     """Coordinates of the points of a grid, from those along its axes.
@@ -183,4 +175,20 @@ def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
     return [
         broadcast_to(reshape(x, tuple([-1 if j == i else 1 for j in order])), shape)
         for i, x in enumerate(arrays)
+    ]
+
+
+def _meshgrid_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2), m.real(3)),
+        case(m.real(2), m.real(3), indexing="ij"),
+        case(m.complex(2), m.real(1), m.real(2)),
+        case(m.real(2)),
+    ]
+
+
+def _meshgrid_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2), m.real(2), indexing="yx"), InvalidArgumentError, "'yx'"),
+        Error(case(m.real(2, 2), m.real(2)), InvalidArgumentError, r"\(2, 2\)"),
     ]

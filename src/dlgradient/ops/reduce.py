@@ -7,12 +7,11 @@ and ``keepdims``. Labels of the dimensions that disappear disappear with them.
 from __future__ import annotations
 
 from math import prod as _product
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Error, case
-from dlgradient.core.types import Array, AxisLike, DtypeLike, Operand, Shape, Value
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, AxisLike, DtypeLike, Kernel, Operand, Shape, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.choice import where
@@ -25,39 +24,10 @@ __all__ = ["max", "min", "prod", "sum"]
 
 
 # NumPy's overloads of these know `keepdims` only as a literal.
-_add: Any = np.add.reduce
-_multiply: Any = np.multiply.reduce
-_maximum: Any = np.maximum.reduce
-_minimum: Any = np.minimum.reduce
-
-
-def reduction_samples(m: Any) -> list[Any]:
-    """Samples that every reduction of numbers has."""
-    return [
-        case(m.real(3)),
-        case(m.real()),
-        case(m.real(2, 3), axis=0),
-        case(m.real(2, 3), axis=-1, keepdims=True),
-        case(m.real(2, 3, 2), axis=(0, 2)),
-        case(m.real(2, 3), keepdims=True),
-        case(m.complex(2, 2), axis=1),
-        case(m.complex(3)),
-    ]
-
-
-def _empty(m: Any) -> list[Any]:
-    return [case(m.real(0)), case(m.real(2, 0), axis=1), case(m.real(0, 2), axis=1)]
-
-
-def wrong_axis(m: Any) -> list[Any]:
-    return [Error(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)")]
-
-
-def _wrong_dtype(m: Any) -> list[Any]:
-    return [
-        *wrong_axis(m),
-        Error(case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
-    ]
+_add: Kernel = np.add.reduce
+_multiply: Kernel = np.multiply.reduce
+_maximum: Kernel = np.maximum.reduce
+_minimum: Kernel = np.minimum.reduce
 
 
 # -- sums ----------------------------------------------------------------------------------------
@@ -87,17 +57,7 @@ def _spread_view(x: Array, shape: Shape, axis: AxisLike, keepdims: bool) -> Arra
     x=_spread_adjoint,
     kernel=_spread_view,
     format="new",
-    samples=lambda m: [
-        case(m.real(), shape=(2, 3), axis=None, keepdims=False),
-        case(m.real(1, 1), shape=(2, 3), axis=None, keepdims=True),
-        case(m.real(3), shape=(2, 3), axis=0, keepdims=False),
-        case(m.complex(2, 1), shape=(2, 3), axis=-1, keepdims=True),
-        case(m.real(3), shape=(2, 3, 2), axis=(0, -1), keepdims=False),
-        case(m.real(3, 2).T, shape=(2, 4, 3), axis=1, keepdims=False),
-        case(m.real(6)[::2], shape=(2, 3), axis=0, keepdims=False),
-        case(m.real(), shape=(), axis=None, keepdims=False),
-        case(m.real(), shape=(0,), axis=None, keepdims=False),
-    ],
+    samples=lambda m: _spread_samples(m),
 )
 def spread(x: Value, /, *, shape: Shape, axis: AxisLike, keepdims: bool) -> Value:
     """The adjoint of a sum: what was summed over ``axis`` goes back to all its places.
@@ -114,6 +74,20 @@ def spread(x: Value, /, *, shape: Shape, axis: AxisLike, keepdims: bool) -> Valu
     """
 
 
+def _spread_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(), shape=(2, 3), axis=None, keepdims=False),
+        case(m.real(1, 1), shape=(2, 3), axis=None, keepdims=True),
+        case(m.real(3), shape=(2, 3), axis=0, keepdims=False),
+        case(m.complex(2, 1), shape=(2, 3), axis=-1, keepdims=True),
+        case(m.real(3), shape=(2, 3, 2), axis=(0, -1), keepdims=False),
+        case(m.real(3, 2).T, shape=(2, 4, 3), axis=1, keepdims=False),
+        case(m.real(6)[::2], shape=(2, 3), axis=0, keepdims=False),
+        case(m.real(), shape=(), axis=None, keepdims=False),
+        case(m.real(), shape=(0,), axis=None, keepdims=False),
+    ]
+
+
 def _sum_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Value:
     return spread(g, shape=x_like.shape, axis=axis, keepdims=keepdims)
 
@@ -122,13 +96,8 @@ def _sum_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Val
     x=_sum_adjoint,
     format="reduce",
     numpy=np.sum,
-    samples=lambda m: [
-        *reduction_samples(m),
-        *_empty(m),
-        case(m.real(3), dtype="complex128"),
-        case(m.bools(3)),
-    ],
-    errors=_wrong_dtype,
+    samples=lambda m: _sum_samples(m),
+    errors=lambda m: _wrong_dtype(m),
 )
 def sum(
     x: Operand, /, axis: AxisLike = None, *, dtype: DtypeLike = None, keepdims: bool = False
@@ -171,6 +140,15 @@ def sum(
     return _add(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
+def _sum_samples(m: Maker) -> list[Case]:
+    return [
+        *reduction_samples(m),
+        *_empty(m),
+        case(m.real(3), dtype="complex128"),
+        case(m.bools(3)),
+    ]
+
+
 def count(shape: tuple[int, ...], axis: AxisLike) -> int:
     """Count the elements of an array of `shape` that a reduction takes together."""
     if axis is None:
@@ -204,24 +182,13 @@ def _prod_tangent(t: Value, x: Value, axis: AxisLike, keepdims: bool) -> Value:
     return sum(t * _others(x, axis), axis=axis, keepdims=keepdims)
 
 
-def _zeros(m: Any) -> list[Any]:
-    """Samples with none, one, two and three zeros in a product."""
-    x = m.real(4, 4)
-    x[1:, 0] = x[2:, 1] = x[3, 2] = 0
-    z = m.complex(2, 3)
-    z[1, :2] = 0
-    both = m.real(2, 2, 2)
-    both[0, 0, 0] = both[1, 1, 1] = both[0, 0, 1] = 0
-    return [case(x, axis=1), case(z, axis=-1), case(z[:, 1:]), case(both, axis=(1, 0))]
-
-
 @general(
     x=_prod_adjoint,
     jvp={"x": _prod_tangent},
     format="reduce",
     numpy=np.prod,
     samples=lambda m: [*reduction_samples(m), *_empty(m), *_zeros(m)],
-    errors=_wrong_dtype,
+    errors=lambda m: _wrong_dtype(m),
 )
 def prod(
     x: Operand, /, axis: AxisLike = None, *, dtype: DtypeLike = None, keepdims: bool = False
@@ -272,10 +239,7 @@ def prod(
 
 @constant(
     format="new",
-    samples=lambda _: [
-        case(np.array([1.0, 2.0, 2.0]), np.float64(2.0), axis=None, keepdims=False),
-        case(np.array([[1.0], [2.0]]), np.array([2.0]), axis=0, keepdims=False),
-    ],
+    samples=lambda m: _ties_samples(m),
 )
 def ties(x: Value, extremum: Value, /, *, axis: AxisLike, keepdims: bool) -> Value:
     """Where elements are equal to the extremum of their dimension; NaN counts as equal to NaN.
@@ -292,6 +256,13 @@ def ties(x: Value, extremum: Value, /, *, axis: AxisLike, keepdims: bool) -> Val
     return equal | (np.isnan(x) & np.isnan(reached)) if np.isnan(extremum).any() else equal
 
 
+def _ties_samples(_m: Maker) -> list[Case]:
+    return [
+        case(np.array([1.0, 2.0, 2.0]), np.float64(2.0), axis=None, keepdims=False),
+        case(np.array([[1.0], [2.0]]), np.array([2.0]), axis=0, keepdims=False),
+    ]
+
+
 def _extremum_adjoint(g: Value, x: Value, out: Value, axis: AxisLike, keepdims: bool) -> Value:
     chosen = ties(x, out, axis=axis, keepdims=keepdims)
     share = g / sum(chosen, axis=axis, dtype=g.dtype, keepdims=keepdims)
@@ -302,28 +273,6 @@ def _extremum_tangent(t: Value, x: Value, out: Value, axis: AxisLike, keepdims: 
     chosen = ties(x, out, axis=axis, keepdims=keepdims)
     total = sum(where(chosen, t, 0), axis=axis, keepdims=keepdims)
     return total / sum(chosen, axis=axis, dtype=t.dtype, keepdims=keepdims)
-
-
-def _extremes(m: Any, sign: float) -> list[Any]:
-    """Samples of an extremum; `sign` is -1 for the smallest element."""
-    third = 1 / 3
-    tied = sign * np.array([[1.0, 5.0, 5.0], [5.0, 2.0, 3.0]])
-    return [
-        *[c for c in reduction_samples(m) if c.args[0].dtype.kind != "c"],
-        case(m.real(0, 2), axis=1),
-        case(sign * np.array([3.0, 1.0, 3.0]), kink=True, gradient={"x": [0.5, 0, 0.5]}),
-        case(np.array([1.0, np.nan, np.nan]), kink=True, gradient={"x": [0, 0.5, 0.5]}),
-        case(tied, axis=1, kink=True, gradient={"x": [[0, 0.5, 0.5], [1, 0, 0]]}),
-        case(tied, kink=True, gradient={"x": [[0, third, third], [third, 0, 0]]}),
-    ]
-
-
-def _extreme_errors(m: Any) -> list[Any]:
-    return [
-        *wrong_axis(m),
-        Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
-        Error(case(m.complex(2)), ComplexValueError, "no order"),
-    ]
 
 
 def ordered(x: Value, where: str) -> None:
@@ -342,7 +291,7 @@ def ordered(x: Value, where: str) -> None:
     masks=True,
     numpy=np.max,
     samples=lambda m: _extremes(m, 1.0),
-    errors=_extreme_errors,
+    errors=lambda m: _extreme_errors(m),
 )
 def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Largest element.
@@ -385,7 +334,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     masks=True,
     numpy=np.min,
     samples=lambda m: _extremes(m, -1.0),
-    errors=_extreme_errors,
+    errors=lambda m: _extreme_errors(m),
 )
 def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Smallest element.
@@ -419,3 +368,68 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     """
     ordered(x, "min")
     return _minimum(x, axis=axis, keepdims=keepdims)
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def reduction_samples(m: Maker) -> list[Case]:
+    """Samples that every reduction of numbers has."""
+    return [
+        case(m.real(3)),
+        case(m.real()),
+        case(m.real(2, 3), axis=0),
+        case(m.real(2, 3), axis=-1, keepdims=True),
+        case(m.real(2, 3, 2), axis=(0, 2)),
+        case(m.real(2, 3), keepdims=True),
+        case(m.complex(2, 2), axis=1),
+        case(m.complex(3)),
+    ]
+
+
+def _empty(m: Maker) -> list[Case]:
+    return [case(m.real(0)), case(m.real(2, 0), axis=1), case(m.real(0, 2), axis=1)]
+
+
+def wrong_axis(m: Maker) -> list[Error]:
+    return [Error(case(m.real(3), axis=1), InvalidArgumentError, r"axis 1 .*shape \(3,\)")]
+
+
+def _wrong_dtype(m: Maker) -> list[Error]:
+    return [
+        *wrong_axis(m),
+        Error(case(m.real(3), dtype="int64"), UnsupportedDtypeError, "dtype=int64.*float64"),
+    ]
+
+
+def _zeros(m: Maker) -> list[Case]:
+    """Samples with none, one, two and three zeros in a product."""
+    x = m.real(4, 4)
+    x[1:, 0] = x[2:, 1] = x[3, 2] = 0
+    z = m.complex(2, 3)
+    z[1, :2] = 0
+    both = m.real(2, 2, 2)
+    both[0, 0, 0] = both[1, 1, 1] = both[0, 0, 1] = 0
+    return [case(x, axis=1), case(z, axis=-1), case(z[:, 1:]), case(both, axis=(1, 0))]
+
+
+def _extremes(m: Maker, sign: float) -> list[Case]:
+    """Samples of an extremum; `sign` is -1 for the smallest element."""
+    third = 1 / 3
+    tied = sign * np.array([[1.0, 5.0, 5.0], [5.0, 2.0, 3.0]])
+    return [
+        *[c for c in reduction_samples(m) if c.args[0].dtype.kind != "c"],
+        case(m.real(0, 2), axis=1),
+        case(sign * np.array([3.0, 1.0, 3.0]), kink=True, gradient={"x": [0.5, 0, 0.5]}),
+        case(np.array([1.0, np.nan, np.nan]), kink=True, gradient={"x": [0, 0.5, 0.5]}),
+        case(tied, axis=1, kink=True, gradient={"x": [[0, 0.5, 0.5], [1, 0, 0]]}),
+        case(tied, kink=True, gradient={"x": [[0, third, third], [third, 0, 0]]}),
+    ]
+
+
+def _extreme_errors(m: Maker) -> list[Error]:
+    return [
+        *wrong_axis(m),
+        Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
+        Error(case(m.complex(2)), ComplexValueError, "no order"),
+    ]

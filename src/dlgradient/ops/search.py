@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import Error, case
-from dlgradient.core.types import AxisLike, Operand, Value
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import AxisLike, Kernel, Operand, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.reduce import ordered, wrong_axis
 from dlgradient.rules import constant
@@ -15,43 +13,11 @@ from dlgradient.rules import constant
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
 
 # NumPy's overloads of these know `keepdims` only as a literal.
-_or: Any = np.logical_or.reduce
-_and: Any = np.logical_and.reduce
+_or: Kernel = np.logical_or.reduce
+_and: Kernel = np.logical_and.reduce
 
 
-def _logical(m: Any) -> list[Any]:
-    return [
-        case(m.bools(3)),
-        case(m.bools(2, 3), axis=0),
-        case(m.bools(2, 3), axis=(0, 1), keepdims=True),
-        case(m.real(3)),
-        case(m.real()),
-        case(np.array([0.0, 2.0])),
-        case(np.array([[0j, 1j], [0, 0]]), axis=1),
-        case(np.zeros((0, 2)), axis=0),
-    ]
-
-
-def _arg(m: Any) -> list[Any]:
-    return [
-        case(m.real(4)),
-        case(m.real()),
-        case(m.real(2, 3)),
-        case(m.real(2, 3), axis=-1),
-        case(m.real(2, 3), axis=0, keepdims=True),
-        case(np.array([2.0, 1.0, 2.0, 1.0])),
-    ]
-
-
-def _arg_errors(m: Any) -> list[Any]:
-    return [
-        *wrong_axis(m),
-        Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
-        Error(case(m.complex(2)), ComplexValueError, "no order"),
-    ]
-
-
-@constant(format="reduce", samples=_logical, numpy=np.any, errors=wrong_axis)
+@constant(format="reduce", samples=lambda m: _logical(m), numpy=np.any, errors=wrong_axis)
 def any(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Whether some element is not zero.
 
@@ -84,7 +50,7 @@ def any(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     return _or(x, axis=axis, keepdims=keepdims)
 
 
-@constant(format="reduce", samples=_logical, numpy=np.all, errors=wrong_axis)
+@constant(format="reduce", samples=lambda m: _logical(m), numpy=np.all, errors=wrong_axis)
 def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Whether no element is zero.
 
@@ -117,7 +83,9 @@ def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     return _and(x, axis=axis, keepdims=keepdims)
 
 
-@constant(format="reduce", samples=_arg, numpy=np.argmax, errors=_arg_errors)
+@constant(
+    format="reduce", samples=lambda m: _arg(m), numpy=np.argmax, errors=lambda m: _arg_errors(m)
+)
 def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
     """Index of the largest element, of the first of them where there are several.
 
@@ -153,7 +121,9 @@ def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
-@constant(format="reduce", samples=_arg, numpy=np.argmin, errors=_arg_errors)
+@constant(
+    format="reduce", samples=lambda m: _arg(m), numpy=np.argmin, errors=lambda m: _arg_errors(m)
+)
 def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
     """Index of the smallest element, of the first of them where there are several.
 
@@ -189,7 +159,7 @@ def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
-@constant(format="reduce", samples=_logical, numpy=np.count_nonzero, errors=wrong_axis)
+@constant(format="reduce", samples=lambda m: _logical(m), numpy=np.count_nonzero, errors=wrong_axis)
 def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Number of elements that are not zero.
 
@@ -220,3 +190,38 @@ def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = Fals
     """
     # NumPy counts all elements into a Python int.
     return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims), np.intp)[()]
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _logical(m: Maker) -> list[Case]:
+    return [
+        case(m.bools(3)),
+        case(m.bools(2, 3), axis=0),
+        case(m.bools(2, 3), axis=(0, 1), keepdims=True),
+        case(m.real(3)),
+        case(m.real()),
+        case(np.array([0.0, 2.0])),
+        case(np.array([[0j, 1j], [0, 0]]), axis=1),
+        case(np.zeros((0, 2)), axis=0),
+    ]
+
+
+def _arg(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4)),
+        case(m.real()),
+        case(m.real(2, 3)),
+        case(m.real(2, 3), axis=-1),
+        case(m.real(2, 3), axis=0, keepdims=True),
+        case(np.array([2.0, 1.0, 2.0, 1.0])),
+    ]
+
+
+def _arg_errors(m: Maker) -> list[Error]:
+    return [
+        *wrong_axis(m),
+        Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
+        Error(case(m.complex(2)), ComplexValueError, "no order"),
+    ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.formats import permuted, with_new, without
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, AxisLike, Formats, Operand, Params, ShapeLike, Shapes, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.rules import derived, linear
@@ -58,18 +58,8 @@ def _reshape_x(g: Value, x_like: Value) -> Value:
     x=_reshape_x,
     format="new",
     numpy=np.reshape,
-    samples=lambda m: [
-        case(m.real(4), shape=(2, 2)),
-        case(m.real(2, 3), shape=(-1, 2)),
-        case(m.real(2, 3), shape=6),
-        case(m.real(), shape=(1, 1)),
-        case(m.real(1), shape=()),
-        case(m.complex(3, 2).T, shape=(3, 2)),
-        case(m.real(0, 2), shape=(3, 0)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), shape=(2, 2)), InvalidArgumentError, r"shape \(3,\).*shape=\(2, 2\)")
-    ],
+    samples=lambda m: _reshape_samples(m),
+    errors=lambda m: _reshape_errors(m),
 )
 def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     """Same elements, in C order, with another shape; the result has no data format.
@@ -97,6 +87,24 @@ def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     return _scalar(x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape))
 
 
+def _reshape_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), shape=(2, 2)),
+        case(m.real(2, 3), shape=(-1, 2)),
+        case(m.real(2, 3), shape=6),
+        case(m.real(), shape=(1, 1)),
+        case(m.real(1), shape=()),
+        case(m.complex(3, 2).T, shape=(3, 2)),
+        case(m.real(0, 2), shape=(3, 0)),
+    ]
+
+
+def _reshape_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), shape=(2, 2)), InvalidArgumentError, r"shape \(3,\).*shape=\(2, 2\)")
+    ]
+
+
 # -- order of dimensions -------------------------------------------------------------------------
 
 
@@ -115,18 +123,8 @@ def _permute_dims_x(g: Value, axes: Axes) -> Value:
     x=_permute_dims_x,
     format=lambda formats, _shapes, params: permuted(formats[0], tuple(params["axes"])),
     numpy=np.transpose,
-    samples=lambda m: [
-        case(m.real(4, 2), axes=(1, 0)),
-        case(m.complex(2, 3, 4), axes=(2, 0, 1)),
-        case(m.real(2, 3, 1), axes=(-1, 0, -2)),
-        case(m.real(3), axes=(0,)),
-        case(m.real(), axes=()),
-        case(m.real(0, 2), axes=(1, 0)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 3), axes=(0, 0)), InvalidArgumentError, r"axes=\(0, 0\)"),
-        Error(case(m.real(2, 3), axes=(0,)), InvalidArgumentError, r"shape \(2, 3\)"),
-    ],
+    samples=lambda m: _permute_dims_samples(m),
+    errors=lambda m: _permute_dims_errors(m),
 )
 def permute_dims(x: Operand, /, axes: Axes) -> Value:
     """Dimensions in another order; labels go with them.
@@ -154,19 +152,28 @@ def permute_dims(x: Operand, /, axes: Axes) -> Value:
     return x.transpose(axes) if type(x) is np.ndarray else _scalar(np.transpose(x, axes))
 
 
+def _permute_dims_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4, 2), axes=(1, 0)),
+        case(m.complex(2, 3, 4), axes=(2, 0, 1)),
+        case(m.real(2, 3, 1), axes=(-1, 0, -2)),
+        case(m.real(3), axes=(0,)),
+        case(m.real(), axes=()),
+        case(m.real(0, 2), axes=(1, 0)),
+    ]
+
+
+def _permute_dims_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3), axes=(0, 0)), InvalidArgumentError, r"axes=\(0, 0\)"),
+        Error(case(m.real(2, 3), axes=(0,)), InvalidArgumentError, r"shape \(2, 3\)"),
+    ]
+
+
 @derived(
     numpy=np.moveaxis,
-    samples=lambda m: [
-        case(m.real(2, 3, 4), source=0, destination=-1),
-        case(m.real(2, 3, 4), source=(0, 1), destination=(-1, 0)),
-        case(m.complex(2, 3), source=1, destination=0),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 3), source=2, destination=0), InvalidArgumentError, "source"),
-        Error(
-            case(m.real(2, 3), source=(0, 1), destination=0), InvalidArgumentError, "destination"
-        ),
-    ],
+    samples=lambda m: _moveaxis_samples(m),
+    errors=lambda m: _moveaxis_errors(m),
 )
 def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Value:
     """Some dimensions moved to other positions; the others keep their order.
@@ -207,12 +214,26 @@ def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Valu
     return permute_dims(x, tuple(order))
 
 
+def _moveaxis_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3, 4), source=0, destination=-1),
+        case(m.real(2, 3, 4), source=(0, 1), destination=(-1, 0)),
+        case(m.complex(2, 3), source=1, destination=0),
+    ]
+
+
+def _moveaxis_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3), source=2, destination=0), InvalidArgumentError, "source"),
+        Error(
+            case(m.real(2, 3), source=(0, 1), destination=0), InvalidArgumentError, "destination"
+        ),
+    ]
+
+
 @derived(
     numpy=np.swapaxes,
-    samples=lambda m: [
-        case(m.real(2, 3, 4), axis1=0, axis2=-1),
-        case(m.complex(2, 3), axis1=1, axis2=1),
-    ],
+    samples=lambda m: _swapaxes_samples(m),
     errors=lambda m: [Error(case(m.real(2, 3), axis1=0, axis2=2), InvalidArgumentError, "axis2")],
 )
 def swapaxes(x: Operand, /, axis1: int, axis2: int) -> Value:
@@ -247,6 +268,13 @@ def swapaxes(x: Operand, /, axis1: int, axis2: int) -> Value:
     return permute_dims(x, tuple(order))
 
 
+def _swapaxes_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3, 4), axis1=0, axis2=-1),
+        case(m.complex(2, 3), axis1=1, axis2=1),
+    ]
+
+
 # -- dimensions of size one ----------------------------------------------------------------------
 
 
@@ -260,18 +288,8 @@ def _ones(axis: AxisLike, shape: tuple[int, ...]) -> tuple[int, ...]:
     x=lambda g, x_like: reshape(g, x_like.shape),
     format=lambda formats, shapes, p: without(formats[0], _ones(p["axis"], shapes[0])),
     numpy=np.squeeze,
-    samples=lambda m: [
-        case(m.real(4, 1), axis=1),
-        case(m.real(1, 2, 1)),
-        case(m.complex(1, 2, 1), axis=(0, -1)),
-        case(m.real(1), axis=0),
-        case(m.real()),
-        case(m.real(0, 1), axis=1),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 1), axis=0), InvalidArgumentError, r"shape \(2, 1\).*axis=0"),
-        Error(case(m.real(2), axis=1), InvalidArgumentError, "axis 1"),
-    ],
+    samples=lambda m: _squeeze_samples(m),
+    errors=lambda m: _squeeze_errors(m),
 )
 def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
     """Array without dimensions of size one; their labels go with them.
@@ -298,6 +316,24 @@ def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
     return _scalar(x.squeeze(axis) if type(x) is np.ndarray else np.squeeze(x, axis))
 
 
+def _squeeze_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4, 1), axis=1),
+        case(m.real(1, 2, 1)),
+        case(m.complex(1, 2, 1), axis=(0, -1)),
+        case(m.real(1), axis=0),
+        case(m.real()),
+        case(m.real(0, 1), axis=1),
+    ]
+
+
+def _squeeze_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 1), axis=0), InvalidArgumentError, r"shape \(2, 1\).*axis=0"),
+        Error(case(m.real(2), axis=1), InvalidArgumentError, "axis 1"),
+    ]
+
+
 def _new(axis: AxisLike, ndim: int) -> tuple[int, ...]:
     return normalized(axis, ndim + (len(axis) if isinstance(axis, tuple | list) else 1))
 
@@ -306,14 +342,7 @@ def _new(axis: AxisLike, ndim: int) -> tuple[int, ...]:
     x=lambda g, x_like: reshape(g, x_like.shape),
     format=lambda formats, shapes, p: with_new(formats[0], _new(p["axis"], len(shapes[0]))),
     numpy=np.expand_dims,
-    samples=lambda m: [
-        case(m.real(4), axis=1),
-        case(m.real(), axis=-1),
-        case(m.complex(2, 3), axis=(0, -1)),
-        case(m.real(3, 2).T, axis=1),
-        case(m.real(0), axis=0),
-        case(m.real(2, 3)),
-    ],
+    samples=lambda m: _expand_dims_samples(m),
     errors=lambda m: [Error(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
 )
 def expand_dims(x: Operand, /, axis: int | Axes = 0) -> Value:
@@ -343,6 +372,17 @@ def expand_dims(x: Operand, /, axis: int | Axes = 0) -> Value:
     return np.expand_dims(x, axis)
 
 
+def _expand_dims_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), axis=1),
+        case(m.real(), axis=-1),
+        case(m.complex(2, 3), axis=(0, -1)),
+        case(m.real(3, 2).T, axis=1),
+        case(m.real(0), axis=0),
+        case(m.real(2, 3)),
+    ]
+
+
 # -- broadcasting --------------------------------------------------------------------------------
 
 
@@ -356,18 +396,8 @@ def _same_ndim(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     x=lambda g: g,  # what was broadcast is summed where every cotangent is brought to its operand
     format=_same_ndim,
     numpy=np.broadcast_to,
-    samples=lambda m: [
-        case(m.real(4), shape=(2, 4)),
-        case(m.real(2, 1), shape=(2, 3)),
-        case(m.complex(2, 1), shape=(3, 2, 2)),
-        case(m.real(), shape=(2, 2)),
-        case(m.real(), shape=()),
-        case(m.real(3), shape=(3,)),
-        case(m.real(1), shape=(0,)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), shape=(2,)), ShapeMismatchError, r"\(3,\)"),
-    ],
+    samples=lambda m: _broadcast_to_samples(m),
+    errors=lambda m: _broadcast_to_errors(m),
 )
 def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
     """Array repeated along dimensions of size one, and along new ones in front.
@@ -394,16 +424,28 @@ def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
     return _scalar(np.broadcast_to(x, shape))
 
 
+def _broadcast_to_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), shape=(2, 4)),
+        case(m.real(2, 1), shape=(2, 3)),
+        case(m.complex(2, 1), shape=(3, 2, 2)),
+        case(m.real(), shape=(2, 2)),
+        case(m.real(), shape=()),
+        case(m.real(3), shape=(3,)),
+        case(m.real(1), shape=(0,)),
+    ]
+
+
+def _broadcast_to_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), shape=(2,)), ShapeMismatchError, r"\(3,\)"),
+    ]
+
+
 @derived(
     numpy=np.broadcast_arrays,
-    samples=lambda m: [
-        case(m.real(3), m.real(2, 1)),
-        case(m.real(), m.complex(2), m.real(1)),
-        case(m.real(2)),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\), \(2,\)"),
-    ],
+    samples=lambda m: _broadcast_arrays_samples(m),
+    errors=lambda m: _broadcast_arrays_errors(m),
 )
 def broadcast_arrays(*arrays: Operand) -> list[Value]:
     """Arrays brought to one common shape; formatted ones are aligned by their labels first.
@@ -441,6 +483,20 @@ def broadcast_arrays(*arrays: Operand) -> list[Value]:
     return [broadcast_to(x, shape) for x in aligned]
 
 
+def _broadcast_arrays_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), m.real(2, 1)),
+        case(m.real(), m.complex(2), m.real(1)),
+        case(m.real(2)),
+    ]
+
+
+def _broadcast_arrays_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), m.real(2)), ShapeMismatchError, r"\(3,\), \(2,\)"),
+    ]
+
+
 def _formats(arrays: Sequence[Operand]) -> set[str]:
     return {x._format for x in arrays if type(x) is calls.dlarray and x._format is not None}
 
@@ -455,13 +511,7 @@ def _flip_x(g: Value, axis: AxisLike) -> Value:
 @linear(
     x=_flip_x,
     numpy=np.flip,
-    samples=lambda m: [
-        case(m.real(3)),
-        case(m.real(2, 3), axis=1),
-        case(m.complex(2, 3), axis=(0, -1)),
-        case(m.real()),
-        case(m.real(0, 2)),
-    ],
+    samples=lambda m: _flip_samples(m),
     errors=lambda m: [Error(case(m.real(3), axis=1), InvalidArgumentError, "axis 1")],
 )
 def flip(x: Operand, /, axis: AxisLike = None) -> Value:
@@ -489,6 +539,16 @@ def flip(x: Operand, /, axis: AxisLike = None) -> Value:
     return np.flip(x, axis)
 
 
+def _flip_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3)),
+        case(m.real(2, 3), axis=1),
+        case(m.complex(2, 3), axis=(0, -1)),
+        case(m.real()),
+        case(m.real(0, 2)),
+    ]
+
+
 def _back(shift: Places) -> Places:
     return tuple([-s for s in shift]) if isinstance(shift, tuple | list) else -shift
 
@@ -500,13 +560,7 @@ def _roll_x(g: Value, shift: Places, axis: AxisLike) -> Value:
 @linear(
     x=_roll_x,
     numpy=np.roll,
-    samples=lambda m: [
-        case(m.real(4), shift=1),
-        case(m.real(2, 3), shift=-2),
-        case(m.real(2, 3), shift=1, axis=1),
-        case(m.complex(2, 3), shift=(1, 4), axis=(0, 1)),
-        case(m.real(0), shift=1),
-    ],
+    samples=lambda m: _roll_samples(m),
     errors=lambda m: [Error(case(m.real(3), shift=1, axis=1), InvalidArgumentError, "axis 1")],
 )
 def roll(x: Operand, /, shift: Places, *, axis: AxisLike = None) -> Value:
@@ -534,3 +588,13 @@ def roll(x: Operand, /, shift: Places, *, axis: AxisLike = None) -> Value:
     Source: array-API ``roll``; MATLAB ``circshift``.
     """
     return np.roll(x, shift, axis)
+
+
+def _roll_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), shift=1),
+        case(m.real(2, 3), shift=-2),
+        case(m.real(2, 3), shift=1, axis=1),
+        case(m.complex(2, 3), shift=(1, 4), axis=(0, 1)),
+        case(m.real(0), shift=1),
+    ]

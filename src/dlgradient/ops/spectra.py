@@ -8,11 +8,10 @@ complex ones and takes the real part of its cotangent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axes, AxisLike, Device, DtypeLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
@@ -60,15 +59,7 @@ def _rfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) 
 
 @linear(
     x=_rfft_adjoint,
-    samples=lambda m: [
-        case(m.real(4)),
-        case(m.real(5)),
-        case(m.real(2, 3), axis=0),
-        case(m.real(3, 2), n=4, axis=0),
-        case(m.real(2, 5), n=3, norm="ortho"),
-        case(m.real(1)),
-        case(m.real(0, 4), norm="forward"),
-    ],
+    samples=lambda m: _rfft_samples(m),
     errors=one_axis_errors,
     numpy=np.fft.rfft,
 )
@@ -112,6 +103,18 @@ def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     return resized(full, axis, full.shape[axis] // 2 + 1)
 
 
+def _rfft_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4)),
+        case(m.real(5)),
+        case(m.real(2, 3), axis=0),
+        case(m.real(3, 2), n=4, axis=0),
+        case(m.real(2, 5), n=3, norm="ortho"),
+        case(m.real(1)),
+        case(m.real(0, 4), norm="forward"),
+    ]
+
+
 def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = 2 * (size - 1) if n is None else n
@@ -128,21 +131,8 @@ def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str)
 
 @linear(
     x=_irfft_adjoint,
-    samples=lambda m: [
-        case(m.complex(3)),
-        case(m.complex(3), n=5),
-        case(m.complex(4), n=4, norm="ortho"),
-        case(m.complex(2, 3), axis=0, n=3),
-        case(m.complex(2, 3), n=7, norm="forward"),
-        case(m.real(3)),
-        case(m.complex(2), n=1),
-        case(m.complex(0, 3)),
-    ],
-    errors=lambda m: [
-        Error(case(m.complex(1)), InvalidArgumentError, "one element.*n="),
-        Error(case(m.complex(2, 3), axis=2), InvalidArgumentError, "axis is 2"),
-        Error(case(m.complex(3), n=0), InvalidArgumentError, "n is 0"),
-    ],
+    samples=lambda m: _irfft_samples(m),
+    errors=lambda m: _irfft_errors(m),
     numpy=np.fft.irfft,
 )
 def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
@@ -187,17 +177,33 @@ def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
     return transformed("irfft", np.fft.irfft, x, n, axis, norm)
 
 
+def _irfft_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.complex(3)),
+        case(m.complex(3), n=5),
+        case(m.complex(4), n=4, norm="ortho"),
+        case(m.complex(2, 3), axis=0, n=3),
+        case(m.complex(2, 3), n=7, norm="forward"),
+        case(m.real(3)),
+        case(m.complex(2), n=1),
+        case(m.complex(0, 3)),
+    ]
+
+
+def _irfft_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.complex(1)), InvalidArgumentError, "one element.*n="),
+        Error(case(m.complex(2, 3), axis=2), InvalidArgumentError, "axis is 2"),
+        Error(case(m.complex(3), n=0), InvalidArgumentError, "n is 0"),
+    ]
+
+
 def _lengths(s: Sequence[int] | None) -> tuple[Sequence[int] | None, int | None]:
     return (None, None) if s is None else (tuple(s[:-1]), s[-1])
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(2, 3)),
-        case(m.real(2, 3, 4), axes=(1, 0), norm="ortho"),
-        case(m.real(2, 3), s=(3, 4), axes=(0, 1)),
-        case(m.real(4)),
-    ],
+    samples=lambda m: _rfftn_samples(m),
     numpy=np.fft.rfftn,
 )
 def rfftn(
@@ -230,13 +236,17 @@ def rfftn(
     return fftn(half, s=others, axes=chosen[:-1], norm=norm)
 
 
+def _rfftn_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3)),
+        case(m.real(2, 3, 4), axes=(1, 0), norm="ortho"),
+        case(m.real(2, 3), s=(3, 4), axes=(0, 1)),
+        case(m.real(4)),
+    ]
+
+
 @derived(
-    samples=lambda m: [
-        case(m.complex(2, 3)),
-        case(m.complex(3, 2, 4), axes=(1, 0), norm="ortho"),
-        case(m.complex(2, 3), s=(3, 5), axes=(0, 1)),
-        case(m.complex(4), s=(3,), axes=(0,)),
-    ],
+    samples=lambda m: _irfftn_samples(m),
     numpy=np.fft.irfftn,
 )
 def irfftn(
@@ -268,6 +278,15 @@ def irfftn(
     others, last = _lengths(s)
     half = ifftn(x, s=others, axes=chosen[:-1], norm=norm)
     return irfft(half, n=last, axis=chosen[-1], norm=norm)
+
+
+def _irfftn_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.complex(2, 3)),
+        case(m.complex(3, 2, 4), axes=(1, 0), norm="ortho"),
+        case(m.complex(2, 3), s=(3, 5), axes=(0, 1)),
+        case(m.complex(4), s=(3,), axes=(0,)),
+    ]
 
 
 @derived(
@@ -339,18 +358,7 @@ def _array(x: Value) -> Value:
     return x if hasattr(x, "ndim") else np.asarray(x)
 
 
-def _samples_of_shifts(m: Any) -> list[Any]:
-    return [
-        case(m.real(5)),
-        case(m.complex(4)),
-        case(m.real(2, 3)),
-        case(m.real(2, 3), axes=1),
-        case(m.complex(3, 2, 3), axes=(0, -1)),
-        case(m.real(0, 3)),
-    ]
-
-
-@derived(samples=_samples_of_shifts, numpy=np.fft.fftshift)
+@derived(samples=lambda m: _samples_of_shifts(m), numpy=np.fft.fftshift)
 def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     """Order a spectrum by frequency: the frequency zero moves to the middle.
 
@@ -371,7 +379,7 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     return _shifted(_array(x), axes, lambda size: size // 2)
 
 
-@derived(samples=_samples_of_shifts, numpy=np.fft.ifftshift)
+@derived(samples=lambda m: _samples_of_shifts(m), numpy=np.fft.ifftshift)
 def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     """Undo `fftshift`: the middle moves to the front.
 
@@ -453,3 +461,17 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Devi
     Source: array-API ``fft.rfftfreq``.
     """
     return _frequencies("rfftfreq", np.fft.rfftfreq, n, d, dtype, device)
+
+
+# -- samples -------------------------------------------------------------------------------------
+
+
+def _samples_of_shifts(m: Maker) -> list[Case]:
+    return [
+        case(m.real(5)),
+        case(m.complex(4)),
+        case(m.real(2, 3)),
+        case(m.real(2, 3), axes=1),
+        case(m.complex(3, 2, 3), axes=(0, -1)),
+        case(m.real(0, 3)),
+    ]

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from dlgradient.core.formats import without
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Formats, Operand, Params, Shape, Shapes, Value
 from dlgradient.errors import IndexingError
 from dlgradient.rules import multilinear
@@ -54,11 +54,7 @@ def _put_x(g: Value, indices: Value, axis: int | None) -> Value:
     x=_put_x,
     format="new",
     masks=True,
-    samples=lambda m: [
-        case(m.real(3), np.array([0, 2, 0]), shape=(4,), axis=0),
-        case(m.complex(2, 3), np.array([1, 1, 0]), shape=(2, 2), axis=-1),
-        case(m.real(2, 2), np.array([[0, 5], [1, 0]]), shape=(2, 3), axis=None),
-    ],
+    samples=lambda m: _put_samples(m),
 )
 def put(x: Value, indices: Value, /, *, shape: Shape, axis: int | None) -> Value:
     """Values added into zeros at indices along a dimension: the adjoint of `take`.
@@ -81,6 +77,14 @@ def put(x: Value, indices: Value, /, *, shape: Shape, axis: int | None) -> Value
     rows = x.reshape(before, places.size, after).swapaxes(0, 1)
     out = _added(rows.reshape(places.size, before * after), places, length)
     return out.reshape(length, before, after).swapaxes(0, 1).reshape(shape)
+
+
+def _put_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), np.array([0, 2, 0]), shape=(4,), axis=0),
+        case(m.complex(2, 3), np.array([1, 1, 0]), shape=(2, 2), axis=-1),
+        case(m.real(2, 2), np.array([[0, 5], [1, 0]]), shape=(2, 3), axis=None),
+    ]
 
 
 _LARGE = 1 << 14  # elements; below, SciPy would cost more than it saves
@@ -119,19 +123,8 @@ def _take_format(formats: Formats, shapes: Shapes, params: Params) -> str | None
     format=_take_format,
     masks=True,
     numpy=np.take,
-    samples=lambda m: [
-        case(m.real(4), np.array([0, 2, 2])),
-        case(m.real(2, 3), np.array([2, -1]), axis=1),
-        case(m.real(2, 3, 2), np.array([1, 0, 1]), axis=-2),
-        case(m.complex(3, 2), np.array([[0, 1], [2, 2]]), axis=0),
-        case(m.real(2, 3), np.array([5, 0])),
-        case(m.real(3, 2), 1, axis=0),
-        case(m.real(3), np.zeros(0, int), axis=0),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), np.array([3])), IndexingError, r"index 3 .*shape \(3,\)"),
-        Error(case(m.real(3), np.array([0.5])), IndexingError, "float64"),
-    ],
+    samples=lambda m: _take_samples(m),
+    errors=lambda m: _take_errors(m),
 )
 def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
     """Elements at indices along a dimension.
@@ -169,6 +162,25 @@ def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
         raise _outside("take", x, indices, axis, error) from error
 
 
+def _take_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(4), np.array([0, 2, 2])),
+        case(m.real(2, 3), np.array([2, -1]), axis=1),
+        case(m.real(2, 3, 2), np.array([1, 0, 1]), axis=-2),
+        case(m.complex(3, 2), np.array([[0, 1], [2, 2]]), axis=0),
+        case(m.real(2, 3), np.array([5, 0])),
+        case(m.real(3, 2), 1, axis=0),
+        case(m.real(3), np.zeros(0, int), axis=0),
+    ]
+
+
+def _take_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), np.array([3])), IndexingError, r"index 3 .*shape \(3,\)"),
+        Error(case(m.real(3), np.array([0.5])), IndexingError, "float64"),
+    ]
+
+
 # -- take_along_axis -----------------------------------------------------------------------------
 
 
@@ -198,10 +210,7 @@ def _put_along_axis_x(g: Value, indices: Value, axis: int) -> Value:
     x=_put_along_axis_x,
     format="new",
     masks=True,
-    samples=lambda m: [
-        case(m.real(2, 2), np.array([[0, 0], [2, 1]]), shape=(2, 3), axis=-1),
-        case(m.complex(1, 2), np.array([[1, 0]]), shape=(2, 2), axis=0),
-    ],
+    samples=lambda m: _put_along_axis_samples(m),
 )
 def put_along_axis(x: Value, indices: Value, /, *, shape: Shape, axis: int) -> Value:
     """Values added into zeros at indices of their own: the adjoint of `take_along_axis`.
@@ -219,6 +228,13 @@ def put_along_axis(x: Value, indices: Value, /, *, shape: Shape, axis: int) -> V
     return out
 
 
+def _put_along_axis_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 2), np.array([[0, 0], [2, 1]]), shape=(2, 3), axis=-1),
+        case(m.complex(1, 2), np.array([[1, 0]]), shape=(2, 2), axis=0),
+    ]
+
+
 def _same_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | None:
     return formats[0]
 
@@ -229,16 +245,8 @@ def _same_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | No
     format_family="same",
     masks=True,
     numpy=np.take_along_axis,
-    samples=lambda m: [
-        case(m.real(2, 3), np.array([[0, 2, 2, 1], [1, 1, -1, 0]]), axis=1),
-        case(m.real(2, 3), np.array([[1, 0, 1]]), axis=0),
-        case(m.complex(3), np.array([2, 2]), axis=0),
-        case(m.real(2, 3), np.array([[1], [0]])),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2), np.array([2])), IndexingError, r"index 2 .*shape \(2,\)"),
-        Error(case(m.real(2), np.array([True, False])), IndexingError, "mask"),
-    ],
+    samples=lambda m: _take_along_axis_samples(m),
+    errors=lambda m: _take_along_axis_errors(m),
 )
 def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
     """Elements at indices that are given for every line along a dimension, as by ``argsort``.
@@ -273,3 +281,19 @@ def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
         return np.take_along_axis(x, _indices("take_along_axis", indices), axis=axis)
     except IndexError as error:
         raise _outside("take_along_axis", x, indices, axis, error) from error
+
+
+def _take_along_axis_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3), np.array([[0, 2, 2, 1], [1, 1, -1, 0]]), axis=1),
+        case(m.real(2, 3), np.array([[1, 0, 1]]), axis=0),
+        case(m.complex(3), np.array([2, 2]), axis=0),
+        case(m.real(2, 3), np.array([[1], [0]])),
+    ]
+
+
+def _take_along_axis_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2), np.array([2])), IndexingError, r"index 2 .*shape \(2,\)"),
+        Error(case(m.real(2), np.array([True, False])), IndexingError, "mask"),
+    ]
