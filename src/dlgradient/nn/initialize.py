@@ -19,7 +19,7 @@ import numpy as np
 from dlgradient.core.spelling import nearest
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
-from dlgradient.ops.create import new
+from dlgradient.ops.create import wrap_new
 
 __all__ = [
     "initialize",
@@ -116,7 +116,7 @@ def initialize_glorot(
     total = _fan(name, "fan_in", fan_in, shape, 1) + _fan(name, "fan_out", fan_out, shape, 0)
     bound = math.sqrt(6 / total) if total else 0.0
     values = np.random.default_rng(generator).random(shape, kind.type)
-    return new((2 * values - 1) * kind.type(bound))
+    return wrap_new((2 * values - 1) * kind.type(bound))
 
 
 def initialize_he(
@@ -161,7 +161,7 @@ def initialize_he(
     shape, kind = _shape(name, shape), _dtype(name, dtype)
     fan = _fan(name, "fan_in", fan_in, shape, 1)
     values = np.random.default_rng(generator).standard_normal(shape, kind.type)
-    return new(np.asarray(values * kind.type(math.sqrt(2 / fan) if fan else 0)))
+    return wrap_new(np.asarray(values * kind.type(math.sqrt(2 / fan) if fan else 0)))
 
 
 def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
@@ -211,7 +211,7 @@ def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.
     )
     q, r = np.linalg.qr(normal)
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
-    return new(np.ascontiguousarray(q if rows >= columns else q.T, kind).reshape(shape))
+    return wrap_new(np.ascontiguousarray(q if rows >= columns else q.T, kind).reshape(shape))
 
 
 def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
@@ -246,7 +246,7 @@ def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = 
     name = "initialize_narrow_normal"
     shape, kind = _shape(name, shape), _dtype(name, dtype)
     values = np.random.default_rng(generator).standard_normal(shape, kind.type)
-    return new(np.asarray(values * kind.type(0.01)))
+    return wrap_new(np.asarray(values * kind.type(0.01)))
 
 
 def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
@@ -279,7 +279,7 @@ def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float
     Source: MATLAB ``BiasInitializer="zeros"``.
     """
     np.random.default_rng(generator)  # a mistaken one is refused here too
-    return new(np.zeros(_shape("initialize_zeros", shape), _dtype("initialize_zeros", dtype)))
+    return wrap_new(np.zeros(_shape("initialize_zeros", shape), _dtype("initialize_zeros", dtype)))
 
 
 def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
@@ -312,7 +312,7 @@ def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float3
     Source: MATLAB ``BiasInitializer="ones"``.
     """
     np.random.default_rng(generator)
-    return new(np.ones(_shape("initialize_ones", shape), _dtype("initialize_ones", dtype)))
+    return wrap_new(np.ones(_shape("initialize_ones", shape), _dtype("initialize_ones", dtype)))
 
 
 def initialize_unit_forget_gate(
@@ -361,7 +361,7 @@ def initialize_unit_forget_gate(
     bias = np.zeros(shape, _dtype(name, dtype))
     hidden = shape[0] // 4
     bias[hidden : 2 * hidden] = 1
-    return new(bias)
+    return wrap_new(bias)
 
 
 _BY_NAME: dict[str, Callable[..., Any]] = {
@@ -427,7 +427,7 @@ def initialize(
             raise InvalidArgumentError(
                 f"initialize: the function returned shape {value.shape} for shape {shape}"
             )
-        return new(value.copy())
+        return wrap_new(value.copy())
     if initializer not in _BY_NAME:
         meant = nearest(str(initializer), _BY_NAME)
         fix = f"did you mean {meant!r}? " if meant else ""

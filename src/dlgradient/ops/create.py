@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 
-def new(value: Value, fmt: str | None = None) -> Value:
-    """Make a dlarray of a NumPy array that nobody else has."""
+def wrap_new(value: Value, fmt: str | None = None) -> Value:
+    """Make a dlarray of a NumPy array that nothing else refers to, without a copy."""
     return wrap(value if value.ndim else value[()], None, fmt)
 
 
@@ -45,7 +45,7 @@ def chosen_dtype(name: str, dtype: DtypeLike, default: DtypeLike = np.float64) -
     return default if dtype is None else supported_dtype(dtype, f"{name}: dtype")
 
 
-def on_cpu(name: str, device: Device) -> None:
+def check_device(name: str, device: Device) -> None:
     if device not in (None, "cpu"):
         raise InvalidArgumentError(
             f"{name}: device={device!r} does not exist; the only one is 'cpu'"
@@ -82,8 +82,8 @@ def zeros(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -
 
     Source: array-API ``zeros``; MATLAB ``zeros``.
     """
-    on_cpu("zeros", device)
-    return new(np.zeros(shape, chosen_dtype("zeros", dtype)))
+    check_device("zeros", device)
+    return wrap_new(np.zeros(shape, chosen_dtype("zeros", dtype)))
 
 
 def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
@@ -113,8 +113,8 @@ def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) ->
 
     Source: array-API ``ones``; MATLAB ``ones``.
     """
-    on_cpu("ones", device)
-    return new(np.ones(shape, chosen_dtype("ones", dtype)))
+    check_device("ones", device)
+    return wrap_new(np.ones(shape, chosen_dtype("ones", dtype)))
 
 
 def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
@@ -144,8 +144,8 @@ def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -
 
     Source: array-API ``empty``.
     """
-    on_cpu("empty", device)
-    return new(np.empty(shape, chosen_dtype("empty", dtype)))
+    check_device("empty", device)
+    return wrap_new(np.empty(shape, chosen_dtype("empty", dtype)))
 
 
 def full(
@@ -178,12 +178,12 @@ def full(
 
     Source: array-API ``full``; MATLAB ``repmat`` of a scalar.
     """
-    on_cpu("full", device)
+    check_device("full", device)
     dtype = chosen_dtype("full", dtype, None)
     if type(fill_value) is calls.dlarray:
         value = fill_value if dtype is None else astype(fill_value, dtype)
         return broadcast_to(value, shape if isinstance(shape, tuple | list) else (shape,))
-    return new(np.full(shape, as_value(fill_value, "full: fill_value"), dtype))
+    return wrap_new(np.full(shape, as_value(fill_value, "full: fill_value"), dtype))
 
 
 def eye(
@@ -224,28 +224,28 @@ def eye(
 
     Source: array-API ``eye``; MATLAB ``eye``.
     """
-    on_cpu("eye", device)
-    return new(np.eye(n_rows, n_cols, k=k, dtype=chosen_dtype("eye", dtype)))
+    check_device("eye", device)
+    return wrap_new(np.eye(n_rows, n_cols, k=k, dtype=chosen_dtype("eye", dtype)))
 
 
 # -- like another array --------------------------------------------------------------------------
 
 
-def _like(x: Value, value: Value) -> Value:
+def _wrap_like(x: Value, value: Value) -> Value:
     """Return a new value as what `x` is."""
     if type(x) is calls.dlarray:
-        return new(value, x._format)
+        return wrap_new(value, x._format)
     return value if value.ndim else value[()]
 
 
 def _shape_dtype(name: str, x: Value, dtype: DtypeLike, device: Device) -> tuple[Shape, DtypeLike]:
-    on_cpu(name, device)
+    check_device(name, device)
     if type(x) is not calls.dlarray:
         x = as_value(x, f"{name}: x")
     return x.shape, chosen_dtype(name, dtype, x.dtype)
 
 
-@derived(numpy=np.zeros_like, samples=lambda m: _alike(m), errors=lambda m: _alike_errors(m))
+@derived(numpy=np.zeros_like, samples=lambda m: _like_samples(m), errors=lambda m: _like_errors(m))
 def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Zeros with the shape, dtype and data format of an array; untraced.
 
@@ -275,10 +275,10 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
 
     Source: array-API ``zeros_like``; MATLAB ``zeros(size(x), like=x)``.
     """
-    return _like(x, np.zeros(*_shape_dtype("zeros_like", x, dtype, device)))
+    return _wrap_like(x, np.zeros(*_shape_dtype("zeros_like", x, dtype, device)))
 
 
-@derived(numpy=np.ones_like, samples=lambda m: _alike(m), errors=lambda m: _alike_errors(m))
+@derived(numpy=np.ones_like, samples=lambda m: _like_samples(m), errors=lambda m: _like_errors(m))
 def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Ones with the shape, dtype and data format of an array; untraced.
 
@@ -307,7 +307,7 @@ def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) 
 
     Source: array-API ``ones_like``; MATLAB ``ones(size(x), like=x)``.
     """
-    return _like(x, np.ones(*_shape_dtype("ones_like", x, dtype, device)))
+    return _wrap_like(x, np.ones(*_shape_dtype("ones_like", x, dtype, device)))
 
 
 def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
@@ -338,7 +338,7 @@ def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
 
     Source: array-API ``empty_like``.
     """
-    return _like(x, np.empty(*_shape_dtype("empty_like", x, dtype, device)))
+    return _wrap_like(x, np.empty(*_shape_dtype("empty_like", x, dtype, device)))
 
 
 FUNCTIONS["empty_like"] = empty_like
@@ -385,7 +385,7 @@ def full_like(
     if type(fill_value) is calls.dlarray:
         filled = full(shape, fill_value, dtype=dtype)
         return wrap(filled._value, filled._node, getattr(x, "_format", None))
-    return _like(x, np.full(shape, as_value(fill_value, "full_like: fill_value"), dtype))
+    return _wrap_like(x, np.full(shape, as_value(fill_value, "full_like: fill_value"), dtype))
 
 
 def _full_like_samples(m: Maker) -> list[Case]:
@@ -431,7 +431,7 @@ def asarray(
     UnsupportedDtypeError
         For data or a dtype that are not supported.
     InvalidArgumentError
-        For ``copy=False`` and data that are no dlarray.
+        For ``copy=False`` and data other than a dlarray.
 
     Examples
     --------
@@ -441,11 +441,11 @@ def asarray(
 
     Source: array-API ``asarray``; MATLAB ``dlarray``.
     """
-    on_cpu("asarray", device)
+    check_device("asarray", device)
     if type(obj) is not calls.dlarray:
         if copy is False:
             raise InvalidArgumentError(
-                "asarray: copy=False, but a dlarray has its data to itself; leave copy out"
+                "asarray: copy=False, but a dlarray shares its data with nothing; omit copy"
             )
         several: Sequence[Operand] = list(obj) if type(obj) in (list, tuple) else ()
         if any(type(item) is calls.dlarray and open_node(item) for item in several):
@@ -462,9 +462,9 @@ FUNCTIONS["asarray"] = asarray
 # -- samples -------------------------------------------------------------------------------------
 
 
-def _alike(m: Maker) -> list[Case]:
+def _like_samples(m: Maker) -> list[Case]:
     return [case(m.real(2, 3)), case(m.complex(2)), case(m.real()), case(m.real(2), dtype="int64")]
 
 
-def _alike_errors(m: Maker) -> list[Error]:
+def _like_errors(m: Maker) -> list[Error]:
     return [Error(case(m.real(2), dtype="float16"), UnsupportedDtypeError, "dtype='float16'")]

@@ -36,7 +36,7 @@ def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
 
 
-def _flat(x: Value, axis: int | None) -> tuple[Value, int]:
+def _flatten(x: Value, axis: int | None) -> tuple[Value, int]:
     """`x` made flat if there is no axis, and the axis."""
     return (x, axis) if axis is not None else (reshape(x, (-1,)), 0)
 
@@ -223,7 +223,7 @@ def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
     return list(accumulate(pairs, lambda s, ab: ab[0] * s + ab[1], initial=b[0])) if b else b
 
 
-def _before(products: Value, axis: int) -> Value:
+def _products_before(products: Value, axis: int) -> Value:
     """For each place the product of all elements before it, which is one at the first."""
     ndim = len(products.shape)
     n = products.shape[axis]
@@ -249,21 +249,23 @@ def exclusive_products(x: Value, *, axis: int) -> Value:
     >>> exclusive_products(np.array([2.0, 0.0, 3.0]), axis=0)
     array([0., 6., 0.])
     """
-    before = _before(cumprod(x, axis=axis), axis)
+    before = _products_before(cumprod(x, axis=axis), axis)
     backwards = flip(x, axis=axis)
-    return before * flip(_before(cumprod(backwards, axis=axis), axis), axis=axis)
+    return before * flip(_products_before(cumprod(backwards, axis=axis), axis), axis=axis)
 
 
 def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
-    flat, along = _flat(x, axis)
+    flat, along = _flatten(x, axis)
     rest = conjugated(shift(flat, axis=along, by=-1))
-    c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(_before(out, along))
+    c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(
+        _products_before(out, along)
+    )
     return reshape(c, x.shape) if axis is None else c
 
 
 def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
-    flat, along = _flat(x, axis)
-    return linear_recurrence(flat, _flat(t, axis)[0] * _before(out, along), axis=along)
+    flat, along = _flatten(x, axis)
+    return linear_recurrence(flat, _flatten(t, axis)[0] * _products_before(out, along), axis=along)
 
 
 @general(
@@ -312,7 +314,7 @@ def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) 
 # -- the names of the array-API standard ---------------------------------------------------------
 
 
-def _with_initial(
+def _cumulate(
     name: str,
     cumulate: Callable[..., Value],
     x: Value,
@@ -320,7 +322,7 @@ def _with_initial(
     dtype: DtypeLike,
     initial: int | None,
 ) -> Value:
-    """Cumulate along the only dimension or `axis`, behind an initial value if there is one."""
+    """Cumulate along the only dimension or `axis`, after an initial value if there is one."""
     shape = np.shape(x) if not hasattr(x, "shape") else x.shape
     if not shape or (axis is None and len(shape) > 1):
         raise InvalidArgumentError(
@@ -350,23 +352,23 @@ def cumulative_sum(
     dtype: DtypeLike = None,
     include_initial: bool = False,
 ) -> Value:
-    """Cumulative sum, yᵢ = x₀ + ... + xᵢ, on request with a zero in front.
+    """Cumulative sum, yᵢ = x₀ + ... + xᵢ, with a zero in front on request.
 
     Parameters
     ----------
     x : array
         Of at least one dimension.
     axis : int, optional
-        Dimension to sum along; may be left out if there is only one.
+        Dimension to sum along; may be omitted if there is only one.
     dtype : dtype_like, optional
         Dtype to sum in, and of the result.
     include_initial : bool
-        Whether the sum of no elements stands in front; the result is then longer by one.
+        Whether the sum of no elements comes first; the result is then longer by one.
 
     Raises
     ------
     InvalidArgumentError
-        If `axis` is left out of several dimensions, or does not exist.
+        If `axis` is omitted though ``x`` has several dimensions, or does not exist.
 
     Examples
     --------
@@ -377,7 +379,7 @@ def cumulative_sum(
     Source: array-API ``cumulative_sum``.
     """
     initial = 0 if include_initial else None
-    return _with_initial("cumulative_sum", cumsum, x, axis, dtype, initial)
+    return _cumulate("cumulative_sum", cumsum, x, axis, dtype, initial)
 
 
 @derived(
@@ -393,7 +395,7 @@ def cumulative_prod(
     dtype: DtypeLike = None,
     include_initial: bool = False,
 ) -> Value:
-    """Cumulative product, yᵢ = x₀ ⋯ xᵢ, on request with a one in front.
+    """Cumulative product, yᵢ = x₀ ⋯ xᵢ, with a one in front on request.
 
     Derivatives are right at zeros, at every order; see `cumprod`.
 
@@ -402,16 +404,16 @@ def cumulative_prod(
     x : array
         Of at least one dimension.
     axis : int, optional
-        Dimension to multiply along; may be left out if there is only one.
+        Dimension to multiply along; may be omitted if there is only one.
     dtype : dtype_like, optional
         Dtype to multiply in, and of the result.
     include_initial : bool
-        Whether the product of no elements stands in front; the result is then longer by one.
+        Whether the product of no elements comes first; the result is then longer by one.
 
     Raises
     ------
     InvalidArgumentError
-        If `axis` is left out of several dimensions, or does not exist.
+        If `axis` is omitted though ``x`` has several dimensions, or does not exist.
 
     Examples
     --------
@@ -422,7 +424,7 @@ def cumulative_prod(
     Source: array-API ``cumulative_prod``.
     """
     initial = 1 if include_initial else None
-    return _with_initial("cumulative_prod", cumprod, x, axis, dtype, initial)
+    return _cumulate("cumulative_prod", cumprod, x, axis, dtype, initial)
 
 
 # -- samples -------------------------------------------------------------------------------------

@@ -22,11 +22,11 @@ from dlgradient.rules import derived, linear
 __all__ = ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn"]
 
 # The scaling of the adjoint: of the pair of transforms, the other one is divided by the length.
-OTHER = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
+OPPOSITE_NORM = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 def checked_norm(name: str, norm: str) -> str:
-    if norm not in OTHER:
+    if norm not in OPPOSITE_NORM:
         raise InvalidArgumentError(
             f"{name}: norm is {norm!r}; it must be 'backward' (the inverse is divided by the "
             "length), 'forward' or 'ortho' (both by its square root)"
@@ -53,7 +53,7 @@ def checked_length(name: str, n: object) -> int:
     return int(n)
 
 
-def resized(x: Value, axis: int, size: int) -> Value:
+def fit_length(x: Value, axis: int, size: int) -> Value:
     """Cut or fill with zeros to `size` along a dimension."""
     have = x.shape[axis]
     if have > size:
@@ -65,36 +65,36 @@ def resized(x: Value, axis: int, size: int) -> Value:
     return x
 
 
-def _empty(name: str, shape: Sequence[int]) -> None:
+def _check_not_empty(name: str, shape: Sequence[int]) -> None:
     if 0 in shape:
         raise InvalidArgumentError(
             f"{name}: the dimension to transform has no elements; give a length, or another axis"
         )
 
 
-def transformed(
+def transform_axis(
     name: str, transform: Kernel, x: Value, n: int | None, axis: int, norm: str
 ) -> Value:
     """Transform one dimension, after a look at the arguments."""
     axis, norm = checked_axis(name, x, axis), checked_norm(name, norm)
     if n is None:
-        _empty(name, (x.shape[axis],))
+        _check_not_empty(name, (x.shape[axis],))
     else:
         n = checked_length(name, n)
     return transform(x, n=n, axis=axis, norm=norm)
 
 
 def _fft_adjoint(g: Value, x_like: Value, axis: int, norm: str) -> Value:
-    return resized(ifft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
+    return fit_length(ifft(g, axis=axis, norm=OPPOSITE_NORM[norm]), axis, x_like.shape[axis])
 
 
 def _ifft_adjoint(g: Value, x_like: Value, axis: int, norm: str) -> Value:
-    return resized(fft(g, axis=axis, norm=OTHER[norm]), axis, x_like.shape[axis])
+    return fit_length(fft(g, axis=axis, norm=OPPOSITE_NORM[norm]), axis, x_like.shape[axis])
 
 
 @linear(
     x=_fft_adjoint,
-    samples=lambda m: _samples(m),
+    samples=lambda m: _axis_samples(m),
     errors=lambda m: one_axis_errors(m),
     numpy=np.fft.fft,
 )
@@ -130,12 +130,12 @@ def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backwa
 
     Source: array-API ``fft.fft``; MATLAB ``fft``.
     """
-    return transformed("fft", np.fft.fft, x, n, axis, norm)
+    return transform_axis("fft", np.fft.fft, x, n, axis, norm)
 
 
 @linear(
     x=_ifft_adjoint,
-    samples=lambda m: _samples(m),
+    samples=lambda m: _axis_samples(m),
     errors=lambda m: one_axis_errors(m),
     numpy=np.fft.ifft,
 )
@@ -171,7 +171,7 @@ def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
     Source: array-API ``fft.ifft``; MATLAB ``ifft``.
     """
-    return transformed("ifft", np.fft.ifft, x, n, axis, norm)
+    return transform_axis("ifft", np.fft.ifft, x, n, axis, norm)
 
 
 # -- several dimensions --------------------------------------------------------------------------
@@ -198,19 +198,19 @@ def checked_axes(name: str, x: Value, s: Sequence[int] | None, axes: Axes | None
     return found
 
 
-def _many(
+def _transform_axes(
     name: str, transform: Kernel, x: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
 ) -> Value:
     found, norm = checked_axes(name, x, s, axes), checked_norm(name, norm)
     if not found:
         return astype(x, dtype=np.result_type(x, np.complex64))
     if s is None:
-        _empty(name, [x.shape[a] for a in found])
+        _check_not_empty(name, [x.shape[a] for a in found])
         return transform(x, axes=found, norm=norm)
     return transform(x, s=[checked_length(name, n) for n in s], axes=found, norm=norm)
 
 
-def _many_adjoint(
+def _axes_adjoint(
     inverse: Callable[..., Value],
     g: Value,
     x_like: Value,
@@ -220,28 +220,28 @@ def _many_adjoint(
 ) -> Value:
     shape = x_like.shape
     chosen = _chosen_axes(len(shape), s, axes)
-    g = inverse(g, axes=tuple(chosen), norm=OTHER[norm])
+    g = inverse(g, axes=tuple(chosen), norm=OPPOSITE_NORM[norm])
     for axis in chosen:
-        g = resized(g, axis, shape[axis])
+        g = fit_length(g, axis, shape[axis])
     return g
 
 
 def _fftn_adjoint(
     g: Value, x_like: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
 ) -> Value:
-    return _many_adjoint(ifftn, g, x_like, s, axes, norm)
+    return _axes_adjoint(ifftn, g, x_like, s, axes, norm)
 
 
 def _ifftn_adjoint(
     g: Value, x_like: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
 ) -> Value:
-    return _many_adjoint(fftn, g, x_like, s, axes, norm)
+    return _axes_adjoint(fftn, g, x_like, s, axes, norm)
 
 
 @linear(
     x=_fftn_adjoint,
-    samples=lambda m: _samples_of_many(m),
-    errors=lambda m: _errors_of_many(m),
+    samples=lambda m: _axes_samples(m),
+    errors=lambda m: _axes_errors(m),
     numpy=np.fft.fftn,
 )
 def fftn(
@@ -278,13 +278,13 @@ def fftn(
 
     Source: array-API ``fft.fftn``; MATLAB ``fftn``.
     """
-    return _many("fftn", np.fft.fftn, x, s, axes, norm)
+    return _transform_axes("fftn", np.fft.fftn, x, s, axes, norm)
 
 
 @linear(
     x=_ifftn_adjoint,
-    samples=lambda m: _samples_of_many(m),
-    errors=lambda m: _errors_of_many(m),
+    samples=lambda m: _axes_samples(m),
+    errors=lambda m: _axes_errors(m),
     numpy=np.fft.ifftn,
 )
 def ifftn(
@@ -321,10 +321,10 @@ def ifftn(
 
     Source: array-API ``fft.ifftn``; MATLAB ``ifftn``.
     """
-    return _many("ifftn", np.fft.ifftn, x, s, axes, norm)
+    return _transform_axes("ifftn", np.fft.ifftn, x, s, axes, norm)
 
 
-@derived(samples=lambda m: _samples_of_two(m), numpy=np.fft.fft2)
+@derived(samples=lambda m: _two_axes_samples(m), numpy=np.fft.fft2)
 def fft2(
     x: Operand,
     /,
@@ -351,7 +351,7 @@ def fft2(
     return fftn(x, s=s, axes=axes, norm=norm)
 
 
-@derived(samples=lambda m: _samples_of_two(m), numpy=np.fft.ifft2)
+@derived(samples=lambda m: _two_axes_samples(m), numpy=np.fft.ifft2)
 def ifft2(
     x: Operand,
     /,
@@ -381,7 +381,7 @@ def ifft2(
 # -- samples -------------------------------------------------------------------------------------
 
 
-def _samples(m: Maker) -> list[Case]:
+def _axis_samples(m: Maker) -> list[Case]:
     return [
         case(m.complex(4)),
         case(m.real(5)),
@@ -405,7 +405,7 @@ def one_axis_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _samples_of_many(m: Maker) -> list[Case]:
+def _axes_samples(m: Maker) -> list[Case]:
     return [
         case(m.complex(2, 3)),
         case(m.real(2, 3, 2)),
@@ -419,7 +419,7 @@ def _samples_of_many(m: Maker) -> list[Case]:
     ]
 
 
-def _errors_of_many(m: Maker) -> list[Error]:
+def _axes_errors(m: Maker) -> list[Error]:
     return [
         Error(case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
         Error(case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
@@ -429,7 +429,7 @@ def _errors_of_many(m: Maker) -> list[Error]:
     ]
 
 
-def _samples_of_two(m: Maker) -> list[Case]:
+def _two_axes_samples(m: Maker) -> list[Case]:
     return [
         case(m.complex(2, 3)),
         case(m.real(2, 3, 2), norm="ortho"),

@@ -69,7 +69,7 @@ def _getitem_format(formats: Formats, shapes: Shapes, params: Params) -> str | N
             if _is_advanced(part):
                 at = len(labels) - 1
     if advanced:
-        # NumPy takes integers beside an array for arrays; if they stand apart, they go in front.
+        # Next to an array, NumPy treats integers as arrays; separated by a slice, they go in front.
         arrays = [i for i, p in enumerate(parts) if p is not None and not isinstance(p, slice)]
         if arrays[-1] - arrays[0] >= len(arrays):
             labels.insert(0, labels.pop(at))
@@ -173,7 +173,7 @@ def _cleared_x(g: Value, key: Key) -> Value:
     samples=lambda m: [case(m.real(4, 2), key=(slice(1, 3), 0)), case(m.complex(3), key=1)],
 )
 def cleared(x: Operand, /, *, key: Key) -> Value:
-    """``x`` with zeros at ``key``: what an assignment leaves of the old values."""
+    """``x`` with zeros at ``key``: what remains of the old values after an assignment."""
     return clear(np.array(x), key)
 
 

@@ -20,7 +20,7 @@ from dlgradient.rules import derived, linear
 __all__ = ["concat", "repeat", "stack", "tile", "unstack"]
 
 
-def _common(name: str, formats: Formats) -> str:
+def _common_format(name: str, formats: Formats) -> str:
     """The one format of the operands that have one."""
     found = dict.fromkeys([fmt for fmt in formats if fmt is not None])
     if len(found) > 1:
@@ -32,7 +32,7 @@ def _common(name: str, formats: Formats) -> str:
     return fmt
 
 
-def _strong(arrays: Sequence[Operand]) -> Sequence[Operand]:
+def _promote_scalars(arrays: Sequence[Operand]) -> Sequence[Operand]:
     """Give Python scalars among the arrays the dtype of the others."""
     if not any(type(a) in PYTHON_SCALARS for a in arrays):
         return arrays
@@ -59,7 +59,7 @@ def _concat_adjoint(g: Value, arrays_like: Sequence[Value], axis: int | None) ->
 def _concat_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     if params["axis"] is None and any(len(shape) != 1 for shape in shapes):
         return None
-    return _common("concat", formats)
+    return _common_format("concat", formats)
 
 
 @linear(
@@ -71,7 +71,7 @@ def _concat_format(formats: Formats, shapes: Shapes, params: Params) -> str | No
     errors=lambda m: _concat_errors(m),
 )
 def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
-    """Arrays joined one behind the other along a dimension that they have.
+    """Arrays joined end to end along an existing dimension.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
     Raises
     ------
     InvalidArgumentError
-        If the shapes do not go together, or the dimension does not exist.
+        If the shapes do not match, or the dimension does not exist.
     FormatClashError
         If the formats differ.
 
@@ -96,7 +96,7 @@ def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
 
     Source: array-API ``concat``; MATLAB ``cat``, ``horzcat``, ``vertcat``.
     """
-    return np.concatenate(_strong(arrays), axis=axis)
+    return np.concatenate(_promote_scalars(arrays), axis=axis)
 
 
 def _concat_samples(m: Maker) -> list[Case]:
@@ -123,7 +123,7 @@ def _stack_adjoint(g: Value, axis: int) -> list[Value]:
 
 
 def _stack_format(formats: Formats, shapes: Shapes, params: Params) -> str:
-    return with_new(_common("stack", formats), (params["axis"] % (len(shapes[0]) + 1),))
+    return with_new(_common_format("stack", formats), (params["axis"] % (len(shapes[0]) + 1),))
 
 
 @linear(
@@ -158,7 +158,7 @@ def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
 
     Source: array-API ``stack``; MATLAB ``cat``.
     """
-    arrays = _strong(arrays)
+    arrays = _promote_scalars(arrays)
     if axis in (0, -1) and all(np.ndim(a) == 0 for a in arrays):
         # A twentieth of the time of numpy.stack, which makes an array of each number.
         return np.array(arrays)
@@ -191,7 +191,7 @@ def _stack_errors(m: Maker) -> list[Error]:
     numpy=getattr(np, "unstack", None),
 )
 def unstack(x: Operand, /, *, axis: int = 0) -> tuple[Value, ...]:
-    """Array taken apart along a dimension, which disappears.
+    """Array split along a dimension, which disappears.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _repeated_adjoint(g: Value, x_like: Value, repeats: int, axis: int) -> Value
     samples=lambda m: _repeated_samples(m),
 )
 def repeated(x: Value, /, repeats: int, axis: int) -> Value:
-    """Every element the same number of times: what `repeat` is made of.
+    """Every element the same number of times: what `repeat` consists of.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def _repeated_samples(m: Maker) -> list[Case]:
     errors=lambda m: _repeat_errors(m),
 )
 def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value:
-    """Array with its elements repeated, each right behind itself.
+    """Array with each element repeated in place.
 
     Parameters
     ----------
@@ -341,7 +341,9 @@ def _repeat_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _tiled(shape: tuple[int, ...], repetitions: int | Shape) -> tuple[list[int], list[int]]:
+def _align_repetitions(
+    shape: tuple[int, ...], repetitions: int | Shape
+) -> tuple[list[int], list[int]]:
     """Shape and repetitions of one length."""
     counts = list(repetitions) if isinstance(repetitions, tuple | list) else [repetitions]
     ndim = max(len(shape), len(counts))
@@ -349,14 +351,14 @@ def _tiled(shape: tuple[int, ...], repetitions: int | Shape) -> tuple[list[int],
 
 
 def _tile_adjoint(g: Value, x_like: Value, repetitions: int | Shape) -> Value:
-    shape, counts = _tiled(x_like.shape, repetitions)
+    shape, counts = _align_repetitions(x_like.shape, repetitions)
     pairs = [n for pair in zip(counts, shape, strict=True) for n in pair]
     total = reshape(g, pairs).sum(axis=tuple(range(0, len(pairs), 2)))
     return reshape(total, x_like.shape)
 
 
 def _tile_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
-    shape, _ = _tiled(shapes[0], params["repetitions"])
+    shape, _ = _align_repetitions(shapes[0], params["repetitions"])
     return formats[0] if len(shape) == len(shapes[0]) else None
 
 

@@ -32,8 +32,7 @@ Pairs: TypeAlias = int | tuple[int | Sequence[int], int | Sequence[int]]
 
 
 def _matmul_x(g: Value, x_like: Value, y: Value) -> Value:
-    if y.dtype.kind == "c":
-        y = conj(y)
+    y = conjugated(y)
     ndim = len(x_like.shape)
     if y.ndim == 2 and ndim > 1:
         return matmul(g, y.mT)
@@ -42,15 +41,14 @@ def _matmul_x(g: Value, x_like: Value, y: Value) -> Value:
     if ndim == 1:
         return squeeze(matmul(y, expand_dims(g, -1)), -1)
     if ndim == 2:
-        # One matrix for a batch: sum over the batch inside the product, not behind it.
+        # One matrix for a batch: sum over the batch inside the product, not after it.
         summed = (*range(y.ndim - 2), y.ndim - 1)
         return tensordot(g, y, axes=(summed, summed))
     return matmul(g, y.mT)
 
 
 def _matmul_y(g: Value, x: Value, y_like: Value) -> Value:
-    if x.dtype.kind == "c":
-        x = conj(x)
+    x = conjugated(x)
     ndim = len(y_like.shape)
     if x.ndim == 2 and ndim > 1:
         return matmul(x.mT, g)
@@ -146,18 +144,18 @@ def _matmul_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _swapped(formats: Formats, shapes: Shapes, _params: Params) -> str:
+def _transposed_format(formats: Formats, shapes: Shapes, _params: Params) -> str:
     n = len(shapes[0])
     return permuted(formats[0], (*range(n - 2), n - 1, n - 2))
 
 
-def _transposed(g: Value) -> Value:
+def _matrix_transpose_x(g: Value) -> Value:
     return matrix_transpose(g)
 
 
 @linear(
-    x=_transposed,
-    format=_swapped,
+    x=_matrix_transpose_x,
+    format=_transposed_format,
     numpy=getattr(np, "matrix_transpose", None),
     samples=lambda m: _matrix_transpose_samples(m),
     errors=lambda m: [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
@@ -201,7 +199,7 @@ def _matrix_transpose_samples(m: Maker) -> list[Case]:
 # -- tensordot -----------------------------------------------------------------------------------
 
 
-def _contracted(axes: Pairs, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
+def _summed_dims(axes: Pairs, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
     """Return the dimensions of each operand that are summed, in pairs."""
     if isinstance(axes, tuple | list):
         first, second = [[a] if isinstance(a, int) else list(a) for a in axes]
@@ -209,20 +207,20 @@ def _contracted(axes: Pairs, ndim1: int, ndim2: int) -> tuple[list[int], list[in
     return list(range(ndim1 - axes, ndim1)), list(range(axes))
 
 
-def _free(ndim: int, summed: list[int]) -> list[int]:
+def _free_dims(ndim: int, summed: list[int]) -> list[int]:
     return [i for i in range(ndim) if i not in summed]
 
 
 def _tensordot_x(g: Value, x_like: Value, y: Value, axes: Pairs) -> Value:
     ndim = len(x_like.shape)
-    c1, c2 = _contracted(axes, ndim, y.ndim)
-    free1, free2 = _free(ndim, c1), _free(y.ndim, c2)
+    c1, c2 = _summed_dims(axes, ndim, y.ndim)
+    free1, free2 = _free_dims(ndim, c1), _free_dims(y.ndim, c2)
     # The product has the free dimensions of x, then the summed ones in the order y has them in.
     product = tensordot(g, conjugated(y), axes=(range(len(free1), g.ndim), free2))
     partner = dict(zip(c1, c2, strict=True))
-    behind = sorted(c2)
+    summed = sorted(c2)
     order = [
-        len(free1) + behind.index(partner[i]) if i in partner else free1.index(i)
+        len(free1) + summed.index(partner[i]) if i in partner else free1.index(i)
         for i in range(ndim)
     ]
     return permute_dims(product, tuple(order))
@@ -230,14 +228,14 @@ def _tensordot_x(g: Value, x_like: Value, y: Value, axes: Pairs) -> Value:
 
 def _tensordot_y(g: Value, x: Value, y_like: Value, axes: Pairs) -> Value:
     ndim = len(y_like.shape)
-    c1, c2 = _contracted(axes, x.ndim, ndim)
-    free1, free2 = _free(x.ndim, c1), _free(ndim, c2)
+    c1, c2 = _summed_dims(axes, x.ndim, ndim)
+    free1, free2 = _free_dims(x.ndim, c1), _free_dims(ndim, c2)
     # The product has the summed dimensions in the order x has them in, then the free ones of y.
     product = tensordot(conjugated(x), g, axes=(free1, range(len(free1))))
     partner = dict(zip(c2, c1, strict=True))
-    before = sorted(c1)
+    summed = sorted(c1)
     order = [
-        before.index(partner[i]) if i in partner else len(c1) + free2.index(i) for i in range(ndim)
+        summed.index(partner[i]) if i in partner else len(c1) + free2.index(i) for i in range(ndim)
     ]
     return permute_dims(product, tuple(order))
 
@@ -351,7 +349,7 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
         raise InvalidArgumentError(
             f"{found}, axis={axis}; give a dimension that both have, counted from the end"
         )
-    if shapes[0][axis] != shapes[1][axis] and not _labelled(x, y):
+    if shapes[0][axis] != shapes[1][axis] and not _both_formatted(x, y):
         raise ShapeMismatchError(f"{found}; their sizes along axis {axis} must be equal")
     left = conj(x) if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x
     return sum(multiply(left, y), axis=axis)
@@ -375,7 +373,7 @@ def _vecdot_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _labelled(x: Value, y: Value) -> bool:
+def _both_formatted(x: Value, y: Value) -> bool:
     return getattr(x, "_format", None) is not None and getattr(y, "_format", None) is not None
 
 
@@ -395,7 +393,7 @@ def outer(x: Operand, y: Operand, /) -> Value:
     Raises
     ------
     ShapeMismatchError
-        If an operand has not one dimension.
+        If an operand does not have exactly one dimension.
     FormatClashError
         If an operand has a data format.
 
@@ -437,7 +435,7 @@ def _outer_errors(m: Maker) -> list[Error]:
 # -- triangles -----------------------------------------------------------------------------------
 
 
-def _matrix(name: str, x: Value) -> None:
+def _check_matrix(name: str, x: Value) -> None:
     if np.ndim(x) < 2:
         raise InvalidArgumentError(
             f"{name}: x has shape {np.shape(x)}; it must have two dimensions or more"
@@ -478,7 +476,7 @@ def tril(x: Operand, /, *, k: int = 0) -> Value:
 
     Source: array-API ``tril``; MATLAB ``tril``.
     """
-    _matrix("tril", x)
+    _check_matrix("tril", x)
     return np.tril(x, k)
 
 
@@ -516,7 +514,7 @@ def triu(x: Operand, /, *, k: int = 0) -> Value:
 
     Source: array-API ``triu``; MATLAB ``triu``.
     """
-    _matrix("triu", x)
+    _check_matrix("triu", x)
     return np.triu(x, k)
 
 

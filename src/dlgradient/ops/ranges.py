@@ -9,7 +9,7 @@ from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Device, DtypeLike, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.ops.create import chosen_dtype, new, on_cpu
+from dlgradient.ops.create import check_device, chosen_dtype, wrap_new
 from dlgradient.ops.shape import broadcast_to, reshape
 from dlgradient.rules import derived
 
@@ -62,13 +62,13 @@ def arange(
 
     Source: array-API ``arange``; MATLAB ``colon`` (which includes the end).
     """
-    on_cpu("arange", device)
+    check_device("arange", device)
     numbers = {"start": start, "stop": stop, "step": step}
     for name, value in numbers.items():
         _check_number(f"arange: {name}", value)
     if stop is None:
         start, stop = 0, start
-    return new(np.arange(start, stop, step, dtype=chosen_dtype("arange", dtype, None)))
+    return wrap_new(np.arange(start, stop, step, dtype=chosen_dtype("arange", dtype, None)))
 
 
 def linspace(
@@ -113,7 +113,7 @@ def linspace(
 
     Source: array-API ``linspace``; MATLAB ``linspace``.
     """
-    on_cpu("linspace", device)
+    check_device("linspace", device)
     for name, value in (("start", start), ("stop", stop)):
         if type(value) is calls.dlarray:
             raise InvalidArgumentError(
@@ -121,7 +121,7 @@ def linspace(
                 "write start + (stop - start) * linspace(0, 1, num)"
             )
     dtype = chosen_dtype("linspace", dtype, None)
-    return new(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
+    return wrap_new(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
 
 
 @derived(

@@ -159,7 +159,7 @@ def count(shape: tuple[int, ...], axis: AxisLike) -> int:
 # -- products ------------------------------------------------------------------------------------
 
 
-def _others(x: Value, axis: AxisLike) -> Value:
+def _products_of_others(x: Value, axis: AxisLike) -> Value:
     """For each element the product of the others that are reduced with it; no division."""
     shape = x.shape
     axes = normalized(axis, len(shape))
@@ -174,12 +174,12 @@ def _others(x: Value, axis: AxisLike) -> Value:
 
 
 def _prod_adjoint(g: Value, x: Value, axis: AxisLike, keepdims: bool) -> Value:
-    others = _others(x, axis)
+    others = _products_of_others(x, axis)
     return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * conjugated(others)
 
 
 def _prod_tangent(t: Value, x: Value, axis: AxisLike, keepdims: bool) -> Value:
-    return sum(t * _others(x, axis), axis=axis, keepdims=keepdims)
+    return sum(t * _products_of_others(x, axis), axis=axis, keepdims=keepdims)
 
 
 @general(
@@ -275,7 +275,7 @@ def _extremum_tangent(t: Value, x: Value, out: Value, axis: AxisLike, keepdims: 
     return total / sum(chosen, axis=axis, dtype=t.dtype, keepdims=keepdims)
 
 
-def ordered(x: Value, where: str) -> None:
+def check_ordered(x: Value, where: str) -> None:
     """Refuse complex numbers, which have no order."""
     if type(x) is not float and np.iscomplexobj(x):
         raise ComplexValueError(
@@ -323,7 +323,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Source: array-API ``max``; MATLAB ``max``.
     """
-    ordered(x, "max")
+    check_ordered(x, "max")
     return _maximum(x, axis=axis, keepdims=keepdims)
 
 
@@ -366,7 +366,7 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Source: array-API ``min``; MATLAB ``min``.
     """
-    ordered(x, "min")
+    check_ordered(x, "min")
     return _minimum(x, axis=axis, keepdims=keepdims)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import AxisLike, Kernel, Operand, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
-from dlgradient.ops.reduce import ordered, wrong_axis
+from dlgradient.ops.reduce import check_ordered, wrong_axis
 from dlgradient.rules import constant
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
@@ -117,7 +117,7 @@ def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
 
     Source: array-API ``argmax``; the second result of MATLAB ``max`` (counted from zero).
     """
-    ordered(x, "argmax")
+    check_ordered(x, "argmax")
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
@@ -155,7 +155,7 @@ def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
 
     Source: array-API ``argmin``; the second result of MATLAB ``min`` (counted from zero).
     """
-    ordered(x, "argmin")
+    check_ordered(x, "argmin")
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 

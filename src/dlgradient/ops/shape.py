@@ -34,7 +34,7 @@ Places: TypeAlias = int | tuple[int, ...]  # how far `roll` moves, along one dim
 
 
 def normalized(axis: AxisLike, ndim: int) -> Axes:
-    """Return valid dimensions as a tuple of numbers from zero on; None stands for all."""
+    """Return valid dimensions as a tuple of numbers from zero on; None means all."""
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, tuple | list):
@@ -182,12 +182,12 @@ def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Valu
     ----------
     x : array
     source, destination : int or tuple of int
-        Dimensions of ``x``, and where they stand in the result.
+        Dimensions of ``x``, and their positions in the result.
 
     Raises
     ------
     InvalidArgumentError
-        If a dimension does not exist, or they are not as many in both.
+        If a dimension does not exist, or the two differ in number.
 
     Examples
     --------
@@ -278,7 +278,7 @@ def _swapaxes_samples(m: Maker) -> list[Case]:
 # -- dimensions of size one ----------------------------------------------------------------------
 
 
-def _ones(axis: AxisLike, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _unit_dims(axis: AxisLike, shape: tuple[int, ...]) -> tuple[int, ...]:
     if axis is None:
         return tuple([i for i, n in enumerate(shape) if n == 1])
     return normalized(axis, len(shape))
@@ -286,7 +286,7 @@ def _ones(axis: AxisLike, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @linear(
     x=lambda g, x_like: reshape(g, x_like.shape),
-    format=lambda formats, shapes, p: without(formats[0], _ones(p["axis"], shapes[0])),
+    format=lambda formats, shapes, p: without(formats[0], _unit_dims(p["axis"], shapes[0])),
     numpy=np.squeeze,
     samples=lambda m: _squeeze_samples(m),
     errors=lambda m: _squeeze_errors(m),
@@ -334,13 +334,13 @@ def _squeeze_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _new(axis: AxisLike, ndim: int) -> tuple[int, ...]:
+def _new_dims(axis: AxisLike, ndim: int) -> tuple[int, ...]:
     return normalized(axis, ndim + (len(axis) if isinstance(axis, tuple | list) else 1))
 
 
 @linear(
     x=lambda g, x_like: reshape(g, x_like.shape),
-    format=lambda formats, shapes, p: with_new(formats[0], _new(p["axis"], len(shapes[0]))),
+    format=lambda formats, shapes, p: with_new(formats[0], _new_dims(p["axis"], len(shapes[0]))),
     numpy=np.expand_dims,
     samples=lambda m: _expand_dims_samples(m),
     errors=lambda m: [Error(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
@@ -461,7 +461,7 @@ def broadcast_arrays(*arrays: Operand) -> list[Value]:
     Raises
     ------
     ShapeMismatchError
-        If the shapes do not go together.
+        If the shapes do not broadcast.
 
     Examples
     --------
@@ -477,7 +477,7 @@ def broadcast_arrays(*arrays: Operand) -> list[Value]:
         shape = np.broadcast_shapes(*shapes)
     except ValueError as error:
         raise ShapeMismatchError(
-            f"broadcast_arrays: shapes {', '.join(map(str, shapes))} do not go together; sizes "
+            f"broadcast_arrays: shapes {', '.join(map(str, shapes))} do not broadcast; sizes "
             "must be equal, or one"
         ) from error
     return [broadcast_to(x, shape) for x in aligned]
@@ -501,7 +501,7 @@ def _formats(arrays: Sequence[Operand]) -> set[str]:
     return {x._format for x in arrays if type(x) is calls.dlarray and x._format is not None}
 
 
-# -- turned and rolled ---------------------------------------------------------------------------
+# -- flipped and rolled ---------------------------------------------------------------------------
 
 
 def _flip_x(g: Value, axis: AxisLike) -> Value:
@@ -521,7 +521,7 @@ def flip(x: Operand, /, axis: AxisLike = None) -> Value:
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to turn round; all by default.
+        Dimensions to reverse; all by default.
 
     Raises
     ------
@@ -549,12 +549,12 @@ def _flip_samples(m: Maker) -> list[Case]:
     ]
 
 
-def _back(shift: Places) -> Places:
+def _opposite(shift: Places) -> Places:
     return tuple([-s for s in shift]) if isinstance(shift, tuple | list) else -shift
 
 
 def _roll_x(g: Value, shift: Places, axis: AxisLike) -> Value:
-    return roll(g, _back(shift), axis=axis)
+    return roll(g, _opposite(shift), axis=axis)
 
 
 @linear(

@@ -1,4 +1,4 @@
-"""Fourier transforms of real signals, half of whose spectrum says everything; and their order.
+"""Fourier transforms of real signals, which half of the spectrum determines; orders of frequencies.
 
 The adjoint of `rfft` is the full inverse transform of the half spectrum, so that a real signal that
 acts through complex values has a complex gradient, as everywhere. `irfft` makes real values of
@@ -16,19 +16,19 @@ from dlgradient.core.types import Array, Axes, AxisLike, Device, DtypeLike, Oper
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.complex import conj, real
-from dlgradient.ops.create import new, on_cpu
+from dlgradient.ops.create import check_device, wrap_new
 from dlgradient.ops.fourier import (
-    OTHER,
+    OPPOSITE_NORM,
     checked_axes,
     checked_axis,
     checked_length,
     checked_norm,
     fftn,
+    fit_length,
     ifft,
     ifftn,
     one_axis_errors,
-    resized,
-    transformed,
+    transform_axis,
 )
 from dlgradient.ops.shape import roll
 from dlgradient.rules import derived, linear
@@ -53,8 +53,8 @@ __all__ = [
 def _rfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = size if n is None else n
-    full = ifft(resized(g, axis, length), axis=axis, norm=OTHER[norm])
-    return resized(full, axis, size)
+    full = ifft(fit_length(g, axis, length), axis=axis, norm=OPPOSITE_NORM[norm])
+    return fit_length(full, axis, size)
 
 
 @linear(
@@ -98,9 +98,9 @@ def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     Source: array-API ``fft.rfft``.
     """
     if x.dtype.kind != "c":
-        return transformed("rfft", np.fft.rfft, x, n, axis, norm)
-    full = transformed("rfft", np.fft.fft, x, n, axis, norm)
-    return resized(full, axis, full.shape[axis] // 2 + 1)
+        return transform_axis("rfft", np.fft.rfft, x, n, axis, norm)
+    full = transform_axis("rfft", np.fft.fft, x, n, axis, norm)
+    return fit_length(full, axis, full.shape[axis] // 2 + 1)
 
 
 def _rfft_samples(m: Maker) -> list[Case]:
@@ -118,15 +118,15 @@ def _rfft_samples(m: Maker) -> list[Case]:
 def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = 2 * (size - 1) if n is None else n
-    half = rfft(real(g), n=length, axis=axis, norm=OTHER[norm])
-    # All but the ends of the half spectrum stand for two elements of the full one.
+    half = rfft(real(g), n=length, axis=axis, norm=OPPOSITE_NORM[norm])
+    # All but the ends of the half spectrum count twice in the full one.
     weights = np.full(length // 2 + 1, 2, half.real.dtype)
     weights[0] = 1
     if length % 2 == 0:
         weights[-1] = 1
     shape = [1] * len(x_like.shape)
     shape[axis] = -1
-    return resized(half * weights.reshape(shape), axis, size)
+    return fit_length(half * weights.reshape(shape), axis, size)
 
 
 @linear(
@@ -174,7 +174,7 @@ def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
         raise InvalidArgumentError(
             "irfft: a half spectrum of one element does not say how long the signal is; give n="
         )
-    return transformed("irfft", np.fft.irfft, x, n, axis, norm)
+    return transform_axis("irfft", np.fft.irfft, x, n, axis, norm)
 
 
 def _irfft_samples(m: Maker) -> list[Case]:
@@ -313,7 +313,7 @@ def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
     Source: array-API ``fft.hfft``.
     """
-    return irfft(conj(x), n=n, axis=axis, norm=OTHER[checked_norm("hfft", norm)])
+    return irfft(conj(x), n=n, axis=axis, norm=OPPOSITE_NORM[checked_norm("hfft", norm)])
 
 
 @derived(
@@ -340,13 +340,13 @@ def ihfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
 
     Source: array-API ``fft.ihfft``.
     """
-    return conj(rfft(x, n=n, axis=axis, norm=OTHER[checked_norm("ihfft", norm)]))
+    return conj(rfft(x, n=n, axis=axis, norm=OPPOSITE_NORM[checked_norm("ihfft", norm)]))
 
 
 # -- order of frequencies ------------------------------------------------------------------------
 
 
-def _shifted(x: Value, axes: AxisLike, places: Callable[[int], int]) -> Value:
+def _roll_middle(x: Value, axes: AxisLike, places: Callable[[int], int]) -> Value:
     chosen = tuple(range(x.ndim)) if axes is None else axes
     chosen = chosen if isinstance(chosen, tuple | list) else (chosen,)
     if not chosen:
@@ -376,7 +376,7 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
     Source: array-API ``fft.fftshift``; MATLAB ``fftshift``.
     """
-    return _shifted(_array(x), axes, lambda size: size // 2)
+    return _roll_middle(_array(x), axes, lambda size: size // 2)
 
 
 @derived(samples=lambda m: _samples_of_shifts(m), numpy=np.fft.ifftshift)
@@ -397,7 +397,7 @@ def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
     Source: array-API ``fft.ifftshift``; MATLAB ``ifftshift``.
     """
-    return _shifted(_array(x), axes, lambda size: -(size // 2))
+    return _roll_middle(_array(x), axes, lambda size: -(size // 2))
 
 
 def _frequencies(
@@ -408,11 +408,11 @@ def _frequencies(
     dtype: DtypeLike,
     device: Device,
 ) -> Value:
-    on_cpu(name, device)
+    check_device(name, device)
     kind = supported_dtype(dtype if dtype is not None else np.float64, f"{name}: dtype")
     if n is None:
         raise InvalidArgumentError(f"{name}: n is None; give the length of the signal")
-    return new(function(checked_length(name, n), d).astype(kind))
+    return wrap_new(function(checked_length(name, n), d).astype(kind))
 
 
 def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:

@@ -31,7 +31,7 @@ def _indices(name: str, indices: Operand) -> Array:
     return array
 
 
-def _outside(
+def _index_error(
     name: str, x: Operand, indices: Operand, axis: int | None, error: Exception
 ) -> IndexingError:
     return IndexingError(
@@ -71,11 +71,11 @@ def put(x: Value, indices: Value, /, *, shape: Shape, axis: int | None) -> Value
     """
     places = np.ravel(indices)
     if axis is None:
-        return _added(x.reshape(-1, 1), places, prod(shape)).reshape(shape)
+        return _add_rows(x.reshape(-1, 1), places, prod(shape)).reshape(shape)
     axis %= len(shape)
     before, length, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
     rows = x.reshape(before, places.size, after).swapaxes(0, 1)
-    out = _added(rows.reshape(places.size, before * after), places, length)
+    out = _add_rows(rows.reshape(places.size, before * after), places, length)
     return out.reshape(length, before, after).swapaxes(0, 1).reshape(shape)
 
 
@@ -90,7 +90,7 @@ def _put_samples(m: Maker) -> list[Case]:
 _LARGE = 1 << 14  # elements; below, SciPy would cost more than it saves
 
 
-def _added(rows: Value, places: Array, length: int) -> Value:
+def _add_rows(rows: Value, places: Array, length: int) -> Value:
     """Rows added into a matrix of zeros, each at its place.
 
     It is the product with a sparse matrix of ones, many times as fast as adding element by element.
@@ -159,7 +159,7 @@ def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
     try:
         return np.take(x, _indices("take", indices), axis=axis)
     except IndexError as error:
-        raise _outside("take", x, indices, axis, error) from error
+        raise _index_error("take", x, indices, axis, error) from error
 
 
 def _take_samples(m: Maker) -> list[Case]:
@@ -280,7 +280,7 @@ def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
     try:
         return np.take_along_axis(x, _indices("take_along_axis", indices), axis=axis)
     except IndexError as error:
-        raise _outside("take_along_axis", x, indices, axis, error) from error
+        raise _index_error("take_along_axis", x, indices, axis, error) from error
 
 
 def _take_along_axis_samples(m: Maker) -> list[Case]:

@@ -16,7 +16,7 @@ from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
-from dlgradient.ops.reduce import ordered
+from dlgradient.ops.reduce import check_ordered
 
 __all__ = [
     "argmax",
@@ -59,7 +59,7 @@ def sum(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum(x: Array, *, geometry: Geometry) -> Array:
     """Maximum over each window."""
-    ordered(x, "maxpool")
+    check_ordered(x, "maxpool")
     return _reduced(np.maximum, x, geometry, _lowest(x.dtype))
 
 
@@ -175,7 +175,7 @@ def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
 
 def argmax(x: Array, *, geometry: Geometry) -> Array:
     """Number of the first of the largest elements of each window."""
-    ordered(x, "maxpool")
+    check_ordered(x, "maxpool")
     best = np.full((*x.shape[:2], *geometry.results), _lowest(x.dtype), x.dtype)
     found = np.full(best.shape, -1, np.int64)
     numbers = np.arange(prod(x.shape[2:]), dtype=np.int64).reshape(1, 1, *x.shape[2:])
