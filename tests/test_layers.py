@@ -22,7 +22,8 @@ ORDER = (
     ("errors",),
     ("core",),
     ("rules",),  # the declarers
-    ("ops", "interop"),
+    ("ops",),
+    ("interop",),  # the protocols of NumPy and Python, answered by ops
     ("nn.shared",),
     ("nn.activations",),
     (

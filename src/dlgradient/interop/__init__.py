@@ -6,9 +6,9 @@ counterpart raises at the call and names the nearest one. Nothing is converted t
 behind the user's back, because its derivative would silently be lost.
 """
 
-from dlgradient.interop import translate as functions
-from dlgradient.interop import values
+from dlgradient.interop import compute, rearrange, values
 from dlgradient.interop.methods import ArrayMethods
-from dlgradient.interop.table import function, supported, ufunc
+from dlgradient.interop.protocol import function, ufunc
+from dlgradient.interop.table import supported
 
-__all__ = ["ArrayMethods", "function", "functions", "supported", "ufunc", "values"]
+__all__ = ["ArrayMethods", "compute", "function", "rearrange", "supported", "ufunc", "values"]

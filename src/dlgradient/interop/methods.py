@@ -7,12 +7,15 @@ names that users look for and that do not exist.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS, unknown_keyword
-from dlgradient.interop.table import function
+from dlgradient.core.calls import unknown_keyword
+from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, Value
+from dlgradient.interop.protocol import function
+from dlgradient.ops import casting, choice, complex, moments, reduce, search, shape
 
 __all__ = ["ArrayMethods"]
 
@@ -53,212 +56,204 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
     # -- reductions ------------------------------------------------------------------------------
 
     def sum(
-        self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **unknown: Any
-    ) -> Self:
+        self,
+        axis: AxisLike = None,
+        dtype: DtypeLike = None,
+        *,
+        keepdims: bool = False,
+        **unknown: object,
+    ) -> Value:
         """Sum of elements over `axis`, of all of them by default."""
         if axis is None and dtype is None and not keepdims and not unknown:
-            out: Self = FUNCTIONS["sum"](self)
-            return out
-        return self._reduced("sum", axis, keepdims, unknown, dtype)
+            return reduce.sum(self)
+        return self._reduced(reduce.sum, axis, keepdims, unknown, dtype)
 
     def prod(
-        self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **unknown: Any
-    ) -> Self:
+        self,
+        axis: AxisLike = None,
+        dtype: DtypeLike = None,
+        *,
+        keepdims: bool = False,
+        **unknown: object,
+    ) -> Value:
         """Product of elements over `axis`, of all of them by default."""
-        return self._reduced("prod", axis, keepdims, unknown, dtype)
+        return self._reduced(reduce.prod, axis, keepdims, unknown, dtype)
 
     def mean(
-        self, axis: Any = None, dtype: Any = None, *, keepdims: bool = False, **unknown: Any
-    ) -> Self:
+        self,
+        axis: AxisLike = None,
+        dtype: DtypeLike = None,
+        *,
+        keepdims: bool = False,
+        **unknown: object,
+    ) -> Value:
         """Arithmetic mean over `axis`, of all elements by default."""
-        return self._reduced("mean", axis, keepdims, unknown, dtype)
+        return self._reduced(moments.mean, axis, keepdims, unknown, dtype)
 
-    def max(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
+    def max(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
         """Largest element over `axis`; ties share the derivative equally."""
-        return self._reduced("max", axis, keepdims, unknown)
+        return self._reduced(reduce.max, axis, keepdims, unknown)
 
-    def min(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
+    def min(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
         """Smallest element over `axis`; ties share the derivative equally."""
-        return self._reduced("min", axis, keepdims, unknown)
+        return self._reduced(reduce.min, axis, keepdims, unknown)
 
-    def all(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
+    def all(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
         """Whether all elements over `axis` are true."""
-        return self._reduced("all", axis, keepdims, unknown)
+        return self._reduced(search.all, axis, keepdims, unknown)
 
-    def any(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
+    def any(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
         """Whether some element over `axis` is true."""
-        return self._reduced("any", axis, keepdims, unknown)
+        return self._reduced(search.any, axis, keepdims, unknown)
 
-    def argmax(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
+    def argmax(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
         """Index of the largest element over `axis`; it carries no derivative."""
-        return self._reduced("argmax", axis, keepdims, unknown)
+        return self._reduced(search.argmax, axis, keepdims, unknown)
 
-    def argmin(self, axis: Any = None, *, keepdims: bool = False, **unknown: Any) -> Self:
+    def argmin(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
         """Index of the smallest element over `axis`; it carries no derivative."""
-        return self._reduced("argmin", axis, keepdims, unknown)
+        return self._reduced(search.argmin, axis, keepdims, unknown)
 
     def var(
         self,
-        axis: Any = None,
-        dtype: Any = None,
+        axis: AxisLike = None,
+        dtype: DtypeLike = None,
         *,
         ddof: float = 0,
         correction: float | None = None,
         keepdims: bool = False,
-        **unknown: Any,
-    ) -> Self:
+        **unknown: object,
+    ) -> Value:
         """Variance over `axis`; the divisor is the number of elements minus `correction`."""
         correction = ddof if correction is None else correction
-        return self._reduced("var", axis, keepdims, unknown, dtype, correction=correction)
+        return self._reduced(moments.var, axis, keepdims, unknown, dtype, correction=correction)
 
     def std(
         self,
-        axis: Any = None,
-        dtype: Any = None,
+        axis: AxisLike = None,
+        dtype: DtypeLike = None,
         *,
         ddof: float = 0,
         correction: float | None = None,
         keepdims: bool = False,
-        **unknown: Any,
-    ) -> Self:
+        **unknown: object,
+    ) -> Value:
         """Standard deviation over `axis`: the square root of `var`."""
         correction = ddof if correction is None else correction
-        return self._reduced("std", axis, keepdims, unknown, dtype, correction=correction)
+        return self._reduced(moments.std, axis, keepdims, unknown, dtype, correction=correction)
 
     def _reduced(
         self,
-        name: str,
-        axis: Any,
+        reduction: Callable[..., Value],
+        axis: AxisLike,
         keepdims: bool,
-        unknown: dict[str, Any],
-        dtype: Any = None,
+        unknown: dict[str, object],
+        dtype: DtypeLike = None,
         **params: Any,
-    ) -> Self:
+    ) -> Value:
         if unknown:
             have = ("axis", "dtype", "keepdims", *params)
-            raise unknown_keyword(f"dlarray.{name}", next(iter(unknown)), have)
+            raise unknown_keyword(f"dlarray.{reduction.__name__}", next(iter(unknown)), have)
         x = self if dtype is None else self.astype(dtype)
-        out: Self = FUNCTIONS[name](x, axis=axis, keepdims=keepdims, **params)
-        return out
+        return reduction(x, axis=axis, keepdims=keepdims, **params)
 
-    def cumsum(self, axis: int | None = None, dtype: Any = None) -> Self:
+    def cumsum(self, axis: int | None = None, dtype: DtypeLike = None) -> Value:
         """Cumulative sums along `axis`; without it, of all elements in C order."""
-        out: Self = function(np.cumsum, (self, axis, dtype), {})
-        return out
+        return function(np.cumsum, (self, axis, dtype), {})
 
-    def cumprod(self, axis: int | None = None, dtype: Any = None) -> Self:
+    def cumprod(self, axis: int | None = None, dtype: DtypeLike = None) -> Value:
         """Cumulative products along `axis`; without it, of all elements in C order."""
-        out: Self = function(np.cumprod, (self, axis, dtype), {})
-        return out
+        return function(np.cumprod, (self, axis, dtype), {})
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
         """Sum of a diagonal."""
-        out: Self = function(np.trace, (self, offset, axis1, axis2), {})
-        return out
+        return function(np.trace, (self, offset, axis1, axis2), {})
 
     # -- shapes ----------------------------------------------------------------------------------
 
-    def reshape(self, *shape: Any) -> Self:
+    def reshape(self, *sizes: int | Shape) -> Value:
         """The same elements in C order: ``x.reshape(2, 3)``, ``x.reshape((2, -1))``."""
-        if len(shape) == 1 and isinstance(shape[0], tuple | list):
-            shape = tuple(shape[0])
-        out: Self = FUNCTIONS["reshape"](self, shape=shape)
-        return out
+        given: Any = sizes[0] if len(sizes) == 1 else sizes
+        return shape.reshape(self, shape=given)
 
-    def ravel(self) -> Self:
+    def ravel(self) -> Value:
         """The same elements in one dimension, in C order."""
-        out: Self = FUNCTIONS["reshape"](self, shape=(-1,))
-        return out
+        return shape.reshape(self, shape=(-1,))
 
-    def flatten(self) -> Self:
+    def flatten(self) -> Value:
         """The same elements in one dimension, in C order."""
         return self.ravel()
 
-    def transpose(self, *axes: Any) -> Self:
+    def transpose(self, *axes: int | Axes | None) -> Value:
         """Reorder the dimensions; without `axes`, reverse them."""
         order: Any = axes or None
         if len(axes) == 1 and isinstance(axes[0], tuple | list | None):
             order = axes[0]
-        out: Self = function(np.transpose, (self, order), {})
-        return out
+        return function(np.transpose, (self, order), {})
 
-    def swapaxes(self, axis1: int, axis2: int) -> Self:
+    def swapaxes(self, axis1: int, axis2: int) -> Value:
         """Exchange two dimensions."""
-        out: Self = function(np.swapaxes, (self, axis1, axis2), {})
-        return out
+        return function(np.swapaxes, (self, axis1, axis2), {})
 
-    def squeeze(self, axis: Any = None) -> Self:
+    def squeeze(self, axis: AxisLike = None) -> Value:
         """Remove dimensions of size one: all of them, or those of `axis`."""
-        out: Self = function(np.squeeze, (self, axis), {})
-        return out
+        return function(np.squeeze, (self, axis), {})
 
-    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
         """Elements with equal indices in two dimensions, as the last dimension."""
-        out: Self = function(np.diagonal, (self, offset, axis1, axis2), {})
-        return out
+        return function(np.diagonal, (self, offset, axis1, axis2), {})
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Self:
+    def repeat(self, repeats: Operand, axis: int | None = None) -> Value:
         """Repeat elements along `axis`; without it, all elements in C order."""
-        out: Self = function(np.repeat, (self, repeats, axis), {})
-        return out
+        return function(np.repeat, (self, repeats, axis), {})
 
-    def take(self, indices: Any, axis: int | None = None) -> Self:
+    def take(self, indices: Operand, axis: int | None = None) -> Value:
         """Elements along `axis`; without it, of all elements in C order."""
-        out: Self = function(np.take, (self, indices, axis), {})
-        return out
+        return function(np.take, (self, indices, axis), {})
 
     # -- elementwise -----------------------------------------------------------------------------
 
-    def round(self, decimals: int = 0) -> Self:
+    def round(self, decimals: int = 0) -> Value:
         """Round to decimals; the derivative is zero."""
-        out: Self = function(np.round, (self, decimals), {})
-        return out
+        return function(np.round, (self, decimals), {})
 
-    def clip(self, min: Any = None, max: Any = None) -> Self:
+    def clip(self, min: Operand = None, max: Operand = None) -> Value:
         """Limit values to an interval; the derivative outside it, and at a bound, is zero."""
-        out: Self = FUNCTIONS["clip"](self, min, max)
-        return out
+        return choice.clip(self, min, max)
 
-    def conj(self) -> Self:
+    def conj(self) -> Value:
         """Complex conjugate."""
-        out: Self = FUNCTIONS["conj"](self)
-        return out
+        return complex.conj(self)
 
-    def conjugate(self) -> Self:
+    def conjugate(self) -> Value:
         """Complex conjugate."""
         return self.conj()
 
-    def astype(self, dtype: Any, *, copy: bool = True) -> Self:  # noqa: ARG002 - a value is never changed, so never copied
+    def astype(self, dtype: DtypeLike, *, copy: bool = True) -> Value:  # noqa: ARG002 - a value is never changed, so never copied
         """Convert to a dtype."""
-        out: Self = FUNCTIONS["astype"](self, dtype=dtype)
-        return out
+        return casting.astype(self, dtype=dtype)
 
-    def copy(self) -> Self:
+    def copy(self) -> Value:
         """Return the array: it is a value, and assigning to one name does not change another."""
-        out: Self = function(np.copy, (self,), {})
-        return out
+        return function(np.copy, (self,), {})
 
-    def dot(self, other: Any) -> Self:
+    def dot(self, other: Operand) -> Value:
         """Product with a sum over the last axis, as `numpy.dot`."""
-        out: Self = function(np.dot, (self, other), {})
-        return out
+        return function(np.dot, (self, other), {})
 
-    def nonzero(self) -> tuple[Self, ...]:
+    def nonzero(self) -> Value:
         """Indices of the elements that are not zero; they carry no derivative."""
-        out: tuple[Self, ...] = function(np.nonzero, (self,), {})
-        return out
+        return function(np.nonzero, (self,), {})
 
-    def argsort(self, axis: int | None = -1) -> Self:
+    def argsort(self, axis: int | None = -1) -> Value:
         """Indices that would sort along `axis`; they carry no derivative."""
-        out: Self = function(np.argsort, (self, axis), {})
-        return out
+        return function(np.argsort, (self, axis), {})
 
-    def searchsorted(self, v: Any, side: str = "left") -> Self:
+    def searchsorted(self, v: Operand, side: str = "left") -> Value:
         """Indices where values belong in this sorted array; they carry no derivative."""
-        out: Self = function(np.searchsorted, (self, v, side), {})
-        return out
+        return function(np.searchsorted, (self, v, side), {})
 
-    # -- names that are looked for ---------------------------------------------------------------
+    # -- names that users look for ---------------------------------------------------------------
 
     sort = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
     fill = _Missing(f"{_VALUE}use x[...] = v")
@@ -286,33 +281,33 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
 
     if TYPE_CHECKING:
 
-        def __getitem__(self, key: Any, /) -> Self: ...
-        def __add__(self, other: Any, /) -> Self: ...
-        def __radd__(self, other: Any, /) -> Self: ...
-        def __sub__(self, other: Any, /) -> Self: ...
-        def __rsub__(self, other: Any, /) -> Self: ...
-        def __mul__(self, other: Any, /) -> Self: ...
-        def __rmul__(self, other: Any, /) -> Self: ...
-        def __truediv__(self, other: Any, /) -> Self: ...
-        def __rtruediv__(self, other: Any, /) -> Self: ...
-        def __floordiv__(self, other: Any, /) -> Self: ...
-        def __rfloordiv__(self, other: Any, /) -> Self: ...
-        def __mod__(self, other: Any, /) -> Self: ...
-        def __rmod__(self, other: Any, /) -> Self: ...
-        def __pow__(self, other: Any, /) -> Self: ...
-        def __rpow__(self, other: Any, /) -> Self: ...
-        def __matmul__(self, other: Any, /) -> Self: ...
-        def __rmatmul__(self, other: Any, /) -> Self: ...
-        def __and__(self, other: Any, /) -> Self: ...
-        def __rand__(self, other: Any, /) -> Self: ...
-        def __or__(self, other: Any, /) -> Self: ...
-        def __ror__(self, other: Any, /) -> Self: ...
-        def __xor__(self, other: Any, /) -> Self: ...
-        def __rxor__(self, other: Any, /) -> Self: ...
-        def __lt__(self, other: Any, /) -> Self: ...
-        def __le__(self, other: Any, /) -> Self: ...
-        def __gt__(self, other: Any, /) -> Self: ...
-        def __ge__(self, other: Any, /) -> Self: ...
+        def __getitem__(self, key: Key, /) -> Self: ...
+        def __add__(self, other: Operand, /) -> Self: ...
+        def __radd__(self, other: Operand, /) -> Self: ...
+        def __sub__(self, other: Operand, /) -> Self: ...
+        def __rsub__(self, other: Operand, /) -> Self: ...
+        def __mul__(self, other: Operand, /) -> Self: ...
+        def __rmul__(self, other: Operand, /) -> Self: ...
+        def __truediv__(self, other: Operand, /) -> Self: ...
+        def __rtruediv__(self, other: Operand, /) -> Self: ...
+        def __floordiv__(self, other: Operand, /) -> Self: ...
+        def __rfloordiv__(self, other: Operand, /) -> Self: ...
+        def __mod__(self, other: Operand, /) -> Self: ...
+        def __rmod__(self, other: Operand, /) -> Self: ...
+        def __pow__(self, other: Operand, /) -> Self: ...
+        def __rpow__(self, other: Operand, /) -> Self: ...
+        def __matmul__(self, other: Operand, /) -> Self: ...
+        def __rmatmul__(self, other: Operand, /) -> Self: ...
+        def __and__(self, other: Operand, /) -> Self: ...
+        def __rand__(self, other: Operand, /) -> Self: ...
+        def __or__(self, other: Operand, /) -> Self: ...
+        def __ror__(self, other: Operand, /) -> Self: ...
+        def __xor__(self, other: Operand, /) -> Self: ...
+        def __rxor__(self, other: Operand, /) -> Self: ...
+        def __lt__(self, other: Operand, /) -> Self: ...
+        def __le__(self, other: Operand, /) -> Self: ...
+        def __gt__(self, other: Operand, /) -> Self: ...
+        def __ge__(self, other: Operand, /) -> Self: ...
         def __eq__(self, other: object, /) -> Self: ...  # type: ignore[override]
         def __ne__(self, other: object, /) -> Self: ...  # type: ignore[override]
         def __neg__(self) -> Self: ...

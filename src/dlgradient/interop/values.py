@@ -2,80 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.calls import FUNCTIONS, wrap
+from dlgradient.core.calls import wrap
+from dlgradient.core.types import Array, DtypeLike, Operand, ShapeLike, Value
 from dlgradient.errors import LeavingTraceError, UnsupportedFunctionError
-from dlgradient.interop.table import answers, is_traced, raw, refuse_out
+from dlgradient.interop.operands import is_traced, raw
+from dlgradient.interop.table import answers
+from dlgradient.interop.translate import refuse_out
+from dlgradient.ops.casting import astype as astype_
+from dlgradient.ops.shape import broadcast_to
 
 __all__: list[str] = []
 
 # -- making and converting -----------------------------------------------------------------------
 
 
-def _like(name: str, a: Any, dtype: Any, shape: Any, *fill: Any) -> Any:
-    maker: Any = getattr(np, name)
-    values = [raw(f) for f in fill]
+def _make_like(
+    maker: Callable[..., Array],
+    a: Operand,
+    dtype: DtypeLike,
+    shape: ShapeLike | None,
+    *fill: Operand,
+) -> Value:
     if is_traced(fill):
-        kind = a.dtype if dtype is None else dtype
-        fill_value = FUNCTIONS["astype"](fill[0], dtype=kind)
-        size = a.shape if shape is None else shape
-        return FUNCTIONS["broadcast_to"](fill_value, shape=size)
-    out = maker(raw(a), *values, dtype=dtype, shape=shape)
+        value = astype_(fill[0], dtype=a.dtype if dtype is None else dtype)
+        return broadcast_to(value, shape=a.shape if shape is None else shape)
+    out = maker(raw(a), *[raw(f) for f in fill], dtype=dtype, shape=shape)
     fmt = a._format if shape is None and type(a) is calls.dlarray else None
     return wrap(out[()], None, fmt)
 
 
 @answers(np.zeros_like)
-def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def zeros_like(a: Operand, dtype: DtypeLike = None, *, shape: ShapeLike | None = None) -> Value:
     """Zeros of the same shape and dtype."""
-    return _like("zeros_like", a, dtype, shape)
+    return _make_like(np.zeros_like, a, dtype, shape)
 
 
 @answers(np.ones_like)
-def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def ones_like(a: Operand, dtype: DtypeLike = None, *, shape: ShapeLike | None = None) -> Value:
     """Ones of the same shape and dtype."""
-    return _like("ones_like", a, dtype, shape)
+    return _make_like(np.ones_like, a, dtype, shape)
 
 
 @answers(np.empty_like)
-def empty_like(prototype: Any, /, dtype: Any = None, *, shape: Any = None) -> Any:
+def empty_like(
+    prototype: Operand, /, dtype: DtypeLike = None, *, shape: ShapeLike | None = None
+) -> Value:
     """Array of the same shape and dtype; its elements are zero, so that they are defined."""
-    return _like("zeros_like", prototype, dtype, shape)
+    return _make_like(np.zeros_like, prototype, dtype, shape)
 
 
 @answers(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+def full_like(
+    a: Operand, fill_value: Operand, dtype: DtypeLike = None, *, shape: ShapeLike | None = None
+) -> Value:
     """Array of the same shape and dtype with one value everywhere."""
-    return _like("full_like", a, dtype, shape, fill_value)
+    return _make_like(np.full_like, a, dtype, shape, fill_value)
 
 
 @answers(np.copy)
-def copy(a: Any) -> Any:
+def copy(a: Operand) -> Value:
     """Return the array: it is a value, and an assignment to one name does not change another."""
     return wrap(a._value, a._node, a._format)
 
 
 @answers(np.astype)
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:  # noqa: ARG001 - values are never changed, so never copied
+def astype(x: Operand, dtype: DtypeLike, /, *, copy: bool = True) -> Value:  # noqa: ARG001 - values are never changed, so never copied
     """Convert to a dtype."""
-    return FUNCTIONS["astype"](x, dtype=dtype)
+    return astype_(x, dtype=dtype)
 
 
-# -- functions of values: what they return carries no derivative -------------------------------
+# -- functions of values: what they return carries no derivative ---------------------------------
 
 
-def _on_values(func: Any) -> Any:
-    def on_values(*args: Any, **kwargs: Any) -> Any:
+def _on_values(func: Callable[..., Any]) -> Callable[..., Any]:
+    def on_values(*args: Operand, **kwargs: Any) -> Any:
         return func(*[raw(a) for a in args], **{name: raw(value) for name, value in kwargs.items()})
 
     return on_values
 
 
-_VALUES: tuple[Any, ...] = (
+_VALUES: tuple[Callable[..., Any], ...] = (
     *(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast),
     *(np.common_type, np.min_scalar_type, np.array_equal, np.array_equiv, np.allclose),
     *(np.array2string, np.array_repr, np.array_str, np.shares_memory, np.may_share_memory),
@@ -84,8 +96,8 @@ for _func in _VALUES:
     answers(_func)(_on_values(_func))
 
 
-def _constants(func: Any) -> Any:
-    def constants(*args: Any, **kwargs: Any) -> Any:
+def _constants(func: Callable[..., Any]) -> Callable[..., Value]:
+    def constants(*args: Operand, **kwargs: Any) -> Value:
         out = _on_values(func)(*args, **kwargs)
         if isinstance(out, tuple):
             return tuple(wrap(o, None) for o in out)
@@ -95,22 +107,25 @@ def _constants(func: Any) -> Any:
 
 
 # Indices and truth values: constant wherever a derivative exists.
-_CONSTANTS: tuple[Any, ...] = (
+_CONSTANTS: tuple[Callable[..., Any], ...] = (
     *(np.isclose, np.iscomplex, np.isreal, np.isin, np.argsort, np.argwhere, np.flatnonzero),
-    *(np.searchsorted, np.digitize, np.count_nonzero),
+    *(np.searchsorted, np.digitize),
 )
 for _func in _CONSTANTS:
     answers(_func)(_constants(_func))
 
 
 @answers(np.nonzero)
-def nonzero(a: Any) -> Any:
+def nonzero(a: Operand) -> Value:
     """Indices of the elements that are not zero."""
     return _constants(np.nonzero)(a)
 
 
-def _written(func: Any) -> Any:
-    def written(target: Any, *args: Any, **kwargs: Any) -> None:
+# -- functions that write ------------------------------------------------------------------------
+
+
+def _writer(func: Callable[..., Any]) -> Callable[..., None]:
+    def write(target: Operand, *args: Operand, **kwargs: Any) -> None:
         name = f"numpy.{func.__name__}"
         if type(target) is calls.dlarray:
             raise UnsupportedFunctionError(
@@ -120,27 +135,29 @@ def _written(func: Any) -> Any:
         refuse_out(name, target, (*args, *kwargs.values()))
         _on_values(func)(target, *args, **kwargs)
 
-    return written
+    return write
 
 
-# NumPy's own functions call this too: `numpy.full` does, with a traced value for instance.
-_WRITERS: tuple[Any, ...] = (np.copyto, np.put, np.putmask, np.place, np.fill_diagonal)
+# NumPy's own functions end here too: what `numpy.full` makes of a traced value, for instance.
+_WRITERS: tuple[Callable[..., Any], ...] = (
+    *(np.copyto, np.put, np.putmask, np.place, np.fill_diagonal),
+)
 for _func in _WRITERS:
-    answers(_func)(_written(_func))
+    answers(_func)(_writer(_func))
 
 
-def _saved(func: Any) -> Any:
-    def saved(*args: Any, **kwargs: Any) -> Any:
+def _saver(func: Callable[..., Any]) -> Callable[..., None]:
+    def save(*args: Operand, **kwargs: Any) -> None:
         if is_traced((*args, *kwargs.values())):
             raise LeavingTraceError(
                 f"numpy.{func.__name__} would take a traced dlarray out of its trace; save "
                 "extractdata(x), or what dlfeval returns"
             )
-        return _on_values(func)(*args, **kwargs)
+        _on_values(func)(*args, **kwargs)
 
-    return saved
+    return save
 
 
-_FILES: tuple[Any, ...] = (np.save, np.savez, np.savez_compressed, np.savetxt)
-for _func in _FILES:
-    answers(_func)(_saved(_func))
+_SAVERS: tuple[Callable[..., Any], ...] = (np.save, np.savez, np.savez_compressed, np.savetxt)
+for _func in _SAVERS:
+    answers(_func)(_saver(_func))

@@ -1,0 +1,272 @@
+"""NumPy's functions that select or compute, composed of ours.
+
+As in `dlgradient.interop.rearrange`, each has the signature of the function it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from dlgradient.core.calls import wrap
+from dlgradient.core.types import AxisLike, DtypeLike, Operand, Value
+from dlgradient.errors import InvalidArgumentError, UnsupportedFunctionError
+from dlgradient.interop.operands import as_array, flatten, index_axis
+from dlgradient.interop.table import answers
+from dlgradient.interop.values import nonzero
+from dlgradient.ops.arithmetic import floor_divide, multiply, remainder
+from dlgradient.ops.casting import astype
+from dlgradient.ops.choice import clip as clip_
+from dlgradient.ops.choice import where as where_
+from dlgradient.ops.complex import abs as abs_
+from dlgradient.ops.complex import angle as angle_
+from dlgradient.ops.complex import conj
+from dlgradient.ops.index import scatter
+from dlgradient.ops.join import concat
+from dlgradient.ops.linalg import matmul, tensordot
+from dlgradient.ops.linalg import outer as outer_
+from dlgradient.ops.logical import logical_and, logical_not, logical_or, logical_xor
+from dlgradient.ops.reduce import max as max_
+from dlgradient.ops.reduce import min as min_
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.ops.rounding import round as round_
+from dlgradient.ops.rounding import trunc
+from dlgradient.ops.shape import broadcast_to, moveaxis
+
+__all__: list[str] = []
+
+# -- selecting -----------------------------------------------------------------------------------
+
+
+@answers(np.where)
+def where(condition: Operand, *choices: Operand) -> Value:
+    """Elements of one array where a condition holds, else of another; or the indices."""
+    if not choices:
+        return nonzero(condition)
+    if len(choices) != 2:
+        raise InvalidArgumentError("numpy.where: give both x and y, or neither")
+    return where_(condition, *choices)
+
+
+@answers(np.diagonal)
+def diagonal(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
+    """Elements with equal indices in two dimensions, as the last dimension."""
+    rows, columns = a.shape[axis1], a.shape[axis2]
+    first, second = max(-offset, 0), max(offset, 0)
+    i = np.arange(max(min(rows - first, columns - second), 0))
+    return moveaxis(a, (axis1, axis2), (-2, -1))[..., i + first, i + second]
+
+
+@answers(np.linalg.diagonal)
+def linalg_diagonal(x: Operand, /, *, offset: int = 0) -> Value:
+    """Diagonals of a stack of matrices."""
+    return diagonal(x, offset, -2, -1)
+
+
+@answers(np.trace)
+def trace(
+    a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DtypeLike = None
+) -> Value:
+    """Sum of a diagonal."""
+    x = a if dtype is None else astype(a, dtype=dtype)
+    return sum_(diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+@answers(np.linalg.trace)
+def linalg_trace(x: Operand, /, *, offset: int = 0, dtype: DtypeLike = None) -> Value:
+    """Traces of a stack of matrices."""
+    return trace(x, offset, -2, -1, dtype)
+
+
+@answers(np.diag)
+def diag(v: Operand, k: int = 0) -> Value:
+    """Diagonal of a matrix, or the matrix with a diagonal."""
+    if v.ndim == 2:
+        return diagonal(v, k)
+    if v.ndim != 1:
+        raise InvalidArgumentError(f"numpy.diag: v must have one or two dimensions, not {v.ndim}")
+    n = v.shape[0] + abs(k)
+    i = np.arange(v.shape[0])
+    key = (i + max(-k, 0), i + max(k, 0))
+    return scatter([v], keys=(key,), shape=(n, n))
+
+
+@answers(np.diff)
+def diff(
+    a: Operand, n: int = 1, axis: int = -1, prepend: Operand = None, append: Operand = None
+) -> Value:
+    """Differences of neighbours, `n` times."""
+    x = as_array(a)
+    axis = normalize_axis_index(axis, x.ndim)
+    ends: list[list[Value]] = []
+    for end in (prepend, append):
+        if end is None or end is np._NoValue:
+            ends.append([])
+            continue
+        y = as_array(end)
+        shape = tuple(1 if i == axis else size for i, size in enumerate(x.shape))
+        ends.append([y if y.ndim else broadcast_to(y, shape=shape)])
+    if ends[0] or ends[1]:
+        x = concat([*ends[0], x, *ends[1]], axis=axis)
+    for _ in range(n):
+        x = index_axis(x, axis, slice(1, None)) - index_axis(x, axis, slice(None, -1))
+    return x
+
+
+# -- products ------------------------------------------------------------------------------------
+
+
+@answers(np.dot)
+def dot(a: Operand, b: Operand) -> Value:
+    """Product with a sum over the last axis of `a` and the last but one of `b`."""
+    x, y = as_array(a), as_array(b)
+    if not x.ndim or not y.ndim:
+        return multiply(x, y)
+    if x.ndim <= 2 and y.ndim <= 2:
+        return matmul(x, y)
+    return tensordot(x, y, axes=((x.ndim - 1,), (max(y.ndim - 2, 0),)))
+
+
+@answers(np.inner)
+def inner(a: Operand, b: Operand, /) -> Value:
+    """Product with a sum over both last axes."""
+    x, y = as_array(a), as_array(b)
+    if not x.ndim or not y.ndim:
+        return multiply(x, y)
+    return tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
+
+
+@answers(np.vdot)
+def vdot(a: Operand, b: Operand, /) -> Value:
+    """Sum of the products of all elements; those of the first array are conjugated."""
+    return matmul(conj(flatten(a)), flatten(b))
+
+
+@answers(np.outer)
+def outer(a: Operand, b: Operand) -> Value:
+    """Products of all elements of `a` with all of `b`."""
+    return multiply(flatten(a)[:, None], flatten(b)[None, :])
+
+
+@answers(np.linalg.outer)
+def linalg_outer(x1: Operand, x2: Operand, /) -> Value:
+    """Products of all elements of two vectors."""
+    return outer_(x1, x2)
+
+
+if hasattr(np, "matvec"):  # NumPy 2.2 and later
+
+    @answers(np.matvec)
+    def matvec(x1: Operand, x2: Operand) -> Value:
+        """Products of matrices with vectors, along the last axes."""
+        return matmul(x1, as_array(x2)[..., None])[..., 0]
+
+    @answers(np.vecmat)
+    def vecmat(x1: Operand, x2: Operand) -> Value:
+        """Products of conjugated vectors with matrices, along the last axes."""
+        return matmul(conj(as_array(x1))[..., None, :], x2)[..., 0, :]
+
+
+# -- elementwise ---------------------------------------------------------------------------------
+
+
+@answers(np.clip)
+def clip(
+    a: Operand,
+    a_min: Operand = None,
+    a_max: Operand = None,
+    *,
+    min: Operand = None,
+    max: Operand = None,
+) -> Value:
+    """Limit values to an interval."""
+    low, high = (
+        None if bound is np._NoValue else bound
+        for bound in (min if a_min is None else a_min, max if a_max is None else a_max)
+    )
+    return clip_(a, low, high)
+
+
+@answers(np.round, np.around)
+def round(a: Operand, decimals: int = 0) -> Value:
+    """Round to decimals; the derivative is zero."""
+    if not decimals:
+        return round_(a)
+    if a.dtype.kind in "biu":
+        return wrap(np.round(a._value, decimals), None, a._format)
+    scale = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return round_(a * scale) / scale
+    return round_(a / scale) * scale
+
+
+@answers(np.angle)
+def angle(z: Operand, deg: bool = False) -> Value:
+    """Angle of complex values."""
+    out = angle_(z)
+    return out * (180 / np.pi) if deg else out
+
+
+@answers(np.ptp)
+def ptp(a: Operand, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
+    """Maximum minus minimum."""
+    return max_(a, axis=axis, keepdims=bool(keepdims)) - min_(a, axis=axis, keepdims=bool(keepdims))
+
+
+def _on_bools(bitwise: str, logical: Callable[..., Value]) -> Callable[..., Value]:
+    """NumPy's bitwise function of booleans, which is the logical one; integers are refused."""
+
+    def on_bools(*operands: Operand) -> Value:
+        dtypes = [as_array(a).dtype for a in operands]
+        if any(dtype.kind != "b" for dtype in dtypes):
+            raise UnsupportedFunctionError(
+                f"numpy.{bitwise}: operands of a dlarray operation must be bool, found "
+                f"{', '.join(map(str, dtypes))}; nearest: numpy.{logical.__name__}"
+            )
+        return logical(*operands)
+
+    return on_bools
+
+
+answers(np.bitwise_and)(_on_bools("bitwise_and", logical_and))
+answers(np.bitwise_or)(_on_bools("bitwise_or", logical_or))
+answers(np.bitwise_xor)(_on_bools("bitwise_xor", logical_xor))
+answers(np.invert)(_on_bools("bitwise_invert", logical_not))
+
+
+@answers(np.rint)
+def rint(x: Operand) -> Value:
+    """Nearest whole number; the derivative is zero."""
+    return round_(x)
+
+
+@answers(np.fix)
+def fix(x: Operand) -> Value:
+    """Nearest whole number towards zero; the derivative is zero."""
+    return trunc(x)
+
+
+@answers(np.fabs)
+def fabs(x: Operand) -> Value:
+    """Modulus of real values."""
+    return abs_(x)
+
+
+@answers(np.deg2rad, np.radians)
+def deg2rad(x: Operand) -> Value:
+    """Degrees to radians."""
+    return multiply(x, np.pi / 180)
+
+
+@answers(np.rad2deg, np.degrees)
+def rad2deg(x: Operand) -> Value:
+    """Radians to degrees."""
+    return multiply(x, 180 / np.pi)
+
+
+@answers(np.divmod)
+def divmod_(x1: Operand, x2: Operand) -> tuple[Value, Value]:
+    """Quotient, rounded down, and remainder."""
+    return floor_divide(x1, x2), remainder(x1, x2)

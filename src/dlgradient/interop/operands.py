@@ -1,0 +1,64 @@
+"""Operands of NumPy's functions: which are traced, raw values, the order of elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from dlgradient.core import calls
+from dlgradient.core.calls import open_node
+from dlgradient.core.types import Operand, Value
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.join import stack
+from dlgradient.ops.shape import reshape
+
+__all__ = ["as_array", "check_order", "flatten", "index_axis", "is_traced", "raw"]
+
+
+def is_traced(values: Iterable[object]) -> bool:
+    """Tell whether one of the values, or of their members, is a traced dlarray."""
+    for value in values:
+        if type(value) is calls.dlarray:
+            if open_node(value) is not None:
+                return True
+        elif isinstance(value, list | tuple) and is_traced(value):
+            return True
+    return False
+
+
+def raw(value: Operand) -> Value:
+    """Return a value with every dlarray in it, at any depth of list and tuple, as a raw value."""
+    if type(value) is calls.dlarray:
+        return value._value
+    if type(value) in (list, tuple):
+        return type(value)([raw(v) for v in value])
+    return value
+
+
+def as_array(x: Operand) -> Value:
+    """Return `x` as something with a shape: a dlarray as it is, anything else as an ndarray."""
+    if type(x) is calls.dlarray:
+        return x
+    if isinstance(x, list | tuple) and x and is_traced(x):
+        return stack([as_array(item) for item in x], axis=0)
+    return np.asarray(x)
+
+
+def flatten(x: Operand) -> Value:
+    """Return the elements of `x` in one dimension."""
+    x = as_array(x)
+    return x if x.ndim == 1 else reshape(x, (-1,))
+
+
+def index_axis(x: Value, axis: int, key: int | slice) -> Value:
+    """Index one dimension."""
+    return x[(slice(None),) * axis + (key,)]
+
+
+def check_order(order: str) -> None:
+    """Refuse an order of elements other than C's."""
+    if order not in ("C", "K", "A"):
+        raise InvalidArgumentError(
+            f"order={order!r}: elements of a dlarray are read in C order; transpose x first"
+        )

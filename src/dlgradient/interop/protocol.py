@@ -1,0 +1,130 @@
+"""NumPy's two protocols, ``__array_ufunc__`` and ``__array_function__``: a call on a dlarray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core import calls
+from dlgradient.core.types import Params, Value
+from dlgradient.errors import InvalidArgumentError, UnsupportedFunctionError
+from dlgradient.interop.operands import is_traced
+from dlgradient.interop.table import find, unsupported
+from dlgradient.interop.translate import (
+    ABSENT,
+    Translation,
+    call_adaptor,
+    full_name,
+    is_default,
+    refuse_keyword,
+    refuse_out,
+    write_out,
+)
+from dlgradient.ops.casting import astype
+from dlgradient.ops.cumulative import cumprod, cumsum
+from dlgradient.ops.reduce import max, min, prod, sum
+from dlgradient.ops.search import all, any
+from dlgradient.ops.shape import reshape
+
+__all__ = ["function", "ufunc"]
+
+_REDUCTIONS: dict[object, Any] = {
+    np.add: sum,
+    np.multiply: prod,
+    np.maximum: max,
+    np.minimum: min,
+    np.logical_and: all,
+    np.logical_or: any,
+}
+_ACCUMULATIONS: dict[object, Any] = {np.add: cumsum, np.multiply: cumprod}
+# Keywords of every ufunc, at the values that change nothing.
+_UFUNC_DEFAULTS: Params = {
+    "out": None,
+    "where": True,
+    "casting": "same_kind",
+    "order": "K",
+    "dtype": None,
+    "subok": True,
+    "signature": None,
+    "keepdims": False,
+}
+
+
+def function(func: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Value:
+    """Answer a function of NumPy that was given a dlarray."""
+    target = find(func)
+    if target is None:
+        raise unsupported(func)
+    try:
+        if isinstance(target, Translation):
+            return target(*args, **kwargs)
+        return call_adaptor(func, target, args, kwargs)
+    except np.exceptions.AxisError as error:
+        raise InvalidArgumentError(f"{full_name(func)}: {error}") from error
+
+
+def ufunc(func: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Params) -> Value:
+    """Answer a ufunc of NumPy, or one of its methods, if an operand is a dlarray."""
+    if method == "__call__" and not kwargs:
+        target = find(func)
+        if target is not None:
+            return target(*inputs)
+        raise unsupported(func)
+    name = full_name(func) if method == "__call__" else f"{full_name(func)}.{method}"
+    given = {k: v for k, v in kwargs.items() if not is_default(v, _UFUNC_DEFAULTS.get(k, ABSENT))}
+    if method in ("at", "reduceat"):
+        if inputs and isinstance(inputs[0], np.ndarray) and is_traced(inputs):
+            refuse_out(name, inputs[0], inputs)
+        raise UnsupportedFunctionError(
+            f"{name} is not supported on a dlarray; nearest: indexed assignment, x[i] = x[i] + v"
+        )
+    out = given.pop("out", None)
+    if out is not None:
+        out = out[0] if isinstance(out, tuple) else out
+        refuse_out(name, out, inputs)
+        return write_out(out, ufunc(func, method, inputs, given))
+    if method == "__call__":
+        target = find(func)
+        if target is None:
+            raise unsupported(func)
+        if given:
+            refuse_keyword(name, next(iter(given)), ())
+        return target(*inputs)
+    if method == "outer" and len(inputs) == 2:
+        if given:
+            refuse_keyword(name, next(iter(given)), ())
+        return _outer(func, *inputs)
+    return _fold(func, method, name, inputs, given)
+
+
+def _outer(func: np.ufunc, x: Any, y: Any) -> Value:
+    x, y = (a if type(a) is calls.dlarray else np.asarray(a) for a in (x, y))
+    return ufunc(func, "__call__", (reshape(x, x.shape + (1,) * y.ndim), y), {})
+
+
+def _fold(func: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], given: Params) -> Value:
+    """``reduce`` and ``accumulate``, whose axis is 0 where nothing else is said."""
+    names = ("array", "axis", "dtype", "out", "keepdims", "initial", "where")
+    given = {**dict(zip(names, inputs, strict=False)), **given}
+    x = given.pop("array")
+    axis = given.pop("axis", 0)
+    dtype = given.pop("dtype", None)
+    if dtype is not None:
+        x = astype(x, dtype=dtype)
+    if method == "reduce" and func in _REDUCTIONS:
+        keepdims = given.pop("keepdims", False)
+        if given:
+            refuse_keyword(name, next(iter(given)), ("axis", "dtype", "keepdims"))
+        return _REDUCTIONS[func](x, axis=axis, keepdims=keepdims)
+    if method == "accumulate" and func in _ACCUMULATIONS:
+        if given:
+            refuse_keyword(name, next(iter(given)), ("axis", "dtype"))
+        return _ACCUMULATIONS[func](x, axis=axis)
+    have = _REDUCTIONS if method == "reduce" else _ACCUMULATIONS
+    raise UnsupportedFunctionError(
+        f"{name} is not supported on a dlarray; nearest: "
+        f"{', '.join(f'{full_name(other)}.{method}' for other in have)}"
+        + ("" if method in ("reduce", "accumulate") else f", or {full_name(func)} itself")
+    )

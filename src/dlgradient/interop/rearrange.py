@@ -1,0 +1,222 @@
+"""NumPy's functions that only move elements: joining, splitting, shapes, grids.
+
+Each has the signature of the function it answers, without the keywords that have no meaning for a
+dlarray; those are refused by name. Indices are zero-based, and axes are static, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from dlgradient.core.types import Axes, DtypeLike, Operand, ShapeLike, Value
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.interop.operands import as_array, check_order, flatten, index_axis
+from dlgradient.interop.table import answers
+from dlgradient.ops.casting import astype
+from dlgradient.ops.join import concat
+from dlgradient.ops.join import stack as stack_
+from dlgradient.ops.shape import broadcast_to, permute_dims
+from dlgradient.ops.shape import reshape as reshape_
+
+__all__: list[str] = []
+
+# -- joining and splitting -----------------------------------------------------------------------
+
+
+@answers(np.concatenate)
+def concatenate(
+    arrays: Sequence[Operand], /, axis: int | None = 0, *, dtype: DtypeLike = None
+) -> Value:
+    """Join arrays along an axis."""
+    out = concat([as_array(a) for a in arrays], axis=axis)
+    return out if dtype is None else astype(out, dtype=dtype)
+
+
+@answers(np.stack)
+def stack(arrays: Sequence[Operand], axis: int = 0, *, dtype: DtypeLike = None) -> Value:
+    """Join arrays along a new axis."""
+    out = stack_([as_array(a) for a in arrays], axis=axis)
+    return out if dtype is None else astype(out, dtype=dtype)
+
+
+@answers(np.vstack)
+def vstack(tup: Sequence[Operand], *, dtype: DtypeLike = None) -> Value:
+    """Join arrays row by row."""
+    return concatenate([atleast_2d(a) for a in tup], 0, dtype=dtype)
+
+
+@answers(np.hstack)
+def hstack(tup: Sequence[Operand], *, dtype: DtypeLike = None) -> Value:
+    """Join arrays column by column."""
+    arrays = [atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1, dtype=dtype)
+
+
+@answers(np.dstack)
+def dstack(tup: Sequence[Operand], *, dtype: DtypeLike = None) -> Value:
+    """Join arrays along the third axis."""
+    return concatenate([atleast_3d(a) for a in tup], 2, dtype=dtype)
+
+
+@answers(np.column_stack)
+def column_stack(tup: Sequence[Operand]) -> Value:
+    """Join one-dimensional arrays as columns."""
+    arrays = [as_array(a) for a in tup]
+    return concatenate([a if a.ndim > 1 else flatten(a)[:, None] for a in arrays], 1)
+
+
+@answers(np.append)
+def append(arr: Operand, values: Operand, axis: int | None = None) -> Value:
+    """Join two arrays."""
+    return concatenate([as_array(arr), as_array(values)], axis)
+
+
+@answers(np.array_split)
+def array_split(ary: Operand, indices_or_sections: Operand, axis: int = 0) -> Value:
+    """Split an array into parts that may differ in size by one."""
+    x = as_array(ary)
+    axis = normalize_axis_index(axis, x.ndim)
+    n = x.shape[axis]
+    if np.ndim(indices_or_sections) == 0:
+        parts = int(indices_or_sections)
+        if parts <= 0:
+            raise InvalidArgumentError("array_split: the number of sections must be positive")
+        each, more = divmod(n, parts)
+        cuts = np.cumsum([0] + more * [each + 1] + (parts - more) * [each]).tolist()
+    else:
+        cuts = [0, *(int(i) for i in indices_or_sections), None]
+    return [index_axis(x, axis, slice(a, b)) for a, b in pairwise(cuts)]
+
+
+@answers(np.split)
+def split(ary: Operand, indices_or_sections: Operand, axis: int = 0) -> Value:
+    """Split an array into equal parts, or at indices."""
+    x = as_array(ary)
+    if np.ndim(indices_or_sections) == 0 and x.shape[axis] % int(indices_or_sections):
+        raise InvalidArgumentError(
+            f"split: {x.shape[axis]} elements along axis {axis} do not make "
+            f"{indices_or_sections} equal parts; use numpy.array_split"
+        )
+    return array_split(x, indices_or_sections, axis)
+
+
+@answers(np.hsplit)
+def hsplit(ary: Operand, indices_or_sections: Operand) -> Value:
+    """Split an array along its second axis, or its only one."""
+    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+
+
+@answers(np.dsplit)
+def dsplit(ary: Operand, indices_or_sections: Operand) -> Value:
+    """Split an array along its third axis."""
+    return split(ary, indices_or_sections, 2)
+
+
+@answers(np.vsplit)
+def vsplit(ary: Operand, indices_or_sections: Operand) -> Value:
+    """Split an array along its first axis."""
+    return split(ary, indices_or_sections, 0)
+
+
+# -- shapes --------------------------------------------------------------------------------------
+
+
+@answers(np.reshape)
+def reshape(
+    a: Operand,
+    /,
+    shape: ShapeLike,
+    order: str = "C",
+    *,
+    copy: bool | None = None,  # noqa: ARG001 - values are never changed, so never copied
+) -> Value:
+    """The same elements in another shape."""
+    check_order(order)
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    return reshape_(as_array(a), shape=sizes)
+
+
+@answers(np.ravel)
+def ravel(a: Operand, order: str = "C") -> Value:
+    """The same elements in one dimension."""
+    check_order(order)
+    return flatten(a)
+
+
+@answers(np.transpose)
+def transpose(a: Operand, axes: Axes | None = None) -> Value:
+    """Reorder the axes; without `axes`, reverse them."""
+    x = as_array(a)
+    order = range(x.ndim)[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
+    return permute_dims(x, axes=tuple(order))
+
+
+@answers(np.broadcast_arrays)
+def broadcast_arrays(*args: Operand) -> tuple[Value, ...]:
+    """Broadcast arrays to their common shape."""
+    arrays = [as_array(a) for a in args]
+    shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    return tuple(broadcast_to(a, shape=shape) for a in arrays)
+
+
+def _map(function: Callable[[Value], Value], arys: Sequence[Operand]) -> Value:
+    out = tuple(function(as_array(a)) for a in arys)
+    return out[0] if len(out) == 1 else out
+
+
+@answers(np.atleast_1d)
+def atleast_1d(*arys: Operand) -> Value:
+    """Add a dimension to scalars."""
+    return _map(lambda x: x if x.ndim else x[None], arys)
+
+
+@answers(np.atleast_2d)
+def atleast_2d(*arys: Operand) -> Value:
+    """Add leading dimensions up to a total of two."""
+    return _map(lambda x: x if x.ndim > 1 else x[(None,) * (2 - x.ndim)], arys)
+
+
+@answers(np.atleast_3d)
+def atleast_3d(*arys: Operand) -> Value:
+    """Add dimensions up to a total of three, as NumPy places them."""
+
+    def expanded(x: Value) -> Value:
+        if x.ndim > 2:
+            return x
+        return x[:, :, None] if x.ndim == 2 else flatten(x)[None, :, None]
+
+    return _map(expanded, arys)
+
+
+@answers(np.fliplr)
+def fliplr(m: Operand) -> Value:
+    """Reverse the second axis."""
+    return m[:, ::-1]
+
+
+@answers(np.flipud)
+def flipud(m: Operand) -> Value:
+    """Reverse the first axis."""
+    return m[::-1]
+
+
+@answers(np.meshgrid)
+def meshgrid(*xi: Operand, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Value:  # noqa: ARG001 - values are never changed, so never copied
+    """Coordinate arrays of a grid."""
+    n = len(xi)
+    sizes = [as_array(x).size for x in xi]
+    swapped = indexing == "xy" and n > 1
+    places = [1, 0, *range(2, n)] if swapped else list(range(n))
+    shape = [0] * n
+    for place, size in zip(places, sizes, strict=True):
+        shape[place] = size
+    out = []
+    for x, place in zip(xi, places, strict=True):
+        own = tuple(-1 if i == place else 1 for i in range(n))
+        grid = reshape_(as_array(x), shape=own)
+        out.append(grid if sparse else broadcast_to(grid, shape=tuple(shape)))
+    return out
