@@ -1,0 +1,157 @@
+"""One step of an optimiser: a formula for one learnable, applied to all in a container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dlgradient.core.calls import open_node, wrap
+from dlgradient.core.types import Dtype, Format, Operand, Value
+from dlgradient.engine.array import dlarray
+from dlgradient.errors import (
+    FormatClashError,
+    IntegerVariableError,
+    InvalidArgumentError,
+    NotDlarrayError,
+    ShapeMismatchError,
+)
+from dlgradient.ops.casting import astype
+from dlgradient.ops.complex import complex, imag, real
+from dlgradient.train.containers import Container, Results, map_together, take_result
+
+__all__ = ["Formula", "checked_number", "update_all"]
+
+# formula(p, g, *states) -> new p, *new states, of real arrays; a state is 0.0 at first.
+Formula = Callable[..., tuple[Value, ...]]
+
+
+def update_all(
+    name: str,
+    formula: Formula,
+    parameters: Container,
+    gradients: Container,
+    states: dict[str, Container],
+) -> tuple[Container, ...]:
+    """Apply a formula to all learnables.
+
+    Parameters
+    ----------
+    name : str
+        Public function, for errors.
+    formula : callable
+    parameters, gradients : container
+    states : dict
+        The container of each state by its name; None before the first step.
+
+    Returns
+    -------
+    tuple of containers
+        New learnables, then new states.
+    """
+    given = {label: state for label, state in states.items() if state is not None}
+    labels = ["parameters", "gradients", *given]
+
+    def update(path: str, p: Operand, *others: Operand) -> Results:
+        where = f" at {path}" if path else ""
+        _check_parameter(name, f"parameters{where}", p)
+        for label, value in zip(labels[1:], others, strict=True):
+            _check_alike(name, f"{label}{where}", value, f"parameters{where}", p)
+        old = dict(zip(given, others[1:], strict=True))
+        return Results(
+            _update_one(formula, p, others[0], [old.get(label, 0.0) for label in states])
+        )
+
+    found = map_together(name, update, labels, [parameters, gradients, *given.values()], "")
+    return tuple([take_result(found, i) for i in range(1 + len(states))])
+
+
+def _update_one(
+    formula: Formula, p: Operand, g: Operand, states: Sequence[Operand]
+) -> tuple[Value, ...]:
+    """Update one learnable: raw values in, dlarrays of its format out, unless it is traced."""
+    fmt = p._format if type(p) is dlarray else None
+    p, g, *states = [_unwrap(x) for x in (p, g, *states)]
+    if p.dtype.kind == "c":
+        results = _update_parts(formula, p, g, states)
+    else:
+        results = formula(p, _convert(real(g) if g.dtype.kind == "c" else g, p.dtype), *states)
+    return tuple([_wrap(_convert(r, p.dtype), fmt) for r in results])
+
+
+def _update_parts(
+    formula: Formula, p: Value, g: Value, states: Sequence[Value]
+) -> tuple[Value, ...]:
+    """Update real and imaginary part as two real learnables, and so the states."""
+    g = _convert(g, p.dtype)
+    parts = [
+        formula(part(p), part(g), *[s if type(s) is float else part(s) for s in states])
+        for part in (real, imag)
+    ]
+    return tuple([complex(a, b) for a, b in zip(*parts, strict=True)])
+
+
+def _unwrap(x: Operand) -> Value:
+    """Return the raw value of an array that is not traced, and a traced one unlabelled."""
+    if type(x) is not dlarray:
+        return x if type(x) is float or isinstance(x, np.generic) else np.asarray(x)
+    node = open_node(x)
+    return x._value if node is None else wrap(x._value, node)
+
+
+def _convert(x: Value, dtype: Dtype) -> Value:
+    return x if x.dtype == dtype else astype(x, dtype)
+
+
+def _wrap(x: Value, fmt: Format) -> Value:
+    if type(x) is dlarray:
+        return wrap(x._value, x._node, fmt)
+    return wrap(x, None, fmt)
+
+
+def _check_parameter(name: str, where: str, p: Operand) -> None:
+    if not hasattr(p, "dtype") or not hasattr(p, "shape"):
+        raise NotDlarrayError(
+            f"{name}: {where} must be a dlarray or an array, not {type(p).__name__}; keep "
+            "other values in another container"
+        )
+    if p.dtype.kind not in "fc":
+        raise IntegerVariableError(
+            f"{name}: {where} has shape {p.shape} and dtype {p.dtype}, which carries no "
+            "derivative; make it floating point, or keep it out of the parameters"
+        )
+
+
+def _check_alike(name: str, where: str, value: Operand, parameter: str, p: Operand) -> None:
+    _check_parameter(name, where, value)
+    if value.shape != p.shape:
+        raise ShapeMismatchError(
+            f"{name}: {where} has shape {value.shape}, {parameter} has shape {p.shape}; they must "
+            "be equal. Give the gradients dlgradient returned for these parameters, and the state "
+            "the last update returned"
+        )
+    if type(value) is dlarray and type(p) is dlarray:
+        formats = value._format, p._format
+        if None not in formats and formats[0] != formats[1]:
+            raise FormatClashError(
+                f"{name}: {where} has the format {formats[0]!r}, {parameter} has {formats[1]!r}; "
+                "permute_dims brings one to the order of the other"
+            )
+
+
+def checked_number(name: str, label: str, value: Operand, *, below: float | None = None) -> Value:
+    """Return a hyperparameter as a Python number, whose dtype is weak, or a traced dlarray."""
+    if type(value) is dlarray and value.size == 1:
+        if open_node(value) is not None:
+            return value
+        value = value.item()
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"{name}: {label} must be a number, not {type(value).__name__} {value!r}"
+        ) from error
+    if not number >= 0 or (below is not None and not number < below):
+        limits = "not negative" if below is None else f"at least 0 and less than {below:g}"
+        raise InvalidArgumentError(f"{name}: {label} is {number!r}; it must be {limits}")
+    return number
