@@ -17,6 +17,7 @@ from itertools import accumulate
 import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.sizes import RECURRENCE_LANES
 from dlgradient.core.types import DtypeLike, Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
@@ -26,9 +27,6 @@ from dlgradient.ops.shape import flip, reshape
 from dlgradient.rules import derived, general, linear
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum"]
-
-# Below so many sequences side by side, a loop over Python numbers beats one over NumPy rows.
-_FEW = 16
 
 
 def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
@@ -186,7 +184,7 @@ def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False
     out = np.empty(b.shape, np.result_type(a, b))
     step = slice(None, None, -1 if reverse else 1)
     p, q, s = [np.moveaxis(np.asarray(v), axis, 0)[step] for v in (a, b, out)]
-    if s.size < _FEW * len(s):
+    if s.size < RECURRENCE_LANES * len(s):
         for lane in np.ndindex(s.shape[1:]):
             at = (slice(None), *lane)
             s[at] = _recurrence_of_numbers(p[at].tolist(), q[at].tolist())

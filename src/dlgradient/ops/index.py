@@ -15,7 +15,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.sizes import COPY_BYTES
+from dlgradient.core.sizes import COPY_BYTES, COUNTED_ADDITIONS
 from dlgradient.core.types import Array, Formats, Key, Operand, Params, ShapeLike, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS, as_operand
 from dlgradient.errors import IndexingError
@@ -80,15 +80,12 @@ def scatter_add(buffer: Array, key: Key, g: Value) -> None:
     """Add `g` into ``buffer[key]`` in place; an element that `key` names twice gets both."""
     if type(key) is int or not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
         buffer[key] += g
-    elif g.size < _MANY or g.size < buffer.size / 4 or g.dtype.kind != "f":
+    elif g.size < COUNTED_ADDITIONS or g.size < buffer.size / 4 or g.dtype.kind != "f":
         np.add.at(buffer, key, g)
     else:
         # Counting places with weights is several times as fast as adding element by element.
         places = np.arange(buffer.size).reshape(buffer.shape)[key]
         buffer += np.bincount(places.ravel(), g.ravel(), buffer.size).reshape(buffer.shape)
-
-
-_MANY = 1 << 12  # elements; below, there is nothing to gain
 
 
 def clear(buffer: Array, key: Key) -> Array:

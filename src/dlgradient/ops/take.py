@@ -12,6 +12,7 @@ import numpy as np
 
 from dlgradient.core.formats import without
 from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.sizes import SPARSE_ADDITIONS
 from dlgradient.core.types import Array, Formats, Operand, Params, Shape, Shapes, Value
 from dlgradient.errors import IndexingError
 from dlgradient.rules import multilinear
@@ -87,15 +88,12 @@ def _put_samples(m: Maker) -> list[Case]:
     ]
 
 
-_LARGE = 1 << 14  # elements; below, SciPy would cost more than it saves
-
-
 def _add_rows(rows: Value, places: Array, length: int) -> Value:
     """Rows added into a matrix of zeros, each at its place.
 
     It is the product with a sparse matrix of ones, many times as fast as adding element by element.
     """
-    if rows.size < _LARGE:
+    if rows.size < SPARSE_ADDITIONS:
         out = np.zeros((length, rows.shape[1]), rows.dtype)
         np.add.at(out, places, rows)
         return out
