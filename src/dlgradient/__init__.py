@@ -54,6 +54,7 @@ from dlgradient.nn.recurrent.lstm import *
 from dlgradient.nn.signal import *
 from dlgradient.ops import fft
 from dlgradient.ops.arithmetic import *
+from dlgradient.ops.bitwise import *
 from dlgradient.ops.casting import *
 from dlgradient.ops.choice import *
 from dlgradient.ops.complex import *

@@ -25,6 +25,7 @@ ARRAY_FUNCTIONS = [n for n, f in FUNCTIONS.items() if f.__module__.startswith("d
 
 # Neither domain="real" nor complex samples, and why.
 OTHERS = {
+    **{n: "takes integers and bool" for n in FUNCTIONS if n.startswith("bitwise_")},
     "argmax": "refuses complex operands, which have no order",
     "argmin": "refuses complex operands, which have no order",
     "max": "refuses complex operands, which have no order",

@@ -25,6 +25,11 @@ _FUNCTIONS = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "array": "dlarray",
+    "bitand": "bitwise_and",
+    "bitcmp": "bitwise_invert",
+    "bitor": "bitwise_or",
+    "bitshift": "bitwise_left_shift",
+    "bitxor": "bitwise_xor",
     "cat": "concat",
     "concatenate": "concat",
     "conjugate": "conj",
@@ -35,7 +40,7 @@ _FUNCTIONS = {
     "grad": "dlgradient",
     "gradient": "dlgradient",
     "horzcat": "concat",
-    "invert": "logical_not",
+    "invert": "bitwise_invert",
     "jvp": "dljvp",
     "mod": "remainder",
     "mtimes": "matmul",
@@ -52,6 +57,7 @@ _FUNCTIONS = {
     "uminus": "negative",
     "vertcat": "concat",
     "vjp": "dlvjp",
+    "xor": "logical_xor",
 }
 
 

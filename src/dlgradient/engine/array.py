@@ -325,7 +325,7 @@ def _reversed(function: Any) -> Any:
 
 
 def _bind_operators() -> None:
-    unary = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "logical_not"}
+    unary = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
     binary = {
         "add": "add",
         "sub": "subtract",
@@ -335,9 +335,11 @@ def _bind_operators() -> None:
         "mod": "remainder",
         "pow": "pow",
         "matmul": "matmul",
-        "and": "logical_and",
-        "or": "logical_or",
-        "xor": "logical_xor",
+        "and": "bitwise_and",
+        "or": "bitwise_or",
+        "xor": "bitwise_xor",
+        "lshift": "bitwise_left_shift",
+        "rshift": "bitwise_right_shift",
     }
     compare = {
         "eq": "equal",

@@ -5,14 +5,12 @@ As in `dlgradient.interop.rearrange`, each has the signature of the function it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from dlgradient.core.calls import wrap
 from dlgradient.core.types import AxisLike, DtypeLike, Operand, Value
-from dlgradient.errors import InvalidArgumentError, UnsupportedFunctionError
+from dlgradient.errors import InvalidArgumentError
 from dlgradient.interop.operands import as_array, flatten, index_axis
 from dlgradient.interop.table import answers
 from dlgradient.interop.values import nonzero
@@ -27,7 +25,6 @@ from dlgradient.ops.index import scatter
 from dlgradient.ops.join import concat
 from dlgradient.ops.linalg import matmul, tensordot
 from dlgradient.ops.linalg import outer as outer_
-from dlgradient.ops.logical import logical_and, logical_not, logical_or, logical_xor
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import min as min_
 from dlgradient.ops.reduce import sum as sum_
@@ -213,27 +210,6 @@ def angle(z: Operand, deg: bool = False) -> Value:
 def ptp(a: Operand, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Maximum minus minimum."""
     return max_(a, axis=axis, keepdims=bool(keepdims)) - min_(a, axis=axis, keepdims=bool(keepdims))
-
-
-def _on_bools(bitwise: str, logical: Callable[..., Value]) -> Callable[..., Value]:
-    """NumPy's bitwise function of booleans, which is the logical one; integers are refused."""
-
-    def on_bools(*operands: Operand) -> Value:
-        dtypes = [as_array(a).dtype for a in operands]
-        if any(dtype.kind != "b" for dtype in dtypes):
-            raise UnsupportedFunctionError(
-                f"numpy.{bitwise}: operands of a dlarray operation must be bool, found "
-                f"{', '.join(map(str, dtypes))}; nearest: numpy.{logical.__name__}"
-            )
-        return logical(*operands)
-
-    return on_bools
-
-
-answers(np.bitwise_and)(_on_bools("bitwise_and", logical_and))
-answers(np.bitwise_or)(_on_bools("bitwise_or", logical_or))
-answers(np.bitwise_xor)(_on_bools("bitwise_xor", logical_xor))
-answers(np.invert)(_on_bools("bitwise_invert", logical_not))
 
 
 @answers(np.rint)

@@ -6,6 +6,7 @@ array-API standard; called with raw arrays only, a function is its NumPy kernel.
 
 from dlgradient.ops import (
     arithmetic,
+    bitwise,
     casting,
     choice,
     complex,
@@ -30,6 +31,7 @@ from dlgradient.ops import (
 
 __all__ = [
     "arithmetic",
+    "bitwise",
     "casting",
     "choice",
     "complex",
