@@ -84,8 +84,8 @@ class Error(NamedTuple):
         The call.
     error : type
         Class of the error.
-    A regular expression for its message.
-        Regular expression that its message matches.
+    match : str
+        A regular expression for its message.
     """
 
     case: Case

@@ -1,11 +1,11 @@
-"""Initial values of learnable parameters.
+"""Initial values of learnables.
 
-Each function takes a shape and returns an untraced dlarray of single precision. Random ones draw
-from ``generator``: a NumPy generator, or a seed, so that they can be repeated.
+Each function takes a shape and returns an untraced dlarray of single precision. Random ones have a
+``generator``: a NumPy generator, or a seed, so that they can be repeated.
 
-Of weights of two and more dimensions the first counts outputs and the second inputs, as in
-``weights @ x``; further ones are the extent of a filter. Weights in another order say how many
-inputs and outputs an element of the result has, by ``fan_in`` and ``fan_out``.
+In weights of two or more dimensions, the first dimension counts outputs and the second inputs, as
+in ``weights @ x``. Further dimensions are the extent of a filter. For weights in another order,
+``fan_in`` and ``fan_out`` give the numbers of inputs and outputs of an element.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
 
 
 def _fan(name: str, argument: str, given: Any, shape: tuple[int, ...], axis: int) -> float:
-    """Inputs or outputs of an element: as given, or counted from the shape of weights."""
+    """Return inputs or outputs of an element, as given, or counted from the shape of weights."""
     if given is not None:
         if not given > 0:
             raise InvalidArgumentError(f"{name}: {argument} is {given!r}; it must be positive")
@@ -75,20 +75,20 @@ def initialize_glorot(
     generator: Any = None,
     dtype: Any = np.float32,
 ) -> Any:
-    """Weights by Glorot and Bengio: uniform in ±√(6 / (fan_in + fan_out)).
+    """Initial weights by Glorot and Bengio: uniform in ±√(6 / (fan_in + fan_out)).
 
-    The variance of values and of gradients is then about the same in every layer of a network
-    whose activations are nearly linear around zero, as tanh.
+    The variances of values and of gradients are then about the same in every layer of a network
+    whose activations are nearly linear around zero, such as tanh.
 
     Parameters
     ----------
     shape : int or tuple of int
         (outputs, inputs, ...), or any shape if both fans are given.
     fan_in, fan_out : int, optional
-        How many elements a result is summed of, and how many results an element goes into; by
-        default shape[1] and shape[0], each times the size of the other dimensions.
+        The number of elements that a result is a sum of, and of results that an element enters. By
+        default shape[1] and shape[0], each times the sizes of the other dimensions.
     generator : numpy.random.Generator or int, optional
-        Where the numbers come from, or a seed.
+        Source of randomness, or a seed.
     dtype : dtype_like
         float32 or float64.
 
@@ -100,7 +100,7 @@ def initialize_glorot(
     Raises
     ------
     InvalidArgumentError
-        If the shape does not say the fans and they are not given, or a number has no meaning.
+        If fans are neither given nor determined by the shape, or a number is not valid.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def initialize_glorot(
 def initialize_he(
     shape: Any, *, fan_in: int | None = None, generator: Any = None, dtype: Any = np.float32
 ) -> Any:
-    """Weights by He et al.: normal with mean 0 and variance 2 / fan_in.
+    """Initial weights by He et al.: normal with mean 0 and variance 2 / fan_in.
 
     The variance of values is then about the same in every layer of a network of relus.
 
@@ -131,10 +131,10 @@ def initialize_he(
     shape : int or tuple of int
         (outputs, inputs, ...), or any shape if `fan_in` is given.
     fan_in : int, optional
-        How many elements a result is summed of; by default shape[1] times the size of the
-        dimensions behind it.
+        The number of elements that a result is a sum of; by default shape[1] times the sizes of the
+        dimensions after it.
     generator : numpy.random.Generator or int, optional
-        Where the numbers come from, or a seed.
+        Source of randomness, or a seed.
     dtype : dtype_like
         float32 or float64.
 
@@ -146,7 +146,7 @@ def initialize_he(
     Raises
     ------
     InvalidArgumentError
-        If the shape does not say `fan_in` and it is not given, or a number has no meaning.
+        If `fan_in` is neither given nor determined by the shape, or a number is not valid.
 
     Examples
     --------
@@ -167,15 +167,15 @@ def initialize_he(
 def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
     """Weights with orthonormal rows or columns, whichever are fewer: W Wᵀ = 1 or Wᵀ W = 1.
 
-    Uniformly distributed among all such matrices: the factor Q of a normal matrix, with the signs
-    that make the diagonal of R positive.
+    They are uniformly distributed among all such matrices: the factor Q of a normal matrix, with
+    the signs that make the diagonal of R positive.
 
     Parameters
     ----------
     shape : tuple of int
-        Of two dimensions or more; those behind the first count as one.
+        With two or more dimensions; those after the first count as one.
     generator : numpy.random.Generator or int, optional
-        Where the numbers come from, or a seed.
+        Source of randomness, or a seed.
     dtype : dtype_like
         float32 or float64.
 
@@ -187,7 +187,7 @@ def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.
     Raises
     ------
     InvalidArgumentError
-        If there are fewer than two dimensions, or a number has no meaning.
+        If there are fewer than two dimensions, or a number is not valid.
 
     Examples
     --------
@@ -215,13 +215,13 @@ def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.
 
 
 def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
-    """Values that are normal with mean 0 and standard deviation 0.01.
+    """Normal values with mean 0 and standard deviation 0.01.
 
     Parameters
     ----------
     shape : int or tuple of int
     generator : numpy.random.Generator or int, optional
-        Where the numbers come from, or a seed.
+        Source of randomness, or a seed.
     dtype : dtype_like
         float32 or float64.
 
@@ -233,7 +233,7 @@ def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = 
     Raises
     ------
     InvalidArgumentError
-        If the shape or the dtype has no meaning.
+        If the shape or the dtype is not valid.
 
     Examples
     --------
@@ -250,13 +250,13 @@ def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = 
 
 
 def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
-    """Zeros, as for a bias.
+    """Zeros, for instance for a bias.
 
     Parameters
     ----------
     shape : int or tuple of int
     generator : numpy.random.Generator or int, optional
-        Accepted as by every initialiser, and not used.
+        Accepted by every initialiser; not used here.
     dtype : dtype_like
         float32 or float64.
 
@@ -268,7 +268,7 @@ def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float
     Raises
     ------
     InvalidArgumentError
-        If the shape or the dtype has no meaning.
+        If the shape or the dtype is not valid.
 
     Examples
     --------
@@ -278,18 +278,18 @@ def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float
 
     Source: MATLAB ``BiasInitializer="zeros"``.
     """
-    np.random.default_rng(generator)  # a mistaken one is refused here too
+    np.random.default_rng(generator)  # an invalid one is refused here too
     return wrap_new(np.zeros(_shape("initialize_zeros", shape), _dtype("initialize_zeros", dtype)))
 
 
 def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
-    """Ones, as for the scale factors of a normalisation.
+    """Ones, for instance for the scale factors of a normalisation.
 
     Parameters
     ----------
     shape : int or tuple of int
     generator : numpy.random.Generator or int, optional
-        Accepted as by every initialiser, and not used.
+        Accepted by every initialiser; not used here.
     dtype : dtype_like
         float32 or float64.
 
@@ -301,7 +301,7 @@ def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float3
     Raises
     ------
     InvalidArgumentError
-        If the shape or the dtype has no meaning.
+        If the shape or the dtype is not valid.
 
     Examples
     --------
@@ -320,7 +320,7 @@ def initialize_unit_forget_gate(
 ) -> Any:
     """Bias of an LSTM: one for the forget gate, zero for the other gates.
 
-    A network that forgets nothing at first passes gradients through many steps of time.
+    A network that forgets nothing at first passes gradients through many time steps.
 
     Parameters
     ----------
@@ -328,7 +328,7 @@ def initialize_unit_forget_gate(
         Its first dimension is four times the number of hidden units: input gate, forget gate, cell
         candidate, output gate.
     generator : numpy.random.Generator or int, optional
-        Accepted as by every initialiser, and not used.
+        Accepted by every initialiser; not used here.
     dtype : dtype_like
         float32 or float64.
 
@@ -340,7 +340,7 @@ def initialize_unit_forget_gate(
     Raises
     ------
     InvalidArgumentError
-        If the first dimension is no multiple of four, or the dtype has no meaning.
+        If the first dimension is not a multiple of four, or the dtype is not valid.
 
     Examples
     --------
@@ -385,7 +385,7 @@ def initialize(
     generator: Any = None,
     dtype: Any = np.float32,
 ) -> Any:
-    """Initial values by the name of an initialiser, or by a function.
+    """Initial values from the name of an initialiser, or from a function.
 
     Parameters
     ----------
@@ -394,9 +394,9 @@ def initialize(
         function, which is called with the shape.
     shape : int or tuple of int
     fan_in, fan_out : int, optional
-        For those that count inputs and outputs.
+        For initialisers that count inputs and outputs.
     generator : numpy.random.Generator or int, optional
-        Where random numbers come from, or a seed.
+        Source of randomness, or a seed.
     dtype : dtype_like
         float32 or float64.
 

@@ -1,7 +1,7 @@
-"""Array functions: kernel, format family, rule and samples of each side by side.
+"""Array functions, each in one block: kernel, format family, rule and samples.
 
 Importing this package fills the table of operations. Names and signatures are those of the
-array-API standard; called with raw arrays only, a function is its NumPy kernel.
+array-API standard. With raw arrays only, a function is its NumPy kernel.
 """
 
 from dlgradient.ops import (

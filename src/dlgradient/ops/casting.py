@@ -15,7 +15,7 @@ __all__ = ["astype", "can_cast", "finfo", "iinfo", "isdtype", "result_type"]
 
 
 def supported_dtype(dtype: DtypeLike, where: str) -> Dtype:
-    """Return `dtype` as a NumPy dtype if arrays here may have it, else raise.
+    """Return `dtype` as a NumPy dtype if it is supported, else raise.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def supported_dtype(dtype: DtypeLike, where: str) -> Dtype:
     Raises
     ------
     UnsupportedDtypeError
-        If it names no dtype, or one that carries no numbers of the supported kinds.
+        If it is not a dtype, or not one of the supported numbers.
     """
     try:
         found = np.dtype(dtype)
@@ -52,7 +52,7 @@ def accumulator_dtype(x: Value, dtype: DtypeLike, where: str) -> Dtype | None:
     Raises
     ------
     UnsupportedDtypeError
-        If the dtype is none of the supported ones, or would lose fractions or imaginary parts.
+        If the dtype is not supported, or would lose fractions or imaginary parts.
     """
     if dtype is None:
         return None
@@ -83,9 +83,9 @@ def _converted(x: Value, dtype: Dtype) -> Value:
     ],
 )
 def cast(x: Operand, /, dtype: DtypeLike) -> Value:
-    """Values in another floating-point or complex dtype: what `astype` is made of.
+    """Values in another floating-point or complex dtype, for `astype`.
 
-    The map is linear, and its adjoint brings the cotangent back to the dtype of ``x``.
+    The map is linear, and its adjoint converts the cotangent to the dtype of ``x``.
     """
 
 
@@ -99,7 +99,7 @@ def cast(x: Operand, /, dtype: DtypeLike) -> Value:
     ],
 )
 def discretize(x: Operand, /, dtype: DtypeLike) -> Value:
-    """Values in an integer dtype or bool: what `astype` is made of; it carries no derivative."""
+    """Values in an integer dtype or bool, for `astype`; it carries no derivative."""
 
 
 @derived(
@@ -119,7 +119,7 @@ def discretize(x: Operand, /, dtype: DtypeLike) -> Value:
 def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     """Values of ``x`` in another dtype.
 
-    Between floating-point and complex dtypes the conversion is linear and differentiable; the
+    Conversions between floating-point and complex dtypes are linear and differentiable. The
     gradient for ``x`` has the dtype of ``x``. Integers and bool carry no derivative.
 
     Parameters
@@ -128,8 +128,8 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     dtype : dtype_like
         A supported NumPy dtype or its name.
     copy : bool
-        Whether a raw array that has the dtype already is copied. Whether a dlarray is copied
-        cannot be seen, since its values never change.
+        Whether a raw array that already has the dtype is copied. For a dlarray it makes no
+        difference, since its values never change.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     Raises
     ------
     ComplexValueError
-        For a complex ``x`` and a real dtype: which real part is meant must be said.
+        For a complex ``x`` and a real dtype: say which real part you mean.
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
@@ -174,7 +174,7 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     return discretize(values, dtype=target)
 
 
-# -- questions about dtypes ----------------------------------------------------------------------
+# -- properties of dtypes ------------------------------------------------------------------------
 
 
 def _dtype_of(value: Value) -> Value:
@@ -182,7 +182,7 @@ def _dtype_of(value: Value) -> Value:
 
 
 def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
-    """Dtype of what an operation makes of these operands; Python scalars are weak.
+    """Dtype of the result of an operation on these operands; Python scalars are weak.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Creation of arrays: filled, from other data, like another array.
 
-A new array is an untraced dlarray. The functions with ``_like`` give back what they are given: a
-dlarray with its data format for a dlarray, a raw array for a raw one.
+A new array is an untraced dlarray. Functions with ``_like`` return a dlarray with its format for a
+dlarray, and a raw array for a raw one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def wrap_new(value: Value, fmt: str | None = None) -> Value:
 
 
 def chosen_dtype(name: str, dtype: DtypeLike, default: DtypeLike = np.float64) -> DtypeLike:
-    """Return the dtype of an array that is made: one that is supported, or the default."""
+    """Return the dtype of a new array: one that is supported, or the default."""
     return default if dtype is None else supported_dtype(dtype, f"{name}: dtype")
 
 
@@ -118,7 +118,7 @@ def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) ->
 
 
 def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
-    """Array whose elements may have any value: fill it before use.
+    """Array of undefined elements, to be assigned to.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def full(
     shape : int or tuple of int
     fill_value : scalar or dlarray of one element
     dtype : dtype_like
-        By default that of the value.
+        By default the dtype of the value.
     device : {None, "cpu"}
 
     Returns
@@ -200,9 +200,9 @@ def eye(
     Parameters
     ----------
     n_rows, n_cols : int
-        As many columns as rows by default.
+        Number of columns; by default that of rows.
     k : int
-        Number of the diagonal; positive ones lie above the main diagonal.
+        Index of the diagonal; positive ones are above the main diagonal.
     dtype : dtype_like
         float64 by default.
     device : {None, "cpu"}
@@ -232,7 +232,7 @@ def eye(
 
 
 def _wrap_like(x: Value, value: Value) -> Value:
-    """Return a new value as what `x` is."""
+    """Return a new value as a dlarray or raw, as `x` is."""
     if type(x) is calls.dlarray:
         return wrap_new(value, x._format)
     return value if value.ndim else value[()]
@@ -253,7 +253,7 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
     ----------
     x : array
     dtype : dtype_like
-        By default that of ``x``.
+        By default the dtype of ``x``.
     device : {None, "cpu"}
 
     Returns
@@ -286,7 +286,7 @@ def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) 
     ----------
     x : array
     dtype : dtype_like
-        By default that of ``x``.
+        By default the dtype of ``x``.
     device : {None, "cpu"}
 
     Returns
@@ -311,13 +311,13 @@ def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) 
 
 
 def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
-    """Array with the shape, dtype and data format of another, and any values; untraced.
+    """Undefined elements, with the shape, dtype and data format of an array; untraced.
 
     Parameters
     ----------
     x : array
     dtype : dtype_like
-        By default that of ``x``.
+        By default the dtype of ``x``.
     device : {None, "cpu"}
 
     Returns
@@ -360,7 +360,7 @@ def full_like(
     fill_value : scalar or dlarray of one element
         A traced value is differentiated.
     dtype : dtype_like
-        By default that of ``x``.
+        By default the dtype of ``x``.
     device : {None, "cpu"}
 
     Returns
@@ -410,17 +410,17 @@ def _full_like_errors(m: Maker) -> list[Error]:
 def asarray(
     obj: Operand, /, *, dtype: DtypeLike = None, device: Device = None, copy: bool | None = None
 ) -> Value:
-    """Return data as a dlarray; a dlarray stays as it is, with its trace.
+    """Return data as a dlarray; a dlarray is returned as it is, and stays traced.
 
     Parameters
     ----------
     obj : array_like or dlarray
         Array, scalar or nested sequence. Raw arrays are copied, since a dlarray never changes.
     dtype : dtype_like
-        Dtype of the result; by default that of the data.
+        By default the dtype of the data.
     device : {None, "cpu"}
     copy : bool, optional
-        Whether a copy is made cannot be seen for a dlarray; false is refused for other data.
+        It makes no difference for a dlarray; false is refused for other data.
 
     Returns
     -------
@@ -449,7 +449,7 @@ def asarray(
             )
         several: Sequence[Operand] = list(obj) if type(obj) in (list, tuple) else ()
         if any(type(item) is calls.dlarray and open_node(item) for item in several):
-            obj = stack(several)  # stays in the trace
+            obj = stack(several)  # stays traced
         else:
             obj = [getattr(item, "_value", item) for item in several] if several else obj
             obj = wrap(as_value(obj, "asarray: obj", copy=True), None)

@@ -1,12 +1,12 @@
-"""Cumulative sums and products, and the recurrence behind their derivatives.
+"""Cumulative sums and products, and the recurrence in their derivatives.
 
-A cumulative product is differentiated without a division, so zeros are no special case. With
-``y_i = x_i y_(i-1)`` and a cotangent g, the cotangent of x is
+A cumulative product is differentiated without a division, so zeros are not special. With ``y_i =
+x_i y_(i-1)`` and a cotangent g, the cotangent of x is
 
     y_(i-1) r_i,   r_i = g_i + x_(i+1) r_(i+1):
 
-a linear recurrence, from the end. That recurrence is an operation of its own; its derivative is
-again made of such recurrences, so derivatives of every order close.
+This is a linear recurrence from the end. It is an operation, and its derivative consists of such
+recurrences. So derivatives of every order are expressed by it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum"]
 
 
 def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
-    """The same format, unless the array was made flat."""
+    """Return the same format, unless the array was flattened."""
     return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
 
 
 def _flatten(x: Value, axis: int | None) -> tuple[Value, int]:
-    """`x` made flat if there is no axis, and the axis."""
+    """Return `x`, flattened if there is no axis, and the axis."""
     return (x, axis) if axis is not None else (reshape(x, (-1,)), 0)
 
 
@@ -65,7 +65,7 @@ def cumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -
     axis : int, optional
         Dimension to sum along; by default the elements in C order, as one dimension.
     dtype : dtype_like, optional
-        Dtype to sum in, and of the result.
+        Dtype of the sum and of the result.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _shift_x(g: Value, axis: int, by: int) -> Value:
     samples=lambda m: _shift_samples(m),
 )
 def shift(x: Value, /, *, axis: int, by: int) -> Value:
-    """Elements moved by ``by`` places along a dimension; zeros come in, what goes out is lost.
+    """Elements moved by ``by`` places along a dimension; zeros enter, and the others are lost.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False
     axis : int
         Dimension along which k counts.
     reverse : bool
-        Whether to begin at the end: sₖ = aₖ sₖ₊₁ + bₖ.
+        Whether to start at the end: sₖ = aₖ sₖ₊₁ + bₖ.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
 
 
 def _products_before(products: Value, axis: int) -> Value:
-    """For each place the product of all elements before it, which is one at the first."""
+    """Return for each place the product of all elements before it; it is one at the first."""
     ndim = len(products.shape)
     n = products.shape[axis]
     first = np.zeros([n if i == axis % ndim else 1 for i in range(ndim)], products.dtype)
@@ -232,12 +232,12 @@ def _products_before(products: Value, axis: int) -> Value:
 
 
 def exclusive_products(x: Value, *, axis: int) -> Value:
-    """For each element the product of all others along a dimension; no division.
+    """Return for each element the product of all others along a dimension, without a division.
 
     Parameters
     ----------
     x : array
-        Raw or a dlarray; every order of derivatives is right, also at zeros.
+        Raw or a dlarray; derivatives of every order are right, also at zeros.
     axis : int
 
     Examples
@@ -278,7 +278,7 @@ def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
 def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative product, yᵢ = x₀ ⋯ xᵢ.
 
-    Derivatives are made without a division, so they are right at zeros, at every order.
+    There is no division in the derivatives, so they are right at zeros, at every order.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) 
     axis : int, optional
         Dimension to multiply along; by default the elements in C order, as one dimension.
     dtype : dtype_like, optional
-        Dtype to multiply in, and of the result.
+        Dtype of the product and of the result.
 
     Raises
     ------
@@ -350,23 +350,23 @@ def cumulative_sum(
     dtype: DtypeLike = None,
     include_initial: bool = False,
 ) -> Value:
-    """Cumulative sum, yᵢ = x₀ + ... + xᵢ, with a zero in front on request.
+    """Cumulative sum, yᵢ = x₀ + ... + xᵢ, with an optional zero in front.
 
     Parameters
     ----------
     x : array
-        Of at least one dimension.
+        With at least one dimension.
     axis : int, optional
-        Dimension to sum along; may be omitted if there is only one.
+        Dimension to sum along; optional if there is only one.
     dtype : dtype_like, optional
-        Dtype to sum in, and of the result.
+        Dtype of the sum and of the result.
     include_initial : bool
-        Whether the sum of no elements comes first; the result is then longer by one.
+        Whether the sum of no elements comes first; the result then has one element more.
 
     Raises
     ------
     InvalidArgumentError
-        If `axis` is omitted though ``x`` has several dimensions, or does not exist.
+        If `axis` is omitted although ``x`` has several dimensions, or does not exist.
 
     Examples
     --------
@@ -393,25 +393,25 @@ def cumulative_prod(
     dtype: DtypeLike = None,
     include_initial: bool = False,
 ) -> Value:
-    """Cumulative product, yᵢ = x₀ ⋯ xᵢ, with a one in front on request.
+    """Cumulative product, yᵢ = x₀ ⋯ xᵢ, with an optional one in front.
 
-    Derivatives are right at zeros, at every order; see `cumprod`.
+    Derivatives of every order are right at zeros; see `cumprod`.
 
     Parameters
     ----------
     x : array
-        Of at least one dimension.
+        With at least one dimension.
     axis : int, optional
-        Dimension to multiply along; may be omitted if there is only one.
+        Dimension to multiply along; optional if there is only one.
     dtype : dtype_like, optional
-        Dtype to multiply in, and of the result.
+        Dtype of the product and of the result.
     include_initial : bool
-        Whether the product of no elements comes first; the result is then longer by one.
+        Whether the product of no elements comes first; the result then has one element more.
 
     Raises
     ------
     InvalidArgumentError
-        If `axis` is omitted though ``x`` has several dimensions, or does not exist.
+        If `axis` is omitted although ``x`` has several dimensions, or does not exist.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The namespace ``dlgradient.fft``: Fourier transforms under the names of the array-API standard.
+"""The namespace ``dlgradient.fft``: Fourier transforms with the names of the array-API standard.
 
 Examples
 --------

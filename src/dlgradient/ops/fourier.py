@@ -1,7 +1,7 @@
 """Discrete Fourier transforms.
 
-Transforms are linear; the adjoint of one is the inverse transform with the other scaling, brought
-back to the length of the operand.
+Transforms are linear. The adjoint of one is the inverse transform with the other scaling, cut or
+padded to the length of the operand.
 
 NumPy computes the transforms; single precision stays single precision.
 """
@@ -21,7 +21,7 @@ from dlgradient.rules import derived, linear
 
 __all__ = ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn"]
 
-# The scaling of the adjoint: of the pair of transforms, the other one is divided by the length.
+# The scaling of the adjoint: the other transform of the pair is divided by the length.
 OPPOSITE_NORM = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
@@ -47,14 +47,14 @@ def checked_axis(name: str, x: Value, axis: object) -> int:
 
 
 def checked_length(name: str, n: object) -> int:
-    """Return a length to transform."""
+    """Return the length of a transform."""
     if not isinstance(n, int | np.integer) or n < 1:
         raise InvalidArgumentError(f"{name}: n is {n!r}; a length must be a positive integer")
     return int(n)
 
 
 def fit_length(x: Value, axis: int, size: int) -> Value:
-    """Cut or fill with zeros to `size` along a dimension."""
+    """Cut or pad with zeros to `size` along a dimension."""
     have = x.shape[axis]
     if have > size:
         return x[(*[slice(None)] * (axis % x.ndim), slice(0, size))]
@@ -75,7 +75,7 @@ def _check_not_empty(name: str, shape: Sequence[int]) -> None:
 def transform_axis(
     name: str, transform: Kernel, x: Value, n: int | None, axis: int, norm: str
 ) -> Value:
-    """Transform one dimension, after a look at the arguments."""
+    """Check the arguments, and transform one dimension."""
     axis, norm = checked_axis(name, x, axis), checked_norm(name, norm)
     if n is None:
         _check_not_empty(name, (x.shape[axis],))
@@ -106,7 +106,7 @@ def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backwa
     x : array
         Real or complex.
     n : int, optional
-        Length to transform: `x` is cut, or filled with zeros at its end; by default its size.
+        Length of the transform: `x` is cut, or padded with zeros at its end; by default its size.
     axis : int
         Dimension to transform.
     norm : {"backward", "ortho", "forward"}
@@ -120,7 +120,7 @@ def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backwa
     Raises
     ------
     InvalidArgumentError
-        If `n`, `axis` or `norm` has no meaning for `x`.
+        If `n`, `axis` or `norm` is not valid for `x`.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     x : array
         Real or complex.
     n : int, optional
-        Length to transform: `x` is cut, or filled with zeros at its end; by default its size.
+        Length of the transform: `x` is cut, or padded with zeros at its end; by default its size.
     axis : int
         Dimension to transform.
     norm : {"backward", "ortho", "forward"}
@@ -161,7 +161,7 @@ def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     Raises
     ------
     InvalidArgumentError
-        If `n`, `axis` or `norm` has no meaning for `x`.
+        If `n`, `axis` or `norm` is not valid for `x`.
 
     Examples
     --------
@@ -178,14 +178,14 @@ def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
 
 def _chosen_axes(ndim: int, s: Sequence[int] | None, axes: Axes | None) -> Sequence[int]:
-    """Dimensions to transform: those named, the last `len(s)`, or all."""
+    """Return the dimensions to transform: the given ones, the last `len(s)`, or all."""
     if axes is not None:
         return axes
     return range(ndim) if s is None else range(ndim - len(s), ndim)
 
 
 def checked_axes(name: str, x: Value, s: Sequence[int] | None, axes: Axes | None) -> Axes:
-    """Dimensions to transform, not negative."""
+    """Return the dimensions to transform, not negative."""
     ndim = np.ndim(x)
     chosen = _chosen_axes(ndim, s, axes)
     found = tuple(checked_axis(name, x, a) % ndim for a in chosen)
@@ -254,7 +254,7 @@ def fftn(
     x : array
         Real or complex.
     s : sequence of int, optional
-        Lengths to transform, one for each axis: `x` is cut, or filled with zeros at the ends.
+        Length of the transform for each axis: `x` is cut, or padded with zeros at the ends.
     axes : sequence of int, optional
         Dimensions to transform; by default all, or the last ``len(s)``.
     norm : {"backward", "ortho", "forward"}
@@ -268,7 +268,7 @@ def fftn(
     Raises
     ------
     InvalidArgumentError
-        If `s`, `axes` or `norm` has no meaning for `x`.
+        If `s`, `axes` or `norm` is not valid for `x`.
 
     Examples
     --------
@@ -297,7 +297,7 @@ def ifftn(
     x : array
         Real or complex.
     s : sequence of int, optional
-        Lengths to transform, one for each axis: `x` is cut, or filled with zeros at the ends.
+        Length of the transform for each axis: `x` is cut, or padded with zeros at the ends.
     axes : sequence of int, optional
         Dimensions to transform; by default all, or the last ``len(s)``.
     norm : {"backward", "ortho", "forward"}
@@ -311,7 +311,7 @@ def ifftn(
     Raises
     ------
     InvalidArgumentError
-        If `s`, `axes` or `norm` has no meaning for `x`.
+        If `s`, `axes` or `norm` is not valid for `x`.
 
     Examples
     --------
@@ -332,7 +332,7 @@ def fft2(
     axes: Axes | None = (-2, -1),
     norm: str = "backward",
 ) -> Value:
-    """Discrete Fourier transform over two dimensions, the last ones by default.
+    """Discrete Fourier transform over two dimensions, by default the last ones.
 
     Parameters
     ----------
@@ -359,7 +359,7 @@ def ifft2(
     axes: Axes | None = (-2, -1),
     norm: str = "backward",
 ) -> Value:
-    """Inverse discrete Fourier transform over two dimensions, the last ones by default.
+    """Inverse discrete Fourier transform over two dimensions, by default the last ones.
 
     Parameters
     ----------

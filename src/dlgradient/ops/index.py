@@ -1,8 +1,8 @@
-"""Indexing, differentiable assignment, and what their adjoints are made of.
+"""Indexing and differentiable assignment, and their adjoints.
 
-The adjoint of reading elements is adding into them: ``scatter`` is that as an operation, with
-several (key, value) pairs at once, so that any number of reads of one array costs one buffer. The
-reverse walk uses the same kernel, `scatter_add`, directly on its buffers.
+The adjoint of reading elements adds into them. The operation ``scatter`` does this for several
+(key, value) pairs at once, so any number of reads of an array costs one buffer. The reverse walk
+uses the same kernel, `scatter_add`, directly on its buffers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _is_advanced(part: Key) -> bool:
 
 
 def _expanded(key: Key, ndim: int) -> list[Key]:
-    """Parts of a key with the ellipsis written out: one for each dimension, and newaxes."""
+    """Return the parts of a key, with the ellipsis expanded: one for each dimension or newaxis."""
     parts = list(_parts(key))
     used = sum(
         p.ndim if _is_advanced(p) and p.dtype == bool else p is not None and p is not Ellipsis
@@ -77,7 +77,7 @@ def _getitem_format(formats: Formats, shapes: Shapes, params: Params) -> str | N
 
 
 def scatter_add(buffer: Array, key: Key, g: Value) -> None:
-    """Add `g` into ``buffer[key]`` in place; an element that `key` names twice gets both."""
+    """Add `g` to ``buffer[key]`` in place; an element that `key` names twice gets both."""
     if type(key) is int or not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
         buffer[key] += g
     elif g.size < COUNTED_ADDITIONS or g.size < buffer.size / 4 or g.dtype.kind != "f":
@@ -143,7 +143,7 @@ def scatter(arrays: Sequence[Operand], /, *, keys: Sequence[Key], shape: ShapeLi
     arrays : sequence of arrays
         Values, one for each key.
     keys : tuple
-        Indices; where they name an element several times, the values are added.
+        Indices; if they name an element several times, its values are added.
     shape : tuple of int
         Shape of the result.
     """
@@ -170,7 +170,7 @@ def _cleared_x(g: Value, key: Key) -> Value:
     samples=lambda m: [case(m.real(4, 2), key=(slice(1, 3), 0)), case(m.complex(3), key=1)],
 )
 def cleared(x: Operand, /, *, key: Key) -> Value:
-    """``x`` with zeros at ``key``: what remains of the old values after an assignment."""
+    """``x`` with zeros at ``key``: the old values that remain after an assignment."""
     return clear(np.array(x), key)
 
 
@@ -184,7 +184,7 @@ def _assigned_adjoint(g: Value, v_like: Value, key: Key) -> Value:
 
 
 def _winners(key: Key, shape: tuple[int, ...]) -> Value:
-    """Which of the assigned values remain when `key` names an element twice: the last."""
+    """The assigned values that remain if `key` names an element twice: the last ones."""
     if not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
         return None
     order = np.empty(shape, np.intp)
@@ -207,8 +207,8 @@ def _winners(key: Key, shape: tuple[int, ...]) -> Value:
 def setitem(x: Operand, v: Operand, /, *, key: Key) -> Value:
     """``x`` with the elements ``x[key]`` replaced by ``v``, which is broadcast.
 
-    The dtype is that of ``x``, unless ``v`` is complex and ``x`` real, or ``v`` floating point and
-    ``x`` integer: then it is promoted.
+    The dtype is that of ``x``. It is promoted if ``v`` is complex and ``x`` real, or ``v`` floating
+    point and ``x`` integer.
     """
     out = np.array(x, dtype=_assigned_dtype(x, v))
     out[key] = v
@@ -232,10 +232,10 @@ def _assigned_dtype(x: Value, v: Value) -> Value:
 
 
 def set_item(x: Value, key: Key, value: Value) -> None:
-    """Carry out ``x[key] = value``: rebind `x` to the new value, and trace it.
+    """Execute ``x[key] = value``: rebind `x` to the new value, and trace it.
 
-    The new value is a copy, unless nothing else can see the old one: then it is changed in place,
-    and a loop of scalar assignments costs O(n).
+    The new value is a copy, unless nothing else can see the old one. Then it is changed in place,
+    so a loop of scalar assignments costs O(n).
     """
     key = fixed_key(key)
     traced = open_node(x)
@@ -271,7 +271,7 @@ class _Probe:
 
 
 def _references() -> int:
-    """References to a value that only one slot holds, as `set_item` would count them."""
+    """Count the references to a value that only one slot holds, as `set_item` does."""
     x = _Probe()
     x._value = np.zeros(1)
     return sys.getrefcount(x._value)

@@ -21,7 +21,7 @@ __all__ = ["concat", "repeat", "stack", "tile", "unstack"]
 
 
 def _common_format(name: str, formats: Formats) -> str:
-    """The one format of the operands that have one."""
+    """Return the common format of the operands that have one."""
     found = dict.fromkeys([fmt for fmt in formats if fmt is not None])
     if len(found) > 1:
         raise FormatClashError(
@@ -76,8 +76,8 @@ def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
     Parameters
     ----------
     arrays : sequence of arrays
-        Equal in every other dimension. Those with a data format must have the same, which the
-        result has too.
+        Equal in every other dimension. Those with a format must have the same, and the result has
+        it too.
     axis : int or None
         Dimension to join along; None joins all elements in C order.
 
@@ -134,19 +134,19 @@ def _stack_format(formats: Formats, shapes: Shapes, params: Params) -> str:
     errors=lambda m: _stack_errors(m),
 )
 def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
-    """Arrays of one shape side by side, along a new dimension, labelled ``U``.
+    """Arrays of one shape joined along a new dimension, labelled ``U``.
 
     Parameters
     ----------
     arrays : sequence of arrays
-        Those with a data format must have the same.
+        Those with a format must have the same.
     axis : int
-        Position of the new dimension in the result.
+        Place of the new dimension in the result.
 
     Raises
     ------
     InvalidArgumentError
-        If the shapes differ, or the position lies outside the result.
+        If the shapes differ, or there is no such place.
     FormatClashError
         If the formats differ.
 
@@ -160,7 +160,7 @@ def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
     """
     arrays = _promote_scalars(arrays)
     if axis in (0, -1) and all(np.ndim(a) == 0 for a in arrays):
-        # A twentieth of the time of numpy.stack, which makes an array of each number.
+        # It takes a twentieth of the time of numpy.stack, which makes an array of each number.
         return np.array(arrays)
     return np.stack(arrays, axis=axis)
 
@@ -253,7 +253,7 @@ def _repeated_adjoint(g: Value, x_like: Value, repeats: int, axis: int) -> Value
     samples=lambda m: _repeated_samples(m),
 )
 def repeated(x: Value, /, repeats: int, axis: int) -> Value:
-    """Every element the same number of times: what `repeat` consists of.
+    """Repeat every element equally often, for `repeat`.
 
     Parameters
     ----------
@@ -284,14 +284,14 @@ def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value
     ----------
     x : array
     repeats : int or sequence of int
-        How often; a number for all, or one for each element along the dimension.
+        The number of repetitions, or one for each element along the dimension.
     axis : int, optional
         Dimension to repeat along; by default the elements in C order, as one dimension.
 
     Raises
     ------
     InvalidArgumentError
-        If a number is negative, or there is not one for each element.
+        If a number is negative, or there are too few or too many.
 
     Examples
     --------
@@ -344,7 +344,7 @@ def _repeat_errors(m: Maker) -> list[Error]:
 def _align_repetitions(
     shape: tuple[int, ...], repetitions: int | Shape
 ) -> tuple[list[int], list[int]]:
-    """Shape and repetitions of one length."""
+    """Return shape and repetitions in equal length."""
     counts = list(repetitions) if isinstance(repetitions, tuple | list) else [repetitions]
     ndim = max(len(shape), len(counts))
     return [1] * (ndim - len(shape)) + list(shape), [1] * (ndim - len(counts)) + counts
@@ -377,7 +377,7 @@ def tile(x: Operand, /, repetitions: int | Shape) -> Value:
     ----------
     x : array
     repetitions : int or tuple of int
-        How often along each dimension, counted from the last.
+        The number of repetitions along each dimension, counted from the last.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Products of matrices and vectors, transposes and triangles.
 
-Products are linear in each operand; the adjoint for one is a product of the cotangent with the
-conjugate of the other. Operands are unformatted: which dimensions are summed is said by position.
+Products are linear in each operand. The adjoint for one operand is a product of the cotangent and
+the conjugate of the other. Operands are unlabelled: dimensions are summed by position.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dlgradient.rules import derived, linear, multilinear
 
 __all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "tril", "triu", "vecdot"]
 
-# How many dimensions are summed, or which of each operand.
+# The number of summed dimensions, or those of each operand.
 Pairs: TypeAlias = int | tuple[int | Sequence[int], int | Sequence[int]]
 
 
@@ -78,15 +78,15 @@ def matmul(x: Operand, y: Operand, /) -> Value:
     Parameters
     ----------
     x, y : array
-        Matrices in the last two dimensions; those in front are a batch and broadcast. An array of
-        one dimension is a row on the left and a column on the right. Without a data format.
+        Matrices in the last two dimensions; the others are a batch and broadcast. An array of one
+        dimension is a row on the left and a column on the right. Unlabelled.
 
     Raises
     ------
     ShapeMismatchError
-        If the last dimension of ``x`` and the last but one of ``y`` differ, or one has none.
+        If the last dimension of ``x`` and the second to last of ``y`` differ, or there is none.
     FormatClashError
-        If an operand has a data format.
+        If an operand has a format.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def matmul(x: Operand, y: Operand, /) -> Value:
     Source: array-API ``matmul``; MATLAB ``mtimes``, ``pagemtimes``.
     """
     try:
-        # Sums are differentiated into arrays with strides of zero, which BLAS does not take.
+        # Gradients of sums are arrays with strides of zero, which BLAS does not take.
         if 0 in x.strides:
             x = np.array(x)
         if 0 in y.strides:
@@ -161,17 +161,17 @@ def _matrix_transpose_x(g: Value) -> Value:
     errors=lambda m: [Error(case(m.real(3)), InvalidArgumentError, r"shape \(3,\)")],
 )
 def matrix_transpose(x: Operand, /) -> Value:
-    """Last two dimensions exchanged; also ``x.mT``. Nothing is conjugated.
+    """The last two dimensions exchanged; also ``x.mT``. Nothing is conjugated.
 
     Parameters
     ----------
     x : array
-        Of at least two dimensions; labels go with them.
+        With at least two dimensions; labels move with them.
 
     Raises
     ------
     InvalidArgumentError
-        If there are fewer dimensions.
+        If there are fewer than two dimensions.
 
     Examples
     --------
@@ -215,7 +215,7 @@ def _tensordot_x(g: Value, x_like: Value, y: Value, axes: Pairs) -> Value:
     ndim = len(x_like.shape)
     c1, c2 = _summed_dims(axes, ndim, y.ndim)
     free1, free2 = _free_dims(ndim, c1), _free_dims(y.ndim, c2)
-    # The product has the free dimensions of x, then the summed ones in the order y has them in.
+    # The product has the free dimensions of x, then the summed ones in the order of y.
     product = tensordot(g, conjugated(y), axes=(range(len(free1), g.ndim), free2))
     partner = dict(zip(c1, c2, strict=True))
     summed = sorted(c2)
@@ -230,7 +230,7 @@ def _tensordot_y(g: Value, x: Value, y_like: Value, axes: Pairs) -> Value:
     ndim = len(y_like.shape)
     c1, c2 = _summed_dims(axes, x.ndim, ndim)
     free1, free2 = _free_dims(x.ndim, c1), _free_dims(ndim, c2)
-    # The product has the summed dimensions in the order x has them in, then the free ones of y.
+    # The product has the summed dimensions in the order of x, then the free ones of y.
     product = tensordot(conjugated(x), g, axes=(free1, range(len(free1))))
     partner = dict(zip(c2, c1, strict=True))
     summed = sorted(c1)
@@ -254,10 +254,10 @@ def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
     Parameters
     ----------
     x, y : array
-        Without a data format.
+        Unlabelled.
     axes : int or pair of sequences of int
-        A number n: the last n dimensions of ``x`` with the first n of ``y``. A pair: the dimensions
-        of ``x``, and their partners in ``y``.
+        A number n: the last n dimensions of ``x`` with the first n of ``y``. A pair: dimensions of
+        ``x``, and their partners in ``y``.
 
     Returns
     -------
@@ -269,7 +269,7 @@ def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
     ShapeMismatchError
         If sizes differ in a pair, or a dimension does not exist.
     FormatClashError
-        If an operand has a data format.
+        If an operand has a format.
 
     Examples
     --------
@@ -325,7 +325,7 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
     x, y : array
         Equal along the dimension; the others broadcast, and align by label if both have a format.
     axis : int
-        Dimension to sum, counted from the end if the operands differ in their number.
+        Dimension to sum, counted from the end if the operands have different numbers of them.
 
     Raises
     ------
@@ -388,14 +388,14 @@ def outer(x: Operand, y: Operand, /) -> Value:
     Parameters
     ----------
     x, y : array
-        Of one dimension, without a data format.
+        With one dimension, unlabelled.
 
     Raises
     ------
     ShapeMismatchError
         If an operand does not have exactly one dimension.
     FormatClashError
-        If an operand has a data format.
+        If an operand has a format.
 
     Examples
     --------
@@ -413,7 +413,7 @@ def outer(x: Operand, y: Operand, /) -> Value:
         )
     if getattr(x, "_format", None) is not None or getattr(y, "_format", None) is not None:
         raise FormatClashError(
-            "outer: needs unformatted operands; take the labels off with stripdims"
+            "outer: needs unlabelled operands; take the labels off with stripdims"
         )
     return multiply(reshape(x, (-1, 1)), y)
 
@@ -461,7 +461,7 @@ def tril(x: Operand, /, *, k: int = 0) -> Value:
     x : array
         Matrices in the last two dimensions.
     k : int
-        Last diagonal that is kept; positive ones lie above the main diagonal.
+        The last diagonal that is not set to zero; positive ones are above the main diagonal.
 
     Raises
     ------
@@ -499,7 +499,7 @@ def triu(x: Operand, /, *, k: int = 0) -> Value:
     x : array
         Matrices in the last two dimensions.
     k : int
-        First diagonal that is kept; positive ones lie above the main diagonal.
+        The first diagonal that is not set to zero; positive ones are above the main diagonal.
 
     Raises
     ------

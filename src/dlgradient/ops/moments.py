@@ -43,15 +43,14 @@ def mean(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Val
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to average over; all by default.
+        Dimensions to average over; by default all.
     keepdims : bool
         Whether the dimensions stay, with size one.
 
     Returns
     -------
     array
-        In the dtype of ``x``, float64 for integers and bool; NaN where there is nothing to
-        average.
+        In the dtype of ``x``, or float64 for integers and bool. The mean of no elements is NaN.
 
     Raises
     ------
@@ -79,7 +78,7 @@ def _deviation(x: Value, axis: AxisLike) -> Value:
 
 
 def _real_part(x: Value, g: Value) -> Value:
-    # A real value of a complex operand: its cotangent counts with its real part.
+    # A real value of a complex operand: only the real part of its cotangent counts.
     return real(g) if x.dtype.kind == "c" else g
 
 
@@ -89,7 +88,7 @@ def _var_adjoint(g: Value, x: Value, axis: AxisLike, correction: float, keepdims
 
 
 def _covariance(t: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
-    """Sum of deviation times tangent, weighted as in the variance."""
+    """Sum deviations times tangents, weighted as in the variance."""
     deviation = _deviation(x, axis)
     products = real(conj(deviation) * t) if x.dtype.kind == "c" else deviation * t
     return sum(products, axis=axis, keepdims=keepdims) * _per_element(x, axis, correction)
@@ -127,7 +126,7 @@ def var(
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     correction : float
         Zero for the variance of a population, one for the unbiased estimate from a sample.
     keepdims : bool
@@ -161,7 +160,7 @@ def _std_adjoint(
 
 
 def _over_std(value: Value, out: Value) -> Value:
-    """`value` over the standard deviation, and zero where that is zero."""
+    """Divide by the standard deviation, but give zero where that is zero."""
     same = equal(out, 0)
     return where(same, 0, value / where(same, 1, out))
 
@@ -185,14 +184,14 @@ def std(
 ) -> Value:
     """Standard deviation, the square root of the variance (see `var`).
 
-    Where all elements are equal, it has a kink, and the derivative is zero: the subgradient of
-    minimum norm.
+    If all elements are equal, it has a kink, and the derivative is zero: the subgradient of minimum
+    norm.
 
     Parameters
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     correction : float
         Zero for a population, one for an estimate from a sample.
     keepdims : bool

@@ -1,4 +1,4 @@
-"""Numbers at equal distances, and grids of them."""
+"""Equally spaced numbers, and grids of them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ def arange(
     dtype: DtypeLike = None,
     device: Device = None,
 ) -> Value:
-    """Numbers from start up to stop, not included, in equal steps.
+    """Equally spaced numbers from start up to stop, which is excluded.
 
     Parameters
     ----------
     start, stop, step : Python numbers
-        With one number, from zero up to it.
+        A single number is `stop`, and `start` is zero.
     dtype : dtype_like
-        By default that of the numbers: int64 if all are integers. Integers carry no derivative.
+        By default the dtype of the numbers: int64 if all are integers. Integers carry no
+        derivative.
     device : {None, "cpu"}
 
     Returns
@@ -81,18 +82,18 @@ def linspace(
     device: Device = None,
     endpoint: bool = True,
 ) -> Value:
-    """Numbers at equal distances from start to stop.
+    """Equally spaced numbers from start to stop.
 
     Parameters
     ----------
     start, stop : Python numbers
     num : int
-        How many.
+        Number of elements.
     dtype : dtype_like
         float64 by default, complex128 if a number is complex.
     device : {None, "cpu"}
     endpoint : bool
-        Whether `stop` is the last.
+        Whether `stop` is the last element.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
     Parameters
     ----------
     *arrays : array
-        Of one dimension each; traced ones are differentiated.
+        With one dimension each; traced ones are differentiated.
     indexing : {"xy", "ij"}
         Whether the first two dimensions of the results are exchanged, as for plots ("xy"), or in
         the order of the arrays ("ij").

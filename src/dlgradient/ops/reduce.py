@@ -1,7 +1,7 @@
 """Reductions: sums, products and extrema.
 
 Every reduction has the parameters ``axis`` (None for all dimensions, an int, or a tuple of ints)
-and ``keepdims``. Labels of the dimensions that disappear disappear with them.
+and ``keepdims``. Dimensions that disappear lose their labels.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _spread_view(x: Array, shape: Shape, axis: AxisLike, keepdims: bool) -> Arra
         return x
     ndim = len(shape)
     if x.size == 1:
-        # numpy.broadcast_to is ten times as slow, and this is the root of most gradients.
+        # numpy.broadcast_to is ten times as slow, and this is the start of most reverse walks.
         return np.ndarray(shape, x.dtype, x, 0, (0,) * ndim)
     axes = normalized(axis, ndim)
     if not keepdims:
@@ -60,9 +60,9 @@ def _spread_view(x: Array, shape: Shape, axis: AxisLike, keepdims: bool) -> Arra
     samples=lambda m: _spread_samples(m),
 )
 def spread(x: Value, /, *, shape: Shape, axis: AxisLike, keepdims: bool) -> Value:
-    """The adjoint of a sum: what was summed over ``axis`` goes back to all its places.
+    """Repeat an array along ``axis``: the adjoint of a sum.
 
-    The result is a view with strides of zero, so it costs nothing, whatever the shape.
+    The result is a view with strides of zero, so it costs nothing, whatever its shape.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ def sum(
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to sum over; all by default.
+        Dimensions to sum over; by default all.
     dtype : dtype_like, optional
-        Dtype to sum in, and of the result. By default that of ``x``; int64 for bool and smaller
+        Dtype of the sum and of the result. By default that of ``x``; int64 for bool and smaller
         integers.
     keepdims : bool
         Whether the dimensions stay, with size one.
@@ -118,7 +118,7 @@ def sum(
     Returns
     -------
     array
-        Zero where nothing is summed.
+        The sum of no elements is zero.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def _sum_samples(m: Maker) -> list[Case]:
 
 
 def count(shape: tuple[int, ...], axis: AxisLike) -> int:
-    """Count the elements of an array of `shape` that a reduction takes together."""
+    """Count the elements that a reduction of an array of `shape` combines."""
     if axis is None:
         return _product(shape)
     return _product([shape[i] for i in normalized(axis, len(shape))])
@@ -160,7 +160,7 @@ def count(shape: tuple[int, ...], axis: AxisLike) -> int:
 
 
 def _products_of_others(x: Value, axis: AxisLike) -> Value:
-    """For each element the product of the others that are reduced with it; no division."""
+    """Return for each element the product of the others in its reduction, without a division."""
     shape = x.shape
     axes = normalized(axis, len(shape))
     if len(axes) == 1:
@@ -195,24 +195,24 @@ def prod(
 ) -> Value:
     """Product of elements, Πᵢ xᵢ.
 
-    The derivative by an element is the product of the others, without a division, so it is right
-    at zeros, and so are derivatives of every order.
+    The derivative by an element is the product of the others, without a division. So it is right at
+    zeros, and so are derivatives of every order.
 
     Parameters
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to multiply over; all by default.
+        Dimensions to multiply over; by default all.
     dtype : dtype_like, optional
-        Dtype to multiply in, and of the result. By default that of ``x``; int64 for bool and
-        smaller integers.
+        Dtype of the product and of the result. By default that of ``x``; int64 for bool and smaller
+        integers.
     keepdims : bool
         Whether the dimensions stay, with size one.
 
     Returns
     -------
     array
-        One where nothing is multiplied.
+        The product of no elements is one.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def prod(
     samples=lambda m: _ties_samples(m),
 )
 def ties(x: Value, extremum: Value, /, *, axis: AxisLike, keepdims: bool) -> Value:
-    """Where elements are equal to the extremum of their dimension; NaN counts as equal to NaN.
+    """Whether elements equal the extremum of their dimension; NaN counts as equal to NaN.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def check_ordered(x: Value, where: str) -> None:
 def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Largest element.
 
-    Where several elements are the largest, they share the derivative equally: the subgradient of
+    If several elements are the largest, they share the derivative equally: the subgradient of
     minimum norm. NaN is larger than every number.
 
     Parameters
@@ -304,7 +304,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     x : array
         Real.
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     keepdims : bool
         Whether the dimensions stay, with size one.
 
@@ -339,7 +339,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Value:
     """Smallest element.
 
-    Where several elements are the smallest, they share the derivative equally: the subgradient of
+    If several elements are the smallest, they share the derivative equally: the subgradient of
     minimum norm. NaN is smaller than every number.
 
     Parameters
@@ -347,7 +347,7 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     x : array
         Real.
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     keepdims : bool
         Whether the dimensions stay, with size one.
 
@@ -374,7 +374,7 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
 
 def reduction_samples(m: Maker) -> list[Case]:
-    """Samples that every reduction of numbers has."""
+    """Samples of every reduction of numbers."""
     return [
         case(m.real(3)),
         case(m.real()),

@@ -1,4 +1,4 @@
-"""Reductions that answer a question: whether, where and how many. They carry no derivative."""
+"""Reductions that answer whether, where and how many. They carry no derivative."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def any(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     keepdims : bool
         Whether the dimensions stay, with size one.
 
@@ -58,7 +58,7 @@ def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     keepdims : bool
         Whether the dimensions stay, with size one.
 
@@ -87,7 +87,7 @@ def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     format="reduce", samples=lambda m: _arg(m), numpy=np.argmax, errors=lambda m: _arg_errors(m)
 )
 def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
-    """Index of the largest element, of the first of them where there are several.
+    """Index of the largest element; of several, the first.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
     format="reduce", samples=lambda m: _arg(m), numpy=np.argmin, errors=lambda m: _arg_errors(m)
 )
 def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
-    """Index of the smallest element, of the first of them where there are several.
+    """Index of the smallest element; of several, the first.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = Fals
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to reduce; all by default.
+        Dimensions to reduce; by default all.
     keepdims : bool
         Whether the dimensions stay, with size one.
 

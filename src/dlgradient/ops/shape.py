@@ -1,6 +1,6 @@
-"""Shapes: the same elements in other dimensions, in another order, or repeated by broadcasting.
+"""Shapes: the same elements with other dimensions, in another order, or repeated by broadcasting.
 
-Where the elements only move, the adjoint moves them back. Labels go with their dimensions.
+If elements only move, the adjoint moves them back. Labels move with their dimensions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Places: TypeAlias = int | tuple[int, ...]  # how far `roll` moves, along one dim
 
 
 def normalized(axis: AxisLike, ndim: int) -> Axes:
-    """Return valid dimensions as a tuple of numbers from zero on; None means all."""
+    """Return valid dimensions as a tuple of non-negative numbers; None means all."""
     if axis is None:
         return tuple(range(ndim))
     if isinstance(axis, tuple | list):
@@ -43,7 +43,7 @@ def normalized(axis: AxisLike, ndim: int) -> Axes:
 
 
 def _scalar(out: Value) -> Value:
-    """Make a NumPy scalar of an array without dimensions, as every raw value is."""
+    """Turn an array without dimensions into a NumPy scalar, as every raw value is."""
     return out if out.ndim else out[()]
 
 
@@ -62,7 +62,7 @@ def _reshape_x(g: Value, x_like: Value) -> Value:
     errors=lambda m: _reshape_errors(m),
 )
 def reshape(x: Operand, /, shape: ShapeLike) -> Value:
-    """Same elements, in C order, with another shape; the result has no data format.
+    """The same elements, in C order, in another shape; the result is unlabelled.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     Raises
     ------
     InvalidArgumentError
-        If the number of elements is another.
+        If the number of elements differs.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     >>> dl.reshape(dl.dlarray([1.0, 2.0, 3.0, 4.0]), (2, 2)).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
 
-    Source: array-API ``reshape``; MATLAB ``reshape`` (which counts in Fortran order).
+    Source: array-API ``reshape``; MATLAB ``reshape`` (in Fortran order).
     """
     # The method costs a fifth of the function, which Python scalars need.
     return _scalar(x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape))
@@ -127,13 +127,13 @@ def _permute_dims_x(g: Value, axes: Axes) -> Value:
     errors=lambda m: _permute_dims_errors(m),
 )
 def permute_dims(x: Operand, /, axes: Axes) -> Value:
-    """Dimensions in another order; labels go with them.
+    """Dimensions in another order; labels move with them.
 
     Parameters
     ----------
     x : array
     axes : tuple of int
-        For each dimension of the result, which dimension of ``x`` it is.
+        The dimension of ``x`` for each dimension of the result.
 
     Raises
     ------
@@ -176,18 +176,18 @@ def _permute_dims_errors(m: Maker) -> list[Error]:
     errors=lambda m: _moveaxis_errors(m),
 )
 def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Value:
-    """Some dimensions moved to other positions; the others keep their order.
+    """Some dimensions moved to other places; the others keep their order.
 
     Parameters
     ----------
     x : array
     source, destination : int or tuple of int
-        Dimensions of ``x``, and their positions in the result.
+        Dimensions of ``x``, and their places in the result.
 
     Raises
     ------
     InvalidArgumentError
-        If a dimension does not exist, or the two differ in number.
+        If a dimension does not exist, or the numbers of dimensions differ.
 
     Examples
     --------
@@ -237,7 +237,7 @@ def _moveaxis_errors(m: Maker) -> list[Error]:
     errors=lambda m: [Error(case(m.real(2, 3), axis1=0, axis2=2), InvalidArgumentError, "axis2")],
 )
 def swapaxes(x: Operand, /, axis1: int, axis2: int) -> Value:
-    """Two dimensions exchanged; labels go with them.
+    """Two dimensions exchanged; labels move with them.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ def _unit_dims(axis: AxisLike, shape: tuple[int, ...]) -> tuple[int, ...]:
     errors=lambda m: _squeeze_errors(m),
 )
 def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
-    """Array without dimensions of size one; their labels go with them.
+    """Remove dimensions of size one, with their labels.
 
     Parameters
     ----------
@@ -346,18 +346,18 @@ def _new_dims(axis: AxisLike, ndim: int) -> tuple[int, ...]:
     errors=lambda m: [Error(case(m.real(3), axis=3), InvalidArgumentError, "axis 3")],
 )
 def expand_dims(x: Operand, /, axis: int | Axes = 0) -> Value:
-    """Array with new dimensions of size one, labelled ``U``.
+    """Insert dimensions of size one, labelled ``U``.
 
     Parameters
     ----------
     x : array
     axis : int or tuple of int
-        Positions of the new dimensions, counted in the result.
+        Places of the new dimensions in the result.
 
     Raises
     ------
     InvalidArgumentError
-        If a position lies outside the result.
+        If there is no such place.
 
     Examples
     --------
@@ -393,7 +393,7 @@ def _same_ndim(formats: Formats, shapes: Shapes, params: Params) -> str | None:
 
 
 @linear(
-    x=lambda g: g,  # what was broadcast is summed where every cotangent is brought to its operand
+    x=lambda g: g,  # `project` sums over broadcast dimensions
     format=_same_ndim,
     numpy=np.broadcast_to,
     samples=lambda m: _broadcast_to_samples(m),
@@ -406,7 +406,7 @@ def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
     ----------
     x : array
     shape : tuple of int
-        The data format is kept if the number of dimensions is.
+        If the number of dimensions does not change, the format does not either.
 
     Raises
     ------
@@ -448,7 +448,7 @@ def _broadcast_to_errors(m: Maker) -> list[Error]:
     errors=lambda m: _broadcast_arrays_errors(m),
 )
 def broadcast_arrays(*arrays: Operand) -> list[Value]:
-    """Arrays brought to one common shape; formatted ones are aligned by their labels first.
+    """Broadcast arrays to their common shape; those with a format are first aligned by label.
 
     Parameters
     ----------
@@ -521,7 +521,7 @@ def flip(x: Operand, /, axis: AxisLike = None) -> Value:
     ----------
     x : array
     axis : int or tuple of int, optional
-        Dimensions to reverse; all by default.
+        Dimensions to reverse; by default all.
 
     Raises
     ------
@@ -564,13 +564,13 @@ def _roll_x(g: Value, shift: Places, axis: AxisLike) -> Value:
     errors=lambda m: [Error(case(m.real(3), shift=1, axis=1), InvalidArgumentError, "axis 1")],
 )
 def roll(x: Operand, /, shift: Places, *, axis: AxisLike = None) -> Value:
-    """Elements moved along a dimension; those that leave at one end come in at the other.
+    """Elements moved along a dimension; those that leave at one end enter at the other.
 
     Parameters
     ----------
     x : array
     shift : int or tuple of int
-        Number of places, towards the end if positive.
+        Number of places; positive is towards the end.
     axis : int or tuple of int, optional
         Dimensions to move along; by default the elements in C order.
 

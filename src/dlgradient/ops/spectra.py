@@ -1,8 +1,8 @@
-"""Fourier transforms of real signals, which half of the spectrum determines; orders of frequencies.
+"""Fourier transforms of real signals, from half of the spectrum, and orders of frequencies.
 
-The adjoint of `rfft` is the full inverse transform of the half spectrum, so that a real signal that
-acts through complex values has a complex gradient, as everywhere. `irfft` makes real values of
-complex ones and takes the real part of its cotangent.
+The adjoint of `rfft` is the full inverse transform of the half spectrum. So a real signal that acts
+through complex values has a complex gradient, as everywhere. `irfft` turns complex values into real
+ones, and uses the real part of its cotangent.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     Parameters
     ----------
     x : array
-        Real. (Of a complex signal the result is the first half as well.)
+        Real. (For a complex signal, the result is also the first half.)
     n : int, optional
-        Length to transform: `x` is cut, or filled with zeros at its end; by default its size.
+        Length of the transform: `x` is cut, or padded with zeros at its end; by default its size.
     axis : int
         Dimension to transform.
     norm : {"backward", "ortho", "forward"}
@@ -87,7 +87,7 @@ def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     Raises
     ------
     InvalidArgumentError
-        If `n`, `axis` or `norm` has no meaning for `x`.
+        If `n`, `axis` or `norm` is not valid for `x`.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str)
     numpy=np.fft.irfft,
 )
 def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
-    """Real signal of the first half of its spectrum; the inverse of `rfft`.
+    """Real signal from the first half of its spectrum; the inverse of `rfft`.
 
     The imaginary parts of the first element, and of the last if n is even, have no effect.
 
@@ -145,8 +145,8 @@ def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
     x : array
         The first half of the spectrum.
     n : int, optional
-        Length of the result; by default 2 (m − 1) for m elements. It decides how many elements of
-        `x` are used, n // 2 + 1; missing ones are zero.
+        Length of the result; by default 2 (m − 1) for m elements. It determines how many elements
+        of `x` are used, n // 2 + 1; missing elements are zero.
     axis : int
         Dimension to transform.
     norm : {"backward", "ortho", "forward"}
@@ -160,7 +160,7 @@ def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
     Raises
     ------
     InvalidArgumentError
-        If `n`, `axis` or `norm` has no meaning for `x`.
+        If `n`, `axis` or `norm` is not valid for `x`.
 
     Examples
     --------
@@ -209,9 +209,9 @@ def _lengths(s: Sequence[int] | None) -> tuple[Sequence[int] | None, int | None]
 def rfftn(
     x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
 ) -> Value:
-    """Discrete Fourier transform of a real signal over several dimensions, the first half of it.
+    """First half of the discrete Fourier transform of a real signal over several dimensions.
 
-    Along the last of the axes the result is that of `rfft`, along the others that of `fft`.
+    The transform is `rfft` along the last axis, and `fft` along the others.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def _rfftn_samples(m: Maker) -> list[Case]:
 def irfftn(
     x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
 ) -> Value:
-    """Real signal of the first half of its spectrum in several dimensions; undoes `rfftn`.
+    """Real signal from the first half of its spectrum in several dimensions; inverse of `rfftn`.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def _irfftn_samples(m: Maker) -> list[Case]:
     numpy=np.fft.hfft,
 )
 def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
-    """Real spectrum of a signal with Hermitian symmetry, of which the first half is given.
+    """Real spectrum of a signal with Hermitian symmetry, from the first half of the signal.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     numpy=np.fft.ihfft,
 )
 def ihfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
-    """First half of the signal, with Hermitian symmetry, that has a real spectrum; undoes `hfft`.
+    """First half of the signal with Hermitian symmetry of a real spectrum; the inverse of `hfft`.
 
     Parameters
     ----------
@@ -366,7 +366,7 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     ----------
     x : array
     axes : int or sequence of int, optional
-        Dimensions to reorder; all by default.
+        Dimensions to reorder; by default all.
 
     Examples
     --------
@@ -381,13 +381,13 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
 @derived(samples=lambda m: _samples_of_shifts(m), numpy=np.fft.ifftshift)
 def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
-    """Undo `fftshift`: the middle moves to the front.
+    """Inverse of `fftshift`: the middle moves to the front.
 
     Parameters
     ----------
     x : array
     axes : int or sequence of int, optional
-        Dimensions to reorder; all by default.
+        Dimensions to reorder; by default all.
 
     Examples
     --------
@@ -416,14 +416,14 @@ def _frequencies(
 
 
 def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:
-    """Frequencies of the elements of `fft`, in cycles for each unit of `d`.
+    """Frequencies of the elements of `fft`, in cycles per unit of `d`.
 
     Parameters
     ----------
     n : int
         Length of the signal.
     d : float
-        Distance of its samples.
+        Distance between samples.
     dtype : dtype_like
         float64 by default.
     device : {None, "cpu"}
@@ -440,14 +440,14 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Devic
 
 
 def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:
-    """Frequencies of the elements of `rfft`, in cycles for each unit of `d`.
+    """Frequencies of the elements of `rfft`, in cycles per unit of `d`.
 
     Parameters
     ----------
     n : int
         Length of the signal.
     d : float
-        Distance of its samples.
+        Distance between samples.
     dtype : dtype_like
         float64 by default.
     device : {None, "cpu"}

@@ -1,7 +1,7 @@
-"""Elements by arrays of indices, along one dimension.
+"""Elements at arrays of indices, along one dimension.
 
-An index is data: it carries no derivative, may be a dlarray, and is kept for the way back. The
-adjoint of taking elements is adding into the places they came from, an operation of its own.
+An index is data: it carries no derivative, may be a dlarray, and is saved for the backward pass.
+The adjoint of taking elements adds into their places, and is an operation.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def _put_x(g: Value, indices: Value, axis: int | None) -> Value:
     samples=lambda m: _put_samples(m),
 )
 def put(x: Value, indices: Value, /, *, shape: Shape, axis: int | None) -> Value:
-    """Values added into zeros at indices along a dimension: the adjoint of `take`.
+    """Add values into zeros at indices along a dimension: the adjoint of `take`.
 
     Parameters
     ----------
     x : array
         With the shape of ``take(y, indices, axis)`` for a ``y`` of the given shape.
     indices : array of integers
-        Where they name a place several times, the values are added.
+        If they name a place several times, its values are added.
     shape : tuple of int
         Shape of the result.
     axis : int or None
@@ -89,9 +89,9 @@ def _put_samples(m: Maker) -> list[Case]:
 
 
 def _add_rows(rows: Value, places: Array, length: int) -> Value:
-    """Rows added into a matrix of zeros, each at its place.
+    """Add rows into a matrix of zeros, each at its index.
 
-    It is the product with a sparse matrix of ones, many times as fast as adding element by element.
+    This product with a sparse matrix of ones is many times as fast as adding element by element.
     """
     if rows.size < SPARSE_ADDITIONS:
         out = np.zeros((length, rows.shape[1]), rows.dtype)
@@ -107,7 +107,7 @@ def _add_rows(rows: Value, places: Array, length: int) -> Value:
 
 
 def _take_format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
-    """One-dimensional indices keep the label, a number drops it."""
+    """One-dimensional indices keep the label; a number drops it."""
     fmt, axis = formats[0], params["axis"]
     if fmt is None or len(shapes[1]) > 1 or (axis is None and len(shapes[0]) != 1):
         return None
@@ -131,20 +131,20 @@ def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
     ----------
     x : array
     indices : array of integers
-        Negative ones count from the end. A place may be named several times; the cotangents are
-        added there.
+        Negative ones count from the end. A place may be named several times; its cotangents are
+        added.
     axis : int, optional
         Dimension to take from; by default the elements in C order.
 
     Returns
     -------
     array
-        With the shape of the indices in place of the dimension.
+        The dimension is replaced by the shape of the indices.
 
     Raises
     ------
     IndexingError
-        If an index lies outside the array, or is no integer.
+        If an index is outside the array, or not an integer.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def _along_adjoint(g: Value, x_like: Value, indices: Value, axis: int) -> Value:
 
 
 def _key(indices: Array, axis: int) -> tuple[Array, ...]:
-    """Index of every dimension: its own position, and along `axis` what is given."""
+    """Return an index for every dimension: the element's own, and along `axis` the given ones."""
     ndim = indices.ndim
     axis %= ndim
     return tuple(
@@ -211,7 +211,7 @@ def _put_along_axis_x(g: Value, indices: Value, axis: int) -> Value:
     samples=lambda m: _put_along_axis_samples(m),
 )
 def put_along_axis(x: Value, indices: Value, /, *, shape: Shape, axis: int) -> Value:
-    """Values added into zeros at indices of their own: the adjoint of `take_along_axis`.
+    """Add values into zeros at indices for each value: the adjoint of `take_along_axis`.
 
     Parameters
     ----------
@@ -247,13 +247,13 @@ def _same_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | No
     errors=lambda m: _take_along_axis_errors(m),
 )
 def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
-    """Elements at indices that are given for every line along a dimension, as by ``argsort``.
+    """Elements at indices given for every line along a dimension, as by ``argsort``.
 
     Parameters
     ----------
     x : array
     indices : array of integers
-        With as many dimensions as ``x``; sizes equal to its, or one, but along `axis`.
+        With as many dimensions as ``x``; sizes but that of `axis` are equal to its, or one.
     axis : int
 
     Returns
@@ -264,7 +264,7 @@ def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
     Raises
     ------
     IndexingError
-        If an index lies outside the array, or is no integer.
+        If an index is outside the array, or not an integer.
 
     Examples
     --------

@@ -524,15 +524,15 @@ def glu(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -
     ----------
     x : dlarray or array_like
         Real, with a data format, or with `axis` or `data_format`.
-    Dimension to halve; by default the channels.
-        Dimension to halve; by default that of the channels.
+    axis : int, optional
+        Dimension to halve; by default the channels.
     data_format : str, optional
         Data format of `x` if it has none.
 
     Returns
     -------
     dlarray
-    Half as long as `x` along `axis`.
+        Half as long as `x` along `axis`.
 
     Raises
     ------

@@ -91,7 +91,7 @@ def _soft(x: Any) -> Any:
     # NumPy's log1p is slow too. With u = 1 + e as rounded, log(u) e / (u - 1) is as accurate.
     u = e + 1
     low = u - 1
-    tiny = low == 0
+    tiny = low == 0  # e is lost in the rounding of 1 + e, and log(1 + e) is e
     low[tiny] = 1
     out = _log(u)
     out *= e
@@ -381,18 +381,19 @@ def _slope_kernel(x: Any) -> Any:
     return cdf + x * (e * _DENSITY)
 
 
-_PIECE = 1 << 16  # elements: the intermediate values of a chunk stay in the cache
+_CHUNK = 1 << 16  # elements: the intermediate values of a chunk stay in the cache
 
 
-def _in_pieces(kernel: Any) -> Any:
+def _in_chunks(kernel: Any) -> Any:
     """Return a kernel that computes large arrays chunk by chunk, on all cores."""
 
     def part(x: Any, out: Any = None) -> Any:
+        # x² may overflow and exp(-x²/2) underflow; both give the right limits.
         with np.errstate(over="ignore", under="ignore"):
             if out is None:
                 return kernel(x)
-            for i in range(0, x.size, _PIECE):
-                out[i : i + _PIECE] = kernel(x[i : i + _PIECE])
+            for i in range(0, x.size, _CHUNK):
+                out[i : i + _CHUNK] = kernel(x[i : i + _CHUNK])
             return out
 
     def whole(x: Any) -> Any:
@@ -407,7 +408,7 @@ def _in_pieces(kernel: Any) -> Any:
 
 @elementwise(
     x=lambda t, x: t * (exp(x * x * -0.5) * _DENSITY * (2 - x * x)),
-    kernel=_in_pieces(_slope_kernel),
+    kernel=_in_chunks(_slope_kernel),
     shown="gelu",
     samples=_shapes,
     errors=_refused,
@@ -418,7 +419,7 @@ def gelu_slope(x: Any, /) -> Any:
 
 @elementwise(
     x=Factor(gelu_slope),
-    kernel=_in_pieces(_gelu_kernel),
+    kernel=_in_chunks(_gelu_kernel),
     shown="gelu",
     samples=_shapes,
     errors=_refused,
@@ -456,7 +457,7 @@ def _tanh_curvature(t: Any, x: Any) -> Any:
 
 @elementwise(
     x=_tanh_curvature,
-    kernel=_in_pieces(_tanh_slope_kernel),
+    kernel=_in_chunks(_tanh_slope_kernel),
     shown="gelu",
     samples=_shapes,
     errors=_refused,
@@ -467,7 +468,7 @@ def gelu_tanh_slope(x: Any, /) -> Any:
 
 @elementwise(
     x=Factor(gelu_tanh_slope),
-    kernel=_in_pieces(lambda x: x * _gate(x)[0]),
+    kernel=_in_chunks(lambda x: x * _gate(x)[0]),
     shown="gelu",
     samples=_shapes,
     errors=_refused,

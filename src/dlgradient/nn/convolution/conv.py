@@ -1,9 +1,9 @@
-"""Convolution and transposed convolution of formatted arrays.
+"""Convolution and transposed convolution of arrays with a format.
 
-Weights without a format have MATLAB's layout, (*filter sizes, channels, filters[, groups]) for
-`dlconv` and (*filter sizes, filters, channels[, groups]) for `dltranspconv`. With a format, their
-dimensions are in any order: ``S`` and ``T`` slide, ``C`` are the channels, the first ``U`` the
-filters and the second ``U`` the groups.
+Unlabelled weights have MATLAB's layout, (*filter sizes, channels, filters[, groups]) for `dlconv`
+and (*filter sizes, filters, channels[, groups]) for `dltranspconv`. With a format, their dimensions
+are in any order: the filter slides over ``S`` and ``T``, ``C`` are the channels, the first ``U``
+the filters and the second ``U`` the groups.
 """
 
 from __future__ import annotations
@@ -67,15 +67,15 @@ def dlconv(
     weights_format: Format = None,
     bias_format: Format = None,
 ) -> Value:
-    """Convolve over the spatial dimensions, or over time where the weights say so.
+    """Convolve over the spatial dimensions, or over time if the weights have 'T'.
 
-    For each observation, filter f and place o,
+    For each observation, filter f and place o, the result is
 
         y[f, o] = bias[f] + Σ x[c, stride·o + dilation·k - padding] w[f, c, k]
 
-    over channels c and places k in the filter, a cross-correlation, as everywhere in deep learning.
-    With groups, filter f sees the channels of its group only; groups of one channel make a
-    channel-wise (depth-wise) convolution.
+    summed over channels c and places k in the filter. This is a cross-correlation, as usual in deep
+    learning. With groups, a filter uses only the channels of its group. Groups of one channel make
+    a channel-wise (depth-wise) convolution.
 
     Parameters
     ----------
@@ -83,23 +83,23 @@ def dlconv(
         With channels ``C`` and one to three dimensions ``S``, or ``T``, in any order. All other
         dimensions are a batch.
     weights : array
-        Without a format of shape (*filter sizes, channels of a group, filters of a group[,
-        groups]); the filter slides over ``S``. With a format in any order: ``S`` and ``T`` slide,
-        ``C`` channels, first ``U`` filters, second ``U`` groups.
+        Unlabelled, of shape (*filter sizes, channels of a group, filters of a group[, groups]); the
+        filter slides over ``S``. With a format, in any order: the filter slides over ``S`` and
+        ``T``, ``C`` are the channels, the first ``U`` the filters, the second ``U`` the groups.
     bias : array
-        A number; or one for each filter, those of a group being neighbours; or of shape (filters of
-        a group, groups).
+        A number; or one for each filter, where those of a group are adjacent; or of shape (filters
+        of a group, groups).
     stride, dilation_factor : int or sequence of int
-        One for all or for each dimension that the filter slides over, spatial ones first.
+        One for all dimensions that the filter slides over, or one for each, spatial ones first.
     padding : int, sequence of int, matrix of two rows, "same" or "causal"
-        A number for both ends of every dimension, or one for each; a row for before and a row for
-        after; "same" gives sizes ceil(size / stride), with an odd one at the end; "causal" pads
-        ``T`` at the beginning only.
+        A number for both ends of every dimension, or one for each dimension; or a row for before
+        and a row for after. "same" gives sizes ceil(size / stride), with an odd one at the end.
+        "causal" pads only the beginning of ``T``.
     padding_value : number or str
-        What to pad with; or "symmetric-include-edge", "symmetric-exclude-edge" or "replicate", for
-        values of the array.
+        The number to pad with. Or "symmetric-include-edge", "symmetric-exclude-edge" or
+        "replicate", for values of the array.
     data_format, weights_format, bias_format : str, optional
-        Formats of arrays that have none. With `data_format` the result is unformatted.
+        Formats of unlabelled arrays. With `data_format`, the result is unlabelled.
 
     Returns
     -------
@@ -109,11 +109,12 @@ def dlconv(
     Raises
     ------
     FormatError
-        If ``x`` has no format or no channels, or the weights do not name what they slide over.
+        If ``x`` has no format or no channels, or the weights do not name what the filter slides
+        over.
     ShapeMismatchError
-        If channels, filters, bias and sizes do not fit.
+        If channels, filters, bias and sizes do not match.
     InvalidArgumentError
-        If an option has no meaning.
+        If an option is not valid.
 
     Examples
     --------
@@ -232,7 +233,7 @@ def dltranspconv(
     """Transposed convolution, which makes arrays larger: the adjoint of `dlconv` plus a bias.
 
     Every element x[c, i] adds x[c, i] w[f, c, k] to y[f, stride·i + dilation·k - cropping]. The
-    result has the sizes stride·(size - 1) + dilation·(filter size - 1) + 1, less the cropping.
+    result has the sizes stride·(size - 1) + dilation·(filter size - 1) + 1, minus the cropping.
 
     Parameters
     ----------
@@ -240,18 +241,18 @@ def dltranspconv(
         With channels ``C`` and one to three dimensions ``S``, or ``T``, in any order. All other
         dimensions are a batch.
     weights : array
-        Without a format of shape (*filter sizes, filters of a group, channels of a group[,
-        groups]). With a format in any order: ``S`` and ``T`` slide, ``C`` channels, first ``U``
-        filters, second ``U`` groups.
+        Unlabelled, of shape (*filter sizes, filters of a group, channels of a group[, groups]).
+        With a format, in any order: the filter slides over ``S`` and ``T``, ``C`` are the channels,
+        the first ``U`` the filters, the second ``U`` the groups.
     bias : array
-        A number; or one for each filter, those of a group being neighbours; or of shape (filters of
-        a group, groups).
+        A number; or one for each filter, where those of a group are adjacent; or of shape (filters
+        of a group, groups).
     stride, dilation_factor : int or sequence of int
-        One for all or for each dimension that the filter slides over, spatial ones first.
+        One for all dimensions that the filter slides over, or one for each, spatial ones first.
     cropping : int, sequence of int, matrix of two rows or "same"
-        What is cut off, in the same forms; "same" gives sizes size · stride.
+        What to cut off, in the forms of padding; "same" gives sizes size · stride.
     data_format, weights_format, bias_format : str, optional
-        Formats of arrays that have none. With `data_format` the result is unformatted.
+        Formats of unlabelled arrays. With `data_format`, the result is unlabelled.
 
     Returns
     -------
@@ -261,11 +262,12 @@ def dltranspconv(
     Raises
     ------
     FormatError
-        If ``x`` has no format or no channels, or the weights do not name what they slide over.
+        If ``x`` has no format or no channels, or the weights do not name what the filter slides
+        over.
     ShapeMismatchError
-        If channels, filters, bias and sizes do not fit, or nothing is left.
+        If channels, filters, bias and sizes do not match, or nothing is left.
     InvalidArgumentError
-        If an option has no meaning.
+        If an option is not valid.
 
     Examples
     --------
@@ -286,8 +288,8 @@ def dltranspconv(
     steps = integers("dltranspconv", "stride", stride, len(axes))
     gaps = integers("dltranspconv", "dilation_factor", dilation_factor, len(axes))
     geometry = _cropped(cropping, images.shape[2:], tuple(window), steps, gaps, groups)
-    # The operation's kernel is that of the convolution whose adjoint this is: channels and filters
-    # change places.
+    # The kernel is that of the convolution whose adjoint this is: channels and filters are
+    # exchanged.
     kernel = permute_dims(w, axes=(0, 2, 1, *range(3, w.ndim)))
     kernel = reshape(kernel, shape=(groups * channels, filters, *window))
     y = deconvolve(images, kernel, geometry=geometry)
@@ -345,7 +347,7 @@ def _channel_axis(function: str, x: Value) -> Axis:
 
 
 def _parameter(function: str, name: str, p: Operand, fmt: Format) -> Value:
-    """Return weights or a bias as a dlarray, with the format it has or is given."""
+    """Return weights or a bias as a dlarray, with its format or the given one."""
     array = as_array(function, name, p)
     if fmt is None:
         return array
@@ -362,7 +364,7 @@ def _weights(
 ) -> tuple[Value, str]:
     """Return weights as (groups, filters, channels, *sizes), and the labels they slide over.
 
-    `layout` is the order after the filter sizes of weights without a format.
+    `layout` is the order after the filter sizes of unlabelled weights.
     """
     w = _parameter(function, "weights", weights, fmt)
     if w._format is None:
@@ -388,7 +390,7 @@ _NAMES = {"CU": "channels, filters", "UC": "filters, channels"}
 
 
 def _usual_format(function: str, x: Value, w: Value, layout: str) -> str:
-    """Format of weights that have none: they slide over the spatial dimensions of `x`."""
+    """Return the format of unlabelled weights: they slide over the spatial dimensions of `x`."""
     spatial = format_of(x).count("S")
     if not spatial:
         raise FormatError(
@@ -416,7 +418,7 @@ def _check_channels(function: str, x: Value, w: Value, found: int) -> None:
 
 
 def _bias(function: str, bias: Operand, fmt: Format, groups: int, filters: int) -> Value:
-    """Return a bias in any form as a number, or as one for each filter in one dimension."""
+    """Return a bias of any form as a number, or as one dimension with one for each filter."""
     if type(bias) in PYTHON_SCALARS:
         return bias
     b = unlabelled(_parameter(function, "bias", bias, fmt))
@@ -429,7 +431,7 @@ def _bias(function: str, bias: Operand, fmt: Format, groups: int, filters: int) 
         )
     sizes = tuple([n for n in b.shape if n != 1])
     if len(sizes) > 1:
-        # One column for each group; filters of a group are neighbours.
+        # One column for each group; filters of a group are adjacent.
         if sizes != (filters // groups, groups):
             raise ShapeMismatchError(
                 f"{function}: bias of shape {b.shape} must have shape ({filters},) or "
@@ -442,13 +444,13 @@ def _bias(function: str, bias: Operand, fmt: Format, groups: int, filters: int) 
 def _cropped(
     cropping: Padding, sizes: Shape, window: Shape, stride: Shape, dilation: Shape, groups: int
 ) -> Geometry:
-    """Geometry of the convolution whose adjoint a transposed one with results `sizes` is."""
+    """Return the geometry of the convolution whose adjoint has results of `sizes`."""
     reach = reach_of(window, dilation)
     whole = tuple(
         [s * (n - 1) + r if n else 0 for n, r, s in zip(sizes, reach, stride, strict=True)]
     )
     if isinstance(cropping, str) and cropping == "same":
-        # Where the filter is smaller than the stride there are too few, and zeros follow.
+        # If the filter is smaller than the stride, there are too few, and zeros follow.
         size = tuple([n * s for n, s in zip(sizes, stride, strict=True)])
         start = tuple([max(r - s, 0) // 2 for r, s in zip(reach, stride, strict=True)])
     else:

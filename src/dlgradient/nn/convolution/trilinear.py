@@ -1,4 +1,4 @@
-"""Convolution as one trilinear form, whose three partial maps are the operations of this module.
+"""Convolution as a trilinear form; its three partial maps are the operations of this module.
 
 With an input ``x`` of shape (batch, channels, *sizes), a kernel ``w`` of shape (filters,
 channels / groups, *window) and ``y`` of shape (batch, filters, *results), all sums are contractions
@@ -6,7 +6,7 @@ of
 
     T(x, w, y) = Σ x[n, c, s·o + d·k - start] w[f, c, k] y[n, f, o]
 
-with strides s and dilations d, where ``x`` outside of its bounds is zero:
+with strides s and dilations d, where ``x`` is zero outside its bounds:
 
 =================  ==========  ==========================================
 operation          contracts   also known as
@@ -16,7 +16,7 @@ operation          contracts   also known as
 `correlate`        x and y     gradient for ``w``
 =================  ==========  ==========================================
 
-The adjoints of each are the other two, with the same geometry, so derivatives of every order stay
+The adjoints of each are the other two, with the same geometry. So derivatives of every order stay
 in this module.
 """
 
@@ -31,7 +31,7 @@ from dlgradient.ops.reduce import sum
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import general, multilinear
 
-# The operations are not public: `dlgradient.nn.convolution.conv` is what users call.
+# The operations are not public; users call `dlgradient.nn.convolution.conv`.
 __all__: list[str] = []
 
 
@@ -62,7 +62,7 @@ def convolve(x: Value, w: Value, /, *, geometry: Geometry) -> Value:
     x : array
         Shape (batch, channels, *sizes).
     w : array
-        Shape (filters, channels / groups, *window); filters of one group are neighbours.
+        Shape (filters, channels / groups, *window); filters of one group are adjacent.
     geometry : Geometry
 
     Returns
@@ -130,7 +130,7 @@ def deconvolve(y: Value, w: Value, /, *, geometry: Geometry) -> Value:
     Returns
     -------
     array
-        Shape (batch, channels, *sizes); what lies outside is dropped.
+        Shape (batch, channels, *sizes); sums for elements outside are dropped.
     """
 
 
@@ -182,7 +182,7 @@ _GEOMETRIES = (
 
 
 def _samples(m: Maker, names: str) -> list[Case]:
-    """Samples of an operation whose operands are `names`, of x, w, y and a bias b."""
+    """Samples of an operation with the operands `names`, of x, w, y and a bias b."""
     cases = []
     for i, ((batch, channels, filters), geometry) in enumerate(_GEOMETRIES):
         shapes = {

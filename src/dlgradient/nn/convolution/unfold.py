@@ -1,6 +1,6 @@
-"""Kernels of convolution, on raw arrays: products with unfolded images.
+"""Kernels of convolution on raw arrays: products with unfolded images.
 
-They unfold a few images at a time into a matrix that stays in the cache, and multiply it; the batch
+They unfold a few images at a time into a matrix that stays in the cache, and multiply it. The batch
 is split over the cores. `dlgradient.nn.convolution.trilinear` says what each of them computes.
 """
 
@@ -29,7 +29,7 @@ from dlgradient.nn.shared.geometry import Geometry
 
 __all__ = ["convolve", "correlate", "deconvolve"]
 
-# What is done with the results of some images: ``store(images, rows, y)``, y being (filters, ...).
+# Uses the results of some images: ``store(images, rows, y)``, where y is (filters, ...).
 Store = Callable[[slice, slice, Array], None]
 T = TypeVar("T")
 _ALL = slice(None)
@@ -39,11 +39,11 @@ _ALL = slice(None)
 
 
 class Unfolding:
-    """Padded images of a chunk of the batch, and the view that unfolds them.
+    """Padded images of a chunk of the batch, and a view that unfolds them.
 
-    If it is `wide`, the last two dimensions of the results are one run through the padded image, in
-    which columns between the rows are computed and thrown away: copying runs of several hundred
-    elements is much faster than of some twenty (row cnn).
+    If it is `wide`, the last two dimensions of the results are one run through the padded image.
+    Columns between the rows are then computed and dropped. Copies of runs of several hundred
+    elements are much faster than those of some twenty (row cnn).
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Unfolding:
     width : int
         Columns of the last dimension that are computed.
     laid : tuple of int
-        Sizes of the results, with columns that are thrown away.
+        Sizes of the results, with columns that are dropped.
     """
 
     def __init__(self, x: Array, geometry: Geometry, dtype: Dtype, products: int | None) -> None:
@@ -68,7 +68,7 @@ class Unfolding:
         results, stride = geometry.results, geometry.stride
         reach = zip(stride, results, geometry.reach, strict=True)
         self.padded = tuple([s * (o - 1) + r for s, o, r in reach])
-        # What lies in both, the image and the padded image, in the coordinates of each.
+        # The overlap of the image and the padded image, in the coordinates of each.
         sizes = list(zip(geometry.start, x.shape[2:], self.padded, strict=True))
         self.inner = tuple([slice(max(a, 0), max(min(n, a + i), a, 0)) for a, i, n in sizes])
         self.source = tuple(
@@ -99,7 +99,7 @@ class Unfolding:
             yield chunk, unfolded.reshape(self.geometry.groups, -1, count * prod(self.rows))
 
     def _buffers(self, count: int) -> tuple[Array, Array, Array]:
-        """Return the inside of padded images, their unfolding view, and room for what it shows."""
+        """Return the inside of padded images, their unfolding view, and a buffer for its copy."""
         geometry, channels = self.geometry, self.x.shape[1]
         tail = sum(geometry.reach) - len(geometry.reach)
         flat = np.zeros(count * channels * prod(self.padded) + tail, self.dtype)
@@ -119,7 +119,7 @@ class Unfolding:
 
 
 def _strips(channels: int, geometry: Geometry, dtype: Dtype) -> list[slice]:
-    """Cut the results of one image, if they unfold to much more than the cache holds."""
+    """Return strips of the results of one image, if they unfold to much more than the cache."""
     nbytes = channels * prod(geometry.window) * prod(geometry.results) * dtype.itemsize
     rows = geometry.results[0]
     # An even number, so that two cores share one image equally.
@@ -130,7 +130,7 @@ def _strips(channels: int, geometry: Geometry, dtype: Dtype) -> list[slice]:
 def _for_each_strip(
     work: Callable[[slice, int], T], batch: int, strips: list[slice], *, split: bool
 ) -> list[T]:
-    """Return ``work(images, strip)`` for all of the batch, whose parts are on all cores."""
+    """Return ``work(images, strip)`` for the whole batch, whose parts are on all cores."""
 
     def several(images: slice, numbers: range) -> list[T]:
         return [work(images, i) for i in numbers]
@@ -144,7 +144,7 @@ def _for_each_strip(
 
 
 def _pays(batch: int, kernel: Shape, results: Shape) -> bool:
-    """Return whether there is work enough for another thread."""
+    """Return whether the work is enough for another thread."""
     return bool(batch * prod(kernel) * prod(results) >= CONV_THREAD_MULTIPLICATIONS)
 
 
@@ -152,7 +152,7 @@ def _pays(batch: int, kernel: Shape, results: Shape) -> bool:
 
 
 def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometry) -> Array:
-    """Results for input and kernel, plus a bias for each filter if there is one."""
+    """Return results for input and kernel, plus a bias for each filter if there is one."""
     dtype = np.result_type(x, w) if bias is None else np.result_type(x, w, bias)
     filters, groups = w.shape[0], geometry.groups
     out = np.empty((x.shape[0], filters, *geometry.results), dtype)
@@ -173,7 +173,7 @@ def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometr
 def _multiply(
     x: Array, w: Array, geometry: Geometry, dtype: Dtype, offsets: Array | None, store: Store
 ) -> None:
-    """Convolve, and hand results to `store`."""
+    """Convolve, and pass results to `store`."""
     filters, groups = w.shape[0], geometry.groups
     weights = w.reshape(groups, filters // groups, -1).astype(dtype, copy=False)
     strips = _strips(x.shape[1], geometry, dtype)
@@ -200,7 +200,7 @@ def _multiply(
 
 
 def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> Array:
-    """Kernel for input and result."""
+    """Return the kernel for input and result."""
     dtype, groups = np.result_type(x, y), geometry.groups
     filters, channels = y.shape[1], x.shape[1] // groups
     shape = (filters, channels, *geometry.window)
@@ -219,7 +219,7 @@ def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> A
         for chunk, columns in images.columns(part):
             count = chunk.stop - chunk.start
             if laid.shape[1] != count:
-                # Zero in the columns between the rows, which are no part of the result.
+                # Zero in the columns between the rows, which do not belong to the result.
                 laid = np.zeros((filters, count, *images.laid), dtype)
             laid[..., : images.geometry.results[-1]] = y[chunk, :, strip].swapaxes(0, 1)
             rows = laid.reshape(groups, filters // groups, -1)
@@ -231,13 +231,13 @@ def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> A
             total += product
         return total
 
-    # What is thrown away may be NaN without a warning.
+    # Dropped columns may be NaN without a warning.
     with one_blas_thread(), np.errstate(invalid="ignore" if wide else None):
         split = _pays(x.shape[0], shape, geometry.results)
         parts = _for_each_strip(work, x.shape[0], strips, split=split)
     total: Array = sum(parts[1:], start=parts[0])
     if any(run) and not np.isfinite(total).all():
-        # Columns between the rows count with the factor zero, which is none for infinity and NaN.
+        # Columns between the rows have the factor zero, which does not remove infinity and NaN.
         return correlate(x, y, geometry=geometry, wide=False)
     return total.reshape(shape)
 
@@ -246,12 +246,12 @@ def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> A
 
 
 def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
-    """Input for result and kernel: by gathering or by scattering, what is faster."""
+    """Return the input for result and kernel, by gathering or scattering, whichever is faster."""
     shape = (y.shape[0], w.shape[1] * geometry.groups, *geometry.sizes)
     dtype = np.result_type(y, w)
     if not (prod(shape) and y.size and w.size):
         return np.zeros(shape, dtype)
-    # Phases of fewer places than others have factors zero, which are none for infinity and NaN.
+    # Phases with fewer places have factors zero, which do not remove infinity and NaN.
     whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))
     if _gathering_pays(w, geometry) and (whole or np.isfinite(y.sum())):
         return _gather(y, w, geometry, np.empty(shape, dtype))
@@ -259,7 +259,7 @@ def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
 
 
 def _gathering_pays(w: Array, geometry: Geometry) -> bool:
-    """Compare the times of both ways; gathering is for a stride or a dilation, not for both."""
+    """Compare the times of both ways; gathering handles a stride or a dilation, not both."""
     if any(s > 1 and d > 1 for s, d in zip(geometry.stride, geometry.dilation, strict=True)):
         return False
     filters, channels = w.shape[0] // geometry.groups, w.shape[1]
@@ -271,18 +271,19 @@ def _gathering_pays(w: Array, geometry: Geometry) -> bool:
 
 
 def _phases(geometry: Geometry) -> tuple[Shape, Shape]:
-    """Sizes of the kernel that each phase of the stride sees, and of the grid of all phases."""
+    """Return the sizes of the kernel of each phase, and of the grid of all phases."""
     taps = [-(-k // s) for k, s in zip(geometry.window, geometry.stride, strict=True)]
     lines = zip(geometry.sizes, geometry.stride, geometry.start, strict=True)
     return tuple(taps), tuple([(n - 1 + a) // s - a // s + 1 for n, s, a in lines])
 
 
 def _gather(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
-    """Transposed convolution as a convolution, with the kernel turned round.
+    """Transposed convolution as a convolution with a reversed kernel.
 
-    Element i = s·q + r - start of the result sees the places r, r + s, r + 2s, ... of the kernel
-    only: those of its phase r. So the phases are filters of one convolution of stride one, whose
-    results at q interleave. Where a phase has fewer places than others, its kernel ends with zeros.
+    Element i = s·q + r - start of the result uses only the places r, r + s, r + 2s, ... of the
+    kernel, which are those of its phase r. So the phases are filters of one convolution of stride
+    one, whose results at q are interleaved. Where a phase has fewer places than others, its kernel
+    ends with zeros.
     """
     groups, stride = geometry.groups, geometry.stride
     channels = w.shape[1]
@@ -300,7 +301,7 @@ def _gather(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
 
 
 def _phased(w: Array, geometry: Geometry) -> tuple[Array, Geometry]:
-    """Kernel of the phases, a filter for each, and the geometry of their convolution."""
+    """Return the kernel of the phases, with a filter for each, and their geometry."""
     groups, stride = geometry.groups, geometry.stride
     filters, channels = w.shape[0] // groups, w.shape[1]
     taps, grid = _phases(geometry)
@@ -327,7 +328,7 @@ def _phased(w: Array, geometry: Geometry) -> tuple[Array, Geometry]:
 
 
 def _interleaved(phase: Shape, geometry: Geometry, rows: slice) -> tuple[list[slice], list[slice]]:
-    """Return where a phase is in a strip of the grid of all phases, and where in the result."""
+    """Return where a phase is in a strip of the grid of all phases, and in the result."""
     of, to = [], []
     lines = zip(phase, geometry.sizes, geometry.stride, geometry.start, strict=True)
     for axis, (r, n, s, a) in enumerate(lines):
@@ -344,7 +345,7 @@ def _interleaved(phase: Shape, geometry: Geometry, rows: slice) -> tuple[list[sl
 
 
 def _scatter(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
-    """Transposed convolution by adding the products of each element where they belong."""
+    """Transposed convolution by adding the products of each element at their places."""
     filters, per_group, *window = w.shape
     groups, dtype = geometry.groups, out.dtype
     channels = per_group * groups

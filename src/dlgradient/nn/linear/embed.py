@@ -208,7 +208,7 @@ def onehotencode(
     Returns
     -------
     array, or dlarray for a dlarray
-    With one dimension more than `labels`.
+        With one dimension more than `labels`.
 
     Raises
     ------

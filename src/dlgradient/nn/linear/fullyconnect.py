@@ -64,7 +64,7 @@ def _weights_adjoint(g: Any, x: Any, weights: Any) -> Any:
 def affine(x: Any, weights: Any, bias: Any, /) -> Any:
     """Return x Wᵀ + b for inputs in rows, weights W and a bias b."""
     out = matmul(x, weights.T)
-    if np.result_type(out, bias) == out.dtype:
+    if np.result_type(out, bias) == out.dtype:  # in place, which saves an array
         out += bias
         return out
     return out + bias
@@ -113,7 +113,7 @@ def _as_vector(bias: Any, outputs: int) -> Any:
     return b if b.ndim == 1 else reshape(b, (outputs,))
 
 
-@cache
+@cache  # it depends only on the format, and every call needs it
 def _layout(fmt: str) -> tuple[tuple[int, ...], tuple[int, ...], str]:
     """Return the order for the product (others, channels, spatial), its inverse, and the format."""
     inputs = [i for i, c in enumerate(fmt) if c == "C"] + [i for i, c in enumerate(fmt) if c == "S"]

@@ -1,4 +1,4 @@
-"""Operands of a normalisation: the data with its labels, and parameters in as many dimensions."""
+"""Operands of a normalisation: the data, and parameters with equally many dimensions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["like_operand", "operand", "parameter"]
 
 
 def operand(function: str, x: Operand, data_format: Format, epsilon: float) -> tuple[Value, bool]:
-    """Return x with its format, checked; and whether the result is to be unlabelled."""
+    """Return x with its format, checked, and whether to unlabel the result."""
     array, strip = formatted(function, x, data_format)
     if "C" not in format_of(array):
         raise FormatError(
@@ -49,19 +49,19 @@ def operand(function: str, x: Operand, data_format: Format, epsilon: float) -> t
 
 
 def like_operand(y: Value, x: Value, strip: bool) -> Value:
-    """Give a result of the shape of x the format of x, unless x had none."""
+    """Give a result with the shape of x the format of x, unless x had none."""
     return finished(labelled(y, x._format), strip)
 
 
 def parameter(function: str, name: str, p: Operand, x: Value, labels: str = "C") -> Value:
-    """Return a parameter without labels, in as many dimensions as x.
+    """Return a parameter, unlabelled, with as many dimensions as x.
 
-    It has one value for each channel (or one value in all), or, with labels of its own, the sizes
-    of the dimensions that carry one of `labels`.
+    It has one value for each channel, or one value in all. With a format, it has the sizes of the
+    dimensions that have one of `labels`.
     """
     fmt, (channel, *_) = format_of(x), axes_of(x, "C")
     if type(p) in PYTHON_SCALARS:
-        # Python scalars are weak: they do not make single precision double.
+        # Python scalars are weak: single precision stays single.
         return np.full((1,) * x.ndim, p, x.dtype if x.dtype.kind == "f" else np.float64)
     given = p if type(p) is calls.dlarray else as_value(p, f"{function}: {name}")
     allowed = tuple([n if c in labels else 1 for c, n in zip(fmt, x.shape, strict=True)])

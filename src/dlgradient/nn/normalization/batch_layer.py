@@ -39,12 +39,12 @@ def batchnorm(
 
     There are three uses:
 
-    * ``y, mu, variance = batchnorm(x, offset, scale)``: by the statistics of x, which are returned;
-    * ``y = batchnorm(x, offset, scale, mean, variance)``: inference, by the given statistics;
-    * ``y, mean, variance = batchnorm(x, offset, scale, mean, variance, training=True)``: by the
-      statistics of x; returned are the moving ones, decay · (of x) + (1 - decay) · (given).
+    * ``y, mu, variance = batchnorm(x, offset, scale)`` uses the statistics of x and returns them;
+    * ``y = batchnorm(x, offset, scale, mean, variance)`` uses the given statistics, for inference;
+    * ``y, mean, variance = batchnorm(x, offset, scale, mean, variance, training=True)`` uses the
+      statistics of x, and returns moving ones, decay · (of x) + (1 - decay) · (given).
 
-    Nothing is changed in place. Every result can be differentiated.
+    Nothing is changed in place. All results are differentiable.
 
     Parameters
     ----------
@@ -55,20 +55,20 @@ def batchnorm(
     mean, variance : dlarray or array_like, optional
         Statistics, one value for each channel; the variance is the biased one, Σ (x - μ)² / n.
     training : bool, optional
-        Whether to normalise by the statistics of x. By default if none are given.
+        Whether to normalise by the statistics of x; by default if none are given.
     epsilon : float
         ε.
     mean_decay, variance_decay : float
-        Weight of x in the moving statistics.
+        Weight of the statistics of x in the moving ones.
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; y is then unformatted too.
+        Labels of the dimensions of an unlabelled x; y is then unlabelled too.
 
     Returns
     -------
     y : dlarray
         Of the shape and format of x.
     mean, variance : dlarray
-        With one dimension, C. Of an x without elements, the given ones, else NaN.
+        With one dimension, C. If x has no elements, the given statistics, else NaN.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def batchnorm(
     ShapeMismatchError
         If a parameter does not have one value for each channel.
     InvalidArgumentError
-        If only one statistic is given, or none for inference; or ε is negative.
+        If only one statistic is given, or none for inference; or if ε is negative.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def batchnorm(
                 "statistics, or omit training=False"
             )
         rate = gain / sqrt(given[1] + epsilon)
-        # Two passes over x: the rest is as small as the channels.
+        # Two passes over x; everything else is as small as the channels.
         y = unlabelled(array) * rate + (shift - given[0] * rate)
         return like_operand(y, array, strip)
     channel = axes_of(array, "C")
@@ -121,7 +121,7 @@ def batchnorm(
 def _given(
     function: str, mean: Operand | None, variance: Operand | None, x: Value
 ) -> tuple[Value, Value] | None:
-    """Return the given statistics in as many dimensions as x; None for none."""
+    """Return the given statistics with as many dimensions as x; None for none."""
     if (mean is None) is not (variance is None):
         raise InvalidArgumentError(
             f"{function}: mean and variance must both be given, or neither; "
@@ -133,7 +133,7 @@ def _given(
 
 
 def _statistic(statistic: Value, strip: bool) -> Value:
-    """Return a statistic with the channel dimension only."""
+    """Return a statistic with only the channel dimension."""
     if type(statistic) is not calls.dlarray:
         statistic = calls.wrap(statistic, None)
     flat = reshape(statistic, (statistic.size,))
@@ -196,15 +196,15 @@ def layernorm(
     x : dlarray or array_like
         Real, with a channel dimension.
     offset, scale : dlarray or array_like
-        One value for each channel, or a scalar; or, formatted, of the sizes of any dimensions that
-        are normalised.
+        One value for each channel, or a scalar; or with a format, with the sizes of any dimensions
+        that are normalised.
     epsilon : float
         ε.
     operation_dimension : {"auto", "channel-only", "spatial-channel", "batch-excluded"}
-        What μ and σ² are taken over. "auto" is "spatial-channel" for x with a time dimension, so
-        that each step is normalised alone, else "batch-excluded".
+        The dimensions of the averages μ and σ². "auto" is "spatial-channel" for x with a time
+        dimension, so that each step is normalised alone, else "batch-excluded".
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+        Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
     Returns
     -------
@@ -216,9 +216,9 @@ def layernorm(
     FormatError
         If x has no format, or no channels.
     ShapeMismatchError
-        If offset or scale does not fit.
+        If offset or scale has the wrong sizes.
     InvalidArgumentError
-        If `operation_dimension` is unknown, or ε negative.
+        If `operation_dimension` is unknown, or ε is negative.
 
     Examples
     --------
@@ -283,14 +283,14 @@ def rmsnorm(
     x : dlarray or array_like
         Real, with a channel dimension.
     scale : dlarray or array_like
-        One value for each channel, or a scalar; or, formatted, of the sizes of any dimensions that
-        are normalised.
+        One value for each channel, or a scalar; or with a format, with the sizes of any dimensions
+        that are normalised.
     epsilon : float
         ε.
     operation_dimension : {"channel-only", "spatial-channel", "batch-excluded", "auto"}
-        What the mean is taken over, as in `layernorm`.
+        The dimensions of the mean, as in `layernorm`.
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+        Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
     Returns
     -------
@@ -302,9 +302,9 @@ def rmsnorm(
     FormatError
         If x has no format, or no channels.
     ShapeMismatchError
-        If scale does not fit.
+        If scale has the wrong sizes.
     InvalidArgumentError
-        If `operation_dimension` is unknown, or ε negative.
+        If `operation_dimension` is unknown, or ε is negative.
 
     Examples
     --------
@@ -352,7 +352,7 @@ _DIMENSIONS = {"channel-only": "C", "spatial-channel": "SC", "batch-excluded": "
 
 
 def _averaged_labels(function: str, x: Value, dimension: str) -> str:
-    """Labels of the dimensions that the normalisation of an observation averages over."""
+    """Return the labels of the dimensions over which an observation is averaged."""
     if dimension == "auto":
         dimension = "spatial-channel" if "T" in format_of(x) else "batch-excluded"
     if dimension not in _DIMENSIONS:

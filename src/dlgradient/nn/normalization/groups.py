@@ -1,4 +1,4 @@
-"""Normalisation over groups of channels and over neighbouring channels."""
+"""Normalisation over groups of channels and over adjacent channels."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def groupnorm(
 ) -> Value:
     """Normalise groups of channels of every observation: scale (x - μ) / √(σ² + ε) + offset.
 
-    The statistics are taken over the channels of a group and all dimensions but the batch.
+    The averages run over the channels of a group and all dimensions but the batch.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real, with a channel dimension.
     num_groups : int or {"all-channels", "channel-wise"}
-        Number of groups of neighbouring channels; one group, or one for each channel.
+        Number of groups of adjacent channels; one group, or one for each channel.
     offset, scale : dlarray or array_like
         One value for each channel, or a scalar.
     epsilon : float
         ε.
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+        Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def groupnorm(
     ShapeMismatchError
         If a parameter does not have one value for each channel, or the groups differ in size.
     InvalidArgumentError
-        If `num_groups` is neither a positive integer nor one of the words; or ε is negative.
+        If `num_groups` is neither a positive integer nor one of the words, or ε is negative.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def instancenorm(
     epsilon : float
         ε.
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+        Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def _in_groups(
     groups = _number_of_groups(function, num_groups, array.shape[channel], array)
     shift = _split(parameter(function, "offset", offset, array), channel, groups)
     gain = _split(parameter(function, "scale", scale, array), channel, groups)
-    # Channels become two dimensions: the group, and the place in it.
+    # Channels become two dimensions: the group, and the channel in it.
     batch = [axis if axis < channel else axis + 1 for axis in axes_of(array, "B")]
     axes = tuple([i for i in range(array.ndim + 1) if i != channel and i not in batch])
     parts = _split(unlabelled(array), channel, groups)
@@ -202,7 +202,7 @@ def _number_of_groups(function: str, num_groups: int | str, channels: int, x: Va
 
 
 def _split(p: Value, channel: Axis, groups: int) -> Value:
-    """Make two dimensions of the channels: groups, and channels of a group."""
+    """Split the channels into two dimensions: groups, and channels of a group."""
     size = p.shape[channel]
     pair = (1, 1) if size == 1 and groups != 1 else (groups, size // groups if groups else 0)
     return reshape(p, (*p.shape[:channel], *pair, *p.shape[channel + 1 :]))
@@ -221,7 +221,7 @@ def crosschannelnorm(
     k: float = 2.0,
     data_format: Format = None,
 ) -> Value:
-    """Divide by the squares of neighbouring channels: x / (k + α s / w)^β.
+    """Divide by the squares of adjacent channels: x / (k + α s / w)^β.
 
     Here s is the sum of squares over a window of w channels, ⌊(w-1)/2⌋ before and ⌊w/2⌋ after.
 
@@ -234,7 +234,7 @@ def crosschannelnorm(
     alpha, beta, k : float
         α, β and k.
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+        Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
     Returns
     -------
@@ -246,7 +246,7 @@ def crosschannelnorm(
     FormatError
         If x has no format, or no channels.
     InvalidArgumentError
-        If `window_size` is no positive integer.
+        If `window_size` is not a positive integer.
 
     Examples
     --------
@@ -297,7 +297,7 @@ def _mirrored(g: Value, axis: Axis, before: int, after: int) -> Value:
     ],
 )
 def channel_sum(x: Operand, /, *, axis: Axis, before: int, after: int) -> Value:
-    """Sums over sliding windows, Σ xⱼ for i - before ≤ j ≤ i + after, in the shape of x."""
+    """Return sums over sliding windows, Σ xⱼ for i - before ≤ j ≤ i + after, in the shape of x."""
     n = x.shape[axis]
     y = np.array(x)
     front = (slice(None),) * axis

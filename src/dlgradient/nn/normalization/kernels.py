@@ -1,8 +1,9 @@
 """Kernels of normalisation, on raw arrays of real values.
 
 They work chunk by chunk along a dimension that is not reduced, so that the intermediate values of a
-chunk stay in the cache, and on all cores. Where the first dimension is reduced and little is left,
-as in batchnorm, the chunks are cut along it, reduced one by one, and their sums joined.
+chunk stay in the cache, and on all cores. If the first dimension is reduced and the result is
+small, as in batchnorm, the chunks are cut along it and reduced one by one, and their sums are
+joined.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ _add: Kernel = np.add.reduce
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What a normalisation averages over, and how.
+    """The averages of a normalisation, and its options.
 
     Parameters
     ----------
     axes : tuple of int
         Dimensions that are averaged over.
     epsilon : float
-        What is added to the variance.
+        A number that is added to the variance.
     centered : bool
-        If false, the mean is zero, and the variance the mean of squares.
+        If false, the mean is zero, and the variance is the mean of squares.
     """
 
     axes: Axes
@@ -49,11 +50,11 @@ class Method:
     centered: bool
 
     def count(self, x: Array) -> int:
-        """Number of elements of each average."""
+        """The number of elements in each average."""
         return prod([x.shape[axis] for axis in self.axes])
 
     def rate(self, variance: Array) -> Array:
-        """Return what deviations are multiplied by."""
+        """Return the factor of deviations."""
         return 1 / np.sqrt(variance + self.epsilon)
 
     def deviation(self, x: Array, mu: Array) -> Array:
@@ -78,7 +79,7 @@ def _chunks_apart(x: Array, axes: Axes, nbytes: int) -> list[Chunk]:
     if not free or nbytes <= NORM_WHOLE_BYTES:
         return [(slice(None),) * x.ndim]
     count = _number_of_chunks(nbytes)
-    # The first that is long enough: its chunks are the most contiguous.
+    # The first dimension that is long enough: its chunks are the most contiguous.
     longest = max(free, key=lambda axis: x.shape[axis])
     return _cut(x, next((axis for axis in free if x.shape[axis] >= count), longest), count)
 
@@ -98,15 +99,15 @@ def _cut(x: Array, axis: Axis, count: int) -> list[Chunk]:
 
 
 def _number_of_chunks(nbytes: int) -> int:
-    """Even, so that two cores have as many."""
+    """Return an even number, so that two cores have equally many."""
     return 2 * -(-nbytes // (2 * NORM_CHUNK_BYTES))
 
 
 def _cuts_across(x: Array, method: Method, parameters: list[Shape]) -> bool:
-    """Return whether to reduce chunks of the first dimension, and then their sums.
+    """Return whether to reduce chunks of the first dimension, and join their sums.
 
-    The array is read twice, but contiguously. Offset and scale must not vary where it is reduced,
-    as in batchnorm, and little may be left.
+    The array is read twice, but contiguously. Offset and scale must not vary along the reduced
+    dimensions, as in batchnorm, and the result must be small.
     """
     axes = method.axes
     if x.nbytes <= NORM_WHOLE_BYTES or 0 not in axes or x.shape[0] == 1 or not x.flags.c_contiguous:
@@ -116,7 +117,7 @@ def _cuts_across(x: Array, method: Method, parameters: list[Shape]) -> bool:
 
 
 def _at(array: Array, chunk: Chunk) -> Array:
-    """Part of an operand that belongs to a chunk: all of it where it has size one."""
+    """Return the part of an operand for a chunk: all of it if it has size one."""
     sizes = zip(array.shape, chunk, strict=True)
     return array[tuple([slice(None) if size == 1 else part for size, part in sizes])]
 
@@ -143,7 +144,7 @@ def _sum_to(x: Array, shape: Shape) -> Array:
 
 
 def standardize(x: Array, offset: Array, scale: Array, method: Method) -> Standardized:
-    """Standardise, scale and shift; NaN are the statistics where there is no element."""
+    """Standardise, scale and shift; statistics of no elements are NaN."""
     axes = method.axes
     small = tuple([1 if axis in axes else size for axis, size in enumerate(x.shape)])
     empty = not method.count(x)
@@ -183,7 +184,8 @@ def _standardize_across(
 
     def measure(i: int) -> None:
         m, parts[1, i], deviation = _statistics(x[chunks[i]], method)
-        # Means of chunks are subtracted from one another: what rounding has left is added.
+        # The join subtracts means of chunks from each other, so a mean must include its rounding
+        # error.
         rest = total(deviation, method.axes) / np.float64(counts[i]) if method.centered else 0
         parts[0, i] = m + rest
 
@@ -203,7 +205,7 @@ def _standardize_across(
 
 
 def _statistics(x: Array, method: Method) -> tuple[Array | int, Array, Array]:
-    """Mean of an array, sum of the squares of the deviations from it, and these."""
+    """Return the mean of an array, the sum of the squares of the deviations from it, and these."""
     if not method.centered:
         return 0, dot(x, x, method.axes), x
     mean = total(x, method.axes) / method.count(x)
@@ -223,7 +225,7 @@ def _join(parts: Array, counts: list[int], out: Standardized) -> None:
 
 
 def _multiply(x: Array, rate: Array, scale: Array, out: Array) -> None:
-    """Multiply by both, by the small ones first if their product is small."""
+    """Multiply by both factors, by the small ones first if their product is small."""
     sizes = zip(rate.shape, scale.shape, strict=True)
     if all(a == 1 or b in (1, a) for a, b in sizes) and rate.size * scale.size <= x.size:
         np.multiply(x, rate * scale, out=out)
@@ -238,22 +240,22 @@ def _multiply(x: Array, rate: Array, scale: Array, out: Array) -> None:
 def pull(
     g: Array, x: Array, offset_shape: Shape, scale: Array, out: Standardized, method: Method
 ) -> tuple[Array, Array, Array]:
-    """Cotangents of x, offset and scale for the cotangent `g` of the first result."""
-    # What neither offset nor scale varies along: one sum over it serves all three operands.
+    """Return the cotangents of x, offset and scale for the cotangent `g` of the first result."""
+    # If offset and scale do not vary along a dimension, one sum over it serves all three operands.
     inner = tuple([i for i in method.axes if offset_shape[i] == scale.shape[i] == 1 != x.shape[i]])
     if not inner or not x.size:
         return _pull_elementwise(g, x, offset_shape, scale, out, method)
     pulling = _Pulling(g, x, scale, out, method, inner)
     if _cuts_across(x, method, [offset_shape, scale.shape]):
-        pulling.across()
+        pulling.in_two_passes()
     else:
-        pulling.apart()
+        pulling.in_one_pass()
     goffset, gscale = pulling.sums[0], pulling.sums[1] * pulling.rate
     return pulling.gx, _sum_to(goffset, offset_shape), _sum_to(gscale, scale.shape)
 
 
 class _Pulling:
-    """Backward pass by two sums over `inner`: of g, and of g times the deviation of x."""
+    """Backward pass with two sums over `inner`: of g, and of g times the deviation of x."""
 
     def __init__(
         self, g: Array, x: Array, scale: Array, out: Standardized, method: Method, inner: Axes
@@ -266,8 +268,8 @@ class _Pulling:
         self.sums = np.empty((2, *small), self.gx.dtype)
         self.split = x.size >= NORM_THREAD_ELEMENTS
 
-    def apart(self) -> None:
-        """Work on chunks none of whose sums cross a cut."""
+    def in_one_pass(self) -> None:
+        """Work on chunks that no sum crosses."""
 
         def work(chunk: Chunk) -> None:
             deviation = self.method.deviation(self.x[chunk], _at(self.mu, chunk))
@@ -276,8 +278,8 @@ class _Pulling:
 
         for_each(work, _chunks_apart(self.x, self.method.axes, self.gx.nbytes), split=self.split)
 
-    def across(self) -> None:
-        """Sum chunks of the first dimension, add the sums up, and use them in a second pass."""
+    def in_two_passes(self) -> None:
+        """Sum chunks of the first dimension, join the sums, and use them in a second pass."""
         x, method = self.x, self.method
         chunks = _chunks_across(x)
         parts = np.empty((len(chunks), *self.sums.shape), self.gx.dtype)
@@ -301,7 +303,7 @@ class _Pulling:
         into[1][...] = dot(self.g[chunk], deviation, self.inner)
 
     def factors(self, chunk: Chunk) -> list[Array]:
-        """Factors of g and of the deviation, and what is added."""
+        """Return the factors of g and of the deviation, and the constant term."""
         axes, n = self.method.axes, self.method.count(self.x)
         scale, rate = _at(self.scale, chunk), _at(self.rate, chunk)
         along = _add(_at(self.sums[1], chunk) * scale, axis=axes, keepdims=True) * rate**3
@@ -322,7 +324,7 @@ class _Pulling:
 def _pull_elementwise(
     g: Array, x: Array, offset_shape: Shape, scale: Array, out: Standardized, method: Method
 ) -> tuple[Array, Array, Array]:
-    """Backward pass where offset or scale varies along what is averaged over."""
+    """Backward pass where offset or scale varies along a dimension that is averaged over."""
     gx = np.empty(x.shape, np.result_type(g, x, scale))
     goffset, gscale = np.zeros(offset_shape, gx.dtype), np.zeros(scale.shape, gx.dtype)
     chunks = _chunks_apart(x, method.axes, gx.nbytes)
@@ -347,7 +349,7 @@ def _pull_elementwise(
 
 
 def _project(gx: Array, standard: Array, method: Method) -> None:
-    """Take from a cotangent, in place, what mean and variance take; `standard` is overwritten."""
+    """Subtract the parts of mean and variance from a cotangent in place; overwrites `standard`."""
     n = max(method.count(gx), 1)
     along = dot(gx, standard, method.axes)
     along /= n

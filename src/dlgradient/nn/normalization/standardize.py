@@ -1,9 +1,9 @@
 """The one operation of all normalisations: standardise, scale and shift.
 
-Whatever a normalisation reduces over, its arithmetic is the same, so there is one fused operation.
-It keeps its operand and two small statistics; the standardised values are computed again on the way
-back. The rule is written in operations, from the operands alone; walks of raw real values take the
-kernel instead (row layers).
+All normalisations have the same arithmetic, whatever they reduce over, so there is one fused
+operation. It saves its operand and two small statistics; the backward pass computes the
+standardised values again. The rule is written in operations, from the operands alone. Walks of raw
+real values use the kernel instead (row layers).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dlgradient.rules import general
 # The operation is not public: `batchnorm` and the others are what users call.
 __all__: list[str] = []
 
-# Cotangents of y, μ and σ², None for a result that was not used.
+# Cotangents of y, μ and σ²; None for a result that was not used.
 Cotangents: TypeAlias = Sequence[Value | None]
 # Cotangents of x, offset and scale.
 Pulled: TypeAlias = tuple[Value | None, Value | None, Value | None]
@@ -69,7 +69,7 @@ def _vjp(
 def _pull_statistics(
     g: Cotangents, x: Value, mu: Value, axes: Axes, centered: bool
 ) -> Value | None:
-    """Cotangent of x that comes through μ and σ²; None if neither was used."""
+    """The part of the cotangent of x that comes through μ and σ²; None if neither was used."""
     _, of_mean, of_variance = g
     if of_mean is None and of_variance is None:
         return None

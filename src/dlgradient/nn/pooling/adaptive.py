@@ -1,4 +1,4 @@
-"""Pooling into a given number of windows, of sizes that make them cover the array.
+"""Pooling into a given number of windows, whose sizes cover the array.
 
 Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n / m).
 """
@@ -22,7 +22,7 @@ Sizes = tuple[int, ...]
 
 
 def _bounds(n: int, count: int) -> list[tuple[int, int]]:
-    """Where each of `count` windows that cover `n` elements begins and ends."""
+    """Return where each of `count` windows that cover `n` elements begins and ends."""
     return [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
 
 
@@ -61,7 +61,7 @@ def _adaptive_errors(m: Any) -> list[Any]:
 def adaptiveavgpool(
     x: Any, output_size: Any, *, pool_format: str | None = None, data_format: str | None = None
 ) -> Any:
-    """Mean over a given number of windows, of sizes that make them cover the array.
+    """Mean over a given number of windows, whose sizes cover the array.
 
     Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n / m).
 
@@ -74,7 +74,7 @@ def adaptiveavgpool(
     pool_format : str, optional
         Labels of the dimensions to pool over; the spatial ones by default.
     data_format : str, optional
-        Format of an ``x`` that has none. The result then has none either.
+        Format of an unlabelled ``x``; the result is then unlabelled too.
 
     Returns
     -------
@@ -101,8 +101,8 @@ def adaptiveavgpool(
     axes, size = _adaptive("adaptiveavgpool", x, output_size, pool_format)
     y, memory = to_images(x, axes)
     for count in size:
-        # The dimension that is contracted is the third, its result the last: after one round the
-        # order is the old one.
+        # The third dimension is contracted, and its result is the last. After one round, the order
+        # is as before.
         n = y.shape[2]
         weights = np.zeros((n, count))
         for i, (first, last) in enumerate(_bounds(n, count)):
@@ -123,10 +123,10 @@ def adaptiveavgpool(
 def adaptivemaxpool(
     x: Any, output_size: Any, *, pool_format: str | None = None, data_format: str | None = None
 ) -> Any:
-    """Maximum over a given number of windows, of sizes that make them cover the array.
+    """Maximum over a given number of windows, whose sizes cover the array.
 
-    Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n / m). Elements of
-    a window that are equally large share its cotangent equally.
+    Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n / m). Equally
+    large elements of a window share its cotangent equally.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def adaptivemaxpool(
     pool_format : str, optional
         Labels of the dimensions to pool over; the spatial ones by default.
     data_format : str, optional
-        Format of an ``x`` that has none. The result then has none either.
+        Format of an unlabelled ``x``; the result is then unlabelled too.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def adaptivemaxpool(
     y, memory = to_images(x, axes)
     inside = np.ones((), np.bool_)
     for i, count in enumerate(size):
-        # Every window as long as the longest, in a dimension of its own; what is too much is
+        # Every window is as long as the longest, in a new dimension; elements beyond its end are
         # masked below.
         axis = 2 + 2 * i
         bounds = _bounds(y.shape[axis], count)

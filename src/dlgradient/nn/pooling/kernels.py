@@ -1,7 +1,7 @@
 """Kernels of pooling, on raw arrays of shape (batch, channels, *sizes).
 
-They work on a few images at a time, so that what is read several times stays in the cache, and on
-all cores. `dlgradient.nn.pooling.windowed` says what each of them computes.
+They work on a few images at a time, so that data that are read several times stay in the cache, and
+on all cores. `dlgradient.nn.pooling.windowed` says what each of them computes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _keys(geometry: Geometry) -> Keys:
 
 
 def _keys_along(geometry: Geometry, axis: int) -> Keys:
-    """Keys of one dimension, for windows that are reduced one dimension after the other."""
+    """Yield keys of one dimension, for windows that are reduced dimension by dimension."""
     before = (_ALL,) * (2 + axis)
     return [((*before, to), (*before, of)) for to, of in geometry.line(axis)]
 
@@ -70,7 +70,7 @@ def _lowest(dtype: Dtype) -> float:
 
 
 def _reduced(ufunc: np.ufunc, x: Array, geometry: Geometry, neutral: float) -> Array:
-    """Reduce each window, one dimension after the other."""
+    """Reduce each window, dimension by dimension."""
     out = np.empty((*x.shape[:2], *geometry.results), x.dtype)
     lines = [_keys_along(geometry, axis) for axis in range(len(geometry.sizes))]
 
@@ -88,7 +88,7 @@ def _reduced(ufunc: np.ufunc, x: Array, geometry: Geometry, neutral: float) -> A
 def _reduced_along(ufunc: np.ufunc, y: Array, keys: Keys, shape: Shape, neutral: float) -> Array:
     every = slice(0, shape[len(keys[0][1]) - 1])
     if len(keys) > 1 and all(of[-1] == every for _, of in keys):
-        # All windows are full: the first two elements of each need nothing to start from.
+        # All windows are full: the first two elements of each are reduced without a start value.
         (first, _), (second, _), *keys = keys
         total: Array = ufunc(y[first], y[second])
     else:
@@ -121,7 +121,7 @@ def spread(x: Array, *, geometry: Geometry) -> Array:
 
 
 def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
-    """Give what each window has to its largest elements, in equal parts."""
+    """Divide the value of each window equally among its largest elements."""
     total = np.zeros(x.shape, g.dtype)
     keys = _keys(geometry)
 
@@ -157,7 +157,7 @@ def maximum_tangent(t: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
 
 
 def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
-    """Masks of the elements that are the maximum of their window, and how many there are.
+    """Return masks of the elements that are the maximum of their window, and their numbers.
 
     NaN counts as equal to NaN.
     """
@@ -174,7 +174,7 @@ def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
 
 
 def argmax(x: Array, *, geometry: Geometry) -> Array:
-    """Number of the first of the largest elements of each window."""
+    """Return the index of the first of the largest elements of each window."""
     check_ordered(x, "maxpool")
     best = np.full((*x.shape[:2], *geometry.results), _lowest(x.dtype), x.dtype)
     found = np.full(best.shape, -1, np.int64)
@@ -188,7 +188,7 @@ def argmax(x: Array, *, geometry: Geometry) -> Array:
 
 
 def place(x: Array, indices: Array, *, size: Shape) -> Array:
-    """Put elements where their numbers say, into zeros."""
+    """Put elements at their indices, into zeros."""
     out = np.zeros((*x.shape[:2], *size), x.dtype)
     if not x.size:
         return out
@@ -203,7 +203,7 @@ def place(x: Array, indices: Array, *, size: Shape) -> Array:
 
 
 def gather(x: Array, indices: Array) -> Array:
-    """Elements by their numbers, for the last of equal numbers, else zero."""
+    """Return elements by their indices, for the last of equal indices, else zero."""
     flat, elements = _flat(indices), _flat(x)
     order = np.arange(flat.shape[-1]).reshape(1, 1, -1)
     last = np.empty(elements.shape, order.dtype)

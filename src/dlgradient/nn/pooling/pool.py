@@ -1,7 +1,7 @@
-"""Pooling of formatted arrays: maxima and means over windows, and the inverse of maxima.
+"""Pooling of arrays with a format: maxima and means over windows, and the inverse of maxima.
 
-Windows slide over the spatial dimensions, or over those that ``pool_format`` names; everything
-else, channels too, is a batch.
+Windows slide over the spatial dimensions, or over those that ``pool_format`` names. All other
+dimensions, also channels, are a batch.
 """
 
 from __future__ import annotations
@@ -72,46 +72,46 @@ def maxpool(
     x : array
         Real, with dimensions in any order. All dimensions that are not pooled are a batch.
     pool_size : int, sequence of int or "global"
-        Sizes of the window; one for all dimensions, or one for each. "global": everything, so
-        that the pooled dimensions get size one.
+        Sizes of the window; one for all dimensions, or one for each. "global": the whole array, so
+        the pooled dimensions get size one.
     pool_format : str, optional
         Labels of the dimensions to pool over, as "SS", "T" or "ST", in the order of the other
         arguments; the spatial ones by default.
     stride : int or sequence of int
-        Distance of windows.
+        Distance between windows.
     dilation_factor : int or sequence of int
-        Distance of the elements in a window.
+        Distance between the elements in a window.
     padding : int, sequence of int, matrix of two rows or "same"
-        A number for both ends of every dimension, or one for each; a row for before and a row for
-        after; "same" gives sizes ceil(size / stride), with an odd one at the end. Padding is never
-        the maximum.
+        A number for both ends of every dimension, or one for each dimension; or a row for before
+        and a row for after. "same" gives sizes ceil(size / stride), with an odd one at the end.
+        Padding is never the maximum.
     return_indices : bool
-        Whether to return where the maxima are too.
+        Whether to return the places of the maxima too.
     data_format : str, optional
-        Format of an ``x`` that has none. The result then has none either.
+        Format of an unlabelled ``x``; the result is then unlabelled too.
 
     Returns
     -------
     dlarray
         In the order of ``x``.
     indices : dlarray of int64, if `return_indices`
-        For each maximum its number among the elements of the pooled dimensions, in C order; of
-        equal ones the first. For `maxunpool`. They carry no derivative.
+        The index of each maximum among the elements of the pooled dimensions, in C order; of equal
+        ones the first. `maxunpool` takes them. They carry no derivative.
 
     Raises
     ------
     FormatError
-        If ``x`` has no format, or not the dimensions to pool over.
+        If ``x`` has no format, or lacks the dimensions to pool over.
     ShapeMismatchError
         If the window is larger than the array.
     InvalidArgumentError
-        If an option has no meaning.
+        If an option is not valid.
     ComplexValueError
         If ``x`` is complex.
 
     Notes
     -----
-    Elements of a window that are equally large share its cotangent equally.
+    Equally large elements of a window share its cotangent equally.
 
     Examples
     --------
@@ -177,21 +177,22 @@ def maxunpool(
     pool_format: Format = None,
     data_format: Format = None,
 ) -> Value:
-    """Put maxima back where `maxpool` found them, into zeros.
+    """Put maxima back where `maxpool` found them; other elements are zero.
 
     Parameters
     ----------
     x : array
-        Of the shape of a result of `maxpool`.
+        With the shape of a result of `maxpool`.
     indices : array of int
-        The indices that ``maxpool(..., return_indices=True)`` returned. Where windows overlap, one
-        may occur several times; the last element with it stays, and only that one has a derivative.
+        The indices that ``maxpool(..., return_indices=True)`` returned. If windows overlap, an
+        index may occur several times. The last element with it stays, and only that one has a
+        derivative.
     output_size : tuple of int
-        Shape of what was pooled, or the sizes of its pooled dimensions only.
+        Shape of the array that was pooled, or only the sizes of its pooled dimensions.
     pool_format : str, optional
         Labels of the dimensions that were pooled; the spatial ones by default.
     data_format : str, optional
-        Format of an ``x`` that has none. The result then has none either.
+        Format of an unlabelled ``x``; the result is then unlabelled too.
 
     Returns
     -------
@@ -201,9 +202,9 @@ def maxunpool(
     Raises
     ------
     ShapeMismatchError
-        If shapes do not fit.
+        If shapes do not match.
     InvalidArgumentError
-        If an index lies outside of the output sizes, or is no integer.
+        If an index is outside the output sizes, or not an integer.
 
     Examples
     --------
@@ -289,22 +290,22 @@ def avgpool(
     x : array
         With dimensions in any order. All dimensions that are not pooled are a batch.
     pool_size : int, sequence of int or "global"
-        Sizes of the window; one for all dimensions, or one for each. "global": everything, so
-        that the pooled dimensions get size one.
+        Sizes of the window; one for all dimensions, or one for each. "global": the whole array, so
+        the pooled dimensions get size one.
     pool_format : str, optional
         Labels of the dimensions to pool over, as "SS", "T" or "ST", in the order of the other
         arguments; the spatial ones by default.
     stride : int or sequence of int
-        Distance of windows.
+        Distance between windows.
     dilation_factor : int or sequence of int
-        Distance of the elements in a window.
+        Distance between the elements in a window.
     padding : int, sequence of int, matrix of two rows or "same"
-        As for `maxpool`.
+        As in `maxpool`.
     padding_value : number or "mean"
-        What padding counts as; "mean": it does not count, each mean is that of the elements of
+        The value of padding. "mean": padding does not count; each mean is that of the elements of
         the array in the window.
     data_format : str, optional
-        Format of an ``x`` that has none. The result then has none either.
+        Format of an unlabelled ``x``; the result is then unlabelled too.
 
     Returns
     -------
@@ -314,11 +315,11 @@ def avgpool(
     Raises
     ------
     FormatError
-        If ``x`` has no format, or not the dimensions to pool over.
+        If ``x`` has no format, or lacks the dimensions to pool over.
     ShapeMismatchError
         If the window is larger than the array.
     InvalidArgumentError
-        If an option has no meaning.
+        If an option is not valid.
 
     Examples
     --------
@@ -345,7 +346,7 @@ def avgpool(
     if not (padding_value and np.any(pads)):
         y = total * (1 / whole)
     else:
-        # How many elements of the array are in each window.
+        # The number of elements of the array in each window.
         inside = kernels.sum(np.ones((1, 1, *geometry.sizes)), geometry=geometry)
         if padding_value == "mean":
             y = total * real_like(1 / inside, array)
@@ -409,7 +410,7 @@ def _geometry(
     dilation: Ints,
     padding: Padding,
 ) -> tuple[Geometry, Pairs]:
-    """How windows slide over `axes`, and the padding."""
+    """Return how windows slide over `axes`, and the padding."""
     window = integers(function, "pool_size", pool_size, len(axes))
     if isinstance(padding, str) and padding != "same":
         raise InvalidArgumentError(

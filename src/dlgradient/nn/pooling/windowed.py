@@ -1,7 +1,6 @@
 """Sums and maxima over sliding windows, of arrays of shape (batch, channels, *sizes).
 
-How a window slides is a static parameter, its geometry. What lies outside of the array is in no
-window.
+A parameter, the geometry, says how a window slides. Elements outside the array are in no window.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dlgradient.nn.pooling import kernels
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.rules import constant, general, linear, multilinear
 
-# The operations are not public: `dlgradient.nn.pooling.pool` is what users call.
+# The operations are not public; users call `dlgradient.nn.pooling.pool`.
 __all__: list[str] = []
 
 
@@ -37,7 +36,7 @@ def _sum(g: Value, geometry: Geometry) -> Value:
 
 @linear(x=_sum, kernel=kernels.spread, format="new", samples=lambda m: _samples(m, of="results"))
 def window_spread(x: Value, /, *, geometry: Geometry) -> Value:
-    """Give every element of a window what its result has: the adjoint of `window_sum`."""
+    """Add the value of each window to all of its elements: the adjoint of `window_sum`."""
 
 
 # -- maxima --------------------------------------------------------------------------------------
@@ -60,10 +59,10 @@ def _push(t: Value, x: Value, out: Value, geometry: Geometry) -> Value:
     samples=lambda m: [*_samples(m), *_ties()],
 )
 def window_max(x: Value, /, *, geometry: Geometry) -> Value:
-    """Maximum over each window; elements that are equally large share its cotangent equally."""
+    """Maximum over each window; equally large elements share its cotangent equally."""
 
 
-# Which elements are the largest is constant here: operand and result of `window_max` have no
+# Which elements are the largest is a constant here: operand and result of `window_max` have no
 # derivative in the two operations below, which are each other's adjoints.
 
 
@@ -84,7 +83,7 @@ def _tangent(t: Value, x: Value, best: Value, geometry: Geometry) -> Value:
     samples=lambda m: _samples_of_derivatives(m, of="results"),
 )
 def window_max_adjoint(g: Value, x: Value, best: Value, /, *, geometry: Geometry) -> Value:
-    """Cotangent that `window_max` pulls back: the largest elements of each window share it.
+    """The cotangent of `window_max`: the largest elements of each window share that of the window.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ def window_max_adjoint(g: Value, x: Value, best: Value, /, *, geometry: Geometry
     samples=lambda m: _samples_of_derivatives(m, of="sizes"),
 )
 def window_max_tangent(t: Value, x: Value, best: Value, /, *, geometry: Geometry) -> Value:
-    """Tangent that `window_max` pushes forward: its mean over the largest elements of each window.
+    """The tangent of `window_max`: its mean over the largest elements of each window.
 
     Parameters
     ----------
@@ -129,9 +128,10 @@ def window_max_tangent(t: Value, x: Value, best: Value, /, *, geometry: Geometry
 
 @constant(kernel=kernels.argmax, format="new", samples=lambda m: _samples(m))
 def window_argmax(x: Value, /, *, geometry: Geometry) -> Value:
-    """Where the maximum of each window is, by the number of the element in C order.
+    """The place of the maximum of each window, as an index in C order.
 
-    It is the first one where several are equal; int64, of shape (batch, channels, *results).
+    Of several equal ones it is the first. The result is int64, of shape (batch, channels,
+    *results).
     """
 
 
@@ -158,14 +158,14 @@ def _gather(g: Value, indices: Value) -> Value:
     ],
 )
 def place(x: Value, indices: Value, /, *, size: Shape) -> Value:
-    """Put elements where their numbers say, into zeros; of several for one place, the last stays.
+    """Put elements at their indices, into zeros; of several with one index, the last stays.
 
     Parameters
     ----------
     x : array
         Shape (batch, channels, *results).
     indices : array of int
-        Of the same shape: numbers of elements of the result, in C order of its sizes.
+        Of the same shape: indices of elements of the result, in C order of its sizes.
     size : tuple of int
 
     Returns
@@ -187,7 +187,7 @@ def place(x: Value, indices: Value, /, *, size: Shape) -> Value:
     ],
 )
 def gather(x: Value, indices: Value, /) -> Value:
-    """Elements by their numbers, for the last of equal numbers, else zero: the adjoint of `place`.
+    """Elements by their indices, for the last of equal ones, else zero: the adjoint of `place`.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ _GEOMETRIES = (
 
 
 def _samples(m: Maker, of: str = "sizes") -> list[Case]:
-    """Samples of an operand that has the sizes of the array, or those of the results."""
+    """Samples of an operand with the sizes of the array, or of the results."""
     return [case(m.real(2, 1, *getattr(g, of)), geometry=g) for g in _GEOMETRIES]
 
 

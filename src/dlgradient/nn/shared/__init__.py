@@ -1,1 +1,1 @@
-"""What the families of deep-learning functions share: arguments, windows, sums, blocks."""
+"""Tools that the families of deep-learning functions share: arguments, windows, sums, chunks."""

@@ -1,9 +1,9 @@
 """Operands and parameters of deep-learning functions: their formats, their order, their checks.
 
-A function here names dimensions by label. It takes a formatted dlarray, whose result is formatted,
-or an unformatted array with ``data_format=``, whose result is unformatted with the same order.
-Inside, operations work by position: `unlabelled` and `rearranged` bring an array there, `restored`
-and `finished` bring the result back.
+A function here names dimensions by label. It takes a dlarray with a format, and its result has a
+format. Or it takes an unlabelled array with ``data_format=``, and its result is unlabelled, in the
+same order. Inside, operations work by position: `unlabelled` and `rearranged` prepare an array for
+them, `restored` and `finished` bring the result back.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def as_array(function: str, name: str, x: Operand) -> Value:
 
 
 def raw_value(x: Operand) -> Array:
-    """Return the values of an argument that carries no derivative, as a mask or indices."""
+    """Return the values of an argument that carries no derivative, such as a mask or indices."""
     return np.asarray(x._value if type(x) is calls.dlarray else x)
 
 
@@ -68,9 +68,9 @@ def formatted(function: str, x: Operand, data_format: Format) -> tuple[Value, bo
     Raises
     ------
     FormatError
-        If `x` has no format and `data_format` is not given, or does not fit.
+        If `x` has no format and `data_format` is not given, or does not match.
     FormatClashError
-        If both say different things.
+        If the two formats differ.
     """
     array = as_array(function, "x", x)
     if array._format is not None:
@@ -94,7 +94,7 @@ def with_axis(
 ) -> tuple[Value, int, bool]:
     """Return `x` as a dlarray, the dimension to work along, and whether to unlabel the result.
 
-    Without `axis` the dimension is that of the channels, and `x` needs a format.
+    Without `axis`, the dimension is that of the channels, and `x` needs a format.
     """
     if axis is not None:
         return as_array(function, "x", x), axis, False
@@ -108,22 +108,22 @@ def labelled(x: Value, fmt: Format) -> Value:
 
 
 def unlabelled(x: Value) -> Value:
-    """Return the same values without a format, for operations by position."""
+    """Return the same values unlabelled, for operations by position."""
     return labelled(x, None)
 
 
 def finished(y: Value, strip: bool) -> Value:
-    """Return a result, without its format if the operand had none."""
+    """Return a result, unlabelled if the operand was."""
     return unlabelled(y) if strip else y
 
 
 def format_of(x: Value) -> str:
-    """Format of a dlarray; the empty one of an unlabelled array."""
+    """Return the format of a dlarray, '' if it is unlabelled."""
     return x._format or ""
 
 
 def described(x: Value) -> str:
-    """Shape and format of an argument, for a message."""
+    """Return shape and format of an argument, for a message."""
     return f"shape {x.shape}" + (f" and format {x._format!r}" if x._format else "")
 
 
@@ -131,12 +131,12 @@ def described(x: Value) -> str:
 
 
 def axes_of(x: Value, labels: str) -> Axes:
-    """Dimensions of a formatted dlarray that carry one of `labels`."""
+    """Return the dimensions of a dlarray with a format that have one of `labels`."""
     return tuple([i for i, c in enumerate(format_of(x)) if c in labels])
 
 
 def channel_axis(function: str, x: Value) -> int:
-    """Dimension of the channels of a formatted array."""
+    """Return the dimension of the channels of an array with a format."""
     found = axes_of(x, "C")
     if not found:
         raise FormatError(
@@ -147,9 +147,9 @@ def channel_axis(function: str, x: Value) -> int:
 
 
 def rearranged(x: Value, have: str, want: str) -> Value:
-    """Bring an array of dimensions `have` to `want`, with size one where it has no such label.
+    """Permute an array of dimensions `have` to `want`, with size one where it lacks a label.
 
-    The result has no format; a raw array stays raw.
+    The result is unlabelled; a raw array stays raw.
 
     Raises
     ------
@@ -171,9 +171,9 @@ def rearranged(x: Value, have: str, want: str) -> Value:
 
 
 def restored(x: Value, have: str, want: str) -> Value:
-    """Undo `rearranged`: drop dimensions that `want` does not have, all of size one, and permute.
+    """Undo `rearranged`: drop dimensions that `want` lacks, all of size one, and permute.
 
-    The result has no format.
+    The result is unlabelled.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def restored(x: Value, have: str, want: str) -> Value:
 def real_only(
     function: str, x: Operand, fix: str = "take real(x), imag(x) or abs(x)", name: str = "x"
 ) -> None:
-    """Refuse complex operands, for which the function has no meaning."""
+    """Refuse complex operands, for which the function is not defined."""
     if np.iscomplexobj(x):
         dtype = getattr(x, "dtype", type(x).__name__)
         raise ComplexValueError(
@@ -206,14 +206,14 @@ def real_only(
 
 
 def floating(x: Value) -> Value:
-    """Return integers as float64: small ones, as of images, would overflow in sums and products."""
+    """Return integers as float64: small ones, such as pixels, would overflow in sums."""
     if x.dtype.kind in "fc":
         return x
     return calls.wrap(x._value.astype(np.float64), None, x._format)
 
 
 def check_number(function: str, name: str, value: object, least: float = -np.inf) -> None:
-    """Refuse a static parameter that is not a finite number of at least `least`."""
+    """Refuse a parameter that is not a finite number of at least `least`."""
     if not isinstance(value, int | float | np.floating | np.integer) or not (
         least <= value < np.inf
     ):
@@ -225,7 +225,7 @@ def check_number(function: str, name: str, value: object, least: float = -np.inf
 
 
 def is_count(value: object, least: int = 1) -> TypeGuard[int]:
-    """Return whether a static parameter is an integer of at least `least`, and not a bool."""
+    """Return whether a parameter is an integer of at least `least`, and not a bool."""
     integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return integer and bool(value >= least)  # type: ignore[operator]
 

@@ -1,4 +1,4 @@
-"""Work on large arrays: chunks that stay in the cache, spread over the cores."""
+"""Large arrays in chunks that stay in the cache, spread over the cores."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ R = TypeVar("R")
 
 
 def for_each(work: Callable[[T], R], items: Sequence[T], *, split: bool) -> list[R]:
-    """Return ``work(item)`` for each item, on all cores if there is enough to do.
+    """Return ``work(item)`` for each item, on all cores if it pays.
 
-    Matrix products inside run on one thread each then.
+    Matrix products inside then run on one thread each.
 
     Parameters
     ----------
     work : callable
-        It must touch nothing that the work on another item touches.
+        It must not write to anything that the work on another item uses.
     items : sequence
     split : bool
-        Whether the work pays for another thread.
+        Whether the work is enough for another thread.
     """
 
     def several(block: slice) -> list[R]:
@@ -37,18 +37,18 @@ def for_each(work: Callable[[T], R], items: Sequence[T], *, split: bool) -> list
 
 
 def for_each_chunk(work: Callable[[slice], Any], size: int, at_once: int, *, split: bool) -> None:
-    """Call ``work(chunk)`` for chunks of ``range(size)``, on all cores if there is enough to do.
+    """Call ``work(chunk)`` for chunks of ``range(size)``, on all cores if it pays.
 
     Parameters
     ----------
     work : callable
-        ``work(chunk)`` with a slice; it must touch nothing that another chunk touches.
+        ``work(chunk)`` with a slice. It must not write to anything that another chunk uses.
     size : int
         Number of items.
     at_once : int
-        Number of items of a chunk.
+        Number of items in a chunk.
     split : bool
-        Whether the work pays for another thread.
+        Whether the work is enough for another thread.
     """
 
     def several(part: slice) -> None:
@@ -59,7 +59,7 @@ def for_each_chunk(work: Callable[[slice], Any], size: int, at_once: int, *, spl
 
 
 def items_within(nbytes: int, each: int) -> int:
-    """Number of items of `each` bytes that fit into `nbytes`, at least one."""
+    """Return the number of items of `each` bytes that fit into `nbytes`, at least one."""
     return max(1, nbytes // max(1, each))
 
 

@@ -12,12 +12,12 @@ from dlgradient.core.types import Shape
 __all__ = ["Geometry", "Place", "reach_of"]
 
 Slices = tuple[slice, ...]
-# An index in the window; the elements that it meets, and the results that they belong to.
+# An index in the window, the elements that it meets, and the results that they belong to.
 Place = tuple[Shape, Slices, Slices]
 
 
 def reach_of(window: Shape, dilation: Shape) -> Shape:
-    """Sizes of a window with its gaps."""
+    """Return the sizes of a window with its gaps."""
     return tuple([d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)])
 
 
@@ -25,10 +25,10 @@ def reach_of(window: Shape, dilation: Shape) -> Shape:
 class Geometry:
     """How a window slides over an array, with an entry for each dimension.
 
-    Element k of the window of result o is element ``stride·o + dilation·k - start`` of the array;
-    what lies outside of the array is zero, or in no window.
+    Element k of the window of result o is element ``stride·o + dilation·k - start`` of the array.
+    Elements outside the array are zero, or in no window.
 
-    A convolution, its adjoints and theirs have one geometry: it is a static parameter of all their
+    A convolution, its adjoints and theirs have the same geometry, a parameter of all their
     operations.
 
     Parameters
@@ -36,11 +36,11 @@ class Geometry:
     sizes, window, results : tuple of int
         Sizes of the array, of the window and of the results.
     stride, dilation : tuple of int
-        Distance of windows, and of the elements in a window.
+        Distances between windows, and between the elements in a window.
     start : tuple of int
-        How far before the array the first window begins.
+        Distance of the first window's beginning from that of the array.
     groups : int
-        Groups of channels, of a convolution.
+        Number of groups of channels, of a convolution.
     """
 
     sizes: Shape
@@ -53,24 +53,24 @@ class Geometry:
 
     @property
     def reach(self) -> Shape:
-        """Sizes of the window with its gaps."""
+        """The sizes of the window with its gaps."""
         return reach_of(self.window, self.dilation)
 
     def strip(self, rows: slice) -> Geometry:
-        """Geometry of a part of the results along the first dimension."""
+        """Return the geometry of a part of the results along the first dimension."""
         results = (rows.stop - rows.start, *self.results[1:])
         start = (self.start[0] - self.stride[0] * rows.start, *self.start[1:])
         return replace(self, results=results, start=start)
 
     def places(self) -> Iterator[Place]:
-        """For each place in the window: the elements it meets, and the results they belong to."""
+        """Yield each place in the window, the elements it meets, and the results they belong to."""
         lines = [list(self.line(axis)) for axis in range(len(self.sizes))]
         for index in np.ndindex(*self.window):
             pairs = [line[k] for k, line in zip(index, lines, strict=True)]
             yield index, tuple([to for to, _ in pairs]), tuple([of for _, of in pairs])
 
     def line(self, axis: int) -> Iterator[tuple[slice, slice]]:
-        """For each place in the window along one dimension: its elements, and their results."""
+        """Yield each place in the window along one dimension, its elements, and their results."""
         n, o = self.sizes[axis], self.results[axis]
         s, d, a = self.stride[axis], self.dilation[axis], self.start[axis]
         for k in range(self.window[axis]):

@@ -1,8 +1,8 @@
 """Sums over dimensions of raw arrays, for kernels that reduce the same blocks several times.
 
-A reduction by `numpy.add.reduce` takes about three times as long as the same sum as a product with
-ones. Products are taken over short runs only, and what they leave is added pairwise, so the
-rounding error stays that of a pairwise sum.
+`numpy.add.reduce` takes about three times as long as the same sum as a product with ones. A product
+runs over a short run only, and its results are added pairwise. So the rounding error is that of a
+pairwise sum.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _add: Callable[..., Array] = np.add.reduce
 
 
 def _run(x: Array, axes: Axes) -> int:
-    """Number of dimensions at the end that are summed as one run by a product; 0 for none."""
+    """Return how many dimensions at the end are summed as one run by a product; 0 for none."""
     if x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return 0
     least, most = SUM_RUN_ELEMENTS
@@ -46,7 +46,7 @@ def _rest(sums: Array, x: Array, axes: Axes, count: int) -> Array:
 
 
 def total(x: Array, axes: Axes) -> Array:
-    """Sum over the dimensions `axes`, which keep size one.
+    """Sum over the dimensions `axes`, which then have size one.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Arguments of functions whose window slides over an array: convolution, pooling, patches.
+"""Arguments of functions with a window that slides over an array: convolution, pooling, patches.
 
-The dimensions of an array fall into three kinds: those the window slides over, the channels, and
-the rest, which is a batch. `to_images` brings an array to (batch, channels, *slid dimensions), and
-`from_images` takes the result back to the user's order. `sliding` makes the geometry of a window
-from what users give.
+The dimensions of an array are of three kinds: those that the window slides over, the channels, and
+the others, which are a batch. `to_images` brings an array to (batch, channels, *slid dimensions),
+and `from_images` brings the result back to the user's order. `sliding` makes the geometry of a
+window from the user's arguments.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Ints: TypeAlias = int | Sequence[int]  # one for all dimensions, or one for each
 Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | str
 Pairs: TypeAlias = tuple[tuple[int, int], ...]  # what is added before and after each dimension
 
-# Padding values that are taken from the array itself.
+# Padding with values of the array itself.
 EDGES = ("symmetric-include-edge", "symmetric-exclude-edge", "replicate")
 
 
@@ -59,16 +59,16 @@ EDGES = ("symmetric-include-edge", "symmetric-exclude-edge", "replicate")
 
 
 class Layout(NamedTuple):
-    """How `to_images` brought an array to a batch of images.
+    """A record of how `to_images` made a batch of images from an array.
 
     Attributes
     ----------
     order : tuple of int
-        Dimensions of the array: those of the batch, the channels, and those that are slid over.
+        Dimensions of the array: the batch, the channels, and those that the window slides over.
     batch : tuple of int
-        Sizes of the batch, which became one dimension.
+        Sizes of the dimensions that became the batch.
     channels : bool
-        Whether the channels are a dimension of their own; otherwise one of size one was added.
+        Whether the array has channels; otherwise a dimension of size one was added.
     fmt : str
         Format of the array.
     """
@@ -80,7 +80,7 @@ class Layout(NamedTuple):
 
 
 def slid_axes(x: Value, labels: str) -> Axes:
-    """Dimensions of `x` with the given labels, which may repeat.
+    """Return the dimensions of `x` with the given labels, which may repeat.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def slid_axes(x: Value, labels: str) -> Axes:
 
 
 def to_images(x: Value, axes: Axes, channel: Axes = ()) -> tuple[Value, Layout]:
-    """Return `x` as (batch, channels, *axes) without format, and what `from_images` needs."""
+    """Return `x` as (batch, channels, *axes), unlabelled, and the argument of `from_images`."""
     rest = tuple([i for i in range(x.ndim) if i not in axes and i not in channel])
     order = (*rest, *channel, *axes)
     images = unlabelled(x)
@@ -122,12 +122,12 @@ def from_images(y: Value, layout: Layout) -> Value:
 
 
 def labels_in_order(labels: str) -> str:
-    """Spatial labels, then time: the order of entries that are given for each dimension."""
+    """Return spatial labels, then time: the order of arguments with an entry for each dimension."""
     return "S" * labels.count("S") + "T" * ("T" in labels)
 
 
 def checked_sizes(function: str, x: Value, labels: str) -> None:
-    """Check that `x` has each of `labels`, and as many spatial ones."""
+    """Check that `x` has each of `labels`, and equally many spatial ones."""
     fmt = format_of(x)
     if fmt.count("S") != labels.count("S") and "S" in labels:
         raise FormatClashError(
@@ -142,7 +142,7 @@ def checked_sizes(function: str, x: Value, labels: str) -> None:
 
 
 def pooled_axes(function: str, x: Value, pool_format: Format) -> Axes:
-    """Dimensions that windows slide over."""
+    """Return the dimensions that windows slide over."""
     if pool_format is None:
         labels = "S" * format_of(x).count("S")
         if not labels:
@@ -193,7 +193,7 @@ def sliding(
 
 
 def integers(function: str, name: str, value: ArrayLike, count: int, least: int = 1) -> Shape:
-    """Return `count` integers, from as many or from one for all."""
+    """Return `count` integers from a sequence, or from one integer for all."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or array.ndim > 1:
         raise InvalidArgumentError(
@@ -241,7 +241,7 @@ def paddings(
 
 
 def _same_padding(sizes: Shape, reach: Shape, stride: Shape) -> Pairs:
-    """Padding for which the result has the sizes ceil(size / stride); an odd one is at the end."""
+    """Return padding to sizes ceil(size / stride); an odd one is at the end."""
     pairs = []
     for n, r, s in zip(sizes, reach, stride, strict=True):
         total = max((-(-n // s) - 1) * s + r - n, 0)
@@ -253,7 +253,7 @@ def _same_padding(sizes: Shape, reach: Shape, stride: Shape) -> Pairs:
 
 
 def padded(function: str, x: Value, pads: Pairs, value: object) -> Value:
-    """Return `x` of shape (batch, channels, *sizes) with its sizes padded by something not zero."""
+    """Return `x` of shape (batch, channels, *sizes), padded with something other than zero."""
     if isinstance(value, str):
         if value not in EDGES:
             raise InvalidArgumentError(
@@ -286,5 +286,5 @@ def _edge_indices(n: int, before: int, after: int, mode: str) -> Array:
 
 
 def real_like(values: Array, x: Value) -> Array:
-    """Constants in the precision of `x`."""
+    """Return constants in the precision of `x`."""
     return values.astype(np.empty(0, x.dtype).real.dtype) if x.dtype.kind in "fc" else values
