@@ -50,7 +50,7 @@ REPORT = ROOT / "docs" / "mutation.md"
 FILES = [
     *sorted((PACKAGE / "ops").glob("*.py")),
     PACKAGE / "core" / "project.py",
-    PACKAGE / "rules.py",
+    PACKAGE / "core" / "declaration.py",
 ]
 DECLARES = re.compile(
     r"^(@(elementwise|linear|multilinear|general|constant|derived)|def project|OPS)", re.MULTILINE
@@ -76,7 +76,7 @@ TESTS = {
     "project.py": ["tests/rules/test_project.py", "tests/engine"],
     "ranges.py": ["tests/rules/test_arrays.py", "tests/interop/test_array_api.py"],
     "reduce.py": ["tests/rules/test_formats.py"],
-    "rules.py": [
+    "declaration.py": [
         "tests/rules/test_declared.py",
         "tests/rules/test_lint.py",
         "tests/rules/test_formats.py",
@@ -95,7 +95,14 @@ TESTS = {
 USERS = {
     "casting.py": ["reduce.py", "moments.py", "cumulative.py"],
     "project.py": ["arithmetic.py", "complex.py", "linalg.py"],
-    "rules.py": ["arithmetic.py", "complex.py", "linalg.py", "reduce.py", "join.py", "moments.py"],
+    "declaration.py": [
+        "arithmetic.py",
+        "complex.py",
+        "linalg.py",
+        "reduce.py",
+        "join.py",
+        "moments.py",
+    ],
 }
 TIMEOUT = 240.0
 MEMORY = 4 << 30

@@ -21,6 +21,7 @@ from types import ModuleType as _Module
 from dlgradient import errors, rules
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
+from dlgradient.engine.define import *
 from dlgradient.engine.evaluate import *
 from dlgradient.engine.forward import *
 from dlgradient.engine.gradient import *

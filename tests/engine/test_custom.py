@@ -5,7 +5,8 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.engine.custom import DifferentiableFunction, define_operation
+from dlgradient.engine.custom import DifferentiableFunction
+from dlgradient.engine.define import define_operation
 from dlgradient.rules import OPS
 from dlgradient.testing import case, check_derivatives, check_operation
 

@@ -81,7 +81,7 @@ def test_second_derivatives_and_forward_mode(sincos):
 
 
 def test_several_results_need_a_joint_rule():
-    with pytest.raises(rules.RuleError, match=r"general\(vjp"):
+    with pytest.raises(dl.RuleError, match=r"general\(vjp"):
 
         @rules.general(x=lambda g: g, outputs=2, samples=lambda _m: [])
         def halves(x, /):

@@ -247,7 +247,7 @@ WRONG = {
             samples=lambda m: [case(m.real(3), 2.5)],
         ),
         two(lambda x, y: x * y),
-        "gradient with unkept values poisoned gives nan",
+        "unsupported operand .* 'Like'",
     ),
     "complex cotangent of a real result": Wrong(
         "complex",
@@ -285,6 +285,31 @@ WRONG = {
     ),
 }
 
+WRONG |= {
+    "wrong faster rule": Wrong(
+        "fast",
+        lambda: general(
+            vjp=lambda g, x: (g * dl.cos(x),),
+            fast_vjp=lambda g, x: (g * np.sin(x),),
+            samples=real,
+        ),
+        kernel(np.sin),
+        "argument x: fast_vjp gives .*, vjp",
+    ),
+    "wrong faster rule of a result that is used alone": Wrong(
+        "fast",
+        lambda: general(
+            vjp=lambda g, x: (sum(c * dl.cos(x) for c in g if c is not None),),
+            fast_vjp=lambda g, x: ((0.0 if g[1] is None else g[1] + (g[0] or 0)) * np.cos(x),),
+            outputs=2,
+            format="new",
+            samples=lambda m: [case(m.real())],
+        ),
+        kernel(lambda x: (np.sin(x), np.sin(x) + 1)),
+        "fast_vjp gives .*, vjp",
+    ),
+}
+
 
 def run(checks: list[Check]) -> None:
     for check in checks:
@@ -296,7 +321,7 @@ def test_wrong_declaration_is_found(what: str, declared: Any) -> None:
     aspect, declare, function, text = WRONG[what]
     public = declared(declare(), function)
     checks = [check for check in operation_checks(public) if check.aspect == aspect]
-    with pytest.raises((CheckError, ValueError, RuleError), match=text):
+    with pytest.raises((CheckError, TypeError, ValueError, RuleError), match=text):
         run(checks)
 
 

@@ -41,9 +41,9 @@ def test_rule_that_reads_all_operands_and_the_result(declared: Any) -> None:
     )
     check_operation(declared(declarer, product_of))
     op = OPS["product_of"]
-    assert op.needs((True, True)) == {0, 1, -1}
-    assert op.needs((True, False)) == {0, 1, -1}
-    assert op.needs((False, False)) == frozenset()
+    assert op.saves((True, True)) == (True, True, True)
+    assert op.saves((True, False)) == (True, True, True)
+    assert op.saves((False, False)) == ()
 
 
 def test_rule_that_reads_all_operands(declared: Any) -> None:
@@ -55,7 +55,7 @@ def test_rule_that_reads_all_operands(declared: Any) -> None:
 
     declarer = general(vjp=pulled, format="new", samples=variadic_samples)
     check_operation(declared(declarer, product_of))
-    assert OPS["product_of"].needs((False, True, False)) == {0, 1, 2}
+    assert OPS["product_of"].saves((False, True, False)) == (True, True, True, False)
 
 
 def test_rules_of_three_arguments(declared: Any) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from sys import intern
+from typing import Any
 
 from dlgradient.errors import FormatClashError, FormatError
 
@@ -128,6 +129,17 @@ def placement(fmt: str, target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def without(fmt: str, axes: tuple[int, ...]) -> str | None:
     """`fmt` with the dimensions `axes` (not negative) removed."""
     return intern("".join(c for i, c in enumerate(fmt) if i not in axes)) or None
+
+
+def reduced(fmt: str | None, ndim: int, params: dict[str, Any]) -> str | None:
+    """Format after a reduction over ``params["axis"]`` of an array of `ndim` dimensions."""
+    if fmt is None or params["keepdims"]:
+        return fmt
+    axis = params["axis"]
+    if axis is None:
+        return None
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    return without(fmt, tuple(sorted(a % ndim for a in axes)))
 
 
 @lru_cache(maxsize=4096)

@@ -10,62 +10,29 @@ This module imports nothing of this package.
 from __future__ import annotations
 
 import itertools
+from math import prod
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Node", "Trace", "tick", "variable"]
+__all__ = ["Like", "Node", "Trace", "tick", "variable"]
 
 # One counter for all threads: a node's number is larger than those of its parents.
 tick = itertools.count(1).__next__
 
 
-class Node:
-    """How one value was made.
+class Like:
+    """Shape and dtype of a value: all that ``x_like`` in a rule may ask for."""
 
-    Attributes
-    ----------
-    op : Op or None
-        The operation; None for a leaf.
-    parents : tuple
-        For each operand its node, or its raw value if it is a constant.
-    kept : tuple or None
-        For each operand, and last for the result, the value if a rule needs it, else None. An empty
-        tuple if no rule needs any; None after the values were dropped.
-    params : dict
-        Static parameters.
-    seq : int
-        Larger than that of every parent.
-    trace : Trace
-    shape, dtype
-        Of the value: what ``x_like`` in a rule stands for.
-    factor : tuple of weak references, not always set
-        The factor of the operation's rule that a walk computed, see `dlgradient.rules.Factor`.
-    """
+    __slots__ = ("dtype", "shape")
 
-    __slots__ = (
-        "__weakref__",
-        "dtype",
-        "factor",
-        "kept",
-        "op",
-        "params",
-        "parents",
-        "seq",
-        "shape",
-        "trace",
-    )
-
-    factor: tuple[Any, Any]
-    op: Any
-    parents: tuple[Any, ...]
-    kept: tuple[Any, ...] | None
-    params: dict[str, Any]
-    seq: int
-    trace: Trace
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape = shape
+        self.dtype = dtype
 
     @property
     def ndim(self) -> int:
@@ -75,7 +42,39 @@ class Node:
     @property
     def size(self) -> int:
         """Number of elements of the value."""
-        return int(np.prod(self.shape, dtype=int))
+        return prod(self.shape)
+
+
+class Node(Like):
+    """How one value was made, and its shape and dtype.
+
+    Attributes
+    ----------
+    op : Op or None
+        The operation; None for a variable.
+    parents : tuple
+        For each operand its node, or its raw value if it is a constant.
+    saved : tuple or None
+        For each operand, and last for the result, the value if a rule needs it, else None. An empty
+        tuple if no rule needs any; None after the values were dropped.
+    params : dict
+        Static parameters.
+    seq : int
+        Larger than that of every parent.
+    trace : Trace
+    factor : SharedFactor, not always set
+        The factor of the operation's rule that a walk computed.
+    """
+
+    __slots__ = ("__weakref__", "factor", "op", "params", "parents", "saved", "seq", "trace")
+
+    op: Any
+    parents: tuple[Any, ...]
+    saved: Any
+    params: dict[str, Any]
+    seq: int
+    trace: Trace
+    factor: Any
 
 
 # Raw arrays that open traces have locked, by identity, and how many traces.
@@ -147,7 +146,7 @@ def variable(value: Any, trace: Trace) -> Node:
     node = object.__new__(Node)
     node.op = None
     node.parents = ()
-    node.kept = (value,)
+    node.saved = (value,)
     node.params = {}
     node.seq = tick()
     node.trace = trace

@@ -1,28 +1,28 @@
 """From the function of a rule to what a walk calls: its raw and its traced pull.
 
-A rule names its arguments; here they become positions in what a node keeps, and the common cases
-become functions of their own, since they are called once for each node of a backward pass.
+A rule names its arguments; here they become places in what a node saved. The common cases become
+functions of their own, since one is called for each node of a backward pass.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.calls import OUT
-from dlgradient.core.graph import Node
+from dlgradient.core.calls import picked, wrap
+from dlgradient.core.graph import Like, Node
+from dlgradient.core.types import Cotangent, Op, Parent, RawValue, Rule, Value
 from dlgradient.errors import RuleError
 
-__all__ = ["ALL", "Factor", "Rule", "parameters_of"]
+__all__ = ["Factor", "Pull", "compile_pull", "parameters_of"]
 
-# Stands for the positions of all operands of an operation that takes any number of them.
-ALL = -2
+Getter = Callable[[Node], Any]
+PullFunction = Callable[[Node, Any], Any]
 
 
 class Factor:
@@ -30,104 +30,225 @@ class Factor:
 
     __slots__ = ("function",)
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Rule) -> None:
         self.function = function
 
 
-class Rule:
-    """One rule of one operation: its function, and where its arguments come from.
+class Pull:
+    """What walks call to apply a rule: ``pull.raw(node, g)`` or ``pull.traced(node, g)``.
 
     Attributes
     ----------
-    function : callable
-        ``function(g, *arguments)``.
-    needs : frozenset of int
-        Positions in `Node.kept` whose values the function reads.
-    single : int or None
-        Position in `Node.kept` of the one argument, where it is one operand or the result.
-    bare : bool
-        Whether the function has no argument but the cotangent.
-    factor : callable or None
-        What the tangent is multiplied by, if the rule is a `Factor`.
-    pull, pull_traced : callable
-        ``pull(node, g)``: the function applied to what a node keeps, raw or as dlarrays.
+    raw : callable
+        The rule applied to what the node saved, as raw values.
+    traced : callable
+        The same as dlarrays, so that the result can be differentiated.
+    needs : frozenset of str
+        Names of the operands whose values it reads, and ``out``, if it reads the result.
     """
 
-    __slots__ = (
-        "bare",
-        "factor",
-        "function",
-        "getters",
-        "needs",
-        "pull",
-        "single",
-        "traced_getters",
+    __slots__ = ("needs", "raw", "traced")
+
+    def __init__(self, raw: PullFunction, traced: PullFunction, needs: Iterable[str]) -> None:
+        self.raw = raw
+        self.traced = traced
+        self.needs = frozenset(needs)
+
+
+class SharedFactor:
+    """The factor that one traced walk over a node computed, for the walks that follow.
+
+    It is computed from the node, and nothing may point back from a node to what is made of it, so
+    this holds it weakly: it lives as long as the derivative that it is a part of.
+    """
+
+    __slots__ = ("made_by", "value")
+
+    def __init__(self, factor: Value) -> None:
+        self.made_by = ref(factor._node)
+        self.value = ref(factor._value)
+
+    def get(self) -> Value | None:
+        """Return the factor, None if it is gone."""
+        made_by, value = self.made_by(), self.value()
+        return None if made_by is None or value is None else wrap(value, made_by)
+
+
+def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
+    """Return the pull of a rule of an operation.
+
+    Parameters
+    ----------
+    op : Op
+        Its operands and parameters are what the rule may name.
+    rule : callable or Factor
+        ``rule(g, *arguments)``; the names of its arguments say where they come from.
+    fast : callable, optional
+        The same derivative, faster on raw arrays. The raw pull takes it where cotangents and
+        operands are real.
+    """
+    if isinstance(rule, Factor):
+        arguments = _arguments(op, rule.function, skipped=0)
+        raw, traced = _factor_pulls(rule.function, arguments)
+    else:
+        arguments = _arguments(op, rule, skipped=1)
+        raw = _raw_pull(rule, arguments)
+        traced = _pull(rule, [a.traced_getter() for a in arguments])
+    if fast is not None:
+        raw, arguments = _fast_pull(op, fast, raw, arguments)
+    return Pull(raw, traced, [a.name for a in arguments if a.kind in ("operand", "result")])
+
+
+# -- where the arguments of a rule come from -----------------------------------------------------
+
+
+class _Argument(NamedTuple):
+    """Where an argument of a rule comes from.
+
+    Attributes
+    ----------
+    kind : {"operand", "result", "like", "wanted", "parameter"}
+    name : str
+        Of the operand or parameter; "out" for the result.
+    place : int
+        In what a node saved, or among its parents.
+    op : Op
+    """
+
+    kind: str
+    name: str
+    place: int
+    op: Op
+
+    def getter(self) -> Getter:
+        """Return the function that takes the raw argument from a node."""
+        name, place = self.name, self.place
+        if self.kind == "parameter":
+            return lambda node: node.params[name]
+        if self.kind == "wanted":
+            return lambda node: type(node.parents[place]) is Node
+        if self.kind == "like":
+            if self.op.variadic:
+                return lambda node: [_like(parent) for parent in node.parents]
+            return lambda node: _like(node.parents[place])
+        if self.kind == "operand" and self.op.variadic:
+            return lambda node: node.saved[:-1]
+        return lambda node: node.saved[place]
+
+    def traced_getter(self) -> Getter:
+        """Return the function that takes the argument from a node as a dlarray."""
+        place = self.place
+        if self.kind == "result" and self.op.outputs:
+            return lambda node: [
+                wrap(value, picked(node, i, value)) for i, value in enumerate(node.saved[-1])
+            ]
+        if self.kind == "result":
+            return lambda node: wrap(node.saved[-1], node)
+        if self.kind != "operand":
+            return self.getter()
+        if self.op.variadic:
+            return lambda node: [
+                _operand(value, parent)
+                for value, parent in zip(node.saved[:-1], node.parents, strict=True)
+            ]
+        return lambda node: _operand(node.saved[place], node.parents[place])
+
+
+def _arguments(op: Op, function: Rule, *, skipped: int) -> list[_Argument]:
+    names = [name for name, _, _ in parameters_of(function)]
+    return [_argument(op, function, name) for name in names[skipped:]]
+
+
+def _argument(op: Op, function: Rule, name: str) -> _Argument:
+    if name == "out":
+        return _Argument("result", name, -1, op)
+    if name in op.operands:
+        return _Argument("operand", name, op.operands.index(name), op)
+    for kind in ("like", "wanted"):
+        operand = name.removesuffix(f"_{kind}")
+        if operand != name and operand in op.operands:
+            return _Argument(kind, operand, op.operands.index(operand), op)
+    if name in op.params:
+        return _Argument("parameter", name, 0, op)
+    raise RuleError(
+        f"operation {op.name}: the rule {function.__name__} asks for {name!r}, which is neither an "
+        f"operand {op.operands}, nor one with _like or _wanted, nor out, nor a parameter "
+        f"{tuple(op.params)}"
     )
 
-    def __init__(self, op: Any, function: Any, fast: Any = None) -> None:
-        self.factor: Callable[[Any], Any] | None = None
-        if type(function) is Factor:
-            self.factor = factor = function.function
-            names = _arguments(factor)
-            self.function: Callable[..., Any] = lambda t, value: t * factor(value)
-        else:
-            names = _arguments(function)[1:]
-            self.function = function
-        sources = [_source(op, self.factor or function, name) for name in names]
-        self.needs = _needed(op, sources)
-        self.getters = [_getter(op, kind, index) for kind, index in sources]
-        self.traced_getters = [_traced_getter(op, kind, index) for kind, index in sources]
-        # Position of the one value the function reads, if that is all it asks for; None otherwise.
-        self.single: int | None = None
-        if len(sources) == 1 and sources[0][0] == "value" and not op.variadic:
-            self.single = sources[0][1]
-        self.bare = not sources
-        self.pull = _pull(self.function, sources, self.getters, variadic=op.variadic)
-        if fast is not None:
-            self._add_fast(op, fast)
 
-    def _add_fast(self, op: Any, fast: Callable[..., Any]) -> None:
-        """Let raw walks of real values take `fast`; traced and complex ones keep the rule."""
-        sources = [_source(op, fast, name) for name in _arguments(fast)[1:]]
-        getters = [_getter(op, kind, index) for kind, index in sources]
-        self.needs |= _needed(op, sources)
-        quick, general = _pull(fast, sources, getters, variadic=op.variadic), self.pull
-
-        def pull(node: Any, g: Any) -> Any:
-            real = _all_real(g if op.outputs else (g,)) and _all_real(node.parents)
-            return quick(node, g) if real else general(node, g)
-
-        self.pull = pull
-
-    def pull_traced(self, node: Any, g: Any) -> Any:
-        """Apply the rule to traced operands, so that its result can be differentiated."""
-        arguments = [get(node) for get in self.traced_getters]
-        if self.factor is None:
-            return self.function(g, *arguments)
-        # The node holds it weakly: the factor was computed from the node, and nothing may point
-        # back. It lives as long as the derivative that it is a part of.
-        found = getattr(node, "factor", None)
-        made_by, value = (None, None) if found is None else (found[0](), found[1]())
-        if made_by is not None and value is not None:
-            return g * calls.wrap(value, made_by)
-        factor = self.factor(*arguments)
-        if type(factor._value) is np.ndarray and factor._node is not None:
-            node.factor = ref(factor._node), ref(factor._value)
-        return g * factor
+def _operand(value: RawValue, parent: Parent) -> Any:
+    return wrap(value, parent) if type(parent) is Node else value
 
 
-def _needed(op: Any, sources: list[tuple[str, Any]]) -> frozenset[int]:
-    return frozenset(
-        index for kind, index in sources if kind == "value" for index in _positions(op, index)
+def _like(parent: Parent) -> Like:
+    if type(parent) is Node:
+        return Like(parent.shape, parent.dtype)
+    return Like(np.shape(parent), getattr(parent, "dtype", None) or np.result_type(parent))
+
+
+# -- pulls ---------------------------------------------------------------------------------------
+
+
+def _pull(function: Rule, getters: Sequence[Getter]) -> PullFunction:
+    return lambda node, g: function(g, *[get(node) for get in getters])
+
+
+def _raw_pull(function: Rule, arguments: Sequence[_Argument]) -> PullFunction:
+    """Specialise the common cases, which are called once for each node of a backward pass."""
+    if not arguments:
+        return lambda _node, g: function(g)
+    values = all(
+        a.kind == "result" or (a.kind == "operand" and not a.op.variadic) for a in arguments
     )
+    if values and len(arguments) == 1:
+        i = arguments[0].place
+        return lambda node, g: function(g, node.saved[i])
+    if values and len(arguments) == 2:
+        i, j = arguments[0].place, arguments[1].place
+        return lambda node, g: function(g, node.saved[i], node.saved[j])
+    return _pull(function, [a.getter() for a in arguments])
 
 
-def _all_real(values: Sequence[Any]) -> bool:
+def _factor_pulls(
+    factor: Rule, arguments: Sequence[_Argument]
+) -> tuple[PullFunction, PullFunction]:
+    getters = [a.traced_getter() for a in arguments]
+
+    def traced(node: Node, g: Value) -> Value:
+        shared: SharedFactor | None = getattr(node, "factor", None)
+        found = None if shared is None else shared.get()
+        if found is None:
+            found = factor(*[get(node) for get in getters])
+            if type(found._value) is np.ndarray and found._node is not None:
+                node.factor = SharedFactor(found)
+        return g * found
+
+    return _raw_pull(lambda t, value: t * factor(value), arguments), traced
+
+
+def _fast_pull(
+    op: Op, fast: Rule, raw: PullFunction, arguments: list[_Argument]
+) -> tuple[PullFunction, list[_Argument]]:
+    """Let raw walks of real values take `fast`; complex ones keep the rule."""
+    own = _arguments(op, fast, skipped=1)
+    quick = _raw_pull(fast, own)
+
+    def choose(node: Node, g: Cotangent) -> Cotangent:
+        real = _is_real(g if op.outputs else (g,)) and _is_real(node.parents)
+        return quick(node, g) if real else raw(node, g)
+
+    return choose, [*arguments, *own]
+
+
+def _is_real(values: Iterable[Parent]) -> bool:
     """Whether none of some cotangents, nodes and raw values is complex; None counts as real."""
     return all(
         type(v) is not complex and np.dtype(getattr(v, "dtype", float)).kind != "c" for v in values
     )
 
+
+# -- parameters ----------------------------------------------------------------------------------
 
 _MORE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
@@ -156,84 +277,3 @@ def parameters_of(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
         *[named.get(n, missing) for n in names[count:]],
     ]
     return list(zip(names, kinds, defaults, strict=True))
-
-
-def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(name for name, _, _ in parameters_of(function))
-
-
-def _source(op: Any, function: Any, name: str) -> tuple[str, Any]:
-    if name == "out":
-        return "value", OUT
-    if name in op.operands:
-        return "value", op.operands.index(name)
-    if name.endswith("_like") and name[:-5] in op.operands:
-        return "like", op.operands.index(name[:-5])
-    if name.endswith("_wanted") and name[:-7] in op.operands:
-        return "wanted", op.operands.index(name[:-7])
-    if name in op.params:
-        return "param", name
-    raise RuleError(
-        f"operation {op.name}: the rule {function.__name__} asks for {name!r}, which is neither an "
-        f"operand {op.operands}, nor one with _like or _wanted, nor out, nor a parameter "
-        f"{tuple(op.params)}"
-    )
-
-
-def _positions(op: Any, index: int) -> tuple[int, ...]:
-    # A variadic operation has as many positions as it is given operands; -2 stands for all.
-    return (ALL,) if op.variadic and index != OUT else (index,)
-
-
-def _getter(op: Any, kind: str, index: Any) -> Callable[[Any], Any]:
-    if kind == "param":
-        return lambda node: node.params[index]
-    if kind == "wanted":
-        return lambda node: type(node.parents[index]) is Node
-    if kind == "like":
-        return (lambda node: node.parents) if op.variadic else (lambda node: node.parents[index])
-    if op.variadic and index != OUT:
-        return lambda node: node.kept[:-1]
-    return lambda node: node.kept[index]
-
-
-def _traced_getter(op: Any, kind: str, index: Any) -> Callable[[Any], Any]:
-    if kind != "value":
-        return _getter(op, kind, index)
-    if index == OUT and op.outputs:
-        return lambda node: [
-            calls.wrap(value, calls.picked(node, i, value))
-            for i, value in enumerate(node.kept[OUT])
-        ]
-    if index == OUT:
-        return lambda node: calls.wrap(node.kept[OUT], node)
-    if op.variadic:
-        return lambda node: [
-            _operand(value, parent)
-            for value, parent in zip(node.kept[:-1], node.parents, strict=True)
-        ]
-    return lambda node: _operand(node.kept[index], node.parents[index])
-
-
-def _operand(value: Any, parent: Any) -> Any:
-    return calls.wrap(value, parent) if type(parent) is Node else value
-
-
-def _pull(
-    function: Callable[..., Any],
-    sources: list[tuple[str, Any]],
-    getters: list[Callable[[Any], Any]],
-    *,
-    variadic: bool,
-) -> Callable[[Any, Any], Any]:
-    """Specialise the common cases, which are called once for each node of a backward pass."""
-    if not sources:
-        return lambda _node, g: function(g)
-    if not variadic and all(kind == "value" for kind, _ in sources):
-        if len(sources) == 1:
-            i = sources[0][1]
-            return lambda node, g: function(g, node.kept[i])
-        if len(sources) == 2:
-            i, j = sources[0][1], sources[1][1]
-            return lambda node, g: function(g, node.kept[i], node.kept[j])
-    return lambda node, g: function(g, *[get(node) for get in getters])

@@ -1,4 +1,8 @@
-"""Names of the types that signatures use: one name for each kind of argument."""
+"""Names of the types that signatures use: one name for each kind of argument.
+
+What is dynamic by nature (a raw value is an array or a scalar of NumPy, a cotangent is raw in a raw
+walk and a dlarray in a traced one) has a name too, so that a signature says what is meant.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    # The only look upwards: a checker needs the class that users see, and no code runs for it.
+    # The only looks upwards: a checker needs the classes, and no code runs for it.
+    from dlgradient.core.declaration import Op
+    from dlgradient.core.graph import Node, Trace
     from dlgradient.engine.array import dlarray
 
     # What operations return, and what rules compute with: a dlarray, or in the raw walk an array
@@ -23,30 +29,45 @@ if TYPE_CHECKING:
     # What `dtype=` takes; None is the default.
     DtypeLike: TypeAlias = DTypeLike | None
 else:
-    Value = Operand = DtypeLike = Any
+    Value = Operand = DtypeLike = Op = Node = Trace = Any
 
 __all__ = [
     "Array",
     "Axes",
     "Axis",
     "AxisLike",
+    "Container",
+    "Cotangent",
+    "Counterpart",
     "Declarer",
     "Device",
     "Dtype",
     "DtypeLike",
     "Format",
+    "FormatRule",
     "Formats",
+    "Function",
     "Kernel",
     "Key",
+    "Node",
+    "Op",
     "Operand",
+    "P",
     "Params",
+    "Parent",
+    "R",
+    "RawValue",
+    "Rule",
     "Shape",
     "ShapeLike",
     "Shapes",
+    "Tangent",
+    "Trace",
     "Value",
 ]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]  # a raw array of any number of dimensions
+RawValue: TypeAlias = Any  # a raw array, a NumPy scalar, or as an operand a Python scalar
 Dtype: TypeAlias = np.dtype[Any]
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = Sequence[Shape]
@@ -59,7 +80,19 @@ Formats: TypeAlias = Sequence[Format]
 Key: TypeAlias = Any  # what is written between the brackets of x[...]
 Params: TypeAlias = dict[str, Any]  # static parameters of a call, by name
 Device: TypeAlias = Literal["cpu"] | None
+Container: TypeAlias = Any  # a leaf, or a container of leaves at any depth
+
+Function: TypeAlias = Callable[..., Any]
+Counterpart: TypeAlias = Function | tuple[Function, ...] | None  # in NumPy, under one name or more
 Kernel: TypeAlias = Callable[..., Any]  # a function of raw arrays
+Rule: TypeAlias = Callable[..., Any]  # what an author writes: rule(g, *what it names)
+# The format of a result, or of each result.
+FormatRule: TypeAlias = Callable[[Formats, Shapes, Params], Any]
+
+# What walks carry: raw values in a raw walk, dlarrays in a traced one.
+Cotangent: TypeAlias = Any
+Tangent: TypeAlias = Any
+Parent: TypeAlias = Any  # of a node, for one operand: its node, or its raw value if it is constant
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,117 +1,44 @@
-"""Operations of one's own: `DifferentiableFunction` and `define_operation`.
+"""`DifferentiableFunction`: a forward and a backward pass in any code.
 
-`define_operation` is the form of this library's own table: a kernel with one mathematical rule, and
-all modes and orders of derivatives follow. `DifferentiableFunction` is for what has no such rule: a
-forward pass in any code, a backward pass that returns gradients, and values saved in between.
+For what has no mathematical rule that `define_operation` could take: a forward pass, a backward
+pass that returns gradients, and values saved in between.
 
 A backward pass written in functions of dlarrays is differentiated again like everything else. One
 that is not has no second derivative, and asking for it is an error. The same holds for a saved
-value that is neither an argument nor a result: nobody knows its derivative.
+value that is neither an argument nor a result, since its derivative is not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from dlgradient import rules
-from dlgradient.core.calls import FUNCTIONS, OUT, open_node, picked, record, wrap
-from dlgradient.core.calls import _taken_apart as taken_apart
-from dlgradient.core.graph import Node, tick
-from dlgradient.core.spelling import nearest
+from dlgradient.core.calls import (
+    FUNCTIONS,
+    make_node,
+    open_node,
+    picked,
+    record,
+    values_and_parents,
+    wrap,
+)
+from dlgradient.core.declaration import Declaration, Op
+from dlgradient.core.graph import Like, Node
+from dlgradient.core.pulls import Pull
+from dlgradient.core.types import Cotangent, Format, Operand, Params, RawValue, Shape, Value
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import (
-    InvalidArgumentError,
     LeavingTraceError,
     RuleError,
     ShapeMismatchError,
     UnsupportedFunctionError,
 )
-from dlgradient.rules import OPS, Op
 
-__all__ = ["DifferentiableFunction", "define_operation"]
-
-_KINDS = ("elementwise", "linear", "multilinear", "constant", "general")
-# Operations that a user declared, and may declare again.
-_defined: set[str] = set()
-
-
-def define_operation(kind: str, /, **declaration: Any) -> Callable[..., Any]:
-    """Declare an operation by a kernel and one mathematical rule, as this library declares its own.
-
-    The decorated function is the kernel, on raw arrays: operands in front of ``/``, static
-    parameters behind. What it returns is called with dlarrays, and has forward mode and derivatives
-    of every order. A second declaration of the same name takes the place of the first.
-
-    Parameters
-    ----------
-    kind : {"elementwise", "linear", "multilinear", "constant", "general"}
-        What the rule is: a differential, an adjoint, an adjoint for each operand, nothing, or a
-        vector-Jacobian product.
-    **declaration
-        The rules, by the names of operands (or ``vjp=`` for all together), and ``samples=``:
-        a function of a maker that returns cases to test. See the page on writing a rule.
-
-    Returns
-    -------
-    callable
-        The decorator.
-
-    Raises
-    ------
-    RuleError
-        If the declaration is incomplete or contradicts itself, or the name is that of a function of
-        this library.
-    InvalidArgumentError
-        If there is no such kind.
-
-    Examples
-    --------
-    >>> import dlgradient as dl
-    >>> import numpy as np
-    >>> from dlgradient.testing import case, check_operation
-    >>> @dl.define_operation(
-    ...     "elementwise",
-    ...     x=lambda t, x: t * dl.cos(x),
-    ...     samples=lambda m: [case(m.real(3)), case(m.complex(2, 2))],
-    ... )
-    ... def sine(x, /):
-    ...     "Sine, elementwise."
-    ...     return np.sin(x)
-    >>> check_operation(sine)
-    >>> dl.dlfeval(lambda x: dl.dlgradient(sine(x), x), dl.dlarray(0.0)).item()
-    1.0
-    """
-    if kind not in _KINDS:
-        meant = nearest(str(kind), _KINDS)
-        fix = f"did you mean {meant!r}? " if meant else ""
-        raise InvalidArgumentError(
-            f"define_operation: no kind {kind!r}; {fix}there are {', '.join(_KINDS)}"
-        )
-    declare = getattr(rules, kind)(**declaration)
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        name = function.__name__
-        before = None
-        if name in _defined and name in OPS:
-            before = OPS.pop(name), FUNCTIONS.pop(name)
-        try:
-            path = declare(function)
-        except RuleError:
-            if before is not None:
-                OPS[name], FUNCTIONS[name] = before
-            raise
-        _defined.add(name)
-        return path
-
-    return decorate
-
-
-# -- saved values --------------------------------------------------------------------------------
+__all__ = ["DifferentiableFunction"]
 
 
 class Context:
@@ -133,13 +60,13 @@ class Context:
 
     __slots__ = ("_constants", "_saved", "needs_gradient", "params")
 
-    def __init__(self, params: dict[str, Any], needs_gradient: tuple[bool, ...]) -> None:
+    def __init__(self, params: Params, needs_gradient: tuple[bool, ...]) -> None:
         object.__setattr__(self, "_constants", {})
         object.__setattr__(self, "_saved", ())
         object.__setattr__(self, "params", params)
         object.__setattr__(self, "needs_gradient", needs_gradient)
 
-    def save(self, *values: Any) -> None:
+    def save(self, *values: Operand | None) -> None:
         """Keep arrays for the backward pass.
 
         Parameters
@@ -151,18 +78,19 @@ class Context:
         object.__setattr__(self, "_saved", values)
 
     @property
-    def saved(self) -> tuple[Any, ...]:
+    def saved(self) -> tuple[RawValue, ...]:
         """What was saved."""
         return object.__getattribute__(self, "_saved")  # type: ignore[no-any-return]
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in Context.__slots__ or name == "saved":
             raise RuleError(f"context.{name} cannot be set; keep arrays with context.save(...)")
-        if not _without_derivative(value):
+        if not has_no_derivative(value):
             raise RuleError(
-                f"context.{name}: {_shown(value)} may depend on the arguments, and its derivative "
-                "would be lost; keep it with context.save(...), or, if it does not depend on them, "
-                "as an attribute of the function, set when it is made, or as a keyword argument"
+                f"context.{name}: {_description(value)} may depend on the arguments, and its "
+                "derivative would be lost; keep it with context.save(...), or, if it does "
+                "not depend on them, as an attribute of the function, set when it is made, or as "
+                "a keyword argument"
             )
         self._constants[name] = value
 
@@ -173,25 +101,22 @@ class Context:
             raise AttributeError(f"the forward pass set no context.{name}") from None
 
 
-def _without_derivative(value: Any) -> bool:
+def has_no_derivative(value: object) -> bool:
     if value is None or isinstance(value, bool | int | str | bytes | slice | type | np.dtype):
         return True
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype.kind in "biu"
     if isinstance(value, tuple | list):
-        return all(map(_without_derivative, value))
+        return all(map(has_no_derivative, value))
     if isinstance(value, dict):
-        return all(map(_without_derivative, value.values()))
+        return all(map(has_no_derivative, value.values()))
     return False
 
 
-def _shown(value: Any) -> str:
+def _description(value: object) -> str:
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"an array of shape {value.shape} {value.dtype}"
     return f"a {type(value).__name__}"
-
-
-# -- functions -----------------------------------------------------------------------------------
 
 
 class DifferentiableFunction:
@@ -249,19 +174,19 @@ class DifferentiableFunction:
     Source: MATLAB ``deep.DifferentiableFunction``.
     """
 
-    def forward(self, context: Context, *xs: Any, **params: Any) -> Any:  # noqa: ARG002
+    def forward(self, context: Context, *xs: RawValue, **params: Any) -> Any:  # noqa: ARG002
         """Return the results; to be defined by the subclass."""
         raise RuleError(f"{type(self).__name__}: forward(self, context, *xs) is not defined")
 
-    def backward(self, context: Context, *gs: Any) -> Any:  # noqa: ARG002
+    def backward(self, context: Context, *gs: Cotangent) -> Any:  # noqa: ARG002
         """Return the gradients; to be defined by the subclass."""
         raise RuleError(f"{type(self).__name__}: backward(self, context, *gs) is not defined")
 
     def result_format(
         self,
-        formats: tuple[str | None, ...],  # noqa: ARG002 - for subclasses
-        shapes: tuple[tuple[int, ...], ...],  # noqa: ARG002 - for subclasses
-    ) -> str | tuple[str | None, ...] | None:
+        formats: tuple[Format, ...],  # noqa: ARG002 - for subclasses
+        shapes: tuple[Shape, ...],  # noqa: ARG002 - for subclasses
+    ) -> Format | tuple[Format, ...]:
         """Return the format of the result, or a tuple of them; by default results have none.
 
         Parameters
@@ -271,7 +196,7 @@ class DifferentiableFunction:
         """
         return None
 
-    def __call__(self, *xs: Any, **params: Any) -> Any:
+    def __call__(self, *xs: Operand, **params: Any) -> Any:
         """Evaluate the function on arrays; the keyword arguments are static."""
         name = type(self).__name__
         for key, value in params.items():
@@ -285,30 +210,45 @@ class DifferentiableFunction:
             raw = [as_value(x, f"{name}: xs[{i}]") for i, x in enumerate(xs)]
             outs = call.run(raw)[: call.count]
             return outs if call.several else outs[0]
-        values, parents, trace = taken_apart(_operation(name, 1, frozenset()), xs)
+        values, parents, trace = values_and_parents(_operation(name, 1, ()), xs)
         call.needs_gradient = tuple(type(p) is Node for p in parents)
         outs = call.run(values)
         node = None
         if trace is not None:
-            op = _operation(name, call.count, call.kept())
-            node = record(op, tuple(parents), values, outs, {"call": call}, trace)
+            op = _operation(name, call.count, call.saves())
+            node = record(op, parents, values, outs, {"call": call}, trace)
         formats = self._formats(xs, values, call.count)
-        results = tuple(
-            [
-                wrap(out, None if node is None else picked(node, i, out), fmt)
-                if out.dtype.kind in "fc"
-                else wrap(out, None, fmt)
-                for i, (out, fmt) in enumerate(zip(outs, formats, strict=False))
-            ]
-        )
+        results = tuple([_wrap(node, i, outs[i], fmt) for i, fmt in enumerate(formats)])
         return results if call.several else results[0]
 
-    def _formats(self, xs: Sequence[Any], values: Sequence[Any], count: int) -> Sequence[Any]:
+    def _formats(
+        self, xs: Sequence[Operand], values: Sequence[RawValue], count: int
+    ) -> Sequence[Format]:
         found = self.result_format(
             tuple(x._format if type(x) is dlarray else None for x in xs),
             tuple(np.shape(v) for v in values),
         )
-        return found if isinstance(found, tuple) else (found,) * count
+        return found[:count] if isinstance(found, tuple) else (found,) * count
+
+
+def _wrap(node: Node | None, i: int, out: RawValue, fmt: Format) -> Value:
+    """Return one result of a call; integers and booleans carry no derivative."""
+    differentiable = node is not None and out.dtype.kind in "fc"
+    return wrap(out, picked(node, i, out) if node is not None and differentiable else None, fmt)
+
+
+class _Source(NamedTuple):
+    """Where a saved value comes from.
+
+    Attributes
+    ----------
+    kind : {"argument", "result", "other", "none"}
+    place : int
+        Among the arguments, the results, or the other values.
+    """
+
+    kind: str
+    place: int
 
 
 class _Call:
@@ -325,13 +265,13 @@ class _Call:
         "sources",
     )
 
-    def __init__(self, function: DifferentiableFunction, params: dict[str, Any], n: int) -> None:
+    def __init__(self, function: DifferentiableFunction, params: Params, n: int) -> None:
         self.function = function
         self.params = params
-        self.needs_gradient: tuple[bool, ...] = (False,) * n
-        self.sources: list[tuple[str, int]] = []
-        self.constants: dict[str, Any] = {}
-        self.results: list[tuple[tuple[int, ...], Any]] = []
+        self.needs_gradient = (False,) * n
+        self.sources: list[_Source] = []
+        self.constants: Params = {}
+        self.results: list[Like] = []
         self.count = 0
         self.several = False
 
@@ -339,39 +279,43 @@ class _Call:
     def name(self) -> str:
         return type(self.function).__name__
 
-    def run(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """Run the forward pass; return results, and behind them what else was saved."""
+    def run(self, values: Sequence[RawValue]) -> tuple[RawValue, ...]:
+        """Run the forward pass; return the results, and after them what else was saved."""
         xs = [_read_only(v) for v in values]
         context = Context(self.params, self.needs_gradient)
         before = dict(vars(self.function))
         found = self.function.forward(context, *xs, **self.params)
         self._check_unchanged(before)
         self.several = isinstance(found, tuple | list)
-        outs = tuple([self._result(y) for y in (found if self.several else (found,))])
         returned = list(found) if self.several else [found]
+        outs = tuple([self._raw(y) for y in returned])
         self.count = len(outs)
-        self.results = [(y.shape, y.dtype) for y in outs]
+        self.results = [Like(y.shape, y.dtype) for y in outs]
         self.constants = context._constants
         self.sources = []
-        others: list[Any] = []
+        others: list[RawValue] = []
         for value in context.saved:
             self.sources.append(self._source(value, xs, returned, others))
         return (*outs, *others)
 
     def _source(
-        self, value: Any, xs: Sequence[Any], returned: Sequence[Any], others: list[Any]
-    ) -> tuple[str, int]:
-        """Where a saved value comes from: an argument, a result, or neither."""
+        self,
+        value: RawValue,
+        xs: Sequence[RawValue],
+        returned: Sequence[RawValue],
+        others: list[RawValue],
+    ) -> _Source:
         if value is None:
-            return "none", 0
+            return _Source("none", 0)
         for kind, candidates in (("argument", xs), ("result", returned)):
             for i, candidate in enumerate(candidates):
                 if value is candidate:
-                    return kind, i
-        others.append(self._result(value))
-        return "other", len(others) - 1
+                    return _Source(kind, i)
+        others.append(self._raw(value))
+        return _Source("other", len(others) - 1)
 
-    def _result(self, y: Any) -> Any:
+    def _raw(self, y: Operand) -> RawValue:
+        """Value of an array that a pass returned or saved."""
         if type(y) is dlarray:
             if open_node(y) is not None:
                 raise RuleError(
@@ -381,101 +325,106 @@ class _Call:
             return y._value
         return as_value(y, f"{self.name}: forward")
 
-    def _check_unchanged(self, before: dict[str, Any]) -> None:
+    def _check_unchanged(self, before: Params) -> None:
         for key, value in vars(self.function).items():
             same = key in before and before[key] is value
-            if not same and not _without_derivative(value):
+            if not same and not has_no_derivative(value):
                 raise RuleError(
-                    f"{self.name}: the forward pass set self.{key} to {_shown(value)}, whose "
+                    f"{self.name}: the forward pass set self.{key} to {_description(value)}, whose "
                     "derivative would be lost; keep it with context.save(...)"
                 )
 
-    def kept(self) -> frozenset[int]:
-        """Positions of what the backward pass needs, as of `Rule.needs`."""
-        return frozenset(i if kind == "argument" else OUT for kind, i in self.sources) - (
-            frozenset() if any(k in ("result", "other") for k, _ in self.sources) else {OUT}
-        )
+    def saves(self) -> tuple[bool, ...]:
+        """Which arguments the backward pass needs, and whether it needs a result, as `Op.saves`."""
+        arguments = {source.place for source in self.sources if source.kind == "argument"}
+        result = any(source.kind in ("result", "other") for source in self.sources)
+        needed = (*[i in arguments for i in range(len(self.needs_gradient))], result)
+        return needed if any(needed) else ()
 
-    def context(self, node: Any, *, traced: bool) -> Context:
-        """Return the context of the backward pass, from what a node keeps."""
+    def context(self, node: Node, *, traced: bool) -> Context:
+        """Return the context of the backward pass, from what a node saved."""
         context = Context(self.params, self.needs_gradient)
         context._constants.update(self.constants)
-        context.save(*[self._saved(node, kind, i, traced=traced) for kind, i in self.sources])
+        context.save(*[self._restored(node, source, traced=traced) for source in self.sources])
         return context
 
-    def _saved(self, node: Any, kind: str, i: int, *, traced: bool) -> Any:
+    def _restored(self, node: Node, source: _Source, *, traced: bool) -> RawValue | Value:
+        """Return a saved value, as the backward pass gets it."""
+        kind, place = source
         if kind == "none":
             return None
         if kind == "argument":
-            value = node.kept[i]
-            parent = node.parents[i]
-            return (
-                wrap(value, parent if type(parent) is Node else None)
-                if traced
-                else _read_only(value)
-            )
-        value = node.kept[OUT][i if kind == "result" else self.count + i]
+            value, parent = node.saved[place], node.parents[place]
+            if not traced:
+                return _read_only(value)
+            return wrap(value, parent if type(parent) is Node else None)
+        value = node.saved[-1][place if kind == "result" else self.count + place]
         if not traced:
             return _read_only(value)
         if kind == "result":
-            return wrap(value, picked(node, i, value))
-        return wrap(value, _unknown(node, value) if value.dtype.kind in "fc" else None)
+            return wrap(value, picked(node, place, value))
+        return wrap(value, _underivable(node, value) if value.dtype.kind in "fc" else None)
 
-    def pull(self, node: Any, gs: Sequence[Any], *, traced: bool) -> list[Any]:
-        """Run the backward pass."""
-        cotangents = [
-            _cotangent(g, shape, dtype, traced=traced)
-            for g, (shape, dtype) in zip(gs, self.results, strict=False)
-        ]
-        context = self.context(node, traced=traced)
-        try:
-            found = self.function.backward(context, *cotangents)
-        except (LeavingTraceError, UnsupportedFunctionError) as error:
-            raise RuleError(f"{self._not_known()} ({error})") from error
-        count = len(self.needs_gradient)
-        results = list(found) if isinstance(found, tuple | list) else [found]
-        if len(results) != count:
-            raise RuleError(
-                f"{self.name}: backward returned {len(results)} gradients for {count} arguments; "
-                "return one for each, None for zero"
-            )
+    def pull(self, node: Node, gs: Sequence[Cotangent]) -> list[RawValue | None]:
+        """Run the backward pass on raw arrays."""
+        cotangents = [_raw_cotangent(g, like) for g, like in zip(gs, self.results, strict=False)]
+        found = self._gradients(node, cotangents, traced=False)
         return [
-            self._checked(c, i, node.parents[i], cotangents, traced=traced)
-            if c is not None and type(node.parents[i]) is Node
-            else None
-            for i, c in enumerate(results)
+            None if c is None else self._fitting(self._raw(c), i, node) for i, c in enumerate(found)
         ]
 
-    def _checked(
-        self, c: Any, i: int, parent: Any, cotangents: Sequence[Any], *, traced: bool
-    ) -> Any:
-        if type(c) is not dlarray or not traced:
-            c = self._result(c)
-        if c.shape != parent.shape:
+    def pull_traced(self, node: Node, gs: Sequence[Cotangent]) -> list[Value | None]:
+        """Run the backward pass on dlarrays, so that its result can be differentiated."""
+        cotangents = [_cotangent(g, like) for g, like in zip(gs, self.results, strict=False)]
+        dependent = any(type(g) is dlarray and open_node(g) is not None for g in cotangents)
+        gradients: list[Value | None] = []
+        for i, c in enumerate(self._gradients(node, cotangents, traced=True)):
+            if c is None:
+                gradients.append(None)
+                continue
+            gradient = self._fitting(c if type(c) is dlarray else self._raw(c), i, node)
+            if type(gradient) is not dlarray:
+                raise RuleError(f"{self._unknown()} (it returned a NumPy array for argument {i})")
+            if dependent and open_node(gradient) is None:
+                # Not even zeros: the cotangent itself may be zero here.
+                raise RuleError(
+                    f"{self._unknown()} (its result for argument {i} is not traced, although the "
+                    "cotangent is; return None for a gradient that is always zero)"
+                )
+            gradients.append(wrap(gradient._value, gradient._node))
+        return gradients
+
+    def _gradients(self, node: Node, gs: Sequence[Cotangent], *, traced: bool) -> list[Any]:
+        """What the backward pass returns, one for each argument; None for a constant one."""
+        try:
+            found = self.function.backward(self.context(node, traced=traced), *gs)
+        except (LeavingTraceError, UnsupportedFunctionError) as error:
+            raise RuleError(f"{self._unknown()} ({error})") from error
+        returned = list(found) if isinstance(found, tuple | list) else [found]
+        if len(returned) != len(node.parents):
+            raise RuleError(
+                f"{self.name}: backward returned {len(returned)} gradients for "
+                f"{len(node.parents)} arguments; return one for each, None for zero"
+            )
+        return [c if type(p) is Node else None for c, p in zip(returned, node.parents, strict=True)]
+
+    def _fitting(self, c: Cotangent, i: int, node: Node) -> Cotangent:
+        """Return the gradient for an argument, which must have its shape."""
+        if c.shape != node.parents[i].shape:
             raise ShapeMismatchError(
                 f"{self.name}: backward returned a gradient of shape {c.shape} for argument {i}, "
-                f"which has shape {parent.shape}; they must be equal"
+                f"which has shape {node.parents[i].shape}; they must be equal"
             )
-        if not traced:
-            return c
-        if type(c) is not dlarray:
-            raise RuleError(f"{self._not_known()} (it returned a NumPy array for argument {i})")
-        if open_node(c) is None and any(open_node(g) is not None for g in cotangents):
-            # Not even zeros: the cotangent itself may be zero here.
-            raise RuleError(
-                f"{self._not_known()} (its result for argument {i} is not traced, although the "
-                "cotangent is; return None for a gradient that is always zero)"
-            )
-        return wrap(c._value, c._node)
+        return c
 
-    def _not_known(self) -> str:
+    def _unknown(self) -> str:
         return (
             f"{self.name}: higher derivatives and forward mode differentiate the backward pass, "
             "and it is not written in functions of dlarrays; write it in these"
         )
 
 
-def _read_only(value: Any) -> Any:
+def _read_only(value: RawValue) -> RawValue:
     if type(value) is not np.ndarray:
         return value
     view = value.view()
@@ -483,81 +432,77 @@ def _read_only(value: Any) -> Any:
     return view
 
 
-def _cotangent(g: Any, shape: tuple[int, ...], dtype: Any, *, traced: bool) -> Any:
+def _raw_cotangent(g: RawValue | None, result: Like) -> RawValue:
     if g is None:
-        zeros = np.zeros(shape, dtype)[()]
-        return wrap(zeros, None) if traced else zeros
+        return np.zeros(result.shape, result.dtype)[()]
     # Others may hold the array too: a backward pass that works in place must not change it.
-    return _read_only(FUNCTIONS["real"](g) if g.dtype.kind == "c" and dtype.kind != "c" else g)
+    return _read_only(_real_where_real(g, result))
 
 
-class _Backward:
-    """The rule of a function: the engine asks it what it needs, and for the cotangents."""
+def _cotangent(g: Value | None, result: Like) -> Value:
+    if g is None:
+        return wrap(np.zeros(result.shape, result.dtype)[()], None)
+    return _real_where_real(g, result)
 
-    __slots__ = ("needs",)
 
-    def __init__(self, needs: frozenset[int]) -> None:
-        self.needs = needs
+def _real_where_real(g: Cotangent, result: Like) -> Cotangent:
+    return FUNCTIONS["real"](g) if g.dtype.kind == "c" and result.dtype.kind != "c" else g
 
-    def pull(self, node: Any, gs: Sequence[Any]) -> list[Any]:
-        call: _Call = node.params["call"]
-        return call.pull(node, gs, traced=False)
 
-    def pull_traced(self, node: Any, gs: Sequence[Any]) -> list[Any]:
-        call: _Call = node.params["call"]
-        return call.pull(node, gs, traced=True)
+# -- operations of nodes -------------------------------------------------------------------------
+
+
+class _FunctionOp(Op):
+    """The operation of a call's node; it is in no table, and saves what the call says."""
+
+    __slots__ = ("saved",)
+
+    def __init__(self, declaration: Declaration, saved: tuple[bool, ...]) -> None:
+        super().__init__(
+            declaration,
+            Pull(
+                lambda node, gs: node.params["call"].pull(node, gs),
+                lambda node, gs: node.params["call"].pull_traced(node, gs),
+                (),
+            ),
+        )
+        self.saved = saved
+
+    def saves(self, traced: tuple[bool, ...]) -> tuple[bool, ...]:  # noqa: ARG002 - as the base
+        """Which values a node saves."""
+        return self.saved
 
 
 @lru_cache(maxsize=1024)
-def _operation(name: str, count: int, needs: frozenset[int]) -> Op:
-    """Return the operation of a node; it is in no table."""
-
-    def forward(arrays: Any, /, *, call: _Call) -> Any:
+def _operation(name: str, count: int, saved: tuple[bool, ...]) -> Op:
+    def forward(arrays: Sequence[RawValue], /, *, call: _Call) -> tuple[RawValue, ...]:
         return call.run(arrays)
 
-    op = Op("general", forward, outputs=count, shown=name)
-    op.joint = _Backward(needs)  # type: ignore[assignment]
-    return op
+    declaration = Declaration(function=forward, kind="general", outputs=count, shown=name)
+    return _FunctionOp(declaration, saved)
 
 
-# -- saved values whose derivative nobody knows --------------------------------------------------
-
-
-class _Refusal:
-    """The rule of a saved value that is neither argument nor result."""
-
-    __slots__ = ("needs",)
-
-    def __init__(self) -> None:
-        self.needs: frozenset[int] = frozenset()
-
-    def pull(self, node: Any, _g: Any) -> NoReturn:
-        raise RuleError(
-            f"{node.params['name']}: a higher derivative is asked for, and the backward pass uses "
-            "a saved value that is neither an argument nor a result of the function, so its "
-            "derivative is not known; save arguments and results, and compute the value of them in "
-            "the backward pass, or return it as a further result"
-        )
-
-    pull_traced = pull
-
-
-def _saved_value(arrays: Any, /, *, name: str) -> NoReturn:  # noqa: ARG001 - a signature
+def _saved_value(arrays: Sequence[RawValue], /, *, name: str) -> NoReturn:  # noqa: ARG001
+    """Refuse to restore a value: the operation of a saved value that is no argument or result."""
     raise RuleError(f"{name}: a value saved by the forward pass is not kept any more")
 
 
-_UNKNOWN = Op("general", _saved_value)
-_UNKNOWN.joint = _Refusal()  # type: ignore[assignment]
+def _refuse(node: Node, _g: Cotangent) -> NoReturn:
+    raise RuleError(
+        f"{node.params['name']}: a higher derivative is asked for, and the backward pass uses "
+        "a saved value that is neither an argument nor a result of the function, so its "
+        "derivative is not known; save arguments and results, and compute the value of them in "
+        "the backward pass, or return it as a further result"
+    )
 
 
-def _unknown(node: Any, value: Any) -> Any:
-    one = object.__new__(Node)
-    one.op = _UNKNOWN
-    one.parents = node.parents
-    one.kept = (*[None] * len(node.parents), value)
-    one.params = {"name": node.op.shown}
-    one.seq = tick()
-    one.trace = node.trace
-    one.shape = value.shape
-    one.dtype = value.dtype
-    return one
+_UNDERIVABLE = Op(
+    Declaration(function=_saved_value, kind="general"), Pull(_refuse, _refuse, needs=())
+)
+
+
+def _underivable(node: Node, value: RawValue) -> Node:
+    """Return the node of a saved value that is neither an argument nor a result."""
+    saved = (*[None] * len(node.parents), value)
+    params = {"name": node.op.shown}
+    return make_node(_UNDERIVABLE, node.parents, saved, params, node.trace, value)

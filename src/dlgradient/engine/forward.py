@@ -21,11 +21,11 @@ from dlgradient.core import tree
 from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, wrap
 from dlgradient.core.graph import Node, variable
 from dlgradient.core.project import project
+from dlgradient.core.pulls import Pull
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.gradient import checked_traced, differentiable, like_variable
 from dlgradient.engine.walk import between, evaluate, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.rules import Rule
 
 __all__ = ["dljvp"]
 
@@ -146,7 +146,7 @@ def _operand_values(order: Sequence[Node]) -> dict[Node, Any]:
             wanted += [p for p in node.parents if type(p) is Node]
             if op.kind == "general":
                 wanted.append(node)
-        if node.kept is None:
+        if node.saved is None:
             stale.append(node)
     return evaluate(stale, wanted) if wanted or stale else {}
 
@@ -190,8 +190,8 @@ def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, tra
     return total
 
 
-def _apply(rule: Rule, node: Node, t: Any, *, traced: bool) -> Any:
-    return rule.pull_traced(node, t) if traced else rule.pull(node, t)
+def _apply(rule: Pull, node: Node, t: Any, *, traced: bool) -> Any:
+    return rule.traced(node, t) if traced else rule.raw(node, t)
 
 
 def _call(op: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -239,7 +239,7 @@ def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
     for slot in ("op", "params", "parents", "seq", "shape", "dtype", "trace"):
         setattr(full, slot, getattr(node, slot))
     operands = [values[p] if type(p) is Node else p for p in node.parents]
-    full.kept = (*operands, values[node])
+    full.saved = (*operands, values[node])
     return full
 
 
@@ -247,12 +247,12 @@ def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]
     """Push without a jvp: the vjp is linear in its cotangent, and its adjoint is the jvp."""
     op = node.op
     cotangent = _zero_variable(node.shape, node.dtype, node.trace)
-    g = wrap(cotangent.kept[0], cotangent)  # type: ignore[index]
+    g = wrap(cotangent.saved[0], cotangent)
     if op.joint is not None:
-        pulled = op.joint.pull_traced(node, g)
+        pulled = op.joint.traced(node, g)
     else:
         pulled = [
-            rule.pull_traced(node, g) if rule is not None and t is not None else None
+            rule.traced(node, g) if rule is not None and t is not None else None
             for rule, t in zip(op.by_position, given, strict=True)
         ]
     back = _adjoint(node, pulled, given, [cotangent], traced=traced)[0]
@@ -264,10 +264,10 @@ def _push_several(
 ) -> list[Any]:
     """Return the tangents of the results of an operation with several, by pulling its vjp back."""
     full = _with_all_values(node, values)
-    outs = full.kept[-1]  # type: ignore[index]
+    outs = full.saved[-1]
     cotangents = [_zero_variable(out.shape, out.dtype, node.trace) for out in outs]
-    gs = [wrap(c.kept[0], c) for c in cotangents]  # type: ignore[index]
-    pulled = node.op.joint.pull_traced(full, gs)
+    gs = [wrap(c.saved[0], c) for c in cotangents]
+    pulled = node.op.joint.traced(full, gs)
     return _adjoint(node, pulled, given, cotangents, traced=traced)
 
 

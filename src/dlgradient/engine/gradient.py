@@ -275,7 +275,7 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
             "compute with functions of dlgradient or NumPy, and enable higher derivatives for a "
             "derivative of a derivative"
         )
-    return node  # type: ignore[no-any-return]
+    return node
 
 
 def _checked_value(y: Any) -> Node:

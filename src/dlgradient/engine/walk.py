@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS, OUT, kept_values
+from dlgradient.core.calls import FUNCTIONS, saved_values
 from dlgradient.core.graph import Node
 from dlgradient.core.project import project
 from dlgradient.core.values import ERRORS, SILENT
@@ -72,7 +72,7 @@ def _finite(g: Any) -> Any:
     return np.isfinite(np.add.reduce(_raw(g), axis=None))
 
 
-def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
+def _sweep(  # noqa: C901, PLR0912 - one loop, see below
     walk: _Walk,
     order: list[Node],
     wanted: set[Node],
@@ -100,15 +100,14 @@ def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
             op = node.op
             if op is None:
                 continue
-            kept: Any = node.kept
+            kept: Any = node.saved
             if kept is None:
-                evaluate([n for n in order if n.kept is None])
-                kept = node.kept
+                evaluate([n for n in order if n.saved is None])
+                kept = node.saved
             if op.joint is not None:
                 walk.visit_joint(node, g)
             elif not op.indexing or not walk.visit_indexing(node, g, shared=node in wanted):
                 # The body of this loop is the cost of a small gradient: no call but the rule's.
-                pointwise = op.pointwise
                 holomorphic = (
                     node.dtype is not _FLOAT64
                     and node.dtype.kind == "c"
@@ -116,22 +115,15 @@ def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                 )
                 masked = node in flagged
                 parents = node.parents
-                for i, rule in op.ruled:
+                for i, rule, spoils in op.pulls:
                     parent = parents[i]
                     if type(parent) is not Node or parent not in needed:
                         continue
-                    if traced or holomorphic:
-                        pull = rule.pull_traced if traced else rule.pull
-                        c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
-                    elif rule.single is not None:
-                        c = rule.function(g, kept[rule.single])
-                    elif rule.bare:
-                        c = rule.function(g)
-                    else:
-                        c = rule.pull(node, g)
+                    pull = rule.traced if traced else rule.raw
+                    c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
                     if masked or op.masks:
                         flagged.add(parent)
-                        if masked and pointwise and rule.needs and not op.selects:
+                        if masked and spoils:
                             walk.doubtful = True
                             if careful:
                                 c = _keep_zeros(c, g)
@@ -143,7 +135,7 @@ def _sweep(  # noqa: C901, PLR0912, PLR0915 - one loop, see below
                     else:
                         cotangents[parent] = c
             if kept and not retain:
-                node.kept = None
+                node.saved = None
     finally:
         ERRORS.reset(quiet)
     return found
@@ -243,7 +235,7 @@ class _Walk:
     def visit_joint(self, node: Node, g: Any) -> None:
         """Hand the cotangent of a node to its parents, by one rule for all of them."""
         rule = node.op.joint
-        pulled = rule.pull_traced(node, g) if self.traced else rule.pull(node, g)
+        pulled = rule.traced(node, g) if self.traced else rule.raw(node, g)
         flag = node.op.masks or node in self.flagged
         for parent, c in zip(node.parents, pulled, strict=True):
             if c is not None and type(parent) is Node and parent in self.needed:
@@ -277,7 +269,7 @@ class _Walk:
         self.flagged.add(parent)
         value = node.parents[1]
         if type(value) is Node and value in self.needed:
-            c = node.op.by_position[1].pull(node, g)
+            c = node.op.by_position[1].raw(node, g)
             self.add(node, value, np.array(c)[()])  # not a view: its elements are cleared next
         if parent in self.needed:
             clear(g, node.params["key"])
@@ -371,8 +363,8 @@ def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, A
             operands = [values[p] if type(p) is Node else p for p in node.parents]
             if value is None:
                 value = apply_kernel(node.op, operands, node.params)
-            if node.kept is None:
-                node.kept = kept_values(node.op, node.parents, operands, value)
+            if node.saved is None:
+                node.saved = saved_values(node.op, node.parents, operands, value)
             for parent in node.parents:
                 if type(parent) is Node:
                     uses[parent] -= 1
@@ -402,7 +394,7 @@ def _ancestors(stale: set[Node], wanted: set[Node]) -> tuple[set[Node], dict[Nod
 
 def held_value(node: Node) -> Any:
     """Value of a node if it holds it: a leaf always does."""
-    return node.kept[OUT] if node.kept else None
+    return node.saved[-1] if node.saved else None
 
 
 def apply_kernel(op: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:

@@ -91,7 +91,7 @@ class _Table:
 
     def make(self) -> None:
         self.declared = len(OPS) + len(DERIVED)
-        declared = [(op.numpy, op.call) for op in OPS.values()]
+        declared = [(op.declaration.numpy, op.call) for op in OPS.values()]
         declared += [(derived.numpy, derived.function) for derived in DERIVED.values()]
         entries: dict[object, Callable[..., Value]] = {}
         for given, function in declared:

@@ -17,6 +17,8 @@ import numpy as np
 
 from dlgradient.core import tree
 from dlgradient.core.graph import Node
+from dlgradient.core.project import project
+from dlgradient.core.pulls import compile_pull
 from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
@@ -331,24 +333,22 @@ def check_unkept(subject: Subject, case: Case, where: str) -> None:
     def run(*xs: Value) -> list[Value]:
         ys = outputs(bound(*xs))
         for x in xs:
-            x._node.kept = (_poisoned(x._value),)
+            x._node.saved = (_poisoned(x._value),)
         for y in ys:
             node = y._node
             if node is None or node.op is not op or op is None:
                 continue
-            needs = op.needs(tuple([type(p) is Node for p in node.parents]))
-            count = len(node.parents)
+            saves = op.saves(tuple([type(p) is Node for p in node.parents]))
+            named = saves or [False] * len(node.parents)
             node.parents = tuple(
                 [
-                    p if type(p) is Node or i in needs else _poisoned(p)
-                    for i, p in enumerate(node.parents)
+                    p if type(p) is Node or wanted else _poisoned(p)
+                    for p, wanted in zip(node.parents, named, strict=False)
                 ]
             )
-            if node.kept:
-                named = [i in needs for i in range(count)] + [-1 in needs]
-                node.kept = tuple(
-                    [k if wanted else None for k, wanted in zip(node.kept, named, strict=True)]
-                )
+            node.saved = tuple(
+                [v if wanted else None for v, wanted in zip(node.saved, saves, strict=True)]
+            )
         # Each of several results has a walk, and a second would recompute from poisoned values.
         return pull(ys, gs, xs, retain_data=len(ys) > 1)
 
@@ -382,6 +382,44 @@ def check_traced(subject: Subject, case: Case, where: str) -> None:
     eager = [extractdata(c) for c in gradients(bound, gs)]
     found = [extractdata(c) for c in traced]
     same(where, "the traced gradient", found, "the eager one", eager, 1e-12)
+
+
+def check_fast(subject: Subject, case: Case, where: str) -> None:
+    """The faster rule of raw arrays, ``fast_vjp``, gives what the rule gives."""
+    op, declared = subject.op, subject.declaration
+    assert op is not None
+    rules = (declared.fast_vjp, declared.vjp)
+    fast, rule = (compile_pull(op, r).raw for r in rules if r is not None)
+    bound = subject.bind(case)
+    gs = cotangents(bound)
+
+    def run(*xs: Any) -> None:
+        node = outputs(bound(*xs))[0]._node
+        if op.outputs:
+            node = node.parents[0]
+        for g in _used_results(gs) if op.outputs else gs:
+            for i, parent in enumerate(node.parents):
+                if type(parent) is not Node:
+                    continue
+                a, b = (_fitted(pull(node, g)[i], parent) for pull in (fast, rule))
+                label = f"{where}, argument {op.operand_name(i)}"
+                compare(label, "fast_vjp", a, "vjp", b, rtol=1e-12)
+
+    dlfeval(run, *bound.arrays())
+
+
+def _used_results(gs: list[Any]) -> Iterator[list[Any]]:
+    """Cotangents of several results: all of them, then each alone, None for those not used."""
+    yield gs
+    for i, g in enumerate(gs):
+        yield [g if j == i else None for j in range(len(gs))]
+
+
+def _fitted(c: Any, parent: Node) -> Any:
+    """Return the cotangent for an operand with its shape; zeros for None."""
+    if c is None:
+        return np.zeros(parent.shape, parent.dtype)
+    return project(c, parent.shape, parent.dtype, real=True)
 
 
 def check_real(subject: Subject, case: Case, where: str) -> None:
@@ -486,6 +524,8 @@ def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., 
         yield "unkept", check_unkept
     if all(v.dtype.kind == "f" for v in bound.values):
         yield "real", check_real
+        if subject.declaration.fast_vjp is not None:
+            yield "fast", check_fast
 
 
 def operation_checks(operation: Any) -> Iterator[Check]:
@@ -493,7 +533,7 @@ def operation_checks(operation: Any) -> Iterator[Check]:
 
     Parameters
     ----------
-    operation : str, callable, Op or Derived
+    operation : str, callable, Op or Declaration
         The public function or its name.
 
     Yields
@@ -537,7 +577,7 @@ def check_operation(operation: Any) -> None:
 
     Parameters
     ----------
-    operation : str, callable, Op or Derived
+    operation : str, callable, Op or Declaration
         The public function or its name.
 
     Raises

@@ -8,9 +8,10 @@ from zlib import crc32
 import numpy as np
 
 from dlgradient.core import tree
+from dlgradient.core.declaration import Declaration
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.errors import ComplexValueError
-from dlgradient.rules import Derived, Op
+from dlgradient.rules import Op
 
 __all__ = ["Case", "Error", "Maker", "case", "error_cases", "maker", "sample_cases"]
 
@@ -39,12 +40,12 @@ def maker(name: str) -> Maker:
     return Maker(crc32(name.encode(), int(os.environ.get("DLGRADIENT_SEED", "0"))))
 
 
-def sample_cases(declaration: Op | Derived) -> list[Case]:
+def sample_cases(declaration: Op | Declaration) -> list[Case]:
     """Return the samples that an operation declares.
 
     Parameters
     ----------
-    declaration : Op or Derived
+    declaration : Op or Declaration
         An entry of the table of operations.
 
     Returns
@@ -58,16 +59,18 @@ def sample_cases(declaration: Op | Derived) -> list[Case]:
     >>> sample_cases(OPS["getitem"])[0].params
     {'key': 1}
     """
+    if isinstance(declaration, Op):
+        declaration = declaration.declaration
     assert declaration.samples is not None  # a declaration without samples does not load
     return list(declaration.samples(maker(declaration.name)))
 
 
-def error_cases(declaration: Op | Derived) -> list[Error]:
+def error_cases(declaration: Op | Declaration) -> list[Error]:
     """Return the wrong calls that an operation declares, and those that its domain implies.
 
     Parameters
     ----------
-    declaration : Op or Derived
+    declaration : Op or Declaration
         An entry of the table of operations.
 
     Returns
@@ -81,17 +84,19 @@ def error_cases(declaration: Op | Derived) -> list[Error]:
     >>> error_cases(OPS["getitem"])[0].error.__name__
     'IndexingError'
     """
+    if isinstance(declaration, Op):
+        declaration = declaration.declaration
     declared = declaration.errors(maker(declaration.name)) if declaration.errors else []
     return [*declared, *_outside_the_domain(declaration)]
 
 
-def _outside_the_domain(declaration: Op | Derived) -> list[Error]:
+def _outside_the_domain(declaration: Declaration) -> list[Error]:
     """Return the first sample with one operand after the other made complex."""
     if declaration.domain != "real":
         return []
     first = sample_cases(declaration)[0]
     leaves, rebuild = tree.flatten(list(first.args))
-    shown = declaration.shown if isinstance(declaration, Op) else declaration.name
+    shown = declaration.shown or declaration.name
     wrong = []
     for i, x in enumerate(leaves):
         if np.result_type(x).kind == "f":

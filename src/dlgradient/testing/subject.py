@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
-from dlgradient.rules import DERIVED, OPS
+from dlgradient.core.declaration import Declaration
+from dlgradient.rules import DERIVED, OPS, Op
 from dlgradient.testing.checks import Bound, bind
 from dlgradient.testing.samples import Case, sample_cases
 
@@ -28,15 +28,15 @@ class Subject:
     def __init__(self, declaration: Any) -> None:
         if isinstance(declaration, str):
             declaration = OPS.get(declaration) or DERIVED[declaration]
-        declaration = getattr(declaration, "op", declaration)
-        if declaration in DERIVED or (
-            callable(declaration) and getattr(declaration, "__name__", "") in DERIVED
-        ):
-            declaration = DERIVED[declaration.__name__]
-        self.declaration = declaration
-        self.name: str = declaration.name
-        self.op = declaration if hasattr(declaration, "kernel") else None
-        self.call: Callable[..., Any] = declaration.call if self.op else declaration.function
+        found = getattr(declaration, "op", declaration)
+        self.op = found if isinstance(found, Op) else None
+        if self.op is not None:
+            found = self.op.declaration
+        elif callable(found):
+            found = DERIVED[found.__name__]
+        self.declaration: Declaration = found
+        self.name = self.declaration.name
+        self.call = self.op.call if self.op else self.declaration.function
 
     @property
     def operands(self) -> tuple[str, ...]:

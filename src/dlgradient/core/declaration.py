@@ -1,0 +1,360 @@
+"""What an author declares, what follows from it, and the table of both.
+
+A `Declaration` is what was written about a function: its kernel, its rules, its format, its samples
+and oracles. An operation is a `Declaration` with a rule, and an `Op` is what follows from it: the
+names of operands and parameters, the compiled pulls, what nodes save, the call path. A derived
+function, composed of operations, is a `Declaration` without a rule.
+
+The table is checked when a module is loaded: a declaration that is incomplete or contradicts itself
+is an error at import.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import update_wrapper
+from typing import Any, ClassVar
+
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.docstrings import completed
+from dlgradient.core.domain import DOMAINS, Domain, restricted
+from dlgradient.core.formats import FAMILIES, reduced
+from dlgradient.core.paths import make_path
+from dlgradient.core.pulls import Factor, Pull, compile_pull, parameters_of
+from dlgradient.core.samples import Errors, Samples
+from dlgradient.core.types import (
+    Counterpart,
+    FormatRule,
+    Formats,
+    Function,
+    Kernel,
+    P,
+    Params,
+    R,
+    Rule,
+    Shapes,
+)
+from dlgradient.errors import FormatClashError, RuleError
+
+__all__ = ["DERIVED", "OPS", "Declaration", "Op", "enter_derived", "enter_operation"]
+
+# The table of all operations, by name.
+OPS: dict[str, Op] = {}
+# Public functions that are compositions of operations.
+DERIVED: dict[str, Declaration] = {}
+
+
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
+class Declaration:
+    """What an author wrote about one function of the table.
+
+    Attributes
+    ----------
+    function : callable
+        The decorated function. Its signature and docstring are what the user sees; operands are
+        positional-only.
+    kind : str
+        The declarer: "elementwise", "linear", "multilinear", "constant", "general" or "derived".
+    rules : dict
+        Operand name -> rule for its cotangent (elementwise: for the differential).
+    vjp : callable or None
+        One rule that returns the cotangents of all operands.
+    fast_vjp : callable or None
+        The same derivative as `vjp` on raw arrays of real values, faster.
+    jvp : dict
+        Operand name -> rule for the tangent it contributes (general only).
+    kernel : callable or None
+        ``kernel(*operands, **params)`` on raw arrays; None if it is the function itself.
+    domain : {"complex", "real"}
+        Which numbers the operands may be. An operation of real ones refuses complex ones.
+    format : str, callable or None
+        Format family of the result, or ``format(formats, shapes, params)``. By default "align" for
+        elementwise operations, "same" for others.
+    format_family : str or None
+        The family that a callable `format` belongs to; "permute" by default.
+    masks : bool
+        Whether the operation makes structural zeros of cotangents, as where, indexing and clip do.
+    selects : bool
+        Whether the rules of an operation that masks only select or scale, so that a zero cotangent
+        stays zero by itself.
+    indexing : {"get", "set", "pick"} or None
+        Operations whose cotangents the reverse walk adds or clears in place.
+    outputs : int
+        Number of results if the kernel returns a tuple of them, else 0. `vjp` then gets a sequence
+        of cotangents, None for a result that was not used.
+    samples, errors : callable or None
+        Functions of a maker that return the cases to test, and the wrong calls.
+    numpy : callable, tuple of callables or None
+        NumPy's counterpart: oracle of the value, and what the protocols of NumPy translate.
+    reference : callable or None
+        Another oracle of the value.
+    shown : str or None
+        Name in messages, if it is not the function's: the public function it is a part of.
+    """
+
+    function: Function
+    kind: str = "derived"
+    rules: dict[str, Rule | Factor] = field(default_factory=dict)
+    vjp: Rule | None = None
+    fast_vjp: Rule | None = None
+    jvp: dict[str, Rule] = field(default_factory=dict)
+    kernel: Kernel | None = None
+    domain: Domain = "complex"
+    format: str | FormatRule | None = None
+    format_family: str | None = None
+    masks: bool = False
+    selects: bool = True
+    indexing: str | None = None
+    outputs: int = 0
+    samples: Samples | None = None
+    errors: Errors | None = None
+    numpy: Counterpart = None
+    reference: Function | None = None
+    shown: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in the table."""
+        return self.function.__name__
+
+
+class Op:
+    """One operation: what follows from its declaration.
+
+    Attributes
+    ----------
+    declaration : Declaration
+    name, shown, kind, kernel, domain, indexing, outputs
+        As declared. The kernel is never None, and refuses what is outside the domain.
+    operands : tuple of str
+        Names of the differentiable (array) operands.
+    variadic : bool
+        Whether it takes any number of operands, as one sequence with the name ``arrays``.
+    params : dict
+        Static parameters and their defaults.
+    required, positional : tuple of str
+        Static parameters without a default; those that may follow the operands by position.
+    format_family : str
+    format_rule : callable or None
+        Of a format that is declared as a function.
+    keeps_format : bool
+        Whether the result has the format of its operands, once they are aligned.
+    pointwise : bool
+        Whether an element of the result depends on the same element of each operand only.
+    masks : bool
+        Whether it makes structural zeros.
+    joint : Pull or None
+        One pull for the cotangents of all operands.
+    pulls : tuple of (int, Pull, bool)
+        Place of the operand, pull for its cotangent, and whether that may multiply a structural
+        zero by an infinite derivative. Operands without a rule have no entry.
+    by_position : tuple of Pull or None
+        The same pulls, by place.
+    jvps : dict
+        Operand name -> pull for the tangent it contributes.
+    call : callable
+        What a user calls.
+    """
+
+    __slots__ = (
+        "_saves",
+        "by_position",
+        "call",
+        "declaration",
+        "domain",
+        "format_family",
+        "format_rule",
+        "indexing",
+        "joint",
+        "jvps",
+        "keeps_format",
+        "kernel",
+        "kind",
+        "masks",
+        "name",
+        "operands",
+        "outputs",
+        "params",
+        "pointwise",
+        "positional",
+        "pulls",
+        "required",
+        "shown",
+        "variadic",
+    )
+
+    # The operation of a node that stands for one result of several.
+    pick: ClassVar[Op]
+
+    def __init__(self, declaration: Declaration, joint: Pull | None = None) -> None:
+        self.declaration = declaration
+        self.name = declaration.name
+        self.shown = declaration.shown or self.name
+        self.kind = declaration.kind
+        self.kernel: Kernel = declaration.kernel or declaration.function
+        self.domain = declaration.domain
+        self.masks = declaration.masks
+        self.indexing = declaration.indexing
+        self.outputs = declaration.outputs
+        self.call: Function = declaration.function
+        self._read_format()
+        self._read_signature()
+        self._check_domain()
+        self._compile(joint)
+        self._saves: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+
+    def _read_format(self) -> None:
+        declared = self.declaration.format
+        if declared is None:
+            declared = "align" if self.kind == "elementwise" else "same"
+        self.format_rule = None if isinstance(declared, str) else declared
+        family = self.declaration.format_family or "permute"
+        self.format_family = declared if isinstance(declared, str) else family
+        self.keeps_format = self.format_rule is None and self.format_family in ("same", "align")
+        aligned = self.kind in ("constant", "general") and self.format_family == "align"
+        self.pointwise = self.kind == "elementwise" or aligned
+
+    def _read_signature(self) -> None:
+        parameters, kinds = parameters_of(self.declaration.function), inspect.Parameter
+        self.operands = tuple(n for n, kind, _ in parameters if kind is kinds.POSITIONAL_ONLY)
+        self.variadic = self.operands == ("arrays",)
+        static = [p for p in parameters if p[1] is not kinds.POSITIONAL_ONLY]
+        self.params: Params = {n: default for n, _, default in static}
+        self.required = tuple(n for n, _, default in static if default is kinds.empty)
+        self.positional = tuple(n for n, kind, _ in static if kind is kinds.POSITIONAL_OR_KEYWORD)
+        if any(kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD) for _, kind, _ in static):
+            raise RuleError(
+                f"operation {self.name}: operands are positional-only (before /), a variable "
+                "number of them is one sequence named arrays, and every parameter has a name"
+            )
+
+    def _check_domain(self) -> None:
+        if self.domain not in DOMAINS:
+            raise RuleError(
+                f"operation {self.name}: domain={self.domain!r} is not 'complex' or 'real'"
+            )
+        if self.domain == "real":
+            self.kernel = restricted(self)
+
+    def _compile(self, joint: Pull | None) -> None:
+        declared = self.declaration
+        if declared.vjp is not None:
+            joint = compile_pull(self, declared.vjp, declared.fast_vjp)
+        self.joint = joint
+        pulls = {name: compile_pull(self, rule) for name, rule in declared.rules.items()}
+        self.jvps = {name: compile_pull(self, rule) for name, rule in declared.jvp.items()}
+        self.by_position = tuple(pulls.get(name) for name in self.operands)
+        selects = declared.masks and declared.selects
+        self.pulls = tuple(
+            (i, pull, self.pointwise and bool(pull.needs) and not selects)
+            for i, pull in enumerate(self.by_position)
+            if pull is not None
+        )
+
+    def saves(self, traced: tuple[bool, ...]) -> tuple[bool, ...]:
+        """Which values a node saves when the operands marked in `traced` are traced.
+
+        One entry for each operand, the last for the result; an empty tuple if it saves nothing.
+        """
+        found = self._saves.get(traced)
+        if found is None:
+            found = self._saves[traced] = self._find_saves(traced)
+        return found
+
+    def _find_saves(self, traced: tuple[bool, ...]) -> tuple[bool, ...]:
+        if self.joint is not None:
+            needs = self.joint.needs if any(traced) else frozenset()
+        else:
+            pulls = [p for p, t in zip(self.by_position, traced, strict=False) if t and p]
+            needs = frozenset().union(*[pull.needs for pull in pulls])
+        names = self.operands * len(traced) if self.variadic else self.operands
+        return tuple([name in needs for name in (*names, "out")]) if needs else ()
+
+    def operand_name(self, place: int) -> str:
+        """Name of an operand for a message; 'arrays[2]' in a variadic operation."""
+        if self.variadic:
+            return f"{self.operands[0]}[{place}]"
+        return self.operands[place]
+
+    def result_format(self, formats: Formats, shapes: Shapes, params: Params) -> Any:
+        """Format of the result, or of each of several; some operand has a format."""
+        if self.format_rule is not None:
+            return self.format_rule(formats, shapes, params)
+        if self.keeps_format:
+            return next(fmt for fmt in formats if fmt is not None)
+        if self.format_family == "reduce":
+            return reduced(formats[0], len(shapes[0]), params)
+        if self.format_family == "new":
+            return None
+        raise FormatClashError(
+            f"{self.name}: needs unlabelled operands, the formats are "
+            f"{', '.join(repr(f) for f in formats)}; take the labels off with stripdims"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}: {self.kind}, {self.format_family}, operands {self.operands}>"
+
+
+def _pick(x: Any, /, *, index: int) -> Any:
+    """One result of an operation with several."""
+    return x[index]
+
+
+Op.pick = Op(Declaration(function=_pick, kind="linear", indexing="pick"))
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+
+def enter_operation(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:
+    """Check the declaration of an operation, make its call path and enter it in the table."""
+    op = Op(declaration)
+    _check(op)
+    if op.format_family in ("same", "align") and not op.params:
+        function.__doc__ = completed(function.__doc__ or "", op.operands, op.domain)
+    op.call = path = make_path(op)
+    update_wrapper(path, function)
+    path.op = op  # type: ignore[attr-defined]
+    OPS[op.name] = op
+    FUNCTIONS[op.name] = path
+    return path
+
+
+def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:
+    """Enter a composition of operations in the table."""
+    if declaration.name in FUNCTIONS:
+        raise RuleError(f"function {declaration.name} is declared twice")
+    parameters = parameters_of(function)
+    if all(kind is inspect.Parameter.POSITIONAL_ONLY for _, kind, _ in parameters):
+        names = [name for name, _, _ in parameters]
+        function.__doc__ = completed(function.__doc__ or "", names, declaration.domain)
+    FUNCTIONS[declaration.name] = function
+    DERIVED[declaration.name] = declaration
+    return function
+
+
+def _check(op: Op) -> None:
+    """Refuse a declaration that is incomplete or contradicts itself."""
+    declared, ruled = op.declaration, bool(op.declaration.rules or op.joint)
+    strange = [n for n in (*declared.rules, *declared.jvp) if n not in op.operands]
+    if op.name in FUNCTIONS:
+        raise RuleError(f"operation {op.name} is declared twice")
+    faults = (
+        (not op.operands, "no operand (a parameter before /)"),
+        (strange, f"a rule for {strange[0]!r}, operands {op.operands}" if strange else ""),
+        (op.kind == "constant" and ruled, "constant operations have no rule"),
+        (op.kind != "constant" and not ruled, f"{op.kind} needs a rule for an operand"),
+        (declared.fast_vjp and not declared.vjp, "fast_vjp= needs the vjp= it is compared with"),
+        (
+            op.outputs and (op.kind != "general" or not op.joint),
+            "several results need general(vjp=...)",
+        ),
+        (op.format_family not in FAMILIES, f"unknown format family {op.format_family!r}"),
+        (declared.samples is None, "no samples, so nothing would test it"),
+        (not declared.function.__doc__, "no docstring"),
+    )
+    for wrong, what in faults:
+        if wrong:
+            raise RuleError(f"operation {op.name}: {what}")

@@ -1,0 +1,310 @@
+"""Call paths: what a user calls, made for each operation.
+
+`_path_of_many` is the path of any number of operands, in plain Python. With one or two operands a
+loop over them would cost more than the arithmetic of small arrays (rows overhead and chain of the
+benchmarks), so these paths are the same steps written out for each operand, made from one template
+when the module is loaded. A test compares both for every operation. Indexing has a path of its own,
+since its kernel is the subscription itself.
+
+Called with raw arrays only, a path is the kernel; a rule can therefore be written once, in the
+public functions, and serve raw and traced operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core import calls
+from dlgradient.core.arguments import (
+    checked_parameters,
+    explained,
+    lost_format,
+    refuse_call,
+    sequence_of,
+    split_arguments,
+)
+from dlgradient.core.calls import (
+    NAMES,
+    NODE,
+    aligned,
+    checked_format,
+    compile_template,
+    fixed_key,
+    format_of,
+    indented,
+    make_node,
+    operand_beside,
+    raw_operand,
+    record,
+    values_and_parents,
+    wrap,
+    wrap_several,
+)
+from dlgradient.core.sizes import COPY_BYTES
+from dlgradient.core.types import Function, Key, Op
+from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES
+from dlgradient.errors import DlgradientError, IndexingError
+
+__all__ = ["make_path"]
+
+
+def make_path(op: Op) -> Function:
+    """Return the function a user calls for `op`."""
+    if op.indexing == "get":
+        return _path_of_indexing(op)
+    arity = len(op.operands)
+    if op.variadic or op.outputs or arity > 2:
+        return _path_of_many(op)
+    # Without parameters, `op(x)` is called as it is; a wrong call is then Python's to report.
+    static = bool(op.params) or (arity == 1 and not op.pointwise)
+    return _path_of_few(op, static=static)
+
+
+def _path_of_many(op: Op) -> Function:
+    kernel, variadic = op.kernel, op.variadic
+    arity = len(op.operands)
+
+    def call(*args: Any, **given: Any) -> Any:
+        if len(args) != arity:
+            args, given = split_arguments(op, args, given)
+        params = op.params
+        if given or op.required:
+            params = checked_parameters(op, given, calls.dlarray)
+        operands = sequence_of(op, args[0]) if variadic else args
+        formats = [a._format for a in operands if type(a) is calls.dlarray]
+        if not formats:
+            values = [raw_operand(op, i, a) for i, a in enumerate(operands)]
+            return kernel(values, **params) if variadic else kernel(*values, **params)
+        formatted = any(formats)
+        if formatted and op.format_family == "align":
+            operands = aligned(*operands)
+        values, parents, trace = values_and_parents(op, operands)
+        try:
+            out = kernel(values, **params) if variadic else kernel(*values, **params)
+        except DlgradientError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise explained(op, values, params, error) from error
+        fmt = format_of(op, operands, values, params) if formatted else None
+        node = None if trace is None else record(op, parents, values, out, params, trace)
+        if op.outputs:
+            return wrap_several(op, out, node, fmt)
+        return wrap(out, node, checked_format(op, fmt, out))
+
+    return call
+
+
+# -- the paths of one and two operands -----------------------------------------------------------
+
+_PATH = """\
+def path(op, kernel, params, required, align, keeps_format, saves):
+    defaults = params
+    def call({signature}):
+{arguments}
+{values}
+        try:
+            out = kernel({call})
+        except DlgradientError:
+            raise
+        except (ValueError, TypeError, IndexError) as error:
+            raise explained(op, [{operands}], params, error) from error
+        result = new(dlarray)
+        result._value = out
+{format}
+{parents}
+{node}
+        result._node = node
+        return result
+    return call
+"""
+
+_SIGNATURES = {
+    (1, False): "x, /",
+    (2, False): "x=ABSENT, y=ABSENT, /, *more, **unknown",
+    (1, True): "*args, **given",
+    (2, True): "*args, **given",
+}
+_ARGUMENTS = {
+    (1, False): "",
+    (2, False): """\
+if y is ABSENT or more or unknown:
+    given = [a for a in (x, y, *more) if a is not ABSENT]
+    refuse_call(op, tuple(given), unknown, dlarray)
+""",
+    (1, True): """\
+if len(args) != 1:
+    args, given = split_arguments(op, args, given)
+x = args[0]
+params = checked_parameters(op, given, dlarray) if given or required else defaults
+""",
+    (2, True): """\
+if len(args) != 2:
+    args, given = split_arguments(op, args, given)
+x, y = args
+params = checked_parameters(op, given, dlarray) if given or required else defaults
+""",
+}
+_VALUES = {
+    1: """\
+if type(x) is not dlarray:
+    x_value = x if type(x) in RAW_TYPES else raw_operand(op, 0, x)
+    return kernel({call})
+x_value = x._value
+""",
+    2: """\
+if type(x) is dlarray:
+    if type(y) is dlarray:
+        if align and x._format is not y._format and x._format and y._format:
+            x, y = aligned(x, y)
+        q, y_value = y._node, y._value
+        fmt = x._format or y._format
+    else:
+        q, y_value = None, y if type(y) in WEAK_REALS else operand_beside(op, 1, y, x._value)
+        fmt = x._format
+    p, x_value = x._node, x._value
+elif type(y) is dlarray:
+    p, x_value = None, x if type(x) in WEAK_REALS else operand_beside(op, 0, x, y._value)
+    q, y_value = y._node, y._value
+    fmt = y._format
+else:
+    x_value = x if type(x) in RAW_TYPES else raw_operand(op, 0, x)
+    y_value = y if type(y) in RAW_TYPES else raw_operand(op, 1, y)
+    return kernel({call})
+traced = 0
+if p is not None and p.trace.is_open:
+    traced, trace = 1, p.trace
+if q is not None and q.trace.is_open:
+    traced, trace = traced + 2, q.trace
+if traced == 1 and type(y_value) is ndarray and type(y) is not dlarray:
+    y_value = trace.hold(y_value, COPY_BYTES)
+elif traced == 2 and type(x_value) is ndarray and type(x) is not dlarray:
+    x_value = trace.hold(x_value, COPY_BYTES)
+""",
+}
+_FORMAT = {
+    1: """\
+fmt = x._format
+if fmt is not None and not keeps_format:
+    fmt = checked_format(op, op.result_format((fmt,), (x_value.shape,), params), out)
+result._format = fmt
+""",
+    2: """\
+if fmt is not None:
+    if not keeps_format:
+        fmt = format_of(op, (x, y), (x_value, y_value), params)
+    if fmt is not None and len(fmt) != out.ndim:
+        raise lost_format(op, fmt, out.shape)
+result._format = fmt
+""",
+}
+_PARENTS = {
+    1: """\
+p = x._node
+if p is None or not p.trace.is_open:
+    result._node = x._node = None
+    return result
+trace, parents = p.trace, (p,)
+save_x, save_out = saves
+saved = (x_value if save_x else None, out if save_out else None) if save_x or save_out else ()
+""",
+    2: """\
+if not traced:
+    result._node = None
+    return result
+parents = (p if traced & 1 else x_value, q if traced & 2 else y_value)
+saved = saves[traced]
+if saved:
+    save_x, save_y, save_out = saved
+    saved = (x_value if save_x else None, y_value if save_y else None, out if save_out else None)
+""",
+}
+
+
+NAMES.update(
+    {
+        "ABSENT": object(),  # an operand that was not given
+        "COPY_BYTES": COPY_BYTES,
+        "DlgradientError": DlgradientError,
+        "RAW_TYPES": RAW_TYPES,
+        "WEAK_REALS": PYTHON_SCALARS - {complex},
+        "aligned": aligned,
+        "checked_format": checked_format,
+        "checked_parameters": checked_parameters,
+        "explained": explained,
+        "format_of": format_of,
+        "lost_format": lost_format,
+        "ndarray": np.ndarray,
+        "operand_beside": operand_beside,
+        "raw_operand": raw_operand,
+        "refuse_call": refuse_call,
+        "split_arguments": split_arguments,
+    }
+)
+
+
+@cache
+def _path_maker(arity: int, static: bool) -> Function:
+    """Return the function that makes paths of one shape; all operations of the shape share it."""
+    operands = ", ".join(("x_value", "y_value")[:arity])
+    call = operands + (", **params" if static else "")
+    source = _PATH.format(
+        signature=_SIGNATURES[arity, static],
+        arguments=indented(_ARGUMENTS[arity, static], 8),
+        values=indented(_VALUES[arity].format(call=call), 8),
+        call=call,
+        operands=operands,
+        format=indented(_FORMAT[arity], 8),
+        parents=indented(_PARENTS[arity], 8),
+        node=indented(NODE, 8),
+    )
+    return compile_template(
+        source, f"call of {arity} operands{', with parameters' if static else ''}"
+    )
+
+
+def _path_of_few(op: Op, *, static: bool) -> Function:
+    """Return the call path of an operation of one or two operands."""
+    arity = len(op.operands)
+    if arity == 1:
+        saves: Any = op.saves((True,)) or (False, False)
+    else:  # by which operands are traced: 1 for x, 2 for y, 3 for both
+        saves = [op.saves((bool(t & 1), bool(t & 2))) for t in range(4)]
+    align = op.format_family == "align"
+    make: Callable[..., Function] = _path_maker(arity, static)
+    return make(op, op.kernel, op.params, op.required, align, op.keeps_format, saves)
+
+
+# -- the path of indexing ------------------------------------------------------------------------
+
+
+def _path_of_indexing(op: Op) -> Function:
+    kernel = op.kernel
+
+    def call(x: Any, /, key: Key) -> Any:
+        if type(x) is not calls.dlarray:
+            return kernel(x, key=key)
+        if type(key) is not int:
+            key = fixed_key(key)
+        value = x._value
+        try:
+            out = value[key]
+        except IndexError as error:
+            raise IndexingError(
+                f"indexing a dlarray of shape {value.shape} {value.dtype} with {key!r}: {error}"
+            ) from error
+        fmt = x._format
+        if fmt is not None:
+            fmt = op.result_format((fmt,), (value.shape,), {"key": key})
+        result = wrap(out, None, fmt)
+        p = x._node
+        if p is None or not p.trace.is_open:
+            result._node = x._node = None
+        else:
+            result._node = make_node(op, (p,), (), {"key": key}, p.trace, out)
+        return result
+
+    return call

@@ -1,0 +1,96 @@
+"""`define_operation`: operations of users, declared as this library declares its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dlgradient import rules
+from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.spelling import nearest
+from dlgradient.core.types import Declarer, P, R
+from dlgradient.errors import InvalidArgumentError, RuleError
+from dlgradient.rules import OPS
+
+__all__ = ["define_operation"]
+
+_DECLARERS = {
+    "elementwise": rules.elementwise,
+    "linear": rules.linear,
+    "multilinear": rules.multilinear,
+    "constant": rules.constant,
+    "general": rules.general,
+}
+# Operations that a user declared, and may declare again.
+_defined: set[str] = set()
+
+
+def define_operation(kind: str, /, **declaration: Any) -> Declarer:
+    """Declare an operation by a kernel and one mathematical rule, as this library declares its own.
+
+    The decorated function is the kernel, on raw arrays: operands before ``/``, static parameters
+    after it. What it returns is called with dlarrays, and has forward mode and derivatives
+    of every order. A second declaration of the same name replaces the first.
+
+    Parameters
+    ----------
+    kind : {"elementwise", "linear", "multilinear", "constant", "general"}
+        What the rule is: a differential, an adjoint, an adjoint for each operand, nothing, or a
+        vector-Jacobian product.
+    **declaration
+        The rules, by the names of operands (or ``vjp=`` for all together), and ``samples=``:
+        a function of a maker that returns cases to test. See the page on writing a rule.
+
+    Returns
+    -------
+    callable
+        The decorator.
+
+    Raises
+    ------
+    RuleError
+        If the declaration is incomplete or contradicts itself, or the name is that of a function of
+        this library.
+    InvalidArgumentError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> import numpy as np
+    >>> from dlgradient.testing import case, check_operation
+    >>> @dl.define_operation(
+    ...     "elementwise",
+    ...     x=lambda t, x: t * dl.cos(x),
+    ...     samples=lambda m: [case(m.real(3)), case(m.complex(2, 2))],
+    ... )
+    ... def sine(x, /):
+    ...     "Sine, elementwise."
+    ...     return np.sin(x)
+    >>> check_operation(sine)
+    >>> dl.dlfeval(lambda x: dl.dlgradient(sine(x), x), dl.dlarray(0.0)).item()
+    1.0
+    """
+    if kind not in _DECLARERS:
+        meant = nearest(str(kind), _DECLARERS)
+        fix = f"did you mean {meant!r}? " if meant else ""
+        raise InvalidArgumentError(
+            f"define_operation: no kind {kind!r}; {fix}there are {', '.join(_DECLARERS)}"
+        )
+    declare = _DECLARERS[kind](**declaration)
+
+    def decorate(function: Callable[P, R], /) -> Callable[P, R]:
+        name = function.__name__
+        before = None
+        if name in _defined and name in OPS:
+            before = OPS.pop(name), FUNCTIONS.pop(name)
+        try:
+            path = declare(function)
+        except RuleError:
+            if before is not None:
+                OPS[name], FUNCTIONS[name] = before
+            raise
+        _defined.add(name)
+        return path
+
+    return decorate
