@@ -45,7 +45,6 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
     >>> x.sum().item(), x.sum(axis=0).tolist(), x.reshape(4).max().item()
     (10.0, [4.0, 6.0], 4.0)

@@ -21,7 +21,6 @@ def __array_namespace_info__() -> Any:  # noqa: N807 - the name of the standard
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> info = dl.__array_namespace_info__()
     >>> info.default_device(), info.default_dtypes()["real floating"]
     ('cpu', dtype('float64'))

@@ -76,7 +76,6 @@ def zeros(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.zeros((2, 1)).tolist()
     [[0.0], [0.0]]
 
@@ -107,7 +106,6 @@ def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) ->
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.ones(2, dtype="float32").dtype
     dtype('float32')
 
@@ -138,7 +136,6 @@ def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.empty((2, 3)).shape
     (2, 3)
 
@@ -172,7 +169,6 @@ def full(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.full(3, 0.5).tolist()
     [0.5, 0.5, 0.5]
 
@@ -218,7 +214,6 @@ def eye(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.eye(2).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
 
@@ -268,7 +263,6 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.zeros_like(dl.dlarray([[1.0, 2.0]], "CB"))
     1(C) × 2(B) dlarray
     [[0. 0.]]
@@ -301,7 +295,6 @@ def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) 
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.ones_like(dl.dlarray([[2.0, 3.0]])).tolist()
     [[1.0, 1.0]]
 
@@ -332,7 +325,6 @@ def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.empty_like(dl.dlarray([[2.0, 3.0]])).shape
     (1, 2)
 
@@ -375,7 +367,6 @@ def full_like(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.full_like(dl.dlarray([[2.0, 3.0]]), 7).tolist()
     [[7.0, 7.0]]
 
@@ -435,7 +426,6 @@ def asarray(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.asarray([1, 2], dtype="float32").dtype
     dtype('float32')
 

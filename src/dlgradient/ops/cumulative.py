@@ -76,7 +76,6 @@ def cumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.cumsum(dl.dlarray([1.0, 2.0, 3.0])).tolist()
     [1.0, 3.0, 6.0]
 
@@ -172,7 +171,6 @@ def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False
 
     Examples
     --------
-    >>> import numpy as np
     >>> from dlgradient.ops.cumulative import linear_recurrence
     >>> linear_recurrence(np.array([9.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0]), axis=0)
     array([ 1.,  3., 10.])
@@ -242,7 +240,6 @@ def exclusive_products(x: Value, *, axis: int) -> Value:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from dlgradient.ops.cumulative import exclusive_products
     >>> exclusive_products(np.array([2.0, 0.0, 3.0]), axis=0)
     array([0., 6., 0.])
@@ -297,7 +294,6 @@ def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) 
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([2.0, 0.0, 3.0])
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.cumprod(x).sum(), x), x).tolist()
     [1.0, 8.0, 0.0]
@@ -370,7 +366,6 @@ def cumulative_sum(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.cumulative_sum(dl.dlarray([1.0, 2.0]), include_initial=True).tolist()
     [0.0, 1.0, 3.0]
 
@@ -415,7 +410,6 @@ def cumulative_prod(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.cumulative_prod(dl.dlarray([3.0, 2.0]), include_initial=True).tolist()
     [1.0, 3.0, 6.0]
 

@@ -2,7 +2,6 @@
 
 Examples
 --------
->>> import dlgradient as dl
 >>> x = dl.dlarray([1.0, 0.0, -1.0, 0.0])
 >>> dl.dlfeval(lambda x: dl.dlgradient(dl.sum(dl.abs(dl.fft.fft(x)) ** 2), x), x).real.tolist()
 [8.0, 0.0, -8.0, 0.0]

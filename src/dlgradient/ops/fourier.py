@@ -124,7 +124,6 @@ def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backwa
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.fft(dl.dlarray([1.0, 0.0, -1.0, 0.0])).tolist()
     [0j, (2+0j), 0j, (2+0j)]
 
@@ -165,7 +164,6 @@ def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.ifft(dl.fft.fft(dl.dlarray([1.0, 2.0, 3.0, 4.0]))).tolist()
     [(1+0j), (2+0j), (3+0j), (4+0j)]
 
@@ -272,7 +270,6 @@ def fftn(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.fftn(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
 
@@ -315,7 +312,6 @@ def ifftn(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.ifftn(dl.dlarray([[10.0, -2.0], [-4.0, 0.0]])).tolist()
     [[(1+0j), (2+0j)], [(3+0j), (4+0j)]]
 
@@ -342,7 +338,6 @@ def fft2(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.fft2(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
 
@@ -369,7 +364,6 @@ def ifft2(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.ifft2(dl.dlarray([[10.0, -2.0], [-4.0, 0.0]])).tolist()
     [[(1+0j), (2+0j)], [(3+0j), (4+0j)]]
 

@@ -90,7 +90,6 @@ def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.concat([dl.dlarray([1.0, 2.0]), [3.0]]).tolist()
     [1.0, 2.0, 3.0]
 
@@ -152,7 +151,6 @@ def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.stack([dl.dlarray([1.0, 2.0]), dl.dlarray([3.0, 4.0])], axis=1).tolist()
     [[1.0, 3.0], [2.0, 4.0]]
 
@@ -209,7 +207,6 @@ def unstack(x: Operand, /, *, axis: int = 0) -> tuple[Value, ...]:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> [row.tolist() for row in dl.unstack(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]))]
     [[1.0, 2.0], [3.0, 4.0]]
 
@@ -295,7 +292,6 @@ def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.repeat(dl.dlarray([1.0, 2.0]), [2, 1]).tolist()
     [1.0, 1.0, 2.0]
 
@@ -386,7 +382,6 @@ def tile(x: Operand, /, repetitions: int | Shape) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.tile(dl.dlarray([1.0, 2.0]), 2).tolist()
     [1.0, 2.0, 1.0, 2.0]
 

@@ -90,7 +90,6 @@ def matmul(x: Operand, y: Operand, /) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.matmul(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0]).tolist()
     [21.0, 43.0]
 
@@ -175,7 +174,6 @@ def matrix_transpose(x: Operand, /) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.matrix_transpose(dl.dlarray([[1.0, 2.0]])).tolist()
     [[1.0], [2.0]]
 
@@ -273,7 +271,6 @@ def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
     >>> dl.tensordot(x, x).item(), dl.tensordot(x, x, axes=((1,), (1,))).tolist()
     (30.0, [[5.0, 11.0], [11.0, 25.0]])
@@ -336,7 +333,6 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.vecdot(dl.dlarray([1j, 2.0]), dl.dlarray([1.0, 1.0])).item()
     (2-1j)
 
@@ -399,7 +395,6 @@ def outer(x: Operand, y: Operand, /) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.outer(dl.dlarray([1.0, 2.0]), [1.0, 10.0]).tolist()
     [[1.0, 10.0], [2.0, 20.0]]
 
@@ -470,7 +465,6 @@ def tril(x: Operand, /, *, k: int = 0) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.tril(dl.ones((2, 2))).tolist()
     [[1.0, 0.0], [1.0, 1.0]]
 
@@ -508,7 +502,6 @@ def triu(x: Operand, /, *, k: int = 0) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.triu(dl.ones((2, 2))).tolist()
     [[1.0, 1.0], [0.0, 1.0]]
 

@@ -59,7 +59,6 @@ def mean(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Val
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.mean(dl.dlarray([1.0, 2.0, 6.0])).item()
     3.0
 
@@ -144,7 +143,6 @@ def var(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.var(dl.dlarray([1.0, 3.0])).item(), dl.var(dl.dlarray([1.0, 3.0]), correction=1).item()
     (1.0, 2.0)
 
@@ -209,7 +207,6 @@ def std(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.std(dl.dlarray([1.0, 5.0])).item()
     2.0
 

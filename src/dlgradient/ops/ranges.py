@@ -57,7 +57,6 @@ def arange(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.arange(3).tolist(), dl.arange(0.0, 1.0, 0.5).tolist()
     ([0, 1, 2], [0.0, 0.5])
 
@@ -108,7 +107,6 @@ def linspace(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
 
@@ -152,7 +150,6 @@ def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x, y = dl.meshgrid(dl.dlarray([1.0, 2.0]), dl.dlarray([5.0, 6.0]))
     >>> x.tolist(), y.tolist()
     ([[1.0, 2.0], [1.0, 2.0]], [[5.0, 5.0], [6.0, 6.0]])

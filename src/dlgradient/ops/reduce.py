@@ -129,7 +129,6 @@ def sum(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.sum(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]), axis=0).tolist()
     [4.0, 6.0]
 
@@ -223,7 +222,6 @@ def prod(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.prod(x), x), dl.dlarray([2.0, 0.0, 3.0])).tolist()
     [0.0, 6.0, 0.0]
 
@@ -317,7 +315,6 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.max(x), x), dl.dlarray([3.0, 1.0, 3.0])).tolist()
     [0.5, 0.0, 0.5]
 
@@ -360,7 +357,6 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.min(dl.dlarray([[3.0, 1.0], [0.5, 2.0]]), axis=1).tolist()
     [1.0, 0.5]
 

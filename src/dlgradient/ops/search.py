@@ -41,7 +41,6 @@ def any(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.any(dl.dlarray([[0.0, 1.0], [0.0, 0.0]]), axis=1).tolist()
     [True, False]
 
@@ -74,7 +73,6 @@ def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.all(dl.dlarray([[1.0, 1.0], [0.0, 1.0]]), axis=1).tolist()
     [True, False]
 
@@ -111,7 +109,6 @@ def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.argmax(dl.dlarray([1.0, 3.0, 3.0])).item()
     1
 
@@ -149,7 +146,6 @@ def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.argmin(dl.dlarray([[1.0, 3.0], [2.0, 0.0]]), axis=1).tolist()
     [0, 1]
 
@@ -182,7 +178,6 @@ def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = Fals
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.count_nonzero(dl.dlarray([0.0, 2.0, -1.0])).item()
     2
 

@@ -77,7 +77,6 @@ def reshape(x: Operand, /, shape: ShapeLike) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.reshape(dl.dlarray([1.0, 2.0, 3.0, 4.0]), (2, 2)).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
 
@@ -142,7 +141,6 @@ def permute_dims(x: Operand, /, axes: Axes) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 2.0, 3.0]], "CB")
     >>> dl.permute_dims(x, (1, 0)).shape, dl.dims(dl.permute_dims(x, (1, 0)))
     ((3, 1), 'BC')
@@ -191,7 +189,6 @@ def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Valu
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.moveaxis(dl.dlarray([[[1.0, 2.0]]]), 2, 0).shape
     (2, 1, 1)
 
@@ -251,7 +248,6 @@ def swapaxes(x: Operand, /, axis1: int, axis2: int) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.swapaxes(dl.dlarray([[[1.0, 2.0]]]), 0, 2).shape
     (2, 1, 1)
 
@@ -307,7 +303,6 @@ def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.squeeze(dl.dlarray([[[1.0, 2.0]]]), axis=0).shape
     (1, 2)
 
@@ -361,7 +356,6 @@ def expand_dims(x: Operand, /, axis: int | Axes = 0) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.dims(dl.expand_dims(dl.dlarray([1.0, 2.0], "C"), 1))
     'CU'
     >>> dl.expand_dims(dl.dlarray([1.0, 2.0])).shape
@@ -415,7 +409,6 @@ def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.broadcast_to(dl.dlarray([1.0, 2.0]), (2, 2)).tolist()
     [[1.0, 2.0], [1.0, 2.0]]
 
@@ -465,7 +458,6 @@ def broadcast_arrays(*arrays: Operand) -> list[Value]:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> [x.shape for x in dl.broadcast_arrays(dl.dlarray([1.0, 2.0]), dl.dlarray([[3.0]]))]
     [(1, 2), (1, 2)]
 
@@ -530,7 +522,6 @@ def flip(x: Operand, /, axis: AxisLike = None) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.flip(dl.dlarray([1.0, 2.0, 3.0])).tolist()
     [3.0, 2.0, 1.0]
 
@@ -581,7 +572,6 @@ def roll(x: Operand, /, shift: Places, *, axis: AxisLike = None) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.roll(dl.dlarray([1.0, 2.0, 3.0]), 1).tolist()
     [3.0, 1.0, 2.0]
 

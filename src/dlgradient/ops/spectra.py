@@ -91,7 +91,6 @@ def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.rfft(dl.dlarray([1.0, 0.0, -1.0, 0.0])).tolist()
     [0j, (2+0j), 0j]
 
@@ -164,7 +163,6 @@ def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.irfft(dl.dlarray([6.0 + 0j, -1.5 + 0.5j]), n=3).shape
     (3,)
 
@@ -222,7 +220,6 @@ def rfftn(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.rfftn(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[(10+0j), (-2+0j)], [(-4+0j), 0j]]
 
@@ -265,7 +262,6 @@ def irfftn(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
     >>> dl.fft.irfftn(dl.fft.rfftn(x)).tolist()
     [[1.0, 2.0], [3.0, 4.0]]
@@ -307,7 +303,6 @@ def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.hfft(dl.dlarray([1.0, 2.0, 3.0])).tolist()
     [8.0, -2.0, 0.0, -2.0]
 
@@ -334,7 +329,6 @@ def ihfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.real(dl.fft.ihfft(dl.dlarray([8.0, -2.0, 0.0, -2.0]))).tolist()
     [1.0, 2.0, 3.0]
 
@@ -370,7 +364,6 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.fftshift(dl.dlarray([0.0, 1.0, 2.0, -2.0, -1.0])).tolist()
     [-2.0, -1.0, 0.0, 1.0, 2.0]
 
@@ -391,7 +384,6 @@ def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.ifftshift(dl.dlarray([-2.0, -1.0, 0.0, 1.0, 2.0])).tolist()
     [0.0, 1.0, 2.0, -2.0, -1.0]
 
@@ -430,7 +422,6 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Devic
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.fftfreq(4).tolist()
     [0.0, 0.25, -0.5, -0.25]
 
@@ -454,7 +445,6 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Devi
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.fft.rfftfreq(4).tolist()
     [0.0, 0.25, 0.5]
 

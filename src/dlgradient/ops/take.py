@@ -148,7 +148,6 @@ def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.take(dl.dlarray([1.0, 2.0, 3.0]), [2, 0, 2]).tolist()
     [3.0, 1.0, 3.0]
 
@@ -268,7 +267,6 @@ def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([[3.0, 1.0], [2.0, 5.0]])
     >>> dl.take_along_axis(x, [[1], [0]], axis=1).tolist()
     [[1.0], [2.0]]

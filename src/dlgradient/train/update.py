@@ -53,7 +53,6 @@ def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Contain
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> weights = {"w": dl.dlarray([1.0, 2.0]), "b": dl.dlarray(4.0)}
     >>> gradients = {"w": dl.dlarray([0.5, 0.5]), "b": dl.dlarray(1.0)}
     >>> dl.dlupdate(lambda w, g: g + 0.1 * w, weights, gradients)["b"].item()
@@ -134,7 +133,6 @@ def sgdmupdate(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> p, v = dl.sgdmupdate(dl.dlarray([1.0, 2.0]), dl.dlarray([10.0, 0.0]))
     >>> p, v = dl.sgdmupdate(p, dl.dlarray([10.0, 0.0]), v)
     >>> p.tolist(), v.tolist()
@@ -207,7 +205,6 @@ def adamupdate(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> p, m, s = {"w": dl.dlarray([1.0, 2.0])}, None, None
     >>> for iteration in (1, 2):
     ...     g = {"w": 2 * p["w"]}
@@ -290,7 +287,6 @@ def rmspropupdate(
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> p, s = dl.rmspropupdate(dl.dlarray([1.0, 2.0]), dl.dlarray([4.0, 1.0]))
     >>> p.round(decimals=6).tolist(), s.round(decimals=6).tolist()
     ([0.996838, 1.996838], [1.6, 0.1])
