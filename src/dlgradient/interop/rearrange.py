@@ -19,6 +19,7 @@ from dlgradient.interop.table import answers
 from dlgradient.ops.casting import astype
 from dlgradient.ops.join import concat
 from dlgradient.ops.join import stack as stack_
+from dlgradient.ops.ranges import meshgrid as meshgrid_
 from dlgradient.ops.shape import broadcast_to, permute_dims
 from dlgradient.ops.shape import reshape as reshape_
 
@@ -207,16 +208,12 @@ def flipud(m: Operand) -> Value:
 @answers(np.meshgrid)
 def meshgrid(*xi: Operand, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Value:  # noqa: ARG001 - values are never changed, so never copied
     """Coordinate arrays of a grid."""
-    n = len(xi)
-    sizes = [as_array(x).size for x in xi]
-    swapped = indexing == "xy" and n > 1
-    places = [1, 0, *range(2, n)] if swapped else list(range(n))
-    shape = [0] * n
-    for place, size in zip(places, sizes, strict=True):
-        shape[place] = size
-    out = []
-    for x, place in zip(xi, places, strict=True):
-        own = tuple(-1 if i == place else 1 for i in range(n))
-        grid = reshape_(as_array(x), shape=own)
-        out.append(grid if sparse else broadcast_to(grid, shape=tuple(shape)))
-    return out
+    arrays = [flatten(x) for x in xi]
+    if not sparse:
+        return meshgrid_(*arrays, indexing=indexing)
+    order = list(range(len(arrays)))
+    if indexing == "xy":
+        order[:2] = order[:2][::-1]
+    return [
+        reshape_(x, shape=tuple([-1 if j == i else 1 for j in order])) for i, x in enumerate(arrays)
+    ]
