@@ -228,12 +228,12 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         """Complex conjugate."""
         return self.conj()
 
-    def astype(self, dtype: DtypeLike, *, copy: bool = True) -> Value:  # noqa: ARG002 - a value is never changed, so never copied
+    def astype(self, dtype: DtypeLike, *, copy: bool = True) -> Value:
         """Convert to a dtype."""
-        return casting.astype(self, dtype=dtype)
+        return casting.astype(self, dtype=dtype, copy=copy)
 
     def copy(self) -> Value:
-        """Return the array: it is a value, and assigning to one name does not change another."""
+        """Copy: the data are shared until an assignment to the elements of one of the two."""
         return function(np.copy, (self,), {})
 
     def dot(self, other: Operand) -> Value:

@@ -60,9 +60,24 @@ def function(func: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     try:
         if isinstance(target, Translation):
             return target(*args, **kwargs)
-        return call_adaptor(func, target, args, kwargs)
+        result = call_adaptor(func, target, args, kwargs)
     except np.exceptions.AxisError as error:
         raise InvalidArgumentError(f"{full_name(func)}: {error}") from error
+    return _independent(result, args)
+
+
+def _independent(result: Value, args: tuple[Any, ...]) -> Value:
+    """Return a result that is one of the arguments as a value of its own.
+
+    An adaptor may return its operand where there is nothing to do. An assignment to the elements of
+    the result must not change the operand.
+    """
+    if type(result) is calls.dlarray:
+        if id(result) in map(id, args):
+            return calls.wrap(result._value, result._node, result._format)
+    elif type(result) in (tuple, list):
+        return type(result)([_independent(r, args) for r in result])
+    return result
 
 
 def ufunc(func: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Params) -> Value:

@@ -67,14 +67,14 @@ def full_like(
 
 @answers(np.copy)
 def copy(a: Operand) -> Value:
-    """Return the array: it is a value, and an assignment to one name does not change another."""
+    """Copy: the data are shared until an assignment to the elements of one of the two."""
     return wrap(a._value, a._node, a._format)
 
 
 @answers(np.astype)
-def astype(x: Operand, dtype: DtypeLike, /, *, copy: bool = True) -> Value:  # noqa: ARG001 - values are never changed, so never copied
+def astype(x: Operand, dtype: DtypeLike, /, *, copy: bool = True) -> Value:
     """Convert to a dtype."""
-    return astype_(x, dtype=dtype)
+    return astype_(x, dtype=dtype, copy=copy)
 
 
 # -- functions of values: what they return carries no derivative ---------------------------------

@@ -128,8 +128,8 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     dtype : dtype_like
         A supported NumPy dtype or its name.
     copy : bool
-        Whether a raw array that already has the dtype is copied. For a dlarray it makes no
-        difference, since its values never change.
+        Whether an array that has the dtype already is copied. If not, the result is ``x`` itself,
+        and an assignment to its elements changes both.
 
     Returns
     -------
@@ -157,7 +157,11 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
     target = dtype if type(dtype) is np.dtype else supported_dtype(dtype, "astype: dtype")
     source = values.dtype
     if source == target:
-        return values if type(values) is calls.dlarray or not copy else values.astype(target)
+        if not copy:
+            return values
+        if type(values) is calls.dlarray:  # the data are shared until an assignment to one of them
+            return calls.wrap(values._value, values._node, values._format)
+        return values.astype(target)
     target = supported_dtype(target, "astype: dtype")
     if target.kind in "fc":
         if source.kind == "c" and target.kind == "f":

@@ -406,12 +406,13 @@ def asarray(
     Parameters
     ----------
     obj : array_like or dlarray
-        Array, scalar or nested sequence. Raw arrays are copied, since a dlarray never changes.
+        Array, scalar or nested sequence. Raw arrays are copied.
     dtype : dtype_like
         By default the dtype of the data.
     device : {None, "cpu"}
     copy : bool, optional
-        It makes no difference for a dlarray; false is refused for other data.
+        True copies a dlarray too: an assignment to the elements of one does not
+        change the other. False is refused for other data.
 
     Returns
     -------
@@ -443,7 +444,9 @@ def asarray(
         else:
             obj = [getattr(item, "_value", item) for item in several] if several else obj
             obj = wrap(as_value(obj, "asarray: obj", copy=True), None)
-    return obj if dtype is None else astype(obj, dtype)
+    elif copy:
+        obj = wrap(obj._value, obj._node, obj._format)
+    return obj if dtype is None else astype(obj, dtype, copy=False)
 
 
 FUNCTIONS["asarray"] = asarray

@@ -30,7 +30,7 @@ from dlgradient.ops.fourier import (
     one_axis_errors,
     transform_axis,
 )
-from dlgradient.ops.shape import roll
+from dlgradient.ops.shape import reshape, roll
 from dlgradient.rules import derived, linear
 
 __all__ = [
@@ -344,7 +344,7 @@ def _roll_middle(x: Value, axes: AxisLike, places: Callable[[int], int]) -> Valu
     chosen = tuple(range(x.ndim)) if axes is None else axes
     chosen = chosen if isinstance(chosen, tuple | list) else (chosen,)
     if not chosen:
-        return x
+        return reshape(x, x.shape)
     return roll(x, tuple(places(x.shape[a]) for a in chosen), axis=tuple(chosen))
 
 
