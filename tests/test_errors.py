@@ -14,7 +14,7 @@ import pytest
 import dlgradient as dl
 from dlgradient import errors
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "errors.md"
 TOOL = ROOT / "tools" / "errors_page.py"
 
