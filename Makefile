@@ -4,6 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= auto
 SEEDS ?= 20
+SAMPLE ?= 0
 DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
 EXAMPLES := digits_cnn burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
 
@@ -62,8 +63,8 @@ format: $(ENV) ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-mutate: $(ENV) ## Mutation testing of the rule files
-	$(BIN)/python tools/mutate.py
+mutate: $(ENV) ## Mutation testing (SAMPLE=10 mutants of a file, FILES="engine nn/losses" of some)
+	$(BIN)/python tools/mutation --sample $(SAMPLE) $(FILES)
 
 bench: .venv-bench/.installed ## Measure against torch, jax and autograd, in .venv-bench
 	.venv-bench/bin/python benchmarks/run.py $(ARGS)
