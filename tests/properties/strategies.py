@@ -50,7 +50,9 @@ def broadcastable(draw: Any) -> tuple[Any, Any]:
     """Two arrays whose shapes broadcast."""
     found = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=MAX_SIDE))
     seed = draw(seeds)
-    return tuple(filled(shape, seed + i) for i, shape in enumerate(found.input_shapes))  # type: ignore[return-value]
+    sizes = [int(np.prod(shape, dtype=int)) for shape in found.input_shapes]
+    x, y = np.split(filled((sum(sizes),), seed), [sizes[0]])  # so the two have no ties
+    return x.reshape(found.input_shapes[0])[()], y.reshape(found.input_shapes[1])[()]
 
 
 @st.composite

@@ -27,6 +27,7 @@ __all__ = [
     "Maker",
     "Samples",
     "anywhere",
+    "away",
     "case",
     "inside",
     "mismatch",
@@ -181,6 +182,22 @@ def pairs(m: Maker) -> list[Case]:
         case(m.real(2), 1.5 - 0.5j),
         case(1.5 - 0.5j, m.real()),
     ]
+
+
+def away(samples: Samples, distance: Callable[..., Array]) -> Samples:
+    """Draw the samples of two operands until no `distance` of them is below 0.05 in size.
+
+    It is the distance from a jump or a tie, which differences must not reach.
+    """
+
+    def drawn(m: Maker) -> list[Case]:
+        while True:
+            cases = samples(m)
+            least = [np.min(np.abs(distance(*c.args)), initial=1.0) for c in cases]
+            if min(least) > 0.05:
+                return cases
+
+    return drawn
 
 
 def mismatch(m: Maker) -> list[Error]:

@@ -10,8 +10,8 @@ import operator
 
 import numpy as np
 
-from dlgradient.core.samples import anywhere, case, mismatch, pairs, real_pairs
-from dlgradient.core.types import Operand, Value
+from dlgradient.core.samples import anywhere, away, case, mismatch, pairs, real_pairs
+from dlgradient.core.types import Array, Operand, Value
 from dlgradient.rules import constant, elementwise
 
 __all__ = [
@@ -112,10 +112,15 @@ def divide(x: Operand, y: Operand, /) -> Value:
     """
 
 
+def _fraction(x: Array, y: Array) -> Array:
+    """Distance of a quotient from an integer, where it jumps when it is rounded."""
+    return x / y - np.round(x / y)
+
+
 @constant(
     format="align",
     kernel=operator.floordiv,
-    samples=real_pairs,
+    samples=away(real_pairs, _fraction),
     domain="real",
     errors=mismatch,
     numpy=np.floor_divide,
@@ -140,7 +145,7 @@ def floor_divide(x: Operand, y: Operand, /) -> Value:
     y=lambda t, x, y: -t * floor_divide(x, y),
     kernel=operator.mod,
     samples=lambda m: [
-        *real_pairs(m),
+        *away(real_pairs, _fraction)(m),
         # At a jump, the derivative is the one from the right (for a positive divisor).
         case(np.array([2.0]), np.array([1.0]), kink=True, gradient={"x": [1.0], "y": [-2.0]}),
     ],

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.domain import refuse_complex
-from dlgradient.core.samples import Case, Error, Maker, case, mismatch
+from dlgradient.core.samples import Case, Error, Maker, away, case, mismatch
 from dlgradient.core.types import Array, Operand, Value
 from dlgradient.errors import ShapeMismatchError
 from dlgradient.ops.arithmetic import positive
@@ -92,7 +92,7 @@ def where(condition: Operand, x: Operand, y: Operand, /) -> Value:
     """
 
 
-def _pairs(m: Maker) -> list[Case]:
+def _distinct(m: Maker) -> list[Case]:
     return [
         case(m.real(3), m.real(3)),
         case(m.real(2, 1), m.real(3)),
@@ -101,6 +101,9 @@ def _pairs(m: Maker) -> list[Case]:
         case(-0.1, m.real(2, 2)),
         case(m.real(0, 2), m.real(2)),
     ]
+
+
+_pairs = away(_distinct, np.subtract)
 
 
 def _bounded(m: Maker) -> list[Case]:
@@ -262,6 +265,15 @@ def minimum(x: Operand, y: Operand, /) -> Value:
     return _chosen(x, y, smaller, at_most)
 
 
+def _between(m: Maker) -> list[Case]:
+    return [case(m.real(2, 3), m.inside(3) - 0.5, m.inside(2, 1) + 0.5)]
+
+
+def _from_bounds(x: Array, low: Array, high: Array) -> Array:
+    distance: Array = np.minimum(np.abs(x - low), np.abs(x - high))
+    return distance
+
+
 @derived(
     domain="real",
     samples=lambda m: [
@@ -270,7 +282,7 @@ def minimum(x: Operand, y: Operand, /) -> Value:
         case(m.real(2, 2), max=0.1),
         case(m.real(), min=-0.1, max=0.1),
         case(m.real(0), min=-0.1),
-        case(m.real(2, 3), m.inside(3) - 0.5, m.inside(2, 1) + 0.5),
+        *away(_between, _from_bounds)(m),
         case(
             np.array([-2.0, -1, 0.5, 1, 3]),
             min=-1,
