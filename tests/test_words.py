@@ -38,7 +38,6 @@ NOT_YET = {
     "src/dlgradient/nn/attention",
     "src/dlgradient/nn/images",
     "src/dlgradient/nn/losses",
-    "src/dlgradient/nn/recurrent",
     "src/dlgradient/rules.py",
     "src/dlgradient/testing/operations.py",
 }

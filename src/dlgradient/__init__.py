@@ -51,6 +51,7 @@ from dlgradient.nn.normalization.batch_layer import *
 from dlgradient.nn.normalization.groups import *
 from dlgradient.nn.pooling.adaptive import *
 from dlgradient.nn.pooling.pool import *
+from dlgradient.nn.recurrent.gru import *
 from dlgradient.nn.recurrent.lstm import *
 from dlgradient.nn.signal import *
 from dlgradient.ops import fft

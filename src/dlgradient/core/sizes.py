@@ -8,6 +8,8 @@ from __future__ import annotations
 
 __all__ = [
     "ADD_NANOSECONDS",
+    "ATTENTION_SCORES",
+    "ATTENTION_SCORE_BYTES",
     "CONV_THREAD_MULTIPLICATIONS",
     "COPY_BYTES",
     "COUNTED_ADDITIONS",
@@ -20,6 +22,7 @@ __all__ = [
     "PRODUCT_MULTIPLICATIONS",
     "PRODUCT_NANOSECONDS",
     "RECURRENCE_LANES",
+    "RECURRENT_GATE_BYTES",
     "SPARSE_ADDITIONS",
     "SUM_RUN_ELEMENTS",
     "THREAD_BYTES",
@@ -99,3 +102,14 @@ SPARSE_ADDITIONS = 1 << 14
 # NumPy rows, and below over Python numbers. No row: 200 steps of one sequence take 41 µs as Python
 # numbers and 506 µs as NumPy rows, of 64 sequences 4829 µs and 377 µs.
 RECURRENCE_LANES = 16
+# Bytes of the scores that attention works on at a time, so that they stay in a core's cache. Row:
+# transformer.
+ATTENTION_SCORE_BYTES = 1 << 19
+
+# Scores of attention. From here on groups of heads run on all cores; below, starting a thread costs
+# more than it saves. Row: transformer.
+ATTENTION_SCORES = 1 << 16
+
+# Bytes of the gates that the backward pass of a recurrent layer prepares at a time: they are used
+# several times in a row and stay in a core's cache. Row: lstm.
+RECURRENT_GATE_BYTES = 1 << 18

@@ -11,7 +11,8 @@ from dlgradient.nn.recurrent import buffers
 from dlgradient.nn.recurrent.cells import gru_states, lstm_states
 from dlgradient.nn.recurrent.fused_gru import gru_sequence
 from dlgradient.nn.recurrent.fused_lstm import lstm_sequence
-from dlgradient.nn.recurrent.lstm import gru, lstm
+from dlgradient.nn.recurrent.gru import gru
+from dlgradient.nn.recurrent.lstm import lstm
 from dlgradient.testing import check_derivatives
 
 T, B, C, H = 4, 3, 2, 5
@@ -233,7 +234,7 @@ PAIRS = {
 @pytest.mark.parametrize("chunk", [1, 1000, 1 << 20])  # bytes: one step, a few, all at once
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_fused_layer_is_the_composition(rng, d, name, chunk, monkeypatch):
-    monkeypatch.setattr(buffers, "_CHUNK", chunk)
+    monkeypatch.setattr(buffers, "RECURRENT_GATE_BYTES", chunk)
     fused, composed, options, operands = PAIRS[name]
     arrays = [dl.dlarray(a) for a in operands(d)]
     padding = ~MASK[:, :, None]

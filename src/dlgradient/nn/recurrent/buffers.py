@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dlgradient.core.sizes import RECURRENT_GATE_BYTES
 from dlgradient.core.types import Array, Dtype, Value
+from dlgradient.nn.shared.blocks import items_within
 
 __all__ = ["Feed", "changed_steps", "chunks", "reordered", "to_sigmoid", "weight_cotangents"]
-
-_CHUNK = 1 << 18  # bytes: what is touched several times in a row stays in a core's cache
 
 
 def reordered(rows: Array, order: Sequence[int]) -> Array:
@@ -69,7 +69,7 @@ def changed_steps(padding: Array | None) -> Array | None:
 def chunks(gates: Array) -> Iterator[slice]:
     """Yield a few steps at a time, the last ones first."""
     steps = gates.shape[0]
-    size = max(1, _CHUNK // max(1, gates[0].nbytes))
+    size = items_within(RECURRENT_GATE_BYTES, gates[0].nbytes)
     for stop in range(steps, 0, -size):
         yield slice(max(0, stop - size), stop)
 

@@ -1,15 +1,16 @@
 """Steps of recurrent networks, in operations: every option, every order of derivative.
 
-Sequences have the dimensions time, batch, channels, without labels.
+Sequences have the dimensions time, batch, channels, and are unlabelled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
+from dlgradient.core.types import Array, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.activations.piecewise import hardsigmoid, relu
 from dlgradient.nn.activations.smooth import sigmoid, softsign
@@ -17,17 +18,19 @@ from dlgradient.ops.choice import where
 from dlgradient.ops.join import stack
 from dlgradient.ops.trigonometry import tanh
 
-__all__ = ["activation", "gru_states", "gru_step", "lstm_states", "lstm_step"]
+__all__ = ["Activation", "activation", "gru_states", "gru_step", "lstm_states", "lstm_step"]
 
-_STATE: dict[str, Callable[..., Any]] = {"tanh": tanh, "softsign": softsign, "relu": relu}
-_GATE: dict[str, Callable[..., Any]] = {"sigmoid": sigmoid, "hard-sigmoid": hardsigmoid}
+Activation: TypeAlias = Callable[[Value], Value]
+
+_STATE: dict[str, Activation] = {"tanh": tanh, "softsign": softsign, "relu": relu}
+_GATE: dict[str, Activation] = {"sigmoid": sigmoid, "hard-sigmoid": hardsigmoid}
 
 
-def activation(function: str, name: str, chosen: Any) -> Callable[..., Any]:
+def activation(function: str, name: str, chosen: str | Activation) -> Activation:
     """Return the function that an option names, or is."""
     table = _STATE if name.startswith("state") else _GATE
     if callable(chosen):
-        return chosen  # type: ignore[no-any-return]
+        return chosen
     if chosen not in table:
         raise InvalidArgumentError(
             f"{function}: {name} must be one of {', '.join(map(repr, table))}, or a function of "
@@ -37,8 +40,8 @@ def activation(function: str, name: str, chosen: Any) -> Callable[..., Any]:
 
 
 def lstm_step(
-    z: Any, c: Any, state: Callable[..., Any], gate: Callable[..., Any], peephole: Any = None
-) -> tuple[Any, Any, tuple[Any, Any, Any, Any]]:
+    z: Value, c: Value, state: Activation, gate: Activation, peephole: Value | None = None
+) -> tuple[Value, Value, tuple[Value, Value, Value, Value]]:
     """One step: hidden state, cell state, and the gates input, forget, candidate, output.
 
     Parameters
@@ -50,7 +53,7 @@ def lstm_step(
     state, gate : callable
         Activations.
     peephole : array, optional
-        Weights of the cell state in the gates input, forget and output, one behind the other.
+        Weights of the cell state in the gates input, forget and output, in this order.
     """
     n = c.shape[-1]
     z_input, z_forget, z_output = z[:, :n], z[:, n : 2 * n], z[:, 3 * n :]
@@ -66,19 +69,19 @@ def lstm_step(
 
 
 def lstm_states(  # noqa: PLR0913 - the parameters of the layer
-    x: Any,
-    h: Any,
-    c: Any,
-    w: Any,
-    r: Any,
-    b: Any,
+    x: Value,
+    h: Value,
+    c: Value,
+    w: Value,
+    r: Value,
+    b: Value,
     *,
-    state: Callable[..., Any],
-    gate: Callable[..., Any],
-    peephole: Any = None,
-    projection: Any = None,
-    padding: Any = None,
-) -> tuple[Any, Any, Any]:
+    state: Activation,
+    gate: Activation,
+    peephole: Value | None = None,
+    projection: Value | None = None,
+    padding: Array | None = None,
+) -> tuple[Value, Value, Value]:
     """Hidden states of all steps, and the last hidden and cell state."""
     z = x @ w.mT + b
     states = []
@@ -94,8 +97,8 @@ def lstm_states(  # noqa: PLR0913 - the parameters of the layer
 
 
 def gru_step(
-    z: Any, s: Any, h: Any, state: Callable[..., Any], gate: Callable[..., Any]
-) -> tuple[Any, tuple[Any, Any, Any]]:
+    z: Value, s: Value, h: Value, state: Activation, gate: Activation
+) -> tuple[Value, tuple[Value, Value, Value]]:
     """One step with the reset gate after the multiplication: hidden state, and the gates.
 
     Parameters
@@ -116,17 +119,17 @@ def gru_step(
 
 
 def gru_states(
-    x: Any,
-    h: Any,
-    w: Any,
-    r: Any,
-    b: Any,
+    x: Value,
+    h: Value,
+    w: Value,
+    r: Value,
+    b: Value,
     *,
     mode: str,
-    state: Callable[..., Any],
-    gate: Callable[..., Any],
-    padding: Any = None,
-) -> tuple[Any, Any]:
+    state: Activation,
+    gate: Activation,
+    padding: Array | None = None,
+) -> tuple[Value, Value]:
     """Hidden states of all steps, and the last one. The gates are reset, update and candidate."""
     n = h.shape[-1]
     z = x @ w.mT + b[: 3 * n]
@@ -148,7 +151,7 @@ def gru_states(
     return _stacked(states, h, x), h
 
 
-def _stacked(states: list[Any], h: Any, x: Any) -> Any:
+def _stacked(states: list[Value], h: Value, x: Value) -> Value:
     if states:
         return stack(states)
     return np.zeros((0, *h.shape), np.result_type(x.dtype, h.dtype))

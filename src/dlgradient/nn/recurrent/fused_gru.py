@@ -196,21 +196,14 @@ def _step_back(step: Array, dh: Array, direct: Array | None) -> None:
 # -- forward -------------------------------------------------------------------------------------
 
 
-def _samples(m: Maker) -> list[Case]:
-    def operands(steps: int, batch: int, biases: int = 6) -> list[Array]:
-        shapes = ((steps, batch, 3), (batch, 2), (6, 3), (6, 2), (biases,))
-        return [m.real(*shape) for shape in shapes]
-
-    padding = np.array([[[False], [True]], [[False], [False]], [[True], [False]]])
-    return [
-        case(*operands(3, 2)),
-        case(*operands(3, 2, 12), padding=padding),
-        case(*operands(1, 1)),
-        case(*operands(2, 0)),
-    ]
-
-
-@general(vjp=_vjp, fast_vjp=_fast_vjp, outputs=3, format="new", samples=_samples, shown="gru")
+@general(
+    vjp=_vjp,
+    fast_vjp=_fast_vjp,
+    outputs=3,
+    format="new",
+    samples=lambda m: _samples(m),
+    shown="gru",
+)
 def gru_sequence(
     x: Value, h0: Value, w: Value, r: Value, b: Value, /, *, padding: Array | None = None
 ) -> tuple[Value, ...]:
@@ -271,3 +264,17 @@ def gru_sequence(
             np.add(candidate, scratch, out=feed.hidden, where=where_changed)
             y[t] = feed.hidden.T
     return y, np.ascontiguousarray(feed.hidden.T), gates
+
+
+def _samples(m: Maker) -> list[Case]:
+    def operands(steps: int, batch: int, biases: int = 6) -> list[Array]:
+        shapes = ((steps, batch, 3), (batch, 2), (6, 3), (6, 2), (biases,))
+        return [m.real(*shape) for shape in shapes]
+
+    padding = np.array([[[False], [True]], [[False], [False]], [[True], [False]]])
+    return [
+        case(*operands(3, 2)),
+        case(*operands(3, 2, 12), padding=padding),
+        case(*operands(1, 1)),
+        case(*operands(2, 0)),
+    ]

@@ -234,21 +234,14 @@ def _factors(
 # -- forward -------------------------------------------------------------------------------------
 
 
-def _samples(m: Maker) -> list[Case]:
-    def operands(steps: int, batch: int) -> list[Array]:
-        shapes = ((steps, batch, 3), (batch, 2), (batch, 2), (8, 3), (8, 2), (8,))
-        return [m.real(*shape) for shape in shapes]
-
-    padding = np.array([[[False], [True]], [[False], [False]], [[True], [False]]])
-    return [
-        case(*operands(3, 2)),
-        case(*operands(3, 2), padding=padding),
-        case(*operands(1, 1)),
-        case(*operands(2, 0)),
-    ]
-
-
-@general(vjp=_vjp, fast_vjp=_fast_vjp, outputs=5, format="new", samples=_samples, shown="lstm")
+@general(
+    vjp=_vjp,
+    fast_vjp=_fast_vjp,
+    outputs=5,
+    format="new",
+    samples=lambda m: _samples(m),
+    shown="lstm",
+)
 def lstm_sequence(
     x: Value,
     h0: Value,
@@ -311,3 +304,17 @@ def lstm_sequence(
             y[t] = feed.hidden.T
             before = cell
     return y, np.ascontiguousarray(feed.hidden.T), np.ascontiguousarray(before.T), cells, gates
+
+
+def _samples(m: Maker) -> list[Case]:
+    def operands(steps: int, batch: int) -> list[Array]:
+        shapes = ((steps, batch, 3), (batch, 2), (batch, 2), (8, 3), (8, 2), (8,))
+        return [m.real(*shape) for shape in shapes]
+
+    padding = np.array([[[False], [True]], [[False], [False]], [[True], [False]]])
+    return [
+        case(*operands(3, 2)),
+        case(*operands(3, 2), padding=padding),
+        case(*operands(1, 1)),
+        case(*operands(2, 0)),
+    ]

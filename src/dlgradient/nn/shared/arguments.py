@@ -8,7 +8,7 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "axes_of",
     "channel_axis",
     "check_number",
+    "check_option",
     "described",
     "finished",
     "floating",
@@ -236,3 +237,11 @@ def is_traced(values: Sequence[Any]) -> bool:
         type(value) is calls.dlarray or (value is not None and value.dtype.kind == "c")
         for value in values
     )
+
+
+def check_option(function: str, name: str, chosen: object, choices: Iterable[str]) -> None:
+    """Refuse an option that does not exist."""
+    if chosen not in tuple(choices):
+        raise InvalidArgumentError(
+            f"{function}: {name} must be one of {', '.join(map(repr, choices))}, not {chosen!r}"
+        )
