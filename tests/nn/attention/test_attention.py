@@ -9,7 +9,8 @@ from rounding import assert_close
 import dlgradient as dl
 from dlgradient.nn.attention import kernels as fused
 from dlgradient.nn.attention.attention import attention
-from dlgradient.nn.attention.kernels import attend, probabilities
+from dlgradient.nn.attention.kernels import attend
+from dlgradient.nn.attention.masked_products import probabilities
 from dlgradient.nn.attention.positions import rotaryencoding, sinusoidalencoding
 from dlgradient.testing import check_derivatives
 
@@ -125,7 +126,7 @@ def with_steps(x, steps, value):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [1 << 19, 1])  # all at once, and one query at a time
 def test_what_a_mask_excludes_reaches_nothing(d, way, value, size, monkeypatch):
-    monkeypatch.setattr(fused, "_BLOCK", size)
+    monkeypatch.setattr(fused, "ATTENTION_SCORE_BYTES", size)
 
     def gradients(q, k, v):
         y = attention(q, k, v, 2, data_format="BTC", **WAYS[way])
@@ -212,7 +213,7 @@ def test_the_fused_operation_is_the_composition(rng, monkeypatch):
 
     expected = run(lambda q, k, v: probabilities(q, k, 0.3, mask) @ v)
     for size in (1 << 19, 600, 1):  # one block, a block for each observation, and for each head
-        monkeypatch.setattr(fused, "_BLOCK", size)
+        monkeypatch.setattr(fused, "ATTENTION_SCORE_BYTES", size)
         for a, b in zip(
             run(lambda q, k, v: attend(q, k, v, scale=0.3, mask=mask)[0]), expected, strict=True
         ):

@@ -2,57 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.formats import placement
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, Dtype, Format, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import (
+    axes_of,
+    finished,
+    formatted,
+    is_count,
+    labelled,
+    rearranged,
+    restored,
+    unlabelled,
+)
 from dlgradient.ops.join import concat, stack
-from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
+from dlgradient.ops.shape import expand_dims, reshape
 from dlgradient.ops.trigonometry import cos, sin
 from dlgradient.rules import derived
 
 __all__ = ["rotaryencoding", "sinusoidalencoding"]
 
 
-def _rates(size: int, base: float, dtype: Any) -> Any:
+def _rates(size: int, base: float, dtype: Dtype) -> Array:
     """Angle for each step of position, for each of size / 2 pairs of channels."""
     return (float(base) ** (-np.arange(0, size, 2) / max(size, 1))).astype(dtype)
 
 
-def _angles(function: str, positions: Any, size: Any, base: float) -> Any:
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0 or size % 2:
+def _angles(function: str, positions: Operand, size: int, base: float) -> Value:
+    if not is_count(size, 0) or size % 2:
         raise InvalidArgumentError(
             f"{function}: the number of channels must be even (pairs of sine and cosine), it is "
             f"{size!r}"
         )
     if not base > 0:
         raise InvalidArgumentError(f"{function}: base must be positive, it is {base!r}")
+    given: Value
     if type(positions) is calls.dlarray:
-        positions = calls.wrap(positions._value, positions._node)
+        given = unlabelled(positions)
     else:
-        positions = as_value(positions, f"{function}: positions")
-    dtype = positions.dtype if positions.dtype.kind == "f" else np.dtype(np.float64)
-    return expand_dims(positions, axis=-1) * _rates(int(size), base, dtype)
+        given = as_value(positions, f"{function}: positions")
+    dtype = given.dtype if given.dtype.kind == "f" else np.dtype(np.float64)
+    return expand_dims(given, axis=-1) * _rates(int(size), base, dtype)
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(3), num_channels=4),
-        case(m.real(2, 2), num_channels=2, base=50.0),
-        case(m.real(0), num_channels=2),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), num_channels=3), InvalidArgumentError, "even.*3"),
-        Error(case(m.real(3), num_channels=2, base=0), InvalidArgumentError, "base.*0"),
-    ],
+    samples=lambda m: _sinusoidalencoding_samples(m),
+    errors=lambda m: _sinusoidalencoding_errors(m),
 )
-def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000.0) -> Any:
+def sinusoidalencoding(positions: Operand, num_channels: int, *, base: float = 10000.0) -> Value:
     """Sines and cosines of positions, with wave lengths that grow geometrically.
 
     Channel 2i is sin(p / base^(2i/n)), channel 2i + 1 is cos(p / base^(2i/n)), of n channels.
@@ -69,7 +70,7 @@ def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000
     Returns
     -------
     dlarray or array
-        With the channels in a new last dimension; unformatted.
+        With the channels in a new last dimension; unlabelled.
 
     Raises
     ------
@@ -89,43 +90,35 @@ def sinusoidalencoding(positions: Any, num_channels: int, *, base: float = 10000
     return reshape(pairs, (*pairs.shape[:-2], 2 * pairs.shape[-2]))
 
 
+def _sinusoidalencoding_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3), num_channels=4),
+        case(m.real(2, 2), num_channels=2, base=50.0),
+        case(m.real(0), num_channels=2),
+    ]
+
+
+def _sinusoidalencoding_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), num_channels=3), InvalidArgumentError, "even.*3"),
+        Error(case(m.real(3), num_channels=2, base=0), InvalidArgumentError, "base.*0"),
+    ]
+
+
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 4), data_format="TC"),
-        case(m.real(4, 2, 3), data_format="CBS", num_heads=2, interleaved=False),
-        case(m.real(2, 3, 4), data_format="BTC", positions=[0.5, 2.0, -1.0], base=10.0),
-        case(
-            m.real(3, 8, 2), data_format="TCB", positions=[[0, 0, 1], [0, 1, 2]], num_heads=2,
-            rotary_channels=2,
-        ),
-        case(m.real(0, 2, 2), data_format="BTC"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
-        Error(case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
-        Error(
-            case(m.real(3, 4), data_format="TC", positions=[1.0, 2.0]),
-            ShapeMismatchError,
-            r"positions.*\(2,\).*3",
-        ),
-        Error(case(m.real(3, 4), data_format="TC", num_heads=3), ShapeMismatchError, "num_heads=3"),
-        Error(
-            case(m.real(3, 4), data_format="TC", rotary_channels=6),
-            InvalidArgumentError,
-            "rotary_channels=6.*4 channels",
-        ),
-    ],
-)  # fmt: skip
+    samples=lambda m: _rotaryencoding_samples(m),
+    errors=lambda m: _rotaryencoding_errors(m),
+)
 def rotaryencoding(
-    x: Any,
+    x: Operand,
     *,
-    positions: Any = None,
+    positions: Operand | None = None,
     num_heads: int = 1,
     rotary_channels: int | None = None,
     base: float = 10000.0,
     interleaved: bool = True,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Rotate pairs of channels by angles that grow with the position (RoPE).
 
     The pair i of the n channels of a head turns by p / base^(2i/n) at position p, so that products
@@ -147,7 +140,7 @@ def rotaryencoding(
     interleaved : bool
         Whether a pair is two neighbouring channels, or one of the first and one of the second half.
     data_format : str, optional
-        Labels of the dimensions of an unformatted x; the result is then unformatted too.
+        Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
     Returns
     -------
@@ -172,26 +165,28 @@ def rotaryencoding(
 
     Source: ONNX ``RotaryEmbedding``.
     """
-    x, strip = formatted("rotaryencoding", x, data_format)
-    steps = axes_of(x, "STU")
-    if "C" not in x._format or len(steps) != 1:
+    array, strip = formatted("rotaryencoding", x, data_format)
+    fmt = array._format or ""
+    steps = axes_of(array, "STU")
+    if "C" not in fmt or len(steps) != 1:
         raise FormatError(
-            f"rotaryencoding: x of shape {x.shape} has the format {x._format!r}; it must have a "
+            f"rotaryencoding: x of shape {array.shape} has the format {fmt!r}; it must have a "
             "channel dimension 'C' and one dimension of positions, 'T', 'S' or 'U'"
         )
-    order, new = placement(x._format, f"B{x._format[steps[0]]}C")
-    channels, count = x.shape[axes_of(x, "C")[0]], x.shape[steps[0]]
+    label = fmt[steps[0]]
+    rows = rearranged(array, fmt, f"B{label}C")
+    batch, count, channels = rows.shape
     if num_heads < 1 or channels % num_heads:
         raise ShapeMismatchError(
             f"rotaryencoding: x has {channels} channels, which cannot be divided into "
             f"num_heads={num_heads} of one size"
         )
+    dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
     if positions is None:
-        positions = np.arange(count, dtype=x.dtype if x.dtype.kind == "f" else np.float64)
+        positions = np.arange(count, dtype=dtype)
     elif type(positions) is not calls.dlarray:
-        # Numbers without a trace of their own do not change the precision of x.
-        positions = as_value(positions, "rotaryencoding: positions")
-        positions = positions.astype(x.dtype if x.dtype.kind == "f" else np.float64)
+        # Numbers without a trace do not change the precision of x.
+        positions = as_value(positions, "rotaryencoding: positions").astype(dtype)
     size = channels // num_heads
     turning = size if rotary_channels is None else rotary_channels
     angles = _angles("rotaryencoding", positions, turning, base)
@@ -199,22 +194,50 @@ def rotaryencoding(
         raise InvalidArgumentError(
             f"rotaryencoding: rotary_channels={turning}, but a head has {size} channels"
         )
-    batch = 1 if "B" not in x._format else x.shape[axes_of(x, "B")[0]]
     if angles.shape[:-1] not in ((count,), (1, count), (batch, count)):
         raise ShapeMismatchError(
             f"rotaryencoding: positions has shape {np.shape(positions)}; x has {count} positions "
-            f"along {x._format[steps[0]]!r} and a batch of {batch}, and each position must have a "
-            "number"
+            f"along {label!r} and a batch of {batch}, and each position must have a number"
         )
-    y = permute_dims(calls.wrap(x._value, x._node), axes=order)
-    y = rotated(
-        expand_dims(y, axis=new) if new else y, cos(angles), sin(angles), num_heads, interleaved
-    )
-    y = permute_dims(squeeze(y, axis=new) if new else y, axes=tuple(np.argsort(order).tolist()))
-    return finished(calls.wrap(y._value, y._node, x._format), strip)
+    y = rotated(rows, cos(angles), sin(angles), num_heads, interleaved)
+    return finished(labelled(restored(y, f"B{label}C", fmt), fmt), strip)
 
 
-def rotated(x: Any, cosines: Any, sines: Any, num_heads: int, interleaved: bool) -> Any:
+def _rotaryencoding_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 4), data_format="TC"),
+        case(m.real(4, 2, 3), data_format="CBS", num_heads=2, interleaved=False),
+        case(m.real(2, 3, 4), data_format="BTC", positions=[0.5, 2.0, -1.0], base=10.0),
+        case(
+            m.real(3, 8, 2),
+            data_format="TCB",
+            positions=[[0, 0, 1], [0, 1, 2]],
+            num_heads=2,
+            rotary_channels=2,
+        ),
+        case(m.real(0, 2, 2), data_format="BTC"),
+    ]
+
+
+def _rotaryencoding_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
+        Error(case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
+        Error(
+            case(m.real(3, 4), data_format="TC", positions=[1.0, 2.0]),
+            ShapeMismatchError,
+            r"positions.*\(2,\).*3",
+        ),
+        Error(case(m.real(3, 4), data_format="TC", num_heads=3), ShapeMismatchError, "num_heads=3"),
+        Error(
+            case(m.real(3, 4), data_format="TC", rotary_channels=6),
+            InvalidArgumentError,
+            "rotary_channels=6.*4 channels",
+        ),
+    ]
+
+
+def rotated(x: Value, cosines: Value, sines: Value, num_heads: int, interleaved: bool) -> Value:
     """Turn the first channels of each head of x, batch × steps × channels, by angles of each step.
 
     Cosines and sines are steps × pairs, or batch × steps × pairs.
