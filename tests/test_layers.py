@@ -29,6 +29,7 @@ ORDER = (
     (
         "nn.attention",
         "nn.convolution",
+        "nn.images",
         "nn.initialize",
         "nn.linear",
         "nn.losses",
@@ -37,7 +38,6 @@ ORDER = (
         "nn.recurrent",
         "nn.signal",
     ),
-    ("nn.images",),  # quality is a loss
     ("engine",),
     ("solvers",),
     ("program",),

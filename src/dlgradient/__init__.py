@@ -34,6 +34,7 @@ from dlgradient.nn.activations.softmax import *
 from dlgradient.nn.attention.attention import *
 from dlgradient.nn.attention.positions import *
 from dlgradient.nn.convolution.conv import *
+from dlgradient.nn.images.blocks import *
 from dlgradient.nn.images.quality import *
 from dlgradient.nn.images.resize import *
 from dlgradient.nn.images.roi import *

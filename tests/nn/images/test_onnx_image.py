@@ -10,7 +10,7 @@ import pytest
 from onnx_nodes import made
 
 import dlgradient as dl
-from dlgradient.nn.images.quality import depth_to_space, space_to_depth
+from dlgradient.nn.images.blocks import depth_to_space, space_to_depth
 from dlgradient.nn.images.resize import dlresize
 from dlgradient.nn.images.roi import roialign
 from dlgradient.nn.images.sample import grid_sample

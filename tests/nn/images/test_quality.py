@@ -7,7 +7,8 @@ from rounding import assert_close
 from scipy import ndimage
 
 import dlgradient as dl
-from dlgradient.nn.images.quality import depth_to_space, psnr, space_to_depth, ssim
+from dlgradient.nn.images.blocks import depth_to_space, space_to_depth
+from dlgradient.nn.images.quality import psnr, ssim
 from dlgradient.testing import check_derivatives
 
 

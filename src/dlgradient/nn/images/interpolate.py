@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from dlgradient.core.types import Array, Value
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, where
 from dlgradient.ops.join import concat
@@ -38,21 +39,21 @@ class Neighbour(NamedTuple):
     weight : array
     """
 
-    place: Any
-    weight: Any
+    place: Value
+    weight: Value
 
 
-def cubic_near(s: Any, a: float) -> Any:
+def cubic_near(s: Value, a: float) -> Value:
     """Cubic convolution kernel with the coefficient a, at a distance s of at most one."""
     return ((a + 2) * s - (a + 3)) * s * s + 1
 
 
-def cubic_far(s: Any, a: float) -> Any:
+def cubic_far(s: Value, a: float) -> Value:
     """Cubic convolution kernel with the coefficient a, at a distance s from one to two."""
     return ((a * s - 5 * a) * s + 8 * a) * s - 4 * a
 
 
-def neighbours(place: Any, method: str) -> list[Neighbour]:
+def neighbours(place: Value, method: str) -> list[Neighbour]:
     """Elements from which the value at a place is interpolated.
 
     Of two elements equally near, "nearest" takes the even one.
@@ -72,14 +73,14 @@ def neighbours(place: Any, method: str) -> list[Neighbour]:
     ]
 
 
-def _index(place: Any, n: int) -> Any:
+def _index(place: Value, n: int) -> Value:
     """Indices of places, those outside brought to the border."""
     return astype(clip(where(isnan(place), 0, place), 0, n - 1), np.int64)
 
 
 def weighted(
-    images: Any, batch: Any, axes: Sequence[list[Neighbour]], *, zeros: bool = False
-) -> Iterator[Any]:
+    images: Value, batch: Array, axes: Sequence[list[Neighbour]], *, zeros: bool = False
+) -> Iterator[Value]:
     """Elements times their weights, for each combination of neighbours; interpolation is their sum.
 
     Parameters
@@ -102,10 +103,12 @@ def weighted(
     count = prod(outer)
     flat = reshape(images, (count, channels))
     if zeros:
-        # One more element that is zero stands for all outside, so that none of them is read.
+        # One more element, a zero, is read for all that is outside.
         flat = concat([flat, np.zeros((1, channels), images.dtype)])
     for combination in product(*axes):
-        number, weight, inside = batch, 1, True
+        number: Value = batch
+        weight: Value = 1
+        inside: Value = True
         for (place, factor), n in zip(combination, outer[1:], strict=True):
             number = number * n + _index(place, n)
             weight = factor * weight

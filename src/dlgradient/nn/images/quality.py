@@ -1,225 +1,51 @@
-"""Images: blocks between channels and space, and measures of similarity."""
+"""Measures of the similarity of images."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, Axes, Axis, Format, Operand, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
-    FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.losses.arguments import Loss
-from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted, real_only
-from dlgradient.nn.shared.windows import from_images, integers, real_like, to_images
+from dlgradient.nn.shared.arguments import (
+    axes_of,
+    finished,
+    floating,
+    formatted,
+    labelled,
+    real_only,
+    unlabelled,
+)
+from dlgradient.nn.shared.pairs import partner
+from dlgradient.nn.shared.windows import real_like
 from dlgradient.ops.exponential import log10
 from dlgradient.ops.linalg import matmul
 from dlgradient.ops.moments import mean
-from dlgradient.ops.shape import moveaxis, permute_dims, reshape
+from dlgradient.ops.shape import moveaxis
 from dlgradient.rules import derived
 
-__all__ = ["depth_to_space", "psnr", "space_to_depth", "ssim"]
-
-Array = np.ndarray[Any, Any]
-Sizes = tuple[int, ...]
+__all__ = ["psnr", "ssim"]
 
 
-# -- blocks --------------------------------------------------------------------------------------
-
-
-def _blocks(function: str, x: Any, block_size: Any, mode: str) -> tuple[Any, Any, Sizes]:
-    """Images (batch, channels, *sizes), what `from_images` needs, and the sizes of the blocks."""
-    if mode not in ("dcr", "crd"):
-        raise InvalidArgumentError(f"{function}: mode={mode!r} must be 'dcr' or 'crd'")
-    axes, channel = axes_of(x, "S"), axes_of(x, "C")
-    if not axes or not channel:
-        raise FormatClashError(
-            f"{function}: x has shape {x.shape} and format {x._format!r}; it must have 'C' and 'S'"
-        )
-    block = integers(function, "block_size", block_size, len(axes))
-    images, memory = to_images(x, axes, channel)
-    return images, memory, block
-
-
-def _block_errors(name: str, x: Any) -> list[Any]:
-    return [
-        Error(case(x, 2), FormatError, f"{name}: x of shape"),
-        Error(
-            case(x, 0, data_format="SSC"), InvalidArgumentError, "block_size=0 must be at least 1"
-        ),
-        Error(case(x, 2, data_format="SSC", mode="rows"), InvalidArgumentError, "mode='rows'"),
-        Error(case(x, 2, data_format="SSB"), FormatClashError, "'SSB'; it must have 'C' and 'S'"),
-    ]
-
-
-@derived(
-    samples=lambda m: [
-        case(m.real(1, 2, 8), 2, data_format="SSC"),
-        case(m.real(2, 6, 1, 2), (3, 1), data_format="BCSS", mode="crd"),
-        case(m.complex(2, 4), 2, data_format="SC"),
-        case(m.real(1, 2, 4, 0), 2, data_format="SSCB"),
-    ],
-    errors=lambda m: [
-        *_block_errors("depth_to_space", m.real(1, 2, 4)),
-        Error(
-            case(m.real(1, 2, 6), 2, data_format="SSC"),
-            ShapeMismatchError,
-            "6 channels.*blocks of 4",
-        ),
-    ],
-)
-def depth_to_space(
-    x: Any, block_size: Any, *, mode: str = "dcr", data_format: str | None = None
-) -> Any:
-    """Channels moved into blocks of space.
-
-    Parameters
-    ----------
-    x : array
-        With the dimensions 'C' and 'S', in any order.
-    block_size : int or sequence of int
-        Size of a block, for all spatial dimensions or for each.
-    mode : {"dcr", "crd"}
-        Whether the channels are counted block first (depth, column, row), or last.
-    data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
-
-    Returns
-    -------
-    dlarray
-        In the order of `x`, with less channels and larger images.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If the channels do not fill blocks.
-    InvalidArgumentError, FormatError, FormatClashError
-        If an option has no such value, or `x` not the dimensions.
-
-    Examples
-    --------
-    >>> import dlgradient as dl
-    >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "SC")
-    >>> dl.depth_to_space(x, 2).tolist()
-    [[1.0], [2.0], [3.0], [4.0]]
-
-    Source: ONNX ``DepthToSpace``; MATLAB ``depthToSpace``.
-    """
-    x, strip = formatted("depth_to_space", x, data_format)
-    images, memory, block = _blocks("depth_to_space", x, block_size, mode)
-    batch, channels, *sizes = images.shape
-    d, n = len(block), prod(block)
-    if channels % n:
-        raise ShapeMismatchError(
-            f"depth_to_space: x of shape {x.shape} and format {x._format!r} has {channels} "
-            f"channels, which do not fill blocks of {n}"
-        )
-    less = channels // n
-    parts = (*block, less) if mode == "dcr" else (less, *block)
-    first, inner = (1, d + 1) if mode == "dcr" else (2, 1)
-    order = [0, inner]
-    for i in range(d):
-        order += [d + 2 + i, first + i]
-    y = permute_dims(reshape(images, (batch, *parts, *sizes)), axes=tuple(order))
-    larger = [s * b for s, b in zip(sizes, block, strict=True)]
-    return finished(from_images(reshape(y, (batch, less, *larger)), memory), strip)
-
-
-@derived(
-    samples=lambda m: [
-        case(m.real(2, 4, 2), 2, data_format="SSC"),
-        case(m.real(2, 2, 3, 2), (3, 1), data_format="BCSS", mode="crd"),
-        case(m.complex(4, 1), 2, data_format="SC"),
-        case(m.real(2, 2, 1, 0), 2, data_format="SSCB"),
-    ],
-    errors=lambda m: [
-        *_block_errors("space_to_depth", m.real(2, 2, 4)),
-        Error(
-            case(m.real(3, 2, 1), 2, data_format="SSC"),
-            ShapeMismatchError,
-            r"sizes \(3, 2\).*blocks of \(2, 2\)",
-        ),
-    ],
-)
-def space_to_depth(
-    x: Any, block_size: Any, *, mode: str = "dcr", data_format: str | None = None
-) -> Any:
-    """Blocks of space moved into the channels; the inverse of `depth_to_space`.
-
-    Parameters
-    ----------
-    x : array
-        With the dimensions 'C' and 'S', in any order.
-    block_size : int or sequence of int
-        Size of a block, for all spatial dimensions or for each.
-    mode : {"dcr", "crd"}
-        Whether the channels are counted block first (depth, column, row), or last.
-    data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
-
-    Returns
-    -------
-    dlarray
-        In the order of `x`, with more channels and smaller images.
-
-    Raises
-    ------
-    ShapeMismatchError
-        If blocks do not fill the images.
-    InvalidArgumentError, FormatError, FormatClashError
-        If an option has no such value, or `x` not the dimensions.
-
-    Examples
-    --------
-    >>> import dlgradient as dl
-    >>> x = dl.dlarray([[1.0], [2.0], [3.0], [4.0]], "SC")
-    >>> dl.space_to_depth(x, 2).tolist()
-    [[1.0, 2.0], [3.0, 4.0]]
-
-    Source: ONNX ``SpaceToDepth``; MATLAB ``spaceToDepth``.
-    """
-    x, strip = formatted("space_to_depth", x, data_format)
-    images, memory, block = _blocks("space_to_depth", x, block_size, mode)
-    batch, channels, *sizes = images.shape
-    d = len(block)
-    if any(s % b for s, b in zip(sizes, block, strict=True)):
-        raise ShapeMismatchError(
-            f"space_to_depth: images of sizes {tuple(sizes)} are not filled by blocks of {block}"
-        )
-    smaller = [s // b for s, b in zip(sizes, block, strict=True)]
-    split: list[int] = []
-    for s, b in zip(smaller, block, strict=True):
-        split += [s, b]
-    inner, outer = [3 + 2 * i for i in range(d)], [2 + 2 * i for i in range(d)]
-    order = [0, *inner, 1, *outer] if mode == "dcr" else [0, 1, *inner, *outer]
-    y = permute_dims(reshape(images, (batch, channels, *split)), axes=tuple(order))
-    return finished(
-        from_images(reshape(y, (batch, channels * prod(block), *smaller)), memory), strip
-    )
-
-
-# -- similarity ----------------------------------------------------------------------------------
-
-
-def _pair(function: str, x: Any, reference: Any, data_format: str | None) -> tuple[Loss, Sizes]:
+class _Pair:
     """Two arrays of one shape, and the dimensions of an observation."""
-    pair = Loss(function, x, reference, data_format)
-    real_only(function, pair.y._value)
-    real_only(f"{function}: reference", pair.t._value)
-    pair.y, pair.t = floating(pair.y), floating(pair.t)
-    return pair, tuple([i for i, c in enumerate(pair.fmt) if c != "B"])
 
+    def __init__(self, function: str, x: Operand, reference: Operand, data_format: Format) -> None:
+        self.labelled, self.strip = formatted(function, x, data_format)
+        y, t = unlabelled(self.labelled), partner(function, self.labelled, "reference", reference)
+        real_only(function, y._value)
+        real_only(f"{function}: reference", t._value)
+        self.y, self.t = floating(y), floating(t)
+        self.axes: Axes = tuple([i for i in range(y.ndim) if i not in axes_of(self.labelled, "B")])
 
-def _by_observation(values: Any, pair: Loss) -> Any:
-    fmt = "B" if values.ndim else None
-    return finished(calls.wrap(values._value, values._node, fmt), pair.strip)
+    def by_observation(self, values: Value) -> Value:
+        """Return a vector over the observations with its format, or a number."""
+        return finished(labelled(values, "B" if values.ndim else None), self.strip)
 
 
 def _positive(function: str, name: str, value: float) -> float:
@@ -229,20 +55,12 @@ def _positive(function: str, name: str, value: float) -> float:
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="SCB"),
-        case(m.real(2, 2), m.real(2, 2), data_format="SS", peak=255.0),
-        case(m.real(2, 0), m.real(2, 0), data_format="SB"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
-        Error(
-            case(m.real(2), m.real(2), peak=0, data_format="S"), InvalidArgumentError, "peak must"
-        ),
-        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "psnr"),
-    ],
+    samples=lambda m: _psnr_samples(m),
+    errors=lambda m: _psnr_errors(m),
 )
-def psnr(x: Any, reference: Any, /, *, peak: float = 1.0, data_format: str | None = None) -> Any:
+def psnr(
+    x: Operand, reference: Operand, /, *, peak: float = 1.0, data_format: Format = None
+) -> Value:
     """Peak signal-to-noise ratio in decibels, 10 log₁₀(peak² / mean (x - r)²), of each observation.
 
     It is infinite for equal images, where it has no derivative.
@@ -279,9 +97,27 @@ def psnr(x: Any, reference: Any, /, *, peak: float = 1.0, data_format: str | Non
     Source: MATLAB ``psnr``.
     """
     square = _positive("psnr", "peak", peak) ** 2
-    pair, axes = _pair("psnr", x, reference, data_format)
+    pair = _Pair("psnr", x, reference, data_format)
     d = pair.y - pair.t
-    return _by_observation(log10(square / mean(d * d, axis=axes)) * 10, pair)
+    return pair.by_observation(log10(square / mean(d * d, axis=pair.axes)) * 10)
+
+
+def _psnr_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="SCB"),
+        case(m.real(2, 2), m.real(2, 2), data_format="SS", peak=255.0),
+        case(m.real(2, 0), m.real(2, 0), data_format="SB"),
+    ]
+
+
+def _psnr_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
+        Error(
+            case(m.real(2), m.real(2), peak=0, data_format="S"), InvalidArgumentError, "peak must"
+        ),
+        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "psnr"),
+    ]
 
 
 def _gaussian(n: int, radius: int, sigma: float) -> Array:
@@ -295,36 +131,25 @@ def _gaussian(n: int, radius: int, sigma: float) -> Array:
     return matrix
 
 
-def _smoothed(x: Any, filters: list[tuple[int, Array]]) -> Any:
+def _smoothed(x: Value, filters: list[tuple[Axis, Array]]) -> Value:
     for axis, matrix in filters:
         x = moveaxis(matmul(moveaxis(x, axis, -1), matrix.T), -1, axis)
     return x
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 4, 2), m.real(3, 4, 2), data_format="SSB"),
-        case(m.real(1, 3, 2), m.real(1, 3, 2), data_format="BSC", dynamic_range=2.0, sigma=0.5),
-        case(m.real(3, 2, 0), m.real(3, 2, 0), data_format="SSB"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
-        Error(case(m.real(2), m.real(2), data_format="C"), FormatClashError, "must have 'S'"),
-        Error(
-            case(m.real(2), m.real(2), sigma=0, data_format="S"), InvalidArgumentError, "sigma must"
-        ),
-        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "ssim"),
-    ],
+    samples=lambda m: _ssim_samples(m),
+    errors=lambda m: _ssim_errors(m),
 )
 def ssim(
-    x: Any,
-    reference: Any,
+    x: Operand,
+    reference: Operand,
     /,
     *,
     dynamic_range: float = 1.0,
     sigma: float = 1.5,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Structural similarity of each observation, the mean of that of all places and channels.
 
     With means μ, variances σ² and the covariance σₓᵣ under a Gaussian of radius ⌈3 σ⌉ it is
@@ -367,11 +192,13 @@ def ssim(
     """
     level = _positive("ssim", "dynamic_range", dynamic_range)
     width = _positive("ssim", "sigma", sigma)
-    pair, axes = _pair("ssim", x, reference, data_format)
+    pair = _Pair("ssim", x, reference, data_format)
     y, t = pair.y, pair.t
     spatial = axes_of(pair.labelled, "S")
     if not spatial:
-        raise FormatClashError(f"ssim: x has the format {pair.fmt!r}; it must have 'S'")
+        raise FormatClashError(
+            f"ssim: x has the format {pair.labelled._format!r}; it must have 'S'"
+        )
     radius = int(np.ceil(3 * width))
     filters = [(i, real_like(_gaussian(y.shape[i], radius, width), y)) for i in spatial]
     my, mt = _smoothed(y, filters), _smoothed(t, filters)
@@ -379,6 +206,24 @@ def ssim(
     covariance = _smoothed(y * t, filters) - my * mt
     c1, c2 = (0.01 * level) ** 2, (0.03 * level) ** 2
     top = (2 * my * mt + c1) * (2 * covariance + c2)
-    return _by_observation(
-        mean(top / ((my * my + mt * mt + c1) * (variances + c2)), axis=axes), pair
-    )
+    below = (my * my + mt * mt + c1) * (variances + c2)
+    return pair.by_observation(mean(top / below, axis=pair.axes))
+
+
+def _ssim_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 4, 2), m.real(3, 4, 2), data_format="SSB"),
+        case(m.real(1, 3, 2), m.real(1, 3, 2), data_format="BSC", dynamic_range=2.0, sigma=0.5),
+        case(m.real(3, 2, 0), m.real(3, 2, 0), data_format="SSB"),
+    ]
+
+
+def _ssim_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2), m.real(3), data_format="S"), ShapeMismatchError, "never broadcast"),
+        Error(case(m.real(2), m.real(2), data_format="C"), FormatClashError, "must have 'S'"),
+        Error(
+            case(m.real(2), m.real(2), sigma=0, data_format="S"), InvalidArgumentError, "sigma must"
+        ),
+        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "ssim"),
+    ]

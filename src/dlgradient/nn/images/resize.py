@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil, floor
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, Axes, Axis, Format, Operand, ShapeLike, Value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -17,14 +16,19 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.images.interpolate import METHODS, cubic_far, cubic_near
-from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import (
+    axes_of,
+    check_option,
+    described,
+    finished,
+    formatted,
+    labelled,
+    unlabelled,
+)
 from dlgradient.nn.shared.windows import integers, real_like
 from dlgradient.rules import derived, linear
 
 __all__ = ["dlresize"]
-
-Array = np.ndarray[Any, Any]
-Sizes = tuple[int, ...]
 
 TRANSFORMS = (
     "half-pixel",
@@ -60,7 +64,7 @@ def _transposed(index: Array, weights: Array, n: int) -> tuple[Array, Array]:
     return results, factors
 
 
-def _adjoint(g: Any, x_like: Any, index: Any, weights: Any, axis: Any) -> Any:
+def _adjoint(g: Value, x_like: Value, index: Array, weights: Array, axis: Axis) -> Value:
     back, factors = _transposed(index, weights, x_like.shape[axis])
     return weighted_sums(g, index=back, weights=factors, axis=axis)
 
@@ -69,13 +73,9 @@ def _adjoint(g: Any, x_like: Any, index: Any, weights: Any, axis: Any) -> Any:
     x=_adjoint,
     format="new",
     masks=True,
-    samples=lambda m: [
-        case(m.real(2, 3), index=np.array([[0, 1], [2, 2]]), weights=m.real(2, 2), axis=1),
-        case(m.complex(4, 2), index=np.array([[3], [0], [3]]), weights=m.real(3, 1), axis=0),
-        case(m.real(2, 1, 0), index=np.zeros((2, 2), int), weights=np.eye(2), axis=1),
-    ],
+    samples=lambda m: _weighted_sums_samples(m),
 )
-def weighted_sums(x: Any, /, *, index: Any, weights: Any, axis: Any) -> Any:
+def weighted_sums(x: Value, /, *, index: Array, weights: Array, axis: Axis) -> Value:
     """Sums of a few elements along a dimension, each with a weight.
 
     Parameters
@@ -98,7 +98,7 @@ def weighted_sums(x: Any, /, *, index: Any, weights: Any, axis: Any) -> Any:
     shape = (size, *(1,) * (x.ndim - 1 - axis))
     if terms == 1 and (weights == 1).all():
         return np.take(x, index[:, 0], axis=axis)
-    out: Any = None
+    out: Value = None
     for k in range(terms):
         factors = weights[:, k]
         term = np.take(x, index[:, k], axis=axis)
@@ -118,18 +118,32 @@ def weighted_sums(x: Any, /, *, index: Any, weights: Any, axis: Any) -> Any:
     return out
 
 
+def _weighted_sums_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3), index=np.array([[0, 1], [2, 2]]), weights=m.real(2, 2), axis=1),
+        case(m.complex(4, 2), index=np.array([[3], [0], [3]]), weights=m.real(3, 1), axis=0),
+        case(m.real(2, 1, 0), index=np.zeros((2, 2), int), weights=np.eye(2), axis=1),
+    ]
+
+
 # -- places and weights --------------------------------------------------------------------------
 
 
-def _new_sizes(x: Any, axes: Sizes, scale: Any, output_size: Any) -> list[tuple[int, float]]:
+def _new_sizes(
+    x: Value,
+    axes: Axes,
+    scale: float | Sequence[float] | None,
+    output_size: ShapeLike | None,
+) -> list[tuple[int, float]]:
     """New size of each spatial dimension, and the size before rounding."""
     if (scale is None) == (output_size is None):
         raise InvalidArgumentError("dlresize: give either scale or output_size")
     sizes = [x.shape[i] for i in axes]
     if output_size is not None:
         return [(n, n) for n in integers("dlresize", "output_size", output_size, len(axes))]
-    scales = np.asarray(scale, dtype=np.float64).reshape(-1).tolist()
-    scales = scales * len(axes) if np.ndim(scale) == 0 else scales
+    given = np.asarray(scale, dtype=np.float64)
+    scales: list[float] = given.reshape(-1).tolist()
+    scales = scales * len(axes) if given.ndim == 0 else scales
     if len(scales) != len(axes) or min(scales) <= 0:
         raise InvalidArgumentError(
             f"dlresize: scale={scale!r} must be a positive number, or one for each of the "
@@ -182,86 +196,23 @@ def _terms(
 # -- the function --------------------------------------------------------------------------------
 
 
-def _chosen(name: str, value: Any, known: Any) -> None:
-    if value not in tuple(known):
-        one_of = ", ".join(map(repr, known))
-        raise InvalidArgumentError(f"dlresize: {name}={value!r} must be one of {one_of}")
-
-
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 2, 1), scale=2, data_format="SSC"),
-        case(m.real(2, 1, 4), scale=0.5, method="linear", data_format="BCS"),
-        case(m.real(2, 3), output_size=(5, 2), method="linear", data_format="SS"),
-        case(m.complex(3), output_size=4, method="linear", data_format="S"),
-        case(m.real(3, 5), output_size=(4, 2), method="cubic", antialias=True, data_format="SS"),
-        case(
-            m.real(4, 2),
-            scale=1.7,
-            method="cubic",
-            exclude_outside=True,
-            cubic_coefficient=-0.5,
-            geometric_transform_mode="asymmetric",
-            data_format="SB",
-        ),
-        case(
-            m.real(1, 3),
-            output_size=2,
-            method="linear",
-            geometric_transform_mode="align-corners",
-            data_format="BS",
-        ),
-        case(m.real(0, 3), output_size=2, data_format="BS"),
-        case(m.real(0, 3), output_size=2, method="cubic", data_format="BS"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3), scale=2), FormatError, "dlresize: x of shape"),
-        Error(
-            case(m.real(3), data_format="S"), InvalidArgumentError, "either scale or output_size"
-        ),
-        Error(case(m.real(3), scale=2, data_format="C"), FormatClashError, "'C'; it must have 'S'"),
-        Error(case(m.real(3), scale=0.1, data_format="S"), InvalidArgumentError, "leaves nothing"),
-        Error(case(m.real(3), scale=-1, data_format="S"), InvalidArgumentError, "scale=-1 must be"),
-        Error(
-            case(m.real(3), scale=2, method="area", data_format="S"),
-            InvalidArgumentError,
-            "method='area' must be one of 'nearest', 'linear', 'cubic'",
-        ),
-        Error(
-            case(m.real(3), scale=2, geometric_transform_mode="corners", data_format="S"),
-            InvalidArgumentError,
-            "geometric_transform_mode='corners' must be one of 'half-pixel'",
-        ),
-        Error(
-            case(m.real(3), scale=2, nearest_rounding_mode="up", data_format="S"),
-            InvalidArgumentError,
-            "nearest_rounding_mode='up' must be one of 'round'",
-        ),
-        Error(
-            case(m.real(3), scale=2, antialias=True, data_format="S"),
-            InvalidArgumentError,
-            "antialias=True has no meaning for method='nearest'",
-        ),
-        Error(
-            case(np.zeros((0, 2)), output_size=2, data_format="SC"),
-            ShapeMismatchError,
-            "nothing to resize",
-        ),
-    ],
+    samples=lambda m: _dlresize_samples(m),
+    errors=lambda m: _dlresize_errors(m),
 )
 def dlresize(
-    x: Any,
+    x: Operand,
     *,
-    scale: Any = None,
-    output_size: Any = None,
+    scale: float | Sequence[float] | None = None,
+    output_size: ShapeLike | None = None,
     method: str = "nearest",
     geometric_transform_mode: str = "half-pixel",
     nearest_rounding_mode: str = "round",
     antialias: bool = False,
     cubic_coefficient: float = -0.75,
     exclude_outside: bool = False,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Spatial dimensions of another size, by the nearest element, or linear or cubic interpolation.
 
     The element i of the result lies at (i + 1/2) / scale - 1/2 of `x`; beyond the centres of the
@@ -318,26 +269,24 @@ def dlresize(
 
     Source: MATLAB ``dlresize``; ONNX ``Resize``; Keys (1981) for the cubic kernel.
     """
-    x, strip = formatted("dlresize", x, data_format)
-    axes = axes_of(x, "S")
-    described = f"dlresize: x has shape {x.shape} and format {x._format!r}"
+    array, strip = formatted("dlresize", x, data_format)
+    axes = axes_of(array, "S")
     if not axes:
-        raise FormatClashError(f"{described}; it must have 'S'")
-    _chosen("method", method, METHODS)
-    _chosen("geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
-    _chosen("nearest_rounding_mode", nearest_rounding_mode, ROUNDINGS)
+        raise FormatClashError(f"dlresize: x has {described(array)}; it must have 'S'")
+    check_option("dlresize", "method", method, METHODS)
+    check_option("dlresize", "geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
+    check_option("dlresize", "nearest_rounding_mode", nearest_rounding_mode, ROUNDINGS)
     if antialias and method == "nearest":
         raise InvalidArgumentError(
             "dlresize: antialias=True has no meaning for method='nearest'; use 'linear' or 'cubic'"
         )
-    if any(x.shape[i] == 0 for i in axes):
-        raise ShapeMismatchError(f"{described}; there is nothing to resize")
-    fmt = x._format
-    y = calls.wrap(x._value, x._node)
-    sizes = _new_sizes(x, axes, scale, output_size)
+    if any(array.shape[i] == 0 for i in axes):
+        raise ShapeMismatchError(f"dlresize: x has {described(array)}; there is nothing to resize")
+    y = unlabelled(array)
+    sizes = _new_sizes(array, axes, scale, output_size)
     # From the last on: taking there goes element by element, so it is done while the rest is small.
     for axis, (size, width) in reversed(list(zip(axes, sizes, strict=True))):
-        n = x.shape[axis]
+        n = array.shape[axis]
         places = _places(n, size, width, geometric_transform_mode)
         if np.array_equal(places, np.arange(n)):
             continue
@@ -349,4 +298,69 @@ def dlresize(
             stretch = max(n / width, 1.0) if antialias else 1.0
             index, weights = _terms(places, n, stretch, method, cubic_coefficient, exclude_outside)
         y = weighted_sums(y, index=index, weights=weights, axis=axis)
-    return finished(calls.wrap(y._value, y._node, fmt), strip)
+    return finished(labelled(y, array._format), strip)
+
+
+def _dlresize_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2, 1), scale=2, data_format="SSC"),
+        case(m.real(2, 1, 4), scale=0.5, method="linear", data_format="BCS"),
+        case(m.real(2, 3), output_size=(5, 2), method="linear", data_format="SS"),
+        case(m.complex(3), output_size=4, method="linear", data_format="S"),
+        case(m.real(3, 5), output_size=(4, 2), method="cubic", antialias=True, data_format="SS"),
+        case(
+            m.real(4, 2),
+            scale=1.7,
+            method="cubic",
+            exclude_outside=True,
+            cubic_coefficient=-0.5,
+            geometric_transform_mode="asymmetric",
+            data_format="SB",
+        ),
+        case(
+            m.real(1, 3),
+            output_size=2,
+            method="linear",
+            geometric_transform_mode="align-corners",
+            data_format="BS",
+        ),
+        case(m.real(0, 3), output_size=2, data_format="BS"),
+        case(m.real(0, 3), output_size=2, method="cubic", data_format="BS"),
+    ]
+
+
+def _dlresize_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3), scale=2), FormatError, "dlresize: x of shape"),
+        Error(
+            case(m.real(3), data_format="S"), InvalidArgumentError, "either scale or output_size"
+        ),
+        Error(case(m.real(3), scale=2, data_format="C"), FormatClashError, "'C'; it must have 'S'"),
+        Error(case(m.real(3), scale=0.1, data_format="S"), InvalidArgumentError, "leaves nothing"),
+        Error(case(m.real(3), scale=-1, data_format="S"), InvalidArgumentError, "scale=-1 must be"),
+        Error(
+            case(m.real(3), scale=2, method="area", data_format="S"),
+            InvalidArgumentError,
+            "method must be one of 'nearest', 'linear', 'cubic', not 'area'",
+        ),
+        Error(
+            case(m.real(3), scale=2, geometric_transform_mode="corners", data_format="S"),
+            InvalidArgumentError,
+            "geometric_transform_mode must be one of 'half-pixel'.*'corners'",
+        ),
+        Error(
+            case(m.real(3), scale=2, nearest_rounding_mode="up", data_format="S"),
+            InvalidArgumentError,
+            "nearest_rounding_mode must be one of 'round'.*'up'",
+        ),
+        Error(
+            case(m.real(3), scale=2, antialias=True, data_format="S"),
+            InvalidArgumentError,
+            "antialias=True has no meaning for method='nearest'",
+        ),
+        Error(
+            case(np.zeros((0, 2)), output_size=2, data_format="SC"),
+            ShapeMismatchError,
+            "nothing to resize",
+        ),
+    ]

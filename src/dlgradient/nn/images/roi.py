@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, Format, Operand, ShapeLike, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -20,8 +18,11 @@ from dlgradient.nn.images.interpolate import Neighbour, neighbours, weighted
 from dlgradient.nn.shared.arguments import (
     as_array,
     axes_of,
+    check_option,
+    described,
     finished,
     formatted,
+    raw_value,
     real_only,
     unlabelled,
 )
@@ -36,8 +37,6 @@ from dlgradient.rules import derived
 
 __all__ = ["roialign"]
 
-Array = np.ndarray[Any, Any]
-
 METHODS = ("average", "max")
 TRANSFORMS = ("half-pixel", "output-half-pixel")
 
@@ -45,7 +44,7 @@ TRANSFORMS = ("half-pixel", "output-half-pixel")
 # -- arguments -----------------------------------------------------------------------------------
 
 
-def _checked_boxes(x: Any, boxes: Any) -> Any:
+def _checked_boxes(x: Value, boxes: Operand) -> Value:
     """Boxes as real numbers without a format."""
     given = unlabelled(as_array("roialign", "boxes", boxes))
     real_only("roialign: boxes", given._value)
@@ -59,7 +58,7 @@ def _checked_boxes(x: Any, boxes: Any) -> Any:
     return astype(given, np.empty(0, x.dtype).real.dtype if x.dtype.kind in "fc" else np.float64)
 
 
-def _checked_batch(batch_indices: Any, regions: int, images: int) -> Array:
+def _checked_batch(batch_indices: Operand | None, regions: int, images: int) -> Array:
     """Image of each region."""
     if batch_indices is None:
         if images != 1:
@@ -68,8 +67,7 @@ def _checked_batch(batch_indices: Any, regions: int, images: int) -> Array:
                 f"{regions} boxes the one it lies in"
             )
         return np.zeros(regions, np.int64)
-    raw = batch_indices._value if type(batch_indices) is calls.dlarray else batch_indices
-    found = np.asarray(raw)
+    found = raw_value(batch_indices)
     found = found if found.size else found.astype(np.int64)
     if found.shape != (regions,) or found.dtype.kind not in "iu":
         raise ShapeMismatchError(
@@ -84,7 +82,7 @@ def _checked_batch(batch_indices: Any, regions: int, images: int) -> Array:
     return found
 
 
-def _checked_samples(sampling_ratio: Any) -> list[int | None]:
+def _checked_samples(sampling_ratio: ShapeLike | str) -> list[int | None]:
     """Points in a bin along each dimension; None where the region decides."""
     if isinstance(sampling_ratio, str):
         if sampling_ratio != "auto":
@@ -95,23 +93,18 @@ def _checked_samples(sampling_ratio: Any) -> list[int | None]:
     return [*integers("roialign", "sampling_ratio", sampling_ratio, 2)]
 
 
-def _chosen(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InvalidArgumentError(f"roialign: {name}={value!r} must be one of {known}")
-
-
 # -- points --------------------------------------------------------------------------------------
 
 
-def _counts(extent: Any, bins: int, samples: int | None) -> Array:
+def _counts(extent: Value, bins: int, samples: int | None) -> Array:
     """Points in a bin of each region: as given, or so many that they are at most one apart."""
     if samples is not None:
         return np.full(extent.shape, samples)
     # The number of points is a constant of the derivatives.
-    return np.maximum(np.ceil(np.asarray(extent._value) / bins), 0).astype(np.int64)
+    return np.maximum(np.ceil(raw_value(extent) / bins), 0).astype(np.int64)
 
 
-def _points(start: Any, extent: Any, bins: int, counts: Array) -> Any:
+def _points(start: Value, extent: Value, bins: int, counts: Array) -> Value:
     """Places of the points of each region along one dimension, of shape (regions, bins, points)."""
     each = np.maximum(counts, 1)[:, None, None]
     inside_bin = (np.arange(counts.max(initial=1)) + 0.5) / each
@@ -120,10 +113,10 @@ def _points(start: Any, extent: Any, bins: int, counts: Array) -> Any:
     return expand_dims(start, axis=(1, 2)) + expand_dims(extent, axis=(1, 2)) * fractions
 
 
-def _along(points: Any, n: int, counts: Array, method: str) -> list[Neighbour]:
+def _along(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]:
     """Neighbours of points, which lie in an image that reaches one element beyond its border."""
     used = np.arange(points.shape[-1]) < counts[:, None, None]
-    factor = used & np.asarray(((points >= -1) & (points <= n))._value)
+    factor: Array = used & raw_value((points >= -1) & (points <= n))
     if method == "average":
         factor = factor / np.maximum(counts, 1)[:, None, None]
     factor = factor.astype(points.dtype)
@@ -133,7 +126,9 @@ def _along(points: Any, n: int, counts: Array, method: str) -> list[Neighbour]:
     ]
 
 
-def _pooled(images: Any, batch: Array, taps: Any, counts: list[Array], method: str) -> Any:
+def _pooled(
+    images: Value, batch: Array, taps: list[list[Neighbour]], counts: list[Array], method: str
+) -> Value:
     """Regions (regions, down, across, channels) of images (batch, height, width, channels)."""
     down, across = taps
     down = [Neighbour(*[expand_dims(a, axis=(3, 4)) for a in one]) for one in down]
@@ -141,7 +136,7 @@ def _pooled(images: Any, batch: Array, taps: Any, counts: list[Array], method: s
     parts = weighted(images, batch.reshape(-1, 1, 1, 1, 1), [down, across])
     # Each has the shape (regions, bins down, points, bins across, points, channels).
     if method == "average":
-        y: Any = 0
+        y: Value = 0
         for part in parts:
             y = y + sum_(part, axis=(2, 4))
         return y
@@ -157,102 +152,27 @@ def _pooled(images: Any, batch: Array, taps: Any, counts: list[Array], method: s
 # -- the function --------------------------------------------------------------------------------
 
 
-def _boxes(m: Any) -> Any:
+def _boxes(m: Maker) -> Array:
     corner = m.between(0.2, 1.1, 2, 2)
     return np.concatenate([corner, corner + m.between(0.7, 1.9, 2, 2)], axis=1)
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 4, 2, 2), _boxes(m), (2, 1), batch_indices=[1, 0], data_format="SSCB"),
-        case(m.real(1, 3, 3), _boxes(m), 2, sampling_ratio=2, data_format="BSS"),
-        case(m.complex(3, 1, 3), _boxes(m), 1, roi_scale=0.7, data_format="SBS"),
-        case(
-            m.real(1, 1, 4, 3),
-            _boxes(m),
-            2,
-            method="max",
-            geometric_transform_mode="output-half-pixel",
-            sampling_ratio=(1, 2),
-            data_format="BCSS",
-        ),
-        case(m.real(2, 2, 1, 1), np.zeros((0, 4)), 2, data_format="SSCB"),
-        case(m.real(0, 2, 2), np.zeros((0, 4)), 2, batch_indices=[], data_format="BSS"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 2, 1), _boxes(m), 1), FormatError, "roialign: x of shape"),
-        Error(
-            case(m.real(2, 2), _boxes(m), 1, data_format="SS"), FormatClashError, "two.*'S', 'B'"
-        ),
-        Error(
-            case(m.real(2, 2, 1), m.real(2, 5), 1, data_format="SSB"),
-            ShapeMismatchError,
-            r"boxes have shape \(2, 5\)",
-        ),
-        Error(
-            case(m.real(2, 2, 2), _boxes(m), 1, data_format="SSB"),
-            InvalidArgumentError,
-            "give batch_indices",
-        ),
-        Error(
-            case(m.real(2, 2, 2), _boxes(m), 1, batch_indices=[0, 2], data_format="SSB"),
-            IndexingError,
-            "from 0 to 2; x has 2 observations",
-        ),
-        Error(
-            case(m.real(2, 2, 1), _boxes(m), 1, batch_indices=[0], data_format="SSB"),
-            ShapeMismatchError,
-            r"batch_indices have shape \(1,\)",
-        ),
-        Error(
-            case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio=0, data_format="SSB"),
-            InvalidArgumentError,
-            "sampling_ratio=0 must be at least 1",
-        ),
-        Error(
-            case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio="many", data_format="SSB"),
-            InvalidArgumentError,
-            "sampling_ratio='many' must be 'auto'",
-        ),
-        Error(
-            case(m.real(2, 2, 1), _boxes(m), 1, method="sum", data_format="SSB"),
-            InvalidArgumentError,
-            "method='sum'",
-        ),
-        Error(
-            case(m.real(2, 2, 1), _boxes(m), 1, roi_scale=0, data_format="SSB"),
-            InvalidArgumentError,
-            "roi_scale=0 must be positive",
-        ),
-        Error(
-            case(m.real(2, 2, 1), m.complex(1, 4), 1, data_format="SSB"),
-            ComplexValueError,
-            "roialign: boxes.*complex128",
-        ),
-        Error(
-            case(m.complex(2, 2, 1), m.real(1, 4), 1, method="max", data_format="SSB"),
-            ComplexValueError,
-            "roialign",
-        ),
-        Error(
-            case(np.zeros((0, 2, 1)), _boxes(m), 1, data_format="SSB"),
-            ShapeMismatchError,
-            "there is nothing to take",
-        ),
-    ],
+    samples=lambda m: _roialign_samples(m),
+    errors=lambda m: _roialign_errors(m),
 )
 def roialign(
-    x: Any,
-    boxes: Any,
-    output_size: Any,
+    x: Operand,
+    boxes: Operand,
+    output_size: ShapeLike,
     *,
-    batch_indices: Any = None,
+    batch_indices: Operand | None = None,
     roi_scale: float = 1.0,
-    sampling_ratio: Any = "auto",
+    sampling_ratio: ShapeLike | str = "auto",
     method: str = "average",
     geometric_transform_mode: str = "half-pixel",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Regions of images brought to one size, with derivatives of the images and the regions.
 
     A region is divided into bins of equal size. The value of a bin is the mean of the image, by
@@ -307,21 +227,21 @@ def roialign(
 
     Source: MATLAB ``roialign``; ONNX ``RoiAlign``; He et al. (2017).
     """
-    x, strip = formatted("roialign", x, data_format)
-    axes, channel = axes_of(x, "S"), axes_of(x, "C")
-    described = f"roialign: x has shape {x.shape} and format {x._format!r}"
-    if len(axes) != 2 or x._format.replace("S", "").replace("C", "") != "B":
-        raise FormatClashError(f"{described}; it must have two dimensions 'S', 'B' and perhaps 'C'")
-    if any(x.shape[i] == 0 for i in axes):
-        raise ShapeMismatchError(f"{described}; there is nothing to take")
-    _chosen("method", method, METHODS)
-    _chosen("geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
+    array, strip = formatted("roialign", x, data_format)
+    axes, channel = axes_of(array, "S"), axes_of(array, "C")
+    found = f"roialign: x has {described(array)}"
+    if len(axes) != 2 or array.ndim != 3 + len(channel) or not axes_of(array, "B"):
+        raise FormatClashError(f"{found}; it must have two dimensions 'S', 'B' and perhaps 'C'")
+    if any(array.shape[i] == 0 for i in axes):
+        raise ShapeMismatchError(f"{found}; there is nothing to take")
+    check_option("roialign", "method", method, METHODS)
+    check_option("roialign", "geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
     if not roi_scale > 0:
         raise InvalidArgumentError(f"roialign: roi_scale={roi_scale!r} must be positive")
     if method == "max":
-        real_only("roialign", x._value)
-    images, (order, outer, has_channel, fmt) = to_images(x, axes, channel)
-    regions = _checked_boxes(x, boxes) * roi_scale
+        real_only("roialign", array._value)
+    images, (order, outer, has_channel, fmt) = to_images(array, axes, channel)
+    regions = _checked_boxes(array, boxes) * roi_scale
     batch = _checked_batch(batch_indices, regions.shape[0], outer[0])
     bins = integers("roialign", "output_size", output_size, 2)
     taps, counts = [], []
@@ -338,3 +258,86 @@ def roialign(
     y = _pooled(moveaxis(images, 1, -1), batch, taps, counts, method)
     layout = Layout(order, (regions.shape[0],), has_channel, fmt)
     return finished(from_images(moveaxis(y, -1, 1), layout), strip)
+
+
+def _roialign_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 4, 2, 2), _boxes(m), (2, 1), batch_indices=[1, 0], data_format="SSCB"),
+        case(m.real(1, 3, 3), _boxes(m), 2, sampling_ratio=2, data_format="BSS"),
+        case(m.complex(3, 1, 3), _boxes(m), 1, roi_scale=0.7, data_format="SBS"),
+        case(
+            m.real(1, 1, 4, 3),
+            _boxes(m),
+            2,
+            method="max",
+            geometric_transform_mode="output-half-pixel",
+            sampling_ratio=(1, 2),
+            data_format="BCSS",
+        ),
+        case(m.real(2, 2, 1, 1), np.zeros((0, 4)), 2, data_format="SSCB"),
+        case(m.real(0, 2, 2), np.zeros((0, 4)), 2, batch_indices=[], data_format="BSS"),
+    ]
+
+
+def _roialign_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 2, 1), _boxes(m), 1), FormatError, "roialign: x of shape"),
+        Error(
+            case(m.real(2, 2), _boxes(m), 1, data_format="SS"), FormatClashError, "two.*'S', 'B'"
+        ),
+        Error(
+            case(m.real(2, 2, 1), m.real(2, 5), 1, data_format="SSB"),
+            ShapeMismatchError,
+            r"boxes have shape \(2, 5\)",
+        ),
+        Error(
+            case(m.real(2, 2, 2), _boxes(m), 1, data_format="SSB"),
+            InvalidArgumentError,
+            "give batch_indices",
+        ),
+        Error(
+            case(m.real(2, 2, 2), _boxes(m), 1, batch_indices=[0, 2], data_format="SSB"),
+            IndexingError,
+            "from 0 to 2; x has 2 observations",
+        ),
+        Error(
+            case(m.real(2, 2, 1), _boxes(m), 1, batch_indices=[0], data_format="SSB"),
+            ShapeMismatchError,
+            r"batch_indices have shape \(1,\)",
+        ),
+        Error(
+            case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio=0, data_format="SSB"),
+            InvalidArgumentError,
+            "sampling_ratio=0 must be at least 1",
+        ),
+        Error(
+            case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio="many", data_format="SSB"),
+            InvalidArgumentError,
+            "sampling_ratio='many' must be 'auto'",
+        ),
+        Error(
+            case(m.real(2, 2, 1), _boxes(m), 1, method="sum", data_format="SSB"),
+            InvalidArgumentError,
+            "method must be .*'sum'",
+        ),
+        Error(
+            case(m.real(2, 2, 1), _boxes(m), 1, roi_scale=0, data_format="SSB"),
+            InvalidArgumentError,
+            "roi_scale=0 must be positive",
+        ),
+        Error(
+            case(m.real(2, 2, 1), m.complex(1, 4), 1, data_format="SSB"),
+            ComplexValueError,
+            "roialign: boxes.*complex128",
+        ),
+        Error(
+            case(m.complex(2, 2, 1), m.real(1, 4), 1, method="max", data_format="SSB"),
+            ComplexValueError,
+            "roialign",
+        ),
+        Error(
+            case(np.zeros((0, 2, 1)), _boxes(m), 1, data_format="SSB"),
+            ShapeMismatchError,
+            "there is nothing to take",
+        ),
+    ]

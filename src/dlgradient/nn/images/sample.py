@@ -1,12 +1,11 @@
-"""Images at places of one's own: interpolation at a grid."""
+"""Images at given places: interpolation at a grid."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -18,6 +17,8 @@ from dlgradient.nn.images.interpolate import METHODS, Neighbour, neighbours, wei
 from dlgradient.nn.shared.arguments import (
     as_array,
     axes_of,
+    check_option,
+    described,
     finished,
     formatted,
     real_only,
@@ -37,12 +38,12 @@ __all__ = ["grid_sample"]
 PADDINGS = ("zeros", "border", "reflection")
 
 
-def _place(p: Any, n: int, align_corners: bool) -> Any:
+def _place(p: Value, n: int, align_corners: bool) -> Value:
     """Place along a dimension of n elements of a coordinate from -1 to 1."""
     return (p + 1) * ((n - 1) / 2) if align_corners else ((p + 1) * n - 1) * 0.5
 
 
-def _reflected(place: Any, n: int, align_corners: bool) -> Any:
+def _reflected(place: Value, n: int, align_corners: bool) -> Value:
     """A place brought inside by reflections about the outermost elements, or their outer edges."""
     low, span = (0.0, n - 1) if align_corners else (-0.5, n)
     if span == 0:
@@ -51,7 +52,7 @@ def _reflected(place: Any, n: int, align_corners: bool) -> Any:
     return clip(wave, 0, n - 1)
 
 
-def _along(p: Any, n: int, method: str, padding: str, align_corners: bool) -> list[Neighbour]:
+def _along(p: Value, n: int, method: str, padding: str, align_corners: bool) -> list[Neighbour]:
     """Neighbours along one dimension of n elements, for coordinates from -1 to 1."""
     place = _place(p, n, align_corners)
     if method == "cubic":
@@ -68,58 +69,19 @@ def _along(p: Any, n: int, method: str, padding: str, align_corners: bool) -> li
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 2, 1, 2), m.real(2, 2, 2, 2) * 0.3, data_format="SSCB"),
-        case(
-            m.real(2, 1, 3, 4),
-            m.real(2, 1, 3, 2),
-            data_format="BCSS",
-            align_corners=True,
-            padding="border",
-        ),
-        case(m.complex(3, 3, 1), m.real(1, 2, 2) * 0.3, data_format="SSC"),
-        case(m.real(3, 2), m.real(2, 2, 2), method="cubic", data_format="SS"),
-        case(m.real(3, 2, 1), m.real(1, 2, 1), method="nearest", data_format="SCB"),
-        case(m.real(2, 2, 3), m.real(1, 1, 2, 3), padding="reflection", data_format="SSS"),
-        case(m.real(0, 1, 2, 2), m.real(0, 1, 1, 2), data_format="BCSS"),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(2, 2, 1), m.real(1, 1, 2)), FormatError, "grid_sample: x of shape"),
-        Error(
-            case(m.real(2, 2), m.real(1, 1, 2), data_format="CB"), FormatClashError, "must have 'S'"
-        ),
-        Error(
-            case(m.real(2, 2, 1), m.real(1, 2), data_format="SSC"),
-            ShapeMismatchError,
-            r"grid has shape \(1, 2\)",
-        ),
-        Error(
-            case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", padding="wrap"),
-            InvalidArgumentError,
-            "padding='wrap'",
-        ),
-        Error(
-            case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", method="area"),
-            InvalidArgumentError,
-            "method='area'",
-        ),
-        Error(
-            case(m.real(2, 2, 1), m.complex(1, 1, 2), data_format="SSC"),
-            ComplexValueError,
-            "grid_sample: grid.*complex128",
-        ),
-    ],
+    samples=lambda m: _grid_sample_samples(m),
+    errors=lambda m: _grid_sample_errors(m),
 )
 def grid_sample(
-    x: Any,
-    grid: Any,
+    x: Operand,
+    grid: Operand,
     /,
     *,
     method: str = "linear",
     padding: str = "zeros",
     align_corners: bool = False,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Interpolation of images at given places, with derivatives of images and places.
 
     Between elements the derivative of a place is the slope there; at an element, a kink of linear
@@ -166,35 +128,80 @@ def grid_sample(
 
     Source: PyTorch ``grid_sample``; ONNX ``GridSample``.
     """
-    x, strip = formatted("grid_sample", x, data_format)
-    axes, channel = axes_of(x, "S"), axes_of(x, "C")
-    described = f"grid_sample: x has shape {x.shape} and format {x._format!r}"
-    others = x._format.replace("S", "").replace("C", "")
-    if not axes or others not in ("", "B"):
-        raise FormatClashError(f"{described}; it must have 'S', and besides only 'C' and 'B'")
-    for name, value, known in (("method", method, METHODS), ("padding", padding, PADDINGS)):
-        if value not in known:
-            raise InvalidArgumentError(f"grid_sample: {name}={value!r} must be one of {known}")
+    array, strip = formatted("grid_sample", x, data_format)
+    axes, channel, batch = (axes_of(array, label) for label in "SCB")
+    found = f"grid_sample: x has {described(array)}"
+    if not axes or len(axes) + len(channel) + len(batch) != array.ndim:
+        raise FormatClashError(f"{found}; it must have 'S', and besides only 'C' and 'B'")
+    check_option("grid_sample", "method", method, METHODS)
+    check_option("grid_sample", "padding", padding, PADDINGS)
     places = unlabelled(as_array("grid_sample", "grid", grid))
     real_only("grid_sample: grid", places._value)
-    images, memory = to_images(x, axes, channel)
+    images, memory = to_images(array, axes, channel)
     d = len(axes)
-    if not others and places.ndim == d + 1:
+    if not batch and places.ndim == d + 1:
         places = expand_dims(places, axis=0)
     if places.ndim != d + 2 or places.shape[0] != images.shape[0] or places.shape[-1] != d:
         sizes = ", ".join(("height", "width") if d == 2 else [f"size {i + 1}" for i in range(d)])
         raise ShapeMismatchError(
-            f"{described}, grid has shape {getattr(grid, 'shape', np.shape(grid))}; it must be "
-            f"({'batch, ' if others else ''}{sizes}, {d})"
+            f"{found}, grid has shape {np.shape(grid)}; it must be "
+            f"({'batch, ' if batch else ''}{sizes}, {d})"
         )
     if 0 in images.shape[2:]:
-        raise ShapeMismatchError(f"{described}; there is nothing to take")
+        raise ShapeMismatchError(f"{found}; there is nothing to take")
     taps = [
         _along(getitem(places, (Ellipsis, d - 1 - i)), n, method, padding, align_corners)
         for i, n in enumerate(images.shape[2:])
     ]
-    batch = np.arange(images.shape[0]).reshape(-1, *(1,) * d)
-    y: Any = 0
-    for part in weighted(moveaxis(images, 1, -1), batch, taps, zeros=padding == "zeros"):
+    each = np.arange(images.shape[0]).reshape(-1, *(1,) * d)
+    y: Value = 0
+    for part in weighted(moveaxis(images, 1, -1), each, taps, zeros=padding == "zeros"):
         y = y + part
     return finished(from_images(moveaxis(y, -1, 1), memory), strip)
+
+
+def _grid_sample_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2, 1, 2), m.real(2, 2, 2, 2) * 0.3, data_format="SSCB"),
+        case(
+            m.real(2, 1, 3, 4),
+            m.real(2, 1, 3, 2),
+            data_format="BCSS",
+            align_corners=True,
+            padding="border",
+        ),
+        case(m.complex(3, 3, 1), m.real(1, 2, 2) * 0.3, data_format="SSC"),
+        case(m.real(3, 2), m.real(2, 2, 2), method="cubic", data_format="SS"),
+        case(m.real(3, 2, 1), m.real(1, 2, 1), method="nearest", data_format="SCB"),
+        case(m.real(2, 2, 3), m.real(1, 1, 2, 3), padding="reflection", data_format="SSS"),
+        case(m.real(0, 1, 2, 2), m.real(0, 1, 1, 2), data_format="BCSS"),
+    ]
+
+
+def _grid_sample_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 2, 1), m.real(1, 1, 2)), FormatError, "grid_sample: x of shape"),
+        Error(
+            case(m.real(2, 2), m.real(1, 1, 2), data_format="CB"), FormatClashError, "must have 'S'"
+        ),
+        Error(
+            case(m.real(2, 2, 1), m.real(1, 2), data_format="SSC"),
+            ShapeMismatchError,
+            r"grid has shape \(1, 2\)",
+        ),
+        Error(
+            case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", padding="wrap"),
+            InvalidArgumentError,
+            "padding must be .*'wrap'",
+        ),
+        Error(
+            case(m.real(2, 2, 1), m.real(1, 1, 2), data_format="SSC", method="area"),
+            InvalidArgumentError,
+            "method must be .*'area'",
+        ),
+        Error(
+            case(m.real(2, 2, 1), m.complex(1, 1, 2), data_format="SSC"),
+            ComplexValueError,
+            "grid_sample: grid.*complex128",
+        ),
+    ]
