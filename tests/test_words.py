@@ -35,7 +35,6 @@ NOT_YET = {
     "src/dlgradient/engine/custom.py",
     "src/dlgradient/engine/forward.py",
     "src/dlgradient/engine/walk.py",
-    "src/dlgradient/nn/losses",
     "src/dlgradient/rules.py",
     "src/dlgradient/testing/operations.py",
 }

@@ -4,7 +4,7 @@ An alignment is a path through the states blank, first label, blank, second labe
 the first one on. A step stays, goes to the next state, or skips the blank between two different
 labels. The weight of a path is the product of the emissions of its states, so the sum is linear in
 the emissions of each step: its derivatives of any order are exact, at emissions of zero too. It is
-the end of a linear recurrence over the states, whose adjoint is the same one the other way round;
+the end of a linear recurrence over the states, whose adjoint is the same recurrence reversed;
 so one operation serves derivatives of every order.
 
 The raw sum would leave the range of the numbers. So each partial sum is relative to a scale of its
@@ -17,20 +17,19 @@ step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.types import Array, Value
 from dlgradient.ops.index import getitem
 from dlgradient.rules import general
 
 __all__ = ["RANGE", "rescaled"]
 
-Array = np.ndarray[Any, Any]
-# From how many places before a state is reached, itself included.
-WAYS = 3
+# Moves of a step: stay, go to the next state, skip one.
+MOVES = 3
 # Largest logarithm of a sum, of either sign: double precision ends at 708.
 RANGE = 600.0
 
@@ -41,28 +40,21 @@ def _outgoing(weights: Array) -> Array:
     """Weights by the state that a step leaves, of those by the state that it enters."""
     out = np.zeros_like(weights)
     plain = weights.ndim == 2
-    for k in [WAYS - 1] if plain else range(WAYS):
+    for k in [MOVES - 1] if plain else range(MOVES):
         entered, left = (weights, out) if plain else (weights[k], out[k])
         left[: max(len(left) - k, 0)] = entered[k:]
     return out
 
 
-def _chain_adjoint(g: Any, e: Any, out: Any, steps: Any, turned: bool) -> tuple[Any, Any]:
+def _chain_adjoint(
+    g: Value, e: Value, out: Value, steps: Sequence[Array], turned: bool
+) -> tuple[Value, Value]:
     back, later = chain(g, e, steps=steps, turned=not turned), slice(1, None)
     return back, getitem(out, later) * getitem(back, later)
 
 
-def _samples(m: Any) -> list[Any]:
-    cases = []
-    for time, states, batch in [(3, 4, 2), (2, 2, 1), (1, 3, 2), (2, 1, 1), (2, 3, 0)]:
-        g, e = m.real(time + 1, states, batch), m.real(time, states, batch)
-        steps = [np.asarray(m.positive(*[WAYS][: t % 2], states, batch)) for t in range(time)]
-        cases += [case(g, e, steps=steps, turned=turned) for turned in (False, True)]
-    return cases
-
-
-@general(vjp=_chain_adjoint, format="new", shown="ctc", samples=_samples)
-def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) -> Any:
+@general(vjp=_chain_adjoint, format="new", shown="ctc", samples=lambda m: _samples(m))
+def chain(g: Value, e: Value, /, *, steps: Sequence[Array], turned: bool = False) -> Value:
     """Sums over time: zₜ₊₁ = Pₜ (gₜ + eₜ₋₁ zₜ) with z₀ = 0, where Pₜ is a step of the states.
 
     Turned, they run from the last time to the first: zₜ = Pₜᵀ (gₜ₊₁ + eₜ zₜ₊₁), where the last z
@@ -73,28 +65,37 @@ def chain(g: Any, e: Any, /, *, steps: Sequence[Array], turned: bool = False) ->
     g : array (T + 1, S, B)
         What is added before each step: S states of B observations. The one at the end is not used.
     e : array (T, S, B)
-        What each state emits behind each step.
+        What each state emits after each step.
     steps : sequence of ndarray, (3, S, B) or (S, B)
         Weights with which a state is reached from itself, the one before, and the one before that,
         for each time; or only the last of these, and the others are one.
     turned : bool
-        Whether time and steps are turned round.
+        Whether time and steps are reversed.
 
     Returns
     -------
     array (T + 1, S, B)
         The sums.
     """
-    z = _summed(g, e, steps, turned, careful=False)
+    z = _sums(g, e, steps, turned, bounded=False)
     overflow = not np.isfinite(np.add.reduce(z, axis=None))
     if overflow and np.isfinite(e).all() and not np.isnan(g).any():
         # Sums of states that are not reached may grow beyond all bounds. They count nothing, and
         # must not become infinite times nothing.
-        z = _summed(g, e, steps, turned, careful=True)
+        z = _sums(g, e, steps, turned, bounded=True)
     return z
 
 
-def _summed(g: Any, e: Any, steps: Sequence[Array], turned: bool, *, careful: bool) -> Any:
+def _samples(m: Maker) -> list[Case]:
+    cases: list[Case] = []
+    for time, states, batch in [(3, 4, 2), (2, 2, 1), (1, 3, 2), (2, 1, 1), (2, 3, 0)]:
+        g, e = m.real(time + 1, states, batch), m.real(time, states, batch)
+        steps = [np.asarray(m.positive(*[MOVES][: t % 2], states, batch)) for t in range(time)]
+        cases += [case(g, e, steps=steps, turned=turned) for turned in (False, True)]
+    return cases
+
+
+def _sums(g: Value, e: Value, steps: Sequence[Array], turned: bool, *, bounded: bool) -> Array:
     _, states, batch = g.shape
     dtype = np.result_type(g, e)
     z = np.empty(g.shape, dtype)
@@ -106,33 +107,33 @@ def _summed(g: Any, e: Any, steps: Sequence[Array], turned: bool, *, careful: bo
         distinct = {id(step): step for step in steps}
         outgoing = {key: _outgoing(step) for key, step in distinct.items()}
         steps = [outgoing[id(step)] for step in reversed(steps)]
-    # States with two zeros beside them: a way to a state is a view that is moved.
-    padded = np.zeros((states + WAYS - 1, batch), dtype)
-    source = padded[:states] if turned else padded[WAYS - 1 :]
+    # States next to two zeros: a move to a state is a shifted view.
+    padded = np.zeros((states + MOVES - 1, batch), dtype)
+    source = padded[:states] if turned else padded[MOVES - 1 :]
     s, b = padded.strides
-    ways = as_strided(source, (WAYS, states, batch), (s if turned else -s, s, b))
-    _, following, skipping = ways
-    products, product = np.empty(ways.shape, dtype), np.empty(source.shape, dtype)
+    views = as_strided(source, (MOVES, states, batch), (s if turned else -s, s, b))
+    _, following, skipping = views
+    products, product = np.empty(views.shape, dtype), np.empty(source.shape, dtype)
     sums[0][...] = 0
     for t, step in enumerate(steps):
         source[...] = emitted[t]
         np.multiply(source, sums[t], out=source)
         np.add(source, added[t], out=source)
-        if careful:
-            _keep_finite(source)
+        if bounded:
+            _bound(source)
         if step.ndim == 2:
             np.multiply(skipping, step, out=product)
             np.add(product, following, out=product)
             np.add(product, source, out=sums[t + 1])
         else:
-            np.multiply(ways, step, out=products)
+            np.multiply(views, step, out=products)
             np.add.reduce(products, axis=0, out=sums[t + 1])
-        if careful:
-            _keep_finite(sums[t + 1])
+        if bounded:
+            _bound(sums[t + 1])
     return z
 
 
-def _keep_finite(x: Any) -> None:
+def _bound(x: Array) -> None:
     large = 1e-8 * np.finfo(x.dtype).max
     np.nan_to_num(x, copy=False, nan=0, posinf=large, neginf=-large)
 
@@ -140,14 +141,14 @@ def _keep_finite(x: Any) -> None:
 # -- scales --------------------------------------------------------------------------------------
 
 
-def _moved(logs: Array) -> Array:
-    """Logarithms of states (S, B) as each way sees them, (3, S, B); before the first is nothing."""
-    padded = np.pad(logs, ((WAYS - 1, 0), (0, 0)), constant_values=-np.inf)
-    return np.stack([padded[WAYS - 1 - k : len(padded) - k] for k in range(WAYS)])
+def _sources(logs: Array) -> Array:
+    """Logarithms of the states that each move comes from, (3, S, B); none before the first."""
+    padded = np.pad(logs, ((MOVES - 1, 0), (0, 0)), constant_values=-np.inf)
+    return np.stack([padded[MOVES - 1 - k : len(padded) - k] for k in range(MOVES)])
 
 
 def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[Array], list[Array]]:
-    """Weights of the steps from the first state on, and the scales of the states behind them.
+    """Weights of the steps from the first state on, and the scales of the states after them.
 
     Parameters
     ----------
@@ -164,19 +165,19 @@ def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[A
     Returns
     -------
     steps : list of ndarray of float64, (S, B) or (3, S, B)
-        Weights of the ways for each time, as `chain` takes them.
+        Weights of the moves for each time, as `chain` takes them.
     scales : list of ndarray of float64, (S, B)
-        Logarithms of what the sums behind each step are relative to, emissions included.
+        Logarithms of what the sums after each step are relative to, emissions included.
     """
     steps: list[Array] = []
     scales: list[Array] = []
     scale = np.zeros(skips.shape)
     sums = np.zeros_like(scale)
     sums[0] = 1
-    entered = np.stack([np.ones_like(skips)] * (WAYS - 1) + [skips])
+    entered = np.stack([np.ones_like(skips)] * (MOVES - 1) + [skips])
     weights, change, size = skips.astype(np.float64), 0.0, 0.0
     # A state is reached from three others, so a sum may also grow by itself.
-    growth = spread + np.log(WAYS)
+    growth = spread + np.log(MOVES)
     while True:
         done = len(steps)
         sizes = size + np.cumsum(growth[done:] + change)
@@ -190,27 +191,29 @@ def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[A
             g[0] = sums
             last = done + count
             sums = chain(g, e[done:last], steps=steps[done:])[-1] * e[last - 1]
-        # The sums behind the next step become the scale: relative to it they are ones.
+        # The sums after the next step become the scale: relative to it they are ones.
         with np.errstate(divide="ignore"):
             level = np.log(np.abs(sums)) + scale
-        before = _moved(scale)
-        reached = _added(np.where(entered, _moved(level), -np.inf))
+        before = _sources(scale)
+        reached = _log_sum(np.where(entered, _sources(level), -np.inf))
         # A state that is not reached has the scale that it would have, were all those before it.
-        after = np.where(np.isfinite(reached), reached, _added(np.where(entered, before, -np.inf)))
+        after = np.where(
+            np.isfinite(reached), reached, _log_sum(np.where(entered, before, -np.inf))
+        )
         steps.append(_weights(before - after, entered))
         sums = np.isfinite(reached) * e[len(steps) - 1]
         scale = after + tilt[len(steps) - 1]
         scales.append(scale)
         size = min(spread[len(steps) - 1], RANGE)
-        ratios = _moved(scale) - scale
+        ratios = _sources(scale) - scale
         change = np.abs(ratios[entered & np.isfinite(ratios)]).max(initial=0)
         weights = _weights(ratios, entered)
 
 
-def _added(logs: Array) -> Array:
+def _log_sum(logs: Array) -> Array:
     return np.logaddexp.reduce(logs, axis=0)  # type: ignore[no-any-return]
 
 
 def _weights(ratios: Array, entered: Array) -> Array:
-    """Weights of ways, of their logarithms: those from states that are not reached are bounded."""
+    """Weights of moves from their logarithms; those from states not reached are bounded."""
     return np.exp(np.where(entered, np.minimum(ratios, RANGE), -np.inf))

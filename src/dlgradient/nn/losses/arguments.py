@@ -1,105 +1,122 @@
 """What the losses share: targets that fit, masks, weights, and the sum that remains.
 
-Targets must have the size and the labels of the predictions; they are never broadcast. Masks and
+Targets must have the sizes and the labels of the predictions; they are never broadcast. Masks and
 weights may lack labels, or have size one, where they do not vary.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from math import prod
 
 import numpy as np
 
 from dlgradient.core.formats import checked_format
-from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.core.types import Axis, Format, Operand, Shape, Value
+from dlgradient.errors import FormatClashError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import (
     as_array,
     axes_of,
+    check_option,
     described,
     finished,
     formatted,
     labelled,
+    raw_value,
+    real_only,
     rearranged,
     unlabelled,
 )
+from dlgradient.nn.shared.pairs import partner
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.shape import expand_dims
 
-__all__ = ["Loss", "batch_size"]
+__all__ = ["REDUCTIONS", "Loss", "batch_size"]
 
+REDUCTIONS = ("sum", "none")
 FACTORS = ("batch-size", "all-elements", "mask-included", "none")
 
 
-def batch_size(x: Any) -> int:
+def batch_size(x: Value) -> int:
     """Number of observations in a formatted array; one without 'B', and for an empty batch."""
     axes = axes_of(x, "B")
     return max(x.shape[axes[0]], 1) if axes else 1
 
 
 class Loss:
-    """Predictions and targets of one loss, in one order and without formats.
+    """Predictions and targets of one loss, in one order and unlabelled; and how they are summed.
 
     Parameters
     ----------
     function : str
         Name for messages.
-    y, targets : array
-        Predictions, with a format or with `data_format`, and targets.
-    data_format : str or None
+    y : array
+        Predictions, with a format or with `data_format`.
+    targets : array or None
+        Of the sizes of `y`; None for a loss whose targets have no channels (see `per_line`).
+    mask, weights, weights_format, reduction, normalization_factor
+        As users give them.
 
     Attributes
     ----------
-    y, t : dlarray
-        Without formats, of the same shape.
+    labelled : dlarray
+        Predictions with their format.
     fmt : str
-        Format of both.
+        Format of the predictions.
+    y, t : dlarray
+        Predictions and targets, unlabelled.
+    mask, weights : dlarray or None
+        Unlabelled; they broadcast to `y`.
     """
 
-    def __init__(self, function: str, y: Any, targets: Any, data_format: str | None) -> None:
-        self.function = function
+    def __init__(
+        self,
+        function: str,
+        y: Operand,
+        targets: Operand | None,
+        data_format: Format,
+        *,
+        mask: Operand | None = None,
+        weights: Operand | None = None,
+        weights_format: Format = None,
+        reduction: str = "sum",
+        normalization_factor: str = "batch-size",
+    ) -> None:
+        check_option(function, "reduction", reduction, REDUCTIONS)
+        check_option(function, "normalization_factor", normalization_factor, FACTORS)
+        self.function, self.reduction, self.factor = function, reduction, normalization_factor
         self.labelled, self.strip = formatted(function, y, data_format)
-        self.fmt: str = self.labelled._format or ""
+        self.fmt = self.labelled._format or ""
         self.y = unlabelled(self.labelled)
-        self.t = self.like_y("targets", targets)
+        self.t: Value = None if targets is None else self.partner("targets", targets)
+        self.mask = self.weights = None
+        if weights is not None:
+            self.weights = self._broadcast("weights", weights, weights_format)
+        if mask is not None:
+            m = self._broadcast("mask", mask, None)
+            self.mask = m if m.dtype.kind == "b" else astype(m, bool)
 
-    def like_y(self, name: str, targets: Any) -> Any:
-        """Return an array of the labels and sizes of the predictions, in their order.
+    # -- operands --------------------------------------------------------------------------------
 
-        Integers take the dtype of the predictions.
-        """
-        t = as_array(self.function, name, targets)
-        both = f"the predictions have {described(self.labelled)}, {name} {described(t)}"
-        if t._format is not None:
-            if sorted(t._format) != sorted(self.fmt):
-                raise FormatClashError(
-                    f"{self.function}: {both}; they must have the same labels, in any order"
-                )
-            t = rearranged(t, t._format, self.fmt)
-        if t.shape != self.y.shape:
-            raise ShapeMismatchError(
-                f"{self.function}: {both}; they must have the same sizes: targets are never "
-                "broadcast"
-            )
-        if t.dtype.kind in "iub" and self.y.dtype.kind == "f":
-            t = astype(t, self.y.dtype)  # one-hot integers do not make single precision double
-        return unlabelled(t)
+    def partner(self, name: str, given: Operand) -> Value:
+        """Return an array of the labels and sizes of the predictions, in their order."""
+        return partner(self.function, self.labelled, name, given)
 
-    def beside_y(self, name: str, x: Any, fmt: str | None = None) -> Any:
+    def _broadcast(self, name: str, given: Operand, fmt: Format) -> Value:
         """Return a mask or weights, which may lack labels or have size one."""
-        x = as_array(self.function, name, x)
+        x = as_array(self.function, name, given)
         if fmt is not None and x._format is None:
-            fmt = checked_format(fmt, x.shape, f"{self.function}: {name}")
-            x = labelled(x, fmt)
+            x = labelled(x, checked_format(fmt, x.shape, f"{self.function}: {name}"))
         both = f"the predictions have {described(self.labelled)}, {name} {described(x)}"
-        if x._format is not None:
-            missing = [c for c in set(x._format) if x._format.count(c) > self.fmt.count(c)]
+        own = x._format
+        if own is not None:
+            missing = [c for c in set(own) if own.count(c) > self.fmt.count(c)]
             if missing:
                 raise FormatClashError(
                     f"{self.function}: {both}; the predictions do not have {', '.join(missing)}"
                 )
-            x = rearranged(x, x._format, self.fmt)
+            x = rearranged(x, own, self.fmt)
         elif x.ndim and x.ndim != self.y.ndim:
             raise FormatClashError(
                 f"{self.function}: {both}; give {name} a format with dlarray(x, fmt)"
@@ -108,24 +125,10 @@ class Loss:
             raise ShapeMismatchError(f"{self.function}: {both}; each size must be equal, or one")
         return unlabelled(x)
 
-    @property
-    def channels(self) -> int:
-        """Position of the channels."""
-        self.require_channels()
-        return self.fmt.index("C")
-
-    def require_channels(self) -> None:
-        """Refuse predictions without the dimension of the classes."""
-        if "C" not in self.fmt:
-            raise FormatClashError(
-                f"{self.function}: the predictions have {described(self.labelled)}; the dimension "
-                "'C' of the classes is missing"
-            )
-
-    def per_line(self, name: str, x: Any) -> Any:
+    def per_line(self, name: str, given: Operand) -> Value:
         """Return an array with one value for all channels, as indices are: 'C' has size one."""
         axis = self.channels
-        x = as_array(self.function, name, x)
+        x = as_array(self.function, name, given)
         lines = self.y.shape[:axis] + self.y.shape[axis + 1 :]
         if x._format is None and x.shape == lines:
             return expand_dims(x, axis=axis)
@@ -140,55 +143,42 @@ class Loss:
             x = rearranged(x, x._format, self.fmt)
         if x.shape != wanted:
             raise ShapeMismatchError(f"{self.function}: {both}")
-        return x
+        return unlabelled(x)
 
-    def mask(self, mask: Any) -> Any:
-        """Return the mask as bools beside the predictions; None for none."""
-        if mask is None:
-            return None
-        m = self.beside_y("mask", mask)
-        return m if m.dtype.kind == "b" else astype(m, bool)
+    @property
+    def channels(self) -> Axis:
+        """Dimension of the channels."""
+        if "C" not in self.fmt:
+            raise FormatClashError(
+                f"{self.function}: the predictions have {described(self.labelled)}; the dimension "
+                "'C' of the classes is missing"
+            )
+        return self.fmt.index("C")
 
-    def reduced(
-        self,
-        loss: Any,
-        mask: Any,
-        weights: Any,
-        reduction: str,
-        factor: str,
-        weights_format: str | None = None,
-    ) -> Any:
+    def check_real(self) -> None:
+        """Refuse complex predictions and targets."""
+        real_only(self.function, self.y._value)
+        if self.t is not None:
+            real_only(f"{self.function}: targets", self.t._value)
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def reduced(self, values: Value) -> Value:
         """Weight, mask, sum and normalise a loss of the shape of the predictions."""
-        check_choices(self.function, reduction, factor)
-        if weights is not None:
-            loss = loss * self.beside_y("weights", weights, weights_format)
-        m = self.mask(mask)
-        if m is not None:
-            loss = where(m, loss, 0)
-        if reduction == "none":
-            return finished(labelled(loss, self.fmt), self.strip)
-        return sum_(loss) / self.divisor(factor, m)
+        if self.weights is not None:
+            values = values * self.weights
+        if self.mask is not None:
+            values = where(self.mask, values, 0)
+        if self.reduction == "none":
+            return finished(labelled(values, self.fmt), self.strip)
+        return sum_(values) / self.divisor(self.mask, self.y.shape)
 
-    def divisor(self, factor: str, mask: Any) -> int:
-        """Return the number that the sum is divided by, never zero."""
-        if factor == "batch-size":
+    def divisor(self, mask: Value | None, shape: Shape) -> int:
+        """Return the number that a sum over `shape` is divided by, never zero."""
+        if self.factor == "batch-size":
             return batch_size(self.labelled)
-        if factor == "none":
+        if self.factor == "none":
             return 1
-        shape = self.y.shape
-        if factor == "all-elements" or mask is None:
-            return max(int(np.prod(shape)), 1)
-        return max(int(np.count_nonzero(np.broadcast_to(mask._value, shape))), 1)
-
-
-def check_choices(function: str, reduction: str, factor: str) -> None:
-    """Refuse a reduction or normalisation that does not exist."""
-    if reduction not in ("sum", "none"):
-        raise InvalidArgumentError(
-            f"{function}: reduction must be 'sum' or 'none', not {reduction!r}"
-        )
-    if factor not in FACTORS:
-        raise InvalidArgumentError(
-            f"{function}: normalization_factor must be one of {', '.join(map(repr, FACTORS))}, not "
-            f"{factor!r}"
-        )
+        if self.factor == "all-elements" or mask is None:
+            return max(prod(shape), 1)
+        return max(int(np.count_nonzero(np.broadcast_to(raw_value(mask), shape))), 1)

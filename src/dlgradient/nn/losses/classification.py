@@ -6,12 +6,10 @@ of zero gives a large loss, not an infinite one. From logits nothing of that is 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, Axis, Format, Operand, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -21,9 +19,15 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along, shifted, softmax_along
-from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices
+from dlgradient.nn.losses.arguments import Loss
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import finished, real_only, unlabelled
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    check_option,
+    finished,
+    labelled,
+    unlabelled,
+)
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
@@ -39,30 +43,19 @@ __all__ = ["crossentropy", "indexcrossentropy"]
 MODES = ("single-label", "multilabel")
 
 
-def safe_log(x: Any) -> Any:
+def safe_log(x: Value) -> Value:
     """Logarithm of a probability, finite at zero."""
     tiny = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).tiny)
     return log(maximum(x, tiny))
 
 
-def classification(function: str, y: Any, targets: Any, data_format: str | None) -> Loss:
-    """Return predictions and targets of a classification: real, with channels."""
-    loss = Loss(function, y, targets, data_format)
-    real_only(function, loss.y._value)
-    real_only(f"{function}: targets", loss.t._value)
-    loss.require_channels()
-    return loss
+def check_classes(loss: Loss) -> None:
+    """Refuse what is no classification: complex values, or no channels."""
+    loss.check_real()
+    _ = loss.channels
 
 
-def check_mode(function: str, mode: str) -> None:
-    """Refuse a mode of classification that does not exist."""
-    if mode not in MODES:
-        raise InvalidArgumentError(
-            f"{function}: classification_mode must be 'single-label' or 'multilabel', not {mode!r}"
-        )
-
-
-def _class_weights(weights: Any, weights_format: str | None) -> str | None:
+def _class_weights(weights: Operand | None, weights_format: Format) -> Format:
     """Format of weights: a vector has one for each class."""
     if weights is not None and weights_format is None and np.ndim(weights) == 1:
         return "C"
@@ -72,11 +65,11 @@ def _class_weights(weights: Any, weights_format: str | None) -> str | None:
 # -- from logits, fused --------------------------------------------------------------------------
 
 
-def _logits_pull(g: Any, z: Any, t: Any, axis: int) -> Any:
+def _logits_pull(g: Value, z: Value, t: Value, axis: Axis) -> Value:
     return g * (softmax_along(z, axis=axis) * sum_(t, axis=axis, keepdims=True) - t)
 
 
-def _targets_pull(g: Any, z: Any, axis: int) -> Any:
+def _targets_pull(g: Value, z: Value, axis: Axis) -> Value:
     return -(g * log_softmax_along(z, axis=axis))
 
 
@@ -85,17 +78,12 @@ def _targets_pull(g: Any, z: Any, axis: int) -> Any:
     t=_targets_pull,
     format="new",
     shown="crossentropy",
-    samples=lambda m: [
-        case(m.real(3, 2), m.positive(3, 2), axis=0),
-        case(m.real(2, 3) * 300, m.positive(2, 3), axis=1),
-        case(m.real(3), m.positive(3), axis=0),
-        case(m.real(0, 3), m.real(0, 3), axis=1),
-    ],
+    samples=lambda m: _softmax_crossentropy_samples(m),
     reference=lambda z, t, axis: np.sum(
         t * (np.logaddexp.reduce(z, axis=axis, keepdims=True) - z), axis=axis, keepdims=True
     ),
 )
-def softmax_crossentropy(z: Any, t: Any, /, *, axis: int) -> Any:
+def softmax_crossentropy(z: Value, t: Value, /, *, axis: Axis) -> Value:
     """-Σ t log softmax(z) along a dimension, which stays with size one; only operands are kept."""
     below = shifted("crossentropy", z, axis)
     with np.errstate(invalid="ignore"):
@@ -108,22 +96,30 @@ def softmax_crossentropy(z: Any, t: Any, /, *, axis: int) -> Any:
     return np.log(total) * np.add.reduce(t, axis=axis, keepdims=True) - picked
 
 
-def _drop_masked_lines(loss: Loss, mask: Any) -> None:
+def _softmax_crossentropy_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2), m.positive(3, 2), axis=0),
+        case(m.real(2, 3) * 300, m.positive(2, 3), axis=1),
+        case(m.real(3), m.positive(3), axis=0),
+        case(m.real(0, 3), m.real(0, 3), axis=1),
+    ]
+
+
+def _whole_lines(loss: Loss) -> bool:
+    """Whether the mask is the same for all classes."""
+    mask = loss.mask
+    return mask is None or not mask.ndim or bool(mask.shape[loss.channels] == 1)
+
+
+def _drop_masked_lines(loss: Loss) -> None:
     """Put zeros where no class of a line counts, so that no NaN gets through from there."""
-    axis = loss.channels
-    lines = mask if not mask.ndim or mask.shape[axis] == 1 else any_(mask, axis, keepdims=True)
+    if loss.mask is None:
+        return
+    lines = loss.mask if _whole_lines(loss) else any_(loss.mask, loss.channels, keepdims=True)
     loss.y, loss.t = where(lines, loss.y, 0), where(lines, loss.t, 0)
 
 
-def _from_logits(loss: Loss, mask: Any, weights: Any, factor: str, weights_format: Any) -> Any:
-    """Sum of the cross-entropies of a mask, if any, that is the same for all classes."""
-    t = loss.t
-    if weights is not None:
-        t = t * loss.beside_y("weights", weights, weights_format)
-    return sum_(softmax_crossentropy(loss.y, t, axis=loss.channels)) / loss.divisor(factor, mask)
-
-
-def _entropies(loss: Loss, mode: str, *, from_logits: bool) -> Any:
+def _entropies(loss: Loss, mode: str, *, from_logits: bool) -> Value:
     """Cross-entropy of every element."""
     y, t = loss.y, loss.t
     if mode == "single-label":
@@ -133,104 +129,24 @@ def _entropies(loss: Loss, mode: str, *, from_logits: bool) -> Any:
     return -(t * safe_log(y) + (1 - t) * safe_log(1 - y))
 
 
-def probability_samples(m: Any, *shape: int) -> Any:
-    """Values inside the interval from 0 to 1."""
-    return m.between(0.1, 0.9, *shape)
-
-
-def target_samples() -> Any:
-    """Targets for two classes and three observations."""
-    return np.array([[1.0, 0.0, 0.3], [0.0, 1.0, 0.7]])
-
-
-def classified(m: Any) -> list[Any]:
-    """Samples of losses of probabilities."""
-    return [
-        case(probability_samples(m, 2, 3), target_samples(), data_format="CB"),
-        case(
-            probability_samples(m, 2, 3),
-            target_samples(),
-            data_format="CB",
-            classification_mode="multilabel",
-            normalization_factor="all-elements",
-        ),
-        case(
-            probability_samples(m, 2, 3),
-            target_samples(),
-            data_format="TC",
-            reduction="none",
-        ),
-        case(
-            probability_samples(m, 2, 3),
-            target_samples(),
-            data_format="CB",
-            mask=np.array([[True, False, True]]),
-            normalization_factor="mask-included",
-        ),
-        case(np.zeros((0, 3)), np.zeros((0, 3)), data_format="BC"),
-    ]
-
-
-def wrong_classes(m: Any) -> list[Any]:
-    """Wrong calls of losses of probabilities."""
-    return [
-        *misfits(m),
-        Error(
-            case(m.real(2, 3), m.real(2, 3), data_format="BT"), FormatClashError, "'C' of the class"
-        ),
-        Error(
-            case(m.real(2), m.real(2), data_format="C", classification_mode="multi"),
-            InvalidArgumentError,
-            "classification_mode.*'multi'",
-        ),
-        Error(case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "complex128"),
-    ]
-
-
 @derived(
-    samples=lambda m: [
-        *classified(m),
-        case(probability_samples(m, 2, 3), target_samples(), m.positive(2), data_format="CB"),
-        case(m.real(2, 3), target_samples(), m.positive(2), data_format="CB", from_logits=True),
-        case(
-            m.real(2, 3),
-            target_samples(),
-            data_format="CB",
-            from_logits=True,
-            mask=np.array([[True, False, True]]),
-            normalization_factor="mask-included",
-        ),
-        case(
-            m.real(2, 3),
-            target_samples(),
-            data_format="CB",
-            from_logits=True,
-            mask=np.array([[True, False, True], [True, True, False]]),
-        ),
-        case(
-            m.real(2, 3),
-            target_samples(),
-            data_format="CB",
-            from_logits=True,
-            classification_mode="multilabel",
-        ),
-    ],
-    errors=wrong_classes,
+    samples=lambda m: _crossentropy_samples(m),
+    errors=lambda m: wrong_classes(m),
 )
 def crossentropy(
-    y: Any,
-    targets: Any,
-    weights: Any = None,
+    y: Operand,
+    targets: Operand,
+    weights: Operand | None = None,
     /,
     *,
     classification_mode: str = "single-label",
     from_logits: bool = False,
-    mask: Any = None,
+    mask: Operand | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-    weights_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+    weights_format: Format = None,
+) -> Value:
     """Cross-entropy of probabilities y and targets t, -Σ w m t log(y) / N.
 
     For "multilabel", where each class is a decision of its own, -Σ w m (t log(y) + (1 - t)
@@ -285,102 +201,94 @@ def crossentropy(
 
     Source: MATLAB ``crossentropy``.
     """
-    check_mode("crossentropy", classification_mode)
-    check_choices("crossentropy", reduction, normalization_factor)
-    loss = classification("crossentropy", y, targets, data_format)
-    weights_format = _class_weights(weights, weights_format)
-    kept = loss.mask(mask)
+    check_option("crossentropy", "classification_mode", classification_mode, MODES)
+    loss = Loss(
+        "crossentropy",
+        y,
+        targets,
+        data_format,
+        mask=mask,
+        weights=weights,
+        weights_format=_class_weights(weights, weights_format),
+        reduction=reduction,
+        normalization_factor=normalization_factor,
+    )
+    check_classes(loss)
     if from_logits and classification_mode == "single-label":
-        if kept is not None:
-            _drop_masked_lines(loss, kept)
-        whole = kept is None or not kept.ndim or kept.shape[loss.channels] == 1
-        if whole and reduction == "sum":
-            return _from_logits(loss, kept, weights, normalization_factor, weights_format)
-    values = _entropies(loss, classification_mode, from_logits=from_logits)
-    return loss.reduced(values, mask, weights, reduction, normalization_factor, weights_format)
+        _drop_masked_lines(loss)
+        if _whole_lines(loss) and reduction == "sum":
+            t = loss.t if loss.weights is None else loss.t * loss.weights
+            total = sum_(softmax_crossentropy(loss.y, t, axis=loss.channels))
+            return total / loss.divisor(loss.mask, loss.y.shape)
+    return loss.reduced(_entropies(loss, classification_mode, from_logits=from_logits))
+
+
+def _crossentropy_samples(m: Maker) -> list[Case]:
+    return [
+        *classified(m),
+        case(probability_samples(m, 2, 3), target_samples(), m.positive(2), data_format="CB"),
+        case(m.real(2, 3), target_samples(), m.positive(2), data_format="CB", from_logits=True),
+        case(
+            m.real(2, 3),
+            target_samples(),
+            data_format="CB",
+            from_logits=True,
+            mask=np.array([[True, False, True]]),
+            normalization_factor="mask-included",
+        ),
+        case(
+            m.real(2, 3),
+            target_samples(),
+            data_format="CB",
+            from_logits=True,
+            mask=np.array([[True, False, True], [True, True, False]]),
+        ),
+        case(
+            m.real(2, 3),
+            target_samples(),
+            data_format="CB",
+            from_logits=True,
+            classification_mode="multilabel",
+        ),
+    ]
+
+
+def wrong_classes(m: Maker) -> list[Error]:
+    """Wrong calls of losses of probabilities."""
+    return [
+        *misfits(m),
+        Error(
+            case(m.real(2, 3), m.real(2, 3), data_format="BT"), FormatClashError, "'C' of the class"
+        ),
+        Error(
+            case(m.real(2), m.real(2), data_format="C", classification_mode="multi"),
+            InvalidArgumentError,
+            "classification_mode.*'multi'",
+        ),
+        Error(case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "complex128"),
+    ]
 
 
 # -- targets that are indices --------------------------------------------------------------------
 
 
-def _checked_indices(loss: Loss, targets: Any, mask_index: int | None) -> tuple[Any, Any]:
-    """Return the indices of the classes, valid also where they are masked, and that mask."""
-    t = unlabelled(loss.per_line("targets", targets))
-    if t.dtype.kind not in "iu":
-        raise InvalidArgumentError(
-            f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "
-            "the classes from zero on; for probabilities use crossentropy"
-        )
-    values, classes = t._value, loss.y.shape[loss.channels]
-    mask = None if mask_index is None else values != mask_index
-    if mask is not None:
-        values = np.where(mask, values, 0)
-    outside = (values < 0) | (values >= classes)
-    if np.any(outside):
-        raise IndexingError(
-            f"{loss.function}: a target is {values[outside].flat[0]}, but there are {classes} "
-            f"classes, from 0 to {classes - 1}"
-        )
-    return (t if mask is None else values), mask
-
-
 @derived(
-    samples=lambda m: [
-        case(probability_samples(m, 2, 3), np.array([0, 1, 1]), data_format="CB"),
-        case(m.real(2, 3), np.array([2, 0]), data_format="BC", from_logits=True),
-        case(probability_samples(m, 2, 3), np.array([0, 1, 1]), m.positive(2), data_format="CB"),
-        case(
-            probability_samples(m, 2, 3),
-            np.array([[0, -1, 1]]),
-            data_format="CB",
-            mask_index=-1,
-            normalization_factor="mask-included",
-        ),
-        case(
-            probability_samples(m, 2, 3),
-            np.array([0, 0, 1]),
-            data_format="CB",
-            mask=np.array([True, False, True]),
-            reduction="none",
-        ),
-        case(np.zeros((0, 3)), np.zeros(0, int), data_format="BC"),
-    ],
-    errors=lambda m: [
-        Error(
-            case(m.real(2, 3), np.array([0, 1]), data_format="CB"),
-            ShapeMismatchError,
-            r"predictions have shape \(2, 3\) and format 'CB', targets shape \(2,\)",
-        ),
-        Error(
-            case(m.real(2, 3), np.array([0, 1, 2]), data_format="CB"),
-            IndexingError,
-            "a target is 2, but there are 2 classes, from 0 to 1",
-        ),
-        Error(
-            case(m.real(2, 3), m.real(3), data_format="CB"),
-            InvalidArgumentError,
-            "targets have dtype float64",
-        ),
-        Error(
-            case(m.real(2, 1), np.array([1]), m.real(3), data_format="CB"),
-            ShapeMismatchError,
-            r"weights shape \(3,\); .* 2 classes",
-        ),
-    ],
+    samples=lambda m: _indexcrossentropy_samples(m),
+    errors=lambda m: _indexcrossentropy_errors(m),
 )
 def indexcrossentropy(
-    y: Any,
-    targets: Any,
-    weights: Any = None,
+    y: Operand,
+    targets: Operand,
+    weights: Operand | None = None,
     /,
     *,
     from_logits: bool = False,
-    mask: Any = None,
+    mask: Operand | None = None,
     mask_index: int | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Cross-entropy of probabilities and indices of classes, -Σ w m log(y at the target) / N.
 
     Parameters
@@ -426,13 +334,19 @@ def indexcrossentropy(
 
     Source: MATLAB ``indexcrossentropy``.
     """
-    check_choices("indexcrossentropy", reduction, normalization_factor)
-    loss = Loss("indexcrossentropy", y, y, data_format)
-    real_only("indexcrossentropy", loss.y._value)
+    loss = Loss(
+        "indexcrossentropy",
+        y,
+        None,
+        data_format,
+        reduction=reduction,
+        normalization_factor=normalization_factor,
+    )
+    check_classes(loss)
     axis = loss.channels
     indices, keep = _checked_indices(loss, targets, mask_index)
     if mask is not None:
-        given = not_equal(unlabelled(loss.per_line("mask", mask)), 0)
+        given = not_equal(loss.per_line("mask", mask), 0)
         keep = given if keep is None else logical_and(given, keep)
     scores = loss.y if keep is None else where(keep, loss.y, 1)
     logs = log_softmax_along(scores, axis=axis) if from_logits else safe_log(scores)
@@ -442,14 +356,37 @@ def indexcrossentropy(
     if keep is not None:
         values = where(keep, values, 0)
     if reduction == "none":
-        values = squeeze(values, axis=axis)
         fmt = loss.fmt[:axis] + loss.fmt[axis + 1 :]
-        return finished(calls.wrap(values._value, values._node, fmt or None), loss.strip)
-    return sum_(values) / _count(loss, normalization_factor, indices, keep)
+        return finished(labelled(squeeze(values, axis=axis), fmt or None), loss.strip)
+    return sum_(values) / loss.divisor(keep, indices.shape)
 
 
-def _taken(loss: Loss, weights: Any, indices: Any) -> Any:
-    w = weights if type(weights) is calls.dlarray else calls.wrap(np.asarray(weights), None)
+def _checked_indices(
+    loss: Loss, targets: Operand, mask_index: int | None
+) -> tuple[Value, Value | None]:
+    """Return the indices of the classes, valid also where they are masked, and that mask."""
+    t = loss.per_line("targets", targets)
+    if t.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "
+            "the classes from zero on; for probabilities use crossentropy"
+        )
+    values, classes = t._value, loss.y.shape[loss.channels]
+    mask = None if mask_index is None else values != mask_index
+    if mask is not None:
+        values = np.where(mask, values, 0)
+    outside = (values < 0) | (values >= classes)
+    if np.any(outside):
+        raise IndexingError(
+            f"{loss.function}: a target is {values[outside].flat[0]}, but there are {classes} "
+            f"classes, from 0 to {classes - 1}"
+        )
+    return (t if mask is None else values), mask
+
+
+def _taken(loss: Loss, weights: Operand, indices: Value) -> Value:
+    """Weight of each target."""
+    w = as_array(loss.function, "weights", weights)
     classes = loss.y.shape[loss.channels]
     if w.shape != (classes,):
         raise ShapeMismatchError(
@@ -459,11 +396,90 @@ def _taken(loss: Loss, weights: Any, indices: Any) -> Any:
     return getitem(unlabelled(w), indices)
 
 
-def _count(loss: Loss, factor: str, indices: Any, keep: Any) -> int:
-    if factor == "none":
-        return 1
-    if factor == "batch-size":
-        return batch_size(loss.labelled)
-    if factor == "all-elements" or keep is None:
-        return max(int(indices.size), 1)
-    return max(int(np.count_nonzero(getattr(keep, "_value", keep))), 1)
+def _indexcrossentropy_samples(m: Maker) -> list[Case]:
+    return [
+        case(probability_samples(m, 2, 3), np.array([0, 1, 1]), data_format="CB"),
+        case(m.real(2, 3), np.array([2, 0]), data_format="BC", from_logits=True),
+        case(probability_samples(m, 2, 3), np.array([0, 1, 1]), m.positive(2), data_format="CB"),
+        case(
+            probability_samples(m, 2, 3),
+            np.array([[0, -1, 1]]),
+            data_format="CB",
+            mask_index=-1,
+            normalization_factor="mask-included",
+        ),
+        case(
+            probability_samples(m, 2, 3),
+            np.array([0, 0, 1]),
+            data_format="CB",
+            mask=np.array([True, False, True]),
+            reduction="none",
+        ),
+        case(np.zeros((0, 3)), np.zeros(0, int), data_format="BC"),
+    ]
+
+
+def _indexcrossentropy_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(2, 3), np.array([0, 1]), data_format="CB"),
+            ShapeMismatchError,
+            r"predictions have shape \(2, 3\) and format 'CB', targets shape \(2,\)",
+        ),
+        Error(
+            case(m.real(2, 3), np.array([0, 1, 2]), data_format="CB"),
+            IndexingError,
+            "a target is 2, but there are 2 classes, from 0 to 1",
+        ),
+        Error(
+            case(m.real(2, 3), m.real(3), data_format="CB"),
+            InvalidArgumentError,
+            "targets have dtype float64",
+        ),
+        Error(
+            case(m.real(2, 1), np.array([1]), m.real(3), data_format="CB"),
+            ShapeMismatchError,
+            r"weights shape \(3,\); .* 2 classes",
+        ),
+    ]
+
+
+# -- shared samples ------------------------------------------------------------------------------
+
+
+def probability_samples(m: Maker, *shape: int) -> Array:
+    """Values inside the interval from 0 to 1."""
+    return m.between(0.1, 0.9, *shape)
+
+
+def target_samples() -> Array:
+    """Targets for two classes and three observations."""
+    return np.array([[1.0, 0.0, 0.3], [0.0, 1.0, 0.7]])
+
+
+def classified(m: Maker) -> list[Case]:
+    """Samples of losses of probabilities."""
+    return [
+        case(probability_samples(m, 2, 3), target_samples(), data_format="CB"),
+        case(
+            probability_samples(m, 2, 3),
+            target_samples(),
+            data_format="CB",
+            classification_mode="multilabel",
+            normalization_factor="all-elements",
+        ),
+        case(
+            probability_samples(m, 2, 3),
+            target_samples(),
+            data_format="TC",
+            reduction="none",
+        ),
+        case(
+            probability_samples(m, 2, 3),
+            target_samples(),
+            data_format="CB",
+            mask=np.array([[True, False, True]]),
+            normalization_factor="mask-included",
+        ),
+        case(np.zeros((0, 3)), np.zeros((0, 3)), data_format="BC"),
+    ]

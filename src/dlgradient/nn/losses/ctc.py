@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
-from dlgradient.core.values import as_value
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, Format, Operand, Params, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -19,7 +16,16 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.activations.softmax import log_softmax_along
 from dlgradient.nn.losses.alignment import RANGE, chain, rescaled
-from dlgradient.nn.shared.arguments import described, formatted, real_only, rearranged
+from dlgradient.nn.losses.arguments import REDUCTIONS, batch_size
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    check_option,
+    described,
+    formatted,
+    raw_value,
+    real_only,
+    rearranged,
+)
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp, log
@@ -31,35 +37,36 @@ from dlgradient.rules import derived
 
 __all__ = ["ctc"]
 
-Array = np.ndarray[Any, Any]
 # Largest logarithm of an emission, of either sign, in single precision, which ends at 88.
 SINGLE_RANGE = 80
 
 
-def _rows(name: str, x: Any, y: Any) -> Array:
+def _rows(name: str, given: Operand, y: Value) -> Array:
     """Targets or a mask as an array (B, T), whatever the order they come in."""
-    if type(x) is not calls.dlarray:
-        x = calls.wrap(as_value(x, f"ctc: {name}"), None)
-    value, fmt = np.asarray(x._value), x._format
+    x = as_array("ctc", name, given)
+    of_y = y._format or ""
     fits = f"ctc: y has {described(y)}, {name} {described(x)}"
+    fmt = x._format
     if fmt is None:
-        fmt = y._format if value.ndim == y.ndim else y._format.replace("C", "")
-    elif sorted(fmt.replace("C", "")) != sorted(y._format.replace("C", "")):
+        fmt = of_y if x.ndim == y.ndim else of_y.replace("C", "")
+    elif sorted(fmt.replace("C", "")) != sorted(of_y.replace("C", "")):
         raise FormatClashError(f"{fits}; {name} must have the labels of y, 'C' not needed")
-    if len(fmt) != value.ndim:
+    if len(fmt) != x.ndim:
         raise ShapeMismatchError(f"{fits}; {name} must have one dimension for each of {fmt!r}")
-    moved = np.asarray(rearranged(calls.wrap(value, None), fmt, "CBT")._value)
+    moved = raw_value(rearranged(raw_value(x), fmt, "CBT"))
     if moved.shape[0] != 1:
         raise ShapeMismatchError(f"{fits}; the dimension 'C' of {name} must have size one")
-    batch = y.shape[y._format.index("B")] if "B" in y._format else 1
+    batch = y.shape[of_y.index("B")] if "B" in of_y else 1
     if moved.shape[1] != batch:
         raise ShapeMismatchError(f"{fits}; there must be as many observations as in y, {batch}")
     rows: Array = moved[0]
     return rows
 
 
-def _labels(y: Any, targets: Any, targets_mask: Any, blank: int, classes: int) -> tuple[Any, Array]:
-    """The labels of each observation (L, B), with blanks behind them, and how many they are."""
+def _labels(
+    y: Value, targets: Operand, targets_mask: Operand | None, blank: int, classes: int
+) -> tuple[Array, Array]:
+    """The labels of each observation (L, B), followed by blanks, and how many they are."""
     rows = _rows("targets", targets, y)
     if rows.dtype.kind == "f" and np.all(rows == np.floor(rows)):
         rows = rows.astype(np.int64)
@@ -107,9 +114,9 @@ def _states(labels: Array, blank: int) -> tuple[Array, Array]:
     return classes, skips
 
 
-def _blank(blank_index: Any, classes: int) -> int:
+def _blank(blank_index: int | str, classes: int) -> int:
     named = {"first": 0, "last": classes - 1}
-    index = named.get(blank_index, -1) if isinstance(blank_index, str) else blank_index
+    index: object = named.get(blank_index, -1) if isinstance(blank_index, str) else blank_index
     if not isinstance(index, int | np.integer) or not 0 <= index < classes:
         raise InvalidArgumentError(
             f"ctc: blank_index={blank_index!r} must be 'first', 'last' or a class from 0 to "
@@ -118,60 +125,19 @@ def _blank(blank_index: Any, classes: int) -> int:
     return int(index)
 
 
-def _samples(m: Any) -> list[Any]:
-    y = m.positive(3, 2, 4)
-    two = np.array([[1, 2], [1, 1]])
-    return [
-        case(y, two, data_format="CBT"),
-        case(m.real(4, 2, 3), two, from_logits=True, data_format="TBC", reduction="none"),
-        case(
-            m.positive(2, 4, 3),
-            two,
-            np.array([[True, True, True, False], [True] * 4]),
-            np.array([[True, True], [True, False]]),
-            data_format="BTC",
-        ),
-        case(m.positive(3, 3), np.array([1, 0]), data_format="CT", blank_index="last"),
-        case(np.zeros((3, 0, 4)), np.zeros((0, 2), int), data_format="CBT"),
-    ]
-
-
-def _errors(m: Any) -> list[Any]:
-    y, one = m.positive(3, 1, 2), np.array([[1]])
-    cbt: Any = {"data_format": "CBT"}
-    return [
-        Error(case(y, one), FormatError, r"ctc: x of shape \(3, 1, 2\)"),
-        Error(case(y, one, data_format="SBT"), FormatClashError, "'SBT'; it must have"),
-        Error(case(y, np.array([[0]]), **cbt), IndexingError, "a target is 0; .* the blank, 0"),
-        Error(case(y, np.array([[3]]), **cbt), IndexingError, "a target is 3; .* from 0 to 2"),
-        Error(
-            case(y, np.array([[1.5]]), **cbt), InvalidArgumentError, "targets have dtype float64"
-        ),
-        Error(case(y, np.array([[1, 1]]), **cbt), InvalidArgumentError, "need 3 time steps"),
-        Error(case(y, np.array([[1], [1]]), **cbt), ShapeMismatchError, "as many observations"),
-        Error(case(y, np.array([1]), **cbt), ShapeMismatchError, "one dimension for each of 'BT'"),
-        Error(case(y, one, blank_index=3, **cbt), InvalidArgumentError, "blank_index=3 must be"),
-        Error(case(y, one, reduction="mean", **cbt), InvalidArgumentError, "reduction='mean'"),
-        Error(
-            case(y, one, np.array([[True]]), **cbt), ShapeMismatchError, "y_mask has 1 time steps"
-        ),
-        Error(case(m.complex(3, 1, 2), one, **cbt), ComplexValueError, "ctc.*complex128"),
-    ]
-
-
-@derived(samples=_samples, errors=_errors)
+@derived(samples=lambda m: _samples(m), errors=lambda m: _errors(m))
 def ctc(
-    y: Any,
-    targets: Any,
-    y_mask: Any = None,
-    targets_mask: Any = None,
+    y: Operand,
+    targets: Operand,
+    y_mask: Operand | None = None,
+    targets_mask: Operand | None = None,
     /,
     *,
-    blank_index: Any = "first",
+    blank_index: int | str = "first",
     from_logits: bool = False,
     reduction: str = "sum",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Connectionist temporal classification loss, -Σ log p(targets) / N.
 
     The probability p of a sequence of labels is the sum over all its alignments with the time
@@ -227,33 +193,78 @@ def ctc(
 
     Source: MATLAB ``ctc``.
     """
-    if reduction not in ("sum", "none"):
-        raise InvalidArgumentError(f"ctc: reduction={reduction!r} must be 'sum' or 'none'")
-    y, _ = formatted("ctc", y, data_format)
-    real_only("ctc", y._value)
-    if sorted(y._format) not in (["B", "C", "T"], ["C", "T"]):
+    check_option("ctc", "reduction", reduction, REDUCTIONS)
+    scores, _ = formatted("ctc", y, data_format)
+    real_only("ctc", scores._value)
+    fmt = scores._format or ""
+    if sorted(fmt) not in (["B", "C", "T"], ["C", "T"]):
         raise FormatClashError(
-            f"ctc: y has {described(y)}; it must have the labels 'C' and 'T', and may have 'B'"
+            f"ctc: y has {described(scores)}; it must have the labels 'C' and 'T', and may have 'B'"
         )
-    lines = rearranged(y, y._format, "TBC")
+    lines = rearranged(scores, fmt, "TBC")
     time, batch, classes = lines.shape
     blank = _blank(blank_index, classes)
-    labels, counts = _labels(y, targets, targets_mask, blank, classes)
+    labels, counts = _labels(scores, targets, targets_mask, blank, classes)
     running = np.ones((time, batch), dtype=bool)
     if y_mask is not None:
-        running = _rows("y_mask", y_mask, y).T != 0
+        running = _rows("y_mask", y_mask, scores).T != 0
     if running.shape != (time, batch):
         raise ShapeMismatchError(
-            f"ctc: y_mask has {len(running)} time steps, y {described(y)} has {time}"
+            f"ctc: y_mask has {len(running)} time steps, y {described(scores)} has {time}"
         )
     _check_lengths(labels, counts, np.count_nonzero(running, axis=0), blank)
     values = -_log_sums(lines, labels, counts, running, blank, from_logits)
-    return values if reduction == "none" else sum_(values) / max(batch, 1)
+    return values if reduction == "none" else sum_(values) / batch_size(scores)
+
+
+def _samples(m: Maker) -> list[Case]:
+    y = m.positive(3, 2, 4)
+    two = np.array([[1, 2], [1, 1]])
+    return [
+        case(y, two, data_format="CBT"),
+        case(m.real(4, 2, 3), two, from_logits=True, data_format="TBC", reduction="none"),
+        case(
+            m.positive(2, 4, 3),
+            two,
+            np.array([[True, True, True, False], [True] * 4]),
+            np.array([[True, True], [True, False]]),
+            data_format="BTC",
+        ),
+        case(m.positive(3, 3), np.array([1, 0]), data_format="CT", blank_index="last"),
+        case(np.zeros((3, 0, 4)), np.zeros((0, 2), int), data_format="CBT"),
+    ]
+
+
+def _errors(m: Maker) -> list[Error]:
+    y, one = m.positive(3, 1, 2), np.array([[1]])
+    cbt: Params = {"data_format": "CBT"}
+    return [
+        Error(case(y, one), FormatError, r"ctc: x of shape \(3, 1, 2\)"),
+        Error(case(y, one, data_format="SBT"), FormatClashError, "'SBT'; it must have"),
+        Error(case(y, np.array([[0]]), **cbt), IndexingError, "a target is 0; .* the blank, 0"),
+        Error(case(y, np.array([[3]]), **cbt), IndexingError, "a target is 3; .* from 0 to 2"),
+        Error(
+            case(y, np.array([[1.5]]), **cbt), InvalidArgumentError, "targets have dtype float64"
+        ),
+        Error(case(y, np.array([[1, 1]]), **cbt), InvalidArgumentError, "need 3 time steps"),
+        Error(case(y, np.array([[1], [1]]), **cbt), ShapeMismatchError, "as many observations"),
+        Error(case(y, np.array([1]), **cbt), ShapeMismatchError, "one dimension for each of 'BT'"),
+        Error(case(y, one, blank_index=3, **cbt), InvalidArgumentError, "blank_index=3 must be"),
+        Error(
+            case(y, one, reduction="mean", **cbt),
+            InvalidArgumentError,
+            "reduction must be one of 'sum', 'none', not 'mean'",
+        ),
+        Error(
+            case(y, one, np.array([[True]]), **cbt), ShapeMismatchError, "y_mask has 1 time steps"
+        ),
+        Error(case(m.complex(3, 1, 2), one, **cbt), ComplexValueError, "ctc.*complex128"),
+    ]
 
 
 def _log_sums(
-    y: Any, labels: Array, counts: Array, running: Array, blank: int, logits: bool
-) -> Any:
+    y: Value, labels: Array, counts: Array, running: Array, blank: int, logits: bool
+) -> Value:
     """Logarithm of the sum over all alignments, for each observation."""
     time, batch, symbols = y.shape
     lengths, each = np.count_nonzero(running, axis=0), np.arange(batch)
@@ -269,7 +280,7 @@ def _log_sums(
         return astype(sum_(getitem(y, slice(0, 0)), axis=(0, 2)), dtype)
     classes, skips = _states(labels, blank)
     e = take(reshape(y, (time, batch * symbols)), classes + symbols * each, axis=1)
-    level, tilt, spread = _levels(np.asarray(e._value), logits)
+    level, tilt, spread = _levels(raw_value(e), logits)
     if np.any((spread > SINGLE_RANGE) & np.isfinite(spread)):
         e = astype(e, np.float64)
     if logits:
@@ -278,20 +289,20 @@ def _log_sums(
         e = e if possible.all() else where(possible, e, 0.0)
     else:
         e = e / np.exp(level + tilt)
-    steps, scales = rescaled(np.asarray(e._value), skips, spread, tilt)
+    steps, scales = rescaled(raw_value(e), skips, spread, tilt)
     start = np.zeros((time + 1, *skips.shape))
     start[0, 0] = 1
     sums = getitem(chain(start, e, steps=steps), (lengths, slice(None), each))
     sums = sums * getitem(e, (lengths - 1, slice(None), each))
-    ends, total = _ends(
-        np.asarray(sums._value),
+    weights, total = _final_weights(
+        raw_value(sums),
         np.stack([scales[t - 1][:, b] for b, t in enumerate(lengths)]),
         (np.arange(len(classes)) + 1) // 2 == counts[:, None],
     )
     total = np.where(lengths > 0, total + np.cumsum(level)[lengths - 1], 0)
     # What has no path, or no step that counts, has no gradient either.
     taken = np.isfinite(total) & (lengths > 0)
-    return astype(log(where(taken, sum_(sums * ends, axis=1), 1.0)) + total, dtype)
+    return astype(log(where(taken, sum_(sums * weights, axis=1), 1.0)) + total, dtype)
 
 
 def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
@@ -330,7 +341,7 @@ def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
     return level, tilt, spread
 
 
-def _ends(sums: Array, scale: Array, final: Array) -> tuple[Array, Array]:
+def _final_weights(sums: Array, scale: Array, final: Array) -> tuple[Array, Array]:
     """Weights that the final states (B, S) have in the whole sum, and the logarithm of that.
 
     With them the sum is one: only its derivatives count.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.types import Format, Operand, Value
 from dlgradient.nn.losses.arguments import Loss
 from dlgradient.nn.losses.classification import (
-    check_mode,
-    classification,
+    MODES,
+    check_classes,
     classified,
     probability_samples,
     safe_log,
@@ -19,7 +17,7 @@ from dlgradient.nn.losses.classification import (
     wrong_classes,
 )
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import check_number
+from dlgradient.nn.shared.arguments import check_number, check_option, labelled
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, greater
 from dlgradient.ops.reduce import sum as sum_
@@ -28,7 +26,7 @@ from dlgradient.rules import derived
 __all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]
 
 
-def _focused(p: Any, gamma: float) -> Any:
+def _focused(p: Value, gamma: float) -> Value:
     """(1 - p)^γ log(p), as (1 - p)^(γ + 1) and a quotient that is smooth where p is one.
 
     The power by itself has no finite derivative there for a small γ.
@@ -40,27 +38,22 @@ def _focused(p: Any, gamma: float) -> Any:
 
 
 @derived(
-    samples=lambda m: [
-        *classified(m),
-        case(
-            probability_samples(m, 2, 3), target_samples(), data_format="CB", gamma=1.5, alpha=0.5
-        ),
-    ],
+    samples=lambda m: _focalcrossentropy_samples(m),
     errors=wrong_classes,
 )
 def focalcrossentropy(
-    y: Any,
-    targets: Any,
+    y: Operand,
+    targets: Operand,
     /,
     *,
     gamma: float = 2.0,
     alpha: float = 0.25,
     classification_mode: str = "single-label",
-    mask: Any = None,
+    mask: Operand | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Focal cross-entropy, -Σ m α (1 - y)^γ t log(y) / N: what is well classified counts less.
 
     For "multilabel" -(1 - α) y^γ (1 - t) log(1 - y) is added for each class.
@@ -95,42 +88,48 @@ def focalcrossentropy(
 
     Source: MATLAB ``focalCrossEntropy``; Lin et al. 2017.
     """
-    check_mode("focalcrossentropy", classification_mode)
+    check_option("focalcrossentropy", "classification_mode", classification_mode, MODES)
     check_number("focalcrossentropy", "gamma", gamma, 0)
-    loss = classification("focalcrossentropy", y, targets, data_format)
+    loss = Loss(
+        "focalcrossentropy",
+        y,
+        targets,
+        data_format,
+        mask=mask,
+        reduction=reduction,
+        normalization_factor=normalization_factor,
+    )
+    check_classes(loss)
     p, t = loss.y, loss.t
     values = t * _focused(p, gamma) * -alpha
     if classification_mode == "multilabel":
         values = values + (1 - t) * _focused(1 - p, gamma) * (alpha - 1)
-    return loss.reduced(values, mask, None, reduction, normalization_factor)
+    return loss.reduced(values)
+
+
+def _focalcrossentropy_samples(m: Maker) -> list[Case]:
+    return [
+        *classified(m),
+        case(
+            probability_samples(m, 2, 3), target_samples(), data_format="CB", gamma=1.5, alpha=0.5
+        ),
+    ]
 
 
 @derived(
-    samples=lambda m: [
-        case(probability_samples(m, 2, 3), probability_samples(m, 2, 3), data_format="CB"),
-        case(
-            probability_samples(m, 2), probability_samples(m, 2), data_format="C", reduction="none"
-        ),
-        case(
-            probability_samples(m, 2, 3),
-            probability_samples(m, 2, 3),
-            data_format="CB",
-            mask=np.array([[True, False, True]]),
-        ),
-        case(np.zeros((0, 3)), np.zeros((0, 3)), data_format="BC"),
-    ],
+    samples=lambda m: _kldivergence_samples(m),
     errors=misfits,
 )
 def kldivergence(
-    y: Any,
-    targets: Any,
+    y: Operand,
+    targets: Operand,
     /,
     *,
-    mask: Any = None,
+    mask: Operand | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Kullback-Leibler divergence of probabilities y from targets t, Σ m t (log t - log y) / N.
 
     Parameters
@@ -162,23 +161,43 @@ def kldivergence(
 
     Source: torch ``kl_div``.
     """
-    loss = Loss("kldivergence", y, targets, data_format)
+    loss = Loss(
+        "kldivergence",
+        y,
+        targets,
+        data_format,
+        mask=mask,
+        reduction=reduction,
+        normalization_factor=normalization_factor,
+    )
     values = loss.t * (safe_log(loss.t) - safe_log(loss.y))
-    return loss.reduced(values, mask, None, reduction, normalization_factor)
+    return loss.reduced(values)
+
+
+def _kldivergence_samples(m: Maker) -> list[Case]:
+    return [
+        case(probability_samples(m, 2, 3), probability_samples(m, 2, 3), data_format="CB"),
+        case(
+            probability_samples(m, 2), probability_samples(m, 2), data_format="C", reduction="none"
+        ),
+        case(
+            probability_samples(m, 2, 3),
+            probability_samples(m, 2, 3),
+            data_format="CB",
+            mask=np.array([[True, False, True]]),
+        ),
+        case(np.zeros((0, 3)), np.zeros((0, 3)), data_format="BC"),
+    ]
 
 
 # -- dice ----------------------------------------------------------------------------------------
 
 
 @derived(
-    samples=lambda m: [
-        case(probability_samples(m, 2, 3, 2), probability_samples(m, 2, 3, 2), data_format="CSB"),
-        case(probability_samples(m, 3, 2), probability_samples(m, 3, 2), data_format="SC"),
-        case(np.zeros((0, 3, 2)), np.zeros((0, 3, 2)), data_format="BSC"),
-    ],
+    samples=lambda m: _generalizeddice_samples(m),
     errors=misfits,
 )
-def generalizeddice(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
+def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
     """Generalised dice similarity of segmentations, 2 Σₖ wₖ Σ y t / Σₖ wₖ Σ (y² + t²).
 
     The inner sums go over the pixels, the outer ones over the classes k, with wₖ = 1 / (Σ t)². The
@@ -213,17 +232,24 @@ def generalizeddice(y: Any, targets: Any, /, *, data_format: str | None = None) 
 
     Source: MATLAB ``generalizedDice``; Sudre et al. 2017.
     """
-    loss = classification("generalizeddice", y, targets, data_format)
+    loss = Loss("generalizeddice", y, targets, data_format)
+    check_classes(loss)
     pixels = tuple([i for i, c in enumerate(loss.fmt) if c not in "CB"])
     others = tuple([i for i, c in enumerate(loss.fmt) if c != "B"])
-    y, t = loss.y, loss.t
+    p, t = loss.y, loss.t
     size = sum_(t, axis=pixels, keepdims=True)
     occurs = greater(size, 0)
     weights = where(occurs, 1 / where(occurs, size * size, 1), 0)
-    both = sum_(y * t * weights, axis=others)
-    either = sum_((y * y + t * t) * weights, axis=others)
+    both = sum_(p * t * weights, axis=others)
+    either = sum_((p * p + t * t) * weights, axis=others)
     some = greater(either, 0)
     value = where(some, 2 * both / where(some, either, 1), 0)
-    return (
-        value if loss.strip or "B" not in loss.fmt else calls.wrap(value._value, value._node, "B")
-    )
+    return value if loss.strip or "B" not in loss.fmt else labelled(value, "B")
+
+
+def _generalizeddice_samples(m: Maker) -> list[Case]:
+    return [
+        case(probability_samples(m, 2, 3, 2), probability_samples(m, 2, 3, 2), data_format="CSB"),
+        case(probability_samples(m, 3, 2), probability_samples(m, 3, 2), data_format="SC"),
+        case(np.zeros((0, 3, 2)), np.zeros((0, 3, 2)), data_format="BSC"),
+    ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Format, Operand, Params, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -14,7 +13,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.losses.arguments import Loss, batch_size, check_choices
+from dlgradient.nn.losses.arguments import Loss, batch_size
 from dlgradient.nn.shared.arguments import real_only
 from dlgradient.nn.shared.sums import dot
 from dlgradient.ops.choice import clip
@@ -25,7 +24,7 @@ from dlgradient.rules import derived, elementwise, general
 __all__ = ["huber", "l1loss", "l2loss", "mse"]
 
 
-def _squares(d: Any) -> Any:
+def _squares(d: Value) -> Value:
     """|d|², by the squares of real and imaginary part."""
     return d**2 if d.dtype.kind != "c" else real(d) ** 2 + imag(d) ** 2
 
@@ -35,106 +34,37 @@ def _squares(d: Any) -> Any:
     jvp={"x": lambda t, x: 2 * sum_(t * x)},
     format="new",
     shown="l2loss",
-    samples=lambda m: [
-        case(m.real(3)),
-        case(m.real()),
-        case(m.real(2, 200)),
-        case(m.real(2, 0)),
-        case(m.real(3, 2).T),
-    ],
+    samples=lambda m: _square_sum_samples(m),
     reference=lambda x: np.sum(np.square(x)),
 )
-def square_sum(x: Any, /) -> Any:
+def square_sum(x: Value, /) -> Value:
     """Sum of the squares of all elements, without an array of them."""
     x = np.asarray(x)
     return dot(x, x, tuple(range(x.ndim))).reshape(())[()]
 
 
-def _sum_of_squares(d: Any) -> Any:
+def _square_sum_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3)),
+        case(m.real()),
+        case(m.real(2, 200)),
+        case(m.real(2, 0)),
+        case(m.real(3, 2).T),
+    ]
+
+
+def _sum_of_squares(d: Value) -> Value:
     return square_sum(d) if d.dtype.kind != "c" else sum_(_squares(d))
-
-
-def misfits(m: Any) -> list[Any]:
-    """Wrong calls that every loss refuses."""
-    return [
-        Error(case(m.real(2, 3), m.real(2, 3)), FormatError, r"shape \(2, 3\) float64 has no data"),
-        Error(
-            case(m.real(2, 3), m.real(1, 3), data_format="CB"),
-            ShapeMismatchError,
-            r"predictions have shape \(2, 3\) and format 'CB', targets shape \(1, 3\).*never",
-        ),
-        Error(
-            case(m.real(2, 3), m.real(3), data_format="CB"),
-            ShapeMismatchError,
-            r"shape \(2, 3\).*shape \(3,\)",
-        ),
-    ]
-
-
-def _options(m: Any) -> list[Any]:
-    """Wrong options of losses with weights and masks."""
-    wrong: Any = {"data_format": "CB"}
-    return [
-        *misfits(m),
-        Error(
-            case(m.real(2, 3), m.real(2, 3), reduction="mean", **wrong),
-            InvalidArgumentError,
-            "reduction must be 'sum' or 'none', not 'mean'",
-        ),
-        Error(
-            case(m.real(2, 3), m.real(2, 3), normalization_factor="batch", **wrong),
-            InvalidArgumentError,
-            "normalization_factor must be one of 'batch-size'.*'batch'",
-        ),
-        Error(
-            case(m.real(2, 3), m.real(2, 3), m.real(2), **wrong),
-            FormatClashError,
-            r"weights shape \(2,\); give weights a format",
-        ),
-        Error(
-            case(m.real(2, 3), m.real(2, 3), mask=m.bools(2, 2), **wrong),
-            ShapeMismatchError,
-            r"mask shape \(2, 2\); each size must be equal, or one",
-        ),
-        Error(
-            case(m.real(2, 3), m.real(2, 3), m.real(4), weights_format="T", **wrong),
-            FormatClashError,
-            "format 'T'; the predictions do not have T",
-        ),
-    ]
-
-
-def _weighted(m: Any) -> list[Any]:
-    return [
-        case(m.real(2, 3), m.real(2, 3) * 3, data_format="CB"),
-        case(m.real(2, 3), m.real(2, 3) * 3, m.positive(2), data_format="CB", weights_format="C"),
-        case(
-            m.real(3, 2),
-            m.real(3, 2) * 3,
-            m.positive(1, 2),
-            data_format="BC",
-            mask=np.array([[True, False], [True, True], [False, False]]),
-            normalization_factor="mask-included",
-        ),
-        case(m.real(2), m.real(2) * 3, data_format="T", normalization_factor="all-elements"),
-        case(m.real(2), m.real(2) * 3, data_format="C", reduction="none"),
-        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
-    ]
 
 
 # -- half mean squared error ---------------------------------------------------------------------
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(2, 3), m.real(2, 3), data_format="CB"),
-        case(m.real(2, 3), m.real(2, 3), data_format="TC"),
-        case(m.complex(2), m.complex(2), data_format="B"),
-        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
-    ],
-    errors=misfits,
+    samples=lambda m: _mse_samples(m),
+    errors=lambda m: misfits(m),
 )
-def mse(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
+def mse(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
     """Half mean squared error, Σ |y - t|² / (2 N), N the number of observations.
 
     Parameters
@@ -171,34 +101,34 @@ def mse(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
     return _sum_of_squares(loss.y - loss.t) / (2 * batch_size(loss.labelled))
 
 
+def _mse_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3), m.real(2, 3), data_format="CB"),
+        case(m.real(2, 3), m.real(2, 3), data_format="TC"),
+        case(m.complex(2), m.complex(2), data_format="B"),
+        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
+    ]
+
+
 # -- sums ----------------------------------------------------------------------------------------
 
 
 @derived(
-    samples=lambda m: [
-        *_weighted(m),
-        case(
-            np.array([1.0, 2.0, 3.0]),
-            np.array([1.0, 5.0, 1.0]),
-            data_format="C",
-            kink=True,
-            gradient={"y": [0, -1, 1], "targets": [0, 1, -1]},
-        ),
-    ],
-    errors=_options,
+    samples=lambda m: _l1loss_samples(m),
+    errors=lambda m: _options(m),
 )
 def l1loss(
-    y: Any,
-    targets: Any,
-    weights: Any = None,
+    y: Operand,
+    targets: Operand,
+    weights: Operand | None = None,
     /,
     *,
-    mask: Any = None,
+    mask: Operand | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-    weights_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+    weights_format: Format = None,
+) -> Value:
     """Sum of absolute errors, Σ w m |y - t| / N.
 
     The gradient is 0 where prediction and target are equal.
@@ -245,28 +175,49 @@ def l1loss(
 
     Source: MATLAB ``l1loss``.
     """
-    loss = Loss("l1loss", y, targets, data_format)
-    return loss.reduced(
-        abs(loss.y - loss.t), mask, weights, reduction, normalization_factor, weights_format
+    loss = Loss(
+        "l1loss",
+        y,
+        targets,
+        data_format,
+        mask=mask,
+        weights=weights,
+        weights_format=weights_format,
+        reduction=reduction,
+        normalization_factor=normalization_factor,
     )
+    return loss.reduced(abs(loss.y - loss.t))
+
+
+def _l1loss_samples(m: Maker) -> list[Case]:
+    return [
+        *_weighted(m),
+        case(
+            np.array([1.0, 2.0, 3.0]),
+            np.array([1.0, 5.0, 1.0]),
+            data_format="C",
+            kink=True,
+            gradient={"y": [0, -1, 1], "targets": [0, 1, -1]},
+        ),
+    ]
 
 
 @derived(
-    samples=lambda m: [*_weighted(m), case(m.complex(2), m.complex(2), data_format="B")],
-    errors=_options,
+    samples=lambda m: _l2loss_samples(m),
+    errors=lambda m: _options(m),
 )
 def l2loss(
-    y: Any,
-    targets: Any,
-    weights: Any = None,
+    y: Operand,
+    targets: Operand,
+    weights: Operand | None = None,
     /,
     *,
-    mask: Any = None,
+    mask: Operand | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-    weights_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+    weights_format: Format = None,
+) -> Value:
     """Sum of squared errors, Σ w m |y - t|² / N; unlike `mse` without the factor one half.
 
     Parameters
@@ -297,14 +248,25 @@ def l2loss(
 
     Source: MATLAB ``l2loss``.
     """
-    loss = Loss("l2loss", y, targets, data_format)
+    loss = Loss(
+        "l2loss",
+        y,
+        targets,
+        data_format,
+        mask=mask,
+        weights=weights,
+        weights_format=weights_format,
+        reduction=reduction,
+        normalization_factor=normalization_factor,
+    )
     difference = loss.y - loss.t
     if mask is None and weights is None and reduction == "sum":
-        check_choices("l2loss", reduction, normalization_factor)
-        return _sum_of_squares(difference) / loss.divisor(normalization_factor, None)
-    return loss.reduced(
-        _squares(difference), mask, weights, reduction, normalization_factor, weights_format
-    )
+        return _sum_of_squares(difference) / loss.divisor(None, difference.shape)
+    return loss.reduced(_squares(difference))
+
+
+def _l2loss_samples(m: Maker) -> list[Case]:
+    return [*_weighted(m), case(m.complex(2), m.complex(2), data_format="B")]
 
 
 # -- Huber ---------------------------------------------------------------------------------------
@@ -320,7 +282,7 @@ def l2loss(
         case(np.array([0.0, 2.0, -2.0]), delta=2.0, kink=True, gradient={"x": [0, 2, -2]}),
     ],
 )
-def huber_of_error(x: Any, /, *, delta: float) -> Any:
+def huber_of_error(x: Value, /, *, delta: float) -> Value:
     """Huber's function of an error: x²/2 up to |x| = δ, then the straight line δ (|x| - δ/2)."""
     real_only("huber", x)
     c = np.clip(x, -delta, delta)
@@ -328,35 +290,22 @@ def huber_of_error(x: Any, /, *, delta: float) -> Any:
 
 
 @derived(
-    samples=lambda m: [
-        *_weighted(m),
-        case(m.real(2, 2), m.real(2, 2), data_format="CB", transition_point=0.7),
-    ],
-    errors=lambda m: [
-        *_options(m),
-        Error(
-            case(m.real(2), m.real(2), transition_point=0, data_format="C"),
-            InvalidArgumentError,
-            "transition_point must be positive, not 0",
-        ),
-        Error(
-            case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "huber.*complex128"
-        ),
-    ],
+    samples=lambda m: _huber_samples(m),
+    errors=lambda m: _huber_errors(m),
 )
 def huber(
-    y: Any,
-    targets: Any,
-    weights: Any = None,
+    y: Operand,
+    targets: Operand,
+    weights: Operand | None = None,
     /,
     *,
     transition_point: float = 1.0,
-    mask: Any = None,
+    mask: Operand | None = None,
     reduction: str = "sum",
     normalization_factor: str = "batch-size",
-    data_format: str | None = None,
-    weights_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+    weights_format: Format = None,
+) -> Value:
     """Huber's loss, Σ w m h(y - t) / N: h(e) is e²/2 for |e| ≤ δ, else δ (|e| - δ/2).
 
     The gradient of h is e, limited to the interval from -δ to δ.
@@ -397,6 +346,107 @@ def huber(
         raise InvalidArgumentError(
             f"huber: transition_point must be positive, not {transition_point!r}"
         )
-    loss = Loss("huber", y, targets, data_format)
-    values = huber_of_error(loss.y - loss.t, delta=float(transition_point))
-    return loss.reduced(values, mask, weights, reduction, normalization_factor, weights_format)
+    loss = Loss(
+        "huber",
+        y,
+        targets,
+        data_format,
+        mask=mask,
+        weights=weights,
+        weights_format=weights_format,
+        reduction=reduction,
+        normalization_factor=normalization_factor,
+    )
+    return loss.reduced(huber_of_error(loss.y - loss.t, delta=float(transition_point)))
+
+
+def _huber_samples(m: Maker) -> list[Case]:
+    return [
+        *_weighted(m),
+        case(m.real(2, 2), m.real(2, 2), data_format="CB", transition_point=0.7),
+    ]
+
+
+def _huber_errors(m: Maker) -> list[Error]:
+    return [
+        *_options(m),
+        Error(
+            case(m.real(2), m.real(2), transition_point=0, data_format="C"),
+            InvalidArgumentError,
+            "transition_point must be positive, not 0",
+        ),
+        Error(
+            case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "huber.*complex128"
+        ),
+    ]
+
+
+# -- shared samples ------------------------------------------------------------------------------
+
+
+def misfits(m: Maker) -> list[Error]:
+    """Wrong calls that every loss refuses."""
+    return [
+        Error(case(m.real(2, 3), m.real(2, 3)), FormatError, r"shape \(2, 3\) float64 has no data"),
+        Error(
+            case(m.real(2, 3), m.real(1, 3), data_format="CB"),
+            ShapeMismatchError,
+            r"predictions have shape \(2, 3\) and format 'CB', targets shape \(1, 3\).*never",
+        ),
+        Error(
+            case(m.real(2, 3), m.real(3), data_format="CB"),
+            ShapeMismatchError,
+            r"shape \(2, 3\).*shape \(3,\)",
+        ),
+    ]
+
+
+def _options(m: Maker) -> list[Error]:
+    """Wrong options of losses with weights and masks."""
+    wrong: Params = {"data_format": "CB"}
+    return [
+        *misfits(m),
+        Error(
+            case(m.real(2, 3), m.real(2, 3), reduction="mean", **wrong),
+            InvalidArgumentError,
+            "reduction must be one of 'sum', 'none', not 'mean'",
+        ),
+        Error(
+            case(m.real(2, 3), m.real(2, 3), normalization_factor="batch", **wrong),
+            InvalidArgumentError,
+            "normalization_factor must be one of 'batch-size'.*'batch'",
+        ),
+        Error(
+            case(m.real(2, 3), m.real(2, 3), m.real(2), **wrong),
+            FormatClashError,
+            r"weights shape \(2,\); give weights a format",
+        ),
+        Error(
+            case(m.real(2, 3), m.real(2, 3), mask=m.bools(2, 2), **wrong),
+            ShapeMismatchError,
+            r"mask shape \(2, 2\); each size must be equal, or one",
+        ),
+        Error(
+            case(m.real(2, 3), m.real(2, 3), m.real(4), weights_format="T", **wrong),
+            FormatClashError,
+            "format 'T'; the predictions do not have T",
+        ),
+    ]
+
+
+def _weighted(m: Maker) -> list[Case]:
+    return [
+        case(m.real(2, 3), m.real(2, 3) * 3, data_format="CB"),
+        case(m.real(2, 3), m.real(2, 3) * 3, m.positive(2), data_format="CB", weights_format="C"),
+        case(
+            m.real(3, 2),
+            m.real(3, 2) * 3,
+            m.positive(1, 2),
+            data_format="BC",
+            mask=np.array([[True, False], [True, True], [False, False]]),
+            normalization_factor="mask-included",
+        ),
+        case(m.real(2), m.real(2) * 3, data_format="T", normalization_factor="all-elements"),
+        case(m.real(2), m.real(2) * 3, data_format="C", reduction="none"),
+        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
+    ]

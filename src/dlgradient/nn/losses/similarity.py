@@ -5,16 +5,15 @@ A distance has the gradient 0 where it is 0, the subgradient of minimum norm.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Axis, Format, Operand, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.activations.piecewise import relu
 from dlgradient.nn.losses.arguments import Loss, batch_size
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import real_only, unlabelled
+from dlgradient.nn.shared.arguments import raw_value, real_only
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import greater
 from dlgradient.ops.powers import sqrt
@@ -24,56 +23,35 @@ from dlgradient.rules import derived
 __all__ = ["contrastiveloss", "cosineloss", "tripletloss"]
 
 
-def _embedded(function: str, y: Any, other: Any, data_format: str | None) -> Loss:
+def _embedded(function: str, y: Operand, other: Operand, data_format: Format) -> tuple[Loss, Axis]:
+    """Two sets of embeddings, and the dimension of their channels."""
     loss = Loss(function, y, other, data_format)
-    real_only(function, loss.y._value)
-    real_only(function, loss.t._value)
-    loss.require_channels()
-    return loss
+    loss.check_real()
+    return loss, loss.channels
 
 
-def _length(x: Any, axis: int) -> Any:
+def _length(x: Value, axis: Axis) -> Value:
     """Euclidean length along a dimension, which stays; where it is 0, so is its gradient."""
     # In units of the largest element, a constant, so that squares stay in range.
-    largest = np.max(np.abs(np.asarray(x._value)), axis=axis, keepdims=True, initial=0)
+    largest = np.max(np.abs(raw_value(x)), axis=axis, keepdims=True, initial=0)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1).astype(largest.dtype)
     scaled = x / unit
     squares = sum_(scaled * scaled, axis=axis, keepdims=True)
     return where(greater(squares, 0), unit * sqrt(squares), 0)
 
 
-def _direction(x: Any, axis: int) -> Any:
+def _direction(x: Value, axis: Axis) -> Value:
     """Vectors of length one; those of length zero stay zeros, without a gradient."""
     length = _length(x, axis)
     some = greater(length, 0)
     return where(some, x / where(some, length, 1), 0)
 
 
-def _without_channels(m: Any) -> list[Any]:
-    return [
-        *misfits(m),
-        Error(
-            case(m.real(2), m.real(2), data_format="B"), FormatClashError, "'C' of the classes is"
-        ),
-    ]
-
-
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 2), m.real(3, 2), data_format="CB"),
-        case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="BCT"),
-        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
-        case(
-            np.zeros(2),
-            np.ones(2),
-            data_format="C",
-            kink=True,
-            gradient={"y": [0, 0], "targets": [0, 0]},
-        ),
-    ],
-    errors=_without_channels,
+    samples=lambda m: _cosineloss_samples(m),
+    errors=lambda m: _without_channels(m),
 )
-def cosineloss(y: Any, targets: Any, /, *, data_format: str | None = None) -> Any:
+def cosineloss(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
     """Cosine distance along the channels, Σ (1 - y·t / (‖y‖ ‖t‖)) / N.
 
     Parameters
@@ -108,45 +86,53 @@ def cosineloss(y: Any, targets: Any, /, *, data_format: str | None = None) -> An
 
     Source: torch ``cosine_embedding_loss``.
     """
-    loss = _embedded("cosineloss", y, targets, data_format)
-    axis = loss.channels
+    loss, axis = _embedded("cosineloss", y, targets, data_format)
     cosine = sum_(_direction(loss.y, axis) * _direction(loss.t, axis), axis=axis)
     return sum_(1 - cosine) / batch_size(loss.labelled)
 
 
-def _check_margin(function: str, margin: Any) -> None:
+def _cosineloss_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2), m.real(3, 2), data_format="CB"),
+        case(m.real(2, 3, 2), m.real(2, 3, 2), data_format="BCT"),
+        case(m.real(0, 2), m.real(0, 2), data_format="BC"),
+        case(
+            np.zeros(2),
+            np.ones(2),
+            data_format="C",
+            kink=True,
+            gradient={"y": [0, 0], "targets": [0, 0]},
+        ),
+    ]
+
+
+def _without_channels(m: Maker) -> list[Error]:
+    return [
+        *misfits(m),
+        Error(
+            case(m.real(2), m.real(2), data_format="B"), FormatClashError, "'C' of the classes is"
+        ),
+    ]
+
+
+def _check_margin(function: str, margin: float) -> None:
     if not margin >= 0:
         raise InvalidArgumentError(f"{function}: margin must not be negative, it is {margin!r}")
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 2), m.real(3, 2), m.real(3, 2), data_format="CB", margin=4.0),
-        case(m.real(2, 3), m.real(2, 3), m.real(2, 3), data_format="BC", margin=0.5),
-        case(m.real(0, 2), m.real(0, 2), m.real(0, 2), data_format="BC"),
-    ],
-    errors=lambda m: [
-        Error(
-            case(m.real(2, 3), m.real(2, 3), m.real(2, 1), data_format="CB"),
-            ShapeMismatchError,
-            r"tripletloss: .*shape \(2, 3\) and format 'CB', negative shape \(2, 1\)",
-        ),
-        Error(
-            case(m.real(2), m.real(2), m.real(2), data_format="C", margin=-1),
-            InvalidArgumentError,
-            "margin.*-1",
-        ),
-    ],
+    samples=lambda m: _tripletloss_samples(m),
+    errors=lambda m: _tripletloss_errors(m),
 )
 def tripletloss(
-    anchor: Any,
-    positive: Any,
-    negative: Any,
+    anchor: Operand,
+    positive: Operand,
+    negative: Operand,
     /,
     *,
     margin: float = 1.0,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Triplet loss, Σ max(‖a - p‖ - ‖a - n‖ + margin, 0) / N, norms along the channels.
 
     Parameters
@@ -183,37 +169,49 @@ def tripletloss(
     Source: Schroff et al. 2015; torch ``triplet_margin_loss``.
     """
     _check_margin("tripletloss", margin)
-    loss = _embedded("tripletloss", anchor, positive, data_format)
-    far = loss.like_y("negative", negative)
+    loss, axis = _embedded("tripletloss", anchor, positive, data_format)
+    far = loss.partner("negative", negative)
     real_only("tripletloss", far._value)
-    axis = loss.channels
     gap = _length(loss.y - loss.t, axis) - _length(loss.y - far, axis)
     return sum_(relu(gap + margin)) / batch_size(loss.labelled)
 
 
-@derived(
-    samples=lambda m: [
-        case(m.real(3, 2), m.real(3, 2), np.array([1.0, 0.0]), data_format="CB", margin=4.0),
-        case(m.real(2, 3), m.real(2, 3), np.array([[True], [False]]), data_format="BC"),
-        case(m.real(0, 2), m.real(0, 2), np.zeros(0), data_format="BC"),
-    ],
-    errors=lambda m: [
+def _tripletloss_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2), m.real(3, 2), m.real(3, 2), data_format="CB", margin=4.0),
+        case(m.real(2, 3), m.real(2, 3), m.real(2, 3), data_format="BC", margin=0.5),
+        case(m.real(0, 2), m.real(0, 2), m.real(0, 2), data_format="BC"),
+    ]
+
+
+def _tripletloss_errors(m: Maker) -> list[Error]:
+    return [
         Error(
-            case(m.real(2, 3), m.real(2, 3), m.bools(2), data_format="CB"),
+            case(m.real(2, 3), m.real(2, 3), m.real(2, 1), data_format="CB"),
             ShapeMismatchError,
-            r"shape \(2, 3\) and format 'CB', similar shape \(2,\)",
+            r"tripletloss: .*shape \(2, 3\) and format 'CB', negative shape \(2, 1\)",
         ),
-    ],
+        Error(
+            case(m.real(2), m.real(2), m.real(2), data_format="C", margin=-1),
+            InvalidArgumentError,
+            "margin.*-1",
+        ),
+    ]
+
+
+@derived(
+    samples=lambda m: _contrastiveloss_samples(m),
+    errors=lambda m: _contrastiveloss_errors(m),
 )
 def contrastiveloss(
-    y1: Any,
-    y2: Any,
-    similar: Any,
+    y1: Operand,
+    y2: Operand,
+    similar: Operand,
     /,
     *,
     margin: float = 1.0,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Contrastive loss, Σ (s d² + (1 - s) max(margin - d, 0)²) / (2 N), d = ‖y1 - y2‖.
 
     Parameters
@@ -249,12 +247,29 @@ def contrastiveloss(
     Source: Hadsell et al. 2006; MATLAB's example of a Siamese network.
     """
     _check_margin("contrastiveloss", margin)
-    loss = _embedded("contrastiveloss", y1, y2, data_format)
-    axis = loss.channels
-    s = unlabelled(loss.per_line("similar", similar))
+    loss, axis = _embedded("contrastiveloss", y1, y2, data_format)
+    s = loss.per_line("similar", similar)
     if s.dtype.kind != "f":
         s = s._value.astype(loss.y.dtype)
     difference = loss.y - loss.t
     squares = sum_(difference * difference, axis=axis, keepdims=True)
     short = relu(margin - _length(difference, axis))
     return sum_(s * squares + (1 - s) * (short * short)) / (2 * batch_size(loss.labelled))
+
+
+def _contrastiveloss_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2), m.real(3, 2), np.array([1.0, 0.0]), data_format="CB", margin=4.0),
+        case(m.real(2, 3), m.real(2, 3), np.array([[True], [False]]), data_format="BC"),
+        case(m.real(0, 2), m.real(0, 2), np.zeros(0), data_format="BC"),
+    ]
+
+
+def _contrastiveloss_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(m.real(2, 3), m.real(2, 3), m.bools(2), data_format="CB"),
+            ShapeMismatchError,
+            r"shape \(2, 3\) and format 'CB', similar shape \(2,\)",
+        ),
+    ]
