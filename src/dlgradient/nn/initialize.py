@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from dlgradient.core.spelling import nearest
+from dlgradient.core.types import Dtype, DtypeLike, Operand, Shape, ShapeLike, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.create import wrap_new
@@ -33,27 +34,28 @@ __all__ = [
 ]
 
 
-def _shape(name: str, shape: Any) -> tuple[int, ...]:
+# Where random numbers come from: a generator that goes on, a seed, or fresh entropy.
+Generator: TypeAlias = np.random.Generator | int | None
+
+
+def _checked(name: str, shape: ShapeLike, dtype: DtypeLike) -> tuple[Shape, Dtype]:
+    """Shape and dtype of the result."""
     sizes = shape if isinstance(shape, tuple | list) else (shape,)
     if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
         raise InvalidArgumentError(
             f"{name}: shape is {shape!r}; it must be an integer or a tuple of integers, none "
             "negative"
         )
-    return tuple(int(n) for n in sizes)
-
-
-def _dtype(name: str, dtype: Any) -> np.dtype[Any]:
     found = np.dtype(supported_dtype(dtype, f"{name}: dtype"))
     if found.kind != "f":
         raise InvalidArgumentError(
-            f"{name}: dtype is {found}; it must be float32 or float64. For complex parameters make "
+            f"{name}: dtype is {found}; it must be float32 or float64. For complex learnables make "
             "two arrays and combine them: complex(re, im)"
         )
-    return found
+    return tuple(int(n) for n in sizes), found
 
 
-def _fan(name: str, argument: str, given: Any, shape: tuple[int, ...], axis: int) -> float:
+def _fan(name: str, argument: str, given: float | None, shape: Shape, axis: int) -> float:
     """Return inputs or outputs of an element, as given, or counted from the shape of weights."""
     if given is not None:
         if not given > 0:
@@ -68,13 +70,13 @@ def _fan(name: str, argument: str, given: Any, shape: tuple[int, ...], axis: int
 
 
 def initialize_glorot(
-    shape: Any,
+    shape: ShapeLike,
     *,
     fan_in: int | None = None,
     fan_out: int | None = None,
-    generator: Any = None,
-    dtype: Any = np.float32,
-) -> Any:
+    generator: Generator = None,
+    dtype: DtypeLike = np.float32,
+) -> Value:
     """Initial weights by Glorot and Bengio: uniform in ±√(6 / (fan_in + fan_out)).
 
     The variances of values and of gradients are then about the same in every layer of a network
@@ -112,16 +114,20 @@ def initialize_glorot(
     Source: MATLAB ``WeightsInitializer="glorot"``; Glorot and Bengio (2010).
     """
     name = "initialize_glorot"
-    shape, kind = _shape(name, shape), _dtype(name, dtype)
-    total = _fan(name, "fan_in", fan_in, shape, 1) + _fan(name, "fan_out", fan_out, shape, 0)
+    sizes, kind = _checked(name, shape, dtype)
+    total = _fan(name, "fan_in", fan_in, sizes, 1) + _fan(name, "fan_out", fan_out, sizes, 0)
     bound = math.sqrt(6 / total) if total else 0.0
-    values = np.random.default_rng(generator).random(shape, kind.type)
+    values = np.random.default_rng(generator).random(sizes, kind.type)
     return wrap_new((2 * values - 1) * kind.type(bound))
 
 
 def initialize_he(
-    shape: Any, *, fan_in: int | None = None, generator: Any = None, dtype: Any = np.float32
-) -> Any:
+    shape: ShapeLike,
+    *,
+    fan_in: int | None = None,
+    generator: Generator = None,
+    dtype: DtypeLike = np.float32,
+) -> Value:
     """Initial weights by He et al.: normal with mean 0 and variance 2 / fan_in.
 
     The variance of values is then about the same in every layer of a network of relus.
@@ -158,13 +164,15 @@ def initialize_he(
     Source: MATLAB ``WeightsInitializer="he"``; He, Zhang, Ren and Sun (2015).
     """
     name = "initialize_he"
-    shape, kind = _shape(name, shape), _dtype(name, dtype)
-    fan = _fan(name, "fan_in", fan_in, shape, 1)
-    values = np.random.default_rng(generator).standard_normal(shape, kind.type)
+    sizes, kind = _checked(name, shape, dtype)
+    fan = _fan(name, "fan_in", fan_in, sizes, 1)
+    values = np.random.default_rng(generator).standard_normal(sizes, kind.type)
     return wrap_new(np.asarray(values * kind.type(math.sqrt(2 / fan) if fan else 0)))
 
 
-def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+def initialize_orthogonal(
+    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+) -> Value:
     """Weights with orthonormal rows or columns, whichever are fewer: W Wᵀ = 1 or Wᵀ W = 1.
 
     They are uniformly distributed among all such matrices: the factor Q of a normal matrix, with
@@ -200,21 +208,23 @@ def initialize_orthogonal(shape: Any, *, generator: Any = None, dtype: Any = np.
     (2014).
     """
     name = "initialize_orthogonal"
-    shape, kind = _shape(name, shape), _dtype(name, dtype)
-    if len(shape) < 2:
+    sizes, kind = _checked(name, shape, dtype)
+    if len(sizes) < 2:
         raise InvalidArgumentError(
-            f"{name}: shape {shape} is no matrix; give (rows, columns), or more dimensions"
+            f"{name}: shape {sizes} is no matrix; give (rows, columns), or more dimensions"
         )
-    rows, columns = shape[0], math.prod(shape[1:])
+    rows, columns = sizes[0], math.prod(sizes[1:])
     normal = np.random.default_rng(generator).standard_normal(
         (max(rows, columns), min(rows, columns))
     )
     q, r = np.linalg.qr(normal)
     q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
-    return wrap_new(np.ascontiguousarray(q if rows >= columns else q.T, kind).reshape(shape))
+    return wrap_new(np.ascontiguousarray(q if rows >= columns else q.T, kind).reshape(sizes))
 
 
-def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+def initialize_narrow_normal(
+    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+) -> Value:
     """Normal values with mean 0 and standard deviation 0.01.
 
     Parameters
@@ -244,12 +254,14 @@ def initialize_narrow_normal(shape: Any, *, generator: Any = None, dtype: Any = 
     Source: MATLAB ``WeightsInitializer="narrow-normal"``.
     """
     name = "initialize_narrow_normal"
-    shape, kind = _shape(name, shape), _dtype(name, dtype)
-    values = np.random.default_rng(generator).standard_normal(shape, kind.type)
+    sizes, kind = _checked(name, shape, dtype)
+    values = np.random.default_rng(generator).standard_normal(sizes, kind.type)
     return wrap_new(np.asarray(values * kind.type(0.01)))
 
 
-def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+def initialize_zeros(
+    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+) -> Value:
     """Zeros, for instance for a bias.
 
     Parameters
@@ -279,10 +291,12 @@ def initialize_zeros(shape: Any, *, generator: Any = None, dtype: Any = np.float
     Source: MATLAB ``BiasInitializer="zeros"``.
     """
     np.random.default_rng(generator)  # an invalid one is refused here too
-    return wrap_new(np.zeros(_shape("initialize_zeros", shape), _dtype("initialize_zeros", dtype)))
+    return wrap_new(np.zeros(*_checked("initialize_zeros", shape, dtype)))
 
 
-def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float32) -> Any:
+def initialize_ones(
+    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+) -> Value:
     """Ones, for instance for the scale factors of a normalisation.
 
     Parameters
@@ -311,13 +325,13 @@ def initialize_ones(shape: Any, *, generator: Any = None, dtype: Any = np.float3
 
     Source: MATLAB ``BiasInitializer="ones"``.
     """
-    np.random.default_rng(generator)
-    return wrap_new(np.ones(_shape("initialize_ones", shape), _dtype("initialize_ones", dtype)))
+    np.random.default_rng(generator)  # an invalid one is refused here too
+    return wrap_new(np.ones(*_checked("initialize_ones", shape, dtype)))
 
 
 def initialize_unit_forget_gate(
-    shape: Any, *, generator: Any = None, dtype: Any = np.float32
-) -> Any:
+    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+) -> Value:
     """Bias of an LSTM: one for the forget gate, zero for the other gates.
 
     A network that forgets nothing at first passes gradients through many time steps.
@@ -351,20 +365,20 @@ def initialize_unit_forget_gate(
     Source: MATLAB ``BiasInitializer="unit-forget-gate"``.
     """
     name = "initialize_unit_forget_gate"
-    shape = _shape(name, shape)
-    if not shape or shape[0] % 4:
+    sizes, kind = _checked(name, shape, dtype)
+    if not sizes or sizes[0] % 4:
         raise InvalidArgumentError(
-            f"{name}: shape {shape} is no bias of an LSTM; its first dimension must be four times "
+            f"{name}: shape {sizes} is no bias of an LSTM; its first dimension must be four times "
             "the number of hidden units"
         )
-    np.random.default_rng(generator)
-    bias = np.zeros(shape, _dtype(name, dtype))
-    hidden = shape[0] // 4
+    np.random.default_rng(generator)  # an invalid one is refused here too
+    bias = np.zeros(sizes, kind)
+    hidden = sizes[0] // 4
     bias[hidden : 2 * hidden] = 1
     return wrap_new(bias)
 
 
-_BY_NAME: dict[str, Callable[..., Any]] = {
+_BY_NAME: dict[str, Callable[..., Value]] = {
     "glorot": initialize_glorot,
     "he": initialize_he,
     "narrow-normal": initialize_narrow_normal,
@@ -377,14 +391,14 @@ _COUNTING = {"glorot": ("fan_in", "fan_out"), "he": ("fan_in",)}
 
 
 def initialize(
-    initializer: Any,
-    shape: Any,
+    initializer: str | Callable[[Shape], Operand],
+    shape: ShapeLike,
     *,
     fan_in: int | None = None,
     fan_out: int | None = None,
-    generator: Any = None,
-    dtype: Any = np.float32,
-) -> Any:
+    generator: Generator = None,
+    dtype: DtypeLike = np.float32,
+) -> Value:
     """Initial values from the name of an initialiser, or from a function.
 
     Parameters
@@ -420,12 +434,12 @@ def initialize(
 
     Source: MATLAB ``WeightsInitializer``, ``BiasInitializer``.
     """
-    shape, kind = _shape("initialize", shape), _dtype("initialize", dtype)
+    sizes, kind = _checked("initialize", shape, dtype)
     if callable(initializer):
-        value = np.asarray(initializer(shape), kind)
-        if value.shape != shape:
+        value = np.asarray(initializer(sizes), kind)
+        if value.shape != sizes:
             raise InvalidArgumentError(
-                f"initialize: the function returned shape {value.shape} for shape {shape}"
+                f"initialize: the function returned shape {value.shape} for shape {sizes}"
             )
         return wrap_new(value.copy())
     if initializer not in _BY_NAME:
@@ -436,4 +450,4 @@ def initialize(
         )
     fans = {"fan_in": fan_in, "fan_out": fan_out}
     counted = {name: fans[name] for name in _COUNTING.get(initializer, ())}
-    return _BY_NAME[initializer](shape, generator=generator, dtype=kind, **counted)
+    return _BY_NAME[initializer](sizes, generator=generator, dtype=kind, **counted)

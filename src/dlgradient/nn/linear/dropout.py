@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
-from dlgradient.core.values import as_value
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.shared.arguments import axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import as_array, axes_of, finished, formatted
 from dlgradient.ops.choice import where
 from dlgradient.rules import derived
 
 __all__ = ["dropout"]
 
 
-def _generator(generator: Any, seed: Any) -> np.random.Generator:
+def _generator(generator: np.random.Generator | None, seed: int | None) -> np.random.Generator:
     if (generator is None) == (seed is None):
         raise InvalidArgumentError(
             "dropout: give either generator=, a numpy.random.Generator that goes on from call to "
@@ -35,35 +32,19 @@ def _generator(generator: Any, seed: Any) -> np.random.Generator:
 
 
 @derived(
-    samples=lambda m: [
-        case(m.real(3, 4), seed=1),
-        case(m.real(5), probability=0.2, seed=1),
-        case(m.complex(4), seed=1),
-        case(m.real(2, 2), probability=0, seed=1),
-        case(m.real(2, 2), probability=1, seed=1),
-        case(m.real(2, 3, 2), spatial=True, data_format="SCB", seed=1),
-        case(m.real(0, 3), seed=1),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3)), InvalidArgumentError, "give either generator=.*or seed="),
-        Error(case(m.real(3), generator=7), InvalidArgumentError, "Generator.*not int"),
-        Error(
-            case(m.real(3), probability=1.5, seed=0),
-            InvalidArgumentError,
-            "between 0 and 1, not 1.5",
-        ),
-    ],
+    samples=lambda m: _dropout_samples(m),
+    errors=lambda m: _dropout_errors(m),
 )
 def dropout(
-    x: Any,
+    x: Operand,
     /,
     *,
     probability: float = 0.5,
     spatial: bool = False,
     generator: np.random.Generator | None = None,
     seed: int | None = None,
-    data_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+) -> Value:
     """Set random elements to zero, and divide the others by 1 - p, so that the mean is the same.
 
     Dropped elements have no gradient.
@@ -110,16 +91,38 @@ def dropout(
             f"dropout: probability must lie between 0 and 1, not {probability!r}"
         )
     rng = _generator(generator, seed)
-    strip = False
+    array, strip = as_array("dropout", "x", x), False
     if spatial or data_format is not None:
-        x, strip = formatted("dropout", x, data_format)
-    elif type(x) is not calls.dlarray:
-        x = calls.wrap(as_value(x, "dropout: x"), None)
-    shape = list(x.shape)
-    for axis in axes_of(x, "S") if spatial else ():
+        array, strip = formatted("dropout", array, data_format)
+    shape = list(array.shape)
+    for axis in axes_of(array, "S") if spatial else ():
         shape[axis] = 1
     keep = rng.random(shape, np.float32) >= probability
     if spatial:
-        keep = np.broadcast_to(keep, x.shape)
-    kept = where(keep, x, 0)
-    return finished(kept if probability == 1 else kept * (1 / (1 - probability)), strip)
+        keep = np.broadcast_to(keep, array.shape)
+    y = where(keep, array, 0)
+    return finished(y if probability == 1 else y * (1 / (1 - probability)), strip)
+
+
+def _dropout_samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 4), seed=1),
+        case(m.real(5), probability=0.2, seed=1),
+        case(m.complex(4), seed=1),
+        case(m.real(2, 2), probability=0, seed=1),
+        case(m.real(2, 2), probability=1, seed=1),
+        case(m.real(2, 3, 2), spatial=True, data_format="SCB", seed=1),
+        case(m.real(0, 3), seed=1),
+    ]
+
+
+def _dropout_errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(3)), InvalidArgumentError, "give either generator=.*or seed="),
+        Error(case(m.real(3), generator=7), InvalidArgumentError, "Generator.*not int"),
+        Error(
+            case(m.real(3), probability=1.5, seed=0),
+            InvalidArgumentError,
+            "between 0 and 1, not 1.5",
+        ),
+    ]

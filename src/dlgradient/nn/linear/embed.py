@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.formats import checked_format
-from dlgradient.core.samples import Error, case
-from dlgradient.core.values import as_value
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Array, DtypeLike, Format, Operand, Value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -18,8 +17,15 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import finished, formatted
-from dlgradient.ops.linalg import matrix_transpose
+from dlgradient.nn.linear.arguments import weight_rows
+from dlgradient.nn.shared.arguments import (
+    described,
+    finished,
+    formatted,
+    labelled,
+    raw_value,
+    unlabelled,
+)
 from dlgradient.ops.shape import permute_dims, squeeze
 from dlgradient.ops.take import take
 from dlgradient.rules import derived
@@ -29,11 +35,11 @@ __all__ = ["embed", "onehotdecode", "onehotencode"]
 # -- embed ---------------------------------------------------------------------------------------
 
 
-def _indices(x: Any) -> Any:
+def _indices(x: Value) -> Value:
     """Return indices as integers; floating-point numbers that are whole are indices too."""
     values = x._value
     if values.dtype.kind in "iu":
-        return calls.wrap(values, x._node)
+        return unlabelled(x)
     if values.dtype.kind == "f" and np.array_equal(values, np.rint(values)):
         values = np.asarray(values).astype(np.intp)
     if values.dtype.kind not in "iu":
@@ -44,62 +50,18 @@ def _indices(x: Any) -> Any:
     return calls.wrap(values, None)
 
 
-def _table(weights: Any, weights_format: str | None) -> Any:
-    """Return weights with a row for each symbol; in MATLAB's order 'CU' these are columns."""
-    w = weights
-    if type(w) is not calls.dlarray:
-        w = calls.wrap(as_value(w, "embed: weights"), None)
-    fmt = w._format
-    if fmt is None and weights_format is not None:
-        fmt = checked_format(weights_format, w.shape, "embed: weights")
-    if fmt not in (None, "CU", "UC"):
-        raise FormatClashError(
-            f"embed: weights of shape {w.shape} have the format {fmt!r}; it must be 'CU' (channels "
-            "× symbols, the default) or 'UC'"
-        )
-    if w.ndim != 2:
-        raise ShapeMismatchError(
-            f"embed: weights have shape {w.shape}; they must be a matrix, channels × symbols"
-        )
-    w = calls.wrap(w._value, w._node)
-    return w if fmt == "UC" else matrix_transpose(w)
-
-
 @derived(
-    samples=lambda m: [
-        case(np.array([[0, 2, 2]]), m.real(2, 4), data_format="CB"),
-        case(np.array([[0, 2, 2], [1, 1, 0]]), m.real(4, 2), data_format="BT", weights_format="UC"),
-        case(np.array([[[0], [3]]]), m.real(2, 4), data_format="TBC"),
-        case(np.array([1, 2]), m.complex(2, 4), data_format="T"),
-        case(np.zeros((0, 2), int), m.real(2, 4), data_format="BT"),
-    ],
-    errors=lambda m: [
-        Error(
-            case(np.array([[0, 4]]), m.real(2, 4), data_format="CB"),
-            IndexingError,
-            "index 4, but the weights have 4 symbols, from 0 to 3",
-        ),
-        Error(case(np.array([[0, -1]]), m.real(2, 4), data_format="CB"), IndexingError, "index -1"),
-        Error(case(m.real(1, 2), m.real(2, 4), data_format="CB"), IndexingError, "dtype float64"),
-        Error(
-            case(np.array([[0], [1]]), m.real(2, 4), data_format="CB"),
-            ShapeMismatchError,
-            r"shape \(2, 1\) and format 'CB'.*'C' must have size one",
-        ),
-        Error(case(np.array([0]), m.real(2, 4)), FormatError, "no data format"),
-        Error(
-            case(np.array([0]), m.real(2), data_format="B"), ShapeMismatchError, "must be a matrix"
-        ),
-    ],
+    samples=lambda m: _embed_samples(m),
+    errors=lambda m: _embed_errors(m),
 )
 def embed(
-    x: Any,
-    weights: Any,
+    x: Operand,
+    weights: Operand,
     /,
     *,
-    data_format: str | None = None,
-    weights_format: str | None = None,
-) -> Any:
+    data_format: Format = None,
+    weights_format: Format = None,
+) -> Value:
     """Embedding: the vector of channels of each index.
 
     If an index appears more than once, the gradient for the weights is added up in place. No matrix
@@ -142,10 +104,14 @@ def embed(
 
     Source: MATLAB ``embed``.
     """
-    x, strip = formatted("embed", x, data_format)
-    fmt: str = x._format or ""
-    indices = _indices(x)
-    table = _table(weights, weights_format)
+    array, strip = formatted("embed", x, data_format)
+    fmt = array._format or ""
+    indices = _indices(array)
+    table = weight_rows("embed", weights, weights_format, "CU", "channels × symbols")
+    if table.ndim != 2:
+        raise ShapeMismatchError(
+            f"embed: weights have shape {table.shape}; they must be a matrix, channels × symbols"
+        )
     symbols = table.shape[0]
     outside = (indices._value < 0) | (indices._value >= symbols)
     if np.any(outside):
@@ -158,23 +124,54 @@ def embed(
     if axis < 0:
         fmt += "C"
     else:
-        if x.shape[axis] != 1:
+        if array.shape[axis] != 1:
             raise ShapeMismatchError(
-                f"embed: x has shape {x.shape} and format {fmt!r}; 'C' must have size one, since "
-                "every index becomes a vector of channels"
+                f"embed: x has {described(array)}; 'C' must have size one, since every index "
+                "becomes a vector of channels"
             )
         indices = squeeze(indices, axis=axis)
     y = take(table, indices, axis=0)
     last = len(fmt) - 1
     if axis not in (-1, last):
         y = permute_dims(y, axes=(*range(axis), last, *range(axis, last)))
-    return finished(calls.wrap(y._value, y._node, fmt), strip)
+    return finished(labelled(y, fmt), strip)
+
+
+def _embed_samples(m: Maker) -> list[Case]:
+    return [
+        case(np.array([[0, 2, 2]]), m.real(2, 4), data_format="CB"),
+        case(np.array([[0, 2, 2], [1, 1, 0]]), m.real(4, 2), data_format="BT", weights_format="UC"),
+        case(np.array([[[0], [3]]]), m.real(2, 4), data_format="TBC"),
+        case(np.array([1, 2]), m.complex(2, 4), data_format="T"),
+        case(np.zeros((0, 2), int), m.real(2, 4), data_format="BT"),
+    ]
+
+
+def _embed_errors(m: Maker) -> list[Error]:
+    return [
+        Error(
+            case(np.array([[0, 4]]), m.real(2, 4), data_format="CB"),
+            IndexingError,
+            "index 4, but the weights have 4 symbols, from 0 to 3",
+        ),
+        Error(case(np.array([[0, -1]]), m.real(2, 4), data_format="CB"), IndexingError, "index -1"),
+        Error(case(m.real(1, 2), m.real(2, 4), data_format="CB"), IndexingError, "dtype float64"),
+        Error(
+            case(np.array([[0], [1]]), m.real(2, 4), data_format="CB"),
+            ShapeMismatchError,
+            r"shape \(2, 1\) and format 'CB'.*'C' must have size one",
+        ),
+        Error(case(np.array([0]), m.real(2, 4)), FormatError, "no data format"),
+        Error(
+            case(np.array([0]), m.real(2), data_format="B"), ShapeMismatchError, "must be a matrix"
+        ),
+    ]
 
 
 # -- one-hot -------------------------------------------------------------------------------------
 
 
-def _names(function: str, class_names: Sequence[Any]) -> Any:
+def _names(function: str, class_names: Sequence[Any]) -> Array:
     names = np.asarray(list(class_names))
     if names.ndim != 1 or np.unique(names).size != names.size:
         raise InvalidArgumentError(
@@ -185,13 +182,13 @@ def _names(function: str, class_names: Sequence[Any]) -> Any:
 
 
 def onehotencode(
-    labels: Any,
+    labels: Operand,
     /,
     axis: int = -1,
     *,
     class_names: Sequence[Any] | None = None,
-    dtype: Any = np.float32,
-) -> Any:
+    dtype: DtypeLike = np.float32,
+) -> Value:
     """One-hot vectors of labels: 1 at the class of the label, else 0.
 
     Parameters
@@ -229,8 +226,7 @@ def onehotencode(
 
     Source: MATLAB ``onehotencode``.
     """
-    traced = type(labels) is calls.dlarray
-    values = np.asarray(labels._value if traced else labels)
+    values = raw_value(labels)
     names = np.unique(values) if class_names is None else _names("onehotencode", class_names)
     ndim = values.ndim + 1
     if not -ndim <= axis < ndim:
@@ -247,9 +243,9 @@ def onehotencode(
             f"onehotencode: the label {values[missing].flat[0]!r} is none of the class_names "
             f"{names.tolist()}"
         )
-    if not traced:
+    if type(labels) is not calls.dlarray:
         return hot.astype(dtype)
-    fmt = labels._format
+    fmt: Format = getattr(labels, "_format", None)
     if fmt is not None:
         if "C" in fmt:
             raise FormatClashError(
@@ -260,7 +256,7 @@ def onehotencode(
     return calls.wrap(hot.astype(dtype), None, fmt)
 
 
-def onehotdecode(y: Any, class_names: Sequence[Any], /, axis: int | None = None) -> Any:
+def onehotdecode(y: Operand, class_names: Sequence[Any], /, axis: int | None = None) -> Array:
     """Classes of the largest elements: the inverse of `onehotencode`, also for probabilities.
 
     Parameters
@@ -291,10 +287,8 @@ def onehotdecode(y: Any, class_names: Sequence[Any], /, axis: int | None = None)
 
     Source: MATLAB ``onehotdecode``.
     """
-    fmt = None
-    if type(y) is calls.dlarray:
-        fmt, y = y._format, y._value
-    values, names = np.asarray(y), _names("onehotdecode", class_names)
+    fmt: Format = getattr(y, "_format", None)
+    values, names = raw_value(y), _names("onehotdecode", class_names)
     if axis is None:
         if fmt and "C" not in fmt:
             raise FormatClashError(
@@ -311,4 +305,5 @@ def onehotdecode(y: Any, class_names: Sequence[Any], /, axis: int | None = None)
             f"onehotdecode: y has shape {values.shape}; along dimension {axis} it must have the "
             f"size {names.size}, that of the class_names"
         )
-    return names[np.argmax(values, axis=axis)]
+    classes: Array = names[np.argmax(values, axis=axis)]
+    return classes
