@@ -197,7 +197,7 @@ def test_blocks_of_every_shape(rng, monkeypatch, axes, parameters, centered, blo
     out = kernels.Standardized(y, mu, variance)
     found = kernels.pull(g, x, offset.shape, scale, out, kernels.Method(axes, 0.1, centered))
     # The rule in operations, whose sums over broadcast dimensions are those of the reverse walk.
-    rule = OPS["standardized"].joint.function
+    rule = OPS["standardized"].declaration.vjp
     composed = rule((g, None, None), x, scale, axes, 0.1, centered)
     for a, b in zip(found, composed, strict=True):
         summed = tuple(i for i, size in enumerate(a.shape) if size == 1)
