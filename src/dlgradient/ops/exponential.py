@@ -36,8 +36,17 @@ def exp(x: Operand, /) -> Value:
     """
 
 
+def _exp2_rule(t: Value, x: Value) -> Value:
+    # The result overflows before the derivative does; its root does not.
+    root = exp2(x * 0.5)
+    return t * (root * _LN2 * root)
+
+
 @elementwise(
-    x=lambda t, out: t * (out * _LN2), kernel=threaded(np.exp2), samples=anywhere, numpy=np.exp2
+    x=_exp2_rule,
+    kernel=threaded(np.exp2),
+    samples=anywhere,
+    numpy=np.exp2,
 )
 def exp2(x: Operand, /) -> Value:
     """Two to the power x, elementwise.

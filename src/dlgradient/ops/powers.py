@@ -85,17 +85,18 @@ def _pow_base(t: Value, x: Value, y: Value) -> Value:
     return where(zero, 0, t * (y * power))
 
 
-def _pow_exponent(t: Value, x: Value, out: Value) -> Value:
+def _pow_exponent(t: Value, x: Value, y: Value, out: Value) -> Value:
     """Return t x^y log x, and 0 where the base is 0 and the power is not infinite."""
-    if type(x) in PYTHON_SCALARS and x:
-        if type(x) is complex:
-            return t * (out * cmath.log(x))
-        if x > 0:
-            return t * (out * math.log(x))
+    # With two halves of the power: the result overflows before the derivative does.
+    half = y * 0.5
+    if type(x) in PYTHON_SCALARS and x and (type(x) is complex or x > 0):
+        power = x**half
+        return t * (power * (cmath if type(x) is complex else math).log(x) * power)
     if out.dtype.kind == "c":
         x = x + 0j  # a negative base of a complex power has a logarithm
     gone = logical_or(equal(out, 0), logical_and(equal(x, 0), isfinite(out)))
-    return where(gone, 0, t * (out * log(x)))
+    power = x**half
+    return where(gone, 0, t * (power * log(x) * power))
 
 
 @elementwise(
@@ -199,8 +200,22 @@ def cbrt(x: Operand, /) -> Value:
     """
 
 
+def _reciprocal(x: Value) -> Value:
+    if not np.iscomplexobj(x):
+        return 1 / x
+    # Scaled by powers of two: complex division overflows for large parts, and for tiny ones.
+    x = np.asarray(x)
+    _, exponents = np.frexp(np.maximum(np.abs(x.real), np.abs(x.imag)))
+    unit = np.empty_like(x)
+    unit.real, unit.imag = np.ldexp(x.real, -exponents), np.ldexp(x.imag, -exponents)
+    unit = 1 / unit
+    out = np.empty_like(x)
+    out.real, out.imag = np.ldexp(unit.real, -exponents), np.ldexp(unit.imag, -exponents)
+    return out[()]
+
+
 @elementwise(
-    x=lambda t, out: -t * (out * out), kernel=lambda x: 1 / x, samples=anywhere, numpy=np.reciprocal
+    x=lambda t, out: -t * (out * out), kernel=_reciprocal, samples=anywhere, numpy=np.reciprocal
 )
 def reciprocal(x: Operand, /) -> Value:
     """One divided by x, elementwise; integers become float64.
@@ -217,9 +232,43 @@ def reciprocal(x: Operand, /) -> Value:
     """
 
 
+def _cosine(x: Value, y: Value) -> Value:
+    r = np.hypot(x, y)
+    return np.divide(x, r, out=np.zeros_like(r), where=r != 0)[()]
+
+
+def _turn(x: Value, y: Value) -> Value:
+    """Return y / r², the derivative of the angle; 0 at the origin."""
+    r = hypot(x, y)
+    return where(equal(r, 0), 0, hypot_slope(y, x) / r)
+
+
+def _hypot_slope_x(t: Value, x: Value, y: Value) -> Value:
+    return t * (hypot_slope(y, x) * _turn(x, y))
+
+
+def _hypot_slope_y(t: Value, x: Value, y: Value) -> Value:
+    return -t * (hypot_slope(x, y) * _turn(x, y))
+
+
+# The derivative of x / r by quotient and chain rule would be a difference of nearly equal numbers
+# for large x.
 @elementwise(
-    x=lambda t, x, out: t * where(equal(out, 0), 0, x / out),
-    y=lambda t, y, out: t * where(equal(out, 0), 0, y / out),
+    x=_hypot_slope_x,
+    y=_hypot_slope_y,
+    kernel=_cosine,
+    shown="hypot",
+    samples=real_pairs,
+    domain="real",
+    errors=mismatch,
+)
+def hypot_slope(x: Operand, y: Operand, /) -> Value:
+    """Derivative of `hypot` by x: x / √(x² + y²), and 0 at the origin."""
+
+
+@elementwise(
+    x=lambda t, x, y: t * hypot_slope(x, y),
+    y=lambda t, x, y: t * hypot_slope(y, x),
     kernel=np.hypot,
     samples=lambda m: [
         *real_pairs(m),

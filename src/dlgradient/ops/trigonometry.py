@@ -88,9 +88,16 @@ def tan(x: Operand, /) -> Value:
     """
 
 
+# An operation, because the product rule would cancel near 0.
+@elementwise(
+    x=Factor(lambda x: -2 * x), kernel=lambda x: (1 - x) * (1 + x), shown="asin", samples=anywhere
+)
+def gap_to_one(x: Operand, /) -> Value:
+    """Return 1 - x² as (1 - x)(1 + x), which does not cancel near the ends."""
+
+
 def _asin_rule(t: Value, x: Value) -> Value:
-    # (1 - x)(1 + x) instead of 1 - x²: no cancellation near the ends.
-    return t / sqrt((1 - x) * (1 + x))
+    return t / sqrt(gap_to_one(x))
 
 
 @elementwise(x=_asin_rule, kernel=threaded(np.arcsin), samples=inside, numpy=np.arcsin)
@@ -256,8 +263,13 @@ def tanh(x: Operand, /) -> Value:
     """
 
 
+def _asinh_rule(t: Value, x: Value) -> Value:
+    # The square overflows before the derivative is zero.
+    return t / (sqrt(1 + x * x) if x.dtype.kind == "c" else hypot(x, 1))
+
+
 @elementwise(
-    x=lambda t, x: t / sqrt(1 + x * x),
+    x=_asinh_rule,
     kernel=threaded(np.arcsinh),
     samples=anywhere,
     numpy=np.arcsinh,
@@ -300,7 +312,7 @@ def acosh(x: Operand, /) -> Value:
 
 
 @elementwise(
-    x=lambda t, x: t / ((1 - x) * (1 + x)),
+    x=lambda t, x: t / gap_to_one(x),
     kernel=threaded(np.arctanh),
     samples=inside,
     numpy=np.arctanh,

@@ -11,6 +11,7 @@ from dlgradient.core.samples import Error, case
 from dlgradient.core.threads import threaded
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.nn.shared.arguments import real_only
+from dlgradient.ops.choice import minimum
 from dlgradient.ops.complex import abs
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.trigonometry import tanh
@@ -406,8 +407,15 @@ def _in_chunks(kernel: Any) -> Any:
     return whole
 
 
+def _curvature(t: Any, x: Any) -> Any:
+    # (2 - x²) exp(-x²/2), with a root of the exponential at each x: 0 times infinity is NaN.
+    e = exp(x * x * -0.25)
+    near, far = e * e, x * e
+    return t * ((2 * near - far * far) * _DENSITY)
+
+
 @elementwise(
-    x=lambda t, x: t * (exp(x * x * -0.5) * _DENSITY * (2 - x * x)),
+    x=_curvature,
     kernel=_in_chunks(_slope_kernel),
     shown="gelu",
     samples=_shapes,
@@ -437,22 +445,27 @@ def _on_one_core(x: Any) -> Any:
     return _logistic(x, np.exp)
 
 
+# Squares from which σ(u) is 0 or 1. Cut there, du/dx stays finite, and its product with 0 is 0.
+_SATURATED = 1e3
+
+
 def _gate(x: Any, sigmoid: Any = _on_one_core) -> tuple[Any, Any]:
     """σ(u) and du/dx of u = √(8/π) (x + 0.044715 x³)."""
-    square = x * x
+    square = minimum(x * x, _SATURATED)
     gate = sigmoid(x * (square * (_CUBIC * _SLOPE) + _SLOPE))
     return gate, square * (3 * _CUBIC * _SLOPE) + _SLOPE
 
 
 def _tanh_slope_kernel(x: Any) -> Any:
     gate, rate = _gate(x)
-    return gate + x * rate * (gate * (1 - gate))
+    return gate + x * (rate * (gate * (1 - gate)))
 
 
 def _tanh_curvature(t: Any, x: Any) -> Any:
     gate, rate = _gate(x, sigmoid)
     bend = rate * rate * (1 - 2 * gate) + x * (6 * _CUBIC * _SLOPE)
-    return t * (gate * (1 - gate) * (2 * rate + x * bend))
+    steep = gate * (1 - gate)
+    return t * (steep * (2 * rate) + steep * x * bend)
 
 
 @elementwise(
