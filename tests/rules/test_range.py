@@ -181,6 +181,11 @@ TABLE = {
         (mp.sqrt, lambda x: 1 / (2 * mp.sqrt(x)), lambda x: -1 / (4 * mp.sqrt(x) ** 3)),
         domain=(0, np.inf),
     ),
+    "root_of_squares": Smooth(
+        OPS["root_of_squares"].call,
+        (mp.sqrt, lambda x: 1 / (2 * mp.sqrt(x)), lambda x: -1 / (4 * mp.sqrt(x) ** 3)),
+        domain=(0, np.inf),
+    ),
     "cbrt": Smooth(
         dl.cbrt,
         (

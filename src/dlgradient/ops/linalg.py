@@ -18,7 +18,7 @@ from dlgradient.core.types import Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.arithmetic import multiply
 from dlgradient.ops.complex import conj, conjugated
-from dlgradient.ops.reduce import sum
+from dlgradient.ops.reduce import count, sum
 from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
 from dlgradient.rules import derived, linear, multilinear
 
@@ -59,7 +59,7 @@ def _matmul_y(g: Value, x: Value, y_like: Value) -> Value:
         return tensordot(x, g, axes=(summed, summed))
     if ndim == 2:
         # One matrix for a batch: one product of flat matrices instead of a sum of many.
-        flat = reshape(x, (-1, x.shape[-1])) if x.size else reshape(x, (0, x.shape[-1]))
+        flat = reshape(x, (count(x.shape[:-1], None), x.shape[-1]))
         return matmul(flat.mT, reshape(g, (flat.shape[0], g.shape[-1])))
     return matmul(x.mT, g)
 
@@ -133,6 +133,9 @@ def _matmul_samples(m: Maker) -> list[Case]:
         case(m.real(0, 3), m.real(3, 2)),
         case(m.real(2, 0), m.real(0, 2)),
         case(m.real(2, 0, 3), m.real(3, 2)),
+        case(m.real(2, 3, 0), m.real(0, 4)),
+        case(m.real(2, 3, 0), m.real(2, 0, 4)),
+        case(m.real(0), m.real(2, 0, 4)),
     ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import AxisLike, Kernel, Operand, Value
+from dlgradient.core.types import Array, AxisLike, Kernel, Operand, Value
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj, real
 from dlgradient.ops.logical import equal
 from dlgradient.ops.reduce import count, reduction_samples, spread, sum, wrong_axis
+from dlgradient.ops.shape import normalized
 from dlgradient.rules import general, linear
 
 __all__ = ["mean", "std", "var"]
@@ -72,8 +73,33 @@ def _per_element(x: Value, axis: AxisLike, correction: float) -> float:
     return 1 / n if n > 0 else np.nan
 
 
-def _deviation(x: Value, axis: AxisLike) -> Value:
-    return x - mean(x, axis=axis, keepdims=True)
+def _centred(x: Array, *, axis: AxisLike) -> Value:
+    if x.dtype.kind not in "fc":
+        x = x.astype(np.float64)
+    # Shifted by an element first: equal elements have the deviation 0, however their mean rounds.
+    axes = range(x.ndim) if axis is None else normalized(axis, x.ndim)
+    x = x - x[tuple([slice(0, 1 if i in axes else None) for i in range(x.ndim)])]
+    return x - _average(x, axis, True)
+
+
+def _deviations_adjoint(g: Value, axis: AxisLike) -> Value:
+    return deviations(g, axis=axis)
+
+
+# Linear, and its own adjoint. A difference of x and its mean would not be 0 for equal elements.
+@linear(
+    x=_deviations_adjoint,
+    kernel=_centred,
+    shown="var",
+    samples=lambda m: [
+        case(m.real(3), axis=None),
+        case(m.real(2, 3), axis=1),
+        case(m.complex(2, 3, 2), axis=(0, -1)),
+        case(m.real(), axis=None),
+    ],
+)
+def deviations(x: Value, /, *, axis: AxisLike) -> Value:
+    """Deviation of each element from the mean."""
 
 
 def _real_part(x: Value, g: Value) -> Value:
@@ -83,12 +109,12 @@ def _real_part(x: Value, g: Value) -> Value:
 
 def _var_adjoint(g: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     g = _real_part(x, g) * (2 * _per_element(x, axis, correction))
-    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * _deviation(x, axis)
+    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * deviations(x, axis=axis)
 
 
 def _covariance(t: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     """Sum deviations times tangents, weighted as in the variance."""
-    deviation = _deviation(x, axis)
+    deviation = deviations(x, axis=axis)
     products = real(conj(deviation) * t) if x.dtype.kind == "c" else deviation * t
     return sum(products, axis=axis, keepdims=keepdims) * _per_element(x, axis, correction)
 
@@ -98,7 +124,7 @@ def _var_tangent(t: Value, x: Value, axis: AxisLike, correction: float, keepdims
 
 
 def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> Value:
-    deviation = x - _average(x, axis, True)
+    deviation = _centred(np.asarray(x), axis=axis)
     if np.iscomplexobj(deviation):
         squares = deviation.real**2 + deviation.imag**2
     else:
@@ -154,7 +180,7 @@ def _std_adjoint(
     g: Value, x: Value, out: Value, axis: AxisLike, correction: float, keepdims: bool
 ) -> Value:
     g = _over_std(_real_part(x, g), out) * _per_element(x, axis, correction)
-    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * _deviation(x, axis)
+    return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * deviations(x, axis=axis)
 
 
 def _over_std(value: Value, out: Value) -> Value:

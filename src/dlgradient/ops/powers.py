@@ -173,6 +173,16 @@ def sqrt(x: Operand, /) -> Value:
     """
 
 
+def _root_of_squares_rule(t: Value, out: Value) -> Value:
+    zero = equal(out, 0)
+    return where(zero, 0, t / (2 * where(zero, 1, out)))
+
+
+@elementwise(x=_root_of_squares_rule, kernel=np.sqrt, shown="sqrt", samples=positive)
+def root_of_squares(x: Operand, /) -> Value:
+    """Square root of a sum of squares: at 0 it has a kink, as abs, and the derivative 0."""
+
+
 @elementwise(
     x=lambda t, out: t / (3 * (out * out)),
     kernel=threaded(np.cbrt),

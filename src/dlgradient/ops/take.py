@@ -182,7 +182,10 @@ def _take_errors(m: Maker) -> list[Error]:
 
 
 def _along_adjoint(g: Value, x_like: Value, indices: Value, axis: int) -> Value:
-    return put_along_axis(g, indices, shape=x_like.shape, axis=axis)
+    # Sizes of one may have been repeated; the walk sums over them.
+    shape = list(np.shape(g))
+    shape[axis] = x_like.shape[axis]
+    return put_along_axis(g, indices, shape=tuple(shape), axis=axis)
 
 
 def _key(indices: Array, axis: int) -> tuple[Array, ...]:
@@ -285,6 +288,8 @@ def _take_along_axis_samples(m: Maker) -> list[Case]:
         case(m.real(2, 3), np.array([[1, 0, 1]]), axis=0),
         case(m.complex(3), np.array([2, 2]), axis=0),
         case(m.real(2, 3), np.array([[1], [0]])),
+        case(m.real(1, 3), np.array([[1, 1], [0, 2]]), axis=1),
+        case(m.complex(2, 1), np.array([[1, 0, 1]]), axis=0),
     ]
 
 

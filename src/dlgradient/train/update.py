@@ -19,7 +19,7 @@ import numpy as np
 from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, NotDlarrayError
-from dlgradient.ops.powers import sqrt
+from dlgradient.ops.powers import root_of_squares
 from dlgradient.train.containers import Container, Results, map_together, take_result
 from dlgradient.train.step import checked_number, update_all
 
@@ -226,7 +226,7 @@ def adamupdate(
     def formula(p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g * g)
-        return p - step * (m / (sqrt(s) / correction + small)), m, s
+        return p - step * (m / (root_of_squares(s) / correction + small)), m, s
 
     states = {"average": average, "average_sq": average_sq}
     found = update_all(name, formula, parameters, gradients, states)
@@ -300,7 +300,7 @@ def rmspropupdate(
 
     def formula(p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = beta * s + (1 - beta) * (g * g)
-        return p - rate * (g / (sqrt(s) + small)), s
+        return p - rate * (g / (root_of_squares(s) + small)), s
 
     found = update_all(name, formula, parameters, gradients, {"average_sq": average_sq})
     return found[0], found[1]
