@@ -61,6 +61,8 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
         if name not in given:
             raise UnknownKeywordError(f"{op.shown}: the keyword argument {name} is missing")
     for name, value in given.items():
+        if type(value) is np.float64:
+            params[name] = value.item()  # beside the elements of an array, it must be weak
         node: Node | None = value._node if type(value) is array_type else None
         if node is not None and node.trace.is_open:
             raise traced_parameter(op.shown, name)

@@ -175,7 +175,10 @@ def raw_operand(op: Op, i: int, operand: Value) -> RawValue:
 
 def operand_beside(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:
     """Return a raw operand for a kernel; `value` is that of a dlarray among the others."""
-    if type(operand) is complex and type(value) is np.float64:
+    kind = type(operand)
+    if (kind is np.float64 or kind is np.complex128) and value.dtype.char not in "dD":
+        return operand.item()
+    if kind is complex and type(value) is np.float64:
         # Python's complex takes a NumPy float64 for a float of its own, and would return a complex
         # that is no NumPy scalar.
         return np.complex128(operand)

@@ -14,9 +14,20 @@ import numpy as np
 
 from dlgradient.errors import UnsupportedDtypeError
 
-__all__ = ["ERRORS", "PYTHON_SCALARS", "RAW_TYPES", "SILENT", "as_operand", "as_value"]
+__all__ = [
+    "ERRORS",
+    "PYTHON_SCALARS",
+    "RAW_TYPES",
+    "SILENT",
+    "WEAK_SCALARS",
+    "as_operand",
+    "as_value",
+]
 
 PYTHON_SCALARS = frozenset({float, int, complex, bool})
+# What does not decide the dtype of a result with an array. Who writes `np.sqrt(2)` or
+# `np.finfo(float).eps` means a number, and a float32 model must stay float32.
+WEAK_SCALARS = PYTHON_SCALARS | {np.float64}
 _NUMPY_SCALARS = frozenset(
     {np.float64, np.float32, np.complex128, np.complex64, np.bool_}
     | {np.dtype(code).type for code in "bhilqBHILQ"}

@@ -188,6 +188,8 @@ def _dtype_of(value: Value) -> Value:
 def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
     """Dtype of the result of an operation on these operands; Python scalars are weak.
 
+    Beside a dlarray, float64 scalars of NumPy are weak too.
+
     Parameters
     ----------
     *arrays_and_dtypes : array, dtype_like or scalar
@@ -200,7 +202,10 @@ def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
 
     Source: array-API ``result_type``.
     """
-    return np.result_type(*[_dtype_of(a) for a in arrays_and_dtypes])
+    if any(type(a) is calls.dlarray for a in arrays_and_dtypes):
+        given = [a.item() if type(a) is np.float64 else _dtype_of(a) for a in arrays_and_dtypes]
+        return np.result_type(*given)
+    return np.result_type(*arrays_and_dtypes)
 
 
 def can_cast(from_: Operand | DtypeLike, to: Dtype | type | str, /) -> bool:

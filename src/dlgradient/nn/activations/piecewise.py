@@ -11,6 +11,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.samples import Error, case
+from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
 from dlgradient.nn.activations.smooth import sigmoid
 from dlgradient.nn.shared.arguments import (
@@ -424,6 +425,8 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
     if data_format is not None:
         x, strip = formatted("prelu", x, data_format)
     if type(x) is calls.dlarray and x._format is not None:
+        if type(alpha) in WEAK_SCALARS:
+            alpha = np.asarray(alpha, np.result_type(x.dtype, 1.0))
         alpha = as_array("prelu", "alpha", alpha)
         if alpha.ndim == 1 and alpha._format is None:
             if "C" not in x._format:

@@ -16,7 +16,7 @@ import numpy as np
 from dlgradient.core.formats import checked_format
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axis, Format, Operand, Shape, Value
-from dlgradient.core.values import PYTHON_SCALARS
+from dlgradient.core.values import PYTHON_SCALARS, WEAK_SCALARS
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -419,8 +419,8 @@ def _check_channels(function: str, x: Value, w: Value, found: int) -> None:
 
 def _bias(function: str, bias: Operand, fmt: Format, groups: int, filters: int) -> Value:
     """Return a bias of any form as a number, or as one dimension with one for each filter."""
-    if type(bias) in PYTHON_SCALARS:
-        return bias
+    if type(bias) in WEAK_SCALARS:
+        return bias.item() if type(bias) is np.float64 else bias
     b = unlabelled(_parameter(function, "bias", bias, fmt))
     if b.size == 1 and filters != 1:
         return reshape(b, shape=())
