@@ -11,6 +11,7 @@ writing.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn, final
 
@@ -21,6 +22,7 @@ from dlgradient.core.calls import FUNCTIONS, open_node, wrap
 from dlgradient.core.display import header, represent
 from dlgradient.core.formats import checked_format
 from dlgradient.core.values import as_value
+from dlgradient.engine.temporary import is_temporary, lost_assignment
 from dlgradient.errors import LeavingTraceError
 from dlgradient.ops.index import set_item
 
@@ -142,6 +144,10 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     # -- indexing --------------------------------------------------------------------------------
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        if is_temporary(sys.getrefcount(self)):
+            error = lost_assignment(self, sys._getframe(1))
+            if error is not None:
+                raise error
         set_item(self, key, value)
 
     def __len__(self) -> int:
