@@ -186,7 +186,7 @@ class ComplexValueError(DlgradientError, ValueError):
     Traceback (most recent call last):
     ...
     dlgradient.errors.ComplexValueError: dlgradient: y is a dlarray of shape () complex128; it must
-    be real, as real(y), imag(y) or abs(y)**2
+    be real, as real(y), imag(y) or abs2(y)
 
     The fix: say which real number you mean.
 

@@ -197,6 +197,10 @@ TABLE = {
     ),
     "reciprocal": Smooth(dl.reciprocal, (lambda x: 1 / x, lambda x: -1 / x**2, lambda x: 2 / x**3)),
     "divide": Smooth(lambda x: 3.0 / x, (lambda x: 3 / x, lambda x: -3 / x**2, lambda x: 6 / x**3)),
+    "sum_of_squares": Smooth(
+        lambda x: OPS["sum_of_squares"].call(x, 0.5),
+        (lambda x: x * x + 0.25, lambda x: 2 * x, lambda _: mp.mpf(2)),
+    ),
     "hypot_3000": _hypot(3000.0),
     "hypot_1e8": _hypot(1e8),
     "hypot_small": _hypot(1e-20),

@@ -292,7 +292,7 @@ def _checked_value(y: Any) -> Node:
         )
     if value.dtype.kind == "c":
         raise ComplexValueError(
-            f"dlgradient: y is {_found(y)}; it must be real, as real(y), imag(y) or abs(y)**2"
+            f"dlgradient: y is {_found(y)}; it must be real, as real(y), imag(y) or abs2(y)"
         )
     if value.dtype.kind in "iu":
         raise IntegerVariableError(

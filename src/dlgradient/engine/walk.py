@@ -32,6 +32,7 @@ from dlgradient.core.graph import Node
 from dlgradient.core.project import project
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.engine.array import dlarray
+from dlgradient.engine.compositions import smooth_form
 from dlgradient.ops.index import clear, scatter_add
 
 __all__ = ["between", "evaluate", "reverse"]
@@ -104,7 +105,9 @@ def _sweep(  # noqa: C901, PLR0912 - one loop, see below
             if kept is None:
                 evaluate([n for n in order if n.saved is None])
                 kept = node.saved
-            if op.joint is not None:
+            if traced and (composed := smooth_form(node)) and composed[0] not in wanted:
+                walk.visit_smooth(node, *composed, g)
+            elif op.joint is not None:
                 walk.visit_joint(node, g)
             elif not op.indexing or not walk.visit_indexing(node, g, shared=node in wanted):
                 # The body of this loop is the cost of a small gradient: no call but the rule's.
@@ -242,6 +245,18 @@ class _Walk:
                 if flag:
                     self.flagged.add(parent)
                 self.add(node, parent, c)
+
+    def visit_smooth(self, node: Node, inner: Node, smooth: Node, g: Any) -> None:
+        """Hand the cotangent of a smooth composition past its inner node, which has a kink."""
+        if inner.saved is None:
+            evaluate([inner])
+            smooth.saved = inner.saved
+        for i, rule, _ in smooth.op.pulls:
+            parent = smooth.parents[i]
+            if type(parent) is Node and parent in self.needed:
+                if node in self.flagged:
+                    self.flagged.add(parent)
+                self.add(node, parent, rule.traced(smooth, g))
 
     def visit_indexing(self, node: Node, g: Any, *, shared: bool) -> bool:
         """Cotangents of ``x[key]`` and of ``x[key] = v``, in place; False where that cannot be."""

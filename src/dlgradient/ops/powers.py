@@ -309,3 +309,20 @@ def hypot(x: Operand, y: Operand, /) -> Value:
 
     Source: array-API ``hypot``; MATLAB ``hypot``.
     """
+
+
+def _twice(t: Value, x: Value) -> Value:
+    return t * (2 * x)
+
+
+@elementwise(
+    x=_twice,
+    y=lambda t, y: _twice(t, y),
+    kernel=lambda x, y: x * x + y * y,
+    shown="hypot",
+    samples=real_pairs,
+    domain="real",
+    errors=mismatch,
+)
+def sum_of_squares(x: Operand, y: Operand, /) -> Value:
+    """Square of `hypot`."""
