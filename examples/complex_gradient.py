@@ -1,6 +1,6 @@
 """The gradient of Re((2+3i)x) in the complex plane: the second example of MATLAB's `dlgradient`.
 
-The value to differentiate is real, so the gradient is the direction of steepest ascent of a
+The value to differentiate is real. So the gradient is the direction of steepest ascent of a
 function of two real variables, ∂/∂Re(x) + i ∂/∂Im(x). Here it is 2-3i everywhere, the conjugate of
 the complex derivative 2+3i.
 """

@@ -1,8 +1,9 @@
 """Gradients with respect to containers, and a model whose learnables are a table.
 
-A variable of `dlgradient` may be a list, tuple, dict, named tuple, dataclass or a table with the
-columns Layer, Parameter and Value, nested in any way. The gradient has the same structure. The
-second part fits a small network with gradient descent. Its learnables are a pandas DataFrame.
+A variable of `dlgradient` may be a list, tuple, dict, named tuple or dataclass. It may be a table
+with the columns Layer, Parameter and Value, and any nesting of these. The gradient has the same
+structure. The second part fits a small network with gradient descent. Its learnables are a pandas
+DataFrame.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,9 @@
 
 The equation is Burgers' equation, u_t + u u_x = ν u_xx, on a ring of length 1. The starts are
 random smooth functions, and a solver that is spectral in space makes the data. Each layer of the
-network is the sum of a convolution with a few Fourier modes, whose learnables are complex, and a
-linear map of the channels. The network does not depend on the grid. So it can be tested on a finer
-grid than it was trained on.
+network is the sum of two maps: a convolution with a few Fourier modes, whose learnables are
+complex, and a linear map of the channels. The network does not depend on the grid. So it can be
+tested on a finer grid than it was trained on.
 """
 
 import figures

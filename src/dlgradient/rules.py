@@ -1,14 +1,14 @@
 """The five declarers: an operation is declared once, by one mathematical rule.
 
 A rule is a function of a tangent ``t`` or a cotangent ``g`` (its first argument). The names of its
-other arguments say what must be kept from the forward pass:
+other arguments say what is saved in the forward pass:
 
 * the name of an operand: its value;
 * ``out``: the result;
 * the name of an operand with ``_like``: its shape and dtype only, which is always free;
 * the name of an operand with ``_wanted``: whether it is traced, for a joint rule that can omit the
   cotangent of data (None in its place);
-* anything else: a static parameter of the operation.
+* anything else: a parameter of the operation.
 
 ============  ==========================================  =======================================
 declarer      the author writes                           what follows
@@ -25,26 +25,26 @@ general       ``vjp``, and ``jvp`` where it is known      a missing jvp is the p
 ============  ==========================================  =======================================
 
 A joint rule may have a ``fast_vjp=`` besides ``vjp=``: the same derivative on raw arrays of real
-values, where a kernel pays in a benchmark. Raw walks take it, all others ``vjp=``; the generated
+values, where a kernel pays in a benchmark. Raw walks use it, all others use ``vjp=``; the generated
 checks compare the two.
 
 With ``domain="real"`` complex operands are refused, by an error that names the function, the
 operand and the fix; the generated checks try it.
 
-An elementwise rule of one operand may be given as a `Factor`, what the tangent is multiplied by.
-Derivatives of higher order walk over the same node again and again; the factor is then computed
-once for all walks that are traced.
+An elementwise rule of one operand may be a `Factor`, which multiplies the tangent. Derivatives of
+higher order walk over the same node again and again. The factor is then computed once for all
+traced walks.
 
-Rules are written in the public functions and operators, so the same text runs on raw arrays (the
-fast backward pass) and on traced dlarrays (derivatives of any order). Nothing that no rule names is
-kept alive. The table is checked when a module of operations is loaded: a name that is neither an
-operand nor a parameter, a rule for an operand that does not exist, an operation without samples
-or without a docstring, are errors at import.
+Rules are written in the public functions and operators. So the same text runs on raw arrays (the
+fast backward pass) and on traced dlarrays (derivatives of any order). Values that no rule names are
+not saved. Declarations are checked when a module of operations is loaded. It is an error if a name
+is neither an operand nor a parameter, or if a rule has no operand. It is also one if samples or a
+docstring are missing.
 
-The decorated function is the kernel, on raw arrays; its signature and docstring are what the user
-sees. Operands are positional-only; what follows them is a static parameter. An operation of any
-number of operands has one, a sequence, with the name ``arrays``. `Declaration` in
-`dlgradient.core.declaration` says what each option of a declarer means.
+The decorated function is the kernel, on raw arrays; users see its signature and docstring. Operands
+are positional-only; arguments after them are parameters. An operation of any number of operands has
+one, a sequence, with the name ``arrays``. `Declaration` in `dlgradient.core.declaration` explains
+each option of a declarer.
 
 Examples
 --------
@@ -124,7 +124,7 @@ class Kind:
         shown: str | None = None,
         **rules: Rule | Factor,
     ) -> Declarer:
-        """Take what a `Declaration` lists, and the rules by the names of operands."""
+        """Take the options of a `Declaration`, and rules by the names of operands."""
 
         def declare(function: Callable[P, R], /) -> Callable[P, R]:
             declaration = Declaration(
@@ -171,7 +171,7 @@ def derived(
     reference: Function | None = None,
     domain: Domain = "complex",
 ) -> Declarer:
-    """Enter a composition of operations in the table, so that it is tested like one."""
+    """Add a composition of operations to the table, so that it is tested like an operation."""
 
     def declare(function: Callable[P, R], /) -> Callable[P, R]:
         declaration = Declaration(

@@ -1,4 +1,4 @@
-"""Arguments of a call: static parameters completed and checked, and the errors of wrong calls.
+"""Arguments of a call: parameters completed and checked, and the errors of wrong calls.
 
 Every error names the function, the argument, what was found, what was expected, and the fix.
 """
@@ -38,7 +38,7 @@ __all__ = [
 def split_arguments(
     op: Op, args: tuple[Value, ...], given: Params
 ) -> tuple[tuple[Value, ...], Params]:
-    """Operands of a call, and its static parameters, which may follow them by position."""
+    """Split the arguments of a call into operands and parameters, which may follow by position."""
     operands, extra = args[: len(op.operands)], args[len(op.operands) :]
     named = dict(zip(op.positional, extra, strict=False))
     if len(operands) < len(op.operands) or len(extra) > len(named) or named.keys() & given.keys():
@@ -52,7 +52,7 @@ def split_arguments(
 
 
 def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params:
-    """Complete the static parameters of a call; none of them may be a traced `array_type`."""
+    """Complete the parameters of a call; none of them may be a traced `array_type`."""
     params = {**op.params, **given}
     if len(params) != len(op.params):
         unknown = next(name for name in given if name not in op.params)
@@ -70,14 +70,14 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
 
 
 def refuse_call(op: Op, args: tuple[Value, ...], given: Params, array_type: type[Value]) -> None:
-    """Raise the error of a call of an operation without parameters that does not fit it."""
+    """Raise the error for wrong arguments of an operation without parameters."""
     if len(args) != len(op.operands):
         split_arguments(op, args, given)
     checked_parameters(op, given, array_type)
 
 
 def sequence_of(op: Op, arrays: Iterable[Value]) -> tuple[Value, ...]:
-    """Operands of a variadic operation: a sequence of arrays, or an array along its first axis."""
+    """Return the operands of a variadic operation: a sequence, or an array along its first axis."""
     try:
         return tuple(arrays)
     except TypeError as error:
@@ -88,7 +88,7 @@ def sequence_of(op: Op, arrays: Iterable[Value]) -> tuple[Value, ...]:
 
 
 def unknown_keyword(function: str, name: str, accepted: Iterable[str]) -> UnknownKeywordError:
-    """Return the error for a keyword that does not exist, with the one that was meant."""
+    """Return the error for a keyword that does not exist, with a suggestion."""
     meant = nearest(name, accepted)
     fix = f"; write {meant}=" if meant else ""
     have = ", ".join(sorted(accepted)) or "none"
@@ -115,7 +115,7 @@ def explained(op: Op, values: Sequence[RawValue], params: Params, error: Excepti
                 f"{text}. It is defined for real operands; take real(x), imag(x) or abs(x)"
             )
         return error
-    # An axis that does not exist is both an index and a value that is wrong.
+    # An axis that does not exist is both an index and a wrong value.
     index = isinstance(error, IndexError) and not isinstance(error, ValueError)
     return (IndexingError if index else InvalidArgumentError)(text)
 

@@ -1,12 +1,12 @@
 """The hook between operations and the engine, and the steps of a call.
 
-An operation is a kernel on raw arrays plus a rule; it knows nothing of traces. What a user calls is
-a call path (`dlgradient.core.paths`): it takes raw values out of dlarrays, runs the kernel, gives
-the result its format, and, if an operand is traced, records a node. The steps are here, and with
-them the one maker of nodes.
+An operation is a kernel on raw arrays and a rule; it knows nothing of traces. Users call a call
+path (`dlgradient.core.paths`). It takes raw values out of dlarrays, runs the kernel, and gives the
+result its format. If an operand is traced, it records a node. The steps are here, and with them the
+one maker of nodes.
 
-The class of arrays is the engine's, above this module. The engine installs it once, by `install`;
-until then only raw arrays can be used.
+The class of arrays is in the engine, above this module. The engine installs it once, with
+`install`; before that, only raw arrays work.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 class _NotInstalled:
-    """In place of the class of arrays until it is installed: no value is of this type."""
+    """Replaces the class of arrays until it is installed: no value is of this type."""
 
 
 dlarray: Any = _NotInstalled
@@ -56,13 +56,13 @@ _new = object.__new__
 
 
 def install(array_type: type) -> None:
-    """Tell the call paths which class carries values and nodes."""
+    """Tell the call paths which class holds values and nodes."""
     global dlarray  # noqa: PLW0603 - the hook: set once, when the engine is imported
     dlarray = NAMES["dlarray"] = array_type
 
 
 def wrap(value: RawValue, node: Node | None, fmt: Format = None) -> Any:
-    """Return a dlarray made of its three parts."""
+    """Return a dlarray of the given value, node and format."""
     result = _new(dlarray)
     result._value = value
     result._format = fmt
@@ -71,7 +71,7 @@ def wrap(value: RawValue, node: Node | None, fmt: Format = None) -> Any:
 
 
 def open_node(array: Value) -> Node | None:
-    """Node of a dlarray if its trace is open, else None: an escaped value is a constant."""
+    """Return the node of a dlarray if its trace is open, else None: it is then a constant."""
     node: Node | None = array._node
     if node is not None and not node.trace.is_open:
         array._node = node = None
@@ -86,7 +86,7 @@ def is_variable(x: object) -> bool:
 # -- nodes ---------------------------------------------------------------------------------------
 
 # The one place where the node of a result is made. A call of `make_node` would cost a twentieth of
-# an addition of two small arrays (row overhead), so the call paths have these lines in them.
+# an addition of two small arrays (row overhead), so the call paths contain these lines.
 NODE = """\
 node = new(Node)
 node.op = op
@@ -100,7 +100,7 @@ if type(out) is float64:  # its attributes cost more than the arithmetic
 else:
     node.shape, node.dtype = out.shape, out.dtype
 """
-# The names in templates.
+# The names in the templates.
 NAMES: dict[str, Any] = {
     "FLOAT64": np.dtype(np.float64),
     "Node": Node,
@@ -131,7 +131,7 @@ make_node = compile_template(
     + "    return node\n",
     "make_node",
 )
-# In place of a result for `make_node`, if there are several; each has a node that picks it.
+# Replaces a result for `make_node` if there are several; each has a node that picks it.
 _SEVERAL = SimpleNamespace(shape=(), dtype=None)
 
 
@@ -143,7 +143,7 @@ def record(
     params: Params,
     trace: Trace,
 ) -> Node:
-    """Return the node of a result: what it was made from and what its rules need."""
+    """Return the node of a result, with its operands and the values that its rules need."""
     saved = saved_values(op, parents, values, out)
     return make_node(op, parents, saved, params, trace, _SEVERAL if op.outputs else out)
 
@@ -179,8 +179,8 @@ def operand_beside(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:
     if (kind is np.float64 or kind is np.complex128) and value.dtype.char not in "dD":
         return operand.item()
     if kind is complex and type(value) is np.float64:
-        # Python's complex takes a NumPy float64 for a float of its own, and would return a complex
-        # that is no NumPy scalar.
+        # Python's complex treats a NumPy float64 as a Python float, and would return a Python
+        # complex.
         return np.complex128(operand)
     return as_operand(operand, f"{op.shown}: {op.operand_name(i)}")
 
@@ -188,9 +188,9 @@ def operand_beside(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:
 def values_and_parents(
     op: Op, operands: Sequence[Value]
 ) -> tuple[list[RawValue], tuple[Parent, ...], Trace | None]:
-    """Raw values of operands, one of which is a dlarray; their nodes; the trace.
+    """Return raw values of operands, one of which is a dlarray; their nodes; the trace.
 
-    In place of a node, a constant has its value.
+    For a constant, its value replaces a node.
     """
     arrays = [a if type(a) is dlarray else None for a in operands]
     known = next(a._value for a in arrays if a is not None)
@@ -209,7 +209,7 @@ def values_and_parents(
 
 
 def format_of(op: Op, operands: Sequence[Value], values: Sequence[RawValue], params: Params) -> Any:
-    """Format of the result, or of each result, of operands that have formats."""
+    """Return the format of the result, or of each result, of operands that have formats."""
     formats = [a._format if type(a) is dlarray else None for a in operands]
     return op.result_format(formats, [np.shape(v) for v in values], params)
 
@@ -224,7 +224,7 @@ def checked_format(op: Op, fmt: Format, out: Array) -> Format:
 def wrap_several(
     op: Op, outs: Sequence[RawValue], node: Node | None, formats: Formats | None
 ) -> tuple[Value, ...]:
-    """Wrap the results of an operation that has several, each with a node of its own."""
+    """Wrap the results of an operation that has several, each with a node."""
     return tuple(
         [
             wrap(out, node and picked(node, i, out), checked_format(op, fmt, out))
@@ -234,7 +234,7 @@ def wrap_several(
 
 
 def aligned(*operands: Value) -> tuple[Value, ...]:
-    """Bring every formatted operand to the merged format, by ordinary operations."""
+    """Bring every operand with a format to the merged format, with ordinary operations."""
     target: str | None = None
     for operand in operands:
         if type(operand) is dlarray and operand._format is not None:

@@ -1,12 +1,12 @@
 """What an author declares, what follows from it, and the table of both.
 
-A `Declaration` is what was written about a function: its kernel, its rules, its format, its samples
-and oracles. An operation is a `Declaration` with a rule, and an `Op` is what follows from it: the
-names of operands and parameters, the compiled pulls, what nodes save, the call path. A derived
-function, composed of operations, is a `Declaration` without a rule.
+A `Declaration` is what an author wrote about a function: its kernel, its rules, its format, its
+samples and oracles. With a rule, it declares an operation, and an `Op` is what follows from it: the
+names of operands and parameters, the compiled pulls, what nodes save, the call path. Without a
+rule, it declares a derived function, which is composed of operations.
 
-The table is checked when a module is loaded: a declaration that is incomplete or contradicts itself
-is an error at import.
+Declarations are checked when a module is loaded: one that is incomplete or contradicts itself is an
+error at import.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ class Declaration:
     Attributes
     ----------
     function : callable
-        The decorated function. Its signature and docstring are what the user sees; operands are
-        positional-only.
+        The decorated function. Users see its signature and docstring. Operands are positional-only.
     kind : str
         The declarer: "elementwise", "linear", "multilinear", "constant", "general" or "derived".
     rules : dict
@@ -73,12 +72,12 @@ class Declaration:
         Format family of the result, or ``format(formats, shapes, params)``. By default "align" for
         elementwise operations, "same" for others.
     format_family : str or None
-        The family that a callable `format` belongs to; "permute" by default.
+        The family of a callable `format`; "permute" by default.
     masks : bool
         Whether the operation makes structural zeros of cotangents, as where, indexing and clip do.
     selects : bool
-        Whether the rules of an operation that masks only select or scale, so that a zero cotangent
-        stays zero by itself.
+        Whether the rules of an operation with masks only select or scale, so that a zero cotangent
+        stays zero without help.
     indexing : {"get", "set", "pick"} or None
         Operations whose cotangents the reverse walk adds or clears in place.
     outputs : int
@@ -87,11 +86,12 @@ class Declaration:
     samples, errors : callable or None
         Functions of a maker that return the cases to test, and the wrong calls.
     numpy : callable, tuple of callables or None
-        NumPy's counterpart: oracle of the value, and what the protocols of NumPy translate.
+        NumPy's counterpart: an oracle of the value, and the function that NumPy's protocols
+        translate.
     reference : callable or None
         Another oracle of the value.
     shown : str or None
-        Name in messages, if it is not the function's: the public function it is a part of.
+        Name in messages, if it is not the function's: the public function to which it belongs.
     """
 
     function: Function
@@ -133,16 +133,16 @@ class Op:
     variadic : bool
         Whether it takes any number of operands, as one sequence with the name ``arrays``.
     params : dict
-        Static parameters and their defaults.
+        Parameters and their defaults.
     required, positional : tuple of str
-        Static parameters without a default; those that may follow the operands by position.
+        Parameters without a default, and those that may follow the operands by position.
     format_family : str
     format_rule : callable or None
-        Of a format that is declared as a function.
+        The function, if the format is declared as one.
     keeps_format : bool
-        Whether the result has the format of its operands, once they are aligned.
+        Whether the result has the format of its operands after they are aligned.
     pointwise : bool
-        Whether an element of the result depends on the same element of each operand only.
+        Whether an element of the result depends only on the same element of each operand.
     masks : bool
         Whether it makes structural zeros.
     joint : Pull or None
@@ -155,7 +155,7 @@ class Op:
     jvps : dict
         Operand name -> pull for the tangent it contributes.
     call : callable
-        What a user calls.
+        What users call.
     """
 
     __slots__ = (
@@ -185,7 +185,7 @@ class Op:
         "variadic",
     )
 
-    # The operation of a node that stands for one result of several.
+    # The operation of a node that picks one result of several.
     pick: ClassVar[Op]
 
     def __init__(self, declaration: Declaration, joint: Pull | None = None) -> None:
@@ -254,7 +254,7 @@ class Op:
         )
 
     def saves(self, traced: tuple[bool, ...]) -> tuple[bool, ...]:
-        """Which values a node saves when the operands marked in `traced` are traced.
+        """Return which values a node saves when the operands marked in `traced` are traced.
 
         One entry for each operand, the last for the result; an empty tuple if it saves nothing.
         """
@@ -273,13 +273,13 @@ class Op:
         return tuple([name in needs for name in (*names, "out")]) if needs else ()
 
     def operand_name(self, place: int) -> str:
-        """Name of an operand for a message; 'arrays[2]' in a variadic operation."""
+        """Return the name of an operand for a message; 'arrays[2]' in a variadic operation."""
         if self.variadic:
             return f"{self.operands[0]}[{place}]"
         return self.operands[place]
 
     def result_format(self, formats: Formats, shapes: Shapes, params: Params) -> Any:
-        """Format of the result, or of each of several; some operand has a format."""
+        """Return the format of the result, or of each of several; some operand has a format."""
         if self.format_rule is not None:
             return self.format_rule(formats, shapes, params)
         if self.keeps_format:
@@ -309,7 +309,7 @@ Op.pick = Op(Declaration(function=_pick, kind="linear", indexing="pick"))
 
 
 def enter_operation(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:
-    """Check the declaration of an operation, make its call path and enter it in the table."""
+    """Check the declaration of an operation, make its call path and add it to the table."""
     op = Op(declaration)
     _check(op)
     if op.format_family in ("same", "align") and not op.params:
@@ -323,7 +323,7 @@ def enter_operation(declaration: Declaration, function: Callable[P, R]) -> Calla
 
 
 def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:
-    """Enter a composition of operations in the table."""
+    """Add a composition of operations to the table."""
     if declaration.name in FUNCTIONS:
         raise RuleError(f"function {declaration.name} is declared twice")
     parameters = parameters_of(function)

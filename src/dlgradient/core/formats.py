@@ -1,24 +1,25 @@
-"""The data-format algebra: which label every dimension of a result carries.
+"""The algebra of data formats: which label every dimension of a result has.
 
 A format is a string with one letter for each dimension: ``S`` spatial, ``C`` channel, ``B`` batch,
-``T`` time, ``U`` unspecified. ``S`` and ``U`` may repeat, the others stand at most once. Formats
-name dimensions and never move them: the order is the user's.
+``T`` time, ``U`` unspecified. ``S`` and ``U`` may repeat, the others may not. Formats name
+dimensions and never move them: the order is the user's.
 
-Every operation belongs to one of six families, and the family alone decides the result's format:
+Every operation belongs to one of six format families. The family alone decides the format of the
+result:
 
 ========  ==================================================================================
 same      one operand, the same dimensions (exp, cumsum, flip, ...)
-align     elementwise with several operands: formatted operands align by label, a formatted
-          with an unformatted one by position; the result has the first one's order
+align     elementwise with several operands: two formats align by label, a format and an
+          unlabelled operand by position; the result has the first one's order
 reduce    dimensions named by ``axis`` disappear, or stay with size one (sum, max, ...)
 permute   dimensions are reordered, inserted or removed (permute_dims, expand_dims, squeeze)
-contract  products that sum over dimensions (matmul, tensordot): unformatted operands only,
+contract  products that sum over dimensions (matmul, tensordot): unlabelled operands only,
           unless the other operand is a scalar
 new       the result has no format (reshape, ...)
 ========  ==================================================================================
 
-This module only computes with strings. What it decides is carried out by ordinary operations
-(`permute_dims`, `expand_dims`) before a kernel runs, so neither a kernel nor a rule sees a label.
+This module computes only with strings. Ordinary operations (`permute_dims`, `expand_dims`) apply
+its results before a kernel runs, so kernels and rules never see a label.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def _valid(fmt: str) -> str:
     for letter in "CBT":
         if upper.count(letter) > 1:
             raise FormatError(
-                f"data format {fmt!r}: label {letter!r} stands {upper.count(letter)} times; only "
+                f"data format {fmt!r}: label {letter!r} appears {upper.count(letter)} times; only "
                 "'S' and 'U' may repeat"
             )
     return intern(upper)
@@ -59,7 +60,8 @@ def checked_format(fmt: object, shape: tuple[int, ...], where: str) -> str | Non
     Raises
     ------
     FormatError
-        If `fmt` is no string of the labels, or has not one label for each dimension of `shape`.
+        If `fmt` is not a string of labels, or does not have one label for each dimension of
+        `shape`.
     """
     if fmt is None or fmt == "":
         return None
@@ -79,16 +81,16 @@ def checked_format(fmt: object, shape: tuple[int, ...], where: str) -> str | Non
 
 
 def _numbered(fmt: str) -> list[tuple[str, int]]:
-    """Labels with their occurrence: 'SSC' -> [('S', 0), ('S', 1), ('C', 0)]."""
+    """Number repeated labels: 'SSC' -> [('S', 0), ('S', 1), ('C', 0)]."""
     return [(letter, fmt[:i].count(letter)) for i, letter in enumerate(fmt)]
 
 
 @lru_cache(maxsize=1024)
 def merge(first: str, second: str) -> str:
-    """Format of a result whose operands have the formats `first` and `second`.
+    """Return the format of a result whose operands have the formats `first` and `second`.
 
-    The order is that of `first`; a label that only `second` has goes right behind the label that
-    precedes it in `second`, or to the front if none does; a repeated one also behind its equals.
+    The order is that of `first`. A label that only `second` has goes after the label that precedes
+    it in `second`, or to the front if there is none. A repeated one also goes after its equals.
 
     Examples
     --------
@@ -108,16 +110,16 @@ def merge(first: str, second: str) -> str:
 
 @lru_cache(maxsize=1024)
 def placement(fmt: str, target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """How to bring an array of format `fmt` into `target`, which has all its labels.
+    """Return how to bring an array of format `fmt` to `target`, which has all its labels.
 
     Returns
     -------
     order, new : tuples of ints
-        Permute by `order`, then insert dimensions of size one at the positions `new`.
+        Permute by `order`, then insert dimensions of size one at the places `new`.
     """
     have = _numbered(fmt)
     want = _numbered(target)
-    # Repeated labels keep their order, so only the sequence of positions matters.
+    # Repeated labels keep their order, so only the sequence of places matters.
     order = tuple(have.index(label) for label in want if label in have)
     new = tuple(i for i, label in enumerate(want) if label not in have)
     if len(order) != len(have):
@@ -127,7 +129,7 @@ def placement(fmt: str, target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 @lru_cache(maxsize=4096)
 def without(fmt: str, axes: tuple[int, ...]) -> str | None:
-    """`fmt` with the dimensions `axes` (not negative) removed."""
+    """Return `fmt` without the dimensions `axes` (not negative)."""
     return intern("".join(c for i, c in enumerate(fmt) if i not in axes)) or None
 
 
@@ -144,7 +146,7 @@ def reduced(fmt: str | None, ndim: int, params: dict[str, Any]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def with_new(fmt: str, positions: tuple[int, ...]) -> str:
-    """`fmt` with label 'U' inserted at `positions`, counted in the result."""
+    """Return `fmt` with label 'U' inserted at places in the result."""
     rest = iter(fmt)
     size = len(fmt) + len(positions)
     return intern("".join("U" if i in positions else next(rest) for i in range(size)))
@@ -152,5 +154,5 @@ def with_new(fmt: str, positions: tuple[int, ...]) -> str:
 
 @lru_cache(maxsize=4096)
 def permuted(fmt: str, order: tuple[int, ...]) -> str:
-    """`fmt` in the new order of its dimensions."""
+    """Return `fmt` in the new order of its dimensions."""
     return intern("".join(fmt[i] for i in order))

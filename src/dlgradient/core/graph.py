@@ -1,8 +1,8 @@
-"""The graph of a trace: nodes, the trace they belong to, and the arrays it locks. Data only.
+"""The graph of a trace: nodes, their trace, and the arrays that it locks. Data only.
 
-A trace is a graph of nodes, never a tape. A node points to the nodes of its operands and to what
-its rules need, and nothing points back, so a value that nothing needs is freed at once. Nodes carry
-a number that grows: sorting by it replaces a topological sort, and no walk is recursive.
+A trace is a graph of nodes. A node refers to the nodes of its operands and to the values that its
+rules need, never the other way round. So a value that nothing needs is freed at once. The numbers
+of nodes grow: sorting by them replaces a topological sort, and no walk is recursive.
 
 This module imports nothing of this package.
 """
@@ -18,12 +18,12 @@ import numpy as np
 
 __all__ = ["Like", "Node", "Trace", "tick", "variable"]
 
-# One counter for all threads: a node's number is larger than those of its parents.
+# One counter for all threads: the number of a node is larger than those of its parents.
 tick = itertools.count(1).__next__
 
 
 class Like:
-    """Shape and dtype of a value: all that ``x_like`` in a rule may ask for."""
+    """Shape and dtype of a value, which is all that ``x_like`` in a rule may use."""
 
     __slots__ = ("dtype", "shape")
 
@@ -55,10 +55,10 @@ class Node(Like):
     parents : tuple
         For each operand its node, or its raw value if it is a constant.
     saved : tuple or None
-        For each operand, and last for the result, the value if a rule needs it, else None. An empty
-        tuple if no rule needs any; None after the values were dropped.
+        For each operand, and last for the result, the value if a rule needs it, else None. It is
+        empty if no rule needs any, and None after the values were dropped.
     params : dict
-        Static parameters.
+        Parameters of the operation.
     seq : int
         Larger than that of every parent.
     trace : Trace
@@ -77,7 +77,7 @@ class Node(Like):
     factor: Any
 
 
-# Raw arrays that open traces have locked, by identity, and how many traces.
+# Raw arrays that open traces have locked, by identity, and the numbers of these traces.
 _locks: dict[int, int] = {}
 _locking = Lock()
 
@@ -92,13 +92,14 @@ class Trace:
         self.locked: dict[int, np.ndarray[Any, Any]] = {}
 
     def hold(self, array: np.ndarray[Any, Any], copied: int) -> np.ndarray[Any, Any]:
-        """Return `array`, or a copy, which cannot change while the trace is open.
+        """Return `array`, or a copy, so that its values cannot change while the trace is open.
 
         An array of at most `copied` bytes is copied; a larger one that owns its memory is locked.
         """
         with _locking:
             if _unchangeable(array):
-                # Perhaps only because another trace has locked it, which may close before this one.
+                # It may be read-only because another trace locked it, which may close before this
+                # one.
                 owner: Any = array
                 while isinstance(owner, np.ndarray):
                     if id(owner) in _locks:
@@ -119,7 +120,7 @@ class Trace:
             array.flags.writeable = False
 
     def close(self) -> None:
-        """End the trace: its nodes are constants from now on, and locked arrays are writable."""
+        """Close the trace: its nodes become constants, and locked arrays writable."""
         self.is_open = False
         if not self.locked:
             return
@@ -133,7 +134,7 @@ class Trace:
 
 
 def _unchangeable(array: Any) -> bool:
-    """Whether neither an array nor any array it is a view of can be written to."""
+    """Tell whether neither an array nor any array it is a view of can be written to."""
     while array is not None:
         if not isinstance(array, np.ndarray) or array.flags.writeable:
             return False
@@ -142,7 +143,7 @@ def _unchangeable(array: Any) -> bool:
 
 
 def variable(value: Any, trace: Trace) -> Node:
-    """Return a node without an operation: where a derivative ends."""
+    """Return a node without an operation, where a derivative ends."""
     node = object.__new__(Node)
     node.op = None
     node.parents = ()

@@ -1,13 +1,13 @@
-"""Call paths: what a user calls, made for each operation.
+"""Call paths: what users call, made for each operation.
 
-`_path_of_many` is the path of any number of operands, in plain Python. With one or two operands a
+`_path_of_many` is the path of any number of operands, in plain Python. With one or two operands, a
 loop over them would cost more than the arithmetic of small arrays (rows overhead and chain of the
-benchmarks), so these paths are the same steps written out for each operand, made from one template
-when the module is loaded. A test compares both for every operation. Indexing has a path of its own,
-since its kernel is the subscription itself.
+benchmarks). So these paths are the same steps, written out for each operand and made from one
+template when the module is loaded. A test compares both for every operation. Indexing has a
+separate path, since its kernel is the subscription itself.
 
-Called with raw arrays only, a path is the kernel; a rule can therefore be written once, in the
-public functions, and serve raw and traced operands.
+With raw arrays only, a path is the kernel. So a rule is written once, in the public functions, and
+works on raw and on traced operands.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ __all__ = ["make_path"]
 
 
 def make_path(op: Op) -> Function:
-    """Return the function a user calls for `op`."""
+    """Return the function that users call for `op`."""
     if op.indexing == "get":
         return _path_of_indexing(op)
     arity = len(op.operands)
     if op.variadic or op.outputs or arity > 2:
         return _path_of_many(op)
-    # Without parameters, `op(x)` is called as it is; a wrong call is then Python's to report.
+    # Without parameters, `op(x)` is called as it is; Python then reports a wrong call.
     static = bool(op.params) or (arity == 1 and not op.pointwise)
     return _path_of_few(op, static=static)
 

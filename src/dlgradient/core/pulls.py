@@ -1,7 +1,7 @@
 """From the function of a rule to what a walk calls: its raw and its traced pull.
 
-A rule names its arguments; here they become places in what a node saved. The common cases become
-functions of their own, since one is called for each node of a backward pass.
+A rule names its arguments. Here these become places among the values that a node saved. Common
+cases have specialised functions, since one is called for each node of a backward pass.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Pull:
 class SharedFactor:
     """The factor that one traced walk over a node computed, for the walks that follow.
 
-    It is computed from the node, and nothing may point back from a node to what is made of it, so
-    this holds it weakly: it lives as long as the derivative that it is a part of.
+    It is computed from the node, and a node may not refer to what is made from it. So this holds it
+    weakly: it lives as long as the derivative that it is a part of.
     """
 
     __slots__ = ("made_by", "value")
@@ -80,11 +80,11 @@ def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
     Parameters
     ----------
     op : Op
-        Its operands and parameters are what the rule may name.
+        A rule may name its operands and parameters.
     rule : callable or Factor
         ``rule(g, *arguments)``; the names of its arguments say where they come from.
     fast : callable, optional
-        The same derivative, faster on raw arrays. The raw pull takes it where cotangents and
+        The same derivative, faster on raw arrays. The raw pull uses it where cotangents and
         operands are real.
     """
     if isinstance(rule, Factor):
@@ -99,11 +99,11 @@ def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
     return Pull(raw, traced, [a.name for a in arguments if a.kind in ("operand", "result")])
 
 
-# -- where the arguments of a rule come from -----------------------------------------------------
+# -- the arguments of a rule ---------------------------------------------------------------------
 
 
 class _Argument(NamedTuple):
-    """Where an argument of a rule comes from.
+    """The source of an argument of a rule.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class _Argument(NamedTuple):
     name : str
         Of the operand or parameter; "out" for the result.
     place : int
-        In what a node saved, or among its parents.
+        Among the values that a node saved, or among its parents.
     op : Op
     """
 
@@ -230,7 +230,7 @@ def _factor_pulls(
 def _fast_pull(
     op: Op, fast: Rule, raw: PullFunction, arguments: list[_Argument]
 ) -> tuple[PullFunction, list[_Argument]]:
-    """Let raw walks of real values take `fast`; complex ones keep the rule."""
+    """Let raw walks of real values use `fast`; complex ones use the rule."""
     own = _arguments(op, fast, skipped=1)
     quick = _raw_pull(fast, own)
 
@@ -242,7 +242,7 @@ def _fast_pull(
 
 
 def _is_real(values: Iterable[Parent]) -> bool:
-    """Whether none of some cotangents, nodes and raw values is complex; None counts as real."""
+    """Tell whether none of some cotangents, nodes and raw values is complex; None is real."""
     return all(
         type(v) is not complex and np.dtype(getattr(v, "dtype", float)).kind != "c" for v in values
     )
@@ -254,10 +254,10 @@ _MORE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
 
 def parameters_of(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
-    """Name, kind and default of each parameter, as `inspect.signature` tells them.
+    """Return name, kind and default of each parameter, as `inspect.signature` does.
 
     For plain functions they are read from the code: an import has some hundred of them, and
-    `inspect` would take a good part of it.
+    `inspect` would take a considerable part of its time.
     """
     plain = inspect.unwrap(function)
     if type(plain) is not FunctionType or plain.__code__.co_flags & _MORE:

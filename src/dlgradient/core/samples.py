@@ -50,8 +50,8 @@ class Case(NamedTuple):
         Whether the operation is not differentiable here; then there is no comparison with
         differences.
     gradient : dict or None
-        At a kink, the documented cotangents for a cotangent of ones, by the names of the operands;
-        a sequence for an operand that is a sequence. Every operand with a derivative has one.
+        At a kink, the documented cotangents for a cotangent of ones, by the names of the operands.
+        Every operand with a derivative has one; an operand that is a sequence has a sequence.
     """
 
     args: tuple[Any, ...]

@@ -1,20 +1,20 @@
 """Large kernels on all cores.
 
-NumPy runs a ufunc on one core, and releases the interpreter lock while it does. A transcendental
-function of a large array is bound by arithmetic, not by memory, so the array is cut into one block
-for each core. On two cores the functions here take about half the time from 10⁵ elements on;
-smaller arrays, and whatever is not contiguous, take the plain path.
+NumPy runs a ufunc on one core, and releases the interpreter lock meanwhile. Arithmetic limits a
+transcendental function of a large array, not memory, so the array is cut into one block for each
+core. On two cores, the functions here take about half the time from 10⁵ elements on. Smaller
+arrays, and those that are not contiguous, are not cut.
 
 The number of threads is that of the cores this process may use, or ``OMP_NUM_THREADS`` if it is
-set, as for the linear algebra underneath NumPy.
+set, as for NumPy's linear algebra.
 
-A kernel that works item by item (an image, a sequence) cuts its items into one block for each core
-with `in_blocks`. The matrix products inside then run on one thread each, under `one_blas_thread`:
-many small products lose more to the threads of the linear algebra than they gain.
+A kernel that works item by item (an image, a sequence) divides its items into one block for each
+core, with `in_blocks`. Matrix products inside then run on one thread each, under `one_blas_thread`:
+threads of the linear algebra cost small products more than they gain.
 
-The threads of the linear algebra wait for their next product by running, for some milliseconds, on
-the cores that such blocks then have to share. So from the first kernel that was cut into blocks,
-`product` cuts matrix products too, and the linear algebra starts no threads of its own any more.
+After a product, the threads of the linear algebra wait for the next one. For some milliseconds they
+do so in a busy loop, on the cores that such blocks need. So after the first kernel that was cut
+into blocks, `product` cuts matrix products too, and the linear algebra starts no more threads.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _pool(_process: int) -> Any:
 def threaded(ufunc: Callable[..., Any]) -> Callable[[Any], Any]:
     """Return a kernel of one operand that computes large arrays on all cores.
 
-    `ufunc` is one of NumPy, or any ``f(x)`` with an optional second argument for the result.
+    `ufunc` is a ufunc of NumPy, or any ``f(x)`` with an optional second argument for the result.
     """
 
     def kernel(x: Any) -> Any:
@@ -82,32 +82,32 @@ def _on_all_cores(ufunc: Callable[..., Any], x: np.ndarray[Any, Any]) -> Any:
 
 
 def in_blocks(work: Callable[[slice], Any], size: int, *, split: bool = True) -> list[Any]:
-    """Return what `work` returns for blocks of ``range(size)``, one on each core.
+    """Return the results of `work` for blocks of ``range(size)``, one on each core.
 
     Parameters
     ----------
     work : callable
-        ``work(block)`` with a slice; it must touch nothing that another block touches.
+        ``work(block)`` with a slice. It must not write to anything that another block uses.
     size : int
         Number of items.
     split : bool
-        Whether there is work enough to split; otherwise there is one block.
+        Whether the work is enough to split; otherwise there is one block.
     """
-    # A block that waited for blocks of its own would wait for its own thread.
+    # A block that waited for its own blocks would wait for its own thread.
     count = min(_count(), size) if split and not _in_block.get() else 1
     if count <= 1:
         return [work(slice(0, size))]
     bounds = [size * i // count for i in range(count + 1)]
     _cut["ever"] = True
     first, *rest = [slice(*pair) for pair in pairwise(bounds)]
-    # In a copy of the context, so that numpy.errstate holds there too.
+    # In a copy of the context, so that numpy.errstate applies there too.
     tasks = [
         _pool(os.getpid()).submit(copy_context().run, _run_block, work, block) for block in rest
     ]
     try:
         done = [work(first)]
     finally:
-        # Also after an error: nobody may still write when the caller goes on.
+        # Also after an error: no block may still write when the caller continues.
         others = [task.exception() or task.result() for task in tasks]
     for other in others:
         if isinstance(other, BaseException):
@@ -121,7 +121,7 @@ def _run_block(work: Callable[[slice], Any], block: slice) -> Any:
 
 
 def product(x: Any, y: Any) -> Any:
-    """Matrix product as of `numpy.matmul`, in blocks on all cores where kernels are cut at all."""
+    """Return a matrix product, cut into blocks on all cores once any kernel has been cut."""
     if not _cut["ever"] or x.ndim != 2 or y.ndim != 2 or _blas() is None:
         return np.matmul(x, y)
     (m, k), (_, n) = x.shape, y.shape
@@ -142,11 +142,11 @@ _blas_state = {"users": 0, "before": 1}
 
 @cache
 def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """Functions of OpenBLAS, as NumPy's wheels carry it, that get and set its number of threads."""
+    """Functions of NumPy's OpenBLAS that get and set its number of threads."""
     import ctypes
 
     try:
-        # A look-up in a library also searches those it was linked with.
+        # A look-up in a library also searches the libraries it was linked with.
         library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
     except (AttributeError, OSError):
         return None
@@ -161,14 +161,14 @@ def _blas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """While it is open, each matrix product runs on one thread, if the library can be told so."""
+    """While this is open, each matrix product runs on one thread, if the library allows it."""
     blas = _blas()
     if blas is None:
         yield
         return
     get, put = blas
-    # The setting holds for the whole process: the first to come in makes it, the last to leave
-    # takes it back.
+    # The setting applies to the whole process: the first to enter makes it, the last to leave
+    # undoes it.
     with _blas_lock:
         if not _blas_state["users"]:
             _blas_state["before"] = get()

@@ -1,11 +1,11 @@
 """Split containers into leaves with their paths, and put them together again.
 
-A container is any nesting of list, tuple, dict, namedtuple and dataclass. It may also contain
-pandas tables with the columns Layer, Parameter and Value (the values are the leaves, the other
-columns the path), and types that the user registered with optree. optree does the work. Dataclasses
-and tables are registered with it when they first occur, so neither pandas nor a decorator on the
-user's class is needed. optree itself is imported with the first container. Dicts keep their order;
-None is an empty container.
+A container is any nesting of list, tuple, dict, namedtuple and dataclass. It may also contain types
+that the user registered with optree, and pandas tables with the columns Layer, Parameter and Value.
+The values of a table are leaves, and the other columns are their paths. optree does the work.
+Dataclasses and tables are registered with it when they first occur, so neither pandas nor a
+decorator on the user's class is needed. optree itself is imported with the first container. Dicts
+keep their order; None is an empty container.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Names of the types that signatures use: one name for each kind of argument.
+"""Names of the types in signatures: one name for each kind of argument.
 
-What is dynamic by nature (a raw value is an array or a scalar of NumPy, a cotangent is raw in a raw
-walk and a dlarray in a traced one) has a name too, so that a signature says what is meant.
+A value that is dynamic by nature has a name too, so that a signature says what is meant. A raw
+value is an array or a NumPy scalar; a cotangent is raw in a raw walk, and a dlarray in a traced
+one.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    # The only looks upwards: a checker needs the classes, and no code runs for it.
+    # The only imports upwards: a type checker needs the classes. No code runs for them.
     from dlgradient.core.declaration import Op
     from dlgradient.core.graph import Node, Trace
     from dlgradient.engine.array import dlarray
 
     # What operations return, and what rules compute with: a dlarray, or in the raw walk an array
-    # that computes in the same way. `Any` lets the raw one pass; a name that no dlarray has is
+    # with the same operators. With `Any` the raw one passes; a name that dlarray does not have is
     # still reported.
     Value: TypeAlias = dlarray | Any
     # What operations take: a dlarray, an array, a scalar or a nested sequence. Not `ArrayLike`: to
     # a kernel the operand is an array, and most members of that union have no attributes.
     Operand: TypeAlias = dlarray | Any
-    # What `dtype=` takes; None is the default.
+    # The argument ``dtype=``; None is the default.
     DtypeLike: TypeAlias = DTypeLike | None
 else:
     Value = Operand = DtypeLike = Op = Node = Trace = Any
@@ -75,10 +76,10 @@ ShapeLike: TypeAlias = int | Sequence[int]  # as users give it
 Axis: TypeAlias = int
 Axes: TypeAlias = tuple[int, ...]  # not negative, unless a docstring says otherwise
 AxisLike: TypeAlias = int | tuple[int, ...] | None  # as users give it; None for all dimensions
-Format: TypeAlias = str | None  # a data format; None for an unformatted array
+Format: TypeAlias = str | None  # a data format; None for an unlabelled array
 Formats: TypeAlias = Sequence[Format]
-Key: TypeAlias = Any  # what is written between the brackets of x[...]
-Params: TypeAlias = dict[str, Any]  # static parameters of a call, by name
+Key: TypeAlias = Any  # the index in x[...]
+Params: TypeAlias = dict[str, Any]  # parameters of a call, by name
 Device: TypeAlias = Literal["cpu"] | None
 Container: TypeAlias = Any  # a leaf, or a container of leaves at any depth
 
@@ -89,7 +90,7 @@ Rule: TypeAlias = Callable[..., Any]  # what an author writes: rule(g, *what it 
 # The format of a result, or of each result.
 FormatRule: TypeAlias = Callable[[Formats, Shapes, Params], Any]
 
-# What walks carry: raw values in a raw walk, dlarrays in a traced one.
+# Raw values in a raw walk, dlarrays in a traced one.
 Cotangent: TypeAlias = Any
 Tangent: TypeAlias = Any
 Parent: TypeAlias = Any  # of a node, for one operand: its node, or its raw value if it is constant

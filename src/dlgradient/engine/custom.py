@@ -1,11 +1,11 @@
 """`DifferentiableFunction`: a forward and a backward pass in any code.
 
-For what has no mathematical rule that `define_operation` could take: a forward pass, a backward
-pass that returns gradients, and values saved in between.
+It is for functions without a mathematical rule that `define_operation` could take. It has a forward
+pass, a backward pass that returns gradients, and saved values.
 
-A backward pass written in functions of dlarrays is differentiated again like everything else. One
-that is not has no second derivative, and asking for it is an error. The same holds for a saved
-value that is neither an argument nor a result, since its derivative is not known.
+A backward pass that is written in functions of dlarrays is differentiated again like everything
+else. One that is not has no second derivative: a request for it is an error. The same is true for a
+saved value that is neither an argument nor a result, because its derivative is unknown.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ __all__ = ["DifferentiableFunction"]
 
 
 class Context:
-    """What a forward pass hands to the backward pass.
+    """What a forward pass gives to the backward pass.
 
     Attributes
     ----------
     saved : sequence
-        What `save` was given: raw arrays, or dlarrays if the backward pass is itself
+        The values given to `save`: raw arrays, or dlarrays if the backward pass is itself
         differentiated.
     params : dict
         Keyword arguments of the call.
     needs_gradient : tuple of bool
-        For each argument whether a gradient is asked for; None may be returned for the others.
+        For each argument, whether a gradient is needed; None may be returned for the others.
 
-    Any other attribute may be set in the forward pass to something that has no derivative:
-    integers, strings, shapes, arrays of integers or booleans, and tuples of these.
+    Other attributes may be set in the forward pass, to values that have no derivative: integers,
+    strings, shapes, arrays of integers or booleans, and tuples of these.
     """
 
     __slots__ = ("_constants", "_saved", "needs_gradient", "params")
@@ -67,19 +67,19 @@ class Context:
         object.__setattr__(self, "needs_gradient", needs_gradient)
 
     def save(self, *values: Operand | None) -> None:
-        """Keep arrays for the backward pass.
+        """Save arrays for the backward pass.
 
         Parameters
         ----------
         *values : array or None
-            Arguments or results of the forward pass, or other arrays it computed. With others,
-            there are no second derivatives through them.
+            Arguments or results of the forward pass, or other arrays that it computed. Through the
+            latter there are no second derivatives.
         """
         object.__setattr__(self, "_saved", values)
 
     @property
     def saved(self) -> tuple[RawValue, ...]:
-        """What was saved."""
+        """The saved values."""
         return object.__getattribute__(self, "_saved")  # type: ignore[no-any-return]
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -120,34 +120,34 @@ def _description(value: object) -> str:
 
 
 class DifferentiableFunction:
-    """Base class of functions with a forward and a backward pass of their own.
+    """Base class of functions with a forward and a backward pass.
 
     A subclass defines
 
     ``forward(self, context, *xs, **params)``
-        The results, one or a tuple, from the arguments, which are raw NumPy arrays and must not be
-        changed. Any code may compute them. It may be called again to restore what was dropped, so
-        random numbers are drawn outside, and passed as an argument.
+        Returns the results, one or a tuple, from the arguments, which are raw NumPy arrays and must
+        not be changed. Any code may compute them. It may be called again to recompute dropped
+        values, so draw random numbers outside, and pass them as an argument.
     ``backward(self, context, *gs)``
-        The gradients with respect to the arguments, one or a tuple, None for zero, from a cotangent
-        for each result (zeros for one that is not used). For complex arrays these are
+        Returns the gradients with respect to the arguments, one or a tuple, None for zero. It gets
+        a cotangent for each result (zeros for one that is not used). For complex arrays these are
         ∂/∂Re + i ∂/∂Im.
 
-    and, if results are to have data formats, ``result_format(self, formats, shapes)``. An instance
-    is called like a function, with arrays by position and static parameters by name.
+    If results have formats, it also defines ``result_format(self, formats, shapes)``. An instance
+    is called like a function, with arrays by position and parameters by name.
 
-    For first derivatives, ``backward`` gets raw arrays and may be any code too. For higher
-    derivatives and for forward mode it is called with dlarrays, and is differentiated if it is
-    written in functions of dlarrays, with what it needs of arguments and results saved in the
-    context. If it is not, that raises; taking values out on purpose (`extractdata`, ``item``)
-    declares them constant, here as everywhere.
+    For first derivatives, ``backward`` gets raw arrays and may also be any code. For higher
+    derivatives and for forward mode it is called with dlarrays. It is then differentiated, if it is
+    written in functions of dlarrays and the context saves the arguments and results that it needs.
+    Otherwise it raises. Values that are taken out on purpose (`extractdata`, ``item``) are
+    constants, as everywhere.
 
     Raises
     ------
     RuleError
-        If the passes do not fit each other, or a derivative is asked for that is not known.
+        If the passes do not match each other, or a derivative is needed that is not known.
     ShapeMismatchError
-        If a gradient has not the shape of its argument.
+        If the shape of a gradient is not that of its argument.
 
     Examples
     --------
@@ -175,11 +175,11 @@ class DifferentiableFunction:
     """
 
     def forward(self, context: Context, *xs: RawValue, **params: Any) -> Any:  # noqa: ARG002
-        """Return the results; to be defined by the subclass."""
+        """Return the results; a subclass defines it."""
         raise RuleError(f"{type(self).__name__}: forward(self, context, *xs) is not defined")
 
     def backward(self, context: Context, *gs: Cotangent) -> Any:  # noqa: ARG002
-        """Return the gradients; to be defined by the subclass."""
+        """Return the gradients; a subclass defines it."""
         raise RuleError(f"{type(self).__name__}: backward(self, context, *gs) is not defined")
 
     def result_format(
@@ -187,7 +187,7 @@ class DifferentiableFunction:
         formats: tuple[Format, ...],  # noqa: ARG002 - for subclasses
         shapes: tuple[Shape, ...],  # noqa: ARG002 - for subclasses
     ) -> Format | tuple[Format, ...]:
-        """Return the format of the result, or a tuple of them; by default results have none.
+        """Return the format of the result, or a tuple of them; by default results are unlabelled.
 
         Parameters
         ----------
@@ -197,7 +197,7 @@ class DifferentiableFunction:
         return None
 
     def __call__(self, *xs: Operand, **params: Any) -> Any:
-        """Evaluate the function on arrays; the keyword arguments are static."""
+        """Evaluate the function on arrays; the keyword arguments are parameters."""
         name = type(self).__name__
         for key, value in params.items():
             if type(value) is dlarray:
@@ -238,7 +238,7 @@ def _wrap(node: Node | None, i: int, out: RawValue, fmt: Format) -> Value:
 
 
 class _Source(NamedTuple):
-    """Where a saved value comes from.
+    """The source of a saved value.
 
     Attributes
     ----------
@@ -252,7 +252,7 @@ class _Source(NamedTuple):
 
 
 class _Call:
-    """One call of a function: what its node has to know."""
+    """One call of a function: what its node must know."""
 
     __slots__ = (
         "constants",
@@ -280,7 +280,7 @@ class _Call:
         return type(self.function).__name__
 
     def run(self, values: Sequence[RawValue]) -> tuple[RawValue, ...]:
-        """Run the forward pass; return the results, and after them what else was saved."""
+        """Run the forward pass; return the results, followed by what else was saved."""
         xs = [_read_only(v) for v in values]
         context = Context(self.params, self.needs_gradient)
         before = dict(vars(self.function))
@@ -315,7 +315,7 @@ class _Call:
         return _Source("other", len(others) - 1)
 
     def _raw(self, y: Operand) -> RawValue:
-        """Value of an array that a pass returned or saved."""
+        """Return the value of an array that a pass returned or saved."""
         if type(y) is dlarray:
             if open_node(y) is not None:
                 raise RuleError(
@@ -335,7 +335,7 @@ class _Call:
                 )
 
     def saves(self) -> tuple[bool, ...]:
-        """Which arguments the backward pass needs, and whether it needs a result, as `Op.saves`."""
+        """Return which arguments, and whether a result, the backward pass needs, as `Op.saves`."""
         arguments = {source.place for source in self.sources if source.kind == "argument"}
         result = any(source.kind in ("result", "other") for source in self.sources)
         needed = (*[i in arguments for i in range(len(self.needs_gradient))], result)
@@ -386,7 +386,7 @@ class _Call:
             if type(gradient) is not dlarray:
                 raise RuleError(f"{self._unknown()} (it returned a NumPy array for argument {i})")
             if dependent and open_node(gradient) is None:
-                # Not even zeros: the cotangent itself may be zero here.
+                # Not even zeros: the cotangent itself may happen to be zero here.
                 raise RuleError(
                     f"{self._unknown()} (its result for argument {i} is not traced, although the "
                     "cotangent is; return None for a gradient that is always zero)"
@@ -395,7 +395,7 @@ class _Call:
         return gradients
 
     def _gradients(self, node: Node, gs: Sequence[Cotangent], *, traced: bool) -> list[Any]:
-        """What the backward pass returns, one for each argument; None for a constant one."""
+        """Return the results of the backward pass, one for each argument; None for a constant."""
         try:
             found = self.function.backward(self.context(node, traced=traced), *gs)
         except (LeavingTraceError, UnsupportedFunctionError) as error:
@@ -435,7 +435,7 @@ def _read_only(value: RawValue) -> RawValue:
 def _raw_cotangent(g: RawValue | None, result: Like) -> RawValue:
     if g is None:
         return np.zeros(result.shape, result.dtype)[()]
-    # Others may hold the array too: a backward pass that works in place must not change it.
+    # The array may be shared: a backward pass that works in place must not change it.
     return _read_only(_real_where_real(g, result))
 
 
@@ -453,7 +453,7 @@ def _real_where_real(g: Cotangent, result: Like) -> Cotangent:
 
 
 class _FunctionOp(Op):
-    """The operation of a call's node; it is in no table, and saves what the call says."""
+    """The operation of a call's node; it is in no table, and saves what the call needs."""
 
     __slots__ = ("saved",)
 
@@ -469,7 +469,7 @@ class _FunctionOp(Op):
         self.saved = saved
 
     def saves(self, traced: tuple[bool, ...]) -> tuple[bool, ...]:  # noqa: ARG002 - as the base
-        """Which values a node saves."""
+        """Return which values a node saves."""
         return self.saved
 
 
@@ -483,7 +483,7 @@ def _operation(name: str, count: int, saved: tuple[bool, ...]) -> Op:
 
 
 def _saved_value(arrays: Sequence[RawValue], /, *, name: str) -> NoReturn:  # noqa: ARG001
-    """Refuse to restore a value: the operation of a saved value that is no argument or result."""
+    """Refuse to recompute a saved value that is neither an argument nor a result."""
     raise RuleError(f"{name}: a value saved by the forward pass is not kept any more")
 
 

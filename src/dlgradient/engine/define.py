@@ -1,4 +1,4 @@
-"""`define_operation`: operations of users, declared as this library declares its own."""
+"""`define_operation`: operations of users, declared as in this library."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DECLARERS = {
     "constant": rules.constant,
     "general": rules.general,
 }
-# Operations that a user declared, and may declare again.
+# Operations that users declared, and may declare again.
 _defined: set[str] = set()
 
 
 def define_operation(kind: str, /, **declaration: Any) -> Declarer:
-    """Declare an operation by a kernel and one mathematical rule, as this library declares its own.
+    """Declare an operation by a kernel and one mathematical rule, as this library does.
 
-    The decorated function is the kernel, on raw arrays: operands before ``/``, static parameters
-    after it. What it returns is called with dlarrays, and has forward mode and derivatives
-    of every order. A second declaration of the same name replaces the first.
+    The decorated function is the kernel, on raw arrays: operands are before ``/``, parameters after
+    it. The decorator returns a function of dlarrays, with forward mode and derivatives of every
+    order. A second declaration with the same name replaces the first.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def define_operation(kind: str, /, **declaration: Any) -> Declarer:
         What the rule is: a differential, an adjoint, an adjoint for each operand, nothing, or a
         vector-Jacobian product.
     **declaration
-        The rules, by the names of operands (or ``vjp=`` for all together), and ``samples=``:
-        a function of a maker that returns cases to test. See the page on writing a rule.
+        The rules, by the names of operands (or ``vjp=`` for all together), and ``samples=``, a
+        function of a maker that returns cases to test. See the page on writing a rule.
 
     Returns
     -------

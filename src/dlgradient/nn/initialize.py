@@ -79,8 +79,8 @@ def initialize_glorot(
 ) -> Value:
     """Initial weights by Glorot and Bengio: uniform in ±√(6 / (fan_in + fan_out)).
 
-    The variances of values and of gradients are then about the same in every layer of a network
-    whose activations are nearly linear around zero, such as tanh.
+    If activations are nearly linear around zero, as tanh is, the variances of values and of
+    gradients are then about the same in every layer.
 
     Parameters
     ----------

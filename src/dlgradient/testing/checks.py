@@ -187,8 +187,8 @@ def check_derivatives(
     * forward mode: J t is the central difference in direction t;
     * reverse mode: Re⟨t, J* g⟩ is Re⟨central difference, g⟩;
     * the adjoint identity Re⟨J t, g⟩ = Re⟨t, J* g⟩, to rounding;
-    * for `order` two and more, the same for the gradient map (x, g) ↦ J(x)* g, traced with
-      ``enable_higher_derivatives``, and for the gradient map of that map.
+    * for `order` two and more, the same for the gradient map (x, g) ↦ J(x)* g, which is traced with
+      ``enable_higher_derivatives``, and so on.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Convolution as a trilinear form; its three partial maps are the operations of this module.
 
-With an input ``x`` of shape (batch, channels, *sizes), a kernel ``w`` of shape (filters,
-channels / groups, *window) and ``y`` of shape (batch, filters, *results), all sums are contractions
-of
+The input ``x`` has the shape (batch, channels, *sizes), the kernel ``w`` (filters, channels /
+groups, *window), and ``y`` (batch, filters, *results). All sums are contractions of
 
     T(x, w, y) = Σ x[n, c, s·o + d·k - start] w[f, c, k] y[n, f, o]
 

@@ -1,9 +1,8 @@
 """Kernels of normalisation, on raw arrays of real values.
 
-They work chunk by chunk along a dimension that is not reduced, so that the intermediate values of a
-chunk stay in the cache, and on all cores. If the first dimension is reduced and the result is
-small, as in batchnorm, the chunks are cut along it and reduced one by one, and their sums are
-joined.
+They work chunk by chunk along a dimension that is not reduced, on all cores. So the intermediate
+values of a chunk stay in the cache. If the first dimension is reduced and the result is small, as
+in batchnorm, the chunks are cut along it. They are reduced one by one, and their sums are joined.
 """
 
 from __future__ import annotations
