@@ -53,40 +53,41 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     return_scores: bool = False,
     data_format: Format = None,
 ) -> Value:
-    """Values weighted by how well queries and keys agree, softmax(s q kᵀ) v, in several heads.
+    """Values weighted by how well queries match keys, softmax(s q kᵀ) v, in several heads.
 
-    A query that may attend to nothing has the result zero, and zero derivatives. What a mask
-    excludes may be anything, even NaN: it reaches neither the result nor the gradients.
+    A query that may attend to nothing has the result zero, and zero derivatives. A key or value
+    that a mask excludes affects neither the result nor the gradients, even if it is NaN.
 
     Parameters
     ----------
     q, k, v : dlarray or array_like
-        Queries, keys and values: real, with channels C, one dimension T, S or U to attend over,
-        and perhaps a batch B, in any order. As many keys as values; heads of q and k of equal
-        channels. Unlabelled k and v are laid out as q.
+        Queries, keys and values: real, with channels C, one dimension T, S or U to attend over, and
+        an optional batch B, in any order. There are as many keys as values, and heads of q and k
+        have equally many channels. Unlabelled k and v have the dimensions of q.
     num_heads : int
-        Number of equal parts that the channels are divided into.
+        Number of heads, into which the channels are divided equally.
     num_key_value_heads : int, optional
-        Number of heads of k and v, if it is less: a divisor of `num_heads`. Neighbouring heads of
-        q share one of k and v (grouped-query attention).
+        Number of heads of k and v, a divisor of `num_heads`, if there are fewer. Adjacent heads of
+        q then share a head of k and v (grouped-query attention).
     scale : float or "auto"
         s; by default 1 / √(channels of a head of k).
     softcap : float
-        If not 0, scaled products p become c tanh(p / c) with c = softcap.
+        If not 0, a scaled product p becomes c tanh(p / c) with c = softcap.
     attention_mask : {"none", "causal"} or array_like
         "causal": a query attends to keys up to its own position. An array of bool, or of zeros and
-        ones, is true where may be attended, and broadcasts to batch, heads, queries, keys.
+        ones, is true where a query may attend to a key. It broadcasts to batch, heads, queries,
+        keys.
     padding_mask : array_like, optional
-        True for keys that are no padding; the dimensions of k without C.
+        True for keys that are not padding; it has the dimensions of k without C.
     bias : dlarray or array_like, optional
-        Added to the scaled products before the softmax; differentiable; broadcasts to batch, heads,
-        queries, keys. Where it is -inf it is a mask.
+        Added to the scaled products before the softmax. It is differentiable, and broadcasts to
+        batch, heads, queries, keys. An element of -inf masks its key.
     dropout_probability : float
         Probability with which a weight is set to zero; the others are divided by 1 - probability.
     generator : numpy.random.Generator or int, optional
-        Where dropout draws from, or its seed.
+        Source of randomness for dropout, or a seed.
     return_scores : bool
-        Whether the weights are returned too.
+        Whether to return the weights too.
     data_format : str, optional
         Labels of the dimensions of unlabelled operands; the result is then unlabelled too.
 
@@ -102,9 +103,9 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     FormatError
         If an operand has no format, no channels, or not one dimension to attend over.
     ShapeMismatchError
-        If operands or masks do not fit each other, or the channels not the heads.
+        If operands or masks do not match each other, or channels do not match heads.
     InvalidArgumentError
-        If an option has an impossible value.
+        If an option has an invalid value.
 
     Examples
     --------
@@ -222,7 +223,7 @@ def _rows(name: str, x: Operand, data_format: Format, like: Format) -> tuple[Val
 
 
 def _joined(y: Value, fmt: str, strip: bool) -> Value:
-    """Bring heads side by side, and a result to the format of the queries."""
+    """Join the heads, and bring a result to the format of the queries."""
     batch, heads, queries, size = y.shape
     y = reshape(permute_dims(y, axes=(0, 2, 1, 3)), (batch, queries, heads * size))
     steps = next(c for c in fmt if c in "STU")
@@ -240,7 +241,7 @@ def _factor(scale: float | str, channels: int) -> float:
 
 
 def _heads(name: str, x: Value, num_heads: int, option: str = "num_heads") -> Value:
-    """Divide channels: batch, heads, steps, channels of a head."""
+    """Divide channels into heads: batch, heads, steps, channels of a head."""
     batch, steps, channels = x.shape
     if channels % num_heads:
         raise ShapeMismatchError(
@@ -263,7 +264,7 @@ def _shared_count(count: int | None, num_heads: int) -> int:
 
 
 def _shared_heads(name: str, x: Value, num_heads: int, shared: int) -> Value:
-    """Divide channels into the heads there are, and repeat each for the queries that share it."""
+    """Divide channels into their heads, and repeat each for the queries that share it."""
     if shared == num_heads:
         return _heads(name, x, num_heads)
     return repeat(_heads(name, x, shared, "num_key_value_heads"), num_heads // shared, axis=1)
@@ -305,7 +306,7 @@ def _booleans(name: str, mask: Operand) -> Array:
 
 
 def _padding(mask: Operand, fmt: str, batch: int, keys: int) -> Array:
-    """Keys that may be attended to: batch, one, one, keys."""
+    """Return which keys may be attended to: batch, one, one, keys."""
     value = _booleans("padding_mask", mask)
     given = value.shape
     own = getattr(mask, "_format", None)
@@ -328,7 +329,7 @@ def _padding(mask: Operand, fmt: str, batch: int, keys: int) -> Array:
 def _mask(
     attention_mask: str | Operand | None, padding: Array | None, shape: Shape
 ) -> Array | None:
-    """Both masks in one, with four dimensions; None for none."""
+    """Combine both masks into one with four dimensions; None for none."""
     mask = None
     if isinstance(attention_mask, str):
         if attention_mask not in ("none", "causal"):
@@ -367,7 +368,7 @@ def _bias(bias: Operand | None, shape: Shape) -> Value | None:
 
 
 def _without_excluded(mask: Array | None, bias: Value | None) -> Array | None:
-    """Mask without what a bias of -inf excludes."""
+    """Exclude from a mask what a bias of -inf excludes."""
     if bias is None:
         return mask
     allowed: Array = ~np.isneginf(raw_value(bias))

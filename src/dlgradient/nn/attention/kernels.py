@@ -1,9 +1,9 @@
-"""Attention of heads that are laid out already, as one operation.
+"""Attention of heads that are already laid out, as one operation.
 
-Scores are made for a few heads, or for some queries of one head, at a time, so that they stay in
-the cache; groups of heads run on all cores. The scores are not saved: the logarithms of their sums
-of exponentials are, and the backward pass makes them again. Memory grows with the length of the
-sequences, not its square. The rule is written in operations; raw walks take the kernel.
+Scores are computed for a few heads at a time, or for some queries of one head, so that they stay in
+the cache. Groups of heads run on all cores. The scores are not saved, only the logarithms of their
+sums of exponentials, and the backward pass computes scores again. So memory grows with the length
+of the sequences, not with its square. The rule is written in operations; raw walks use the kernel.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _vjp(
 
 
 def _groups(q: Value, k: Value) -> tuple[list[Group], list[slice]]:
-    """Slices of batch and heads, and slices of the queries of each, with few enough scores."""
+    """Return slices of batch and heads, and of the queries of each, with few enough scores."""
     batch, heads, queries, _ = q.shape
     rows = items_within(ATTENTION_SCORE_BYTES, k.shape[2] * q.dtype.itemsize)
     steps = [slice(i, i + rows) for i in range(0, queries, rows)]
@@ -68,12 +68,12 @@ def _groups(q: Value, k: Value) -> tuple[list[Group], list[slice]]:
 
 
 def _pays(q: Value, k: Value) -> bool:
-    """Whether there are scores enough for more than one thread."""
+    """Tell whether there are enough scores for more than one thread."""
     return bool(q[..., 0].size * k.shape[2] >= ATTENTION_SCORES)
 
 
 def _hidden(mask: Array | None, at: tuple[slice, ...], keys: int) -> tuple[Array | None, int]:
-    """Where a part of the scores is not allowed, and how many keys there are up to the last."""
+    """Return where a part of the scores is not allowed, and how many keys it needs at most."""
     if mask is None:
         return None, keys
     sizes = zip(mask.shape, at, strict=False)
@@ -90,7 +90,7 @@ def _all_finite(*arrays: Value) -> bool:
 
 
 def _heads_last(shape: Shape, dtype: Dtype) -> Array:
-    """Return an array whose heads lie side by side in memory, as they came from one matrix."""
+    """Return an array whose heads are adjacent in memory, as they came from one matrix."""
     batch, heads, steps, size = shape
     return np.empty((batch, steps, heads, size), dtype).transpose(0, 2, 1, 3)
 

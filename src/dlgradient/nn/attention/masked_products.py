@@ -1,8 +1,8 @@
 """Products of queries, keys and values under a mask.
 
-Where a mask is false there is nothing: whatever a query, a key or a value holds, it is multiplied
-by no zero there, so that NaN or infinity in padding reaches neither results nor gradients. The two
-products that know of a mask, `masked_scores` and `masked_matmul`, are each other's adjoints.
+What a mask excludes is not multiplied by zero, but left out. So NaN or infinity in padding reaches
+neither results nor gradients. The two products with a mask, `masked_scores` and `masked_matmul`,
+are each other's adjoints.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["hidden_scores", "probabilities", "reached_product", "turned"]
 
 
 def turned(mask: Array | None) -> Array | None:
-    """Mask of the product with its last two dimensions exchanged."""
+    """Return the mask of the product with its last two dimensions exchanged."""
     return None if mask is None else mask.mT
 
 
@@ -96,7 +96,7 @@ def probabilities(
     bias: Value | None = None,
     softcap: float = 0.0,
 ) -> Value:
-    """Return what every query gives to every key, in operations; zero where the mask is false."""
+    """Return the sum of what every query gives to a key, in operations; zero where masked."""
     scores = masked_scores(q * scale, k, mask=mask)
     if softcap:
         scores = tanh(scores / softcap) * softcap
@@ -111,7 +111,7 @@ def probabilities(
 
 
 def hidden_scores(q: Value, keys: Value, hidden: Array | None, value: float = -np.inf) -> Array:
-    """Products of queries and transposed keys, and a value where they are hidden."""
+    """Products of queries and transposed keys, with a fixed value where they are hidden."""
     s: Array = np.matmul(q, keys)
     if hidden is not None:
         np.copyto(s, value, where=hidden)
@@ -119,7 +119,7 @@ def hidden_scores(q: Value, keys: Value, hidden: Array | None, value: float = -n
 
 
 def reached_product(p: Value, v: Value, mask: Array | None, out: Array | None = None) -> Value:
-    """Return p v for p that is zero where the mask is false: there v does not count, even NaN."""
+    """Return p v for p that is zero where the mask is false: v does not count there, even NaN."""
     strange: Value = None if mask is None else ~np.isfinite(v).all(axis=-1)
     if strange is None or not strange.any():
         return np.matmul(p, v, out=out)

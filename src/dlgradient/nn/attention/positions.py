@@ -28,7 +28,7 @@ __all__ = ["rotaryencoding", "sinusoidalencoding"]
 
 
 def _rates(size: int, base: float, dtype: Dtype) -> Array:
-    """Angle for each step of position, for each of size / 2 pairs of channels."""
+    """Return the angle of each of size / 2 pairs of channels for a step of one position."""
     return (float(base) ** (-np.arange(0, size, 2) / max(size, 1))).astype(dtype)
 
 
@@ -54,18 +54,18 @@ def _angles(function: str, positions: Operand, size: int, base: float) -> Value:
     errors=lambda m: _sinusoidalencoding_errors(m),
 )
 def sinusoidalencoding(positions: Operand, num_channels: int, *, base: float = 10000.0) -> Value:
-    """Sines and cosines of positions, with wave lengths that grow geometrically.
+    """Sines and cosines of positions, with geometrically growing wave lengths.
 
     Channel 2i is sin(p / base^(2i/n)), channel 2i + 1 is cos(p / base^(2i/n)), of n channels.
 
     Parameters
     ----------
     positions : dlarray or array_like
-        Real numbers; integers give double precision. A data format is dropped.
+        Real numbers; integers give double precision. A format is dropped.
     num_channels : int
         n, even.
     base : float
-        Growth of the wave lengths.
+        Ratio by which the wave lengths grow.
 
     Returns
     -------
@@ -119,26 +119,26 @@ def rotaryencoding(
     interleaved: bool = True,
     data_format: Format = None,
 ) -> Value:
-    """Rotate pairs of channels by angles that grow with the position (RoPE).
+    """Rotate pairs of channels by angles proportional to the position (RoPE).
 
-    The pair i of the n channels of a head turns by p / base^(2i/n) at position p, so that products
-    of rotated queries and keys depend on the difference of their positions only.
+    Of the n channels of a head, pair i turns by p / base^(2i/n) at position p. So products of
+    rotated queries and keys depend only on the difference of their positions.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real, with channels C and one dimension T, S or U of positions.
     positions : array_like, optional
-        One number for each position, or, batch × positions, for each of every observation;
-        0, 1, 2, ... by default.
+        A number for each position, or, as batch × positions, for each position of each observation;
+        by default 0, 1, 2, ...
     num_heads : int
-        Number of equal parts of the channels, each rotated alike.
+        Number of heads, into which the channels are divided equally; all rotate alike.
     rotary_channels : int, optional
-        n, if only the first n channels of a head are rotated; all by default.
+        n, if only the first n channels of a head are rotated; by default all.
     base : float
-        Growth of the wave lengths.
+        Ratio by which the wave lengths grow.
     interleaved : bool
-        Whether a pair is two neighbouring channels, or one of the first and one of the second half.
+        Whether a pair is two adjacent channels, or one channel of each half.
     data_format : str, optional
         Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
 
@@ -152,7 +152,7 @@ def rotaryencoding(
     FormatError
         If x has no format, no channels, or not one dimension of positions.
     ShapeMismatchError
-        If there is not one position for each step, or the channels do not fit the heads.
+        If there is not one position for each step, or channels do not match heads.
     InvalidArgumentError
         If n is odd or more than a head has, or `base` is not positive.
 
@@ -185,7 +185,7 @@ def rotaryencoding(
     if positions is None:
         positions = np.arange(count, dtype=dtype)
     elif type(positions) is not calls.dlarray:
-        # Numbers without a trace do not change the precision of x.
+        # Positions that are not traced do not change the precision of x.
         positions = as_value(positions, "rotaryencoding: positions").astype(dtype)
     size = channels // num_heads
     turning = size if rotary_channels is None else rotary_channels
@@ -238,7 +238,7 @@ def _rotaryencoding_errors(m: Maker) -> list[Error]:
 
 
 def rotated(x: Value, cosines: Value, sines: Value, num_heads: int, interleaved: bool) -> Value:
-    """Turn the first channels of each head of x, batch × steps × channels, by angles of each step.
+    """Turn the first channels of each head of x, batch × steps × channels, by the angles.
 
     Cosines and sines are steps × pairs, or batch × steps × pairs.
     """

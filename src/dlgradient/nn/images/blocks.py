@@ -1,4 +1,4 @@
-"""Images: blocks moved between channels and space."""
+"""Move blocks of images between channels and space."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODES = ("dcr", "crd")
 
 
 def _blocks(function: str, x: Value, block_size: ShapeLike, mode: str) -> tuple[Value, Any, Shape]:
-    """Images (batch, channels, *sizes), what `from_images` needs, and the sizes of the blocks."""
+    """Return images (batch, channels, *sizes), the argument of `from_images`, and block sizes."""
     check_option(function, "mode", mode, _MODES)
     axes, channel = axes_of(x, "S"), axes_of(x, "C")
     if not axes or not channel:
@@ -56,7 +56,7 @@ def _block_errors(name: str, x: Array) -> list[Error]:
 def depth_to_space(
     x: Operand, block_size: ShapeLike, *, mode: str = "dcr", data_format: Format = None
 ) -> Value:
-    """Channels moved into blocks of space.
+    """Move channels into blocks of space.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def depth_to_space(
     mode : {"dcr", "crd"}
         Whether the channels are counted block first (depth, column, row), or last.
     data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
+        Format of an unlabelled `x`; the result is then unlabelled too.
 
     Returns
     -------
@@ -77,9 +77,9 @@ def depth_to_space(
     Raises
     ------
     ShapeMismatchError
-        If the channels do not fill blocks.
+        If the channels cannot be divided into blocks.
     InvalidArgumentError, FormatError, FormatClashError
-        If an option has no such value, or `x` not the dimensions.
+        If an option has an invalid value, or `x` the wrong dimensions.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def _depth_to_space_errors(m: Maker) -> list[Error]:
 def space_to_depth(
     x: Operand, block_size: ShapeLike, *, mode: str = "dcr", data_format: Format = None
 ) -> Value:
-    """Blocks of space moved into the channels; the inverse of `depth_to_space`.
+    """Move blocks of space into channels; the inverse of `depth_to_space`.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def space_to_depth(
     mode : {"dcr", "crd"}
         Whether the channels are counted block first (depth, column, row), or last.
     data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
+        Format of an unlabelled `x`; the result is then unlabelled too.
 
     Returns
     -------
@@ -158,9 +158,9 @@ def space_to_depth(
     Raises
     ------
     ShapeMismatchError
-        If blocks do not fill the images.
+        If the images cannot be divided into blocks.
     InvalidArgumentError, FormatError, FormatClashError
-        If an option has no such value, or `x` not the dimensions.
+        If an option has an invalid value, or `x` the wrong dimensions.
 
     Examples
     --------

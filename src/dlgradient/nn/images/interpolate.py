@@ -1,7 +1,7 @@
 """Interpolation between the elements of images: kernels, neighbours and their weights.
 
-A place is a real number along one dimension, at element i where it is i. Places, and what is made
-of them, may be dlarrays; the weights carry the derivatives of places, the indices carry none.
+A place is a real number along one dimension; place i is at element i. Places, and what is computed
+from them, may be dlarrays. Weights carry the derivatives of places; indices carry none.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from dlgradient.ops.take import take
 __all__ = ["METHODS", "Neighbour", "cubic_far", "cubic_near", "neighbours", "weighted"]
 
 METHODS = ("nearest", "linear", "cubic")
-# What most libraries take for images; -1/2 is exact for parabolas.
+# The value of most libraries; -1/2 is exact for parabolas.
 COEFFICIENT = -0.75
 
 
 class Neighbour(NamedTuple):
-    """Elements along one dimension: their places, and their weights.
+    """Elements along one dimension: their indices, and their weights.
 
     Attributes
     ----------
@@ -54,12 +54,12 @@ def cubic_far(s: Value, a: float) -> Value:
 
 
 def neighbours(place: Value, method: str) -> list[Neighbour]:
-    """Elements from which the value at a place is interpolated.
+    """Return the elements from which the value at a place is interpolated.
 
-    Of two elements equally near, "nearest" takes the even one.
+    Of two elements at equal distance, "nearest" takes the even one.
     """
     if method == "nearest":
-        # A place that is no number gives none.
+        # A place that is NaN gives NaN.
         return [Neighbour(round(place), place * 0 + 1)]
     base = floor(place)
     t = place - base
@@ -74,14 +74,14 @@ def neighbours(place: Value, method: str) -> list[Neighbour]:
 
 
 def _index(place: Value, n: int) -> Value:
-    """Indices of places, those outside brought to the border."""
+    """Return indices of places, clipped to the image."""
     return astype(clip(where(isnan(place), 0, place), 0, n - 1), np.int64)
 
 
 def weighted(
     images: Value, batch: Array, axes: Sequence[list[Neighbour]], *, zeros: bool = False
 ) -> Iterator[Value]:
-    """Elements times their weights, for each combination of neighbours; interpolation is their sum.
+    """Yield elements times their weights, for each combination of neighbours, to be summed.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def weighted(
     axes : sequence of list of Neighbour
         For each of the sizes.
     zeros : bool
-        Whether what lies outside is zero; otherwise it is the element at the border.
+        Whether elements outside are zero, or those at the border.
 
     Yields
     ------
@@ -103,7 +103,7 @@ def weighted(
     count = prod(outer)
     flat = reshape(images, (count, channels))
     if zeros:
-        # One more element, a zero, is read for all that is outside.
+        # One more element, a zero, is read for everything outside.
         flat = concat([flat, np.zeros((1, channels), images.dtype)])
     for combination in product(*axes):
         number: Value = batch
@@ -115,6 +115,6 @@ def weighted(
             if zeros:
                 inside = (place >= 0) & (place <= n - 1) & inside
         if zeros:
-            # A place that is no number is nowhere; its weight says so.
+            # A place that is NaN reads any element; its weight is NaN.
             number = where(inside, number, count)
         yield take(flat, number, axis=0) * expand_dims(weight, axis=-1)

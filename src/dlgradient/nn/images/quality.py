@@ -33,7 +33,7 @@ __all__ = ["psnr", "ssim"]
 
 
 class _Pair:
-    """Two arrays of one shape, and the dimensions of an observation."""
+    """Return two arrays of one shape, and the dimensions of an observation."""
 
     def __init__(self, function: str, x: Operand, reference: Operand, data_format: Format) -> None:
         self.labelled, self.strip = formatted(function, x, data_format)
@@ -68,21 +68,21 @@ def psnr(
     Parameters
     ----------
     x, reference : dlarray or array_like
-        Real, of the same sizes; `x` with a data format, or with `data_format`.
+        Real, of the same sizes; `x` with a format, or with `data_format`.
     peak : float
         Largest value of an image.
     data_format : str, optional
-        Format of an `x` that has none.
+        Format of an unlabelled `x`.
 
     Returns
     -------
     dlarray
-        A vector over the observations; without 'B' a number.
+        A vector over the observations, or a number without 'B'.
 
     Raises
     ------
     ShapeMismatchError, FormatClashError, FormatError
-        If sizes or labels do not fit: nothing is broadcast.
+        If sizes or labels do not match: nothing is broadcast.
     InvalidArgumentError
         If the peak is not positive.
     ComplexValueError
@@ -121,7 +121,7 @@ def _psnr_errors(m: Maker) -> list[Error]:
 
 
 def _gaussian(n: int, radius: int, sigma: float) -> Array:
-    """Matrix of a Gaussian filter of n elements, whose outermost values continue outside."""
+    """Return the matrix of a Gaussian filter of n elements, which repeats values at the border."""
     k = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (k / sigma) ** 2)
     weights /= weights.sum()
@@ -150,32 +150,32 @@ def ssim(
     sigma: float = 1.5,
     data_format: Format = None,
 ) -> Value:
-    """Structural similarity of each observation, the mean of that of all places and channels.
+    """Structural similarity of each observation, averaged over all places and channels.
 
-    With means μ, variances σ² and the covariance σₓᵣ under a Gaussian of radius ⌈3 σ⌉ it is
-    (2 μₓ μᵣ + c₁) (2 σₓᵣ + c₂) / ((μₓ² + μᵣ² + c₁) (σₓ² + σᵣ² + c₂)), c₁ = (0.01 L)²,
-    c₂ = (0.03 L)². Outside an image its outermost values continue.
+    With means μ, variances σ² and the covariance σₓᵣ under a Gaussian of radius ⌈3 σ⌉, it is (2 μₓ
+    μᵣ + c₁) (2 σₓᵣ + c₂) / ((μₓ² + μᵣ² + c₁) (σₓ² + σᵣ² + c₂)), c₁ = (0.01 L)², c₂ = (0.03 L)².
+    Outside an image, its values at the border are repeated.
 
     Parameters
     ----------
     x, reference : dlarray or array_like
-        Real, of the same sizes, with spatial dimensions; `x` with a data format, or `data_format`.
+        Real, of the same sizes, with spatial dimensions; `x` with a format, or with `data_format`.
     dynamic_range : float
-        L, the largest difference of values of an image.
+        L, the largest difference of two values in an image.
     sigma : float
         Standard deviation of the Gaussian.
     data_format : str, optional
-        Format of an `x` that has none.
+        Format of an unlabelled `x`.
 
     Returns
     -------
     dlarray
-        A vector over the observations; without 'B' a number.
+        A vector over the observations, or a number without 'B'.
 
     Raises
     ------
     ShapeMismatchError, FormatClashError, FormatError
-        If sizes or labels do not fit: nothing is broadcast.
+        If sizes or labels do not match: nothing is broadcast.
     InvalidArgumentError
         If an option is not positive.
     ComplexValueError

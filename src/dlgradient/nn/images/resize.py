@@ -37,7 +37,7 @@ TRANSFORMS = (
     "asymmetric",
     "align-corners",
 )
-# Halves go up, as in MATLAB, or down, as is the default of ONNX.
+# Halves are rounded up, as in MATLAB, or down, as by default in ONNX.
 ROUNDINGS: dict[str, Callable[[Array], Array]] = {
     "round": lambda places: np.floor(places + 0.5),
     "round-half-down": lambda places: np.ceil(places - 0.5),
@@ -50,7 +50,7 @@ ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 
 
 def _transposed(index: Array, weights: Array, n: int) -> tuple[Array, Array]:
-    """For each of n elements the results it goes into and its weights, in as many columns."""
+    """Return the results that each of n elements enters, and their weights, in as many columns."""
     size, columns = index.shape
     elements = index.reshape(-1)
     order = np.argsort(elements, kind="stable")
@@ -82,7 +82,7 @@ def weighted_sums(x: Value, /, *, index: Array, weights: Array, axis: Axis) -> V
     ----------
     x : array
     index : array of int
-        Shape (size, terms): the elements of each result. One of weight zero is not read.
+        Shape (size, terms): the elements of each result. An element of weight zero is not read.
     weights : array
         Of the same shape; the precision is that of `x`.
     axis : int
@@ -104,7 +104,7 @@ def weighted_sums(x: Value, /, *, index: Array, weights: Array, axis: Axis) -> V
         term = np.take(x, index[:, k], axis=axis)
         unread = factors == 0
         if unread.any():
-            term[(*along, unread)] = 0  # so that it is no zero times infinity
+            term[(*along, unread)] = 0  # or it could be zero times infinity
         if term.dtype == weights.dtype:
             term *= factors.reshape(shape)
         else:
@@ -135,7 +135,7 @@ def _new_sizes(
     scale: float | Sequence[float] | None,
     output_size: ShapeLike | None,
 ) -> list[tuple[int, float]]:
-    """New size of each spatial dimension, and the size before rounding."""
+    """Return the new size of each spatial dimension, and the size before rounding."""
     if (scale is None) == (output_size is None):
         raise InvalidArgumentError("dlresize: give either scale or output_size")
     sizes = [x.shape[i] for i in axes]
@@ -156,7 +156,7 @@ def _new_sizes(
 
 
 def _places(n: int, size: int, width: float, transform: str) -> Array:
-    """Places in a dimension of n elements that the elements of the result come from."""
+    """Return the places, in a dimension of n elements, of the elements of the result."""
     i = np.arange(size, dtype=np.float64)
     if transform == "align-corners":
         return i * (n - 1) / max(size - 1, 1)
@@ -176,7 +176,7 @@ def _terms(
     coefficient: float,
     exclude_outside: bool,
 ) -> tuple[Array, Array]:
-    """Indices and weights of the elements for each place, by a kernel that may be stretched."""
+    """Return indices and weights of elements for each place, for a kernel that may be stretched."""
     if method == "linear" and stretch == 1:
         places = np.clip(places, 0, n - 1)  # the same, without rounding beyond the border
     reach = ceil(stretch * (1 if method == "linear" else 2))
@@ -213,16 +213,16 @@ def dlresize(
     exclude_outside: bool = False,
     data_format: Format = None,
 ) -> Value:
-    """Spatial dimensions of another size, by the nearest element, or linear or cubic interpolation.
+    """Resize spatial dimensions, with the nearest element, or linear or cubic interpolation.
 
-    The element i of the result lies at (i + 1/2) / scale - 1/2 of `x`; beyond the centres of the
-    outermost elements their values continue. The cubic kernel with the coefficient a is
-    (a + 2) s³ - (a + 3) s² + 1 at distances s up to 1, and a (s³ - 5 s² + 8 s - 4) up to 2.
+    The element i of the result is at (i + 1/2) / scale - 1/2 of `x`. Beyond the centres of the
+    elements at the border, their values are repeated. The cubic kernel with the coefficient a is (a
+    + 2) s³ - (a + 3) s² + 1 at distances s up to 1, and a (s³ - 5 s² + 8 s - 4) up to 2.
 
     Parameters
     ----------
     x : array
-        With spatial dimensions, in any order with others.
+        With spatial dimensions, and others in any order.
     scale : float or sequence of float, optional
         Factor, for all spatial dimensions or for each; the new size is the floor of the product.
     output_size : int or sequence of int, optional
@@ -230,21 +230,22 @@ def dlresize(
     method : {"nearest", "linear", "cubic"}
         Kernel of the interpolation.
     geometric_transform_mode : str
-        Place of the element i of the result: "half-pixel" as above; "asymmetric", i / scale;
-        "align-corners", i (n - 1) / (m - 1) for sizes n and m, so that the outermost elements stay;
-        "half-pixel-symmetric", as "half-pixel" but with the centres of both at one place where
-        the size was rounded; "pytorch-half-pixel", as "half-pixel" but -1/2 for a single element.
+        Place of the element i of the result. "half-pixel": as above; "asymmetric": i / scale;
+        "align-corners": i (n - 1) / (m - 1) for sizes n and m, so that the elements at the border
+        do not move; "half-pixel-symmetric": as "half-pixel", but the centres of both images agree
+        where the size was rounded; "pytorch-half-pixel": as "half-pixel", but -1/2 for a single
+        element.
     nearest_rounding_mode : {"round", "round-half-down", "floor", "ceil"}
-        How "nearest" rounds a place; "round" takes the second of two elements equally near.
+        How "nearest" rounds a place; "round" takes the second of two elements at equal distance.
     antialias : bool
         Whether to stretch the kernel by 1 / scale where the image becomes smaller.
     cubic_coefficient : float
-        The a of the cubic kernel; -0.5 with `antialias` and `exclude_outside` is the resampling of
-        Pillow.
+        The a of the cubic kernel. With -0.5, `antialias` and `exclude_outside`, it is the
+        resampling of Pillow.
     exclude_outside : bool
-        Whether elements outside have no weight, instead of the value of the outermost.
+        Whether elements outside have no weight, instead of the value at the border.
     data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
+        Format of an unlabelled `x`; the result is then unlabelled too.
 
     Returns
     -------
@@ -254,7 +255,7 @@ def dlresize(
     Raises
     ------
     InvalidArgumentError
-        If not exactly one of `scale` and `output_size` is given, or a value has no meaning.
+        If not exactly one of `scale` and `output_size` is given, or a value is not valid.
     ShapeMismatchError
         If a spatial dimension is empty.
     FormatError, FormatClashError
@@ -284,7 +285,7 @@ def dlresize(
         raise ShapeMismatchError(f"dlresize: x has {described(array)}; there is nothing to resize")
     y = unlabelled(array)
     sizes = _new_sizes(array, axes, scale, output_size)
-    # From the last on: taking there goes element by element, so it is done while the rest is small.
+    # The last dimension first: taking there is slowest, so it is done while the rest is small.
     for axis, (size, width) in reversed(list(zip(axes, sizes, strict=True))):
         n = array.shape[axis]
         places = _places(n, size, width, geometric_transform_mode)

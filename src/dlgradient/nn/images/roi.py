@@ -1,4 +1,4 @@
-"""Regions of images, each brought to one size: pooling without rounding their borders."""
+"""Regions of images, each resized to one size: pooling without rounding of their borders."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TRANSFORMS = ("half-pixel", "output-half-pixel")
 
 
 def _checked_boxes(x: Value, boxes: Operand) -> Value:
-    """Boxes as real numbers without a format."""
+    """Return boxes as real numbers, unlabelled."""
     given = unlabelled(as_array("roialign", "boxes", boxes))
     real_only("roialign: boxes", given._value)
     if given.ndim != 2 or given.shape[1] != 4:
@@ -59,7 +59,7 @@ def _checked_boxes(x: Value, boxes: Operand) -> Value:
 
 
 def _checked_batch(batch_indices: Operand | None, regions: int, images: int) -> Array:
-    """Image of each region."""
+    """Return the image of each region."""
     if batch_indices is None:
         if images != 1:
             raise InvalidArgumentError(
@@ -83,7 +83,7 @@ def _checked_batch(batch_indices: Operand | None, regions: int, images: int) -> 
 
 
 def _checked_samples(sampling_ratio: ShapeLike | str) -> list[int | None]:
-    """Points in a bin along each dimension; None where the region decides."""
+    """Return the number of points in a bin along each dimension; None if it depends on a region."""
     if isinstance(sampling_ratio, str):
         if sampling_ratio != "auto":
             raise InvalidArgumentError(
@@ -97,15 +97,15 @@ def _checked_samples(sampling_ratio: ShapeLike | str) -> list[int | None]:
 
 
 def _counts(extent: Value, bins: int, samples: int | None) -> Array:
-    """Points in a bin of each region: as given, or so many that they are at most one apart."""
+    """Return the number of points in a bin of each region, at most one apart if not given."""
     if samples is not None:
         return np.full(extent.shape, samples)
-    # The number of points is a constant of the derivatives.
+    # The number of points is a constant for derivatives.
     return np.maximum(np.ceil(raw_value(extent) / bins), 0).astype(np.int64)
 
 
 def _points(start: Value, extent: Value, bins: int, counts: Array) -> Value:
-    """Places of the points of each region along one dimension, of shape (regions, bins, points)."""
+    """Return places of points of each region along one dimension, of (regions, bins, points)."""
     each = np.maximum(counts, 1)[:, None, None]
     inside_bin = (np.arange(counts.max(initial=1)) + 0.5) / each
     fractions = (np.arange(bins)[:, None] + inside_bin) / bins
@@ -114,7 +114,7 @@ def _points(start: Value, extent: Value, bins: int, counts: Array) -> Value:
 
 
 def _along(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]:
-    """Neighbours of points, which lie in an image that reaches one element beyond its border."""
+    """Return the neighbours of points in an image that extends one element beyond its border."""
     used = np.arange(points.shape[-1]) < counts[:, None, None]
     factor: Array = used & raw_value((points >= -1) & (points <= n))
     if method == "average":
@@ -129,7 +129,7 @@ def _along(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]
 def _pooled(
     images: Value, batch: Array, taps: list[list[Neighbour]], counts: list[Array], method: str
 ) -> Value:
-    """Regions (regions, down, across, channels) of images (batch, height, width, channels)."""
+    """Return (regions, down, across, channels) of images (batch, height, width, channels)."""
     down, across = taps
     down = [Neighbour(*[expand_dims(a, axis=(3, 4)) for a in one]) for one in down]
     across = [Neighbour(*[expand_dims(a, axis=(1, 2)) for a in one]) for one in across]
@@ -143,7 +143,7 @@ def _pooled(
     y = next(parts)
     for part in parts:
         y = maximum(y, part)
-    # Where a region has fewer points than others; one without any has a point of weight zero.
+    # Where a region has fewer points than others. Without any, it has a point of weight zero.
     first, second = (np.arange(c.max(initial=1)) < np.maximum(c, 1)[:, None] for c in counts)
     used = first[:, None, :, None, None, None] & second[:, None, None, None, :, None]
     return max_(y if used.all() else where(used, y, -np.inf), axis=(2, 4))
@@ -173,36 +173,36 @@ def roialign(
     geometric_transform_mode: str = "half-pixel",
     data_format: Format = None,
 ) -> Value:
-    """Regions of images brought to one size, with derivatives of the images and the regions.
+    """Regions of images resized to one size, with derivatives for the images and the regions.
 
-    A region is divided into bins of equal size. The value of a bin is the mean of the image, by
-    linear interpolation, at points that divide the bin evenly. Up to one element beyond the border
-    the image continues, further outside it is zero. How many points "auto" takes is a constant.
+    A region is divided into bins of equal size. The value of a bin is the mean of the image at
+    points that divide the bin evenly, by linear interpolation. The image extends one element beyond
+    its border; further outside it is zero. The number of points of "auto" is a constant for
+    derivatives.
 
     Parameters
     ----------
     x : array
-        Images with two dimensions 'S', 'B', and perhaps 'C', in any order.
+        Images with two dimensions 'S', 'B', and optionally 'C', in any order.
     boxes : array
-        Real, of shape (regions, 4): for each region x1, y1, x2, y2, where x runs over the second
-        dimension of space (across), y over the first (down), and the element i reaches from i to
-        i + 1.
+        Real, of shape (regions, 4): x1, y1, x2, y2 of each region. x runs over the second dimension
+        of space (across), y over the first (down). The element i extends from i to i + 1.
     output_size : int or (int, int)
         Bins down and across.
     batch_indices : array of int, optional
-        The image of each region. Only where there is one image can they be left out.
+        The image of each region. It is optional if there is only one image.
     roi_scale : float
-        Factor that takes the coordinates of boxes to those of `x`.
+        Factor from the coordinates of boxes to those of `x`.
     sampling_ratio : int, (int, int) or "auto"
-        Points in a bin, down and across; "auto" takes the size of a bin, rounded up.
+        Points in a bin, down and across; for "auto", the size of a bin, rounded up.
     method : {"average", "max"}
-        Instead of the mean, "max" takes the largest of all products of an element and its weight
-        in the interpolation, as ONNX defines it.
+        "max" takes, instead of the mean, the largest product of an element and its weight in the
+        interpolation, as ONNX defines it.
     geometric_transform_mode : {"half-pixel", "output-half-pixel"}
-        With "output-half-pixel" the centre of the element i is at i, not at i + 1/2, and a region
-        has at least the size 1.
+        With "output-half-pixel", the centre of the element i is at i, not at i + 1/2, and a region
+        is at least of size 1.
     data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
+        Format of an unlabelled `x`; the result is then unlabelled too.
 
     Returns
     -------
@@ -212,11 +212,11 @@ def roialign(
     Raises
     ------
     ShapeMismatchError
-        If the boxes have another shape, there is not one batch index for each, or nothing to take.
+        If boxes or batch indices have the wrong shape, or there is nothing to read.
     IndexingError
-        If there is no such image.
+        If an index is not that of an image.
     InvalidArgumentError, FormatError, FormatClashError, ComplexValueError
-        If an option has no such value, `x` not the dimensions, or the boxes are complex.
+        If an option has an invalid value, `x` the wrong dimensions, or the boxes are complex.
 
     Examples
     --------

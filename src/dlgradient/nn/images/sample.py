@@ -1,4 +1,4 @@
-"""Images at given places: interpolation at a grid."""
+"""Images at given places: interpolation on a grid."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ PADDINGS = ("zeros", "border", "reflection")
 
 
 def _place(p: Value, n: int, align_corners: bool) -> Value:
-    """Place along a dimension of n elements of a coordinate from -1 to 1."""
+    """Return the place, along a dimension of n elements, of a coordinate from -1 to 1."""
     return (p + 1) * ((n - 1) / 2) if align_corners else ((p + 1) * n - 1) * 0.5
 
 
 def _reflected(place: Value, n: int, align_corners: bool) -> Value:
-    """A place brought inside by reflections about the outermost elements, or their outer edges."""
+    """Reflect a place into the image, about the outermost elements or their outer edges."""
     low, span = (0.0, n - 1) if align_corners else (-0.5, n)
     if span == 0:
         return place * 0
@@ -53,10 +53,10 @@ def _reflected(place: Value, n: int, align_corners: bool) -> Value:
 
 
 def _along(p: Value, n: int, method: str, padding: str, align_corners: bool) -> list[Neighbour]:
-    """Neighbours along one dimension of n elements, for coordinates from -1 to 1."""
+    """Return the neighbours along one dimension of n elements, for coordinates from -1 to 1."""
     place = _place(p, n, align_corners)
     if method == "cubic":
-        # The curve runs on outside; it is the elements that are brought inside.
+        # The curve extends outside; the elements are reflected or clipped.
         found = neighbours(place, method)
         if padding == "reflection":
             found = [Neighbour(_reflected(i, n, align_corners), w) for i, w in found]
@@ -84,28 +84,28 @@ def grid_sample(
 ) -> Value:
     """Interpolation of images at given places, with derivatives of images and places.
 
-    Between elements the derivative of a place is the slope there; at an element, a kink of linear
-    interpolation, it is the slope towards larger coordinates. Outside a border that continues it is
-    zero, and so it is everywhere for the nearest element.
+    Between elements, the derivative of a place is the slope there. At an element, which is a kink
+    of linear interpolation, it is the slope towards larger coordinates. It is zero beyond a border
+    that is repeated, and everywhere for the nearest element.
 
     Parameters
     ----------
     x : array
-        Images, signals or volumes: d dimensions 'S', and perhaps 'C' and 'B', in any order.
+        Images, signals or volumes: d dimensions 'S', and optionally 'C' and 'B', in any order.
     grid : array
-        Real, of shape (batch, *sizes, d) with d sizes, without 'B' (*sizes, d): for each element
-        of the result its place. The first coordinate belongs to the last dimension of space, the
-        last to the first: across, down. All run from -1 to 1 over the image.
+        Real, of shape (batch, *sizes, d) with d sizes, or (*sizes, d) without 'B': the place of
+        each element of the result. The first coordinate is that of the last dimension of space, and
+        so on: across, down. The image extends from -1 to 1.
     method : {"linear", "nearest", "cubic"}
-        Of two elements equally near, "nearest" takes the even one; the coefficient of "cubic" is
-        -3/4.
+        Of two elements at equal distance, "nearest" takes the even one. The coefficient of "cubic"
+        is -3/4.
     padding : {"zeros", "border", "reflection"}
-        What lies outside: zeros, the outermost elements, or the image reflected.
+        What is outside: zeros, the outermost elements, or the reflected image.
     align_corners : bool
-        Whether -1 and 1 are the centres of the outermost elements instead of their outer edges.
-        There it is also reflected.
+        Whether -1 and 1 are the centres of the outermost elements, or their outer edges. The image
+        is reflected there too.
     data_format : str, optional
-        Format of an `x` that has none. The result then has none either.
+        Format of an unlabelled `x`; the result is then unlabelled too.
 
     Returns
     -------
@@ -115,9 +115,9 @@ def grid_sample(
     Raises
     ------
     ShapeMismatchError
-        If the grid has another shape, or there is no element to take.
+        If the grid has the wrong shape, or there is nothing to read.
     InvalidArgumentError, FormatError, FormatClashError, ComplexValueError
-        If an option has no such value, `x` not the dimensions, or the grid is complex.
+        If an option has an invalid value, `x` the wrong dimensions, or the grid is complex.
 
     Examples
     --------

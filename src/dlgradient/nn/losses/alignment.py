@@ -1,17 +1,17 @@
-"""The sum over all alignments of a label sequence with time, as one operation on a chain of states.
+"""The sum over all alignments of labels with time steps, as one operation on a chain of states.
 
-An alignment is a path through the states blank, first label, blank, second label, ..., blank, from
-the first one on. A step stays, goes to the next state, or skips the blank between two different
-labels. The weight of a path is the product of the emissions of its states, so the sum is linear in
-the emissions of each step: its derivatives of any order are exact, at emissions of zero too. It is
-the end of a linear recurrence over the states, whose adjoint is the same recurrence reversed;
-so one operation serves derivatives of every order.
+An alignment is a path through the states blank, first label, blank, second label, ..., blank, which
+begins at one of the first two. A step stays, goes to the next state, or skips the blank between two
+different labels. The weight of a path is the product of the emissions of its states. So the sum is
+linear in the emissions of each step, and its derivatives of any order are exact, also at emissions
+of zero. The sum is the end of a linear recurrence over the states. Its adjoint is the same
+recurrence, reversed, so one operation serves derivatives of every order.
 
-The raw sum would leave the range of the numbers. So each partial sum is relative to a scale of its
-state, which is constant to all derivatives; the result does not depend on it. As long as the
-emissions allow, the scale stays as it is; before they do not, the partial sums become its new value
-(`rescaled`). Emissions of usual networks need that every hundred steps or so, extreme ones at every
-step.
+The raw sum would leave the range of floating-point numbers. So each partial sum is relative to a
+scale of its state. The scale is a constant for derivatives, and the result does not depend on it.
+It stays as it is while the emissions allow it; before they do not, the partial sums become its new
+value (`rescaled`). Emissions of usual networks need this every hundred steps or so, extreme ones at
+every step.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RANGE = 600.0
 
 
 def _outgoing(weights: Array) -> Array:
-    """Weights by the state that a step leaves, of those by the state that it enters."""
+    """Return weights by the state that a step leaves, from weights by the state that it enters."""
     out = np.zeros_like(weights)
     plain = weights.ndim == 2
     for k in [MOVES - 1] if plain else range(MOVES):
@@ -55,20 +55,20 @@ def _chain_adjoint(
 
 @general(vjp=_chain_adjoint, format="new", shown="ctc", samples=lambda m: _samples(m))
 def chain(g: Value, e: Value, /, *, steps: Sequence[Array], turned: bool = False) -> Value:
-    """Sums over time: zₜ₊₁ = Pₜ (gₜ + eₜ₋₁ zₜ) with z₀ = 0, where Pₜ is a step of the states.
+    """Return the sums over time, zₜ₊₁ = Pₜ (gₜ + eₜ₋₁ zₜ) with z₀ = 0, for steps Pₜ of the states.
 
-    Turned, they run from the last time to the first: zₜ = Pₜᵀ (gₜ₊₁ + eₜ zₜ₊₁), where the last z
-    is zero.
+    If `turned`, they run from the last time to the first: zₜ = Pₜᵀ (gₜ₊₁ + eₜ zₜ₊₁), where the last
+    z is zero.
 
     Parameters
     ----------
     g : array (T + 1, S, B)
-        What is added before each step: S states of B observations. The one at the end is not used.
+        What is added before each step: S states of B observations. The last one is not used.
     e : array (T, S, B)
         What each state emits after each step.
     steps : sequence of ndarray, (3, S, B) or (S, B)
-        Weights with which a state is reached from itself, the one before, and the one before that,
-        for each time; or only the last of these, and the others are one.
+        Weights with which a state is reached, for each time: from itself, the state before, and the
+        state before that. Or only the last of these, if the others are one.
     turned : bool
         Whether time and steps are reversed.
 
@@ -80,8 +80,8 @@ def chain(g: Value, e: Value, /, *, steps: Sequence[Array], turned: bool = False
     z = _sums(g, e, steps, turned, bounded=False)
     overflow = not np.isfinite(np.add.reduce(z, axis=None))
     if overflow and np.isfinite(e).all() and not np.isnan(g).any():
-        # Sums of states that are not reached may grow beyond all bounds. They count nothing, and
-        # must not become infinite times nothing.
+        # Sums of states that are not reached may grow without bound. They do not count, and must
+        # not become infinity times zero.
         z = _sums(g, e, steps, turned, bounded=True)
     return z
 
@@ -100,7 +100,7 @@ def _sums(g: Value, e: Value, steps: Sequence[Array], turned: bool, *, bounded: 
     dtype = np.result_type(g, e)
     z = np.empty(g.shape, dtype)
     added, sums, emitted = list(g), list(z), list(e)
-    # Nothing has been emitted before the first step: any emission serves.
+    # Nothing has been emitted before the first step, so any emission will do.
     emitted = emitted if turned else emitted[:1] + emitted
     if turned:
         added, sums, emitted = added[::-1], sums[::-1], emitted[::-1]
@@ -142,32 +142,31 @@ def _bound(x: Array) -> None:
 
 
 def _sources(logs: Array) -> Array:
-    """Logarithms of the states that each move comes from, (3, S, B); none before the first."""
+    """Return logarithms of the states that each move comes from, (3, S, B)."""
     padded = np.pad(logs, ((MOVES - 1, 0), (0, 0)), constant_values=-np.inf)
     return np.stack([padded[MOVES - 1 - k : len(padded) - k] for k in range(MOVES)])
 
 
 def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[Array], list[Array]]:
-    """Weights of the steps from the first state on, and the scales of the states after them.
+    """Return weights of the steps from the first state on, and scales of the states after them.
 
     Parameters
     ----------
     e : ndarray, (T, S, B)
         Emissions.
     skips : ndarray of bool, (S, B)
-        Whether a state is also reached from two places before it.
+        Whether a state is also reached from two states before it.
     spread : ndarray, (T,)
         Largest logarithm of the emissions of a step, of either sign; zeros do not count.
     tilt : ndarray, (T, S, B) or (T, 1, 1)
-        Logarithms of what emissions have been divided by. Where it is not zero, `spread` is
-        infinite.
+        Logarithms that emissions have been divided by. Where it is not zero, `spread` is infinite.
 
     Returns
     -------
     steps : list of ndarray of float64, (S, B) or (3, S, B)
-        Weights of the moves for each time, as `chain` takes them.
+        Weights of the moves for each time, as in `chain`.
     scales : list of ndarray of float64, (S, B)
-        Logarithms of what the sums after each step are relative to, emissions included.
+        Logarithms of the scales of the sums after each step, emissions included.
     """
     steps: list[Array] = []
     scales: list[Array] = []
@@ -176,7 +175,7 @@ def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[A
     sums[0] = 1
     entered = np.stack([np.ones_like(skips)] * (MOVES - 1) + [skips])
     weights, change, size = skips.astype(np.float64), 0.0, 0.0
-    # A state is reached from three others, so a sum may also grow by itself.
+    # A state is reached from three others, so a sum may also grow without large emissions.
     growth = spread + np.log(MOVES)
     while True:
         done = len(steps)
@@ -191,12 +190,12 @@ def rescaled(e: Array, skips: Array, spread: Array, tilt: Array) -> tuple[list[A
             g[0] = sums
             last = done + count
             sums = chain(g, e[done:last], steps=steps[done:])[-1] * e[last - 1]
-        # The sums after the next step become the scale: relative to it they are ones.
+        # The sums after the next step become the scale, so they are one relative to it.
         with np.errstate(divide="ignore"):
             level = np.log(np.abs(sums)) + scale
         before = _sources(scale)
         reached = _log_sum(np.where(entered, _sources(level), -np.inf))
-        # A state that is not reached has the scale that it would have, were all those before it.
+        # A state that is not reached has the scale that it would have if all before it were.
         after = np.where(
             np.isfinite(reached), reached, _log_sum(np.where(entered, before, -np.inf))
         )
@@ -215,5 +214,5 @@ def _log_sum(logs: Array) -> Array:
 
 
 def _weights(ratios: Array, entered: Array) -> Array:
-    """Weights of moves from their logarithms; those from states not reached are bounded."""
+    """Return weights of moves from their logarithms; those from states not reached are bounded."""
     return np.exp(np.where(entered, np.minimum(ratios, RANGE), -np.inf))

@@ -1,4 +1,4 @@
-"""What the losses share: targets that fit, masks, weights, and the sum that remains.
+"""Arguments that losses share: targets, masks and weights, and the sum at the end.
 
 Targets must have the sizes and the labels of the predictions; they are never broadcast. Masks and
 weights may lack labels, or have size one, where they do not vary.
@@ -39,22 +39,22 @@ FACTORS = ("batch-size", "all-elements", "mask-included", "none")
 
 
 def batch_size(x: Value) -> int:
-    """Number of observations in a formatted array; one without 'B', and for an empty batch."""
+    """Return the number of observations: one without 'B', and for an empty batch."""
     axes = axes_of(x, "B")
     return max(x.shape[axes[0]], 1) if axes else 1
 
 
 class Loss:
-    """Predictions and targets of one loss, in one order and unlabelled; and how they are summed.
+    """Predictions and targets of a loss, in one order and unlabelled, with the options of its sum.
 
     Parameters
     ----------
     function : str
-        Name for messages.
+        Its name in messages.
     y : array
         Predictions, with a format or with `data_format`.
     targets : array or None
-        Of the sizes of `y`; None for a loss whose targets have no channels (see `per_line`).
+        With the sizes of `y`; None for a loss whose targets have no channels (see `per_line`).
     mask, weights, weights_format, reduction, normalization_factor
         As users give them.
 
@@ -100,7 +100,7 @@ class Loss:
     # -- operands --------------------------------------------------------------------------------
 
     def partner(self, name: str, given: Operand) -> Value:
-        """Return an array of the labels and sizes of the predictions, in their order."""
+        """Return an array with the labels and sizes of the predictions, in their order."""
         return partner(self.function, self.labelled, name, given)
 
     def _broadcast(self, name: str, given: Operand, fmt: Format) -> Value:
@@ -126,7 +126,7 @@ class Loss:
         return unlabelled(x)
 
     def per_line(self, name: str, given: Operand) -> Value:
-        """Return an array with one value for all channels, as indices are: 'C' has size one."""
+        """Return an array with one value for all channels, such as indices: 'C' has size one."""
         axis = self.channels
         x = as_array(self.function, name, given)
         lines = self.y.shape[:axis] + self.y.shape[axis + 1 :]

@@ -1,7 +1,7 @@
 """Losses of classification: cross-entropy in its forms.
 
-Logarithms are taken of probabilities of at least the smallest normal number, so that a probability
-of zero gives a large loss, not an infinite one. From logits nothing of that is needed.
+A probability is raised to the smallest normal number before its logarithm is taken. So a
+probability of zero gives a large loss, not an infinite one. Logits do not need this.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ MODES = ("single-label", "multilabel")
 
 
 def safe_log(x: Value) -> Value:
-    """Logarithm of a probability, finite at zero."""
+    """Return the logarithm of a probability, finite at zero."""
     tiny = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).tiny)
     return log(maximum(x, tiny))
 
 
 def check_classes(loss: Loss) -> None:
-    """Refuse what is no classification: complex values, or no channels."""
+    """Refuse complex values, and predictions without channels."""
     loss.check_real()
     _ = loss.channels
 
 
 def _class_weights(weights: Operand | None, weights_format: Format) -> Format:
-    """Format of weights: a vector has one for each class."""
+    """Return the format of weights: a vector has a weight for each class."""
     if weights is not None and weights_format is None and np.ndim(weights) == 1:
         return "C"
     return weights_format
@@ -84,7 +84,7 @@ def _targets_pull(g: Value, z: Value, axis: Axis) -> Value:
     ),
 )
 def softmax_crossentropy(z: Value, t: Value, /, *, axis: Axis) -> Value:
-    """-Σ t log softmax(z) along a dimension, which stays with size one; only operands are kept."""
+    """-Σ t log softmax(z) along a dimension, which stays with size one; only operands are saved."""
     below = shifted("crossentropy", z, axis)
     with np.errstate(invalid="ignore"):
         product = t * below
@@ -106,13 +106,13 @@ def _softmax_crossentropy_samples(m: Maker) -> list[Case]:
 
 
 def _whole_lines(loss: Loss) -> bool:
-    """Whether the mask is the same for all classes."""
+    """Tell whether the mask is the same for all classes."""
     mask = loss.mask
     return mask is None or not mask.ndim or bool(mask.shape[loss.channels] == 1)
 
 
 def _drop_masked_lines(loss: Loss) -> None:
-    """Put zeros where no class of a line counts, so that no NaN gets through from there."""
+    """Put zeros into lines where no class counts, so that no NaN comes from there."""
     if loss.mask is None:
         return
     lines = loss.mask if _whole_lines(loss) else any_(loss.mask, loss.channels, keepdims=True)
@@ -149,46 +149,46 @@ def crossentropy(
 ) -> Value:
     """Cross-entropy of probabilities y and targets t, -Σ w m t log(y) / N.
 
-    For "multilabel", where each class is a decision of its own, -Σ w m (t log(y) + (1 - t)
-    log(1 - y)) / N. With `from_logits`, y is the softmax (for "multilabel" the sigmoid) of what is
-    given, in one fused operation that neither overflows nor cancels.
+    For "multilabel", where the classes are independent, it is -Σ w m (t log(y) + (1 - t) log(1 -
+    y)) / N. With `from_logits`, y is the softmax of the argument (for "multilabel" the sigmoid), in
+    one fused operation that neither overflows nor cancels.
 
     Parameters
     ----------
     y : dlarray or array_like
-        Probabilities, or logits; with a data format with 'C', or with `data_format`.
+        Probabilities, or logits; with a format with 'C', or with `data_format`.
     targets : dlarray or array_like
-        Probabilities, such as one-hot vectors, of the same sizes, and, if it has a format, of the
+        Probabilities, such as one-hot vectors, of the same sizes. If they have a format, it has the
         same labels in any order. For indices of classes see `indexcrossentropy`.
     weights : dlarray or array_like, optional
-        A vector of one weight for each class, or weights with a format.
+        A vector with a weight for each class, or weights with a format.
     classification_mode : {"single-label", "multilabel"}
     from_logits : bool
     mask : array_like of bool, optional
-        Which elements count; it may lack labels or have sizes of one. What is masked out has no
-        gradient.
+        Which elements count; it may lack labels or have sizes of one. Elements that are masked out
+        have no gradient.
     reduction : {"sum", "none"}
         Whether to sum, or to return the loss of every element.
     normalization_factor : {"batch-size", "all-elements", "mask-included", "none"}
-        What the sum is divided by: the number of observations, that of the elements, that of those
-        the mask keeps, or one.
+        What the sum is divided by: the number of observations, of elements, of elements that the
+        mask keeps, or one.
     data_format, weights_format : str, optional
         Data formats of arrays that have none.
 
     Returns
     -------
     dlarray
-        A number, without a format; of the shape of `y` if not reduced.
+        A number, unlabelled; if not reduced, of the shape of `y`.
 
     Raises
     ------
     ShapeMismatchError, FormatClashError
         If the targets have other sizes or labels (they are never broadcast), there is no 'C', or
-        weights or mask do not fit.
+        weights or mask do not match.
     FormatError
         If there is no format.
     InvalidArgumentError
-        If an option has no such value.
+        If an option has an invalid value.
     ComplexValueError
         If an operand is complex.
 
@@ -296,32 +296,32 @@ def indexcrossentropy(
     y : dlarray or array_like
         Probabilities, or logits if `from_logits`; with a format with 'C', or with `data_format`.
     targets : array_like of integers
-        Zero-based indices of classes; of the sizes and labels of `y`, but without 'C' or with size
-        one there.
+        Zero-based indices of classes. They have the sizes and labels of `y`, but 'C' has size one
+        or is omitted.
     weights : dlarray or array_like, optional
-        A vector of one weight for each class.
+        A vector with a weight for each class.
     from_logits : bool
     mask : array_like of bool, optional
-        Which targets count, of their shape. What is masked out has no gradient.
+        Which targets count, of their shape. Targets that are masked out have no gradient.
     mask_index : int, optional
-        Targets of this value do not count either, as if masked out.
+        Targets with this value do not count either, as if masked out.
     reduction : {"sum", "none"}
         Whether to sum, or to return the loss of every target.
     normalization_factor : {"batch-size", "all-elements", "mask-included", "none"}
-        What the sum is divided by: the number of observations, that of the targets, that of those
-        the masks keep, or one.
+        What the sum is divided by: the number of observations, of targets, of targets that the
+        masks keep, or one.
     data_format : str, optional
         Data format of `y` if it has none.
 
     Returns
     -------
     dlarray
-        A number, without a format; if not reduced, with the dimensions of `y` but 'C'.
+        A number, unlabelled; if not reduced, with the dimensions of `y` but 'C'.
 
     Raises
     ------
     IndexingError
-        If there is no such class.
+        If a target is not a class.
     ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError
         As for `crossentropy`.
 
@@ -364,7 +364,7 @@ def indexcrossentropy(
 def _checked_indices(
     loss: Loss, targets: Operand, mask_index: int | None
 ) -> tuple[Value, Value | None]:
-    """Return the indices of the classes, valid also where they are masked, and that mask."""
+    """Return indices of classes, valid also where they are masked, and the mask."""
     t = loss.per_line("targets", targets)
     if t.dtype.kind not in "iu":
         raise InvalidArgumentError(
@@ -385,7 +385,7 @@ def _checked_indices(
 
 
 def _taken(loss: Loss, weights: Operand, indices: Value) -> Value:
-    """Weight of each target."""
+    """Return the weight of each target."""
     w = as_array(loss.function, "weights", weights)
     classes = loss.y.shape[loss.channels]
     if w.shape != (classes,):

@@ -42,7 +42,7 @@ SINGLE_RANGE = 80
 
 
 def _rows(name: str, given: Operand, y: Value) -> Array:
-    """Targets or a mask as an array (B, T), whatever the order they come in."""
+    """Return targets or a mask as an array (B, T), whatever their order."""
     x = as_array("ctc", name, given)
     of_y = y._format or ""
     fits = f"ctc: y has {described(y)}, {name} {described(x)}"
@@ -66,7 +66,7 @@ def _rows(name: str, given: Operand, y: Value) -> Array:
 def _labels(
     y: Value, targets: Operand, targets_mask: Operand | None, blank: int, classes: int
 ) -> tuple[Array, Array]:
-    """The labels of each observation (L, B), followed by blanks, and how many they are."""
+    """Return the labels of each observation (L, B), followed by blanks, and their numbers."""
     rows = _rows("targets", targets, y)
     if rows.dtype.kind == "f" and np.all(rows == np.floor(rows)):
         rows = rows.astype(np.int64)
@@ -105,7 +105,7 @@ def _check_lengths(labels: Array, counts: Array, lengths: Array, blank: int) -> 
 
 
 def _states(labels: Array, blank: int) -> tuple[Array, Array]:
-    """The class of each state of each observation, (S, B), and whether it is skipped to."""
+    """Return the class of each state of each observation, (S, B), and where steps may skip to."""
     longest, batch = labels.shape
     classes = np.full((2 * longest + 1, batch), blank)
     skips = np.zeros(classes.shape, dtype=bool)
@@ -141,22 +141,22 @@ def ctc(
     """Connectionist temporal classification loss, -Σ log p(targets) / N.
 
     The probability p of a sequence of labels is the sum over all its alignments with the time
-    steps: sequences of classes that become the targets when repetitions are merged and blanks then
-    removed. An alignment has the product of its probabilities. The sum runs relative to scales that
-    follow it, so that it neither underflows nor loses a derivative at probabilities of zero. If no
-    alignment is possible, the loss is infinite and has no gradient.
+    steps. An alignment is a sequence of classes that becomes the targets when repetitions are
+    merged and blanks removed. Its probability is the product of its classes' probabilities. The sum
+    runs relative to scales that follow it, so it does not underflow, and has its derivatives at
+    probabilities of zero. If no alignment is possible, the loss is infinite and has no gradient.
 
     Parameters
     ----------
     y : dlarray or array_like
-        Probabilities of the classes in every time step, or logits if `from_logits`; real, of a
-        format with 'C' and 'T', perhaps 'B', in any order, or with `data_format`.
+        Probabilities of the classes in every time step, or logits if `from_logits`. Real, with a
+        format with 'C' and 'T', and optionally 'B', in any order, or with `data_format`.
     targets : array_like of integers
-        Zero-based indices of classes, with the labels of `y`, where 'C' has size one or is missing.
-        'T' counts the labels. Without a format they have the order of `y`.
+        Zero-based indices of classes, with the labels of `y`, where 'C' has size one or is omitted.
+        'T' counts the labels. If unlabelled, they have the order of `y`.
     y_mask, targets_mask : array_like of bool, optional
-        Which time steps and which labels count, as `targets`. What is masked out of `y` has no
-        gradient.
+        Which time steps and which labels count, as in `targets`. Elements of `y` that are masked
+        out have no gradient.
     blank_index : int, "first" or "last"
         Class of the blank.
     from_logits : bool
@@ -169,16 +169,16 @@ def ctc(
     Returns
     -------
     dlarray
-        A number, without a format; if not reduced, a vector of the losses of the observations.
+        A number, unlabelled; if not reduced, a vector of the losses of the observations.
 
     Raises
     ------
     InvalidArgumentError
-        If the time steps do not suffice for the targets, or an option has no such value.
+        If there are too few time steps for the targets, or an option has an invalid value.
     IndexingError
-        If a target is no class, or the blank.
+        If a target is not a class, or is the blank.
     ShapeMismatchError, FormatClashError, FormatError
-        If sizes or labels do not fit.
+        If sizes or labels do not match.
     ComplexValueError
         If `y` is complex.
 
@@ -270,13 +270,13 @@ def _log_sums(
     lengths, each = np.count_nonzero(running, axis=0), np.arange(batch)
     if not running.all():
         y = where(running[:, :, None], y, 0.0 if logits else 1.0)
-        # The steps of an observation that count come first.
+        # The steps of an observation that count are first.
         y = getitem(y, (np.argsort(~running, axis=0, kind="stable"), each))
     if logits:
         y = log_softmax_along(y, axis=2)
     dtype = y.dtype if y.dtype.kind == "f" else np.dtype(np.float64)
     if not lengths.any():
-        # Nothing of y counts, yet it is what the losses are made of.
+        # Nothing of y counts, but the losses must depend on it.
         return astype(sum_(getitem(y, slice(0, 0)), axis=(0, 2)), dtype)
     classes, skips = _states(labels, blank)
     e = take(reshape(y, (time, batch * symbols)), classes + symbols * each, axis=1)
@@ -300,21 +300,21 @@ def _log_sums(
         (np.arange(len(classes)) + 1) // 2 == counts[:, None],
     )
     total = np.where(lengths > 0, total + np.cumsum(level)[lengths - 1], 0)
-    # What has no path, or no step that counts, has no gradient either.
+    # An observation without a path, or without a step that counts, has no gradient either.
     taken = np.isfinite(total) & (lengths > 0)
     return astype(log(where(taken, sum_(sums * weights, axis=1), 1.0)) + total, dtype)
 
 
 def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
-    """Logarithms that emissions are divided by, and how far the quotients spread.
+    """Return logarithms that emissions are divided by, and the range of the quotients.
 
     Returns
     -------
     level : ndarray, (T, 1, 1)
         The middle of the emissions of each step.
     tilt : ndarray, (T, 1, 1) or (T, S, B)
-        What is added to the level for each state: nothing, unless emissions of one step are too far
-        apart for the range of the numbers; then they are divided by themselves.
+        What is added to the level for each state. It is zero, unless emissions of one step are too
+        far apart for floating-point numbers; then they are divided by themselves.
     spread : ndarray, (T,)
         Largest logarithm of the quotients; infinite where the level is tilted.
     """
@@ -342,14 +342,14 @@ def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
 
 
 def _final_weights(sums: Array, scale: Array, final: Array) -> tuple[Array, Array]:
-    """Weights that the final states (B, S) have in the whole sum, and the logarithm of that.
+    """Return weights of the final states (B, S) in the whole sum, and the logarithm of that sum.
 
-    With them the sum is one: only its derivatives count.
+    With these weights the sum is one: only its derivatives count.
     """
     with np.errstate(divide="ignore"):
         parts = np.where(final, np.log(np.abs(sums)) + scale, -np.inf)
     total = np.logaddexp.reduce(parts, axis=1)
-    # What is larger belongs to states that are not reached: nothing, but not times infinity.
+    # A larger weight belongs to a state that is not reached: zero, but not times infinity.
     bound = np.where(sums == 0, RANGE / 2, RANGE)
     weights = np.exp(np.minimum(scale - np.where(np.isfinite(total), total, 0)[:, None], bound))
     return np.where(final, weights, 0), total

@@ -1,4 +1,4 @@
-"""Other losses of classification: focal loss, Kullback-Leibler divergence, dice."""
+"""More losses of classification: focal loss, Kullback-Leibler divergence, dice."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]
 
 
 def _focused(p: Value, gamma: float) -> Value:
-    """(1 - p)^γ log(p), as (1 - p)^(γ + 1) and a quotient that is smooth where p is one.
+    """Return (1 - p)^γ log(p), as (1 - p)^(γ + 1) times a quotient that is smooth at p = 1.
 
-    The power by itself has no finite derivative there for a small γ.
+    The power alone has no finite derivative there if γ is small.
     """
     rest = 1 - p
     near = equal(rest, 0)
@@ -54,25 +54,25 @@ def focalcrossentropy(
     normalization_factor: str = "batch-size",
     data_format: Format = None,
 ) -> Value:
-    """Focal cross-entropy, -Σ m α (1 - y)^γ t log(y) / N: what is well classified counts less.
+    """Focal cross-entropy, -Σ m α (1 - y)^γ t log(y) / N: well classified elements count less.
 
-    For "multilabel" -(1 - α) y^γ (1 - t) log(1 - y) is added for each class.
+    For "multilabel", -(1 - α) y^γ (1 - t) log(1 - y) is added for each class.
 
     Parameters
     ----------
     y : dlarray or array_like
-        Probabilities, with a data format with 'C', or with `data_format`.
+        Probabilities, with a format with 'C', or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     gamma, alpha : float
-        Exponent that focuses on what is misclassified, and balance.
+        Exponent, which focuses on misclassified elements, and balance.
     classification_mode, mask, reduction, normalization_factor, data_format
         As for `crossentropy`.
 
     Returns
     -------
     dlarray
-        A number, without a format; of the shape of `y` if not reduced.
+        A number, unlabelled; if not reduced, of the shape of `y`.
 
     Raises
     ------
@@ -135,17 +135,17 @@ def kldivergence(
     Parameters
     ----------
     y : dlarray or array_like
-        Probabilities, with a data format, or with `data_format`.
+        Probabilities, with a format, or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order. What is 0
-        contributes nothing.
+        With the same sizes. If they have a format, it has the same labels in any order. A target of
+        0 contributes nothing.
     mask, reduction, normalization_factor, data_format
         As for `crossentropy`.
 
     Returns
     -------
     dlarray
-        A number, without a format; of the shape of `y` if not reduced.
+        A number, unlabelled; if not reduced, of the shape of `y`.
 
     Raises
     ------
@@ -200,23 +200,23 @@ def _kldivergence_samples(m: Maker) -> list[Case]:
 def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
     """Generalised dice similarity of segmentations, 2 Σₖ wₖ Σ y t / Σₖ wₖ Σ (y² + t²).
 
-    The inner sums go over the pixels, the outer ones over the classes k, with wₖ = 1 / (Σ t)². The
+    The inner sums run over the pixels, the outer ones over the classes k, with wₖ = 1 / (Σ t)². The
     loss is 1 - similarity. A class that does not occur in the targets of an observation does not
-    count for it; the similarity of nothing with nothing is 0.
+    count for it. Without any class, the similarity is 0.
 
     Parameters
     ----------
     y : dlarray or array_like
-        Probabilities, with a data format with 'C', or with `data_format`.
+        Probabilities, with a format with 'C', or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     data_format : str, optional
         Data format of `y` if it has none.
 
     Returns
     -------
     dlarray
-        One similarity for each observation, of format 'B', or a number if there is no 'B'.
+        A similarity for each observation, of format 'B', or a number without 'B'.
 
     Raises
     ------

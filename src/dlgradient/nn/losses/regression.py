@@ -24,7 +24,7 @@ __all__ = ["huber", "l1loss", "l2loss", "mse"]
 
 
 def _squares(d: Value) -> Value:
-    """|d|², by the squares of real and imaginary part."""
+    """Return |d|², from the squares of real and imaginary part."""
     return d**2 if d.dtype.kind != "c" else real(d) ** 2 + imag(d) ** 2
 
 
@@ -37,7 +37,7 @@ def _squares(d: Value) -> Value:
     reference=lambda x: np.sum(np.square(x)),
 )
 def square_sum(x: Value, /) -> Value:
-    """Sum of the squares of all elements, without an array of them."""
+    """Sum the squares of all elements, without an array of them."""
     x = np.asarray(x)
     return dot(x, x, tuple(range(x.ndim))).reshape(())[()]
 
@@ -64,21 +64,21 @@ def _sum_of_squares(d: Value) -> Value:
     errors=lambda m: misfits(m),
 )
 def mse(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
-    """Half mean squared error, Σ |y - t|² / (2 N), N the number of observations.
+    """Half mean squared error, Σ |y - t|² / (2 N), where N is the number of observations.
 
     Parameters
     ----------
     y : dlarray or array_like
-        Predictions, real or complex, with a data format or with `data_format`.
+        Predictions, real or complex, with a format or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     data_format : str, optional
         Data format of `y` if it has none.
 
     Returns
     -------
     dlarray
-        A number, without a format.
+        A number, unlabelled.
 
     Raises
     ------
@@ -135,35 +135,36 @@ def l1loss(
     Parameters
     ----------
     y : dlarray or array_like
-        Predictions, real or complex, with a data format or with `data_format`.
+        Predictions, real or complex, with a format or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     weights : dlarray or array_like, optional
-        Weights w; with a format that lacks labels, or with sizes of one, they are the same there.
+        Weights w. They may have a format that lacks labels, or sizes of one: they are the same
+        there.
     mask : array_like of bool, optional
-        Which elements count; as the weights. What is masked out has no gradient.
+        Which elements count; as the weights. Elements that are masked out have no gradient.
     reduction : {"sum", "none"}
         Whether to sum, or to return the loss of every element.
     normalization_factor : {"batch-size", "all-elements", "mask-included", "none"}
-        What the sum is divided by: the number of observations, that of the elements, that of those
-        the mask keeps, or one.
+        What the sum is divided by: the number of observations, of elements, of elements that the
+        mask keeps, or one.
     data_format, weights_format : str, optional
         Data formats of arrays that have none.
 
     Returns
     -------
     dlarray
-        A number, without a format; of the shape of `y` if not reduced.
+        A number, unlabelled; if not reduced, of the shape of `y`.
 
     Raises
     ------
     ShapeMismatchError, FormatClashError
         If the targets have other sizes or labels (they are never broadcast), or weights or mask do
-        not fit.
+        not match.
     FormatError
         If there is no format.
     InvalidArgumentError
-        If an option has no such value.
+        If an option has an invalid value.
 
     Examples
     --------
@@ -217,21 +218,21 @@ def l2loss(
     data_format: Format = None,
     weights_format: Format = None,
 ) -> Value:
-    """Sum of squared errors, Σ w m |y - t|² / N; unlike `mse` without the factor one half.
+    """Sum of squared errors, Σ w m |y - t|² / N; unlike `mse`, without the factor one half.
 
     Parameters
     ----------
     y : dlarray or array_like
-        Predictions, real or complex, with a data format or with `data_format`.
+        Predictions, real or complex, with a format or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     weights, mask, reduction, normalization_factor, data_format, weights_format
         As for `l1loss`.
 
     Returns
     -------
     dlarray
-        A number, without a format; of the shape of `y` if not reduced.
+        A number, unlabelled; if not reduced, of the shape of `y`.
 
     Raises
     ------
@@ -283,7 +284,7 @@ def _l2loss_samples(m: Maker) -> list[Case]:
     ],
 )
 def huber_of_error(x: Value, /, *, delta: float) -> Value:
-    """Huber's function of an error: x²/2 up to |x| = δ, then the straight line δ (|x| - δ/2)."""
+    """Huber's function of an error: x²/2 up to |x| = δ, then δ (|x| - δ/2)."""
     c = np.clip(x, -delta, delta)
     return c * (x - c * 0.5)
 
@@ -312,18 +313,18 @@ def huber(
     Parameters
     ----------
     y : dlarray or array_like
-        Predictions, real, with a data format or with `data_format`.
+        Predictions, real, with a format or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     transition_point : float
-        Where squares become straight lines, δ > 0.
+        The error where the square becomes a straight line, δ > 0.
     weights, mask, reduction, normalization_factor, data_format, weights_format
         As for `l1loss`.
 
     Returns
     -------
     dlarray
-        A number, without a format; of the shape of `y` if not reduced.
+        A number, unlabelled; if not reduced, of the shape of `y`.
 
     Raises
     ------

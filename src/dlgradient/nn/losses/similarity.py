@@ -24,14 +24,14 @@ __all__ = ["contrastiveloss", "cosineloss", "tripletloss"]
 
 
 def _embedded(function: str, y: Operand, other: Operand, data_format: Format) -> tuple[Loss, Axis]:
-    """Two sets of embeddings, and the dimension of their channels."""
+    """Return two sets of embeddings, and the dimension of their channels."""
     loss = Loss(function, y, other, data_format)
     loss.check_real()
     return loss, loss.channels
 
 
 def _length(x: Value, axis: Axis) -> Value:
-    """Euclidean length along a dimension, which stays; where it is 0, so is its gradient."""
+    """Return the Euclidean length along a dimension, which stays; at 0 its gradient is 0."""
     # In units of the largest element, a constant, so that squares stay in range.
     largest = np.max(np.abs(raw_value(x)), axis=axis, keepdims=True, initial=0)
     unit = np.where((largest > 0) & np.isfinite(largest), largest, 1).astype(largest.dtype)
@@ -41,7 +41,7 @@ def _length(x: Value, axis: Axis) -> Value:
 
 
 def _direction(x: Value, axis: Axis) -> Value:
-    """Vectors of length one; those of length zero stay zeros, without a gradient."""
+    """Return vectors of length one; those of length zero stay zero, without a gradient."""
     length = _length(x, axis)
     some = greater(length, 0)
     return where(some, x / where(some, length, 1), 0)
@@ -57,16 +57,16 @@ def cosineloss(y: Operand, targets: Operand, /, *, data_format: Format = None) -
     Parameters
     ----------
     y : dlarray or array_like
-        Predictions, real, with a data format with 'C', or with `data_format`.
+        Predictions, real, with a format with 'C', or with `data_format`.
     targets : dlarray or array_like
-        Of the same sizes, and, if it has a format, of the same labels in any order.
+        With the same sizes. If they have a format, it has the same labels in any order.
     data_format : str, optional
         Data format of `y` if it has none.
 
     Returns
     -------
     dlarray
-        A number, without a format. N is the number of observations.
+        A number, unlabelled. N is the number of observations.
 
     Raises
     ------
@@ -138,19 +138,19 @@ def tripletloss(
     Parameters
     ----------
     anchor : dlarray or array_like
-        Embeddings a, real, with a data format with 'C', or with `data_format`.
+        Embeddings a, real, with a format with 'C', or with `data_format`.
     positive, negative : dlarray or array_like
-        Embeddings p that should be near to `anchor`, and n that should be far; of its sizes and, if
-        they have a format, labels.
+        Embeddings p that should be near `anchor`, and n that should be far. They have its sizes,
+        and if they have a format, its labels.
     margin : float
-        How much farther the negative ones should be.
+        How much farther away the negative ones should be.
     data_format : str, optional
         Data format of `anchor` if it has none.
 
     Returns
     -------
     dlarray
-        A number, without a format. N is the number of observations.
+        A number, unlabelled. N is the number of observations.
 
     Raises
     ------
@@ -217,12 +217,12 @@ def contrastiveloss(
     Parameters
     ----------
     y1 : dlarray or array_like
-        Embeddings, real, with a data format with 'C', or with `data_format`.
+        Embeddings, real, with a format with 'C', or with `data_format`.
     y2 : dlarray or array_like
-        Their partners, of the same sizes and, if it has a format, labels.
+        Their partners, with the same sizes, and if they have a format, the same labels.
     similar : array_like
-        For each pair s, 1 or True if it should be near, 0 or False if it should be `margin` apart;
-        of the sizes of `y1` without 'C'.
+        s for each pair: 1 or True if it should be near, 0 or False if it should be `margin` apart.
+        It has the sizes of `y1` without 'C'.
     margin : float
     data_format : str, optional
         Data format of `y1` if it has none.
@@ -230,7 +230,7 @@ def contrastiveloss(
     Returns
     -------
     dlarray
-        A number, without a format. N is the number of observations.
+        A number, unlabelled. N is the number of observations.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What recurrent layers take: a sequence, its states and mask, and parameters by direction."""
+"""Arguments of recurrent layers: a sequence, its states and mask, and learnables by direction."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from dlgradient.ops.shape import broadcast_to, flip, reshape
 
 __all__ = ["DIRECTIONS", "Parameters", "Sequence", "check_option"]
 
-# Runs one layer: from its number, the sequence and the steps to skip, both in the layer's order of
-# time, to the hidden states of all steps and the last states.
+# Runs one layer. It gets its number, the sequence and the steps to skip, both in the layer's order
+# of time, and returns the hidden states of all steps and the last states.
 Layer = Callable[[int, Value, Array | None], tuple[Value, ...]]
 
 # For each direction, whether its layers go backwards in time.
@@ -49,7 +49,7 @@ def check_option(function: str, name: str, chosen: str, choices: tuple[str, ...]
 
 
 class Sequence:
-    """A sequence with its format, brought to time, batch, channels; and the way back.
+    """A sequence with its format, brought to time, batch, channels, and the inverse.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Sequence:
         self.values = rearranged(given, fmt, "TBC")
         sizes: Shape = self.values.shape
         self.steps, self.batch, self.channels = sizes
-        # What scalars become that are given for arrays.
+        # Scalars given for arrays become these types.
         self.dtype = self.values.dtype if self.values.dtype.kind == "f" else np.dtype(np.float64)
 
     def outer(self, x: Value, inner: str) -> Value:
@@ -87,7 +87,7 @@ class Sequence:
         return labelled(restored(y, inner, fmt), None if self.strip else fmt)
 
     def state(self, name: str, given: Operand, units: int) -> Value:
-        """Bring an initial state to batch and units."""
+        """Bring an initial state to batch × units."""
         if type(given) in PYTHON_SCALARS:
             return np.full((self.batch, units), given, self.dtype)
         state = as_array(self.function, name, given)
@@ -125,7 +125,7 @@ class Sequence:
         except FormatClashError:
             fits = False
         if fits and value.shape[-1] == self.channels:
-            value = value[..., :1]  # as padding a sequence gives it: equal for all channels
+            value = value[..., :1]  # padding is equal for all channels
         wanted = (self.steps, self.batch, 1)
         if not fits or any(n not in (1, m) for n, m in zip(value.shape, wanted, strict=True)):
             raise ShapeMismatchError(
@@ -142,19 +142,19 @@ class Parameters:
     Parameters
     ----------
     sequence : Sequence
-        What the layer is called with.
+        The arguments of the layer.
     direction : {"forward", "reverse", "bidirectional"}
-        A bidirectional layer is two; parameters have the rows of the reverse one after those of the
-        forward one.
+        A bidirectional layer is two layers; the rows of the reverse one follow those of the forward
+        one.
     gates : int
-        Blocks of rows that the weights of one layer have.
+        Number of blocks of rows in the weights of one layer.
     recurrent_weights : array_like
-        Their rows say how many hidden units there are.
+        Their rows give the number of hidden units.
 
     Attributes
     ----------
     layers, units, rows : int
-        Number of layers, hidden units of each, rows of the weights of all.
+        Number of layers, hidden units of each, and rows of the weights of all.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Parameters:
         self._dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
 
     def matrix(self, name: str, given: Operand, rows: int | None, columns: int | None) -> Value:
-        """Return a parameter by position; it must have so many rows and columns, None for any."""
+        """Return a parameter by name; it must have these rows and columns, None for any."""
         w = unlabelled(as_array(self.function, name, given))
         if w.ndim == 2 and rows in (None, w.shape[0]) and columns in (None, w.shape[1]):
             return w
@@ -188,7 +188,7 @@ class Parameters:
         )
 
     def vector(self, name: str, given: Operand, size: int) -> Value:
-        """Return a parameter as a vector; one number is the same for all rows."""
+        """Return a parameter as a vector; one number counts for all rows."""
         if type(given) in PYTHON_SCALARS:
             return np.full(size, given, self._dtype)
         b = unlabelled(as_array(self.function, name, given))
@@ -201,7 +201,7 @@ class Parameters:
         return b if b.size == size else broadcast_to(b, (size,))
 
     def part(self, layer: int, array: Value, axis: int = 0) -> Value:
-        """Rows (or, with 1, columns) of one layer; None of None."""
+        """Return the rows (or, with 1, columns) of one layer; None of None."""
         if self.layers == 1 or array is None:
             return array
         size = array.shape[axis] // self.layers
@@ -209,12 +209,13 @@ class Parameters:
         return array[rows] if axis == 0 else array[:, rows]
 
     def run(self, layer: Layer, mask: Operand | None) -> tuple[Value, ...]:
-        """Run the layers over the sequence; results have the channels of all of them.
+        """Run the layers over the sequence; results have the channels of all layers.
 
         Returns
         -------
         y : dlarray
-            Hidden states of all steps, in the format of the sequence; zero where it is masked.
+            Hidden states of all steps, in the format of the sequence; zero in steps that are
+            masked.
         *states : dlarray
             Last states, without a time dimension.
         """

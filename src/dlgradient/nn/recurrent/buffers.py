@@ -1,8 +1,8 @@
 """What the recurrent layers share on buffers: layout, products, gradients of the weights.
 
-Within a step, channels are rows and the sequences of a batch are columns, so that each gate is one
-contiguous block. A step is one product: the parameters side by side, [R W b], times the hidden
-state, the input and ones, below each other.
+Within a step, channels are rows and the sequences of a batch are columns, so each gate is one
+contiguous block. A step is one product: the parameters in one matrix, [R W b], times a buffer of
+the hidden state, the input and ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def reordered(rows: Array, order: Sequence[int]) -> Array:
 
 
 class Feed:
-    """What goes into a step: hidden state, input and ones, below each other.
+    """The operand of a step: hidden state, input and ones, one below the other.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def chunks(gates: Array) -> Iterator[slice]:
 def weight_cotangents(
     of_inputs: Array, of_states: Array, x: Array, h0: Array, y: Array
 ) -> tuple[Array, Array]:
-    """Cotangents of the weights and of the recurrent weights.
+    """Return the cotangents of the weights and of the recurrent weights.
 
     Parameters
     ----------

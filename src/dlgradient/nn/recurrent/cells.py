@@ -1,4 +1,4 @@
-"""Steps of recurrent networks, in operations: every option, every order of derivative.
+"""Steps of recurrent networks in operations, for every option and every order of derivative.
 
 Sequences have the dimensions time, batch, channels, and are unlabelled.
 """
@@ -27,7 +27,7 @@ _GATE: dict[str, Activation] = {"sigmoid": sigmoid, "hard-sigmoid": hardsigmoid}
 
 
 def activation(function: str, name: str, chosen: str | Activation) -> Activation:
-    """Return the function that an option names, or is."""
+    """Return the activation that an option names, or is."""
     table = _STATE if name.startswith("state") else _GATE
     if callable(chosen):
         return chosen
@@ -47,7 +47,7 @@ def lstm_step(
     Parameters
     ----------
     z : array
-        Of batch and four times the hidden units: what goes into the gates.
+        Of batch and four times the hidden units: the arguments of the gates.
     c : array
         Cell state.
     state, gate : callable
@@ -104,8 +104,8 @@ def gru_step(
     Parameters
     ----------
     z, s : array
-        Of batch and three times the hidden units: what input and hidden state give to the gates
-        reset, update and candidate.
+        Of batch and three times the hidden units: what input and hidden state contribute to the
+        gates reset, update and candidate.
     h : array
         Hidden state.
     state, gate : callable

@@ -1,8 +1,8 @@
-"""The usual GRU over a whole sequence as one operation.
+"""The usual GRU over a whole sequence, as one operation.
 
-The reset gate is applied after the multiplication by the recurrent weights, so that one product
-serves each step. Built like the LSTM in `fused_lstm`: saved are the gates and the states, the rule
-is written in operations, and raw walks take the same derivative on buffers.
+The reset gate is applied after the multiplication by the recurrent weights, so that each step needs
+one product. As in the LSTM of `fused_lstm`, the gates and the states are saved. The rule is written
+in operations, and raw walks compute the same derivative on buffers.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from dlgradient.rules import general
 __all__: list[str] = []
 
 # Parameters have the gates reset, update and candidate. Buffers have four blocks: what the hidden
-# state gives to the candidate, reset, update, and the candidate. So the first three are all that
-# comes from the hidden state, and the last three all that the input goes into.
+# state contributes to the candidate, reset, update, and the candidate. So the hidden state enters
+# the first three blocks only, and the input the last three.
 _INSIDE, _OUTSIDE = (2, 0, 1), (1, 2, 0)
 
 # -- the rule, in operations ---------------------------------------------------------------------
@@ -121,7 +121,7 @@ def _fast_vjp(
 def _into_blocks(
     g: Sequence[Array | None], h0: Array, r: Array, out: Sequence[Array]
 ) -> tuple[Array, Array]:
-    """Cotangents of the four blocks (blocks, time, batch), and of the initial state."""
+    """Return cotangents of the four blocks (blocks, time, batch), and of the initial state."""
     of_y, of_h, of_blocks = g
     y, _, gates = out
     steps, batch, n = y.shape
@@ -132,10 +132,10 @@ def _into_blocks(
         dh += of_h.T
     scratch = np.empty_like(dh)
     for chunk in chunks(gates):
-        # All that does not depend on the cotangents is computed for several steps at once.
+        # What does not depend on the cotangents is computed for several steps at once.
         factors, direct = _factors(chunk, h0, y, gates, of_blocks)
         for t in range(chunk.stop - 1, chunk.start - 1, -1):
-            # Where a step is skipped the update gate is 1, and the cotangent goes by it.
+            # Where a step is skipped, the update gate is 1, and the cotangent passes by.
             step = factors[t - chunk.start]
             if of_y is not None:
                 dh += of_y[t].T
@@ -150,7 +150,7 @@ def _into_blocks(
 def _factors(
     chunk: slice, h0: Array, y: Array, gates: Array, direct: Array | None
 ) -> tuple[Array, Array | None]:
-    """What cotangents are multiplied by, for the steps of a chunk.
+    """Factors of the cotangents, for the steps of a chunk.
 
     Returns
     -------
@@ -216,8 +216,8 @@ def gru_sequence(
     h0 : array
         Batch and hidden units.
     w, r, b : array
-        Weights, recurrent weights and bias of the gates reset, update and candidate; the bias of
-        the recurrent product may follow the other one.
+        Weights, recurrent weights and bias of the gates reset, update and candidate. The bias of
+        the recurrent product may follow the other bias.
     padding : array of bool, optional
         True where a step is skipped: time, batch and one.
 
@@ -226,9 +226,9 @@ def gru_sequence(
     y, h : array
         Hidden states of all steps, and the last one.
     gates : array
-        Of all steps, what the hidden state gives to the candidate, and the activated gates reset,
-        update and candidate: time, hidden units, batch. Where a step is skipped, the update gate
-        is 1.
+        For all steps, what the hidden state contributes to the candidate, and the activated gates
+        reset, update and candidate: time, hidden units, batch. Where a step is skipped, the update
+        gate is 1.
     """
     steps, batch, channels = x.shape
     n = h0.shape[1]

@@ -1,8 +1,8 @@
-"""The usual LSTM over a whole sequence as one operation.
+"""The usual LSTM over a whole sequence, as one operation.
 
-One product serves each step, forward and backward, and a few calls on buffers that exist; this is
-what the benchmark row lstm needs. Saved are the activated gates and the states. The rule is written
-in operations, from the operands alone; raw walks take the same derivative on buffers.
+Each step, forward and backward, needs one product and a few calls on existing buffers; the
+benchmark row lstm needs this. The activated gates and the states are saved. The rule is written in
+operations, from the operands alone. Raw walks compute the same derivative on buffers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dlgradient.rules import general
 
 __all__: list[str] = []
 
-# Parameters have the gates input, forget, candidate, output; buffers have the candidate first: then
+# Parameters have the gates input, forget, candidate, output. Buffers have the candidate first: so
 # the three sigmoids are one block, and so are the three gates of the cell state.
 _INSIDE, _OUTSIDE = (2, 0, 1, 3), (1, 2, 0, 3)
 
@@ -105,7 +105,7 @@ def _step_back(
     direct: Value | None,
     skipped: Array | None,
 ) -> tuple[Value, Value]:
-    """Cotangents of what goes into the gates, and of the cell state before."""
+    """Return cotangents of the arguments of the gates, and of the previous cell state."""
     i, f, candidate, o = gates
     n = c.shape[-1]
     dc = dc + dh * o * (1 - squashed * squashed)
@@ -151,7 +151,7 @@ def _into_gates(
     out: Sequence[Array],
     padding: Array | None,
 ) -> tuple[Array, Array, Array]:
-    """Cotangents of what goes into the gates (gates, time, batch), and of the initial states."""
+    """Return cotangents of the arguments of the gates (gates, time, batch), and of the states."""
     of_y, of_h, of_c, of_cells, of_activated = g
     _, _, _, cells, gates = out
     steps, n, batch = cells.shape
@@ -168,7 +168,7 @@ def _into_gates(
     if of_c is not None:
         dc += of_c.T
     for chunk in chunks(gates):
-        # All that does not depend on the cotangents is computed for several steps at once.
+        # What does not depend on the cotangents is computed for several steps at once.
         factors, through, direct = _factors(chunk, c0, cells, gates, of_gates)
         for t in range(chunk.stop - 1, chunk.start - 1, -1):
             k = t - chunk.start
@@ -180,7 +180,8 @@ def _into_gates(
             if of_squashed is not None:
                 dc += of_squashed[t] * (1 - gates[t, 4 * n :] ** 2)
             if changed is not None:
-                # The hidden state goes by a step that is skipped; the gates see to the cell state.
+                # The cotangent of the hidden state passes a skipped step; the gates do so for the
+                # cell state.
                 passed = np.where(changed[t], 0, dh)
                 dh -= passed
             np.multiply(through[k], dh, out=scratch)
@@ -201,7 +202,7 @@ def _into_gates(
 def _factors(
     chunk: slice, c0: Array, cells: Array, gates: Array, direct: Array | None
 ) -> tuple[Array, Array, Array | None]:
-    """What cotangents are multiplied by, for the steps of a chunk.
+    """Factors of the cotangents, for the steps of a chunk.
 
     Returns
     -------
@@ -271,9 +272,9 @@ def lstm_sequence(
     y, h, c : array
         Hidden states of all steps, last hidden and last cell state.
     cells, gates : array
-        Of all steps, the cell states; and the activated gates candidate, input, forget and output
-        and the tanh of the cell state: time, hidden units, batch. Where a step is skipped, the
-        last three gates are 0, 1 and 1.
+        For all steps, the cell states; and the activated gates candidate, input, forget and output
+        and the tanh of the cell state: time, hidden units, batch. Where a step is skipped, the last
+        three gates are 0, 1 and 1.
     """
     steps, batch, _ = x.shape
     n = h0.shape[1]

@@ -43,20 +43,20 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
 ) -> tuple[Value, Value]:
     """Gated recurrent unit over the time dimension of x.
 
-    With the rows of the weights W, R and of the bias b in the order reset, update, candidate, the
-    gate activation σ and the state activation φ:
+    The rows of the weights W, R and of the bias b are in the order reset, update, candidate. With
+    the gate activation σ and the state activation φ:
 
         r, u = σ(Wx + Rh + b), g = φ(Wx + b + r (Rh)), h ← (1 - u) g + u h.
 
-    The candidate g depends on the mode: "before-multiplication" has R(rh) for r(Rh), and
-    "recurrent-bias-after-multiplication" r(Rh + b'), with a second bias b'.
+    The candidate g depends on the mode: "before-multiplication" uses R(rh) instead of r(Rh), and
+    "recurrent-bias-after-multiplication" uses r(Rh + b') with a second bias b'.
 
     Parameters
     ----------
     x : dlarray or array_like
         Real, with a channel dimension; a time and a batch dimension are optional.
     h0 : dlarray or array_like
-        Initial hidden state: hidden units (label C), and batch as in x; or a scalar.
+        Initial hidden state: hidden units (label C), and the batch of x; or a scalar.
     weights, recurrent_weights, bias : dlarray or array_like
         W (3 hidden units by channels), R (3 hidden units by hidden units) and b (3 hidden units),
         by position. With "recurrent-bias-after-multiplication", b has 6 hidden units: the bias of
@@ -68,11 +68,11 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     gate_activation : {"sigmoid", "hard-sigmoid"} or callable
         σ.
     mask : array_like, optional
-        True for the steps to keep, in the dimensions of x but C. Elsewhere the state stays as it
-        is, and y is zero.
+        True for the steps to keep, in the dimensions of x but C. Elsewhere the state does not
+        change, and y is zero.
     direction : {"forward", "reverse", "bidirectional"}
-        Order of the steps. For "bidirectional" all parameters have the rows of the reverse layer
-        after those of the forward one, and so do the channels of y and h.
+        Order of the steps. For "bidirectional", the rows of the reverse layer follow those of the
+        forward one in all parameters. The channels of y and h do so too.
     data_format : str, optional
         Labels of the dimensions of an unlabelled x; results are then unlabelled too.
 
@@ -88,7 +88,7 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     FormatError
         If x has no format, no channels, or spatial or unspecified dimensions.
     ShapeMismatchError
-        If a parameter, the state or the mask does not fit.
+        If a parameter, the state or the mask has the wrong sizes.
     InvalidArgumentError
         If an option has an unknown value.
 

@@ -41,8 +41,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
 ) -> tuple[Value, Value, Value]:
     """Long short-term memory over the time dimension of x.
 
-    With the rows of the weights W, R and of the bias b in the order input, forget, candidate,
-    output, the gate activation σ and the state activation φ:
+    The rows of the weights W, R and of the bias b are in the order input, forget, candidate,
+    output. With the gate activation σ and the state activation φ:
 
         i, f, o = σ(Wx + Rh + b), g = φ(Wx + Rh + b), c ← f c + i g, h ← o φ(c).
 
@@ -51,7 +51,7 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     x : dlarray or array_like
         Real, with a channel dimension; a time and a batch dimension are optional.
     h0, c0 : dlarray or array_like
-        Initial hidden and cell state: hidden units (label C), and batch as in x; or a scalar.
+        Initial hidden and cell state: hidden units (label C), and the batch of x; or a scalar.
     weights, recurrent_weights, bias : dlarray or array_like
         W (4 hidden units by channels), R (4 hidden units by hidden units) and b (4 hidden units),
         by position.
@@ -66,15 +66,14 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
         P, outputs by hidden units: the hidden state is P o φ(c), and R has a column for each of
         its elements.
     input_projector, output_projector : array_like, optional
-        Q: W applies to the projected input Qᵀx, R to Qᵀh; channels by (fewer) columns of W, and
-        hidden units by columns of R. Both directions share that of the input.
+        Q: W applies to the projected input Qᵀx, R to Qᵀh. It has channels by (fewer) columns of W,
+        or hidden units by columns of R. Both directions share the projector of the input.
     mask : array_like, optional
-        True for the steps to keep, in the dimensions of x but C. Elsewhere the states stay as they
-        are, and y is zero.
+        True for the steps to keep, in the dimensions of x but C. Elsewhere the states do not
+        change, and y is zero.
     direction : {"forward", "reverse", "bidirectional"}
-        Order of the steps. For "bidirectional" all parameters but the input projector have the
-        rows of the reverse layer after those of the forward one, and so do the channels of y, h
-        and c.
+        Order of the steps. For "bidirectional", the rows of the reverse layer follow those of the
+        forward one in all parameters but the input projector. The channels of y, h and c do so too.
     data_format : str, optional
         Labels of the dimensions of an unlabelled x; results are then unlabelled too.
 
@@ -90,7 +89,7 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     FormatError
         If x has no format, no channels, or spatial or unspecified dimensions.
     ShapeMismatchError
-        If a parameter, a state or the mask does not fit.
+        If a parameter, a state or the mask has the wrong sizes.
     InvalidArgumentError
         If an option has an unknown value.
 
@@ -118,7 +117,7 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     r = params.matrix("recurrent_weights", recurrent_weights, rows, reduced)
     b = params.vector("bias", bias, rows)
     p = q = v = None
-    # A projector in front of weights is a product of matrices, once for all steps.
+    # A projector before weights is a product of matrices, computed once for all steps.
     if input_projector is not None:
         w = w @ params.matrix("input_projector", input_projector, seq.channels, None).mT
     if output_projector is not None:
