@@ -44,6 +44,7 @@ ORDINARY = {
     "position",
     "residual",  # of an equation
     "stripped",
+    "sweep",  # over points
     "transpose",
 }
 
@@ -85,6 +86,7 @@ NAMES = {
     "ours",
     "right",
     "so_far",
+    "sweep",
     "ways",
 }
 
