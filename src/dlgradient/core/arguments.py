@@ -62,7 +62,7 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
             raise UnknownKeywordError(f"{op.shown}: the keyword argument {name} is missing")
     for name, value in given.items():
         if type(value) is np.float64:
-            params[name] = value.item()  # beside the elements of an array, it must be weak
+            params[name] = value.item()  # its dtype must be weak next to an array
         node: Node | None = value._node if type(value) is array_type else None
         if node is not None and node.trace.is_open:
             raise traced_parameter(op.shown, name)

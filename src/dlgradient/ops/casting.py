@@ -188,7 +188,7 @@ def _dtype_of(value: Value) -> Value:
 def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
     """Dtype of the result of an operation on these operands; Python scalars are weak.
 
-    Beside a dlarray, float64 scalars of NumPy are weak too.
+    Next to a dlarray, float64 scalars of NumPy are weak too.
 
     Parameters
     ----------
