@@ -56,6 +56,7 @@ from dlgradient.nn.recurrent.gru import *
 from dlgradient.nn.recurrent.lstm import *
 from dlgradient.nn.signal import *
 from dlgradient.ops import fft
+from dlgradient.ops.accumulate import *
 from dlgradient.ops.arithmetic import *
 from dlgradient.ops.bitwise import *
 from dlgradient.ops.casting import *

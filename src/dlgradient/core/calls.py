@@ -34,7 +34,7 @@ from dlgradient.core.types import (
     RawValue,
     Value,
 )
-from dlgradient.core.values import RAW_TYPES, as_operand, as_value
+from dlgradient.core.values import RAW_TYPES, as_operand, as_value, refuse_masked
 from dlgradient.errors import IndexingError
 
 __all__ = ["FUNCTIONS", "explained", "install", "make_node", "unknown_keyword", "wrap"]
@@ -263,6 +263,7 @@ def fixed_key(key: Key) -> Key:
     if type(key) is dlarray:
         key = key._value
     elif isinstance(key, list | np.ndarray):
+        refuse_masked(key, "indexing a dlarray: index")
         key = np.array(key)
         if not key.size and key.dtype.kind == "f":
             key = key.astype(np.intp)

@@ -68,6 +68,16 @@ def _check_dtype(array: Any, where: str) -> None:
         raise _refused(where, f"dtype {array.dtype} of shape {array.shape}")
 
 
+def refuse_masked(data: object, where: str) -> None:
+    """Refuse a masked array, or a sequence of some: a conversion would drop the mask."""
+    members = data if type(data) in (list, tuple) else (data,)
+    if any(isinstance(member, np.ma.MaskedArray) for member in members):  # type: ignore[attr-defined]
+        raise UnsupportedDtypeError(
+            f"{where}: a masked array is not supported, since its mask would be lost; fill it, "
+            "with data.filled(0), and choose with the mask, where(~data.mask, x, 0)"
+        )
+
+
 def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
     """Return `data` as a raw value: an ndarray, or a NumPy scalar if it has no dimension.
 
@@ -82,6 +92,7 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
     """
     if type(data).__module__.startswith(("scipy.sparse", "sparse")):
         raise _refused(where, f"a sparse array of type {type(data).__name__}")
+    refuse_masked(data, where)
     try:
         array = np.array(data) if copy else np.asarray(data)
     except ValueError as error:

@@ -11,9 +11,10 @@ from numpy.lib.array_utils import normalize_axis_index
 from dlgradient.core.calls import wrap
 from dlgradient.core.types import AxisLike, DtypeLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.interop.operands import as_array, flatten, index_axis
+from dlgradient.interop.operands import as_array, flatten, index_axis, raw
 from dlgradient.interop.table import answers
 from dlgradient.interop.values import nonzero
+from dlgradient.ops.accumulate import index_add
 from dlgradient.ops.arithmetic import floor_divide, multiply, remainder
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip as clip_
@@ -88,6 +89,17 @@ def diag(v: Operand, k: int = 0) -> Value:
     i = np.arange(v.shape[0])
     key = (i + max(-k, 0), i + max(k, 0))
     return scatter([v], keys=(key,), shape=(n, n))
+
+
+@answers(np.bincount)
+def bincount(x: Operand, /, weights: Operand = None, minlength: int = 0) -> Value:
+    """Sums of weights, or counts, of equal whole numbers."""
+    places = np.asarray(raw(x))
+    size = np.bincount(places, minlength=minlength).size
+    if weights is None:
+        return wrap(np.bincount(places, minlength=minlength), None)
+    terms = as_array(weights)
+    return index_add(np.zeros(size, np.result_type(terms.dtype, 1.0)), places, terms)
 
 
 @answers(np.diff)

@@ -9,6 +9,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import open_node
 from dlgradient.core.types import Operand, Value
+from dlgradient.core.values import refuse_masked
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.join import stack
 from dlgradient.ops.shape import reshape
@@ -42,6 +43,7 @@ def as_array(x: Operand) -> Value:
         return x
     if isinstance(x, list | tuple) and x and is_traced(x):
         return stack([as_array(item) for item in x], axis=0)
+    refuse_masked(x, "a function of NumPy: operand")
     return np.asarray(x)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.types import Params, Value
 from dlgradient.errors import InvalidArgumentError, UnsupportedFunctionError
-from dlgradient.interop.operands import is_traced
+from dlgradient.interop.operands import as_array, is_traced
 from dlgradient.interop.table import find, unsupported
 from dlgradient.interop.translate import (
     ABSENT,
@@ -22,6 +22,7 @@ from dlgradient.interop.translate import (
     refuse_out,
     write_out,
 )
+from dlgradient.ops.accumulate import index_add
 from dlgradient.ops.casting import astype
 from dlgradient.ops.cumulative import cumprod, cumsum
 from dlgradient.ops.reduce import max, min, prod, sum
@@ -89,11 +90,16 @@ def ufunc(func: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Params) 
         raise unsupported(func)
     name = full_name(func) if method == "__call__" else f"{full_name(func)}.{method}"
     given = {k: v for k, v in kwargs.items() if not is_default(v, _UFUNC_DEFAULTS.get(k, ABSENT))}
+    if method == "at" and type(inputs[0]) is calls.dlarray and func in (np.add, np.subtract):
+        target, key, values = inputs
+        added = index_add(target, key, values if func is np.add else -as_array(values))
+        target._value, target._node = added._value, added._node  # as by an assignment
+        return None
     if method in ("at", "reduceat"):
         if inputs and isinstance(inputs[0], np.ndarray) and is_traced(inputs):
             refuse_out(name, inputs[0], inputs)
         raise UnsupportedFunctionError(
-            f"{name} is not supported on a dlarray; nearest: indexed assignment, x[i] = x[i] + v"
+            f"{name} is not supported on a dlarray; nearest: numpy.add.at, and dlgradient.index_add"
         )
     out = given.pop("out", None)
     if out is not None:

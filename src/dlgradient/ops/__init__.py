@@ -5,6 +5,7 @@ array-API standard. With raw arrays only, a function is its NumPy kernel.
 """
 
 from dlgradient.ops import (
+    accumulate,
     arithmetic,
     bitwise,
     casting,
@@ -30,6 +31,7 @@ from dlgradient.ops import (
 )
 
 __all__ = [
+    "accumulate",
     "arithmetic",
     "bitwise",
     "casting",
