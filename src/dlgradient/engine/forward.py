@@ -24,7 +24,8 @@ from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.gradient import checked_traced, differentiable, like_variable
-from dlgradient.engine.walk import between, evaluate, reverse
+from dlgradient.engine.recompute import restore
+from dlgradient.engine.walk import between, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
 
 __all__ = ["dljvp"]
@@ -148,7 +149,7 @@ def _operand_values(order: Sequence[Node]) -> dict[Node, Any]:
                 wanted.append(node)
         if node.saved is None:
             stale.append(node)
-    return evaluate(stale, wanted) if wanted or stale else {}
+    return restore(stale, wanted) if wanted or stale else {}
 
 
 def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, traced: bool) -> Any:

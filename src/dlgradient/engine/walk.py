@@ -1,49 +1,54 @@
-"""The reverse walk over a trace, and values that were dropped and are needed again.
+"""The reverse walk over a trace.
 
 The walk goes from the value to differentiate down the sequence numbers of the nodes, visits only
 those that lie on a path to a variable, and hands each operand its cotangent by the rule of the
 operation. It is one walk: for higher derivatives the operands are traced dlarrays, so that what it
 computes can be differentiated again; otherwise they are raw arrays.
 
-Three things make the fast walk more than a loop over rules:
+Three things make the raw walk more than a loop over rules:
 
 * cotangents of indexing are added in place into one buffer, so a loop over scalar indices costs
   O(n), not O(n²);
-* a cotangent that has *structural* zeros (it came through ``where``, indexing, ``clip``, ...) is
-  flagged, and an elementwise rule must leave its zeros zero, even where the partial derivative is
-  not finite: no gradient is not zero times infinity. A first walk only notes that there was such a
-  place. If then all derivatives are finite, zero met no infinity, since a NaN stays one in all that
-  is linear; else a second, careful walk looks at every such cotangent;
-* kept values are dropped as the walk passes, unless they are to be retained. A later walk that
-  needs them computes them again from what the nodes remember.
+* a *structural zero* of a cotangent (made by ``where``, indexing, ``clip``, ...) says that there is
+  no derivative, so it must stay zero where an elementwise rule multiplies it by an infinite partial
+  derivative. A first walk only notes that there was such a product. If then all derivatives are
+  finite, no zero met an infinity, since a NaN stays one in all that is linear; else a second walk
+  looks at every such product;
+* saved values are dropped as the walk passes, unless they are to be retained. A later walk that
+  needs them computes them again (`dlgradient.engine.recompute`).
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS, saved_values
+from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.graph import Node
+from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
+from dlgradient.core.types import Array, Cotangent, Key, RawValue
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.compositions import smooth_form
+from dlgradient.engine.recompute import by_number, number, restore
 from dlgradient.ops.index import clear, scatter_add
 
-__all__ = ["between", "evaluate", "reverse"]
+__all__ = ["between", "reverse"]
 
-_sequence = attrgetter("seq")
 _FLOAT64 = np.dtype(np.float64)
 
 
 def reverse(
-    root: Node, seed: Any, variables: Sequence[Node], *, retain: bool, traced: bool, real: bool
-) -> dict[Node, Any]:
+    root: Node,
+    seed: Cotangent,
+    variables: Sequence[Node],
+    *,
+    retain: bool,
+    traced: bool,
+    real: bool,
+) -> dict[Node, Cotangent]:
     """Return the cotangent of every variable that `root` depends on.
 
     Parameters
@@ -53,101 +58,30 @@ def reverse(
         Cotangent of `root`.
     variables : sequence of Node
     retain : bool
-        Whether nodes keep their values after the walk has passed them.
+        Whether nodes keep their saved values after the walk has passed them.
     traced : bool
         Whether rules are applied to traced operands.
     real : bool
         Whether real operands have real cotangents.
     """
     order, needed = between(root, variables)
-    wanted = set(variables)
-    walk = _Walk(needed, traced, real)
-    found = _sweep(walk, order, wanted, root, seed, retain=retain, careful=False)
-    if walk.doubtful and not all(map(_finite, found.values())):
-        walk = _Walk(needed, traced, real)
-        found = _sweep(walk, order, wanted, root, seed, retain=retain, careful=True)
-    return found
-
-
-def _finite(g: Any) -> Any:
-    return np.isfinite(np.add.reduce(_raw(g), axis=None))
-
-
-def _sweep(  # noqa: C901, PLR0912 - one loop, see below
-    walk: _Walk,
-    order: list[Node],
-    wanted: set[Node],
-    root: Node,
-    seed: Any,
-    *,
-    retain: bool,
-    careful: bool,
-) -> dict[Node, Any]:
-    """Walk down `order` once; return the cotangents of the nodes in `wanted`."""
-    needed, traced = walk.needed, walk.traced
-    cotangents, flagged, pending = walk.cotangents, walk.flagged, walk.pending
-    cotangents[root] = seed
-    found: dict[Node, Any] = {}
     quiet = ERRORS.set(SILENT)
     try:
-        for node in reversed(order):
-            if pending:
-                walk.gather(node)
-            g = cotangents.pop(node, None)
-            if g is None:
-                continue
-            if node in wanted:
-                found[node] = g
-            op = node.op
-            if op is None:
-                continue
-            kept: Any = node.saved
-            if kept is None:
-                evaluate([n for n in order if n.saved is None])
-                kept = node.saved
-            if traced and (composed := smooth_form(node)) and composed[0] not in wanted:
-                walk.visit_smooth(node, *composed, g)
-            elif op.joint is not None:
-                walk.visit_joint(node, g)
-            elif not op.indexing or not walk.visit_indexing(node, g, shared=node in wanted):
-                # The body of this loop is the cost of a small gradient: no call but the rule's.
-                holomorphic = (
-                    node.dtype is not _FLOAT64
-                    and node.dtype.kind == "c"
-                    and op.kind == "elementwise"
-                )
-                masked = node in flagged
-                parents = node.parents
-                for i, rule, spoils in op.pulls:
-                    parent = parents[i]
-                    if type(parent) is not Node or parent not in needed:
-                        continue
-                    pull = rule.traced if traced else rule.raw
-                    c = _conj(pull(node, _conj(g))) if holomorphic else pull(node, g)
-                    if masked or op.masks:
-                        flagged.add(parent)
-                        if masked and spoils:
-                            walk.doubtful = True
-                            if careful:
-                                c = _keep_zeros(c, g)
-                    if parent in cotangents or not (
-                        (type(c) is np.float64 and parent.dtype is _FLOAT64 and not parent.shape)
-                        or (c.shape == parent.shape and c.dtype is parent.dtype)
-                    ):
-                        walk.add(node, parent, c)
-                    else:
-                        cotangents[parent] = c
-            if kept and not retain:
-                node.saved = None
+        for guards_zeros in (False, True):
+            walk = _Walk(needed, set(variables), traced, real, guards_zeros)
+            walk.cotangents[root] = seed
+            walk.run(order, retain=retain)
+            if not walk.multiplied_zeros or all(map(_is_finite, walk.found.values())):
+                break
     finally:
         ERRORS.reset(quiet)
-    return found
+    return walk.found
 
 
 def between(root: Node, variables: Iterable[Node]) -> tuple[list[Node], set[Node]]:
     """Nodes on a path from a variable to `root`: by ascending number, and as a set."""
     on_path = set(variables)
-    lowest = min(map(_sequence, on_path))
+    lowest = min(map(number, on_path))
     if root.seq < lowest:
         return [], set()
     seen = {root}
@@ -167,7 +101,7 @@ def between(root: Node, variables: Iterable[Node]) -> tuple[list[Node], set[Node
                     stack.append(parent)
                 else:
                     all_depend = False
-    ordered = sorted(seen, key=_sequence)
+    ordered = by_number(seen)
     return (ordered, seen) if all_depend else (_dependent(ordered, on_path), on_path)
 
 
@@ -186,43 +120,207 @@ def _dependent(ordered: list[Node], on_path: set[Node]) -> list[Node]:
     return order
 
 
-def _references() -> int:
-    """References to an array that a dict and a name hold, as `_Walk.add` would count them."""
-    held = {0: np.zeros(1)}
-    before = held.get(0)
-    return sys.getrefcount(before)
-
-
-_HELD = _references()
-
-
 class _Walk:
-    """State of one reverse walk."""
+    """State of one reverse walk.
+
+    Attributes
+    ----------
+    needed, wanted : set of Node
+        Nodes whose cotangents are computed; those whose cotangents are asked for.
+    traced, real : bool
+        As in `reverse`.
+    guards_zeros : bool
+        Whether structural zeros are kept zero by looking at each product.
+    cotangents : dict
+        Of nodes that are still to be visited: the sum of what has arrived.
+    found : dict
+        Cotangents of the wanted nodes.
+    zeros : set of Node
+        Nodes whose cotangents have structural zeros.
+    multiplied_zeros : bool
+        Whether such a zero was multiplied by a partial derivative, which may be infinite.
+    pending : dict
+        Traced cotangents of indexing, collected until the indexed array is visited.
+    """
 
     __slots__ = (
         "cotangents",
-        "doubtful",
-        "flagged",
+        "found",
+        "guards_zeros",
+        "multiplied_zeros",
         "needed",
-        "owned",
         "pending",
         "real",
         "traced",
+        "wanted",
+        "zeros",
     )
 
-    def __init__(self, needed: set[Node], traced: bool, real: bool) -> None:
+    def __init__(
+        self, needed: set[Node], wanted: set[Node], traced: bool, real: bool, guards_zeros: bool
+    ) -> None:
         self.needed = needed
+        self.wanted = wanted
         self.traced = traced
         self.real = real
-        self.cotangents: dict[Node, Any] = {}
-        # Nodes whose cotangent is a buffer that only this walk holds.
-        self.owned: set[Node] = set()
-        # Nodes whose cotangent has structural zeros.
-        self.flagged: set[Node] = set()
-        # Whether such a zero may have met an infinite derivative.
-        self.doubtful = False
-        # Traced cotangents of indexing, collected until their node is visited.
-        self.pending: dict[Node, list[tuple[Any, Any]]] = {}
+        self.guards_zeros = guards_zeros
+        self.cotangents: dict[Node, Cotangent] = {}
+        self.found: dict[Node, Cotangent] = {}
+        self.zeros: set[Node] = set()
+        self.multiplied_zeros = False
+        self.pending: dict[Node, list[tuple[Key, Cotangent]]] = {}
+
+    def run(self, order: list[Node], *, retain: bool) -> None:  # noqa: C901, PLR0912 - one loop
+        """Walk down `order` once, from the cotangents that are there to those that are wanted."""
+        cotangents, needed, zeros = self.cotangents, self.needed, self.zeros
+        traced, pending, wanted = self.traced, self.pending, self.wanted
+        # The body of this loop is the cost of a small gradient (rows chain and overhead).
+        for node in reversed(order):
+            if pending:
+                self.gather(node)
+            op = node.op
+            if (
+                op is not None
+                and op.indexing
+                and (
+                    self.visit_assignment(node)
+                    if op.indexing == "set"
+                    else self.visit_indexing(node)
+                )
+            ):
+                continue
+            g = cotangents.pop(node, None)
+            if g is None:
+                continue
+            if node in wanted:
+                self.found[node] = g
+            if op is None:
+                continue
+            if node.saved is None:
+                restore([n for n in order if n.saved is None])
+            if traced and (composed := smooth_form(node)) and composed[0] not in wanted:
+                self.visit_smooth(node, *composed, g)
+                continue
+            if op.joint is not None:
+                self.visit_joint(node, g)
+            # The adjoint of a differential is the conjugate of the same factor.
+            dtype, parents = node.dtype, node.parents
+            is_complex = dtype is not _FLOAT64 and op.kind == "elementwise" and dtype.kind == "c"
+            has_zeros = node in zeros
+            for i, pull, multiplies in op.pulls:
+                parent = parents[i]
+                if type(parent) is not Node or parent not in needed:
+                    continue
+                apply = pull.traced if traced else pull.raw
+                c = _conj(apply(node, _conj(g))) if is_complex else apply(node, g)
+                if has_zeros or op.masks:
+                    c = self.mark_zeros(parent, c, g, multiplied=has_zeros and multiplies)
+                if parent in cotangents or not (
+                    (type(c) is np.float64 and parent.dtype is _FLOAT64 and not parent.shape)
+                    or (c.shape == parent.shape and c.dtype is parent.dtype)
+                ):
+                    self.add(node, parent, c)
+                else:
+                    cotangents[parent] = c
+            if node.saved and not retain:
+                node.saved = None
+            c = None  # only the table refers to it now: see `array_alone_in_table`
+
+    def mark_zeros(
+        self, parent: Node, c: Cotangent, g: Cotangent, *, multiplied: bool
+    ) -> Cotangent:
+        """Note that `c`, made of `g`, has structural zeros; return it, with these guarded."""
+        self.zeros.add(parent)
+        if multiplied:
+            self.multiplied_zeros = True
+            if self.guards_zeros:
+                return _with_zeros(c, g)
+        return c
+
+    def visit_joint(self, node: Node, g: Cotangent) -> None:
+        """Hand the cotangent of a node to its parents, by one rule for all of them."""
+        op = node.op
+        pulled = (op.joint.traced if self.traced else op.joint.raw)(node, g)
+        has_zeros = op.masks or node in self.zeros
+        for parent, c in zip(node.parents, pulled, strict=True):
+            if c is not None and type(parent) is Node and parent in self.needed:
+                if has_zeros:
+                    self.zeros.add(parent)
+                self.add(node, parent, c)
+
+    def visit_smooth(self, node: Node, inner: Node, smooth: Node, g: Cotangent) -> None:
+        """Hand the cotangent of a smooth composition past its inner node, which has a kink."""
+        if inner.saved is None:
+            restore([inner])
+            smooth.saved = inner.saved
+        for i, pull, _ in smooth.op.pulls:
+            parent = smooth.parents[i]
+            if type(parent) is Node and parent in self.needed:
+                if node in self.zeros:
+                    self.zeros.add(parent)
+                self.add(node, parent, pull.traced(smooth, g))
+
+    def add(self, node: Node, parent: Node, c: Cotangent) -> None:
+        """Add `c`, which the rule of `node` made, to the cotangent of `parent`."""
+        if c.shape != parent.shape or c.dtype is not parent.dtype:
+            c = project(c, parent.shape, parent.dtype, real=self.real, name=node.op.name)
+        cotangents = self.cotangents
+        if parent not in cotangents:
+            cotangents[parent] = c
+            return
+        array = array_alone_in_table(cotangents, parent)
+        if array is not None and (array.dtype is c.dtype or array.dtype == c.dtype):
+            array += c
+        else:
+            cotangents[parent] = cotangents[parent] + c
+
+    # -- operations whose cotangents are added or cleared in place --------------------------------
+
+    def visit_indexing(self, node: Node) -> bool:
+        """Hand on the cotangent of indexing, or of one result of several."""
+        g = self.cotangents.pop(node, None)
+        if g is None:
+            return True
+        if node in self.wanted:
+            self.found[node] = g
+        parent = node.parents[0]
+        if node.op.indexing == "pick":
+            self.collect(node, parent, g)
+            return True
+        self.zeros.add(parent)
+        key = node.params["key"]
+        if self.traced:
+            self.pending.setdefault(parent, []).append((key, g))
+            return True
+        if g.dtype is not parent.dtype:
+            g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
+        if parent.shape:
+            scatter_add(self.buffer(parent, g), key, g)
+        else:  # not a buffer, which would be an array where a NumPy scalar belongs
+            total = np.zeros((), g.dtype)
+            scatter_add(total, key, g)
+            self.add(node, parent, total[()])
+        return True
+
+    def collect(self, node: Node, parent: Node, g: Cotangent) -> None:
+        """Collect the cotangent of one result of an operation with several."""
+        gs = self.cotangents.setdefault(parent, [None] * parent.op.outputs)
+        i = node.params["index"]
+        gs[i] = g if gs[i] is None else gs[i] + g
+        if node in self.zeros:
+            self.zeros.add(parent)
+
+    def buffer(self, parent: Node, g: RawValue) -> Array:
+        """Return the cotangent of `parent` as an array that `g` can be added into in place."""
+        array = array_alone_in_table(self.cotangents, parent)
+        if array is None or (array.dtype is not g.dtype and array.dtype != g.dtype):
+            before = self.cotangents.get(parent)
+            if before is None:
+                array = np.zeros(parent.shape, g.dtype)
+            else:
+                array = np.array(before, dtype=np.result_type(before, g))
+            self.cotangents[parent] = array
+        return array
 
     def gather(self, node: Node) -> None:
         """Add what indexing sent to `node` to its cotangent, by one operation."""
@@ -235,111 +333,39 @@ class _Walk:
         before = self.cotangents.get(node)
         self.cotangents[node] = total if before is None else before + total
 
-    def visit_joint(self, node: Node, g: Any) -> None:
-        """Hand the cotangent of a node to its parents, by one rule for all of them."""
-        rule = node.op.joint
-        pulled = rule.traced(node, g) if self.traced else rule.raw(node, g)
-        flag = node.op.masks or node in self.flagged
-        for parent, c in zip(node.parents, pulled, strict=True):
-            if c is not None and type(parent) is Node and parent in self.needed:
-                if flag:
-                    self.flagged.add(parent)
-                self.add(node, parent, c)
-
-    def visit_smooth(self, node: Node, inner: Node, smooth: Node, g: Any) -> None:
-        """Hand the cotangent of a smooth composition past its inner node, which has a kink."""
-        if inner.saved is None:
-            evaluate([inner])
-            smooth.saved = inner.saved
-        for i, rule, _ in smooth.op.pulls:
-            parent = smooth.parents[i]
-            if type(parent) is Node and parent in self.needed:
-                if node in self.flagged:
-                    self.flagged.add(parent)
-                self.add(node, parent, rule.traced(smooth, g))
-
-    def visit_indexing(self, node: Node, g: Any, *, shared: bool) -> bool:
-        """Cotangents of ``x[key]`` and of ``x[key] = v``, in place; False where that cannot be."""
-        parent = node.parents[0]
-        if node.op.indexing == "pick":
-            entries = self.cotangents.setdefault(parent, [None] * parent.op.outputs)
-            i = node.params["index"]
-            entries[i] = g if entries[i] is None else entries[i] + g
-            if node in self.flagged:
-                self.flagged.add(parent)
-            return True
-        if node.op.indexing == "get":
-            self.flagged.add(parent)
-            if self.traced:
-                self.pending.setdefault(parent, []).append((node.params["key"], g))
-            elif parent in self.owned and self.cotangents[parent].dtype is g.dtype:
-                scatter_add(self.cotangents[parent], node.params["key"], g)
-            else:
-                self._scatter(node, parent, g)
-            return True
-        if shared or node not in self.owned:
+    def visit_assignment(self, node: Node) -> bool:
+        """Clear the cotangent of ``x[key] = v`` in place for that of ``x``; False if it cannot."""
+        parent, value = node.parents
+        if node in self.wanted or type(parent) is not Node:
             return False
-        if type(parent) is not Node or node.dtype is not parent.dtype:
+        if node.dtype is not parent.dtype and node.dtype != parent.dtype:
             return False
-        self.flagged.add(parent)
-        value = node.parents[1]
+        g = array_alone_in_table(self.cotangents, node)
+        if g is None:
+            return False
+        del self.cotangents[node]
+        self.zeros.add(parent)
         if type(value) is Node and value in self.needed:
             c = node.op.by_position[1].raw(node, g)
             self.add(node, value, np.array(c)[()])  # not a view: its elements are cleared next
         if parent in self.needed:
-            clear(g, node.params["key"])
-            self.add(node, parent, g)
-            if self.cotangents[parent] is g:
-                self.owned.add(parent)
+            self.add(node, parent, clear(g, node.params["key"]))
         return True
 
-    def _scatter(self, node: Node, parent: Node, g: Any) -> None:
-        """Make a buffer of its own for the cotangent of an array that is indexed."""
-        if g.dtype is not parent.dtype:
-            g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
-        buffer = self.cotangents.get(parent)
-        if buffer is None:
-            buffer = np.zeros(parent.shape, g.dtype)
-        else:
-            buffer = np.array(buffer, dtype=np.result_type(buffer, g))
-        self.owned.add(parent)
-        self.cotangents[parent] = buffer
-        scatter_add(buffer, node.params["key"], g)
 
-    def add(self, node: Node, parent: Node, c: Any) -> None:
-        """Add `c`, which the rule of `node` made, to the cotangent of `parent`."""
-        if c.shape != parent.shape or c.dtype is not parent.dtype:
-            c = project(c, parent.shape, parent.dtype, real=self.real, name=node.op.name)
-        before = self.cotangents.get(parent)
-        if before is None:
-            self.cotangents[parent] = c
-        elif before.dtype is c.dtype and (
-            parent in self.owned
-            or (
-                # Nobody else sees the array: the dict, the name here and the argument hold it.
-                type(before) is np.ndarray
-                and sys.getrefcount(before) == _HELD
-                and before.base is None
-                and before.flags.writeable
-            )
-        ):
-            before += c
-        else:
-            total = before + c
-            self.cotangents[parent] = total
-            if type(total) is np.ndarray:
-                self.owned.add(parent)
+def _is_finite(g: Cotangent) -> bool:
+    return bool(np.isfinite(np.add.reduce(_raw(g), axis=None)))
 
 
-def _conj(g: Any) -> Any:
+def _conj(g: Cotangent) -> Cotangent:
     return FUNCTIONS["conj"](g) if g.dtype.kind == "c" else g
 
 
-def _raw(x: Any) -> Any:
+def _raw(x: Cotangent) -> RawValue:
     return x._value if type(x) is dlarray else x
 
 
-def _keep_zeros(c: Any, g: Any) -> Any:
+def _with_zeros(c: Cotangent, g: Cotangent) -> Cotangent:
     """Return `c` with zeros where `g` has them: no gradient stays no gradient."""
     if type(c) is dlarray or type(g) is dlarray:
         # Only what is not finite: a cotangent that is zero by its value, as at a minimum, has a
@@ -349,69 +375,3 @@ def _keep_zeros(c: Any, g: Any) -> Any:
     if np.isfinite(np.add.reduce(c, axis=None)):
         return c  # zero times finite is zero already
     return np.where(g == 0, c.dtype.type(0), c)
-
-
-# -- values that were dropped --------------------------------------------------------------------
-
-
-def evaluate(stale: Iterable[Node], wanted: Iterable[Node] = ()) -> dict[Node, Any]:
-    """Give nodes whose values were dropped their values again, from what their ancestors hold.
-
-    Parameters
-    ----------
-    stale : iterable of Node
-        Nodes to fill.
-    wanted : iterable of Node
-        Nodes whose own values are returned.
-
-    Returns
-    -------
-    dict
-        The values of the nodes in `wanted`. Any other value is freed after its last use.
-    """
-    stale, wanted = set(stale), set(wanted)
-    seen, uses = _ancestors(stale, wanted)
-    values: dict[Node, Any] = {}
-    for node in sorted(seen, key=_sequence):
-        value = held_value(node)
-        if value is None or node in stale:
-            operands = [values[p] if type(p) is Node else p for p in node.parents]
-            if value is None:
-                value = apply_kernel(node.op, operands, node.params)
-            if node.saved is None:
-                node.saved = saved_values(node.op, node.parents, operands, value)
-            for parent in node.parents:
-                if type(parent) is Node:
-                    uses[parent] -= 1
-                    if not uses[parent]:
-                        del values[parent]
-        if uses.get(node):
-            values[node] = value
-    return values
-
-
-def _ancestors(stale: set[Node], wanted: set[Node]) -> tuple[set[Node], dict[Node, int]]:
-    """Nodes whose values are needed, up to those that hold theirs, and how often each is."""
-    uses: dict[Node, int] = dict.fromkeys(wanted, 1)
-    seen = stale | wanted
-    stack = [n for n in seen if n in stale or held_value(n) is None]
-    while stack:
-        for parent in stack.pop().parents:
-            if type(parent) is not Node:
-                continue
-            uses[parent] = uses.get(parent, 0) + 1
-            if parent not in seen:
-                seen.add(parent)
-                if held_value(parent) is None:
-                    stack.append(parent)
-    return seen, uses
-
-
-def held_value(node: Node) -> Any:
-    """Value of a node if it holds it: a leaf always does."""
-    return node.saved[-1] if node.saved else None
-
-
-def apply_kernel(op: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-    """Run the kernel of an operation on raw operands."""
-    return op.kernel(operands, **params) if op.variadic else op.kernel(*operands, **params)

@@ -14,6 +14,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
+from dlgradient.core.ownership import array_alone_in_slot
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.sizes import COPY_BYTES, COUNTED_ADDITIONS
 from dlgradient.core.types import Array, Formats, Key, Operand, Params, ShapeLike, Shapes, Value
@@ -240,12 +241,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     key = fixed_key(key)
     traced = open_node(x)
     from_trace = type(value) is calls.dlarray and open_node(value) is not None
-    alone = (
-        type(x._value) is np.ndarray
-        and sys.getrefcount(x._value) == _ALONE
-        and x._value.base is None
-        and (traced is not None or not from_trace)
-    )
+    alone = array_alone_in_slot(x) is not None and (traced is not None or not from_trace)
     v = value._value if type(value) is calls.dlarray else as_operand(value, "assignment: value")
     if not alone or _assigned_dtype(x._value, v) != x._value.dtype:
         result = setitem(calls.wrap(x._value, x._node), value, key=key)
@@ -262,19 +258,3 @@ def set_item(x: Value, key: Key, value: Value) -> None:
         raise calls.explained(setitem.op, (x._value, v), {"key": key}, error) from error  # type: ignore[attr-defined]
     if traced is not None:
         x._node = record(setitem.op, parents, (x._value, v), x._value, {"key": key}, traced.trace)  # type: ignore[attr-defined]
-
-
-class _Probe:
-    __slots__ = ("_value",)
-
-    _value: Array
-
-
-def _references() -> int:
-    """Count the references to a value that only one slot holds, as `set_item` does."""
-    x = _Probe()
-    x._value = np.zeros(1)
-    return sys.getrefcount(x._value)
-
-
-_ALONE = _references()

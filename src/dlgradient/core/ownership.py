@@ -1,0 +1,86 @@
+"""Which arrays may be changed in place, because nothing else refers to them.
+
+Gradients are added into one buffer, and an assignment changes the old value, where no other code
+can see the array. This is asked of CPython's reference counts, and of nothing else: a second record
+of owners could differ from the truth. An array may be changed in place if
+
+1. it is a `numpy.ndarray` that owns its memory and is writable: a NumPy scalar is immutable, and
+   memory of another array is also seen there;
+2. the table or slot that holds it has the only reference to it.
+
+A name that still refers to the array makes the answer None, which costs a copy and changes no
+result. So a caller must not hold the array when it asks.
+
+The expected counts are measured when the module is loaded, by the same code that asks. Where they
+do not behave as CPython's with its lock (another interpreter, a free-threaded build, in which
+another thread may hold a reference that is not counted yet), no array may be changed in place.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy import ndarray
+
+from dlgradient.core.types import Array, RawValue
+
+__all__ = ["array_alone_in_slot", "array_alone_in_table"]
+
+# Other interpreters need not count references.
+getrefcount: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
+
+
+class Slot(Protocol):
+    """An object that holds a value, as a dlarray does."""
+
+    _value: RawValue
+
+
+def array_alone_in_table(table: Mapping[Any, RawValue], key: object) -> Array | None:
+    """Return the array ``table[key]`` if it may be changed in place, else None."""
+    if getrefcount(table.get(key)) != _TABLE:
+        return None
+    array = table[key]
+    own = type(array) is ndarray and array.base is None and array.flags.writeable
+    return array if own else None
+
+
+def array_alone_in_slot(holder: Slot) -> Array | None:
+    """Return the array of `holder` if it may be changed in place, else None."""
+    if getrefcount(holder._value) != _SLOT:
+        return None
+    array = holder._value
+    own = type(array) is ndarray and array.base is None and array.flags.writeable
+    return array if own else None
+
+
+class _Probe:
+    __slots__ = ("_value",)
+
+    _value: RawValue
+
+
+def measured_counts() -> tuple[int, int]:
+    """Counts of an array that only a table, or only a slot, refers to; -1 if they mean nothing."""
+    table, holder = {0: np.zeros(1)}, _Probe()
+    holder._value = np.zeros(1)
+
+    def count() -> tuple[int, int]:
+        return getrefcount(table.get(0)), getrefcount(holder._value)
+
+    alone = count()
+    others: tuple[Array, ...] = (table[0], holder._value)
+    named = count()
+    others = (table[0][:], holder._value[:])
+    viewed = count()
+    del others
+    more = (alone[0] + 1, alone[1] + 1)
+    is_locked: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    behaves = is_locked() and (named, viewed, count()) == (more, more, alone)
+    return alone if behaves else (-1, -1)
+
+
+_TABLE, _SLOT = measured_counts()
