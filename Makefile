@@ -14,7 +14,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test lint types pytest test-seeds format mutate bench bench-against
+.PHONY: help demo examples test lint types pytest test-seeds format fuzz mutate bench bench-against
 .PHONY: test-peers docs test-oldest clean
 
 help: ## Show this list
@@ -58,6 +58,9 @@ test-seeds: $(ENV) ## Run the tests with SEEDS=20 other sets of data; the first 
 	  DLGRADIENT_SEED=$$seed $(BIN)/python -m pytest -q -x -n $(WORKERS) --dist worksteal $(ARGS) \
 	    || { printf 'The tests fail with DLGRADIENT_SEED=%s\n' $$seed; exit 1; }; \
 	done
+
+fuzz: $(ENV) ## Compare all walks on random programs (COUNT=20000, FIRST=0)
+	$(BIN)/python -W error tests/properties/programs.py $(or $(COUNT),20000) $(or $(FIRST),0)
 
 format: $(ENV) ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format
