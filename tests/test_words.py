@@ -23,12 +23,6 @@ PYTHON = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
-# Folders and files whose words are not yet put right.
-NOT_YET = {
-    "src/dlgradient/engine/forward.py",
-    "src/dlgradient/engine/walk.py",
-}
-
 # Second names of the glossary that are also ordinary words, or names of something else.
 ORDINARY = {
     "bare",
@@ -223,24 +217,13 @@ def is_in(where: str, place: str) -> bool:
     return where == place or where.startswith(f"{place}/")
 
 
-def is_clean(path: Path) -> bool:
-    """Tell whether a file is not under one of the folders that are not yet put right."""
-    where = path.relative_to(ROOT).as_posix()
-    return not any(is_in(where, place) for place in NOT_YET)
-
-
 @pytest.mark.parametrize(
     "path",
-    [path for path in [*MARKDOWN, *PYTHON] if is_clean(path)],
+    [*MARKDOWN, *PYTHON],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_words(path: Path) -> None:
     assert complaints(path) == []
-
-
-@pytest.mark.parametrize("place", sorted(NOT_YET))
-def test_what_is_not_yet_clean_exists(place: str) -> None:
-    assert (ROOT / place).exists()
 
 
 def test_every_second_name_is_looked_for_or_ordinary() -> None:
@@ -339,7 +322,7 @@ def docstrings(tree: ast.Module) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in [*PAGES, *PYTHON] if is_clean(path)],
+    [*PAGES, *PYTHON],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_sentences_are_short(path: Path) -> None:

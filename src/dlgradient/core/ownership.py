@@ -11,9 +11,9 @@ of owners could differ from the truth. An array may be changed in place if
 A name that still refers to the array makes the answer None, which costs a copy and changes no
 result. So a caller must not hold the array when it asks.
 
-The expected counts are measured when the module is loaded, by the same code that asks. Where they
-do not behave as CPython's with its lock (another interpreter, a free-threaded build, in which
-another thread may hold a reference that is not counted yet), no array may be changed in place.
+The expected counts are measured when the module is loaded, by the same code that asks. They mean
+nothing on another interpreter. In a free-threaded build another thread may hold a reference that is
+not counted yet. There no array may be changed in place.
 """
 
 from __future__ import annotations

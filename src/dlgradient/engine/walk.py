@@ -1,18 +1,18 @@
 """The reverse walk over a trace.
 
-The walk goes from the value to differentiate down the sequence numbers of the nodes, visits only
-those that lie on a path to a variable, and hands each operand its cotangent by the rule of the
-operation. It is one walk: for higher derivatives the operands are traced dlarrays, so that what it
-computes can be differentiated again; otherwise they are raw arrays.
+The walk goes from the value to differentiate down the numbers of the nodes. It visits those that
+lie on a path to a variable, and hands each operand its cotangent by the rule of the operation. It
+is one walk. For higher derivatives the operands are traced dlarrays, so that what it computes can
+be differentiated again. Otherwise they are raw arrays.
 
 Three things make the raw walk more than a loop over rules:
 
 * cotangents of indexing are added in place into one buffer, so a loop over scalar indices costs
   O(n), not O(n²);
 * a *structural zero* of a cotangent (made by ``where``, indexing, ``clip``, ...) says that there is
-  no derivative, so it must stay zero where an elementwise rule multiplies it by an infinite partial
-  derivative. A first walk only notes that there was such a product. If then all derivatives are
-  finite, no zero met an infinity, since a NaN stays one in all that is linear; else a second walk
+  no derivative. It must stay zero where an elementwise rule multiplies it by an infinite partial
+  derivative. A first walk only notes that there was such a product. If all derivatives are finite
+  then, no zero met an infinity, since a NaN stays one in all that is linear. If not, a second walk
   looks at every such product;
 * saved values are dropped as the walk passes, unless they are to be retained. A later walk that
   needs them computes them again (`dlgradient.engine.recompute`).
