@@ -73,11 +73,18 @@ def restricted(op: Any) -> Kernel:
             raise error
         return kernel(*values, **params)
 
+    def guarded_one(x: Value, **params: object) -> Value:
+        if _is_complex(x):
+            guarded(x)
+        return kernel(x, **params)
+
     def guarded_pair(x: Value, y: Value) -> Value:
         if _is_complex(x) or _is_complex(y):
             guarded(x, y)
         return kernel(x, y)
 
+    if len(op.operands) == 1 and not op.variadic:
+        return guarded_one
     return guarded if op.params or len(op.operands) != 2 else guarded_pair
 
 
