@@ -28,6 +28,7 @@ from dlgradient.engine.gradient import *
 from dlgradient.errors import *
 from dlgradient.interop.namespace import *
 from dlgradient.nn.activations.complexrelu import *
+from dlgradient.nn.activations.gated import *
 from dlgradient.nn.activations.piecewise import *
 from dlgradient.nn.activations.smooth import *
 from dlgradient.nn.activations.softmax import *

@@ -13,6 +13,7 @@ __all__ = [
     "CONV_THREAD_MULTIPLICATIONS",
     "COPY_BYTES",
     "COUNTED_ADDITIONS",
+    "GELU_CHUNK_ELEMENTS",
     "NORM_CHUNK_BYTES",
     "NORM_RUN_ELEMENTS",
     "NORM_THREAD_ELEMENTS",
@@ -23,6 +24,7 @@ __all__ = [
     "PRODUCT_NANOSECONDS",
     "RECURRENCE_LANES",
     "RECURRENT_GATE_BYTES",
+    "SOFTMAX_THREAD_ELEMENTS",
     "SPARSE_ADDITIONS",
     "SUM_RUN_ELEMENTS",
     "THREAD_BYTES",
@@ -50,6 +52,15 @@ PRODUCT_MULTIPLICATIONS = 1 << 23
 # Elements of a run, least and most, that is summed as a product with ones. A shorter one costs more
 # calls than it saves; over a longer one the rounding error would grow. Row: norms.
 SUM_RUN_ELEMENTS = (128, 1 << 13)
+
+# -- activations ----------------------------------------------------------------------------------
+
+# Elements of a chunk of gelu, whose intermediate values stay in a core's cache. Row: transformer.
+GELU_CHUNK_ELEMENTS = 1 << 16
+
+# Elements of a softmax. From here on its exponentials are computed on all cores, not in place.
+# Row: transformer.
+SOFTMAX_THREAD_ELEMENTS = 1 << 16
 
 # -- convolution ----------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ from scipy import special
 import dlgradient as dl
 from dlgradient.errors import FormatClashError, FormatError
 from dlgradient.nn.activations.complexrelu import complexrelu, zrelu
+from dlgradient.nn.activations.gated import glu
 from dlgradient.nn.activations.piecewise import (
     clippedrelu,
     elu,
-    glu,
     hardsigmoid,
     leakyrelu,
     prelu,

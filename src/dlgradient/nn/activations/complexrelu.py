@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.samples import case
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.types import Operand, Value
 from dlgradient.nn.activations.piecewise import relu
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import complex, imag, real
@@ -17,16 +16,17 @@ from dlgradient.rules import derived
 __all__ = ["complexrelu", "zrelu"]
 
 
-def _is_complex(x: Any) -> bool:
+def _is_complex(x: Operand) -> bool:
     return np.iscomplexobj(x._value if type(x) is calls.dlarray else x)
+
+
+def _shapes(m: Maker) -> list[Case]:
+    return [case(m.complex(4)), case(m.complex()), case(m.real(3)), case(m.complex(2, 0))]
 
 
 @derived(
     samples=lambda m: [
-        case(m.complex(4)),
-        case(m.complex()),
-        case(m.real(3)),
-        case(m.complex(2, 0)),
+        *_shapes(m),
         case(np.array([1 + 0j, 1j]), kink=True, gradient={"x": [1, 0]}),
     ],
     reference=lambda x: (
@@ -35,24 +35,13 @@ def _is_complex(x: Any) -> bool:
         else np.maximum(x, 0)
     ),
 )
-def complexrelu(x: Any, /) -> Any:
+def complexrelu(x: Operand, /) -> Value:
     """Rectified linear unit of real and imaginary part: max(Re x, 0) + i max(Im x, 0).
 
     The parts have the gradients of `relu`, 0 at 0. For real values it is `relu`.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape, dtype and format of `x`.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.complexrelu(dl.dlarray([-1.0 + 2.0j]))
     1×1 complex128 dlarray
     [0.+2.j]
@@ -66,33 +55,19 @@ def complexrelu(x: Any, /) -> Any:
 
 @derived(
     samples=lambda m: [
-        case(m.complex(6)),
-        case(m.complex()),
-        case(m.real(3)),
-        case(m.complex(2, 0)),
+        *_shapes(m),
         case(np.array([1 + 0j, 1j, 0, -1, -1j]), kink=True, gradient={"x": [1, 1, 0, 0, 0]}),
     ],
     reference=lambda x: np.where((np.real(x) >= 0) & (np.imag(x) >= 0), x, 0),
 )
-def zrelu(x: Any, /) -> Any:
+def zrelu(x: Operand, /) -> Value:
     """Complex values whose phase lies between 0 and π/2, elsewhere zero.
 
     The gradient is 1 where the value is not zero, also on the two half-axes, and 0 elsewhere. For
     real values it is `relu`.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real or complex.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape, dtype and format of `x`.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.zrelu(dl.dlarray([1.0 + 2.0j, -1.0 + 2.0j]))
     1×2 complex128 dlarray
     [1.+2.j 0.+0.j]

@@ -5,53 +5,32 @@ At a kink the gradient is the subgradient of minimum norm: 0 for `relu`, else th
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core import calls
-from dlgradient.core.samples import Error, case
+from dlgradient.core.domain import refuse_complex
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Format, Operand, Value
 from dlgradient.core.values import WEAK_SCALARS
-from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.activations.smooth import sigmoid
+from dlgradient.errors import FormatError, InvalidArgumentError
 from dlgradient.nn.shared.arguments import (
     as_array,
     check_number,
     finished,
+    format_of,
     formatted,
-    is_traced,
+    is_formatted,
     labelled,
-    real_only,
-    with_axis,
 )
 from dlgradient.ops.choice import clip, minimum, where
 from dlgradient.ops.exponential import exp
-from dlgradient.ops.index import getitem
 from dlgradient.ops.logical import equal, greater, greater_equal, less, logical_and
-from dlgradient.rules import derived, elementwise
+from dlgradient.rules import constant, derived, elementwise
 
-__all__ = [
-    "clippedrelu",
-    "elu",
-    "glu",
-    "hardsigmoid",
-    "leakyrelu",
-    "prelu",
-    "relu",
-    "selu",
-]
+__all__ = ["clippedrelu", "elu", "hardsigmoid", "leakyrelu", "prelu", "relu", "selu"]
 
 
-def _shapes(m: Any) -> list[Any]:
+def _shapes(m: Maker) -> list[Case]:
     return [case(m.real(3)), case(m.real()), case(m.real(2, 3)), case(m.real(2, 0))]
-
-
-def _complex_refused(m: Any) -> list[Any]:
-    return [Error(case(m.complex(2)), ComplexValueError, "complex128.*complexrelu")]
-
-
-def _real(function: str, x: Any) -> None:
-    real_only(function, x, "complexrelu and zrelu are for complex values")
 
 
 # -- relu ----------------------------------------------------------------------------------------
@@ -59,59 +38,47 @@ def _real(function: str, x: Any) -> None:
 
 @elementwise(
     x=lambda t, out: where(greater(out, 0), t, 0),
+    domain="real",
     masks=True,
     samples=lambda m: [
         *_shapes(m),
         case(np.array([-1.0, 0, 2]), kink=True, gradient={"x": [0, 0, 1]}),
     ],
-    errors=_complex_refused,
     reference=lambda x: (x > 0) * np.where(np.isfinite(x), x, 0),
 )
-def relu(x: Any, /) -> Any:
-    """Rectified linear unit, elementwise: max(x, 0).
+def relu(x: Operand, /) -> Value:
+    """Rectified linear unit, elementwise: max(x, 0); `complexrelu` is for complex values.
 
     The gradient is 1 above 0, else 0. Only the result is saved for it.
 
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape, dtype and format of `x`.
-
-    Raises
-    ------
-    ComplexValueError
-        If `x` is complex.
-
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.relu(dl.dlarray([-1.0, 0.5]))
     1×2 dlarray
     [0.  0.5]
 
     Source: MATLAB ``relu``.
     """
-    _real("relu", x)
     return np.maximum(x, 0)
 
 
-def _leaky(t: Any, x: Any, scale: float) -> Any:
-    if 0 < scale <= 1 and not is_traced([t, x]):
-        # The same as a choice, and several times as fast. A graph would have to save the factor.
-        return t * np.maximum(np.greater(x, 0).astype(x.dtype), scale)
-    below = t * scale
-    if not 0 <= scale <= 1:  # at 0 the subgradient nearest to zero, between scale and 1
-        below = where(less(x, 0), below, t if scale > 1 else 0)
-    return where(greater(x, 0), t, below)
+@constant(
+    domain="real",
+    format="align",
+    shown="leakyrelu",
+    samples=lambda m: [case(m.real(3), scale=s) for s in (0.1, -1.0, 0.0, 3.0)],
+)
+def leaky_slope(x: Operand, /, *, scale: float) -> Value:
+    """Derivative of `leakyrelu`: 1 above 0, `scale` below, the nearest to zero of both at 0."""
+    if 0 < scale <= 1:  # the same, and several times as fast as a choice
+        return np.maximum(np.greater(x, 0).astype(x.dtype), scale)
+    one = x.dtype.type(1)
+    return np.where(x > 0, one, np.where(x < 0, one * scale, one * min(max(scale, 0), 1)))[()]
 
 
 @elementwise(
-    x=_leaky,
+    x=lambda t, x, scale: t * leaky_slope(x, scale=float(scale)),
+    domain="real",
     samples=lambda m: [
         *_shapes(m),
         case(m.real(3), scale=0.2),
@@ -121,12 +88,11 @@ def _leaky(t: Any, x: Any, scale: float) -> Any:
         case(np.array([-1.0, 0, 2]), scale=-1, kink=True, gradient={"x": [-1, 0, 1]}),
     ],
     errors=lambda m: [
-        *_complex_refused(m),
         Error(case(m.real(2), scale=m.real(2)), InvalidArgumentError, "scale.*prelu"),
     ],
     reference=lambda x, scale=0.01: np.where(x > 0, x, scale * x),
 )
-def leakyrelu(x: Any, /, scale: float = 0.01) -> Any:
+def leakyrelu(x: Operand, /, scale: float = 0.01) -> Value:
     """Leaky rectified linear unit, elementwise: x above 0, scale x below.
 
     At 0 the gradient is the slope between `scale` and 1 that is nearest to zero, usually `scale`.
@@ -152,14 +118,12 @@ def leakyrelu(x: Any, /, scale: float = 0.01) -> Any:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.leakyrelu(dl.dlarray([-1.0, 0.5]))
     1×2 dlarray
     [-0.01  0.5 ]
 
     Source: MATLAB ``leakyrelu``.
     """
-    _real("leakyrelu", x)
     check_number("leakyrelu", "scale", scale)
     scale = float(scale)
     if 0 <= scale <= 1:
@@ -167,12 +131,9 @@ def leakyrelu(x: Any, /, scale: float = 0.01) -> Any:
     return np.where(x > 0, x, x * scale)[()]
 
 
-def _inside(t: Any, out: Any, ceiling: float) -> Any:
-    return where(logical_and(greater(out, 0), less(out, ceiling)), t, 0)
-
-
 @elementwise(
-    x=_inside,
+    x=lambda t, out, ceiling: where(logical_and(greater(out, 0), less(out, ceiling)), t, 0),
+    domain="real",
     masks=True,
     samples=lambda m: [
         case(m.real(4), ceiling=1.0),
@@ -181,12 +142,11 @@ def _inside(t: Any, out: Any, ceiling: float) -> Any:
         case(np.array([-1.0, 0, 2, 3, 4]), ceiling=3, kink=True, gradient={"x": [0, 0, 1, 0, 0]}),
     ],
     errors=lambda m: [
-        Error(case(m.complex(2), ceiling=1), ComplexValueError, "clippedrelu.*complex128"),
         Error(case(m.real(2), ceiling=-1), InvalidArgumentError, "ceiling.*at least 0.*-1"),
     ],
     reference=lambda x, ceiling: np.clip(x, 0, ceiling),
 )
-def clippedrelu(x: Any, /, ceiling: float) -> Any:
+def clippedrelu(x: Operand, /, ceiling: float) -> Value:
     """Clipped rectified linear unit, elementwise: min(max(x, 0), ceiling).
 
     The gradient is 1 strictly between 0 and `ceiling`, else 0. Only the result is saved for it.
@@ -212,14 +172,12 @@ def clippedrelu(x: Any, /, ceiling: float) -> Any:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.clippedrelu(dl.dlarray([-1.0, 0.5, 8.0]), 6)
     1×3 dlarray
     [0.  0.5 6. ]
 
     Source: MATLAB ``clippedReluLayer``.
     """
-    _real("clippedrelu", x)
     check_number("clippedrelu", "ceiling", ceiling, 0)
     return np.minimum(np.maximum(x, 0), ceiling)
 
@@ -227,7 +185,7 @@ def clippedrelu(x: Any, /, ceiling: float) -> Any:
 # -- exponential below zero ----------------------------------------------------------------------
 
 
-def _elu(t: Any, x: Any, alpha: float) -> Any:
+def _elu(t: Value, x: Value, alpha: float) -> Value:
     # Not out + alpha below, which would cancel far from zero.
     slope = alpha * exp(minimum(x, 0))
     above = greater_equal(x, 0) if alpha > 1 else greater(x, 0)
@@ -236,6 +194,7 @@ def _elu(t: Any, x: Any, alpha: float) -> Any:
 
 @elementwise(
     x=_elu,
+    domain="real",
     samples=lambda m: [
         *_shapes(m),
         case(m.real(3), alpha=0.5),
@@ -243,13 +202,10 @@ def _elu(t: Any, x: Any, alpha: float) -> Any:
         case(np.array([-1.0, 0, 2]), alpha=0.5, kink=True, gradient={"x": [0.5 / np.e, 0.5, 1]}),
         case(np.array([-1.0, 0, 2]), alpha=2.0, kink=True, gradient={"x": [2 / np.e, 1, 1]}),
     ],
-    errors=lambda m: [
-        *_complex_refused(m),
-        Error(case(m.real(2), alpha=-1), InvalidArgumentError, "alpha.*-1"),
-    ],
+    errors=lambda m: [Error(case(m.real(2), alpha=-1), InvalidArgumentError, "alpha.*-1")],
     reference=lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x))),
 )
-def elu(x: Any, /, alpha: float = 1.0) -> Any:
+def elu(x: Operand, /, alpha: float = 1.0) -> Value:
     """Exponential linear unit, elementwise: x above 0, alpha (exp(x) - 1) below.
 
     The gradient is 1 above 0 and alpha exp(x) below; at 0 the smaller of the two.
@@ -275,14 +231,12 @@ def elu(x: Any, /, alpha: float = 1.0) -> Any:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.elu(dl.dlarray([-1.0, 0.5]))
     1×2 dlarray
     [-0.63212056  0.5       ]
 
     Source: MATLAB ``eluLayer``.
     """
-    _real("elu", x)
     check_number("elu", "alpha", alpha, 0)
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0)) * float(alpha)
 
@@ -293,52 +247,36 @@ _SELU_SCALE = 1.0507009873554805
 
 
 @derived(
+    domain="real",
     samples=lambda m: [
         *_shapes(m),
         case(np.array([0.0]), kink=True, gradient={"x": [_SELU_SCALE]}),
     ],
-    errors=_complex_refused,
     reference=lambda x: (
         _SELU_SCALE * np.where(x > 0, x, _SELU_ALPHA * np.expm1(np.where(x > 0, 0, x)))
     ),
 )
-def selu(x: Any, /) -> Any:
+def selu(x: Operand, /) -> Value:
     """Scaled exponential linear unit, elementwise: λ x above 0, λ α (exp(x) - 1) below.
 
-    λ = 1.0507 and α = 1.6733 keep mean 0 and variance 1 from layer to layer. The gradient at 0 is
-    λ.
-
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real.
-
-    Returns
-    -------
-    dlarray or array
-        Of the shape and format of `x`; integers become float64.
-
-    Raises
-    ------
-    ComplexValueError
-        If `x` is complex.
+    λ = 1.0507 and α = 1.6733 keep mean 0 and variance 1 of a layer. At 0 the gradient is λ.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.selu(dl.dlarray([-1.0, 1.0]))
     1×2 dlarray
     [-1.11133074  1.05070099]
 
     Source: Klambauer et al. 2017; torch ``selu``.
     """
+    refuse_complex("selu", x=x)
     return elu(x, alpha=_SELU_ALPHA) * _SELU_SCALE
 
 
 # -- a slope that is learned ---------------------------------------------------------------------
 
 
-def _prelu_x(t: Any, x: Any, alpha: Any) -> Any:
+def _prelu_x(t: Value, x: Value, alpha: Value) -> Value:
     at_zero = clip(alpha, 0, 1)
     return where(greater(x, 0), t, t * where(equal(x, 0), at_zero, alpha))
 
@@ -346,6 +284,7 @@ def _prelu_x(t: Any, x: Any, alpha: Any) -> Any:
 @elementwise(
     x=_prelu_x,
     alpha=lambda t, x: where(greater(x, 0), 0, t * x),
+    domain="real",
     shown="prelu",
     masks=True,
     selects=False,
@@ -361,15 +300,14 @@ def _prelu_x(t: Any, x: Any, alpha: Any) -> Any:
             gradient={"x": [0, 0.5, 1], "alpha": [0, 0, 0]},
         ),
     ],
-    errors=lambda m: [Error(case(m.complex(2), m.real(2)), ComplexValueError, "prelu.*complex128")],
 )
-def parametric_relu(x: Any, alpha: Any, /) -> Any:
+def parametric_relu(x: Operand, alpha: Operand, /) -> Value:
     """`prelu` by position: x above 0, alpha x below."""
-    _real("prelu", x)
     return np.where(np.greater(x, 0), x, np.multiply(x, alpha))[()]
 
 
 @derived(
+    domain="real",
     samples=lambda m: [
         case(m.real(2, 3), m.positive(2), data_format="CB"),
         case(m.real(2, 3, 2), m.positive(3), data_format="BCS"),
@@ -379,10 +317,9 @@ def parametric_relu(x: Any, alpha: Any, /) -> Any:
     ],
     errors=lambda m: [
         Error(case(m.real(3), m.real(3), data_format="B"), FormatError, "prelu.*alpha.*'B'"),
-        Error(case(m.complex(2), 0.5), ComplexValueError, "prelu.*complex128"),
     ],
 )
-def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
+def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value:
     """Parametric rectified linear unit, elementwise: x above 0, alpha x below.
 
     The gradient for `alpha` is x below 0 and 0 above. At 0, the gradient for `x` is the slope
@@ -406,13 +343,12 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
     Raises
     ------
     ComplexValueError
-        If `x` is complex.
+        If `x` or `alpha` is complex.
     FormatError
         If `alpha` is a vector and the format has no 'C'.
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> x = dl.dlarray([[-1.0, 2.0], [-3.0, 4.0]], "CB")
     >>> dl.prelu(x, [0.1, 0.5])
     2(C) × 2(B) dlarray
@@ -424,12 +360,12 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
     strip = False
     if data_format is not None:
         x, strip = formatted("prelu", x, data_format)
-    if type(x) is calls.dlarray and x._format is not None:
+    if is_formatted(x):
         if type(alpha) in WEAK_SCALARS:
             alpha = np.asarray(alpha, np.result_type(x.dtype, 1.0))
         alpha = as_array("prelu", "alpha", alpha)
         if alpha.ndim == 1 and alpha._format is None:
-            if "C" not in x._format:
+            if "C" not in format_of(x):
                 raise FormatError(
                     f"prelu: alpha of shape {alpha.shape} is one slope for each channel, but x of "
                     f"shape {x.shape} has the format {x._format!r}, without 'C'"
@@ -439,11 +375,12 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
     return parametric_relu(x, alpha)
 
 
-# -- others --------------------------------------------------------------------------------------
+# -- sigmoid in three pieces ---------------------------------------------------------------------
 
 
 @elementwise(
     x=lambda t, out, alpha: where(logical_and(greater(out, 0), less(out, 1)), t * alpha, 0),
+    domain="real",
     masks=True,
     samples=lambda m: [
         case(m.real(4) * 2),
@@ -452,10 +389,9 @@ def prelu(x: Any, alpha: Any, /, *, data_format: str | None = None) -> Any:
         case(m.real(3), alpha=0.6, beta=0.4),
         case(np.array([-2.5, 0, 2.5]), kink=True, gradient={"x": [0, 0.2, 0]}),
     ],
-    errors=lambda m: [Error(case(m.complex(2)), ComplexValueError, "hardsigmoid.*complex128")],
     reference=lambda x, alpha=0.2, beta=0.5: np.clip(alpha * x + beta, 0, 1),
 )
-def hardsigmoid(x: Any, /, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
+def hardsigmoid(x: Operand, /, *, alpha: float = 0.2, beta: float = 0.5) -> Value:
     """Piecewise linear sigmoid, elementwise: min(max(alpha x + beta, 0), 1).
 
     The gradient is `alpha` where the result lies strictly between 0 and 1, else 0. Only the result
@@ -480,80 +416,10 @@ def hardsigmoid(x: Any, /, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.hardsigmoid(dl.dlarray([-3.0, 0.5]))
     1×2 dlarray
     [0.  0.6]
 
     Source: MATLAB ``lstm`` (gate activation "hard-sigmoid"); ONNX ``HardSigmoid``.
     """
-    _real("hardsigmoid", x)
     return np.minimum(np.maximum(x * float(alpha) + float(beta), 0), 1)
-
-
-def _halves(x: Any, axis: int) -> tuple[Any, Any]:
-    if not -x.ndim <= axis < x.ndim:
-        raise InvalidArgumentError(f"glu: axis={axis} does not exist, x has shape {x.shape}")
-    size = x.shape[axis]
-    if size % 2:
-        raise InvalidArgumentError(
-            f"glu: x of shape {x.shape} has the odd size {size} along dimension {axis}; it is cut "
-            "in two halves of equal size"
-        )
-    before = (slice(None),) * (axis % x.ndim)
-    half = size // 2
-    return (
-        getitem(x, (*before, slice(0, half))),
-        getitem(x, (*before, slice(half, None))),
-    )
-
-
-@derived(
-    samples=lambda m: [
-        case(m.real(4, 2), data_format="CB"),
-        case(m.real(2, 2, 3), data_format="SCB"),
-        case(m.real(0, 2), axis=1),
-        case(m.real(3, 4), axis=-1),
-    ],
-    errors=lambda m: [
-        Error(case(m.real(3, 2), axis=0), InvalidArgumentError, "odd size 3"),
-        Error(case(m.real(2), data_format="B"), FormatError, "'C'"),
-    ],
-)
-def glu(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
-    """Gated linear unit: the first half of the channels times the sigmoid of the second.
-
-    Parameters
-    ----------
-    x : dlarray or array_like
-        Real, with a data format, or with `axis` or `data_format`.
-    axis : int, optional
-        Dimension to halve; by default the channels.
-    data_format : str, optional
-        Data format of `x` if it has none.
-
-    Returns
-    -------
-    dlarray
-        Half as long as `x` along `axis`.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the size is odd.
-    FormatError
-        If there is neither `axis` nor a format with 'C'.
-
-    Examples
-    --------
-    >>> import dlgradient as dl
-    >>> dl.glu(dl.dlarray([[1.0], [2.0], [0.0], [100.0]], "CB"))
-    2(C) × 1(B) dlarray
-    [[0.5]
-     [2. ]]
-
-    Source: Dauphin et al. 2017; torch ``glu``.
-    """
-    x, along, strip = with_axis("glu", x, axis, data_format)
-    first, second = _halves(x, along)
-    return finished(first * sigmoid(second), strip)

@@ -6,14 +6,14 @@ probabilities are 0, and so are all its gradients.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.sizes import SOFTMAX_THREAD_ELEMENTS
 from dlgradient.core.threads import threaded
-from dlgradient.errors import ComplexValueError, FormatError, InvalidArgumentError
-from dlgradient.nn.shared.arguments import finished, real_only, with_axis
+from dlgradient.core.types import Array, Axis, Format, Operand, Value
+from dlgradient.errors import FormatError, InvalidArgumentError
+from dlgradient.nn.shared.arguments import finished, with_axis
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj
 from dlgradient.ops.exponential import exp
@@ -27,7 +27,7 @@ __all__ = ["log_softmax", "softmax"]
 _exp = threaded(np.exp)
 
 
-def _lines(m: Any) -> list[Any]:
+def _lines(m: Maker) -> list[Case]:
     return [
         case(m.real(3), axis=0),
         case(m.real(2, 3), axis=-1),
@@ -39,45 +39,40 @@ def _lines(m: Any) -> list[Any]:
     ]
 
 
-def _line_errors(m: Any) -> list[Any]:
+def _line_errors(m: Maker) -> list[Error]:
     return [
-        Error(case(m.complex(2), axis=0), ComplexValueError, "complex128"),
         Error(case(m.real(2), axis=1), InvalidArgumentError, r"axis=1.*shape \(2,\)"),
     ]
 
 
-def _masked() -> Any:
+def _masked() -> Array:
     return np.array([[0.5, -np.inf, 1.0], [-np.inf, -np.inf, -np.inf]])
 
 
-def shifted(name: str, x: Any, axis: int) -> Any:
+def shifted(name: str, x: Value, axis: Axis) -> Array:
     """Return a new array, x minus its largest element along the axis (or 0 if that is -inf)."""
-    real_only(name, x)
     if not -np.ndim(x) <= axis < np.ndim(x):
         raise InvalidArgumentError(f"{name}: axis={axis} does not exist, x has shape {np.shape(x)}")
     highest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=_LOWEST[x.dtype.kind == "f"])
     if x.dtype.kind == "f":
         highest[np.isneginf(highest)] = 0
-        return x - highest
-    return (x - highest).astype(np.float64)
+    below: Array = np.subtract(x, highest)
+    return below if x.dtype.kind == "f" else below.astype(np.float64)
 
 
 _LOWEST = {True: -np.inf, False: None}
 
 
-def _softmax_kernel(x: Any, *, axis: int) -> Any:
+def _softmax_kernel(x: Array, *, axis: Axis) -> Array:
     y = shifted("softmax", x, axis)
-    y = np.exp(y, out=y) if y.size < _LARGE else _exp(y)
+    y = np.exp(y, out=y) if y.size < SOFTMAX_THREAD_ELEMENTS else _exp(y)
     total = np.add.reduce(y, axis=axis, keepdims=True)
     total[total == 0] = 1
     y /= total
     return y
 
 
-_LARGE = 1 << 16
-
-
-def _softmax_rule(g: Any, out: Any, axis: int) -> Any:
+def _softmax_rule(g: Value, out: Value, axis: Axis) -> Value:
     # The Jacobian, diag(y) - y yᵀ, is symmetric: one rule for both modes.
     return out * (g - sum_(g * out, axis=axis, keepdims=True))
 
@@ -86,6 +81,7 @@ def _softmax_rule(g: Any, out: Any, axis: int) -> Any:
     x=_softmax_rule,
     jvp={"x": _softmax_rule},
     kernel=_softmax_kernel,
+    domain="real",
     shown="softmax",
     samples=lambda m: [
         *_lines(m),
@@ -93,19 +89,27 @@ def _softmax_rule(g: Any, out: Any, axis: int) -> Any:
     ],
     errors=_line_errors,
 )
-def softmax_along(x: Any, /, *, axis: int) -> Any:
+def softmax_along(x: Operand, /, *, axis: Axis) -> Value:
     """`softmax` along a dimension, by position."""
 
 
-def _alive(out: Any, axis: int) -> Any:
+def _log_softmax_kernel(x: Array, *, axis: Axis) -> Array:
+    y = shifted("log_softmax", x, axis)
+    total = np.add.reduce(_exp(y), axis=axis, keepdims=True)
+    total[total == 0] = 1
+    y -= np.log(total, out=total)
+    return y
+
+
+def _alive(out: Value, axis: Axis) -> Value:
     return isfinite(max_(out, axis=axis, keepdims=True))
 
 
-def _log_pull(g: Any, out: Any, axis: int) -> Any:
+def _log_pull(g: Value, out: Value, axis: Axis) -> Value:
     return log_softmax_adjoint(g, out, axis=axis)
 
 
-def _log_push(t: Any, out: Any, axis: int) -> Any:
+def _log_push(t: Value, out: Value, axis: Axis) -> Value:
     total = sum_(exp(out) * t, axis=axis, keepdims=True)
     return where(_alive(out, axis), t - total, 0) if out.size else t
 
@@ -113,6 +117,8 @@ def _log_push(t: Any, out: Any, axis: int) -> Any:
 @general(
     x=_log_pull,
     jvp={"x": _log_push},
+    kernel=_log_softmax_kernel,
+    domain="real",
     shown="log_softmax",
     samples=lambda m: [
         *_lines(m),
@@ -125,20 +131,15 @@ def _log_push(t: Any, out: Any, axis: int) -> Any:
     ],
     errors=_line_errors,
 )
-def log_softmax_along(x: Any, /, *, axis: int) -> Any:
+def log_softmax_along(x: Operand, /, *, axis: Axis) -> Value:
     """`log_softmax` along a dimension, by position."""
-    y = shifted("log_softmax", x, axis)
-    total = np.add.reduce(_exp(y), axis=axis, keepdims=True)
-    total[total == 0] = 1
-    y -= np.log(total, out=total)
-    return y
 
 
-def _adjoint_g(h: Any, y: Any, axis: int) -> Any:
+def _adjoint_g(h: Value, y: Value, axis: Axis) -> Value:
     return _log_push(h, y, axis)
 
 
-def _adjoint_y(h: Any, g: Any, y: Any, axis: int) -> Any:
+def _adjoint_y(h: Value, g: Value, y: Value, axis: Axis) -> Value:
     total = conj(sum_(g, axis=axis, keepdims=True))
     return where(_alive(y, axis), -(exp(y) * total * h), 0) if y.size else h
 
@@ -155,8 +156,8 @@ def _adjoint_y(h: Any, g: Any, y: Any, axis: int) -> Any:
         case(m.real(0, 3), m.real(0, 3), axis=1),
     ],
 )
-def log_softmax_adjoint(g: Any, y: Any, /, *, axis: int) -> Any:
-    """Return the cotangent g - exp(y) Σ g, and 0 where a whole line is -inf."""
+def log_softmax_adjoint(g: Operand, y: Operand, /, *, axis: Axis) -> Value:
+    """Cotangent that `log_softmax` pulls back: g - exp(y) Σ g, and 0 where a whole line is -inf."""
     total = np.add.reduce(g, axis=axis, keepdims=True)
     c = _exp(y)
     if g.dtype == c.dtype:
@@ -170,24 +171,8 @@ def log_softmax_adjoint(g: Any, y: Any, /, *, axis: int) -> Any:
     return c
 
 
-def _samples(m: Any) -> list[Any]:
-    return [
-        case(m.real(3, 2), data_format="CB"),
-        case(m.real(2, 3, 2), data_format="BCT"),
-        case(m.real(0, 2), data_format="BC"),
-        case(m.real(2, 3), axis=0),
-    ]
-
-
-def _errors(m: Any) -> list[Any]:
-    return [
-        Error(case(m.real(2, 3)), FormatError, r"x of shape \(2, 3\) float64 has no data format"),
-        Error(case(m.real(2), data_format="B"), FormatError, "format 'B', without.*'C'.*axis="),
-    ]
-
-
-@derived(samples=_samples, errors=_errors)
-def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
+@derived(domain="real", samples=lambda m: _samples(m), errors=lambda m: _errors(m))
+def softmax(x: Operand, /, *, axis: Axis | None = None, data_format: Format = None) -> Value:
     """Probabilities of the channels: exp(xᵢ) / Σⱼ exp(xⱼ).
 
     It does not overflow. Elements of -inf get the probability 0. If all channels are -inf, all get
@@ -218,7 +203,6 @@ def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = Non
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
     2(C) × 1(B) dlarray
     [[0.]
@@ -226,12 +210,12 @@ def softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = Non
 
     Source: MATLAB ``softmax``.
     """
-    x, along, strip = with_axis("softmax", x, axis, data_format)
-    return finished(softmax_along(x, axis=along), strip)
+    array, along, strip = with_axis("softmax", x, axis, data_format)
+    return finished(softmax_along(array, axis=along), strip)
 
 
-@derived(samples=_samples, errors=_errors)
-def log_softmax(x: Any, /, *, axis: int | None = None, data_format: str | None = None) -> Any:
+@derived(domain="real", samples=lambda m: _samples(m), errors=lambda m: _errors(m))
+def log_softmax(x: Operand, /, *, axis: Axis | None = None, data_format: Format = None) -> Value:
     """Logarithms of the probabilities of the channels: xᵢ - log Σⱼ exp(xⱼ).
 
     It neither overflows nor cancels. Elements of -inf stay -inf. If all channels are -inf, all
@@ -262,7 +246,6 @@ def log_softmax(x: Any, /, *, axis: int | None = None, data_format: str | None =
 
     Examples
     --------
-    >>> import dlgradient as dl
     >>> dl.log_softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
     2(C) × 1(B) dlarray
     [[-1000.]
@@ -270,5 +253,21 @@ def log_softmax(x: Any, /, *, axis: int | None = None, data_format: str | None =
 
     Source: torch ``log_softmax``; ONNX ``LogSoftmax``.
     """
-    x, along, strip = with_axis("log_softmax", x, axis, data_format)
-    return finished(log_softmax_along(x, axis=along), strip)
+    array, along, strip = with_axis("log_softmax", x, axis, data_format)
+    return finished(log_softmax_along(array, axis=along), strip)
+
+
+def _samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(3, 2), data_format="CB"),
+        case(m.real(2, 3, 2), data_format="BCT"),
+        case(m.real(0, 2), data_format="BC"),
+        case(m.real(2, 3), axis=0),
+    ]
+
+
+def _errors(m: Maker) -> list[Error]:
+    return [
+        Error(case(m.real(2, 3)), FormatError, r"x of shape \(2, 3\) float64 has no data format"),
+        Error(case(m.real(2), data_format="B"), FormatError, "format 'B', without.*'C'.*axis="),
+    ]

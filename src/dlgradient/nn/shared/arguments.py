@@ -8,8 +8,8 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Iterable
+from typing import TypeGuard
 
 import numpy as np
 
@@ -37,7 +37,7 @@ __all__ = [
     "format_of",
     "formatted",
     "is_count",
-    "is_traced",
+    "is_formatted",
     "labelled",
     "raw_value",
     "real_only",
@@ -116,6 +116,11 @@ def unlabelled(x: Value) -> Value:
 def finished(y: Value, strip: bool) -> Value:
     """Return a result, unlabelled if the operand was."""
     return unlabelled(y) if strip else y
+
+
+def is_formatted(x: Operand) -> bool:
+    """Return whether an argument is a dlarray with a format."""
+    return type(x) is calls.dlarray and x._format is not None
 
 
 def format_of(x: Value) -> str:
@@ -229,14 +234,6 @@ def is_count(value: object, least: int = 1) -> TypeGuard[int]:
     """Return whether a parameter is an integer of at least `least`, and not a bool."""
     integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return integer and bool(value >= least)  # type: ignore[operator]
-
-
-def is_traced(values: Sequence[Any]) -> bool:
-    """Return whether a rule needs operations: its operands are traced, or the cotangent complex."""
-    return any(
-        type(value) is calls.dlarray or (value is not None and value.dtype.kind == "c")
-        for value in values
-    )
 
 
 def check_option(function: str, name: str, chosen: object, choices: Iterable[str]) -> None:
