@@ -49,7 +49,8 @@ class Pair(NamedTuple):
     A: Any
 
 
-def run(statement: str, A: Any) -> None:
+def run(statement: str, A: Any) -> dict[str, Any]:
+    """Run a statement in a function and in a module; return the names of the module."""
     scope = {
         "A": A,
         "np": np,
@@ -70,6 +71,7 @@ def run(statement: str, A: Any) -> None:
     exec(compile(source, name, "exec"), space)
     space["f"](**scope)  # the names of a function
     exec(compile(statement, f"{name} in a module", "exec"), scope)  # the names of a module
+    return scope
 
 
 @pytest.mark.parametrize("traced", [False, True])
@@ -86,7 +88,8 @@ def test_a_lost_assignment_is_refused(statement: str, text: str, traced: bool) -
 @pytest.mark.parametrize("statement", KEPT)
 def test_other_assignments_are_carried_out(statement: str, traced: bool) -> None:
     def call(a: Any) -> None:
-        run(statement, a)
+        arrays = [x for x in run(statement, a).values() if dl.isdlarray(x)]
+        assert max(float(dl.extractdata(x).max()) for x in arrays) >= 7
 
     (dl.dlfeval if traced else lambda f, a: f(a))(call, dl.dlarray(np.eye(2)))
 
