@@ -9,13 +9,12 @@ the filters and the second ``U`` the groups.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from dlgradient.core.formats import checked_format
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axis, Format, Operand, Shape, Value
+from dlgradient.core.types import Axis, Format, Operand, Params, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS, WEAK_SCALARS
 from dlgradient.errors import (
     FormatClashError,
@@ -192,7 +191,7 @@ def _conv_samples(m: Maker) -> list[Case]:
 
 def _conv_errors(m: Maker) -> list[Error]:
     x, w = m.real(4, 2, 1), m.real(2, 2, 3)
-    scb: dict[str, Any] = {"data_format": "SCB"}
+    scb: Params = {"data_format": "SCB"}
     return [
         Error(case(x, w), FormatError, r"dlconv: x of shape \(4, 2, 1\) .*data_format="),
         Error(case(x, w, data_format="TCB"), FormatError, "weights_format='TCU'"),
@@ -324,7 +323,7 @@ def _transposed_samples(m: Maker) -> list[Case]:
 
 def _transposed_errors(m: Maker) -> list[Error]:
     x, w = m.real(3, 2, 1), m.real(2, 3, 2)
-    scb: dict[str, Any] = {"data_format": "SCB"}
+    scb: Params = {"data_format": "SCB"}
     return [
         Error(case(x, m.real(2, 2, 3), **scb), ShapeMismatchError, "has 2 channels.*for 3"),
         Error(case(x, w, cropping=3, **scb), ShapeMismatchError, "cropping.*nothing"),

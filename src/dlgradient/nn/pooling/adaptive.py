@@ -5,62 +5,33 @@ Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.samples import Error, case
+from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.types import Axes, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import finished, formatted
-from dlgradient.nn.shared.windows import from_images, integers, pooled_axes, real_like, to_images
+from dlgradient.nn.shared.windows import (
+    Ints,
+    from_images,
+    integers,
+    pooled_axes,
+    real_like,
+    to_images,
+)
+from dlgradient.ops.choice import where
+from dlgradient.ops.linalg import tensordot
+from dlgradient.ops.reduce import max as max_
+from dlgradient.ops.take import take
 from dlgradient.rules import derived
 
 __all__ = ["adaptiveavgpool", "adaptivemaxpool"]
 
-Sizes = tuple[int, ...]
 
-
-def _bounds(n: int, count: int) -> list[tuple[int, int]]:
-    """Return where each of `count` windows that cover `n` elements begins and ends."""
-    return [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
-
-
-def _adaptive(
-    function: str, x: Any, output_size: Any, pool_format: str | None
-) -> tuple[Sizes, Sizes]:
-    axes = pooled_axes(function, x, pool_format)
-    size = integers(function, "output_size", output_size, len(axes))
-    if any(x.shape[i] == 0 for i in axes):
-        raise ShapeMismatchError(
-            f"{function}: x of shape {x.shape} has no elements along the pooled dimensions {axes}"
-        )
-    return axes, size
-
-
-def _adaptive_samples(m: Any) -> list[Any]:
-    return [
-        case(m.real(5, 2), 2, data_format="SC"),
-        case(m.real(2, 4, 3), (2, 2), data_format="BSS"),
-        case(m.real(1, 3), 5, data_format="CT", pool_format="T"),
-        case(m.real(3, 0), 2, data_format="SB"),
-    ]
-
-
-def _adaptive_errors(m: Any) -> list[Any]:
-    sc: dict[str, Any] = {"data_format": "SC"}
-    return [
-        Error(
-            case(m.real(3, 2), 0, **sc), InvalidArgumentError, "output_size=0 must be at least 1"
-        ),
-        Error(case(m.real(0, 2), 1, **sc), ShapeMismatchError, "no elements along"),
-    ]
-
-
-@derived(samples=_adaptive_samples, errors=_adaptive_errors)
+@derived(samples=lambda m: _samples(m), errors=lambda m: _errors(m))
 def adaptiveavgpool(
-    x: Any, output_size: Any, *, pool_format: str | None = None, data_format: str | None = None
-) -> Any:
+    x: Operand, output_size: Ints, *, pool_format: Format = None, data_format: Format = None
+) -> Value:
     """Mean over a given number of windows, whose sizes cover the array.
 
     Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n / m).
@@ -97,32 +68,36 @@ def adaptiveavgpool(
 
     Source: MATLAB ``adaptiveAveragePooling2dLayer``.
     """
-    x, strip = formatted("adaptiveavgpool", x, data_format)
-    axes, size = _adaptive("adaptiveavgpool", x, output_size, pool_format)
-    y, memory = to_images(x, axes)
+    array, strip = formatted("adaptiveavgpool", x, data_format)
+    axes, size = _sizes("adaptiveavgpool", array, output_size, pool_format)
+    y, layout = to_images(array, axes)
     for count in size:
-        # The third dimension is contracted, and its result is the last. After one round, the order
-        # is as before.
+        # The dimension that is contracted is the third, its result the last: after one round the
+        # order is the old one.
         n = y.shape[2]
         weights = np.zeros((n, count))
         for i, (first, last) in enumerate(_bounds(n, count)):
             weights[first:last, i] = 1 / (last - first)
-        y = FUNCTIONS["tensordot"](y, real_like(weights, x), axes=([2], [0]))
-    return finished(from_images(y, memory), strip)
+        y = tensordot(y, real_like(weights, array), axes=([2], [0]))
+    return finished(from_images(y, layout), strip)
 
 
 @derived(
     samples=lambda m: [
-        *_adaptive_samples(m),
+        *_samples(m),
         case(
-            np.ones((2, 2)), 1, data_format="SS", kink=True, gradient={"x": np.full((2, 2), 0.25)}
+            np.ones((2, 2)),
+            1,
+            data_format="SS",
+            kink=True,
+            gradient={"x": np.full((2, 2), 0.25)},
         ),
     ],
-    errors=_adaptive_errors,
+    errors=lambda m: _errors(m),
 )
 def adaptivemaxpool(
-    x: Any, output_size: Any, *, pool_format: str | None = None, data_format: str | None = None
-) -> Any:
+    x: Operand, output_size: Ints, *, pool_format: Format = None, data_format: Format = None
+) -> Value:
     """Maximum over a given number of windows, whose sizes cover the array.
 
     Of n elements in m windows, window i is from floor(i·n / m) to ceil((i + 1)·n / m). Equally
@@ -160,20 +135,53 @@ def adaptivemaxpool(
 
     Source: MATLAB ``maxpool``, with the windows of ``adaptiveAveragePooling2dLayer``.
     """
-    x, strip = formatted("adaptivemaxpool", x, data_format)
-    axes, size = _adaptive("adaptivemaxpool", x, output_size, pool_format)
-    y, memory = to_images(x, axes)
+    array, strip = formatted("adaptivemaxpool", x, data_format)
+    axes, size = _sizes("adaptivemaxpool", array, output_size, pool_format)
+    y, layout = to_images(array, axes)
     inside = np.ones((), np.bool_)
     for i, count in enumerate(size):
-        # Every window is as long as the longest, in a new dimension; elements beyond its end are
+        # Every window as long as the longest, in a dimension of its own; what is too much is
         # masked below.
         axis = 2 + 2 * i
-        bounds = _bounds(y.shape[axis], count)
-        longest = max(last - first for first, last in bounds)
-        indices = np.array([[first + k for k in range(longest)] for first, _ in bounds])
-        valid = np.array([[first + k < last for k in range(longest)] for first, last in bounds])
-        y = FUNCTIONS["take"](y, np.minimum(indices, y.shape[axis] - 1), axis=axis)
-        inside = inside[..., None, None] & valid
-    y = FUNCTIONS["where"](inside, y, -np.inf)
-    y = FUNCTIONS["max"](y, axis=tuple([3 + 2 * i for i in range(len(size))]))
-    return finished(from_images(y, memory), strip)
+        first, last = np.array(_bounds(y.shape[axis], count)).T
+        indices = first[:, None] + np.arange(np.max(last - first))
+        y = take(y, np.minimum(indices, y.shape[axis] - 1), axis=axis)
+        inside = inside[..., None, None] & (indices < last[:, None])
+    y = where(inside, y, -np.inf)
+    y = max_(y, axis=tuple([3 + 2 * i for i in range(len(size))]))
+    return finished(from_images(y, layout), strip)
+
+
+def _bounds(n: int, count: int) -> list[tuple[int, int]]:
+    """Where each of `count` windows that cover `n` elements begins and ends."""
+    return [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
+
+
+def _sizes(function: str, x: Value, output_size: Ints, pool_format: Format) -> tuple[Axes, Shape]:
+    """Return the dimensions to pool over, and their sizes in the result."""
+    axes = pooled_axes(function, x, pool_format)
+    size = integers(function, "output_size", output_size, len(axes))
+    if any(x.shape[i] == 0 for i in axes):
+        raise ShapeMismatchError(
+            f"{function}: x of shape {x.shape} has no elements along the pooled dimensions {axes}"
+        )
+    return axes, size
+
+
+def _samples(m: Maker) -> list[Case]:
+    return [
+        case(m.real(5, 2), 2, data_format="SC"),
+        case(m.real(2, 4, 3), (2, 2), data_format="BSS"),
+        case(m.real(1, 3), 5, data_format="CT", pool_format="T"),
+        case(m.real(3, 0), 2, data_format="SB"),
+    ]
+
+
+def _errors(m: Maker) -> list[Error]:
+    sc: Params = {"data_format": "SC"}
+    return [
+        Error(
+            case(m.real(3, 2), 0, **sc), InvalidArgumentError, "output_size=0 must be at least 1"
+        ),
+        Error(case(m.real(0, 2), 1, **sc), ShapeMismatchError, "no elements along"),
+    ]

@@ -7,12 +7,12 @@ dimensions, also channels, are a batch.
 from __future__ import annotations
 
 from math import prod
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from dlgradient.core.samples import Case, Error, Errors, Maker, case
-from dlgradient.core.types import Axes, Format, Operand, Shape, ShapeLike, Value
+from dlgradient.core.types import Axes, Format, Operand, Params, Shape, ShapeLike, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -259,7 +259,7 @@ def _unpool_samples(m: Maker) -> list[Case]:
 
 def _unpool_errors(m: Maker) -> list[Error]:
     x, indices = m.real(2, 1), np.array([[0], [3]])
-    sc: dict[str, Any] = {"data_format": "SC"}
+    sc: Params = {"data_format": "SC"}
     return [
         Error(case(x, indices, 3, **sc), InvalidArgumentError, "lies outside.*from 0 to 3"),
         Error(case(x, indices[:1], 4, **sc), ShapeMismatchError, r"indices of shape \(1, 1\)"),
@@ -430,7 +430,7 @@ def _geometry(
 def _pool_errors(name: str) -> Errors:
     def errors(m: Maker) -> list[Error]:
         x = m.real(3, 2)
-        sc: dict[str, Any] = {"data_format": "SC"}
+        sc: Params = {"data_format": "SC"}
         return [
             Error(case(x, 2), FormatError, f"{name}: x of shape"),
             Error(case(x, 2, data_format="TC"), FormatError, "pool_format='T'"),
