@@ -13,7 +13,12 @@ import dlgradient as dl
 from dlgradient.core import threads
 from dlgradient.nn.convolution import unfold as unfolding
 from dlgradient.nn.convolution.conv import dlconv, dltranspconv
-from dlgradient.nn.convolution.trilinear import convolve, correlate, deconvolve
+from dlgradient.nn.convolution.trilinear import (
+    biased_convolve,
+    convolve,
+    correlate,
+    deconvolve,
+)
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.testing import check_derivatives
 
@@ -368,10 +373,42 @@ def test_blas_has_its_threads_again_afterwards():
         put(before)
 
 
-def test_infinity_reaches_only_what_it_is_multiplied_with(rng):
-    x = rng.normal(size=(1, 1, 5, 9))
-    x[0, 0, 2, 8] = np.inf  # in the last column, so only under the last column of a kernel
-    form = Geometry((5, 9), (2, 2), (4, 8), (1, 1), (1, 1), (0, 0))
-    found = correlate(x, np.ones((1, 1, 4, 8)), geometry=form)
-    assert np.isfinite(found[..., 0]).all()
-    assert np.isinf(found[..., 1]).all()
+@pytest.mark.parametrize("operand", [0, 1])
+@pytest.mark.parametrize("operation", [convolve, deconvolve, correlate])
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("cost", [0, np.inf])
+def test_one_element_that_is_not_finite_reaches_only_its_products(
+    rng, monkeypatch, operand, operation, geometry, value, cost
+):
+    # Transposed convolutions scatter if adding costs nothing, and gather if it costs much.
+    monkeypatch.setattr(unfolding, "ADD_NANOSECONDS", cost)
+    form = Geometry(*geometry)
+    x, y = np.ones((2, 4, *form.sizes)), np.ones((2, 8, *form.results))
+    w = np.ones((8, 4 // form.groups, *form.window))
+    operands = {convolve: [x, w], deconvolve: [y, w], correlate: [x, y]}[operation]
+    broken, unit = np.ones(operands[operand].shape), np.zeros(operands[operand].shape)
+    place = tuple(int(rng.integers(n)) for n in unit.shape)
+    broken[place], unit[place] = value, 1
+    operands[operand] = unit
+    touched = operation(*operands, geometry=form) != 0
+    operands[operand] = broken
+    found = operation(*operands, geometry=form)
+    np.testing.assert_array_equal(~np.isfinite(found), touched)
+    if operation is convolve:
+        found = biased_convolve(*operands, np.ones(8), geometry=form)
+        np.testing.assert_array_equal(~np.isfinite(found), touched)
+
+
+def test_infinite_weights_meet_no_padding():
+    x, w = dl.dlarray([[1.0], [2.0], [3.0]], "SC"), np.array([np.inf, 1.0, 1.0]).reshape(3, 1, 1)
+    y = dltranspconv(x, w)
+    assert y.tolist() == [[np.inf], [np.inf], [np.inf], [5.0], [3.0]]
+    y, (gx, gw) = dl.dlfeval(
+        lambda x, w: (y := dlconv(x, w, 1.0, padding=1), dl.dlgradient(y.sum(), [x, w])),
+        x,
+        dl.dlarray(w),
+    )
+    assert y.tolist() == [[4.0], [np.inf], [np.inf]]
+    assert gx.tolist() == [[np.inf], [np.inf], [2.0]]
+    assert np.isfinite(np.asarray(gw)).all()

@@ -23,9 +23,10 @@ from dlgradient.core.sizes import (
     WIDE_PART,
 )
 from dlgradient.core.threads import in_blocks, one_blas_thread
-from dlgradient.core.types import Array, Dtype, Shape
+from dlgradient.core.types import Array, Dtype, Key, Shape
 from dlgradient.nn.shared.blocks import chunks, for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
+from dlgradient.nn.shared.sums import finite
 
 __all__ = ["convolve", "correlate", "deconvolve"]
 
@@ -52,8 +53,8 @@ class Unfolding:
     geometry : Geometry
     dtype : dtype
         Of the products.
-    products : int or None
-        Multiplications for each unfolded element; None: rows must not be wide.
+    products : int
+        Multiplications for each unfolded element.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class Unfolding:
         Sizes of the results, with columns that are dropped.
     """
 
-    def __init__(self, x: Array, geometry: Geometry, dtype: Dtype, products: int | None) -> None:
+    def __init__(self, x: Array, geometry: Geometry, dtype: Dtype, products: int) -> None:
         self.x, self.geometry, self.dtype = x, geometry, dtype
         results, stride = geometry.results, geometry.stride
         reach = zip(stride, results, geometry.reach, strict=True)
@@ -76,8 +77,7 @@ class Unfolding:
         )
         extra = self.padded[-1] / results[-1] - 1 if results[-1] else 0
         self.wide = (
-            products is not None
-            and len(results) > 1
+            len(results) > 1
             and stride[-2:] == (1, 1)
             and 0 < extra <= min(WIDE_PART, WIDE_MULTIPLICATIONS / products)
         )
@@ -162,6 +162,8 @@ def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometr
         out[...] = 0 if bias is None else bias.reshape(-1, *[1] * len(geometry.results))
         return out
     offsets = None if bias is None else bias.reshape(groups, filters // groups, 1)
+    if not finite(w):
+        return _convolve_by_place(x, w, offsets, geometry, out)
 
     def store(images: slice, rows: slice, y: Array) -> None:
         out[images, :, rows] = y.swapaxes(0, 1)
@@ -196,10 +198,33 @@ def _multiply(
         _for_each_strip(work, x.shape[0], strips, split=split)
 
 
+def _convolve_by_place(
+    x: Array, w: Array, offsets: Array | None, geometry: Geometry, out: Array
+) -> Array:
+    """Convolve with a kernel that is not finite, whose product with a zero of padding were NaN."""
+    groups = geometry.groups
+    out[...] = 0
+    for index, to, of in geometry.places():
+        columns = _grouped(x[(_ALL, _ALL, *to)], groups)
+        key: Key = (_ALL, _ALL, *index)
+        weights = w[key].reshape(groups, -1, w.shape[1])
+        target = out[(_ALL, _ALL, *of)]
+        target += np.matmul(weights, columns).reshape(target.shape)
+    if offsets is not None:
+        out += offsets.reshape(-1, *[1] * len(geometry.results))
+    return out
+
+
+def _grouped(x: Array, groups: int) -> Array:
+    """Return images as (batch, groups, channels of a group, elements)."""
+    batch, channels, *sizes = x.shape
+    return x.reshape(batch, groups, channels // groups, prod(sizes))
+
+
 # -- correlation ---------------------------------------------------------------------------------
 
 
-def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> Array:
+def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
     """Return the kernel for input and result."""
     dtype, groups = np.result_type(x, y), geometry.groups
     filters, channels = y.shape[1], x.shape[1] // groups
@@ -207,12 +232,10 @@ def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> A
     if not (x.size and y.size and prod(geometry.window)):
         return np.zeros(shape, dtype)
     strips = _strips(x.shape[1], geometry, dtype)
-    run = [False] * len(strips)
 
     def work(part: slice, number: int) -> Array:
-        strip, products = strips[number], filters // groups if wide else None
-        images = Unfolding(x, geometry.strip(strip), dtype, products)
-        run[number] = images.wide
+        strip = strips[number]
+        images = Unfolding(x, geometry.strip(strip), dtype, filters // groups)
         total = np.empty((groups, filters // groups, prod(shape[1:])), dtype)
         product = np.empty(0, dtype)
         laid = np.empty((0, 0), dtype)
@@ -231,15 +254,29 @@ def correlate(x: Array, y: Array, *, geometry: Geometry, wide: bool = True) -> A
             total += product
         return total
 
-    # Dropped columns may be NaN without a warning.
-    with one_blas_thread(), np.errstate(invalid="ignore" if wide else None):
+    with one_blas_thread(), np.errstate(invalid="ignore"):
         split = _pays(x.shape[0], shape, geometry.results)
         parts = _for_each_strip(work, x.shape[0], strips, split=split)
     total: Array = sum(parts[1:], start=parts[0])
-    if any(run) and not np.isfinite(total).all():
-        # Columns between the rows have the factor zero, which does not remove infinity and NaN.
-        return correlate(x, y, geometry=geometry, wide=False)
+    if not finite(total):
+        return _correlate_by_place(x, y, geometry, total.reshape(shape))
     return total.reshape(shape)
+
+
+def _correlate_by_place(x: Array, y: Array, geometry: Geometry, out: Array) -> Array:
+    """Correlate arrays that are not finite.
+
+    Zeros of padding and columns between the rows are no factors then, since zero times infinity is
+    not zero.
+    """
+    groups = geometry.groups
+    for index, to, of in geometry.places():
+        columns = _grouped(x[(_ALL, _ALL, *to)], groups)
+        rows = _grouped(y[(_ALL, _ALL, *of)], groups)
+        products = np.matmul(rows, columns.swapaxes(2, 3))
+        key: Key = (_ALL, _ALL, *index)
+        out[key] = np.add.reduce(products, axis=0).reshape(out.shape[:2])
+    return out
 
 
 # -- transposed convolution ----------------------------------------------------------------------
@@ -251,9 +288,10 @@ def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
     dtype = np.result_type(y, w)
     if not (prod(shape) and y.size and w.size):
         return np.zeros(shape, dtype)
-    # Phases with fewer places have factors zero, which do not remove infinity and NaN.
+    # Phases with fewer places have factors zero, and gathering pads the result with zeros: neither
+    # removes infinity and NaN.
     whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))
-    if _gathering_pays(w, geometry) and (whole or np.isfinite(y.sum())):
+    if _gathering_pays(w, geometry) and finite(w) and (whole or finite(y)):
         return _gather(y, w, geometry, np.empty(shape, dtype))
     return _scatter(y, w, geometry, np.zeros(shape, dtype))
 

@@ -16,6 +16,7 @@ from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
+from dlgradient.nn.shared.sums import finite
 from dlgradient.ops.reduce import check_ordered
 
 __all__ = [
@@ -131,9 +132,9 @@ def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
         if count.max(initial=0) > 1:
             shares = shares / np.maximum(count, 1).astype(shares.real.dtype)
         # A product is faster than a choice, but zero times infinity is not zero.
-        finite = bool(np.isfinite(np.add.reduce(shares, axis=None)))
+        product = finite(shares)
         for mask, (to, of) in zip(chosen, keys, strict=True):
-            given = shares * mask if finite else np.where(mask, shares, shares.dtype.type(0))
+            given = shares * mask if product else np.where(mask, shares, shares.dtype.type(0))
             total[chunk][to] += given[of]
 
     for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)

@@ -15,7 +15,7 @@ import numpy as np
 from dlgradient.core.sizes import SUM_RUN_ELEMENTS
 from dlgradient.core.types import Array, Axes
 
-__all__ = ["dot", "total"]
+__all__ = ["dot", "finite", "total"]
 
 # NumPy's overloads of this know `keepdims` only as a literal.
 _add: Callable[..., Array] = np.add.reduce
@@ -88,3 +88,18 @@ def dot(x: Array, y: Array, axes: Axes) -> Array:
     if not count:
         return _add(x * y, axis=axes, keepdims=True)
     return _rest(np.vecdot(_rows(x, count), _rows(y, count)), x, axes, count)
+
+
+def finite(x: Array) -> bool:
+    """Return whether no element is infinite or NaN, in one pass without another array.
+
+    A sum that overflows says no too: the answer only chooses between a fast and a careful way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> finite(np.ones(3)), finite(np.array([1.0, np.inf, -np.inf]))
+    (True, False)
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(np.add.reduce(x, axis=None)))
