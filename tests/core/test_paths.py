@@ -79,4 +79,4 @@ def test_a_traceback_shows_the_lines_of_a_path() -> None:
     assert "raise explained(op, [x_value, y_value], params, error) from error" in [
         frame.line for frame in frames
     ]
-    assert any(file.startswith("<dlgradient: call of 2") for file in linecache.cache)
+    assert any(file.startswith("<dlgradient: call path, two") for file in linecache.cache)

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlgradient.core.domain import complex_operand
 from dlgradient.core.spelling import nearest
-from dlgradient.core.types import Array, Node, Op, Params, RawValue, Shape, Value
+from dlgradient.core.types import Array, Key, Node, Op, Params, RawValue, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import (
     ComplexValueError,
@@ -27,6 +27,7 @@ from dlgradient.errors import (
 __all__ = [
     "checked_parameters",
     "explained",
+    "index_error",
     "lost_format",
     "refuse_call",
     "sequence_of",
@@ -118,6 +119,11 @@ def explained(op: Op, values: Sequence[RawValue], params: Params, error: Excepti
     # An axis that does not exist is both an index and a wrong value.
     index = isinstance(error, IndexError) and not isinstance(error, ValueError)
     return (IndexingError if index else InvalidArgumentError)(text)
+
+
+def index_error(x: Array, key: Key, error: IndexError) -> IndexingError:
+    """Return the error for an index that does not fit an array."""
+    return IndexingError(f"indexing a dlarray of shape {x.shape} {x.dtype} with {key!r}: {error}")
 
 
 def _description(value: RawValue) -> str:

@@ -3,8 +3,7 @@
 `_path_of_many` is the path of any number of operands, in plain Python. With one or two operands, a
 loop over them would cost more than the arithmetic of small arrays (rows overhead and chain of the
 benchmarks). So these paths are the same steps, written out for each operand and made from one
-template when the module is loaded. A test compares both for every operation. Indexing has a
-separate path, since its kernel is the subscription itself.
+template when the module is loaded. A test compares both for every operation.
 
 With raw arrays only, a path is the kernel. So a rule is written once, in the public functions, and
 works on raw and on traced operands.
@@ -22,7 +21,7 @@ from dlgradient.core import calls
 from dlgradient.core.arguments import (
     checked_parameters,
     explained,
-    lost_format,
+    index_error,
     refuse_call,
     sequence_of,
     split_arguments,
@@ -36,7 +35,6 @@ from dlgradient.core.calls import (
     fixed_key,
     format_of,
     indented,
-    make_node,
     operand_beside,
     raw_operand,
     record,
@@ -45,23 +43,23 @@ from dlgradient.core.calls import (
     wrap_several,
 )
 from dlgradient.core.sizes import COPY_BYTES
-from dlgradient.core.types import Function, Key, Op
+from dlgradient.core.types import Function, Op
 from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES
-from dlgradient.errors import DlgradientError, IndexingError
+from dlgradient.errors import DlgradientError
 
 __all__ = ["make_path"]
 
 
 def make_path(op: Op) -> Function:
     """Return the function that users call for `op`."""
-    if op.indexing == "get":
-        return _path_of_indexing(op)
     arity = len(op.operands)
     if op.variadic or op.outputs or arity > 2:
         return _path_of_many(op)
-    # Without parameters, `op(x)` is called as it is; Python then reports a wrong call.
-    static = bool(op.params) or (arity == 1 and not op.pointwise)
-    return _path_of_few(op, static=static)
+    if op.indexing == "get":
+        return _path_of_few(op, "indexing")
+    if op.params or (arity == 1 and not op.pointwise):
+        return _path_of_few(op, "one, parameters" if arity == 1 else "two, parameters")
+    return _path_of_few(op, "one" if arity == 1 else "two")
 
 
 def _path_of_many(op: Op) -> Function:
@@ -106,12 +104,7 @@ def path(op, kernel, params, required, align, keeps_format, saves):
     def call({signature}):
 {arguments}
 {values}
-        try:
-            out = kernel({call})
-        except DlgradientError:
-            raise
-        except (ValueError, TypeError, IndexError) as error:
-            raise explained(op, [{operands}], params, error) from error
+{run}
         result = new(dlarray)
         result._value = out
 {format}
@@ -123,31 +116,41 @@ def path(op, kernel, params, required, align, keeps_format, saves):
 """
 
 _SIGNATURES = {
-    (1, False): "x, /",
-    (2, False): "x=ABSENT, y=ABSENT, /, *more, **unknown",
-    (1, True): "*args, **given",
-    (2, True): "*args, **given",
+    "one": "x, /",
+    "two": "x=ABSENT, y=ABSENT, /, *more, **unknown",
+    "one, parameters": "*args, **given",
+    "two, parameters": "*args, **given",
+    "indexing": "x, /, key",
 }
 _ARGUMENTS = {
-    (1, False): "",
-    (2, False): """\
+    "one": "",
+    "two": """\
 if y is ABSENT or more or unknown:
     given = [a for a in (x, y, *more) if a is not ABSENT]
     refuse_call(op, tuple(given), unknown, dlarray)
 """,
-    (1, True): """\
+    "one, parameters": """\
 if len(args) != 1:
     args, given = split_arguments(op, args, given)
 x = args[0]
 params = checked_parameters(op, given, dlarray) if given or required else defaults
 """,
-    (2, True): """\
+    "two, parameters": """\
 if len(args) != 2:
     args, given = split_arguments(op, args, given)
 x, y = args
 params = checked_parameters(op, given, dlarray) if given or required else defaults
 """,
+    "indexing": "",
 }
+_VALUES_INDEXING = """\
+if type(x) is not dlarray:
+    return kernel(x, key=key)
+x_value = x._value
+if type(key) is not int:
+    key = fixed_key(key)
+params = {"key": key}
+"""
 _VALUES = {
     1: """\
 if type(x) is not dlarray:
@@ -185,6 +188,21 @@ elif traced == 2 and type(x_value) is ndarray and type(x) is not dlarray:
     x_value = trace.hold(x_value, COPY_BYTES)
 """,
 }
+_RUN = """\
+try:
+    out = kernel({call})
+except DlgradientError:
+    raise
+except (ValueError, TypeError, IndexError) as error:
+    raise explained(op, [{operands}], params, error) from error
+"""
+# The kernel would only add a call to the subscription (row indexed loop).
+_RUN_INDEXING = """\
+try:
+    out = x_value[key]
+except IndexError as error:
+    raise index_error(x_value, key, error) from error
+"""
 _FORMAT = {
     1: """\
 fmt = x._format
@@ -196,8 +214,7 @@ result._format = fmt
 if fmt is not None:
     if not keeps_format:
         fmt = format_of(op, (x, y), (x_value, y_value), params)
-    if fmt is not None and len(fmt) != out.ndim:
-        raise lost_format(op, fmt, out.shape)
+    fmt = checked_format(op, fmt, out)
 result._format = fmt
 """,
 }
@@ -235,8 +252,9 @@ NAMES.update(
         "checked_format": checked_format,
         "checked_parameters": checked_parameters,
         "explained": explained,
+        "fixed_key": fixed_key,
         "format_of": format_of,
-        "lost_format": lost_format,
+        "index_error": index_error,
         "ndarray": np.ndarray,
         "operand_beside": operand_beside,
         "raw_operand": raw_operand,
@@ -247,64 +265,33 @@ NAMES.update(
 
 
 @cache
-def _path_maker(arity: int, static: bool) -> Function:
+def _path_maker(shape: str) -> Function:
     """Return the function that makes paths of one shape; all operations of the shape share it."""
+    arity, indexing = 2 if shape.startswith("two") else 1, shape == "indexing"
     operands = ", ".join(("x_value", "y_value")[:arity])
-    call = operands + (", **params" if static else "")
-    source = _PATH.format(
-        signature=_SIGNATURES[arity, static],
-        arguments=indented(_ARGUMENTS[arity, static], 8),
-        values=indented(_VALUES[arity].format(call=call), 8),
-        call=call,
-        operands=operands,
-        format=indented(_FORMAT[arity], 8),
-        parents=indented(_PARENTS[arity], 8),
-        node=indented(NODE, 8),
-    )
+    parameters = "" if shape in ("one", "two") else ", **params"
+    names = {"operands": operands, "call": operands + parameters}
+    parts = {
+        "arguments": _ARGUMENTS[shape],
+        "values": _VALUES_INDEXING if indexing else _VALUES[arity].format(**names),
+        "run": _RUN_INDEXING if indexing else _RUN.format(**names),
+        "format": _FORMAT[arity],
+        "parents": _PARENTS[arity],
+        "node": NODE,
+    }
+    parts = {name: indented(lines, 8) for name, lines in parts.items()}
     return compile_template(
-        source, f"call of {arity} operands{', with parameters' if static else ''}"
+        _PATH.format(signature=_SIGNATURES[shape], **parts), f"call path, {shape}"
     )
 
 
-def _path_of_few(op: Op, *, static: bool) -> Function:
+def _path_of_few(op: Op, shape: str) -> Function:
     """Return the call path of an operation of one or two operands."""
-    arity = len(op.operands)
-    if arity == 1:
-        saves: Any = op.saves((True,)) or (False, False)
+    saves: tuple[object, ...]
+    if len(op.operands) == 1:
+        saves = op.saves((True,)) or (False, False)
     else:  # by which operands are traced: 1 for x, 2 for y, 3 for both
-        saves = [op.saves((bool(t & 1), bool(t & 2))) for t in range(4)]
+        saves = tuple([op.saves((bool(t & 1), bool(t & 2))) for t in range(4)])
     align = op.format_family == "align"
-    make: Callable[..., Function] = _path_maker(arity, static)
+    make: Callable[..., Function] = _path_maker(shape)
     return make(op, op.kernel, op.params, op.required, align, op.keeps_format, saves)
-
-
-# -- the path of indexing ------------------------------------------------------------------------
-
-
-def _path_of_indexing(op: Op) -> Function:
-    kernel = op.kernel
-
-    def call(x: Any, /, key: Key) -> Any:
-        if type(x) is not calls.dlarray:
-            return kernel(x, key=key)
-        if type(key) is not int:
-            key = fixed_key(key)
-        value = x._value
-        try:
-            out = value[key]
-        except IndexError as error:
-            raise IndexingError(
-                f"indexing a dlarray of shape {value.shape} {value.dtype} with {key!r}: {error}"
-            ) from error
-        fmt = x._format
-        if fmt is not None:
-            fmt = op.result_format((fmt,), (value.shape,), {"key": key})
-        result = wrap(out, None, fmt)
-        p = x._node
-        if p is None or not p.trace.is_open:
-            result._node = x._node = None
-        else:
-            result._node = make_node(op, (p,), (), {"key": key}, p.trace, out)
-        return result
-
-    return call

@@ -130,7 +130,7 @@ class _Argument(NamedTuple):
         if self.kind == "like":
             if self.op.variadic:
                 return lambda node: [_like(parent) for parent in node.parents]
-            return lambda node: _like(node.parents[place])
+            return _like_getter(place)
         if self.kind == "operand" and self.op.variadic:
             return lambda node: node.saved[:-1]
         return lambda node: node.saved[place]
@@ -179,6 +179,14 @@ def _argument(op: Op, function: Rule, name: str) -> _Argument:
 
 def _operand(value: RawValue, parent: Parent) -> Any:
     return wrap(value, parent) if type(parent) is Node else value
+
+
+def _like_getter(place: int) -> Getter:
+    def get(node: Node) -> Like:
+        parent = node.parents[place]
+        return Like(parent.shape, parent.dtype) if type(parent) is Node else _like(parent)
+
+    return get
 
 
 def _like(parent: Parent) -> Like:

@@ -28,7 +28,7 @@ from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.graph import Node
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
-from dlgradient.core.types import Array, Cotangent, Key, RawValue
+from dlgradient.core.types import Cotangent, Key, RawValue
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.compositions import smooth_form
@@ -294,12 +294,14 @@ class _Walk:
             return True
         if g.dtype is not parent.dtype:
             g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
-        if parent.shape:
-            scatter_add(self.buffer(parent, g), key, g)
-        else:  # not a buffer, which would be an array where a NumPy scalar belongs
-            total = np.zeros((), g.dtype)
-            scatter_add(total, key, g)
-            self.add(node, parent, total[()])
+        array = array_alone_in_table(self.cotangents, parent)
+        if array is None or (array.dtype is not g.dtype and array.dtype != g.dtype):
+            array = np.zeros(parent.shape, g.dtype)
+            scatter_add(array, key, g)
+            # A value without dimensions is a NumPy scalar, never an array.
+            self.add(node, parent, array if parent.shape else array[()])
+        else:
+            scatter_add(array, key, g)
         return True
 
     def collect(self, node: Node, parent: Node, g: Cotangent) -> None:
@@ -309,18 +311,6 @@ class _Walk:
         gs[i] = g if gs[i] is None else gs[i] + g
         if node in self.zeros:
             self.zeros.add(parent)
-
-    def buffer(self, parent: Node, g: RawValue) -> Array:
-        """Return the cotangent of `parent` as an array that `g` can be added into in place."""
-        array = array_alone_in_table(self.cotangents, parent)
-        if array is None or (array.dtype is not g.dtype and array.dtype != g.dtype):
-            before = self.cotangents.get(parent)
-            if before is None:
-                array = np.zeros(parent.shape, g.dtype)
-            else:
-                array = np.array(before, dtype=np.result_type(before, g))
-            self.cotangents[parent] = array
-        return array
 
     def gather(self, node: Node) -> None:
         """Add what indexing sent to `node` to its cotangent, by one operation."""
