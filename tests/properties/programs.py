@@ -5,7 +5,8 @@ dimensions, both precisions, complex values, indexing, assignment, broadcasting,
 values that are used several times or not at all. Every operation in it is smooth where it is
 evaluated, so that differences are an oracle. `check` compares
 
-* the raw walk, a second raw walk over dropped values, and one over retained values,
+* the raw walk, a second raw walk over dropped values, one over retained values, and one that adds
+  small arrays in place too,
 * the traced walk,
 * forward mode, by ⟨gradient, direction⟩,
 * central differences, where all is in double precision.
@@ -18,10 +19,12 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 import dlgradient as dl
+from dlgradient.engine import walk
 
 SHAPES = ((), (), (), (1,), (3,), (2, 3), (1, 3), (2, 1), (3, 2))
 FLOATS = ("float64", "float64", "float32")
@@ -239,8 +242,11 @@ def _compare(program: Any, writer: Writer, directions: list[Any]) -> None:
         return dl.dljvp(program(*xs), list(xs), directions)
 
     _, gradients, again = dl.dlfeval(raw, *xs)
+    with patch.object(walk, "IN_PLACE_ELEMENTS", 0):  # as with large arrays
+        in_place = dl.dlfeval(raw, *xs)[1]
     others = {
         "second walk": again,
+        "sums in place": in_place,
         "retained": dl.dlfeval(retained, *xs)[0],
         "retained again": dl.dlfeval(retained, *xs)[1],
         "traced walk": dl.dlfeval(traced, *xs),

@@ -14,6 +14,7 @@ __all__ = [
     "COPY_BYTES",
     "COUNTED_ADDITIONS",
     "GELU_CHUNK_ELEMENTS",
+    "IN_PLACE_ELEMENTS",
     "NORM_CHUNK_BYTES",
     "NORM_RUN_ELEMENTS",
     "NORM_THREAD_ELEMENTS",
@@ -38,6 +39,10 @@ __all__ = [
 # array that owns its memory is locked instead. Rows: overhead (a lock costs more than a small copy)
 # and memory (a large copy is never freed before the trace ends).
 COPY_BYTES = 1 << 16
+
+# Elements of a cotangent. From here on one is added into the other in place; below, a new sum costs
+# less than to ask whether the array may be changed. Row: overhead.
+IN_PLACE_ELEMENTS = 1 << 10
 
 # Bytes of one operand. From here on a transcendental function is computed on all cores; below,
 # starting a thread costs more than it saves. Row: elementwise.

@@ -28,6 +28,7 @@ from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.graph import Node
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
+from dlgradient.core.sizes import IN_PLACE_ELEMENTS
 from dlgradient.core.types import Cotangent, Key, RawValue
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.engine.array import dlarray
@@ -267,6 +268,9 @@ class _Walk:
         cotangents = self.cotangents
         if parent not in cotangents:
             cotangents[parent] = c
+            return
+        if c.size < IN_PLACE_ELEMENTS:
+            cotangents[parent] = cotangents[parent] + c
             return
         array = array_alone_in_table(cotangents, parent)
         if array is not None and (array.dtype is c.dtype or array.dtype == c.dtype):

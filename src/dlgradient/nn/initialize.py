@@ -35,7 +35,7 @@ __all__ = [
 
 
 # Where random numbers come from: a generator that goes on, a seed, or fresh entropy.
-Generator: TypeAlias = np.random.Generator | int | None
+Generator: TypeAlias = "np.random.Generator | int | None"
 
 
 def _checked(name: str, shape: ShapeLike, dtype: DtypeLike) -> tuple[Shape, Dtype]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from dlgradient.core.types import Array, Axis, Dtype, Format, Operand, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
@@ -27,7 +26,7 @@ __all__ = ["dlistft", "dlstft", "spectral_convolution"]
 
 
 def _window(
-    name: str, window: ArrayLike | None, overlap: int | None, dtype: Dtype
+    name: str, window: Operand | None, overlap: int | None, dtype: Dtype
 ) -> tuple[Array, int]:
     """Window as a real array, and the distance of two frames."""
     if window is None:
@@ -66,7 +65,7 @@ def _frame_places(count: int, size: int, hop: int) -> Array:
 def dlstft(
     x: Operand,
     *,
-    window: ArrayLike | None = None,
+    window: Operand | None = None,
     overlap_length: int | None = None,
     fft_length: int | None = None,
     data_format: Format = None,
@@ -137,7 +136,7 @@ def dlstft(
 def dlistft(
     y: Operand,
     *,
-    window: ArrayLike | None = None,
+    window: Operand | None = None,
     overlap_length: int | None = None,
     fft_length: int | None = None,
     one_sided: bool = True,

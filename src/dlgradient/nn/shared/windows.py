@@ -13,9 +13,8 @@ from math import prod
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dlgradient.core.types import Array, Axes, Format, Shape, Value
+from dlgradient.core.types import Array, Axes, Format, Operand, Shape, Value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -192,7 +191,7 @@ def sliding(
     return Geometry(sizes, window, results, steps, gaps, start, groups), pads
 
 
-def integers(function: str, name: str, value: ArrayLike, count: int, least: int = 1) -> Shape:
+def integers(function: str, name: str, value: Operand, count: int, least: int = 1) -> Shape:
     """Return `count` integers from a sequence, or from one integer for all."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or array.ndim > 1:
