@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.core import ownership
 
 LOST = [
     ("A[0][1] = 7.0", r"write A\[0, 1\] = 7\.0"),
@@ -96,6 +97,4 @@ def test_other_assignments_are_carried_out(statement: str, traced: bool) -> None
 
 def test_this_interpreter_counts_references() -> None:
     """A Python that does not needs another way to find lost assignments."""
-    from dlgradient.engine import temporary
-
-    assert temporary._TEMPORARY > 0
+    assert ownership._TEMPORARY > 0

@@ -37,7 +37,7 @@ from dlgradient.core.types import (
 from dlgradient.core.values import RAW_TYPES, as_operand, as_value, refuse_masked
 from dlgradient.errors import IndexingError
 
-__all__ = ["FUNCTIONS", "explained", "install", "make_node", "unknown_keyword", "wrap"]
+__all__ = ["FUNCTIONS", "explained", "install", "make_node", "unknown_keyword", "variable", "wrap"]
 
 # Every public array function by name; filled by the declarers.
 FUNCTIONS: dict[str, Function] = {}
@@ -124,13 +124,22 @@ def indented(lines: str, by: int) -> str:
     return "".join(" " * by + line for line in lines.splitlines(keepends=True))
 
 
-make_node: Callable[[Op, tuple[Parent, ...], tuple[RawValue, ...], Params, Trace, RawValue], Node]
+make_node: Callable[
+    [Op | None, tuple[Parent, ...], tuple[RawValue, ...], Params, Trace, RawValue], Node
+]
 make_node = compile_template(
     "def make_node(op, parents, saved, params, trace, out):\n"
     + indented(NODE, 4)
     + "    return node\n",
     "make_node",
 )
+
+
+def variable(value: RawValue, trace: Trace) -> Node:
+    """Return a node without an operation, where a derivative ends."""
+    return make_node(None, (), (value,), {}, trace, value)
+
+
 # Replaces a result for `make_node` if there are several; each has a node that picks it.
 _SEVERAL = SimpleNamespace(shape=(), dtype=None)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Like", "Node", "Trace", "tick", "variable"]
+__all__ = ["Like", "Node", "Trace", "tick"]
 
 # One counter for all threads: the number of a node is larger than those of its parents.
 tick = itertools.count(1).__next__
@@ -75,6 +75,16 @@ class Node(Like):
     seq: int
     trace: Trace
     factor: Any
+
+    def but(self, **changes: Any) -> Node:
+        """Return a node like this one but for some slots, for a rule to read; no walk visits it."""
+        other = object.__new__(Node)
+        for slot in _READ_BY_RULES:
+            setattr(other, slot, changes.get(slot, getattr(self, slot)))
+        return other
+
+
+_READ_BY_RULES = ("dtype", "op", "params", "parents", "saved", "seq", "shape", "trace")
 
 
 # Raw arrays that open traces have locked, by identity, and the numbers of these traces.
@@ -140,17 +150,3 @@ def _unchangeable(array: Any) -> bool:
             return False
         array = array.base
     return True
-
-
-def variable(value: Any, trace: Trace) -> Node:
-    """Return a node without an operation, where a derivative ends."""
-    node = object.__new__(Node)
-    node.op = None
-    node.parents = ()
-    node.saved = (value,)
-    node.params = {}
-    node.seq = tick()
-    node.trace = trace
-    node.shape = value.shape
-    node.dtype = value.dtype
-    return node

@@ -1,4 +1,4 @@
-"""Which arrays may be changed in place, because nothing else refers to them.
+"""Which arrays may be changed in place, and which values have no name.
 
 Gradients are added into one buffer, and an assignment changes the old value, where no other code
 can see the array. This is asked of CPython's reference counts, and of nothing else: a second record
@@ -9,7 +9,8 @@ of owners could differ from the truth. An array may be changed in place if
 2. the table or slot that holds it has the only reference to it.
 
 A name that still refers to the array makes the answer None, which costs a copy and changes no
-result. So a caller must not hold the array when it asks.
+result. So a caller must not hold the array when it asks. In the same way a value without a name,
+as ``A[0]`` in ``A[0][1] = 7``, is known by its count in ``__setitem__``.
 
 The expected counts are measured when the module is loaded, by the same code that asks. They mean
 nothing on another interpreter. In a free-threaded build another thread may hold a reference that is
@@ -27,7 +28,7 @@ from numpy import ndarray
 
 from dlgradient.core.types import Array, RawValue
 
-__all__ = ["array_alone_in_slot", "array_alone_in_table"]
+__all__ = ["array_alone_in_slot", "array_alone_in_table", "is_temporary"]
 
 # Other interpreters need not count references.
 getrefcount: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
@@ -57,10 +58,18 @@ def array_alone_in_slot(holder: Slot) -> Array | None:
     return array if own else None
 
 
+def is_temporary(count: int) -> bool:
+    """Tell whether a value without a name has this reference count in its ``__setitem__``."""
+    return count <= _TEMPORARY
+
+
 class _Probe:
     __slots__ = ("_value",)
 
     _value: RawValue
+
+    def __setitem__(self, key: int, count: list[int]) -> None:
+        count[key] = getrefcount(self)
 
 
 def measured_counts() -> tuple[int, int]:
@@ -83,4 +92,13 @@ def measured_counts() -> tuple[int, int]:
     return alone if behaves else (-1, -1)
 
 
+def measured_count_of_temporary() -> int:
+    """Return the count of a value without a name in an assignment to it; -1 if it means nothing."""
+    counts, named = [0, 0], _Probe()
+    named[0] = counts
+    _Probe()[1] = counts
+    return counts[1] if counts[1] < counts[0] else -1
+
+
 _TABLE, _SLOT = measured_counts()
+_TEMPORARY = measured_count_of_temporary()

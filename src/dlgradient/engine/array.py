@@ -21,8 +21,9 @@ from dlgradient import interop
 from dlgradient.core.calls import FUNCTIONS, open_node, wrap
 from dlgradient.core.display import header, represent
 from dlgradient.core.formats import checked_format
+from dlgradient.core.ownership import is_temporary
 from dlgradient.core.values import as_value
-from dlgradient.engine.temporary import is_temporary, lost_assignment
+from dlgradient.engine.temporary import lost_assignment
 from dlgradient.errors import LeavingTraceError
 from dlgradient.ops.index import set_item
 

@@ -44,11 +44,7 @@ def smooth_form(node: Node) -> tuple[Node, Node] | None:
         return None
     if forms is not _SQUARES and inner.parents[0].dtype.kind == "c":
         return None
-    smooth = object.__new__(Node)
-    for slot in ("params", "parents", "seq", "shape", "dtype", "trace", "saved"):
-        setattr(smooth, slot, getattr(inner, slot))
-    smooth.op = OPS[forms[inner.op.name]]
-    return inner, smooth
+    return inner, inner.but(op=OPS[forms[inner.op.name]])
 
 
 def _is_two(exponent: Any) -> bool:

@@ -13,8 +13,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from dlgradient.core import calls, tree
-from dlgradient.core.calls import open_node, wrap
-from dlgradient.core.graph import Trace, variable
+from dlgradient.core.calls import open_node, variable, wrap
+from dlgradient.core.graph import Trace
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import NotDlarrayError
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import tree
-from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, wrap
-from dlgradient.core.graph import Node, variable
+from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
+from dlgradient.core.graph import Node
 from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
 from dlgradient.engine.array import dlarray
@@ -236,12 +236,8 @@ def _push_general(
 
 def _with_all_values(node: Node, values: dict[Node, Any]) -> Node:
     """Return the same node with every operand and the result saved, whatever its vjp needs."""
-    full = object.__new__(Node)
-    for slot in ("op", "params", "parents", "seq", "shape", "dtype", "trace"):
-        setattr(full, slot, getattr(node, slot))
     operands = [values[p] if type(p) is Node else p for p in node.parents]
-    full.saved = (*operands, values[node])
-    return full
+    return node.but(saved=(*operands, values[node]))
 
 
 def _pulled_back(node: Node, given: Sequence[Any], *, traced: bool) -> list[Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import tree
-from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, wrap
-from dlgradient.core.graph import Node, Trace, variable
+from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
+from dlgradient.core.graph import Node, Trace
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.evaluate import current_trace
 from dlgradient.engine.walk import reverse

@@ -1,9 +1,8 @@
 """Assignment to the elements of a value that nothing refers to, such as ``A[0][1] = 7``.
 
 In NumPy ``A[0]``, ``A.T`` and ``x.real`` are views, and writing to them changes ``A``. Here they
-are values, and the assignment would be lost. The reference count tells: a value that has no name
-is referred to by the statement only. Where an interpreter counts differently, `is_temporary`
-always says no.
+are values, and the assignment would be lost. `dlgradient.core.ownership` tells which value has no
+name; the error here says what to write instead.
 """
 
 from __future__ import annotations
@@ -11,42 +10,15 @@ from __future__ import annotations
 import ast
 import linecache
 import opcode
-import sys
 from types import FrameType
 
 from dlgradient.core.types import Value
 from dlgradient.errors import IndexingError
 
-__all__ = ["is_temporary", "lost_assignment"]
+__all__ = ["lost_assignment"]
 
 # What an assignment to elements compiles to. A call of ``x.__setitem__`` counts otherwise.
 _STORES = {opcode.opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opcode.opmap}
-
-
-class _Probe:
-    """Counts the references to itself in an assignment, as `dlarray.__setitem__` would."""
-
-    count = 0
-
-    def __setitem__(self, key: int, value: int) -> None:
-        type(self).count = sys.getrefcount(self)
-
-
-def _count_of_temporary() -> int:
-    """Reference count in ``__setitem__`` of a value without a name; 0 if it says nothing."""
-    named = _Probe()
-    named[0] = 0
-    with_name = _Probe.count
-    _Probe()[0] = 0
-    return _Probe.count if _Probe.count < with_name else 0
-
-
-_TEMPORARY = _count_of_temporary()
-
-
-def is_temporary(count: int) -> bool:
-    """Whether a value may be a temporary one, by its reference count in ``__setitem__``."""
-    return count <= _TEMPORARY
 
 
 def lost_assignment(x: Value, frame: FrameType) -> IndexingError | None:
