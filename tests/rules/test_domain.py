@@ -12,7 +12,7 @@ import pytest
 import dlgradient as dl
 from dlgradient.core import tree
 from dlgradient.core.domain import refuse_complex
-from dlgradient.errors import ComplexValueError, RuleError
+from dlgradient.errors import ComplexValueError, RuleError, UnsupportedDtypeError
 from dlgradient.rules import DERIVED, OPS, elementwise
 from dlgradient.testing import case, error_cases, sample_cases
 
@@ -21,15 +21,9 @@ FUNCTIONS = {
     **{name: op.call for name, op in OPS.items()},
     **{n: d.function for n, d in DERIVED.items()},
 }
-ARRAY_FUNCTIONS = [n for n, f in FUNCTIONS.items() if f.__module__.startswith("dlgradient.ops")]
-
 # Neither domain="real" nor complex samples, and why.
 OTHERS = {
     **{n: "takes integers and bool" for n in FUNCTIONS if n.startswith("bitwise_")},
-    "argmax": "refuses complex operands, which have no order",
-    "argmin": "refuses complex operands, which have no order",
-    "max": "refuses complex operands, which have no order",
-    "min": "refuses complex operands, which have no order",
     "ties": "part of the rules of max and min",
     "discretize": "makes integers and bools",
     "rfft": "the spectrum of a real signal",
@@ -43,7 +37,7 @@ def has_complex_sample(name: str) -> bool:
     return any(np.result_type(x).kind == "c" for x in leaves if isinstance(x, np.ndarray | complex))
 
 
-@pytest.mark.parametrize("name", [n for n in ARRAY_FUNCTIONS if n not in OTHERS])
+@pytest.mark.parametrize("name", [n for n in TABLE if n not in OTHERS])
 def test_complex_samples(name: str) -> None:
     assert has_complex_sample(name) == (TABLE[name].domain == "complex")
 
@@ -54,6 +48,37 @@ def test_complex_operands_are_among_the_errors(name: str) -> None:
     assert wrong
     for call, _, _ in wrong:
         assert any(np.iscomplexobj(x) for x in tree.flatten(list(call.args))[0])
+
+
+X = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "TC")
+W = np.ones((8, 2))
+
+
+@pytest.mark.parametrize(
+    ("function", "operands", "name"),
+    [
+        (dl.attention, (X, X, X, 1), "bias"),
+        (dl.rotaryencoding, (X,), "positions"),
+        *[
+            (dl.lstm, (X, 0, 0, W, W, 0), name)
+            for name in ("peephole", "projection", "input_projector", "output_projector")
+        ],
+    ],
+)
+def test_complex_keyword(function: Any, operands: Any, name: str) -> None:
+    with pytest.raises(ComplexValueError, match=f"{name} must be real"):
+        function(*operands, **{name: np.ones(2) * 1j})
+
+
+@pytest.mark.parametrize("loss", [dl.l1loss, dl.l2loss])
+def test_complex_weights(loss: Any) -> None:
+    with pytest.raises(ComplexValueError, match="weights must be real"):
+        loss(X * 1j, X, 1j * X)
+
+
+def test_precision_of_complex_data_that_turn() -> None:
+    assert dl.rotaryencoding(dl.astype(X, "complex64")).dtype == np.complex64
+    assert dl.adaptiveavgpool(dl.astype(X, "complex64"), 1, pool_format="T").dtype == np.complex64
 
 
 @pytest.mark.parametrize("function", [dl.less, dl.maximum, dl.clip, dl.remainder])
@@ -73,6 +98,11 @@ def test_real_operands_pass() -> None:
     refuse_complex("f", x=dl.dlarray([1.0]), y=None, z=2, u=[1.0, 2.0])
     with pytest.raises(ComplexValueError, match=r"f: y must be real"):
         refuse_complex("f", x=1.0, y=[1j])
+
+
+def test_what_is_no_array_is_refused_as_such() -> None:
+    with pytest.raises(UnsupportedDtypeError, match=r"selu: x: a ragged"):
+        dl.selu([[1.0], [1.0, 2.0]])
 
 
 def test_unknown_domain() -> None:

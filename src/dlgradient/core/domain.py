@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from dlgradient.core.types import Kernel, Operand, Value
-from dlgradient.core.values import RAW_TYPES
+from dlgradient.core.values import RAW_TYPES, as_value
 from dlgradient.errors import ComplexValueError
 
 __all__ = ["DOMAINS", "Domain", "complex_operand", "refuse_complex", "restricted"]
@@ -44,13 +44,15 @@ def _refused(function: str, operand: str, value: Operand) -> ComplexValueError:
     )
 
 
-def refuse_complex(function: str, **operands: Value | None) -> None:
+def refuse_complex(function: str, **operands: Operand | None) -> None:
     """Raise the error if one of the operands, raw or dlarrays, is complex; None is skipped."""
     for name, x in operands.items():
         if x is None or type(x) in _REALS:
             continue
         value = getattr(x, "_value", x)
-        if (value if hasattr(value, "dtype") else np.asarray(value)).dtype.kind == "c":
+        if type(value) not in RAW_TYPES:
+            value = as_value(value, f"{function}: {name}")
+        if _is_complex(value):
             raise _refused(function, name, value)
 
 

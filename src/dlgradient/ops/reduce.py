@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, AxisLike, DtypeLike, Kernel, Operand, Shape, Value
-from dlgradient.errors import ComplexValueError, InvalidArgumentError, UnsupportedDtypeError
+from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conjugated
@@ -273,20 +273,12 @@ def _extremum_tangent(t: Value, x: Value, out: Value, axis: AxisLike, keepdims: 
     return total / sum(chosen, axis=axis, dtype=t.dtype, keepdims=keepdims)
 
 
-def check_ordered(x: Value, where: str) -> None:
-    """Refuse complex numbers, which have no order."""
-    if type(x) is not float and np.iscomplexobj(x):
-        raise ComplexValueError(
-            f"{where}: x has shape {np.shape(x)} {np.result_type(x)}, and complex numbers have no "
-            "order; use abs(x), real(x) or imag(x)"
-        )
-
-
 @general(
     x=_extremum_adjoint,
     jvp={"x": _extremum_tangent},
     format="reduce",
     masks=True,
+    domain="real",
     numpy=np.max,
     samples=lambda m: _extremes(m, 1.0),
     errors=lambda m: _extreme_errors(m),
@@ -320,7 +312,6 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Source: array-API ``max``; MATLAB ``max``.
     """
-    check_ordered(x, "max")
     return _maximum(x, axis=axis, keepdims=keepdims)
 
 
@@ -329,6 +320,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     jvp={"x": _extremum_tangent},
     format="reduce",
     masks=True,
+    domain="real",
     numpy=np.min,
     samples=lambda m: _extremes(m, -1.0),
     errors=lambda m: _extreme_errors(m),
@@ -362,7 +354,6 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Source: array-API ``min``; MATLAB ``min``.
     """
-    check_ordered(x, "min")
     return _minimum(x, axis=axis, keepdims=keepdims)
 
 
@@ -427,5 +418,4 @@ def _extreme_errors(m: Maker) -> list[Error]:
     return [
         *wrong_axis(m),
         Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
-        Error(case(m.complex(2)), ComplexValueError, "no order"),
     ]

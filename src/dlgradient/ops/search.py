@@ -6,8 +6,8 @@ import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import AxisLike, Kernel, Operand, Value
-from dlgradient.errors import ComplexValueError, InvalidArgumentError
-from dlgradient.ops.reduce import check_ordered, wrong_axis
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.reduce import wrong_axis
 from dlgradient.rules import constant
 
 __all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
@@ -82,7 +82,11 @@ def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
 
 @constant(
-    format="reduce", samples=lambda m: _arg(m), numpy=np.argmax, errors=lambda m: _arg_errors(m)
+    format="reduce",
+    domain="real",
+    samples=lambda m: _arg(m),
+    numpy=np.argmax,
+    errors=lambda m: _arg_errors(m),
 )
 def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
     """Index of the largest element; of several, the first.
@@ -114,12 +118,15 @@ def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
 
     Source: array-API ``argmax``; the second result of MATLAB ``max`` (counted from zero).
     """
-    check_ordered(x, "argmax")
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
 @constant(
-    format="reduce", samples=lambda m: _arg(m), numpy=np.argmin, errors=lambda m: _arg_errors(m)
+    format="reduce",
+    domain="real",
+    samples=lambda m: _arg(m),
+    numpy=np.argmin,
+    errors=lambda m: _arg_errors(m),
 )
 def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) -> Value:
     """Index of the smallest element; of several, the first.
@@ -151,7 +158,6 @@ def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
 
     Source: array-API ``argmin``; the second result of MATLAB ``min`` (counted from zero).
     """
-    check_ordered(x, "argmin")
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
@@ -218,5 +224,4 @@ def _arg_errors(m: Maker) -> list[Error]:
     return [
         *wrong_axis(m),
         Error(case(m.real(2, 0), axis=1), InvalidArgumentError, r"shape \(2, 0\).*axis=1"),
-        Error(case(m.complex(2)), ComplexValueError, "no order"),
     ]

@@ -91,16 +91,17 @@ def error_cases(declaration: Op | Declaration) -> list[Error]:
 
 
 def _outside_the_domain(declaration: Declaration) -> list[Error]:
-    """Return the first sample with one operand after the other made complex."""
+    """Return the first sample of each operand, with this operand made complex."""
     if declaration.domain != "real":
         return []
-    first = sample_cases(declaration)[0]
-    leaves, rebuild = tree.flatten(list(first.args))
     shown = declaration.shown or declaration.name
-    wrong = []
-    for i, x in enumerate(leaves):
-        if np.result_type(x).kind == "f":
-            args = rebuild([*leaves[:i], x * (1 + 0j), *leaves[i + 1 :]])
-            call = case(*args, **first.params)
-            wrong.append(Error(call, ComplexValueError, rf"^{shown}\b.*must be real.*complex"))
-    return wrong
+    wrong: dict[int, Error] = {}
+    for sample in sample_cases(declaration):
+        leaves, rebuild = tree.flatten(list(sample.args))
+        for i, x in enumerate(leaves):
+            if i not in wrong and np.result_type(x).kind == "f":
+                args = rebuild([*leaves[:i], x * (1 + 0j), *leaves[i + 1 :]])
+                call = case(*args, **sample.params)
+                message = rf"^{shown}\b.*must be real.*complex"
+                wrong[i] = Error(call, ComplexValueError, message)
+    return list(wrong.values())

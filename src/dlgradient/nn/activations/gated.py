@@ -19,6 +19,7 @@ __all__ = ["glu"]
         case(m.real(2, 2, 3), data_format="SCB"),
         case(m.real(0, 2), axis=1),
         case(m.real(3, 4), axis=-1),
+        case(m.complex(2, 2), axis=0),
     ],
     errors=lambda m: [
         Error(case(m.real(3, 2), axis=0), InvalidArgumentError, "odd size 3"),
@@ -31,7 +32,7 @@ def glu(x: Operand, /, *, axis: Axis | None = None, data_format: Format = None) 
     Parameters
     ----------
     x : dlarray or array_like
-        With a data format, or with `axis` or `data_format`.
+        Real or complex, with a data format, or with `axis` or `data_format`.
     axis : int, optional
         Dimension to halve; by default that of the channels.
     data_format : str, optional

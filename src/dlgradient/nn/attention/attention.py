@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Params, Shape, Value
 from dlgradient.errors import (
@@ -15,7 +16,6 @@ from dlgradient.errors import (
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
-    UnsupportedDtypeError,
 )
 from dlgradient.nn.attention.kernels import attend
 from dlgradient.nn.attention.masked_products import masked_matmul, probabilities
@@ -35,7 +35,7 @@ from dlgradient.rules import derived
 __all__ = ["attention"]
 
 
-@derived(samples=lambda m: _samples(m), errors=lambda m: _errors(m))
+@derived(domain="real", samples=lambda m: _samples(m), errors=lambda m: _errors(m))
 def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attended to
     q: Operand,
     k: Operand,
@@ -106,6 +106,8 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
         If operands or masks do not match each other, or channels do not match heads.
     InvalidArgumentError
         If an option has an invalid value.
+    ComplexValueError
+        If an operand or the bias is complex.
 
     Examples
     --------
@@ -116,6 +118,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
 
     Source: MATLAB ``attention``; ONNX ``Attention``.
     """
+    refuse_complex("attention", q=q, k=k, v=v, bias=bias)
     if not is_count(num_heads):
         raise InvalidArgumentError(
             f"attention: num_heads must be a positive integer, not {num_heads!r}"
@@ -214,10 +217,6 @@ def _rows(name: str, x: Operand, data_format: Format, like: Format) -> tuple[Val
             f"attention: {name} of shape {array.shape} has the format {fmt!r}; it must have a "
             "channel dimension 'C' and one dimension to attend over, 'T', 'S' or 'U', and may have "
             "'B'; bring several spatial dimensions into one with reshape"
-        )
-    if array.dtype.kind == "c":
-        raise UnsupportedDtypeError(
-            f"attention: {name} of shape {array.shape} has dtype {array.dtype}; it must be real"
         )
     return rearranged(array, fmt, f"B{steps[0]}C"), fmt, strip
 

@@ -152,6 +152,7 @@ def _fast_vjp(
 @general(
     vjp=_vjp,
     fast_vjp=_fast_vjp,
+    domain="real",
     outputs=2,
     format="new",
     samples=lambda m: _attend_samples(m),

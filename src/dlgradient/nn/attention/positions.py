@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Dtype, Format, Operand, Value
 from dlgradient.core.values import as_value
-from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.errors import (
+    ComplexValueError,
+    FormatError,
+    InvalidArgumentError,
+    ShapeMismatchError,
+)
 from dlgradient.nn.shared.arguments import (
     axes_of,
     finished,
@@ -50,6 +56,7 @@ def _angles(function: str, positions: Operand, size: int, base: float) -> Value:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _sinusoidalencoding_samples(m),
     errors=lambda m: _sinusoidalencoding_errors(m),
 )
@@ -76,6 +83,8 @@ def sinusoidalencoding(positions: Operand, num_channels: int, *, base: float = 1
     ------
     InvalidArgumentError
         If `num_channels` is odd or negative, or `base` not positive.
+    ComplexValueError
+        If positions are complex.
 
     Examples
     --------
@@ -85,6 +94,7 @@ def sinusoidalencoding(positions: Operand, num_channels: int, *, base: float = 1
 
     Source: MATLAB ``sinusoidalPositionEncodingLayer``.
     """
+    refuse_complex("sinusoidalencoding", positions=positions)
     angles = _angles("sinusoidalencoding", positions, num_channels, base)
     pairs = stack([sin(angles), cos(angles)], axis=-1)
     return reshape(pairs, (*pairs.shape[:-2], 2 * pairs.shape[-2]))
@@ -127,10 +137,10 @@ def rotaryencoding(
     Parameters
     ----------
     x : dlarray or array_like
-        Real, with channels C and one dimension T, S or U of positions.
+        Real or complex, with channels C and one dimension T, S or U of positions.
     positions : array_like, optional
-        A number for each position, or, as batch × positions, for each position of each observation;
-        by default 0, 1, 2, ...
+        Real: a number for each position, or, as batch × positions, for each position of each
+        observation; by default 0, 1, 2, ...
     num_heads : int
         Number of heads, into which the channels are divided equally; all rotate alike.
     rotary_channels : int, optional
@@ -155,6 +165,8 @@ def rotaryencoding(
         If there is not one position for each step, or channels do not match heads.
     InvalidArgumentError
         If n is odd or more than a head has, or `base` is not positive.
+    ComplexValueError
+        If positions are complex.
 
     Examples
     --------
@@ -181,7 +193,8 @@ def rotaryencoding(
             f"rotaryencoding: x has {channels} channels, which cannot be divided into "
             f"num_heads={num_heads} of one size"
         )
-    dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
+    refuse_complex("rotaryencoding", positions=positions)
+    dtype = np.empty(0, array.dtype).real.dtype if array.dtype.kind in "fc" else np.dtype(float)
     if positions is None:
         positions = np.arange(count, dtype=dtype)
     elif type(positions) is not calls.dlarray:
@@ -215,6 +228,7 @@ def _rotaryencoding_samples(m: Maker) -> list[Case]:
             num_heads=2,
             rotary_channels=2,
         ),
+        case(m.complex(3, 4), data_format="TC"),
         case(m.real(0, 2, 2), data_format="BTC"),
     ]
 
@@ -223,6 +237,11 @@ def _rotaryencoding_errors(m: Maker) -> list[Error]:
     return [
         Error(case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
         Error(case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
+        Error(
+            case(m.real(3, 4), data_format="TC", positions=m.complex(3)),
+            ComplexValueError,
+            "positions must be real",
+        ),
         Error(
             case(m.real(3, 4), data_format="TC", positions=[1.0, 2.0]),
             ShapeMismatchError,

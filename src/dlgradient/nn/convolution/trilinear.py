@@ -25,7 +25,7 @@ from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Value
 from dlgradient.nn.convolution import unfold
 from dlgradient.nn.shared.geometry import Geometry
-from dlgradient.ops.complex import conj
+from dlgradient.ops.complex import conjugated
 from dlgradient.ops.reduce import sum
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import general, multilinear
@@ -34,16 +34,12 @@ from dlgradient.rules import general, multilinear
 __all__: list[str] = []
 
 
-def _conj(x: Value) -> Value:
-    return conj(x) if x.dtype.kind == "c" else x
-
-
 def _convolve_x(g: Value, w: Value, geometry: Geometry) -> Value:
-    return deconvolve(g, _conj(w), geometry=geometry)
+    return deconvolve(g, conjugated(w), geometry=geometry)
 
 
 def _convolve_w(g: Value, x: Value, geometry: Geometry) -> Value:
-    return correlate(_conj(x), g, geometry=geometry)
+    return correlate(conjugated(x), g, geometry=geometry)
 
 
 @multilinear(
@@ -101,11 +97,11 @@ def biased_convolve(x: Value, w: Value, b: Value, /, *, geometry: Geometry) -> V
 
 
 def _deconvolve_y(g: Value, w: Value, geometry: Geometry) -> Value:
-    return convolve(g, _conj(w), geometry=geometry)
+    return convolve(g, conjugated(w), geometry=geometry)
 
 
 def _deconvolve_w(g: Value, y: Value, geometry: Geometry) -> Value:
-    return correlate(g, _conj(y), geometry=geometry)
+    return correlate(g, conjugated(y), geometry=geometry)
 
 
 @multilinear(
@@ -134,11 +130,11 @@ def deconvolve(y: Value, w: Value, /, *, geometry: Geometry) -> Value:
 
 
 def _correlate_x(g: Value, y: Value, geometry: Geometry) -> Value:
-    return deconvolve(_conj(y), g, geometry=geometry)
+    return deconvolve(conjugated(y), g, geometry=geometry)
 
 
 def _correlate_y(g: Value, x: Value, geometry: Geometry) -> Value:
-    return convolve(_conj(x), g, geometry=geometry)
+    return convolve(conjugated(x), g, geometry=geometry)
 
 
 @multilinear(

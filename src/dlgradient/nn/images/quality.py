@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axes, Axis, Format, Operand, Value
 from dlgradient.errors import (
-    ComplexValueError,
     FormatClashError,
     InvalidArgumentError,
     ShapeMismatchError,
@@ -18,7 +18,6 @@ from dlgradient.nn.shared.arguments import (
     floating,
     formatted,
     labelled,
-    real_only,
     unlabelled,
 )
 from dlgradient.nn.shared.pairs import partner
@@ -38,8 +37,7 @@ class _Pair:
     def __init__(self, function: str, x: Operand, reference: Operand, data_format: Format) -> None:
         self.labelled, self.strip = formatted(function, x, data_format)
         y, t = unlabelled(self.labelled), partner(function, self.labelled, "reference", reference)
-        real_only(function, y._value)
-        real_only(f"{function}: reference", t._value)
+        refuse_complex(function, x=y, reference=t)
         self.y, self.t = floating(y), floating(t)
         self.axes: Axes = tuple([i for i in range(y.ndim) if i not in axes_of(self.labelled, "B")])
 
@@ -55,6 +53,7 @@ def _positive(function: str, name: str, value: float) -> float:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _psnr_samples(m),
     errors=lambda m: _psnr_errors(m),
 )
@@ -116,7 +115,6 @@ def _psnr_errors(m: Maker) -> list[Error]:
         Error(
             case(m.real(2), m.real(2), peak=0, data_format="S"), InvalidArgumentError, "peak must"
         ),
-        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "psnr"),
     ]
 
 
@@ -138,6 +136,7 @@ def _smoothed(x: Value, filters: list[tuple[Axis, Array]]) -> Value:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _ssim_samples(m),
     errors=lambda m: _ssim_errors(m),
 )
@@ -225,5 +224,4 @@ def _ssim_errors(m: Maker) -> list[Error]:
         Error(
             case(m.real(2), m.real(2), sigma=0, data_format="S"), InvalidArgumentError, "sigma must"
         ),
-        Error(case(m.complex(2), m.real(2), data_format="S"), ComplexValueError, "ssim"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, ShapeLike, Value
 from dlgradient.errors import (
@@ -23,7 +24,6 @@ from dlgradient.nn.shared.arguments import (
     finished,
     formatted,
     raw_value,
-    real_only,
     unlabelled,
 )
 from dlgradient.nn.shared.windows import Layout, from_images, integers, to_images
@@ -47,7 +47,7 @@ TRANSFORMS = ("half-pixel", "output-half-pixel")
 def _checked_boxes(x: Value, boxes: Operand) -> Value:
     """Return boxes as real numbers, unlabelled."""
     given = unlabelled(as_array("roialign", "boxes", boxes))
-    real_only("roialign: boxes", given._value)
+    refuse_complex("roialign", boxes=given)
     if given.ndim != 2 or given.shape[1] != 4:
         raise ShapeMismatchError(
             f"roialign: boxes have shape {given.shape}; they must be (regions, 4), a row x1, y1, "
@@ -239,7 +239,7 @@ def roialign(
     if not roi_scale > 0:
         raise InvalidArgumentError(f"roialign: roi_scale={roi_scale!r} must be positive")
     if method == "max":
-        real_only("roialign", array._value)
+        refuse_complex("roialign", x=array)
     images, (order, outer, has_channel, fmt) = to_images(array, axes, channel)
     regions = _checked_boxes(array, boxes) * roi_scale
     batch = _checked_batch(batch_indices, regions.shape[0], outer[0])
@@ -328,12 +328,12 @@ def _roialign_errors(m: Maker) -> list[Error]:
         Error(
             case(m.real(2, 2, 1), m.complex(1, 4), 1, data_format="SSB"),
             ComplexValueError,
-            "roialign: boxes.*complex128",
+            "roialign: boxes must be real.*complex128",
         ),
         Error(
             case(m.complex(2, 2, 1), m.real(1, 4), 1, method="max", data_format="SSB"),
             ComplexValueError,
-            "roialign",
+            "roialign: x must be real",
         ),
         Error(
             case(np.zeros((0, 2, 1)), _boxes(m), 1, data_format="SSB"),

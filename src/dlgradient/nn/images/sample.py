@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import (
@@ -21,7 +22,6 @@ from dlgradient.nn.shared.arguments import (
     described,
     finished,
     formatted,
-    real_only,
     unlabelled,
 )
 from dlgradient.nn.shared.windows import from_images, to_images
@@ -136,7 +136,7 @@ def grid_sample(
     check_option("grid_sample", "method", method, METHODS)
     check_option("grid_sample", "padding", padding, PADDINGS)
     places = unlabelled(as_array("grid_sample", "grid", grid))
-    real_only("grid_sample: grid", places._value)
+    refuse_complex("grid_sample", grid=places)
     images, memory = to_images(array, axes, channel)
     d = len(axes)
     if not batch and places.ndim == d + 1:
@@ -202,6 +202,6 @@ def _grid_sample_errors(m: Maker) -> list[Error]:
         Error(
             case(m.real(2, 2, 1), m.complex(1, 1, 2), data_format="SSC"),
             ComplexValueError,
-            "grid_sample: grid.*complex128",
+            "grid_sample: grid must be real.*complex128",
         ),
     ]

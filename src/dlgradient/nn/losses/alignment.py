@@ -23,6 +23,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Value
+from dlgradient.ops.complex import conjugated
 from dlgradient.ops.index import getitem
 from dlgradient.rules import general
 
@@ -49,8 +50,8 @@ def _outgoing(weights: Array) -> Array:
 def _chain_adjoint(
     g: Value, e: Value, out: Value, steps: Sequence[Array], turned: bool
 ) -> tuple[Value, Value]:
-    back, later = chain(g, e, steps=steps, turned=not turned), slice(1, None)
-    return back, getitem(out, later) * getitem(back, later)
+    back, later = chain(g, conjugated(e), steps=steps, turned=not turned), slice(1, None)
+    return back, getitem(conjugated(out), later) * getitem(back, later)
 
 
 @general(vjp=_chain_adjoint, format="new", shown="ctc", samples=lambda m: _samples(m))
@@ -92,7 +93,7 @@ def _samples(m: Maker) -> list[Case]:
         g, e = m.real(time + 1, states, batch), m.real(time, states, batch)
         steps = [np.asarray(m.positive(*[MOVES][: t % 2], states, batch)) for t in range(time)]
         cases += [case(g, e, steps=steps, turned=turned) for turned in (False, True)]
-    return cases
+    return [*cases, case(m.complex(4, 2, 1), m.complex(3, 2, 1), steps=[m.positive(2, 1)] * 3)]
 
 
 def _sums(g: Value, e: Value, steps: Sequence[Array], turned: bool, *, bounded: bool) -> Array:

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.formats import checked_format
 from dlgradient.core.types import Axis, Format, Operand, Shape, Value
 from dlgradient.errors import FormatClashError, ShapeMismatchError
@@ -22,7 +23,6 @@ from dlgradient.nn.shared.arguments import (
     formatted,
     labelled,
     raw_value,
-    real_only,
     rearranged,
     unlabelled,
 )
@@ -85,6 +85,7 @@ class Loss:
     ) -> None:
         check_option(function, "reduction", reduction, REDUCTIONS)
         check_option(function, "normalization_factor", normalization_factor, FACTORS)
+        refuse_complex(function, weights=weights)
         self.function, self.reduction, self.factor = function, reduction, normalization_factor
         self.labelled, self.strip = formatted(function, y, data_format)
         self.fmt = self.labelled._format or ""
@@ -154,12 +155,6 @@ class Loss:
                 "'C' of the classes is missing"
             )
         return self.fmt.index("C")
-
-    def check_real(self) -> None:
-        """Refuse complex predictions and targets."""
-        real_only(self.function, self.y._value)
-        if self.t is not None:
-            real_only(f"{self.function}: targets", self.t._value)
 
     # -- results ---------------------------------------------------------------------------------
 

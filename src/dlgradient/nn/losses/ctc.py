@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Params, Value
 from dlgradient.errors import (
@@ -23,7 +24,6 @@ from dlgradient.nn.shared.arguments import (
     described,
     formatted,
     raw_value,
-    real_only,
     rearranged,
 )
 from dlgradient.ops.casting import astype
@@ -125,7 +125,7 @@ def _blank(blank_index: int | str, classes: int) -> int:
     return int(index)
 
 
-@derived(samples=lambda m: _samples(m), errors=lambda m: _errors(m))
+@derived(domain="real", samples=lambda m: _samples(m), errors=lambda m: _errors(m))
 def ctc(
     y: Operand,
     targets: Operand,
@@ -193,9 +193,9 @@ def ctc(
 
     Source: MATLAB ``ctc``.
     """
+    refuse_complex("ctc", y=y)
     check_option("ctc", "reduction", reduction, REDUCTIONS)
     scores, _ = formatted("ctc", y, data_format)
-    real_only("ctc", scores._value)
     fmt = scores._format or ""
     if sorted(fmt) not in (["B", "C", "T"], ["C", "T"]):
         raise FormatClashError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Format, Operand, Value
 from dlgradient.nn.losses.arguments import Loss
@@ -38,6 +39,7 @@ def _focused(p: Value, gamma: float) -> Value:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _focalcrossentropy_samples(m),
     errors=wrong_classes,
 )
@@ -88,6 +90,7 @@ def focalcrossentropy(
 
     Source: MATLAB ``focalCrossEntropy``; Lin et al. 2017.
     """
+    refuse_complex("focalcrossentropy", y=y, targets=targets)
     check_option("focalcrossentropy", "classification_mode", classification_mode, MODES)
     check_number("focalcrossentropy", "gamma", gamma, 0)
     loss = Loss(
@@ -117,6 +120,7 @@ def _focalcrossentropy_samples(m: Maker) -> list[Case]:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _kldivergence_samples(m),
     errors=misfits,
 )
@@ -151,6 +155,8 @@ def kldivergence(
     ------
     ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError
         As for `crossentropy`.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -161,6 +167,7 @@ def kldivergence(
 
     Source: torch ``kl_div``.
     """
+    refuse_complex("kldivergence", y=y, targets=targets)
     loss = Loss(
         "kldivergence",
         y,
@@ -194,6 +201,7 @@ def _kldivergence_samples(m: Maker) -> list[Case]:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _generalizeddice_samples(m),
     errors=misfits,
 )
@@ -222,6 +230,8 @@ def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = No
     ------
     ShapeMismatchError, FormatClashError, FormatError
         As for `crossentropy`.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -232,6 +242,7 @@ def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = No
 
     Source: MATLAB ``generalizedDice``; Sudre et al. 2017.
     """
+    refuse_complex("generalizeddice", y=y, targets=targets)
     loss = Loss("generalizeddice", y, targets, data_format)
     check_classes(loss)
     pixels = tuple([i for i, c in enumerate(loss.fmt) if c not in "CB"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Params, Value
 from dlgradient.errors import (
-    ComplexValueError,
     FormatClashError,
     FormatError,
     InvalidArgumentError,
@@ -31,6 +31,7 @@ def _squares(d: Value) -> Value:
 @general(
     x=lambda g, x: (2 * g) * x,
     jvp={"x": lambda t, x: 2 * sum_(t * x)},
+    domain="real",
     format="new",
     shown="l2loss",
     samples=lambda m: _square_sum_samples(m),
@@ -139,7 +140,7 @@ def l1loss(
     targets : dlarray or array_like
         With the same sizes. If they have a format, it has the same labels in any order.
     weights : dlarray or array_like, optional
-        Weights w. They may have a format that lacks labels, or sizes of one: they are the same
+        Real weights w. They may have a format that lacks labels, or sizes of one: they are the same
         there.
     mask : array_like of bool, optional
         Which elements count; as the weights. Elements that are masked out have no gradient.
@@ -165,6 +166,8 @@ def l1loss(
         If there is no format.
     InvalidArgumentError
         If an option has an invalid value.
+    ComplexValueError
+        If weights are complex.
 
     Examples
     --------
@@ -192,6 +195,7 @@ def l1loss(
 def _l1loss_samples(m: Maker) -> list[Case]:
     return [
         *_weighted(m),
+        case(m.complex(2), m.complex(2), data_format="B"),
         case(
             np.array([1.0, 2.0, 3.0]),
             np.array([1.0, 5.0, 1.0]),
@@ -290,6 +294,7 @@ def huber_of_error(x: Value, /, *, delta: float) -> Value:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _huber_samples(m),
     errors=lambda m: _huber_errors(m),
 )
@@ -342,6 +347,7 @@ def huber(
 
     Source: MATLAB ``huber``.
     """
+    refuse_complex("huber", y=y, targets=targets)
     if not transition_point > 0:
         raise InvalidArgumentError(
             f"huber: transition_point must be positive, not {transition_point!r}"
@@ -374,9 +380,6 @@ def _huber_errors(m: Maker) -> list[Error]:
             case(m.real(2), m.real(2), transition_point=0, data_format="C"),
             InvalidArgumentError,
             "transition_point must be positive, not 0",
-        ),
-        Error(
-            case(m.complex(2), m.real(2), data_format="C"), ComplexValueError, "huber.*complex128"
         ),
     ]
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axis, Format, Operand, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.activations.piecewise import relu
 from dlgradient.nn.losses.arguments import Loss, batch_size
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import raw_value, real_only
+from dlgradient.nn.shared.arguments import raw_value
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import greater
 from dlgradient.ops.powers import sqrt
@@ -26,7 +27,6 @@ __all__ = ["contrastiveloss", "cosineloss", "tripletloss"]
 def _embedded(function: str, y: Operand, other: Operand, data_format: Format) -> tuple[Loss, Axis]:
     """Return two sets of embeddings, and the dimension of their channels."""
     loss = Loss(function, y, other, data_format)
-    loss.check_real()
     return loss, loss.channels
 
 
@@ -48,6 +48,7 @@ def _direction(x: Value, axis: Axis) -> Value:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _cosineloss_samples(m),
     errors=lambda m: _without_channels(m),
 )
@@ -86,6 +87,7 @@ def cosineloss(y: Operand, targets: Operand, /, *, data_format: Format = None) -
 
     Source: torch ``cosine_embedding_loss``.
     """
+    refuse_complex("cosineloss", y=y, targets=targets)
     loss, axis = _embedded("cosineloss", y, targets, data_format)
     cosine = sum_(_direction(loss.y, axis) * _direction(loss.t, axis), axis=axis)
     return sum_(1 - cosine) / batch_size(loss.labelled)
@@ -121,6 +123,7 @@ def _check_margin(function: str, margin: float) -> None:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _tripletloss_samples(m),
     errors=lambda m: _tripletloss_errors(m),
 )
@@ -168,10 +171,10 @@ def tripletloss(
 
     Source: Schroff et al. 2015; torch ``triplet_margin_loss``.
     """
+    refuse_complex("tripletloss", anchor=anchor, positive=positive, negative=negative)
     _check_margin("tripletloss", margin)
     loss, axis = _embedded("tripletloss", anchor, positive, data_format)
     far = loss.partner("negative", negative)
-    real_only("tripletloss", far._value)
     gap = _length(loss.y - loss.t, axis) - _length(loss.y - far, axis)
     return sum_(relu(gap + margin)) / batch_size(loss.labelled)
 
@@ -200,6 +203,7 @@ def _tripletloss_errors(m: Maker) -> list[Error]:
 
 
 @derived(
+    domain="real",
     samples=lambda m: _contrastiveloss_samples(m),
     errors=lambda m: _contrastiveloss_errors(m),
 )
@@ -246,6 +250,7 @@ def contrastiveloss(
 
     Source: Hadsell et al. 2006; MATLAB's example of a Siamese network.
     """
+    refuse_complex("contrastiveloss", y1=y1, y2=y2, similar=similar)
     _check_margin("contrastiveloss", margin)
     loss, axis = _embedded("contrastiveloss", y1, y2, data_format)
     s = loss.per_line("similar", similar)

@@ -14,7 +14,6 @@ from dlgradient.errors import (
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
-    UnsupportedDtypeError,
 )
 from dlgradient.nn.shared.arguments import (
     axes_of,
@@ -37,11 +36,6 @@ def operand(function: str, x: Operand, data_format: Format, epsilon: float) -> t
         raise FormatError(
             f"{function}: x of shape {array.shape} has the format {array._format!r} without a "
             "channel dimension 'C'; label the dimension that offset and scale belong to with C"
-        )
-    if array.dtype.kind == "c":
-        raise UnsupportedDtypeError(
-            f"{function}: x of shape {array.shape} has dtype {array.dtype}; normalisation is "
-            "defined for real values, take real and imag as channels of their own"
         )
     if not epsilon >= 0:
         raise InvalidArgumentError(f"{function}: epsilon must not be negative, it is {epsilon!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
@@ -21,7 +22,7 @@ __all__ = ["batchnorm", "layernorm", "rmsnorm"]
 # -- batchnorm -----------------------------------------------------------------------------------
 
 
-@derived(samples=lambda m: _batch_samples(m), errors=lambda m: _batch_errors(m))
+@derived(domain="real", samples=lambda m: _batch_samples(m), errors=lambda m: _batch_errors(m))
 def batchnorm(
     x: Operand,
     offset: Operand,
@@ -78,6 +79,8 @@ def batchnorm(
         If a parameter does not have one value for each channel.
     InvalidArgumentError
         If only one statistic is given, or none for inference; or if ε is negative.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -91,6 +94,7 @@ def batchnorm(
 
     Source: MATLAB ``batchnorm``.
     """
+    refuse_complex("batchnorm", x=x, offset=offset, scale=scale, mean=mean, variance=variance)
     array, strip = operand("batchnorm", x, data_format, epsilon)
     given = _given("batchnorm", mean, variance, array)
     if training is None:
@@ -179,7 +183,7 @@ def _batch_errors(m: Maker) -> list[Error]:
 # -- layernorm and rmsnorm -----------------------------------------------------------------------
 
 
-@derived(samples=lambda m: _layer_samples(m), errors=lambda m: _layer_errors(m))
+@derived(domain="real", samples=lambda m: _layer_samples(m), errors=lambda m: _layer_errors(m))
 def layernorm(
     x: Operand,
     offset: Operand,
@@ -219,6 +223,8 @@ def layernorm(
         If offset or scale has the wrong sizes.
     InvalidArgumentError
         If `operation_dimension` is unknown, or ε is negative.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -228,6 +234,7 @@ def layernorm(
 
     Source: MATLAB ``layernorm``.
     """
+    refuse_complex("layernorm", x=x, offset=offset, scale=scale)
     array, strip = operand("layernorm", x, data_format, epsilon)
     labels = _averaged_labels("layernorm", array, operation_dimension)
     shift = parameter("layernorm", "offset", offset, array, labels)
@@ -267,7 +274,7 @@ def _layer_errors(m: Maker) -> list[Error]:
     ]
 
 
-@derived(samples=lambda m: _rms_samples(m), errors=lambda m: _rms_errors(m))
+@derived(domain="real", samples=lambda m: _rms_samples(m), errors=lambda m: _rms_errors(m))
 def rmsnorm(
     x: Operand,
     scale: Operand,
@@ -305,6 +312,8 @@ def rmsnorm(
         If scale has the wrong sizes.
     InvalidArgumentError
         If `operation_dimension` is unknown, or ε is negative.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -314,6 +323,7 @@ def rmsnorm(
 
     Source: ONNX ``RMSNormalization``.
     """
+    refuse_complex("rmsnorm", x=x, scale=scale)
     array, strip = operand("rmsnorm", x, data_format, epsilon)
     labels = _averaged_labels("rmsnorm", array, operation_dimension)
     gain = parameter("rmsnorm", "scale", scale, array, labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axis, Format, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
@@ -19,7 +20,7 @@ __all__ = ["crosschannelnorm", "groupnorm", "instancenorm"]
 # -- groupnorm and instancenorm ------------------------------------------------------------------
 
 
-@derived(samples=lambda m: _group_samples(m), errors=lambda m: _group_errors(m))
+@derived(domain="real", samples=lambda m: _group_samples(m), errors=lambda m: _group_errors(m))
 def groupnorm(
     x: Operand,
     num_groups: int | str,
@@ -59,6 +60,8 @@ def groupnorm(
         If a parameter does not have one value for each channel, or the groups differ in size.
     InvalidArgumentError
         If `num_groups` is neither a positive integer nor one of the words, or ε is negative.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -69,6 +72,7 @@ def groupnorm(
 
     Source: MATLAB ``groupnorm``.
     """
+    refuse_complex("groupnorm", x=x, offset=offset, scale=scale)
     return _in_groups("groupnorm", x, num_groups, offset, scale, epsilon, data_format)
 
 
@@ -97,7 +101,9 @@ def _group_errors(m: Maker) -> list[Error]:
     ]
 
 
-@derived(samples=lambda m: _instance_samples(m), errors=lambda m: _instance_errors(m))
+@derived(
+    domain="real", samples=lambda m: _instance_samples(m), errors=lambda m: _instance_errors(m)
+)
 def instancenorm(
     x: Operand,
     offset: Operand,
@@ -132,6 +138,8 @@ def instancenorm(
         If a parameter does not have one value for each channel.
     InvalidArgumentError
         If ε is negative.
+    ComplexValueError
+        If an operand is complex.
 
     Examples
     --------
@@ -142,6 +150,7 @@ def instancenorm(
 
     Source: MATLAB ``instancenorm``.
     """
+    refuse_complex("instancenorm", x=x, offset=offset, scale=scale)
     return _in_groups("instancenorm", x, "channel-wise", offset, scale, epsilon, data_format)
 
 
@@ -211,7 +220,7 @@ def _split(p: Value, channel: Axis, groups: int) -> Value:
 # -- crosschannelnorm ----------------------------------------------------------------------------
 
 
-@derived(samples=lambda m: _cross_samples(m), errors=lambda m: _cross_errors(m))
+@derived(domain="real", samples=lambda m: _cross_samples(m), errors=lambda m: _cross_errors(m))
 def crosschannelnorm(
     x: Operand,
     window_size: int,
@@ -247,6 +256,8 @@ def crosschannelnorm(
         If x has no format, or no channels.
     InvalidArgumentError
         If `window_size` is not a positive integer.
+    ComplexValueError
+        If x is complex.
 
     Examples
     --------
@@ -257,6 +268,7 @@ def crosschannelnorm(
 
     Source: MATLAB ``crosschannelnorm``.
     """
+    refuse_complex("crosschannelnorm", x=x)
     array, strip = operand("crosschannelnorm", x, data_format, 0.0)
     if not is_count(window_size):
         raise InvalidArgumentError(

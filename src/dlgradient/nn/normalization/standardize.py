@@ -14,9 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Axes, Value
-from dlgradient.errors import UnsupportedDtypeError
 from dlgradient.nn.normalization import kernels
 from dlgradient.nn.normalization.kernels import Method, Standardized
 from dlgradient.ops.moments import mean
@@ -35,12 +34,6 @@ Pulled: TypeAlias = tuple[Value | None, Value | None, Value | None]
 def _kernel(
     x: Array, offset: Array, scale: Array, *, axes: Axes, epsilon: float, centered: bool
 ) -> Standardized:
-    dtype = np.result_type(x, offset, scale)
-    if dtype.kind == "c":
-        raise UnsupportedDtypeError(
-            f"standardized: x of shape {x.shape} has dtype {dtype}; normalisation is defined for "
-            "real values, take real and imag as channels of their own"
-        )
     if x.dtype.kind != "f":
         x = x.astype(np.float64)
     return kernels.standardize(x, offset, scale, Method(axes, epsilon, centered))
@@ -106,16 +99,10 @@ def _fast_vjp(
     vjp=_vjp,
     fast_vjp=_fast_vjp,
     kernel=_kernel,
+    domain="real",
     outputs=3,
     format="new",
     samples=lambda m: _samples(m),
-    errors=lambda m: [
-        Error(
-            case(m.complex(2, 3), m.real(1, 3), m.real(1, 3), axes=(1,), epsilon=1e-5),
-            UnsupportedDtypeError,
-            "complex128.*real",
-        )
-    ],
 )
 def standardized(
     x: Value,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
@@ -28,7 +29,10 @@ from dlgradient.rules import derived
 __all__ = ["adaptiveavgpool", "adaptivemaxpool"]
 
 
-@derived(samples=lambda m: _samples(m), errors=lambda m: _errors(m))
+@derived(
+    samples=lambda m: [*_samples(m), case(m.complex(5, 2), 2, data_format="SC")],
+    errors=lambda m: _errors(m),
+)
 def adaptiveavgpool(
     x: Operand, output_size: Ints, *, pool_format: Format = None, data_format: Format = None
 ) -> Value:
@@ -39,7 +43,7 @@ def adaptiveavgpool(
     Parameters
     ----------
     x : array
-        With dimensions in any order.
+        Real or complex, with dimensions in any order.
     output_size : int or sequence of int
         Sizes of the pooled dimensions of the result.
     pool_format : str, optional
@@ -83,6 +87,7 @@ def adaptiveavgpool(
 
 
 @derived(
+    domain="real",
     samples=lambda m: [
         *_samples(m),
         case(
@@ -125,6 +130,8 @@ def adaptivemaxpool(
         If ``x`` has no elements along a pooled dimension.
     InvalidArgumentError
         If a size is not positive.
+    ComplexValueError
+        If ``x`` is complex.
 
     Examples
     --------
@@ -135,6 +142,7 @@ def adaptivemaxpool(
 
     Source: MATLAB ``maxpool``, with the windows of ``adaptiveAveragePooling2dLayer``.
     """
+    refuse_complex("adaptivemaxpool", x=x)
     array, strip = formatted("adaptivemaxpool", x, data_format)
     axes, size = _sizes("adaptivemaxpool", array, output_size, pool_format)
     y, layout = to_images(array, axes)

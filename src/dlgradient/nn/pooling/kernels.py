@@ -17,7 +17,6 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.sums import finite
-from dlgradient.ops.reduce import check_ordered
 
 __all__ = [
     "argmax",
@@ -60,7 +59,6 @@ def sum(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum(x: Array, *, geometry: Geometry) -> Array:
     """Maximum over each window."""
-    check_ordered(x, "maxpool")
     return _reduced(np.maximum, x, geometry, _lowest(x.dtype))
 
 
@@ -176,7 +174,6 @@ def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
 
 def argmax(x: Array, *, geometry: Geometry) -> Array:
     """Return the index of the first of the largest elements of each window."""
-    check_ordered(x, "maxpool")
     best = np.full((*x.shape[:2], *geometry.results), _lowest(x.dtype), x.dtype)
     found = np.full(best.shape, -1, np.int64)
     numbers = np.arange(prod(x.shape[2:]), dtype=np.int64).reshape(1, 1, *x.shape[2:])

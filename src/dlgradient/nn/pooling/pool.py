@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Errors, Maker, case
 from dlgradient.core.types import Axes, Format, Operand, Params, Shape, ShapeLike, Value
 from dlgradient.errors import (
-    ComplexValueError,
     FormatClashError,
     FormatError,
     InvalidArgumentError,
@@ -53,7 +53,9 @@ PoolSize: TypeAlias = Ints | str  # of a window, or "global"
 # -- maxima --------------------------------------------------------------------------------------
 
 
-@derived(samples=lambda m: _max_samples(m), errors=lambda m: _max_errors(m))
+@derived(
+    domain="real", samples=lambda m: _max_samples(m), errors=lambda m: _pool_errors("maxpool")(m)
+)
 def maxpool(
     x: Operand,
     pool_size: PoolSize,
@@ -123,6 +125,7 @@ def maxpool(
 
     Source: MATLAB ``maxpool``.
     """
+    refuse_complex("maxpool", x=x)
     array, strip = formatted("maxpool", x, data_format)
     axes = pooled_axes("maxpool", array, pool_format)
     everything = _is_global("maxpool", pool_size, stride, padding)
@@ -158,13 +161,6 @@ def _max_samples(m: Maker) -> list[Case]:
             kink=True,
             gradient={"x": [[0, 0.5], [0.5, 0]]},
         ),
-    ]
-
-
-def _max_errors(m: Maker) -> list[Error]:
-    return [
-        *_pool_errors("maxpool")(m),
-        Error(case(m.complex(3, 2), 2, data_format="SC"), ComplexValueError, "no order"),
     ]
 
 
@@ -254,6 +250,7 @@ def _unpool_samples(m: Maker) -> list[Case]:
         case(m.real(1, 2, 2), indices[None], (1, 2, 4), data_format="BCT", pool_format="T"),
         case(m.real(2, 1, 2), np.array([[[0, 6]], [[3, 9]]]), (3, 4), data_format="SCS"),
         case(m.real(3, 2), np.array([[1, 2], [1, 0], [1, 0]]), 3, data_format="SC"),
+        case(m.complex(2, 2), indices, 4, data_format="SC"),
     ]
 
 

@@ -25,7 +25,7 @@ def _spread(g: Value, geometry: Geometry) -> Value:
     return window_spread(g, geometry=geometry)
 
 
-@linear(x=_spread, kernel=kernels.sum, format="new", samples=lambda m: _samples(m))
+@linear(x=_spread, kernel=kernels.sum, format="new", samples=lambda m: _samples_of_sums(m))
 def window_sum(x: Value, /, *, geometry: Geometry) -> Value:
     """Sum over each window, of shape (batch, channels, *results)."""
 
@@ -34,7 +34,12 @@ def _sum(g: Value, geometry: Geometry) -> Value:
     return window_sum(g, geometry=geometry)
 
 
-@linear(x=_sum, kernel=kernels.spread, format="new", samples=lambda m: _samples(m, of="results"))
+@linear(
+    x=_sum,
+    kernel=kernels.spread,
+    format="new",
+    samples=lambda m: _samples_of_sums(m, of="results"),
+)
 def window_spread(x: Value, /, *, geometry: Geometry) -> Value:
     """Add the value of each window to all of its elements: the adjoint of `window_sum`."""
 
@@ -54,7 +59,9 @@ def _push(t: Value, x: Value, out: Value, geometry: Geometry) -> Value:
     x=_pull,
     jvp={"x": _push},
     kernel=kernels.maximum,
+    domain="real",
     format="new",
+    shown="maxpool",
     masks=True,
     samples=lambda m: [*_samples(m), *_ties()],
 )
@@ -126,7 +133,13 @@ def window_max_tangent(t: Value, x: Value, best: Value, /, *, geometry: Geometry
     """
 
 
-@constant(kernel=kernels.argmax, format="new", samples=lambda m: _samples(m))
+@constant(
+    kernel=kernels.argmax,
+    domain="real",
+    format="new",
+    shown="maxpool",
+    samples=lambda m: _samples(m),
+)
 def window_argmax(x: Value, /, *, geometry: Geometry) -> Value:
     """The place of the maximum of each window, as an index in C order.
 
@@ -216,6 +229,11 @@ _GEOMETRIES = (
 def _samples(m: Maker, of: str = "sizes") -> list[Case]:
     """Samples of an operand with the sizes of the array, or of the results."""
     return [case(m.real(2, 1, *getattr(g, of)), geometry=g) for g in _GEOMETRIES]
+
+
+def _samples_of_sums(m: Maker, of: str = "sizes") -> list[Case]:
+    g = _GEOMETRIES[0]
+    return [*_samples(m, of), case(m.complex(2, 1, *getattr(g, of)), geometry=g)]
 
 
 def _ties() -> list[Case]:

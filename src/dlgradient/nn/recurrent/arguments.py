@@ -14,7 +14,6 @@ from dlgradient.errors import (
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
-    UnsupportedDtypeError,
 )
 from dlgradient.nn.shared.arguments import (
     as_array,
@@ -68,11 +67,6 @@ class Sequence:
                 f"{function}: x of shape {given.shape} has the format {fmt!r}; it must have a "
                 "channel dimension 'C', and may have 'T' and 'B'; bring other dimensions into C or "
                 "B first, with reshape"
-            )
-        if given.dtype.kind == "c":
-            raise UnsupportedDtypeError(
-                f"{function}: x of shape {given.shape} has dtype {given.dtype}; it must be real; "
-                "give its real and imaginary parts as two sets of channels"
             )
         self.values = rearranged(given, fmt, "TBC")
         sizes: Shape = self.values.shape

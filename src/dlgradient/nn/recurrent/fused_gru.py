@@ -201,6 +201,7 @@ def _step_back(step: Array, dh: Array, direct: Array | None) -> None:
     fast_vjp=_fast_vjp,
     outputs=3,
     format="new",
+    domain="real",
     samples=lambda m: _samples(m),
     shown="gru",
 )

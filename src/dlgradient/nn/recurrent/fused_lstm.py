@@ -240,6 +240,7 @@ def _factors(
     fast_vjp=_fast_vjp,
     outputs=5,
     format="new",
+    domain="real",
     samples=lambda m: _samples(m),
     shown="lstm",
 )

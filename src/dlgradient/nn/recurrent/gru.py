@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
@@ -24,6 +25,7 @@ _MODES = (
 
 
 @derived(
+    domain="real",
     samples=lambda m: _gru_samples(m),
     errors=lambda m: _gru_errors(m),
 )
@@ -91,6 +93,8 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
         If a parameter, the state or the mask has the wrong sizes.
     InvalidArgumentError
         If an option has an unknown value.
+    ComplexValueError
+        If an operand or a parameter is complex.
 
     Examples
     --------
@@ -103,6 +107,9 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
 
     Source: MATLAB ``gru``; ONNX ``GRU``.
     """
+    refuse_complex(
+        "gru", x=x, h0=h0, weights=weights, recurrent_weights=recurrent_weights, bias=bias
+    )
     check_option("gru", "direction", direction, DIRECTIONS)
     check_option("gru", "reset_gate_mode", reset_gate_mode, _MODES)
     state = activation("gru", "state_activation", state_activation)

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Value
 from dlgradient.errors import FormatError, ShapeMismatchError
@@ -18,6 +19,7 @@ __all__ = ["lstm"]
 
 
 @derived(
+    domain="real",
     samples=lambda m: _lstm_samples(m),
     errors=lambda m: _lstm_errors(m),
 )
@@ -92,6 +94,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
         If a parameter, a state or the mask has the wrong sizes.
     InvalidArgumentError
         If an option has an unknown value.
+    ComplexValueError
+        If an operand or a parameter is complex.
 
     Examples
     --------
@@ -104,6 +108,19 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
 
     Source: MATLAB ``lstm``; ONNX ``LSTM``.
     """
+    refuse_complex(
+        "lstm",
+        x=x,
+        h0=h0,
+        c0=c0,
+        weights=weights,
+        recurrent_weights=recurrent_weights,
+        bias=bias,
+        peephole=peephole,
+        projection=projection,
+        input_projector=input_projector,
+        output_projector=output_projector,
+    )
     check_option("lstm", "direction", direction, DIRECTIONS)
     state = activation("lstm", "state_activation", state_activation)
     gate = activation("lstm", "gate_activation", gate_activation)

@@ -17,12 +17,7 @@ from dlgradient.core import calls
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.core.values import as_value
-from dlgradient.errors import (
-    ComplexValueError,
-    FormatClashError,
-    FormatError,
-    InvalidArgumentError,
-)
+from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
 from dlgradient.ops.shape import expand_dims, permute_dims, squeeze
 
 __all__ = [
@@ -40,7 +35,6 @@ __all__ = [
     "is_formatted",
     "labelled",
     "raw_value",
-    "real_only",
     "rearranged",
     "restored",
     "unlabelled",
@@ -197,18 +191,6 @@ def restored(x: Value, have: str, want: str) -> Value:
 
 
 # -- values --------------------------------------------------------------------------------------
-
-
-def real_only(
-    function: str, x: Operand, fix: str = "take real(x), imag(x) or abs(x)", name: str = "x"
-) -> None:
-    """Refuse complex operands, for which the function is not defined."""
-    if np.iscomplexobj(x):
-        dtype = getattr(x, "dtype", type(x).__name__)
-        raise ComplexValueError(
-            f"{function}: {name} is {dtype} of shape {np.shape(x)}; it is defined for real values; "
-            f"{fix}"
-        )
 
 
 def floating(x: Value) -> Value:
