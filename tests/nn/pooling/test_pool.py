@@ -1,5 +1,8 @@
 """Pooling: values against plain loops, ties, indices and their inverse."""
 
+from functools import partial
+from itertools import product
+
 import numpy as np
 import pytest
 from rounding import assert_close
@@ -54,6 +57,50 @@ def test_values(rng, case):
         twos = np.nan_to_num(elements, nan=-2.0)
         assert_close(filled[place], twos.mean(axes), terms, scale)
     assert found == np.prod(largest.shape[: len(sizes)])
+
+
+@pytest.mark.parametrize("padding_value", [0, "mean"])
+@pytest.mark.parametrize("dilation", [1, 2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("pads", [(0, 0), (1, 1), (0, 2), (3, 1), (4, 5), "same"])
+def test_windows_with_all_elements_in_the_padding_are_refused(
+    pads, stride, dilation, padding_value
+):
+    refused = 0
+    for n, window in product(range(1, 8), range(1, 4)):
+        x, reach = dl.dlarray(np.arange(1.0, n + 1), "S"), dilation * (window - 1) + 1
+        if pads == "same":
+            total = max((-(-n // stride) - 1) * stride + reach - n, 0)
+            before, after = total // 2, total - total // 2
+        else:
+            before, after = pads
+        firsts = range(-before, n + after - reach + 1, stride)
+        if not firsts:
+            continue
+        inside = [[p for p in range(f, f + reach, dilation) if 0 <= p < n] for f in firsts]
+        options = {"stride": stride, "dilation_factor": dilation}
+        options["padding"] = pads if pads == "same" else [[before], [after]]
+        if all(inside):
+            y, indices = maxpool(x, window, return_indices=True, **options)
+            assert indices.tolist() == [max(places) for places in inside]
+            assert y.tolist() == [p + 1 for p in indices.tolist()]
+            mean = avgpool(x, window, padding_value=padding_value, **options)
+            whole = [len(places) if padding_value else window for places in inside]
+            sums = np.array([sum(places) + len(places) for places in inside])
+            assert_close(mean, sums / whole, window)
+            continue
+        refused += 1
+        first = [not places for places in inside].index(True)
+        for call in (maxpool, partial(avgpool, padding_value=padding_value)):
+            with pytest.raises(dl.InvalidArgumentError, match=f"window {first} along .*alone"):
+                call(x, window, **options)
+    assert refused or pads in ((0, 0), (1, 1), "same")
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_padding_that_is_not_finite_reaches_only_windows_with_padding(value):
+    y = avgpool(dl.dlarray([1.0, 2.0, 3.0, 4.0], "S"), 2, padding=[[1], [0]], padding_value=value)
+    np.testing.assert_array_equal(np.asarray(y), [value, 1.5, 2.5, 3.5])
 
 
 @pytest.mark.parametrize("pool", [maxpool, avgpool, adaptivemaxpool, adaptiveavgpool])

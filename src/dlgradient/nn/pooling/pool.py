@@ -6,6 +6,7 @@ dimensions, also channels, are a batch.
 
 from __future__ import annotations
 
+from functools import reduce
 from math import prod
 from typing import TypeAlias
 
@@ -20,7 +21,6 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.pooling import kernels
 from dlgradient.nn.pooling.windowed import place, window_argmax, window_max, window_sum
 from dlgradient.nn.shared.arguments import (
     as_array,
@@ -86,7 +86,7 @@ def maxpool(
     padding : int, sequence of int, matrix of two rows or "same"
         A number for both ends of every dimension, or one for each dimension; or a row for before
         and a row for after. "same" gives sizes ceil(size / stride), with an odd one at the end.
-        Padding is never the maximum.
+        Padding is never the maximum, and no window may have all its elements in it.
     return_indices : bool
         Whether to return the places of the maxima too.
     data_format : str, optional
@@ -344,7 +344,8 @@ def avgpool(
         y = total * (1 / whole)
     else:
         # The number of elements of the array in each window.
-        inside = kernels.sum(np.ones((1, 1, *geometry.sizes)), geometry=geometry)
+        along = [geometry.elements(axis) for axis in range(len(axes))]
+        inside = np.asarray(reduce(np.multiply.outer, along))
         if padding_value == "mean":
             y = total * real_like(1 / inside, array)
         else:
@@ -409,7 +410,11 @@ def _geometry(
     dilation: Ints,
     padding: Padding,
 ) -> tuple[Geometry, Pairs]:
-    """Return how windows slide over `axes`, and the padding."""
+    """Return how windows slide over `axes`, and the padding.
+
+    It is the elements of a window that must not all lie in the padding. Its extent may, where
+    dilation leaves gaps.
+    """
     window = integers(function, "pool_size", pool_size, len(axes))
     if isinstance(padding, str) and padding != "same":
         raise InvalidArgumentError(
@@ -417,13 +422,23 @@ def _geometry(
             "dimension, or a matrix of two rows (before, after)"
         )
     geometry, pads = sliding(function, x, axes, window, stride, dilation, padding)
-    reach = geometry.reach
-    if any(a >= r or b >= r for (a, b), r in zip(pads, reach, strict=True)):
-        raise InvalidArgumentError(
-            f"{function}: padding={padding!r} must be smaller than the window of sizes {reach}, "
-            "so that no window lies in the padding alone"
-        )
+    if np.any(pads):
+        _check_padding(function, geometry, padding)
     return geometry, pads
+
+
+def _check_padding(function: str, geometry: Geometry, padding: Padding) -> None:
+    """Refuse windows without an element of the array: they have no maximum and no mean."""
+    for axis, size in enumerate(geometry.sizes):
+        found = geometry.elements(axis)
+        if not found.all():
+            first = int(np.flatnonzero(found == 0)[0])
+            raise InvalidArgumentError(
+                f"{function}: with padding={padding!r}, window {first} along the pooled dimension "
+                f"{axis} lies in the padding alone: its {geometry.window[axis]} elements are "
+                f"{geometry.dilation[axis]} apart, and none is one of the {size} of x; use less "
+                "padding, or a smaller dilation_factor"
+            )
 
 
 def _pool_errors(name: str) -> Errors:
@@ -436,7 +451,12 @@ def _pool_errors(name: str) -> Errors:
             Error(case(x, 2, pool_format="B", **sc), FormatError, "pool_format='B'"),
             Error(case(x, 2, pool_format="T", **sc), FormatClashError, "slides over 'T'"),
             Error(case(x, 4, **sc), ShapeMismatchError, r"\(4,\).*does not fit.*\(3,\)"),
-            Error(case(x, 2, padding=2, **sc), InvalidArgumentError, "padding=2 must be smaller"),
+            Error(case(x, 2, padding=2, **sc), InvalidArgumentError, "padding=2, window 0.*alone"),
+            Error(
+                case(x[:2], 2, padding="same", dilation_factor=3, **sc),
+                InvalidArgumentError,
+                "window 0 along.*elements are 3 apart, and none is one of the 2 of x",
+            ),
             Error(case(x, 2, padding="causal", **sc), InvalidArgumentError, "padding='causal'"),
             Error(case(x, (2, 2), **sc), InvalidArgumentError, "pool_size=.* has 2 entries"),
             Error(

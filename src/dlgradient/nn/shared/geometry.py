@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlgradient.core.types import Shape
+from dlgradient.core.types import Array, Shape
 
 __all__ = ["Geometry", "Place", "reach_of"]
 
@@ -68,6 +68,21 @@ class Geometry:
         for index in np.ndindex(*self.window):
             pairs = [line[k] for k, line in zip(index, lines, strict=True)]
             yield index, tuple([to for to, _ in pairs]), tuple([of for _, of in pairs])
+
+    def elements(self, axis: int) -> Array:
+        """Return how many elements of the array each window meets along one dimension.
+
+        Examples
+        --------
+        >>> Geometry((2,), (2,), (2,), (1,), (3,), (1,)).elements(0)
+        array([0, 1])
+        """
+        places = self.stride[axis] * np.arange(self.results[axis]) - self.start[axis]
+        d = self.dilation[axis]
+        first = np.maximum(-(places // d), 0)
+        last = np.minimum((self.sizes[axis] - 1 - places) // d, self.window[axis] - 1)
+        counts: Array = np.maximum(last - first + 1, 0)
+        return counts
 
     def line(self, axis: int) -> Iterator[tuple[slice, slice]]:
         """Yield each place in the window along one dimension, its elements, and their results."""
