@@ -42,7 +42,7 @@ def normalized(axis: AxisLike, ndim: int) -> Axes:
     return (int(axis) % ndim,)
 
 
-def _scalar(out: Value) -> Value:
+def as_scalar(out: Value) -> Value:
     """Turn an array without dimensions into a NumPy scalar, as every raw value is."""
     return out if out.ndim else out[()]
 
@@ -83,7 +83,7 @@ def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     Source: array-API ``reshape``; MATLAB ``reshape`` (in Fortran order).
     """
     # The method costs a fifth of the function, which Python scalars need.
-    return _scalar(x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape))
+    return as_scalar(x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape))
 
 
 def _reshape_samples(m: Maker) -> list[Case]:
@@ -147,7 +147,7 @@ def permute_dims(x: Operand, /, axes: Axes) -> Value:
 
     Source: array-API ``permute_dims``; MATLAB ``permute``.
     """
-    return x.transpose(axes) if type(x) is np.ndarray else _scalar(np.transpose(x, axes))
+    return x.transpose(axes) if type(x) is np.ndarray else as_scalar(np.transpose(x, axes))
 
 
 def _permute_dims_samples(m: Maker) -> list[Case]:
@@ -308,7 +308,7 @@ def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
 
     Source: array-API ``squeeze``; MATLAB ``squeeze``.
     """
-    return _scalar(x.squeeze(axis) if type(x) is np.ndarray else np.squeeze(x, axis))
+    return as_scalar(x.squeeze(axis) if type(x) is np.ndarray else np.squeeze(x, axis))
 
 
 def _squeeze_samples(m: Maker) -> list[Case]:
@@ -414,7 +414,7 @@ def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
 
     Source: array-API ``broadcast_to``.
     """
-    return _scalar(np.broadcast_to(x, shape))
+    return as_scalar(np.broadcast_to(x, shape))
 
 
 def _broadcast_to_samples(m: Maker) -> list[Case]:
