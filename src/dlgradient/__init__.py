@@ -71,6 +71,7 @@ from dlgradient.ops.join import *
 from dlgradient.ops.linalg import *
 from dlgradient.ops.logical import *
 from dlgradient.ops.moments import *
+from dlgradient.ops.permute import *
 from dlgradient.ops.powers import *
 from dlgradient.ops.ranges import *
 from dlgradient.ops.reduce import *

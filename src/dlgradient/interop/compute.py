@@ -26,12 +26,13 @@ from dlgradient.ops.index import scatter
 from dlgradient.ops.join import concat
 from dlgradient.ops.linalg import matmul, tensordot
 from dlgradient.ops.linalg import outer as outer_
+from dlgradient.ops.permute import moveaxis
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import min as min_
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.rounding import round as round_
 from dlgradient.ops.rounding import trunc
-from dlgradient.ops.shape import broadcast_to, moveaxis
+from dlgradient.ops.shape import broadcast_to
 
 __all__: list[str] = []
 

@@ -19,8 +19,9 @@ from dlgradient.interop.table import answers
 from dlgradient.ops.casting import astype
 from dlgradient.ops.join import concat
 from dlgradient.ops.join import stack as stack_
+from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.ranges import meshgrid as meshgrid_
-from dlgradient.ops.shape import broadcast_to, permute_dims
+from dlgradient.ops.shape import broadcast_to
 from dlgradient.ops.shape import reshape as reshape_
 
 __all__: list[str] = []

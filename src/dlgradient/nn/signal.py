@@ -18,7 +18,8 @@ from dlgradient.nn.shared.arguments import (
 )
 from dlgradient.ops.fourier import fft, fftn, ifft
 from dlgradient.ops.linalg import matmul
-from dlgradient.ops.shape import expand_dims, moveaxis, permute_dims, reshape, squeeze
+from dlgradient.ops.permute import moveaxis, permute_dims
+from dlgradient.ops.shape import expand_dims, reshape, squeeze
 from dlgradient.ops.spectra import irfft, irfftn, rfft
 from dlgradient.ops.take import put, take
 

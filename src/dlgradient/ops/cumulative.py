@@ -23,7 +23,8 @@ from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, Unsuppor
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.complex import conjugated
 from dlgradient.ops.join import concat
-from dlgradient.ops.shape import flip, reshape
+from dlgradient.ops.permute import flip
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, general, linear
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum"]

@@ -18,8 +18,9 @@ from dlgradient.core.types import Formats, Operand, Params, Shapes, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.arithmetic import multiply
 from dlgradient.ops.complex import conj, conjugated
+from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.reduce import count, sum
-from dlgradient.ops.shape import expand_dims, permute_dims, reshape, squeeze
+from dlgradient.ops.shape import expand_dims, reshape, squeeze
 from dlgradient.rules import derived, linear, multilinear
 
 __all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "tril", "triu", "vecdot"]

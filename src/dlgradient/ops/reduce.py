@@ -17,7 +17,8 @@ from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conjugated
 from dlgradient.ops.cumulative import exclusive_products
-from dlgradient.ops.shape import normalized, permute_dims, reshape
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import normalized, reshape
 from dlgradient.rules import constant, general, linear
 
 __all__ = ["max", "min", "prod", "sum"]

@@ -30,7 +30,8 @@ from dlgradient.ops.fourier import (
     one_axis_errors,
     transform_axis,
 )
-from dlgradient.ops.shape import reshape, roll
+from dlgradient.ops.permute import roll
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, linear
 
 __all__ = [

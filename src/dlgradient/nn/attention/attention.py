@@ -29,7 +29,8 @@ from dlgradient.nn.shared.arguments import (
     unlabelled,
 )
 from dlgradient.ops.join import repeat
-from dlgradient.ops.shape import permute_dims, reshape
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
 
 __all__ = ["attention"]

@@ -46,7 +46,8 @@ from dlgradient.nn.shared.windows import (
     sliding,
     to_images,
 )
-from dlgradient.ops.shape import expand_dims, permute_dims, reshape
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import expand_dims, reshape
 from dlgradient.rules import derived
 
 __all__ = ["dlconv", "dltranspconv"]

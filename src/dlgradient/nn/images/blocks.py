@@ -15,7 +15,8 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.shared.arguments import axes_of, check_option, described, finished, formatted
 from dlgradient.nn.shared.windows import from_images, integers, to_images
-from dlgradient.ops.shape import permute_dims, reshape
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
 
 __all__ = ["depth_to_space", "space_to_depth"]

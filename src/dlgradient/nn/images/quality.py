@@ -25,7 +25,7 @@ from dlgradient.nn.shared.windows import real_like
 from dlgradient.ops.exponential import log10
 from dlgradient.ops.linalg import matmul
 from dlgradient.ops.moments import mean
-from dlgradient.ops.shape import moveaxis
+from dlgradient.ops.permute import moveaxis
 from dlgradient.rules import derived
 
 __all__ = ["psnr", "ssim"]

@@ -30,9 +30,10 @@ from dlgradient.nn.shared.windows import Layout, from_images, integers, to_image
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, maximum, where
 from dlgradient.ops.index import getitem
+from dlgradient.ops.permute import moveaxis
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.shape import expand_dims, moveaxis
+from dlgradient.ops.shape import expand_dims
 from dlgradient.rules import derived
 
 __all__ = ["roialign"]

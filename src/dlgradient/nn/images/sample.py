@@ -29,7 +29,8 @@ from dlgradient.ops.arithmetic import remainder
 from dlgradient.ops.choice import clip
 from dlgradient.ops.complex import abs
 from dlgradient.ops.index import getitem
-from dlgradient.ops.shape import expand_dims, moveaxis
+from dlgradient.ops.permute import moveaxis
+from dlgradient.ops.shape import expand_dims
 from dlgradient.rules import derived
 
 __all__ = ["grid_sample"]

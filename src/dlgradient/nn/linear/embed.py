@@ -26,7 +26,8 @@ from dlgradient.nn.shared.arguments import (
     raw_value,
     unlabelled,
 )
-from dlgradient.ops.shape import permute_dims, squeeze
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import squeeze
 from dlgradient.ops.take import take
 from dlgradient.rules import derived
 

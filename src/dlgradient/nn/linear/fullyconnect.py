@@ -22,9 +22,10 @@ from dlgradient.nn.shared.arguments import (
 )
 from dlgradient.ops.complex import conjugated
 from dlgradient.ops.linalg import matmul, matrix_transpose
+from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.reduce import spread
 from dlgradient.ops.reduce import sum as sum_
-from dlgradient.ops.shape import permute_dims, reshape
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, general
 
 __all__ = ["fullyconnect"]

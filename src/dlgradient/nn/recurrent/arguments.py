@@ -26,7 +26,8 @@ from dlgradient.nn.shared.arguments import (
 )
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat
-from dlgradient.ops.shape import broadcast_to, flip, reshape
+from dlgradient.ops.permute import flip
+from dlgradient.ops.shape import broadcast_to, reshape
 
 __all__ = ["DIRECTIONS", "Parameters", "Sequence", "check_option"]
 

@@ -18,7 +18,8 @@ from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
-from dlgradient.ops.shape import expand_dims, permute_dims, squeeze
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import expand_dims, squeeze
 
 __all__ = [
     "as_array",

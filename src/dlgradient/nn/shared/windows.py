@@ -24,7 +24,8 @@ from dlgradient.errors import (
 from dlgradient.nn.shared.arguments import format_of, labelled, unlabelled
 from dlgradient.nn.shared.geometry import Geometry, reach_of
 from dlgradient.ops.index import scatter
-from dlgradient.ops.shape import permute_dims, reshape
+from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.shape import reshape
 from dlgradient.ops.take import take
 
 __all__ = [
