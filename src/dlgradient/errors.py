@@ -431,8 +431,8 @@ class UnknownKeywordError(DlgradientError, TypeError):
 class UnsupportedFunctionError(DlgradientError, TypeError):
     """A NumPy function has no differentiable counterpart here.
 
-    The call raises, because NumPy would convert the dlarray to a NumPy array, and its derivative
-    would silently be lost.
+    The call raises, because NumPy would convert the traced dlarray to a NumPy array, and its
+    derivative would silently be lost. A dlarray that is not traced is computed with.
 
     Examples
     --------
@@ -441,17 +441,17 @@ class UnsupportedFunctionError(DlgradientError, TypeError):
     >>> import dlgradient as dl
     >>> import numpy as np
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
-    >>> np.kron(x, x)
+    >>> dl.dlfeval(lambda x: np.kron(x, x), x)
     Traceback (most recent call last):
     ...
-    dlgradient.errors.UnsupportedFunctionError: numpy.kron is not supported on a dlarray, and a
-    conversion would silently lose the derivative; nearest: numpy.outer, ...
+    dlgradient.errors.UnsupportedFunctionError: numpy.kron is not supported on a traced dlarray, and
+    a conversion would silently lose the derivative; nearest: numpy.outer, ...
 
     The fix: write it with functions that have one. Where you want no derivative, pass a constant.
 
     >>> (x[:, None, :, None] * x[None, :, None, :]).reshape(4, 4).shape
     (4, 4)
-    >>> np.kron(dl.extractdata(x), dl.extractdata(x)).shape
+    >>> dl.dlfeval(lambda x: np.kron(dl.extractdata(x), dl.extractdata(x)), x).shape
     (4, 4)
     """
 

@@ -53,7 +53,7 @@ VECTOR = {
     "transpose": np.transpose,
     "broadcast_to": lambda x: dl.broadcast_to(x, x.shape),
     "broadcast_arrays": lambda x: np.broadcast_arrays(x, 1.0)[0],
-    "atleast_1d": np.atleast_1d,
+    "atleast_1d": lambda x: np.atleast_1d(dl.dlarray(x, "C")),
     "concat": lambda x: dl.concat([x]),
     "concatenate": lambda x: np.concatenate([x]),
     "hstack": lambda x: np.hstack([x]),
@@ -80,7 +80,7 @@ VECTOR = {
 MATRIX = {
     "tril": lambda x: dl.tril(x, k=5),
     "triu": lambda x: dl.triu(x, k=-5),
-    "atleast_2d": np.atleast_2d,
+    "atleast_2d": lambda x: np.atleast_2d(dl.dlarray(x, "SC")),
     "vstack": lambda x: np.vstack([x]),
     "column_stack": lambda x: np.column_stack([x]),
     "expand_dims": lambda x: dl.expand_dims(x, axis=()),

@@ -22,6 +22,7 @@ __all__ = [
     "WEAK_SCALARS",
     "as_operand",
     "as_value",
+    "is_supported",
 ]
 
 PYTHON_SCALARS = frozenset({float, int, complex, bool})
@@ -62,9 +63,13 @@ def _refused(where: str, found: str) -> UnsupportedDtypeError:
     )
 
 
+def is_supported(dtype: np.dtype[Any]) -> bool:
+    """Return whether the elements of a dlarray may be of this dtype."""
+    return dtype.kind in "biu" or dtype.char in _FLOAT_CODES
+
+
 def _check_dtype(array: Any, where: str) -> None:
-    kind = array.dtype.kind
-    if not (kind in "biu" or array.dtype.char in _FLOAT_CODES):
+    if not is_supported(array.dtype):
         raise _refused(where, f"dtype {array.dtype} of shape {array.shape}")
 
 

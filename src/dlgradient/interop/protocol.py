@@ -9,7 +9,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.types import Params, Value
-from dlgradient.errors import InvalidArgumentError, UnsupportedFunctionError
+from dlgradient.errors import InvalidArgumentError, UnknownKeywordError, UnsupportedFunctionError
 from dlgradient.interop.operands import as_array, is_traced
 from dlgradient.interop.table import find, unsupported
 from dlgradient.interop.translate import (
@@ -22,6 +22,7 @@ from dlgradient.interop.translate import (
     refuse_out,
     write_out,
 )
+from dlgradient.interop.untraced import on_values
 from dlgradient.ops.accumulate import index_add
 from dlgradient.ops.casting import astype
 from dlgradient.ops.cumulative import cumprod, cumsum
@@ -53,18 +54,24 @@ _UFUNC_DEFAULTS: Params = {
 }
 
 
-def function(func: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Value:
+def function(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Value:
     """Answer a function of NumPy that was given a dlarray."""
     target = find(func)
     if target is None:
-        raise unsupported(func)
+        if is_traced((*args, *kwargs.values())):
+            raise unsupported(func)
+        return on_values(full_name(func), func, args, kwargs)
     try:
         if isinstance(target, Translation):
             return target(*args, **kwargs)
-        result = call_adaptor(func, target, args, kwargs)
+        return _independent(call_adaptor(func, target, args, kwargs), args)
     except np.exceptions.AxisError as error:
         raise InvalidArgumentError(f"{full_name(func)}: {error}") from error
-    return _independent(result, args)
+    except UnknownKeywordError:
+        # NumPy has the keyword, or its own signature had refused it.
+        if is_traced((*args, *kwargs.values())):
+            raise
+    return on_values(full_name(func), func, args, kwargs)
 
 
 def _independent(result: Value, args: tuple[Any, ...]) -> Value:
@@ -87,37 +94,64 @@ def ufunc(func: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Params) 
         target = find(func)
         if target is not None:
             return target(*inputs)
-        raise unsupported(func)
     name = full_name(func) if method == "__call__" else f"{full_name(func)}.{method}"
-    given = {k: v for k, v in kwargs.items() if not is_default(v, _UFUNC_DEFAULTS.get(k, ABSENT))}
-    if method == "at" and type(inputs[0]) is calls.dlarray and func in (np.add, np.subtract):
-        target, key, values = inputs
-        added = index_add(target, key, values if func is np.add else -as_array(values))
-        target._value, target._node = added._value, added._node  # as by an assignment
+    if method == "at" and type(inputs[0]) is calls.dlarray:
+        _add_at(func, name, *inputs)
         return None
-    if method in ("at", "reduceat"):
-        if inputs and isinstance(inputs[0], np.ndarray) and is_traced(inputs):
-            refuse_out(name, inputs[0], inputs)
+    operands = (*inputs, *kwargs.values())
+    if not _has_traced_form(func, method) and not is_traced(operands):
+        return on_values(name, getattr(func, method), inputs, kwargs)
+    try:
+        return _traced_ufunc(func, method, name, inputs, kwargs)
+    except UnknownKeywordError:
+        if is_traced(operands):
+            raise
+    return on_values(name, getattr(func, method), inputs, kwargs)
+
+
+def _has_traced_form(func: np.ufunc, method: str) -> bool:
+    if method == "reduce":
+        return func in _REDUCTIONS
+    if method == "accumulate":
+        return func in _ACCUMULATIONS
+    return method in ("__call__", "outer") and find(func) is not None
+
+
+def _add_at(func: np.ufunc, name: str, target: Any, key: Any, *values: Any) -> None:
+    """Answer ``at`` of a dlarray, which rebinds it as an assignment does."""
+    if func not in (np.add, np.subtract):
         raise UnsupportedFunctionError(
             f"{name} is not supported on a dlarray; nearest: numpy.add.at, and dlgradient.index_add"
+        )
+    (terms,) = values
+    added = index_add(target, key, terms if func is np.add else -as_array(terms))
+    target._value, target._node = added._value, added._node
+
+
+def _traced_ufunc(
+    func: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], kwargs: Params
+) -> Value:
+    given = {k: v for k, v in kwargs.items() if not is_default(v, _UFUNC_DEFAULTS.get(k, ABSENT))}
+    if method in ("at", "reduceat"):
+        if inputs and isinstance(inputs[0], np.ndarray):
+            refuse_out(name, inputs[0], inputs)
+        raise UnsupportedFunctionError(
+            f"{name} is not supported on a traced dlarray; nearest: numpy.add.at, and "
+            "dlgradient.index_add"
         )
     out = given.pop("out", None)
     if out is not None:
         out = out[0] if isinstance(out, tuple) else out
         refuse_out(name, out, inputs)
         return write_out(out, ufunc(func, method, inputs, given))
-    if method == "__call__":
-        target = find(func)
-        if target is None:
-            raise unsupported(func)
-        if given:
-            refuse_keyword(name, next(iter(given)), ())
-        return target(*inputs)
-    if method == "outer" and len(inputs) == 2:
-        if given:
-            refuse_keyword(name, next(iter(given)), ())
-        return _outer(func, *inputs)
-    return _fold(func, method, name, inputs, given)
+    if method not in ("__call__", "outer"):
+        return _fold(func, method, name, inputs, given)
+    target = find(func)
+    if target is None:
+        raise unsupported(func)
+    if given:
+        refuse_keyword(name, next(iter(given)), ())
+    return target(*inputs) if method == "__call__" else _outer(func, *inputs)
 
 
 def _outer(func: np.ufunc, x: Any, y: Any) -> Value:
@@ -145,7 +179,7 @@ def _fold(func: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], given
         return _ACCUMULATIONS[func](x, axis=axis)
     have = _REDUCTIONS if method == "reduce" else _ACCUMULATIONS
     raise UnsupportedFunctionError(
-        f"{name} is not supported on a dlarray; nearest: "
+        f"{name} is not supported on a traced dlarray; nearest: "
         f"{', '.join(f'{full_name(other)}.{method}' for other in have)}"
         + ("" if method in ("reduce", "accumulate") else f", or {full_name(func)} itself")
     )

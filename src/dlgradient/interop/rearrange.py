@@ -12,9 +12,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from dlgradient.core import calls
 from dlgradient.core.types import Axes, DtypeLike, Operand, ShapeLike, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.interop.operands import as_array, check_order, flatten, index_axis
+from dlgradient.interop.operands import as_array, check_order, flatten, index_axis, is_traced
 from dlgradient.interop.table import answers
 from dlgradient.ops.casting import astype
 from dlgradient.ops.join import concat
@@ -165,33 +166,51 @@ def broadcast_arrays(*args: Operand) -> tuple[Value, ...]:
     return tuple(broadcast_to(a, shape=shape) for a in arrays)
 
 
-def _map(function: Callable[[Value], Value], arys: Sequence[Operand]) -> Value:
-    out = tuple(function(as_array(a)) for a in arys)
-    return out[0] if len(out) == 1 else out
+def atleast_1d(x: Operand) -> Value:
+    """Add a dimension to a scalar."""
+    x = as_array(x)
+    return x if x.ndim else x[None]
 
 
-@answers(np.atleast_1d)
-def atleast_1d(*arys: Operand) -> Value:
-    """Add a dimension to scalars."""
-    return _map(lambda x: x if x.ndim else x[None], arys)
-
-
-@answers(np.atleast_2d)
-def atleast_2d(*arys: Operand) -> Value:
+def atleast_2d(x: Operand) -> Value:
     """Add leading dimensions up to a total of two."""
-    return _map(lambda x: x if x.ndim > 1 else x[(None,) * (2 - x.ndim)], arys)
+    x = as_array(x)
+    return x if x.ndim > 1 else x[(None,) * (2 - x.ndim)]
 
 
-@answers(np.atleast_3d)
-def atleast_3d(*arys: Operand) -> Value:
+def atleast_3d(x: Operand) -> Value:
     """Add dimensions up to a total of three, as NumPy places them."""
+    x = as_array(x)
+    if x.ndim > 2:
+        return x
+    return x[:, :, None] if x.ndim == 2 else flatten(x)[None, :, None]
 
-    def expanded(x: Value) -> Value:
-        if x.ndim > 2:
-            return x
-        return x[:, :, None] if x.ndim == 2 else flatten(x)[None, :, None]
 
-    return _map(expanded, arys)
+def _conversion(
+    func: Callable[..., Value], function: Callable[[Operand], Value]
+) -> Callable[..., Value]:
+    """Return what answers one of NumPy's conversions with a least number of dimensions.
+
+    As `numpy.asarray`, they make an array of what is not traced and has no format. SciPy's
+    minimisers convert gradients with them, before compiled code that takes arrays only.
+    """
+
+    def convert(*arys: Operand) -> Value:
+        out = []
+        for x in arys:
+            keeps = is_traced([x]) or (type(x) is calls.dlarray and x._format)
+            out.append(function(x) if keeps else func(np.asarray(x)))
+        return out[0] if len(out) == 1 else tuple(out)
+
+    return convert
+
+
+for _func, _function in (
+    (np.atleast_1d, atleast_1d),
+    (np.atleast_2d, atleast_2d),
+    (np.atleast_3d, atleast_3d),
+):
+    answers(_func)(_conversion(_func, _function))
 
 
 @answers(np.fliplr)

@@ -145,7 +145,7 @@ def unsupported(func: object) -> UnsupportedFunctionError:
     near += [n for n in get_close_matches(short, names, n=2, cutoff=0.6) if n not in near]
     advice = f"; nearest: {', '.join(f'numpy.{n}' for n in near)}" if near else ""
     return UnsupportedFunctionError(
-        f"{full_name(func)} is not supported on a dlarray, and a conversion would silently lose "
-        f"the derivative{advice}. Write it with supported functions, or give it extractdata(x), a "
-        "constant"
+        f"{full_name(func)} is not supported on a traced dlarray, and a conversion would silently "
+        f"lose the derivative{advice}. Write it with supported functions, or give it "
+        "extractdata(x), a constant"
     )

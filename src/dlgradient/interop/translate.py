@@ -190,6 +190,6 @@ def refuse_keyword(name: str, keyword: str, accepted: Iterable[str]) -> NoReturn
     fix = _KEYWORD_FIXES.get(keyword)
     have = ", ".join(accepted) or "none"
     raise UnknownKeywordError(
-        f"{name}: the keyword {keyword!r} is not supported on a dlarray (supported: {have})"
+        f"{name}: the keyword {keyword!r} is not supported on a traced dlarray (supported: {have})"
         + (f"; {fix}" if fix else "")
     )

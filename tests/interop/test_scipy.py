@@ -1,0 +1,75 @@
+"""SciPy's minimisers take what a function of dlarrays returns, with every method."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.optimize
+from scipy.optimize._minimize import MINIMIZE_METHODS
+
+import dlgradient as dl
+
+START = np.array([-1.2, 1.0])
+HESSIAN = {"newton-cg", "trust-constr", "dogleg", "trust-ncg", "trust-exact", "trust-krylov"}
+
+
+def value(x: Any) -> Any:
+    return 10 * (x[1] - x[0]) ** 2 + dl.cosh(x[0] - 1)
+
+
+def value_and_gradient(x: Any) -> Any:
+    y = value(x)
+    return y, dl.dlgradient(y, x)
+
+
+def second(x: Any) -> Any:
+    g = dl.dlgradient(value(x), x, enable_higher_derivatives=True)
+    return dl.stack([dl.dlgradient(g[i], x, retain_data=True) for i in range(2)])
+
+
+def minimized(x: Any) -> Any:
+    return dl.dlfeval(value_and_gradient, dl.dlarray(x))
+
+
+def hessian(x: Any) -> Any:
+    return dl.dlfeval(second, dl.dlarray(x))
+
+
+@pytest.mark.parametrize("start", [START, dl.dlarray(START)], ids=["ndarray", "dlarray"])
+@pytest.mark.parametrize("method", MINIMIZE_METHODS)
+def test_minimize(method: str, start: Any) -> None:
+    more: dict[str, Any] = {"hess": hessian} if method in HESSIAN else {}
+    limit = "maxfun" if method == "tnc" else "maxiter"
+    with warnings.catch_warnings():
+        # Methods without derivatives say that they do not use the gradient.
+        warnings.filterwarnings("ignore", "Method .* does not use gradient", RuntimeWarning)
+        found = scipy.optimize.minimize(
+            minimized, start, jac=True, method=method, tol=1e-6, options={limit: 900}, **more
+        )
+    assert type(found.x) is np.ndarray
+    np.testing.assert_allclose(found.x, [1.0, 1.0], rtol=2e-3)
+
+
+def test_root_and_least_squares() -> None:
+    def residuals(x: Any) -> Any:
+        return dl.stack([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+    def jacobian(x: Any) -> Any:
+        def rows(x: Any) -> Any:
+            r = residuals(x)
+            return dl.stack([dl.dlgradient(r[i], x, retain_data=True) for i in range(2)])
+
+        return dl.dlfeval(rows, dl.dlarray(x))
+
+    def both(x: Any) -> Any:
+        return residuals(dl.dlarray(x)), jacobian(x)
+
+    for method in ("hybr", "lm"):
+        found = scipy.optimize.root(both, START, jac=True, method=method)
+        np.testing.assert_allclose(found.x, [1.0, 1.0], rtol=1e-7)
+    for method in ("trf", "dogbox", "lm"):
+        found = scipy.optimize.least_squares(
+            lambda x: residuals(dl.dlarray(x)), START, jacobian, method=method
+        )
+        np.testing.assert_allclose(found.x, [1.0, 1.0], rtol=1e-7)
