@@ -80,11 +80,11 @@ def astype(x: Operand, dtype: DtypeLike, /, *, copy: bool = True) -> Value:
 # -- functions of values: what they return carries no derivative ---------------------------------
 
 
-def _on_values(func: Callable[..., Any]) -> Callable[..., Any]:
-    def on_values(*args: Operand, **kwargs: Any) -> Any:
+def _value_function(func: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(*args: Operand, **kwargs: Any) -> Any:
         return func(*[raw(a) for a in args], **{name: raw(value) for name, value in kwargs.items()})
 
-    return on_values
+    return answer
 
 
 _VALUES: tuple[Callable[..., Any], ...] = (
@@ -93,12 +93,12 @@ _VALUES: tuple[Callable[..., Any], ...] = (
     *(np.array2string, np.array_repr, np.array_str, np.shares_memory, np.may_share_memory),
 )
 for _func in _VALUES:
-    answers(_func)(_on_values(_func))
+    answers(_func)(_value_function(_func))
 
 
 def _constants(func: Callable[..., Any]) -> Callable[..., Value]:
     def constants(*args: Operand, **kwargs: Any) -> Value:
-        out = _on_values(func)(*args, **kwargs)
+        out = _value_function(func)(*args, **kwargs)
         if isinstance(out, tuple):
             return tuple(wrap(o, None) for o in out)
         return wrap(np.asarray(out)[()], None)
@@ -133,7 +133,7 @@ def _writer(func: Callable[..., Any]) -> Callable[..., None]:
                 "x[i] = v or x[...] = v"
             )
         refuse_out(name, target, (*args, *kwargs.values()))
-        _on_values(func)(target, *args, **kwargs)
+        _value_function(func)(target, *args, **kwargs)
 
     return write
 
@@ -153,7 +153,7 @@ def _saver(func: Callable[..., Any]) -> Callable[..., None]:
                 f"numpy.{func.__name__} would take a traced dlarray out of its trace; save "
                 "extractdata(x), or what dlfeval returns"
             )
-        _on_values(func)(*args, **kwargs)
+        _value_function(func)(*args, **kwargs)
 
     return save
 

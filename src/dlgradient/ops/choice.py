@@ -265,11 +265,11 @@ def minimum(x: Operand, y: Operand, /) -> Value:
     return _chosen(x, y, smaller, at_most)
 
 
-def _between(m: Maker) -> list[Case]:
+def _interval_samples(m: Maker) -> list[Case]:
     return [case(m.real(2, 3), m.inside(3) - 0.5, m.inside(2, 1) + 0.5)]
 
 
-def _from_bounds(x: Array, low: Array, high: Array) -> Array:
+def _bound_distance(x: Array, low: Array, high: Array) -> Array:
     distance: Array = np.minimum(np.abs(x - low), np.abs(x - high))
     return distance
 
@@ -282,7 +282,7 @@ def _from_bounds(x: Array, low: Array, high: Array) -> Array:
         case(m.real(2, 2), max=0.1),
         case(m.real(), min=-0.1, max=0.1),
         case(m.real(0), min=-0.1),
-        *away(_between, _from_bounds)(m),
+        *away(_interval_samples, _bound_distance)(m),
         case(
             np.array([-2.0, -1, 0.5, 1, 3]),
             min=-1,

@@ -224,18 +224,18 @@ def abs2(x: Operand, /) -> Value:
     """
 
 
-def _across(x: Value) -> Value:
+def _angle_gradient(x: Value) -> Value:
     """Return the gradient of the angle, i x / |x|²; 0 at 0."""
     r = abs(x)
     return where(equal(r, 0), 0, 1j * sign(x) / r)
 
 
 def _angle_vjp(g: Value, x: Value) -> Value:
-    return (real(g) * _across(x) if x.dtype.kind == "c" else None,)
+    return (real(g) * _angle_gradient(x) if x.dtype.kind == "c" else None,)
 
 
 def _angle_jvp(t: Value, x: Value) -> Value:
-    return real(conj(_across(x)) * t) if x.dtype.kind == "c" else where(False, t, 0)
+    return real(conj(_angle_gradient(x)) * t) if x.dtype.kind == "c" else where(False, t, 0)
 
 
 @general(

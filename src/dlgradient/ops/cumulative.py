@@ -220,7 +220,7 @@ def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
     return list(accumulate(pairs, lambda s, ab: ab[0] * s + ab[1], initial=b[0])) if b else b
 
 
-def _products_before(products: Value, axis: int) -> Value:
+def _preceding_products(products: Value, axis: int) -> Value:
     """Return for each place the product of all elements before it; it is one at the first."""
     ndim = len(products.shape)
     n = products.shape[axis]
@@ -245,23 +245,25 @@ def exclusive_products(x: Value, *, axis: int) -> Value:
     >>> exclusive_products(np.array([2.0, 0.0, 3.0]), axis=0)
     array([0., 6., 0.])
     """
-    before = _products_before(cumprod(x, axis=axis), axis)
+    before = _preceding_products(cumprod(x, axis=axis), axis)
     backwards = flip(x, axis=axis)
-    return before * flip(_products_before(cumprod(backwards, axis=axis), axis), axis=axis)
+    return before * flip(_preceding_products(cumprod(backwards, axis=axis), axis), axis=axis)
 
 
 def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flatten(x, axis)
     rest = conjugated(shift(flat, axis=along, by=-1))
     c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(
-        _products_before(out, along)
+        _preceding_products(out, along)
     )
     return reshape(c, x.shape) if axis is None else c
 
 
 def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flatten(x, axis)
-    return linear_recurrence(flat, _flatten(t, axis)[0] * _products_before(out, along), axis=along)
+    return linear_recurrence(
+        flat, _flatten(t, axis)[0] * _preceding_products(out, along), axis=along
+    )
 
 
 @general(

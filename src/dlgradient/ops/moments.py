@@ -67,7 +67,7 @@ def mean(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Val
     """
 
 
-def _per_element(x: Value, axis: AxisLike, correction: float) -> float:
+def _element_weight(x: Value, axis: AxisLike, correction: float) -> float:
     """Return 1 / (n - correction), the weight of each element in a variance."""
     n = count(x.shape, axis) - correction
     return 1 / n if n > 0 else np.nan
@@ -108,7 +108,7 @@ def _real_part(x: Value, g: Value) -> Value:
 
 
 def _var_adjoint(g: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
-    g = _real_part(x, g) * (2 * _per_element(x, axis, correction))
+    g = _real_part(x, g) * (2 * _element_weight(x, axis, correction))
     return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * deviations(x, axis=axis)
 
 
@@ -116,7 +116,7 @@ def _covariance(t: Value, x: Value, axis: AxisLike, correction: float, keepdims:
     """Sum deviations times tangents, weighted as in the variance."""
     deviation = deviations(x, axis=axis)
     products = real(conj(deviation) * t) if x.dtype.kind == "c" else deviation * t
-    return sum(products, axis=axis, keepdims=keepdims) * _per_element(x, axis, correction)
+    return sum(products, axis=axis, keepdims=keepdims) * _element_weight(x, axis, correction)
 
 
 def _var_tangent(t: Value, x: Value, axis: AxisLike, correction: float, keepdims: bool) -> Value:
@@ -179,11 +179,11 @@ def var(
 def _std_adjoint(
     g: Value, x: Value, out: Value, axis: AxisLike, correction: float, keepdims: bool
 ) -> Value:
-    g = _over_std(_real_part(x, g), out) * _per_element(x, axis, correction)
+    g = _divide_by_std(_real_part(x, g), out) * _element_weight(x, axis, correction)
     return spread(g, shape=x.shape, axis=axis, keepdims=keepdims) * deviations(x, axis=axis)
 
 
-def _over_std(value: Value, out: Value) -> Value:
+def _divide_by_std(value: Value, out: Value) -> Value:
     """Divide by the standard deviation, but give zero where that is zero."""
     same = equal(out, 0)
     return where(same, 0, value / where(same, 1, out))
@@ -192,7 +192,7 @@ def _over_std(value: Value, out: Value) -> Value:
 def _std_tangent(
     t: Value, x: Value, out: Value, axis: AxisLike, correction: float, keepdims: bool
 ) -> Value:
-    return _over_std(_covariance(t, x, axis, correction, keepdims), out)
+    return _divide_by_std(_covariance(t, x, axis, correction, keepdims), out)
 
 
 @general(

@@ -311,13 +311,13 @@ def hypot(x: Operand, y: Operand, /) -> Value:
     """
 
 
-def _twice(t: Value, x: Value) -> Value:
+def _square_rule(t: Value, x: Value) -> Value:
     return t * (2 * x)
 
 
 @elementwise(
-    x=_twice,
-    y=lambda t, y: _twice(t, y),
+    x=_square_rule,
+    y=lambda t, y: _square_rule(t, y),
     kernel=lambda x, y: x * x + y * y,
     shown="hypot",
     samples=real_pairs,

@@ -195,7 +195,7 @@ def _step_by_step(
     method, times = problem.options.method, problem.times
     a = np.zeros_like(xs[0], dtype=np.result_type(xs[0], g))
     totals: list[Any] = [0 * x for x in xs[1:]]
-    done = _done_before(problem, steps)
+    done = _count_times(problem, steps)
 
     def pulled(y: Any, parameters: Sequence[Any], i: int, later: Any) -> Any:
         t, h = steps[i]
@@ -214,7 +214,7 @@ def _step_by_step(
     return a, *totals
 
 
-def _done_before(problem: _Problem, steps: Steps) -> list[int]:
+def _count_times(problem: _Problem, steps: Steps) -> list[int]:
     """Return how many of the times lie before each step."""
     times = problem.times
     forward = times[-1] >= times[0]

@@ -496,7 +496,7 @@ def _described(case: Case) -> str:
 # -- which checks apply --------------------------------------------------------------------------
 
 
-def _aspects(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., None]]]:
+def _named_checks(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[..., None]]]:
     yield "paths", check_paths
     yield "untouched", check_untouched
     yield "dtype", check_dtype
@@ -550,7 +550,7 @@ def operation_checks(operation: Any) -> Iterator[Check]:
     subject = Subject(operation)
     for index, case in enumerate(subject.cases):
         where = subject.title(case, index)
-        for aspect, check in _aspects(subject, case):
+        for aspect, check in _named_checks(subject, case):
             yield Check(f"{subject.name}-{index}", aspect, _run(check, subject, index, where))
     for index, wrong in enumerate(error_cases(subject.declaration)):
         yield Check(f"{subject.name}-error-{index}", "error", partial(check_error, subject, wrong))

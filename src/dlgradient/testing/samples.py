@@ -87,10 +87,10 @@ def error_cases(declaration: Op | Declaration) -> list[Error]:
     if isinstance(declaration, Op):
         declaration = declaration.declaration
     declared = declaration.errors(maker(declaration.name)) if declaration.errors else []
-    return [*declared, *_outside_the_domain(declaration)]
+    return [*declared, *_domain_errors(declaration)]
 
 
-def _outside_the_domain(declaration: Declaration) -> list[Error]:
+def _domain_errors(declaration: Declaration) -> list[Error]:
     """Return the first sample of each operand, with this operand made complex."""
     if declaration.domain != "real":
         return []

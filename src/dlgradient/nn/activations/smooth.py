@@ -285,7 +285,7 @@ def _slope_kernel(x: Array) -> Array:
     return cdf + x * (e * _DENSITY)
 
 
-def _in_chunks(kernel: Kernel) -> Kernel:
+def _chunked(kernel: Kernel) -> Kernel:
     """Return a kernel that computes large arrays chunk by chunk, on all cores."""
 
     def part(x: Array, out: Array | None = None) -> Value:
@@ -315,7 +315,7 @@ def _curvature(t: Value, x: Value) -> Value:
 
 @elementwise(
     x=_curvature,
-    kernel=_in_chunks(_slope_kernel),
+    kernel=_chunked(_slope_kernel),
     shown="gelu",
     domain="real",
     samples=_shapes,
@@ -326,7 +326,7 @@ def gelu_slope(x: Operand, /) -> Value:
 
 @elementwise(
     x=Factor(gelu_slope),
-    kernel=_in_chunks(_gelu_kernel),
+    kernel=_chunked(_gelu_kernel),
     shown="gelu",
     domain="real",
     samples=_shapes,
@@ -340,7 +340,7 @@ _SLOPE = sqrt(8 / pi)  # twice the slope of the tangent: tanh(u) = 2 sigmoid(2 u
 _CUBIC = 0.044715
 
 
-def _on_one_core(x: Array) -> Value:
+def _serial_logistic(x: Array) -> Value:
     return _logistic(x, np.exp)
 
 
@@ -348,7 +348,7 @@ def _on_one_core(x: Array) -> Value:
 _SATURATED = 1e3
 
 
-def _gate(x: Value, sigmoid: Kernel = _on_one_core) -> tuple[Value, Value]:
+def _gate(x: Value, sigmoid: Kernel = _serial_logistic) -> tuple[Value, Value]:
     """σ(u) and du/dx of u = √(8/π) (x + 0.044715 x³)."""
     square = minimum(x * x, _SATURATED)
     gate = sigmoid(x * (square * (_CUBIC * _SLOPE) + _SLOPE))
@@ -369,7 +369,7 @@ def _tanh_curvature(t: Value, x: Value) -> Value:
 
 @elementwise(
     x=_tanh_curvature,
-    kernel=_in_chunks(_tanh_slope_kernel),
+    kernel=_chunked(_tanh_slope_kernel),
     shown="gelu",
     domain="real",
     samples=_shapes,
@@ -380,7 +380,7 @@ def gelu_tanh_slope(x: Operand, /) -> Value:
 
 @elementwise(
     x=Factor(gelu_tanh_slope),
-    kernel=_in_chunks(lambda x: x * _gate(x)[0]),
+    kernel=_chunked(lambda x: x * _gate(x)[0]),
     shown="gelu",
     domain="real",
     samples=_shapes,

@@ -101,7 +101,7 @@ def _log_softmax_kernel(x: Array, *, axis: Axis) -> Array:
     return y
 
 
-def _alive(out: Value, axis: Axis) -> Value:
+def _finite_lines(out: Value, axis: Axis) -> Value:
     return isfinite(max_(out, axis=axis, keepdims=True))
 
 
@@ -111,7 +111,7 @@ def _log_pull(g: Value, out: Value, axis: Axis) -> Value:
 
 def _log_push(t: Value, out: Value, axis: Axis) -> Value:
     total = sum_(exp(out) * t, axis=axis, keepdims=True)
-    return where(_alive(out, axis), t - total, 0) if out.size else t
+    return where(_finite_lines(out, axis), t - total, 0) if out.size else t
 
 
 @general(
@@ -141,7 +141,7 @@ def _adjoint_g(h: Value, y: Value, axis: Axis) -> Value:
 
 def _adjoint_y(h: Value, g: Value, y: Value, axis: Axis) -> Value:
     total = conj(sum_(g, axis=axis, keepdims=True))
-    return where(_alive(y, axis), -(exp(y) * total * h), 0) if y.size else h
+    return where(_finite_lines(y, axis), -(exp(y) * total * h), 0) if y.size else h
 
 
 @general(

@@ -153,7 +153,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
         y, _ = attend(queries, keys, values, scale=factor, mask=mask)
         return _joined(y, fmt, strip)
     bias = _bias(bias, shape)
-    mask = _without_excluded(mask, bias)
+    mask = _exclude_by_bias(mask, bias)
     scores = probabilities(queries, keys, factor, mask, bias, softcap)
     if dropout_probability:
         remaining = np.random.default_rng(generator).random(shape) >= dropout_probability
@@ -367,7 +367,7 @@ def _bias(bias: Operand | None, shape: Shape) -> Value | None:
     return unlabelled(bias) if type(bias) is calls.dlarray else bias
 
 
-def _without_excluded(mask: Array | None, bias: Value | None) -> Array | None:
+def _exclude_by_bias(mask: Array | None, bias: Value | None) -> Array | None:
     """Exclude from a mask what a bias of -inf excludes."""
     if bias is None:
         return mask

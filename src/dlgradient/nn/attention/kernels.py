@@ -67,7 +67,7 @@ def _groups(q: Value, k: Value) -> tuple[list[Group], list[slice]]:
     ], steps
 
 
-def _pays(q: Value, k: Value) -> bool:
+def _needs_threads(q: Value, k: Value) -> bool:
     """Tell whether there are enough scores for more than one thread."""
     return bool(q[..., 0].size * k.shape[2] >= ATTENTION_SCORES)
 
@@ -142,7 +142,7 @@ def _fast_vjp(
                     total[before] += reached_product(part.mT, times, turned(allowed))
 
     with np.errstate(invalid="ignore"):
-        for_each(work, groups, split=_pays(q, k))
+        for_each(work, groups, split=_needs_threads(q, k))
     return dq, dk, dv
 
 
@@ -207,7 +207,7 @@ def attend(
             y[at] /= total
 
     with np.errstate(invalid="ignore"):
-        for_each(work, groups, split=_pays(q, k))
+        for_each(work, groups, split=_needs_threads(q, k))
     return y, logs
 
 

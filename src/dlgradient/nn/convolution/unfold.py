@@ -143,7 +143,7 @@ def _for_each_strip(
     return [result for run in runs for result in run]
 
 
-def _pays(batch: int, kernel: Shape, results: Shape) -> bool:
+def _needs_threads(batch: int, kernel: Shape, results: Shape) -> bool:
     """Return whether the work is enough for another thread."""
     return bool(batch * prod(kernel) * prod(results) >= CONV_THREAD_MULTIPLICATIONS)
 
@@ -194,7 +194,7 @@ def _multiply(
             store(chunk, strips[number], laid[..., : images.geometry.results[-1]])
 
     with one_blas_thread():
-        split = _pays(x.shape[0], w.shape, geometry.results)
+        split = _needs_threads(x.shape[0], w.shape, geometry.results)
         _for_each_strip(work, x.shape[0], strips, split=split)
 
 
@@ -255,7 +255,7 @@ def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
         return total
 
     with one_blas_thread(), np.errstate(invalid="ignore"):
-        split = _pays(x.shape[0], shape, geometry.results)
+        split = _needs_threads(x.shape[0], shape, geometry.results)
         parts = _for_each_strip(work, x.shape[0], strips, split=split)
     total: Array = sum(parts[1:], start=parts[0])
     if not finite(total):
@@ -291,12 +291,12 @@ def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
     # Phases with fewer places have factors zero, and gathering pads the result with zeros: neither
     # removes infinity and NaN.
     whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))
-    if _gathering_pays(w, geometry) and finite(w) and (whole or finite(y)):
+    if _prefers_gathering(w, geometry) and finite(w) and (whole or finite(y)):
         return _gather(y, w, geometry, np.empty(shape, dtype))
     return _scatter(y, w, geometry, np.zeros(shape, dtype))
 
 
-def _gathering_pays(w: Array, geometry: Geometry) -> bool:
+def _prefers_gathering(w: Array, geometry: Geometry) -> bool:
     """Compare the times of both ways; gathering handles a stride or a dilation, not both."""
     if any(s > 1 and d > 1 for s, d in zip(geometry.stride, geometry.dilation, strict=True)):
         return False
@@ -401,6 +401,6 @@ def _scatter(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
             target[(_ALL, _ALL, *to)] += unfolded[(_ALL, *index, _ALL, *of)]
 
     with one_blas_thread():
-        split = _pays(y.shape[0], w.shape, geometry.results)
+        split = _needs_threads(y.shape[0], w.shape, geometry.results)
         for_each_chunk(work, y.shape[0], items_within(UNFOLDED_BYTES, per_image), split=split)
     return out

@@ -41,7 +41,7 @@ class _Pair:
         self.y, self.t = floating(y), floating(t)
         self.axes: Axes = tuple([i for i in range(y.ndim) if i not in axes_of(self.labelled, "B")])
 
-    def by_observation(self, values: Value) -> Value:
+    def labelled_result(self, values: Value) -> Value:
         """Return a vector over the observations with its format, or a number."""
         return finished(labelled(values, "B" if values.ndim else None), self.strip)
 
@@ -98,7 +98,7 @@ def psnr(
     square = _positive("psnr", "peak", peak) ** 2
     pair = _Pair("psnr", x, reference, data_format)
     d = pair.y - pair.t
-    return pair.by_observation(log10(square / mean(d * d, axis=pair.axes)) * 10)
+    return pair.labelled_result(log10(square / mean(d * d, axis=pair.axes)) * 10)
 
 
 def _psnr_samples(m: Maker) -> list[Case]:
@@ -206,7 +206,7 @@ def ssim(
     c1, c2 = (0.01 * level) ** 2, (0.03 * level) ** 2
     top = (2 * my * mt + c1) * (2 * covariance + c2)
     below = (my * my + mt * mt + c1) * (variances + c2)
-    return pair.by_observation(mean(top / below, axis=pair.axes))
+    return pair.labelled_result(mean(top / below, axis=pair.axes))
 
 
 def _ssim_samples(m: Maker) -> list[Case]:

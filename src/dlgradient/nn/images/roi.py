@@ -114,7 +114,7 @@ def _points(start: Value, extent: Value, bins: int, counts: Array) -> Value:
     return expand_dims(start, axis=(1, 2)) + expand_dims(extent, axis=(1, 2)) * fractions
 
 
-def _along(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]:
+def _axis_neighbours(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]:
     """Return the neighbours of points in an image that extends one element beyond its border."""
     used = np.arange(points.shape[-1]) < counts[:, None, None]
     factor: Array = used & raw_value((points >= -1) & (points <= n))
@@ -255,7 +255,7 @@ def roialign(
             extent = maximum(extent, 1)
         counts.append(_counts(extent, bins[i], samples))
         points = _points(start, extent, bins[i], counts[i])
-        taps.append(_along(points, images.shape[2 + i], counts[i], method))
+        taps.append(_axis_neighbours(points, images.shape[2 + i], counts[i], method))
     y = _pooled(moveaxis(images, 1, -1), batch, taps, counts, method)
     layout = Layout(order, (regions.shape[0],), has_channel, fmt)
     return finished(from_images(moveaxis(y, -1, 1), layout), strip)

@@ -53,7 +53,9 @@ def _reflected(place: Value, n: int, align_corners: bool) -> Value:
     return clip(wave, 0, n - 1)
 
 
-def _along(p: Value, n: int, method: str, padding: str, align_corners: bool) -> list[Neighbour]:
+def _axis_neighbours(
+    p: Value, n: int, method: str, padding: str, align_corners: bool
+) -> list[Neighbour]:
     """Return the neighbours along one dimension of n elements, for coordinates from -1 to 1."""
     place = _place(p, n, align_corners)
     if method == "cubic":
@@ -151,7 +153,7 @@ def grid_sample(
     if 0 in images.shape[2:]:
         raise ShapeMismatchError(f"{found}; there is nothing to take")
     taps = [
-        _along(getitem(places, (Ellipsis, d - 1 - i)), n, method, padding, align_corners)
+        _axis_neighbours(getitem(places, (Ellipsis, d - 1 - i)), n, method, padding, align_corners)
         for i, n in enumerate(images.shape[2:])
     ]
     each = np.arange(images.shape[0]).reshape(-1, *(1,) * d)

@@ -54,7 +54,7 @@ class Loss:
     y : array
         Predictions, with a format or with `data_format`.
     targets : array or None
-        With the sizes of `y`; None for a loss whose targets have no channels (see `per_line`).
+        With the sizes of `y`; None for a loss whose targets have no channels (see `line_values`).
     mask, weights, weights_format, reduction, normalization_factor
         As users give them.
 
@@ -126,7 +126,7 @@ class Loss:
             raise ShapeMismatchError(f"{self.function}: {both}; each size must be equal, or one")
         return unlabelled(x)
 
-    def per_line(self, name: str, given: Operand) -> Value:
+    def line_values(self, name: str, given: Operand) -> Value:
         """Return an array with one value for all channels, such as indices: 'C' has size one."""
         axis = self.channels
         x = as_array(self.function, name, given)

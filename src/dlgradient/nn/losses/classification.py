@@ -351,7 +351,7 @@ def indexcrossentropy(
     axis = loss.channels
     indices, keep = _checked_indices(loss, targets, mask_index)
     if mask is not None:
-        given = not_equal(loss.per_line("mask", mask), 0)
+        given = not_equal(loss.line_values("mask", mask), 0)
         keep = given if keep is None else logical_and(given, keep)
     scores = loss.y if keep is None else where(keep, loss.y, 1)
     logs = log_softmax_along(scores, axis=axis) if from_logits else safe_log(scores)
@@ -370,7 +370,7 @@ def _checked_indices(
     loss: Loss, targets: Operand, mask_index: int | None
 ) -> tuple[Value, Value | None]:
     """Return indices of classes, valid also where they are masked, and the mask."""
-    t = loss.per_line("targets", targets)
+    t = loss.line_values("targets", targets)
     if t.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "

@@ -50,7 +50,7 @@ def _direction(x: Value, axis: Axis) -> Value:
 @derived(
     domain="real",
     samples=lambda m: _cosineloss_samples(m),
-    errors=lambda m: _without_channels(m),
+    errors=lambda m: _missing_channels(m),
 )
 def cosineloss(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
     """Cosine distance along the channels, Σ (1 - y·t / (‖y‖ ‖t‖)) / N.
@@ -108,7 +108,7 @@ def _cosineloss_samples(m: Maker) -> list[Case]:
     ]
 
 
-def _without_channels(m: Maker) -> list[Error]:
+def _missing_channels(m: Maker) -> list[Error]:
     return [
         *misfits(m),
         Error(
@@ -253,7 +253,7 @@ def contrastiveloss(
     refuse_complex("contrastiveloss", y1=y1, y2=y2, similar=similar)
     _check_margin("contrastiveloss", margin)
     loss, axis = _embedded("contrastiveloss", y1, y2, data_format)
-    s = loss.per_line("similar", similar)
+    s = loss.line_values("similar", similar)
     if s.dtype.kind != "f":
         s = s._value.astype(loss.y.dtype)
     difference = loss.y - loss.t

@@ -73,7 +73,7 @@ def groupnorm(
     Source: MATLAB ``groupnorm``.
     """
     refuse_complex("groupnorm", x=x, offset=offset, scale=scale)
-    return _in_groups("groupnorm", x, num_groups, offset, scale, epsilon, data_format)
+    return _normalize_groups("groupnorm", x, num_groups, offset, scale, epsilon, data_format)
 
 
 def _group_samples(m: Maker) -> list[Case]:
@@ -151,7 +151,7 @@ def instancenorm(
     Source: MATLAB ``instancenorm``.
     """
     refuse_complex("instancenorm", x=x, offset=offset, scale=scale)
-    return _in_groups("instancenorm", x, "channel-wise", offset, scale, epsilon, data_format)
+    return _normalize_groups("instancenorm", x, "channel-wise", offset, scale, epsilon, data_format)
 
 
 def _instance_samples(m: Maker) -> list[Case]:
@@ -171,7 +171,7 @@ def _instance_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _in_groups(
+def _normalize_groups(
     function: str,
     x: Operand,
     num_groups: int | str,

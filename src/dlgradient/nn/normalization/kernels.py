@@ -72,7 +72,7 @@ class Standardized(NamedTuple):
 # -- chunks --------------------------------------------------------------------------------------
 
 
-def _chunks_apart(x: Array, axes: Axes, nbytes: int) -> list[Chunk]:
+def _independent_chunks(x: Array, axes: Axes, nbytes: int) -> list[Chunk]:
     """Cut an array along a dimension that is not reduced, so that no sum crosses a cut."""
     free = [axis for axis, size in enumerate(x.shape) if axis not in axes and size > 1]
     if not free or nbytes <= NORM_WHOLE_BYTES:
@@ -83,7 +83,7 @@ def _chunks_apart(x: Array, axes: Axes, nbytes: int) -> list[Chunk]:
     return _cut(x, next((axis for axis in free if x.shape[axis] >= count), longest), count)
 
 
-def _chunks_across(x: Array) -> list[Chunk]:
+def _partial_chunks(x: Array) -> list[Chunk]:
     """Cut an array along its first dimension, which is reduced."""
     return _cut(x, 0, _number_of_chunks(x.nbytes))
 
@@ -102,7 +102,7 @@ def _number_of_chunks(nbytes: int) -> int:
     return 2 * -(-nbytes // (2 * NORM_CHUNK_BYTES))
 
 
-def _cuts_across(x: Array, method: Method, parameters: list[Shape]) -> bool:
+def _joins_partial_sums(x: Array, method: Method, parameters: list[Shape]) -> bool:
     """Return whether to reduce chunks of the first dimension, and join their sums.
 
     The array is read twice, but contiguously. Offset and scale must not vary along the reduced
@@ -115,7 +115,7 @@ def _cuts_across(x: Array, method: Method, parameters: list[Shape]) -> bool:
     return few and all(shape[axis] == 1 for shape in parameters for axis in axes)
 
 
-def _at(array: Array, chunk: Chunk) -> Array:
+def _chunk_of(array: Array, chunk: Chunk) -> Array:
     """Return the part of an operand for a chunk: all of it if it has size one."""
     sizes = zip(array.shape, chunk, strict=True)
     return array[tuple([slice(None) if size == 1 else part for size, part in sizes])]
@@ -153,31 +153,35 @@ def standardize(x: Array, offset: Array, scale: Array, method: Method) -> Standa
         np.full(small, np.nan if empty else 0, x.dtype),
     )
     if x.size:
-        across = _cuts_across(x, method, [offset.shape, scale.shape])
+        across = _joins_partial_sums(x, method, [offset.shape, scale.shape])
         with np.errstate(all="ignore"):
-            (_standardize_across if across else _standardize_apart)(x, offset, scale, out, method)
+            (_standardize_partial if across else _standardize_independent)(
+                x, offset, scale, out, method
+            )
     return out
 
 
-def _standardize_apart(
+def _standardize_independent(
     x: Array, offset: Array, scale: Array, out: Standardized, method: Method
 ) -> None:
     count = method.count(x)
 
     def work(chunk: Chunk) -> None:
-        y, mu, variance = out.y[chunk], _at(out.mu, chunk), _at(out.variance, chunk)
+        y, mu, variance = out.y[chunk], _chunk_of(out.mu, chunk), _chunk_of(out.variance, chunk)
         mu[...], squares, deviation = _statistics(x[chunk], method)
         np.divide(squares, count, out=variance)
-        _multiply(deviation, method.rate(variance), _at(scale, chunk), y)
-        y += _at(offset, chunk)
+        _multiply(deviation, method.rate(variance), _chunk_of(scale, chunk), y)
+        y += _chunk_of(offset, chunk)
 
-    for_each(work, _chunks_apart(x, method.axes, x.nbytes), split=x.size >= NORM_THREAD_ELEMENTS)
+    for_each(
+        work, _independent_chunks(x, method.axes, x.nbytes), split=x.size >= NORM_THREAD_ELEMENTS
+    )
 
 
-def _standardize_across(
+def _standardize_partial(
     x: Array, offset: Array, scale: Array, out: Standardized, method: Method
 ) -> None:
-    chunks, split = _chunks_across(x), x.size >= NORM_THREAD_ELEMENTS
+    chunks, split = _partial_chunks(x), x.size >= NORM_THREAD_ELEMENTS
     counts = [method.count(x[chunk]) for chunk in chunks]
     parts = np.empty((2, len(chunks), *out.mu.shape), np.float64)
 
@@ -245,10 +249,10 @@ def pull(
     if not inner or not x.size:
         return _pull_elementwise(g, x, offset_shape, scale, out, method)
     pulling = _Pulling(g, x, scale, out, method, inner)
-    if _cuts_across(x, method, [offset_shape, scale.shape]):
-        pulling.in_two_passes()
+    if _joins_partial_sums(x, method, [offset_shape, scale.shape]):
+        pulling.run_two_passes()
     else:
-        pulling.in_one_pass()
+        pulling.run_one_pass()
     goffset, gscale = pulling.sums[0], pulling.sums[1] * pulling.rate
     return pulling.gx, _sum_to(goffset, offset_shape), _sum_to(gscale, scale.shape)
 
@@ -267,20 +271,22 @@ class _Pulling:
         self.sums = np.empty((2, *small), self.gx.dtype)
         self.split = x.size >= NORM_THREAD_ELEMENTS
 
-    def in_one_pass(self) -> None:
+    def run_one_pass(self) -> None:
         """Work on chunks that no sum crosses."""
 
         def work(chunk: Chunk) -> None:
-            deviation = self.method.deviation(self.x[chunk], _at(self.mu, chunk))
-            self.measure(chunk, deviation, [_at(sums, chunk) for sums in self.sums])
+            deviation = self.method.deviation(self.x[chunk], _chunk_of(self.mu, chunk))
+            self.measure(chunk, deviation, [_chunk_of(sums, chunk) for sums in self.sums])
             self.combine(chunk, deviation, self.factors(chunk))
 
-        for_each(work, _chunks_apart(self.x, self.method.axes, self.gx.nbytes), split=self.split)
+        for_each(
+            work, _independent_chunks(self.x, self.method.axes, self.gx.nbytes), split=self.split
+        )
 
-    def in_two_passes(self) -> None:
+    def run_two_passes(self) -> None:
         """Sum chunks of the first dimension, join the sums, and use them in a second pass."""
         x, method = self.x, self.method
-        chunks = _chunks_across(x)
+        chunks = _partial_chunks(x)
         parts = np.empty((len(chunks), *self.sums.shape), self.gx.dtype)
 
         def measure(i: int) -> None:
@@ -304,9 +310,9 @@ class _Pulling:
     def factors(self, chunk: Chunk) -> list[Array]:
         """Return the factors of g and of the deviation, and the constant term."""
         axes, n = self.method.axes, self.method.count(self.x)
-        scale, rate = _at(self.scale, chunk), _at(self.rate, chunk)
-        along = _add(_at(self.sums[1], chunk) * scale, axis=axes, keepdims=True) * rate**3
-        across = _add(_at(self.sums[0], chunk) * scale, axis=axes, keepdims=True) * rate
+        scale, rate = _chunk_of(self.scale, chunk), _chunk_of(self.rate, chunk)
+        along = _add(_chunk_of(self.sums[1], chunk) * scale, axis=axes, keepdims=True) * rate**3
+        across = _add(_chunk_of(self.sums[0], chunk) * scale, axis=axes, keepdims=True) * rate
         return [scale * rate, along / -n, across / -n]
 
     def combine(self, chunk: Chunk, deviation: Array, factors: list[Array]) -> None:
@@ -326,14 +332,14 @@ def _pull_elementwise(
     """Backward pass where offset or scale varies along a dimension that is averaged over."""
     gx = np.empty(x.shape, np.result_type(g, x, scale))
     goffset, gscale = np.zeros(offset_shape, gx.dtype), np.zeros(scale.shape, gx.dtype)
-    chunks = _chunks_apart(x, method.axes, gx.nbytes)
+    chunks = _independent_chunks(x, method.axes, gx.nbytes)
 
     def work(chunk: Chunk) -> tuple[Array, Array]:
-        rate = method.rate(_at(out.variance, chunk))
-        standard = method.deviation(x[chunk], _at(out.mu, chunk))
+        rate = method.rate(_chunk_of(out.variance, chunk))
+        standard = method.deviation(x[chunk], _chunk_of(out.mu, chunk))
         standard *= rate
-        factor = _at(scale, chunk)
-        for_offset = _sum_to(g[chunk], _at(goffset, chunk).shape)
+        factor = _chunk_of(scale, chunk)
+        for_offset = _sum_to(g[chunk], _chunk_of(goffset, chunk).shape)
         for_scale = _sum_to(g[chunk] * standard, factor.shape)
         np.multiply(g[chunk], factor, out=gx[chunk])
         _project(gx[chunk], standard, method)
@@ -342,8 +348,8 @@ def _pull_elementwise(
 
     parts = for_each(work, chunks, split=x.size >= NORM_THREAD_ELEMENTS)
     for chunk, (for_offset, for_scale) in zip(chunks, parts, strict=True):
-        _at(goffset, chunk)[...] += for_offset
-        _at(gscale, chunk)[...] += for_scale
+        _chunk_of(goffset, chunk)[...] += for_offset
+        _chunk_of(gscale, chunk)[...] += for_scale
     return gx, goffset, gscale
 
 

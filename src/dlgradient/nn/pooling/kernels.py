@@ -45,7 +45,7 @@ def _keys_along(geometry: Geometry, axis: int) -> Keys:
     return [((*before, to), (*before, of)) for to, of in geometry.line(axis)]
 
 
-def _at_once(x: Array) -> int:
+def _images_per_chunk(x: Array) -> int:
     return items_within(POOL_CHUNK_BYTES, prod(x.shape[1:]) * x.dtype.itemsize)
 
 
@@ -80,7 +80,7 @@ def _reduced(ufunc: np.ufunc, x: Array, geometry: Geometry, neutral: float) -> A
             y = _reduced_along(ufunc, y, lines[axis - 2], shape, neutral)
         out[chunk] = y
 
-    for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
     return out
 
 
@@ -112,7 +112,7 @@ def spread(x: Array, *, geometry: Geometry) -> Array:
             y = total
         out[chunk] = y
 
-    for_each_chunk(work, x.shape[0], _at_once(out), split=out.size >= POOL_THREAD_ELEMENTS)
+    for_each_chunk(work, x.shape[0], _images_per_chunk(out), split=out.size >= POOL_THREAD_ELEMENTS)
     return out
 
 
@@ -135,7 +135,7 @@ def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
             given = shares * mask if product else np.where(mask, shares, shares.dtype.type(0))
             total[chunk][to] += given[of]
 
-    for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
     return total
 
 
@@ -151,7 +151,7 @@ def maximum_tangent(t: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
             sums[of] += np.where(mask[of], values[to], t.dtype.type(0))
         sums /= np.maximum(count, 1).astype(t.real.dtype)
 
-    for_each_chunk(work, x.shape[0], _at_once(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
     return total
 
 

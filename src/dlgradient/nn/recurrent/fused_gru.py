@@ -104,7 +104,7 @@ def _fast_vjp(
     out: Sequence[Array],
     x_wanted: bool,
 ) -> tuple[Array | None, ...]:
-    dz, dh = _into_blocks(g, h0, r, out)
+    dz, dh = _pull_blocks(g, h0, r, out)
     n = h0.shape[1]
     dw, dr = weight_cotangents(dz[n:], dz[: 3 * n], x, h0, out[0])
     dx = None
@@ -118,7 +118,7 @@ def _fast_vjp(
     return dx, dh.T, dw, reordered(dr, _OUTSIDE), db
 
 
-def _into_blocks(
+def _pull_blocks(
     g: Sequence[Array | None], h0: Array, r: Array, out: Sequence[Array]
 ) -> tuple[Array, Array]:
     """Return cotangents of the four blocks (blocks, time, batch), and of the initial state."""

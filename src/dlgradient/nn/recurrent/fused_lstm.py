@@ -134,7 +134,7 @@ def _fast_vjp(
     x_wanted: bool,
     padding: Array | None,
 ) -> tuple[Array | None, ...]:
-    dz, dh, dc = _into_gates(g, c0, r, out, padding)
+    dz, dh, dc = _pull_gates(g, c0, r, out, padding)
     dw, dr = weight_cotangents(dz, dz, x, h0, out[0])
     dx = None
     if x_wanted:
@@ -144,7 +144,7 @@ def _fast_vjp(
     return dx, dh.T, dc.T, *(reordered(rows, _OUTSIDE) for rows in (dw, dr, db))
 
 
-def _into_gates(
+def _pull_gates(
     g: Sequence[Array | None],
     c0: Array,
     r: Array,
