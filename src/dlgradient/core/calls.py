@@ -70,6 +70,21 @@ def wrap(value: RawValue, node: Node | None, fmt: Format = None) -> Any:
     return result
 
 
+def labelled(x: Value, fmt: Format) -> Value:
+    """Return the same values with the format `fmt`."""
+    return wrap(x._value, x._node, fmt)
+
+
+def unlabelled(x: Value) -> Value:
+    """Return the same values unlabelled, for operations by position."""
+    return wrap(x._value, x._node)
+
+
+def shallow_copy(x: Value) -> Value:
+    """Return a dlarray that shares its data with `x` until an assignment to one of them."""
+    return wrap(x._value, x._node, x._format)
+
+
 def open_node(array: Value) -> Node | None:
     """Return the node of a dlarray if its trace is open, else None: it is then a constant."""
     node: Node | None = array._node

@@ -82,7 +82,7 @@ def _independent(result: Value, args: tuple[Any, ...]) -> Value:
     """
     if type(result) is calls.dlarray:
         if id(result) in map(id, args):
-            return calls.wrap(result._value, result._node, result._format)
+            return calls.shallow_copy(result)
     elif type(result) in (tuple, list):
         return type(result)([_independent(r, args) for r in result])
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.types import Array, Axis, Dtype, Format, Operand, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import (
@@ -13,8 +14,6 @@ from dlgradient.nn.shared.arguments import (
     finished,
     formatted,
     is_count,
-    labelled,
-    unlabelled,
 )
 from dlgradient.ops.fourier import fft, fftn, ifft
 from dlgradient.ops.linalg import matmul

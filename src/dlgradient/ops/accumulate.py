@@ -64,7 +64,7 @@ def index_add(x: Operand, key: Key, values: Operand, /) -> Value:
             f"shape {wanted}"
         ) from error
     if type(values) is calls.dlarray:
-        values = calls.wrap(values._value, values._node)
+        values = calls.unlabelled(values)
     return x + scatter([values], keys=(key,), shape=x.shape)
 
 

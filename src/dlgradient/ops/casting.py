@@ -160,7 +160,7 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
         if not copy:
             return values
         if type(values) is calls.dlarray:  # the data are shared until an assignment to one of them
-            return calls.wrap(values._value, values._node, values._format)
+            return calls.shallow_copy(values)
         return values.astype(target)
     target = supported_dtype(target, "astype: dtype")
     if target.kind in "fc":

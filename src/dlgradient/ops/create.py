@@ -375,7 +375,7 @@ def full_like(
     shape, dtype = _shape_dtype("full_like", x, dtype, device)
     if type(fill_value) is calls.dlarray:
         filled = full(shape, fill_value, dtype=dtype)
-        return wrap(filled._value, filled._node, getattr(x, "_format", None))
+        return calls.labelled(filled, getattr(x, "_format", None))
     return _wrap_like(x, np.full(shape, as_value(fill_value, "full_like: fill_value"), dtype))
 
 
@@ -445,7 +445,7 @@ def asarray(
             obj = [getattr(item, "_value", item) for item in several] if several else obj
             obj = wrap(as_value(obj, "asarray: obj", copy=True), None)
     elif copy:
-        obj = wrap(obj._value, obj._node, obj._format)
+        obj = calls.shallow_copy(obj)
     return obj if dtype is None else astype(obj, dtype, copy=False)
 
 

@@ -244,7 +244,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     alone = array_alone_in_slot(x) is not None and (traced is not None or not from_trace)
     v = value._value if type(value) is calls.dlarray else as_operand(value, "assignment: value")
     if not alone or _assigned_dtype(x._value, v) != x._value.dtype:
-        result = setitem(calls.wrap(x._value, x._node), value, key=key)
+        result = setitem(calls.unlabelled(x), value, key=key)
         x._value, x._node = result._value, result._node
         return
     parents: tuple[object, ...] = ()

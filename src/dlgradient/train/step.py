@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dlgradient.core.calls import open_node, wrap
+from dlgradient.core.calls import labelled, open_node, unlabelled, wrap
 from dlgradient.core.types import Dtype, Format, Operand, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import (
@@ -95,8 +95,7 @@ def _unwrap(x: Operand) -> Value:
     """Return the raw value of an array that is not traced, and a traced one unlabelled."""
     if type(x) is not dlarray:
         return x if type(x) is float or isinstance(x, np.generic) else np.asarray(x)
-    node = open_node(x)
-    return x._value if node is None else wrap(x._value, node)
+    return x._value if open_node(x) is None else unlabelled(x)
 
 
 def _convert(x: Value, dtype: Dtype) -> Value:
@@ -104,9 +103,7 @@ def _convert(x: Value, dtype: Dtype) -> Value:
 
 
 def _wrap(x: Value, fmt: Format) -> Value:
-    if type(x) is dlarray:
-        return wrap(x._value, x._node, fmt)
-    return wrap(x, None, fmt)
+    return labelled(x, fmt) if type(x) is dlarray else wrap(x, None, fmt)
 
 
 def _check_parameter(name: str, where: str, p: Operand) -> None:

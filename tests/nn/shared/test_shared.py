@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.core.calls import unlabelled
 from dlgradient.errors import ComplexValueError, FormatClashError, FormatError, InvalidArgumentError
-from dlgradient.nn.shared.arguments import (
-    check_number,
-    is_count,
-    rearranged,
-    restored,
-    unlabelled,
-    with_axis,
-)
+from dlgradient.nn.shared.arguments import check_number, is_count, rearranged, restored, with_axis
 from dlgradient.nn.shared.blocks import chunks, for_each, items_within
 from dlgradient.nn.shared.geometry import Geometry
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Value
@@ -19,7 +20,6 @@ from dlgradient.nn.shared.arguments import (
     format_of,
     formatted,
     is_formatted,
-    labelled,
 )
 from dlgradient.ops.choice import clip, minimum, where
 from dlgradient.ops.exponential import exp

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Params, Shape, Value
@@ -19,15 +20,7 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.attention.kernels import attend
 from dlgradient.nn.attention.masked_products import masked_matmul, probabilities
-from dlgradient.nn.shared.arguments import (
-    formatted,
-    is_count,
-    labelled,
-    raw_value,
-    rearranged,
-    restored,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import formatted, is_count, raw_value, rearranged, restored
 from dlgradient.ops.join import repeat
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape

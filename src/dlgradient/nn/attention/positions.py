@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Dtype, Format, Operand, Value
@@ -20,10 +21,8 @@ from dlgradient.nn.shared.arguments import (
     finished,
     formatted,
     is_count,
-    labelled,
     rearranged,
     restored,
-    unlabelled,
 )
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.shape import expand_dims, reshape

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axis, Format, Operand, Params, Shape, Value
@@ -23,15 +24,7 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.convolution.trilinear import biased_convolve, convolve, deconvolve
-from dlgradient.nn.shared.arguments import (
-    as_array,
-    axes_of,
-    finished,
-    format_of,
-    formatted,
-    labelled,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import as_array, axes_of, finished, format_of, formatted
 from dlgradient.nn.shared.geometry import Geometry, reach_of
 from dlgradient.nn.shared.windows import (
     Ints,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axes, Axis, Format, Operand, Value
@@ -12,14 +13,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import (
-    axes_of,
-    finished,
-    floating,
-    formatted,
-    labelled,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted
 from dlgradient.nn.shared.pairs import partner
 from dlgradient.nn.shared.windows import real_like
 from dlgradient.ops.exponential import log10

@@ -7,6 +7,7 @@ from math import ceil, floor
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axes, Axis, Format, Operand, ShapeLike, Value
 from dlgradient.errors import (
@@ -16,15 +17,7 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.images.interpolate import METHODS, cubic_far, cubic_near
-from dlgradient.nn.shared.arguments import (
-    axes_of,
-    check_option,
-    described,
-    finished,
-    formatted,
-    labelled,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import axes_of, check_option, described, finished, formatted
 from dlgradient.nn.shared.windows import integers, real_like
 from dlgradient.rules import derived, linear
 

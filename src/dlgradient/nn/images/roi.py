@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, ShapeLike, Value
@@ -24,7 +25,6 @@ from dlgradient.nn.shared.arguments import (
     finished,
     formatted,
     raw_value,
-    unlabelled,
 )
 from dlgradient.nn.shared.windows import Layout, from_images, integers, to_images
 from dlgradient.ops.casting import astype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Value
@@ -22,7 +23,6 @@ from dlgradient.nn.shared.arguments import (
     described,
     finished,
     formatted,
-    unlabelled,
 )
 from dlgradient.nn.shared.windows import from_images, to_images
 from dlgradient.ops.arithmetic import remainder

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dlgradient.core.calls import unlabelled
 from dlgradient.core.formats import checked_format
 from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import FormatClashError
-from dlgradient.nn.shared.arguments import as_array, unlabelled
+from dlgradient.nn.shared.arguments import as_array
 from dlgradient.ops.linalg import matrix_transpose
 
 __all__ = ["weight_rows"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, DtypeLike, Format, Operand, Value
 from dlgradient.errors import (
@@ -18,14 +19,7 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.linear.arguments import weight_rows
-from dlgradient.nn.shared.arguments import (
-    described,
-    finished,
-    formatted,
-    labelled,
-    raw_value,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import described, finished, formatted, raw_value
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import squeeze
 from dlgradient.ops.take import take

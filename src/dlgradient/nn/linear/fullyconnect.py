@@ -7,19 +7,12 @@ from math import prod
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, Format, Operand, Value
 from dlgradient.errors import FormatClashError, FormatError, ShapeMismatchError
 from dlgradient.nn.linear.arguments import weight_rows
-from dlgradient.nn.shared.arguments import (
-    as_array,
-    described,
-    finished,
-    formatted,
-    labelled,
-    raw_value,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import as_array, described, finished, formatted, raw_value
 from dlgradient.ops.complex import conjugated
 from dlgradient.ops.linalg import matmul, matrix_transpose
 from dlgradient.ops.permute import permute_dims

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.formats import checked_format
 from dlgradient.core.types import Axis, Format, Operand, Shape, Value
@@ -21,10 +22,8 @@ from dlgradient.nn.shared.arguments import (
     described,
     finished,
     formatted,
-    labelled,
     raw_value,
     rearranged,
-    unlabelled,
 )
 from dlgradient.nn.shared.pairs import partner
 from dlgradient.ops.casting import astype

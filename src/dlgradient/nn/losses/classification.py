@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axis, Format, Operand, Value
@@ -21,13 +22,7 @@ from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along, shifted, softmax_along
 from dlgradient.nn.losses.arguments import Loss
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import (
-    as_array,
-    check_option,
-    finished,
-    labelled,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import as_array, check_option, finished
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Format, Operand, Value
@@ -18,7 +19,7 @@ from dlgradient.nn.losses.classification import (
     wrong_classes,
 )
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import check_number, check_option, labelled
+from dlgradient.nn.shared.arguments import check_number, check_option
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, greater
 from dlgradient.ops.reduce import sum as sum_

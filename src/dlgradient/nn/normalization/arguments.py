@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled
 from dlgradient.core.types import Format, Operand, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
@@ -21,7 +22,6 @@ from dlgradient.nn.shared.arguments import (
     floating,
     format_of,
     formatted,
-    labelled,
     rearranged,
 )
 from dlgradient.ops.shape import reshape

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
-from dlgradient.nn.shared.arguments import axes_of, format_of, labelled, unlabelled
+from dlgradient.nn.shared.arguments import axes_of, format_of
 from dlgradient.ops.powers import sqrt
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived

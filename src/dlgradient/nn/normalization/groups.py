@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axis, Format, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
-from dlgradient.nn.shared.arguments import axes_of, finished, is_count, unlabelled
+from dlgradient.nn.shared.arguments import axes_of, finished, is_count
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, linear
 

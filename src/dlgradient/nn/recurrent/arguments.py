@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.types import Array, Format, Operand, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import (
@@ -15,15 +16,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import (
-    as_array,
-    formatted,
-    labelled,
-    raw_value,
-    rearranged,
-    restored,
-    unlabelled,
-)
+from dlgradient.nn.shared.arguments import as_array, formatted, raw_value, rearranged, restored
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat
 from dlgradient.ops.permute import flip

@@ -14,6 +14,7 @@ from typing import TypeGuard
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.core.values import as_value
@@ -34,11 +35,9 @@ __all__ = [
     "formatted",
     "is_count",
     "is_formatted",
-    "labelled",
     "raw_value",
     "rearranged",
     "restored",
-    "unlabelled",
     "with_axis",
 ]
 
@@ -96,16 +95,6 @@ def with_axis(
         return as_array(function, "x", x), axis, False
     array, strip = formatted(function, x, data_format)
     return array, channel_axis(function, array), strip
-
-
-def labelled(x: Value, fmt: Format) -> Value:
-    """Return the same values with the format `fmt`."""
-    return calls.wrap(x._value, x._node, fmt)
-
-
-def unlabelled(x: Value) -> Value:
-    """Return the same values unlabelled, for operations by position."""
-    return labelled(x, None)
 
 
 def finished(y: Value, strip: bool) -> Value:

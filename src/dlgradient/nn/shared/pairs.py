@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dlgradient.core.calls import unlabelled
 from dlgradient.core.types import Operand, Value
 from dlgradient.errors import FormatClashError, ShapeMismatchError
-from dlgradient.nn.shared.arguments import as_array, described, rearranged, unlabelled
+from dlgradient.nn.shared.arguments import as_array, described, rearranged
 from dlgradient.ops.casting import astype
 
 __all__ = ["partner"]

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.types import Array, Axes, Format, Operand, Shape, Value
 from dlgradient.errors import (
     FormatClashError,
@@ -21,7 +22,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import format_of, labelled, unlabelled
+from dlgradient.nn.shared.arguments import format_of
 from dlgradient.nn.shared.geometry import Geometry, reach_of
 from dlgradient.ops.index import scatter
 from dlgradient.ops.permute import permute_dims
