@@ -156,14 +156,12 @@ def floor_divide(x: Operand, y: Operand, /) -> Value:
 def remainder(x: Operand, y: Operand, /) -> Value:
     """Remainder with the sign of the divisor, elementwise: x - y ⌊x / y⌋.
 
-    The differential is dx - ⌊x / y⌋ dy. At a jump, where x is a multiple of y, the same expression
-    gives the one-sided derivative towards zero remainder.
+    The differential is dx - ⌊x / y⌋ dy; at a jump, a multiple of y, it is one-sided.
 
     Examples
     --------
-    >>> dl.remainder(dl.dlarray([5.0, -5.0]), 3)
-    1×2 dlarray
-    [2. 1.]
+    >>> dl.remainder(dl.dlarray([5.0, -5.0]), 3).tolist()
+    [2.0, 1.0]
 
     Source: array-API ``remainder``; MATLAB ``mod``.
     """

@@ -84,14 +84,12 @@ def expm1(x: Operand, /) -> Value:
 def log(x: Operand, /) -> Value:
     """Natural logarithm, elementwise; the principal value for complex elements.
 
-    The differential is dx / x. The logarithm of a negative real element is NaN: make it complex
-    first.
+    The differential is dx / x. A negative real element gives NaN: make it complex first.
 
     Examples
     --------
-    >>> dl.log(dl.dlarray([1.0, 10.0]))
-    1×2 dlarray
-    [0.         2.30258509]
+    >>> dl.log(dl.dlarray([1.0, 10.0])).round(decimals=4).tolist()
+    [0.0, 2.3026]
 
     Source: array-API ``log``; MATLAB ``log``.
     """
@@ -181,15 +179,13 @@ def _share(x: Value, y: Value, out: Value) -> Value:
 def logaddexp(x: Operand, y: Operand, /) -> Value:
     """Logarithm of the sum of two exponentials, elementwise: log(exp(x) + exp(y)).
 
-    It neither overflows nor cancels. The gradients are the shares exp(x) / (exp(x) + exp(y)) and
-    exp(y) / (exp(x) + exp(y)), computed from the difference. Equal infinities have equal shares.
+    It neither overflows nor cancels. The gradients are the shares of the two in the sum, which are
+    equal for equal infinities.
 
     Examples
     --------
-    >>> x, y = dl.dlarray([1000.0, 0.0]), dl.dlarray([1000.0, -1000.0])
-    >>> dl.dlfeval(lambda x, y: dl.dlgradient(dl.logaddexp(x, y).sum(), x), x, y)
-    1×2 dlarray
-    [0.5 1. ]
+    >>> dl.logaddexp(dl.dlarray([1000.0, 0.0]), [-1000.0, 0.0]).round(decimals=4).tolist()
+    [1000.0, 0.6931]
 
     Source: array-API ``logaddexp``.
     """

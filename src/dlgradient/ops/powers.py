@@ -111,23 +111,15 @@ def _pow_exponent(t: Value, x: Value, y: Value, out: Value) -> Value:
     numpy=np.power,
 )
 def pow(x: Operand, y: Operand, /) -> Value:
-    """Power, elementwise: x to the y.
+    """Power, elementwise: x to the y; integers may not have negative exponents.
 
-    The differential is y x^(y-1) dx + x^y log(x) dy. Special points:
-
-    * exponent 0: no derivative for the base, also at base 0; exponent 1: exactly one;
-    * base 0: the one-sided derivative for the base, infinite for exponents between 0 and 1; no
-      derivative for the exponent, unless it is negative;
-    * negative real base: the derivative for a real exponent is NaN, as is the value unless the
-      exponent is an integer.
-
-    An integer to a negative integer power raises `InvalidArgumentError`.
+    The differential is y x^(y-1) dx + x^y log(x) dy; the first part is 0 for y = 0, the second for
+    x = 0 and y > 0. For x < 0 a real exponent has the derivative NaN.
 
     Examples
     --------
-    >>> dl.dlfeval(lambda x: dl.dlgradient((x**3).sum(), x), dl.dlarray([0.0, 2.0]))
-    1×2 dlarray
-    [ 0. 12.]
+    >>> dl.dlfeval(lambda x: dl.dlgradient((x**3).sum(), x), dl.dlarray([0.0, 2.0])).tolist()
+    [0.0, 12.0]
 
     Source: array-API ``pow``; MATLAB ``power``.
     """
@@ -298,14 +290,12 @@ def hypot_slope(x: Operand, y: Operand, /) -> Value:
 def hypot(x: Operand, y: Operand, /) -> Value:
     """Length of the vector (x, y), elementwise: √(x² + y²), without overflow of the squares.
 
-    The differential is (x dx + y dy) / hypot(x, y); at (0, 0), a kink, the gradient is zero, the
-    subgradient of minimum norm.
+    The differential is (x dx + y dy) / hypot(x, y); at (0, 0), a kink, the gradient is zero.
 
     Examples
     --------
-    >>> dl.hypot(dl.dlarray([3.0, 0.0]), 4.0)
-    1×2 dlarray
-    [5. 4.]
+    >>> dl.hypot(dl.dlarray([3.0, 0.0]), 4.0).tolist()
+    [5.0, 4.0]
 
     Source: array-API ``hypot``; MATLAB ``hypot``.
     """

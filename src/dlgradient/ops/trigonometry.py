@@ -182,15 +182,13 @@ def _atan2_part(t: Value, a: Value, y: Value, x: Value) -> Value:
 def atan2(y: Operand, x: Operand, /) -> Value:
     """Angle of the point (x, y) in radians, from -π to π, elementwise.
 
-    The differential is (x dy - y dx) / (x² + y²), without overflow of the squares. At the origin,
-    where it does not exist, the gradient is zero. At the jump on the negative x axis, it is that of
-    both sides.
+    The differential is (x dy - y dx) / (x² + y²), without overflow. The gradient is zero at the
+    origin, where it does not exist, and at the jump, y = 0 > x, that of both sides.
 
     Examples
     --------
-    >>> dl.atan2(dl.dlarray([1.0, 0.0]), dl.dlarray([1.0, -1.0]))
-    1×2 dlarray
-    [0.78539816 3.14159265]
+    >>> dl.atan2(dl.dlarray([1.0, 0.0]), dl.dlarray([1.0, -1.0])).round(decimals=4).tolist()
+    [0.7854, 3.1416]
 
     Source: array-API ``atan2``; MATLAB ``atan2``.
     """

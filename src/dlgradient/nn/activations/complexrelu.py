@@ -61,16 +61,14 @@ def complexrelu(x: Operand, /) -> Value:
     reference=lambda x: np.where((np.real(x) >= 0) & (np.imag(x) >= 0), x, 0),
 )
 def zrelu(x: Operand, /) -> Value:
-    """Complex values whose phase lies between 0 and π/2, elsewhere zero.
+    """Complex values whose phase lies between 0 and π/2, elsewhere zero; `relu` of real ones.
 
-    The gradient is 1 where the value is not zero, also on the two half-axes, and 0 elsewhere. For
-    real values it is `relu`.
+    The gradient is 1 where the value is not zero, also on the two half-axes, and 0 elsewhere.
 
     Examples
     --------
-    >>> dl.zrelu(dl.dlarray([1.0 + 2.0j, -1.0 + 2.0j]))
-    1×2 complex128 dlarray
-    [1.+2.j 0.+0.j]
+    >>> dl.zrelu(dl.dlarray([1.0 + 2.0j, -1.0 + 2.0j])).tolist()
+    [(1+2j), 0j]
 
     Source: MATLAB ``zreluLayer``; Guberman 2016.
     """

@@ -55,16 +55,14 @@ def _logistic(x: Operand, exp: Kernel = _exp) -> Value:
     ),
 )
 def sigmoid(x: Operand, /) -> Value:
-    """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)).
+    """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)), without overflow.
 
-    It does not overflow, and is accurate far below 0. The differential is σ (1 - σ) dx. Only the
-    result is saved for it.
+    The differential is σ (1 - σ) dx. Far below 0, the result is accurate too.
 
     Examples
     --------
-    >>> dl.sigmoid(dl.dlarray([-800.0, 0.0, 800.0]))
-    1×3 dlarray
-    [0.  0.5 1. ]
+    >>> dl.sigmoid(dl.dlarray([-800.0, 0.0, 800.0])).tolist()
+    [0.0, 0.5, 1.0]
 
     Source: MATLAB ``sigmoid``.
     """
