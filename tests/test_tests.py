@@ -39,6 +39,19 @@ def test_no_module_draws_when_it_is_imported(module: str) -> None:
     assert not [ast.unparse(n) for n in calls if drawing & names(n.func)]
 
 
+# Tests of the whole table, of random programs, and against another library.
+EVERYWHERE = {"rules", "properties", "peers"}
+MIRRORS = [name for name in MODULES if "/" in name and name.split("/")[0] not in EVERYWHERE]
+
+
+@pytest.mark.parametrize("module", MIRRORS)
+def test_a_test_lies_where_its_source_lies(module: str) -> None:
+    package, path = TESTS.parent / "src" / "dlgradient", Path(module)
+    assert (package / path.parent).is_dir()
+    sources = [p.parent for p in package.rglob(path.name.removeprefix("test_"))]
+    assert not sources or package / path.parent in sources
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if "test_" in name])
 def test_every_test_asserts(module: str) -> None:
     """By an assertion, a function that raises one, or a helper of the module that does."""

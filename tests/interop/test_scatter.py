@@ -1,4 +1,4 @@
-"""Sums at equal indices, and masked arrays."""
+"""Sums at equal indices, by `index_add` and by NumPy's functions."""
 
 from typing import Any
 
@@ -53,50 +53,3 @@ def test_bincount_without_weights() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_bincount_keeps_the_precision_of_weights(dtype: Any) -> None:
     assert np.bincount(I, weights=dl.dlarray(V.astype(dtype))).dtype == dtype
-
-
-MASKED = np.ma.masked_array([1.0, 2.0], mask=[False, True])
-USES = {
-    "dlarray": lambda _: dl.dlarray(MASKED),
-    "a list of them": lambda _: dl.dlarray([MASKED, MASKED]),
-    "asarray": lambda _: dl.asarray(MASKED),
-    "operand": lambda x: x * MASKED,
-    "function": lambda _: dl.exp(MASKED),
-    "numpy function": lambda x: np.concatenate([x, MASKED]),
-    "assignment": lambda x: x.__setitem__(slice(None), MASKED),
-    "index": lambda x: x[np.ma.masked_array([True, True], mask=[False, True])],
-}
-
-
-@pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_masked_arrays_are_refused(use: Any) -> None:
-    with pytest.raises(dl.UnsupportedDtypeError, match=r"mask would be lost.*filled"):
-        use(dl.dlarray([3.0, 4.0]))
-
-
-@pytest.mark.parametrize(
-    ("key", "values", "shape"),
-    [
-        (np.array([0, 2, 0]), np.ones(3), (4,)),
-        (slice(1, 3), np.ones(3), (4, 3)),
-        (1, 2.0, (3,)),
-        (np.array([True, False, True]), np.ones(2), (3,)),
-        ((np.array([[0, 0], [1, 0]]), 1), np.ones((2, 2)), (2, 3)),
-        (slice(0, 0), np.ones(0), (2,)),
-    ],
-)
-@pytest.mark.parametrize("dtype", [np.float64, np.complex128, np.int64])
-def test_index_add_agrees_with_numpy(key: Any, values: Any, shape: Any, dtype: Any) -> None:
-    expected = np.ones(shape, dtype)
-    np.add.at(expected, key, np.asarray(values, dtype))
-    x = dl.dlarray(np.ones(shape, dtype))
-    result = dl.index_add(x, key, np.asarray(values, dtype))
-    np.testing.assert_array_equal(dl.extractdata(result), expected)
-    assert result.dtype == dtype
-
-
-def test_wrong_calls_of_index_add() -> None:
-    with pytest.raises(dl.ShapeMismatchError, match=r"shape \(3,\) do not broadcast.*shape \(2,\)"):
-        dl.index_add(dl.zeros(4), [0, 1], np.ones(3))
-    with pytest.raises(dl.IndexingError, match="index_add: x of shape"):
-        dl.index_add(dl.zeros(4), 5, 1.0)

@@ -73,3 +73,22 @@ def test_frequencies():
         dl.fft.rfftn(np.ones(3), axes=())
     with pytest.raises(dl.InvalidArgumentError, match="no axis"):
         dl.fft.irfftn(np.ones(3), axes=())
+
+
+def test_half_spectrum_of_complex_values() -> None:
+    """Cotangents may be complex where the signal is real, so its transform takes them."""
+    z = np.array([1 + 2j, 0.5, -1j, 3.0, 2 + 1j])
+    for n in (4, 5, 7):
+        expected = np.fft.fft(z, n)[: n // 2 + 1]
+        np.testing.assert_allclose(dl.fft.rfft(z, n), expected, rtol=1e-12)
+    matrix = np.outer(z, [1.0, 1j])
+    expected = np.fft.fft(matrix, axis=0)[:3]
+    np.testing.assert_allclose(dl.fft.rfft(matrix, axis=0), expected, rtol=1e-12)
+
+
+def test_frequencies_and_shifts() -> None:
+    for make in (dl.fft.fftfreq, dl.fft.rfftfreq):
+        assert make(4).dtype == np.float64
+        assert make(4, dtype="float32").dtype == np.float32
+    assert dl.fft.fftshift(dl.dlarray(3.0)).item() == 3.0
+    assert dl.fft.fftshift(dl.dlarray([1.0, 2.0]), axes=()).tolist() == [1.0, 2.0]

@@ -237,3 +237,18 @@ def test_dlupdate_of_several_containers_and_results():
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("update", ["adam", "rmsprop"])
+def test_derivative_through_an_update_where_a_gradient_is_zero(update):
+    def stepped(g):
+        if update == "adam":
+            p, *_ = dl.adamupdate(np.ones(2), g, None, None, 1, learning_rate=0.5)
+        else:
+            p, *_ = dl.rmspropupdate(np.ones(2), g, None, learning_rate=0.5)
+        return p.sum()
+
+    g = dl.dlfeval(lambda g: dl.dlgradient(stepped(g), g), dl.dlarray([0.0, 2.0]))
+    # At 0 the root of the averaged square has a kink, and only the numerator moves.
+    assert g[0].item() == pytest.approx(-0.5 / 1e-8)
+    assert dl.isfinite(g[1])

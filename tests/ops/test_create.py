@@ -1,4 +1,4 @@
-"""Creation and casting where no rule is involved: types, copies, formats and what stays traced."""
+"""Creation and casting: types, copies, formats and what stays traced."""
 
 from typing import Any
 
@@ -107,28 +107,3 @@ def test_asarray() -> None:
 )
 def test_sequences_are_arrays(call: Any, expected: Any) -> None:
     assert np.asarray(call()).tolist() == expected
-
-
-def test_variance_of_too_few_elements_is_nan_without_a_warning() -> None:
-    with np.errstate(all="raise"):
-        for x in (np.array([2.0]), dl.dlarray([2.0]), dl.dlarray([[2.0]])):
-            assert np.isnan(np.asarray(dl.var(x, correction=1))).all()
-
-
-def test_half_spectrum_of_complex_values() -> None:
-    """Cotangents may be complex where the signal is real, so its transform takes them."""
-    z = np.array([1 + 2j, 0.5, -1j, 3.0, 2 + 1j])
-    for n in (4, 5, 7):
-        expected = np.fft.fft(z, n)[: n // 2 + 1]
-        np.testing.assert_allclose(dl.fft.rfft(z, n), expected, rtol=1e-12)
-    matrix = np.outer(z, [1.0, 1j])
-    expected = np.fft.fft(matrix, axis=0)[:3]
-    np.testing.assert_allclose(dl.fft.rfft(matrix, axis=0), expected, rtol=1e-12)
-
-
-def test_frequencies_and_shifts() -> None:
-    for make in (dl.fft.fftfreq, dl.fft.rfftfreq):
-        assert make(4).dtype == np.float64
-        assert make(4, dtype="float32").dtype == np.float32
-    assert dl.fft.fftshift(dl.dlarray(3.0)).item() == 3.0
-    assert dl.fft.fftshift(dl.dlarray([1.0, 2.0]), axes=()).tolist() == [1.0, 2.0]
