@@ -1,17 +1,27 @@
-"""Arguments of a call: parameters completed and checked, and the errors of wrong calls.
+"""Arguments of a call: completed and checked by their kinds, and the errors of wrong calls.
 
 Every error names the function, the argument, what was found, what was expected, and the fix.
+Operations check their parameters in their call paths; every other public function is decorated with
+`checked`. The annotations of its signature say the kinds (`dlgradient.core.kinds`).
+
+A good call pays for one look at the type of each parameter that it gives. What fails later is
+looked at again when it has failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any
 
 import numpy as np
 
 from dlgradient.core.domain import complex_operand
+from dlgradient.core.kinds import ANY, kinds_of, parameters_of, shown
 from dlgradient.core.spelling import nearest
-from dlgradient.core.types import Array, Key, Node, Op, Params, RawValue, Shape, Value
+from dlgradient.core.types import Array, Function, Key, Op, P, Params, R, RawValue, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import (
     ComplexValueError,
@@ -25,6 +35,8 @@ from dlgradient.errors import (
 )
 
 __all__ = [
+    "SLIPS",
+    "checked",
     "checked_parameters",
     "explained",
     "index_error",
@@ -34,6 +46,19 @@ __all__ = [
     "split_arguments",
     "unknown_keyword",
 ]
+
+# What wrong arguments make a function raise. Not a FloatingPointError, which a user asks for.
+SLIPS = (TypeError, ValueError, LookupError, AttributeError, OverflowError, ZeroDivisionError)
+# Whose frames a traceback may have for an error to be this library's, and not of a user's function.
+_OURS = {"dlgradient", "numpy", "scipy", "optree", *sys.stdlib_module_names} - {"__main__"}
+
+
+# -- operations ----------------------------------------------------------------------------------
+
+
+def is_open(array: Value) -> bool:
+    """Return whether a dlarray is traced."""
+    return array._node is not None and array._node.trace.is_open
 
 
 def split_arguments(
@@ -61,12 +86,12 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
     for name in op.required:
         if name not in given:
             raise UnknownKeywordError(f"{op.shown}: the keyword argument {name} is missing")
+    kinds = op.kinds or op.read_kinds()
     for name, value in given.items():
-        if type(value) is np.float64:
-            params[name] = value.item()  # its dtype must be weak next to an array
-        node: Node | None = value._node if type(value) is array_type else None
-        if node is not None and node.trace.is_open:
-            raise traced_parameter(op.shown, name)
+        if type(value) not in kinds[name].plain:
+            if type(value) is array_type and is_open(value):
+                raise traced_parameter(op.shown, name)
+            params[name] = kinds[name].accepted(op.shown, name, value)
     return params
 
 
@@ -102,6 +127,11 @@ def explained(op: Op, values: Sequence[RawValue], params: Params, error: Excepti
         return error
     if op.domain == "real" and (outside := complex_operand(op, values)):
         return outside
+    for name, kind in (op.kinds or op.read_kinds()).items():
+        try:
+            kind.accepted(op.shown, name, params[name])
+        except DlgradientError as wrong:
+            return wrong
     what = "; ".join(f"{op.operand_name(i)}: {_description(v)}" for i, v in enumerate(values))
     shown = ", ".join(f"{k}={v!r}" for k, v in params.items() if not isinstance(v, np.ndarray))
     text = f"{op.shown}: {error} [{what}{'; ' + shown if shown else ''}]"
@@ -110,12 +140,10 @@ def explained(op: Op, values: Sequence[RawValue], params: Params, error: Excepti
             f"{text}. The operands must have equal sizes, or size one, in every dimension that "
             "they share; reshape, expand_dims or permute_dims brings them together"
         )
-    if isinstance(error, TypeError):
-        if any(np.iscomplexobj(v) for v in values):
-            return ComplexValueError(
-                f"{text}. It is defined for real operands; take real(x), imag(x) or abs(x)"
-            )
-        return error
+    if isinstance(error, TypeError) and any(np.iscomplexobj(v) for v in values):
+        return ComplexValueError(
+            f"{text}. It is defined for real operands; take real(x), imag(x) or abs(x)"
+        )
     # An axis that does not exist is both an index and a wrong value.
     index = isinstance(error, IndexError) and not isinstance(error, ValueError)
     return (IndexingError if index else InvalidArgumentError)(text)
@@ -140,3 +168,164 @@ def lost_format(op: Op, fmt: str, shape: Shape) -> FormatClashError:
         f"one of more dimensions, which gives shape {shape}; give the unlabelled operand a format "
         "with dlarray(x, fmt), or drop the other one with stripdims"
     )
+
+
+# -- other functions -----------------------------------------------------------------------------
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a public function that is no operation: wrong arguments are answered by name.
+
+    An exception of a function that the user gave, such as the right-hand side of a differential
+    equation, is left as it is.
+
+    Examples
+    --------
+    >>> @checked
+    ... def halved(x, *, keep: bool = False):
+    ...     return x / 2
+    >>> halved(3, keep="yes")
+    Traceback (most recent call last):
+    ...
+    dlgradient.errors.InvalidArgumentError: halved: keep must be True or False, not 'yes'
+    >>> halved(3, Keep=True)
+    Traceback (most recent call last):
+    ...
+    dlgradient.errors.UnknownKeywordError: halved: unknown keyword 'Keep'; write keep= (it has: ...)
+    """
+    signature = _Signature(function)
+    operands = signature.operands
+
+    @wraps(function)
+    def call(*args: P.args, **given: P.kwargs) -> R:
+        try:
+            if given or len(args) > operands:
+                args, given = signature.converted(args, given)  # type: ignore[assignment]
+                return function(*args, **given)
+            return function(*args)  # type: ignore[call-arg]
+        except (DlgradientError, *SLIPS) as error:
+            answer = signature.answer(args, given, error)
+            if answer is error:
+                raise
+            raise answer from error
+
+    return call
+
+
+class _Signature:
+    """The arguments of a function: their names and kinds, read at the first call that needs them.
+
+    Attributes
+    ----------
+    operands : int
+        Number of leading arguments that are arrays, which the function looks at itself.
+    plain : dict
+        Names of arguments, and the types that need no look; None before the first call.
+    """
+
+    __slots__ = ("function", "kinds", "name", "operands", "plain", "positional", "signature")
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.name: str = function.__name__
+        self.plain: dict[str, frozenset[type]] | None = None
+        kinds = inspect.Parameter
+        self.positional = [
+            name
+            for name, kind, _ in parameters_of(function)
+            if kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+        ]
+        # Texts, since an import must not evaluate some hundred annotations.
+        texts = [str(function.__annotations__.get(name)) for name in self.positional]
+        self.operands = next(
+            (i for i, text in enumerate(texts) if not text.startswith("Operand")), len(texts)
+        )
+
+    def _read(self) -> dict[str, frozenset[type]]:
+        self.signature = inspect.signature(self.function)
+        found = kinds_of(self.function)
+        parameters = self.signature.parameters.values()
+        self.kinds = {p.name: found.get(p.name, ANY) for p in parameters}
+        self.plain = {name: kind.plain for name, kind in self.kinds.items()}
+        return self.plain
+
+    def converted(
+        self, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments in the form of their kinds."""
+        plain = self.plain or self._read()
+        for name, value in given.items():
+            if name not in plain or type(value) not in plain[name]:
+                given[name] = self._accepted(name, value)
+        if len(args) > self.operands:
+            rest = args[len(self.positional) :]
+            pairs = zip(self.positional, args, strict=False)
+            args = (*[self._accepted(name, value) for name, value in pairs], *rest)
+        return args, given
+
+    def _accepted(self, name: str, value: Any) -> Any:
+        kind = self.kinds.get(name)
+        if kind is None:  # the call below fails, unless it takes any keyword
+            return value
+        if type(value) in kind.plain or (kind.arrays and type(value) is not str):
+            return value
+        if hasattr(value, "_node") and is_open(value):
+            raise traced_parameter(self.name, name)
+        return kind.accepted(self.name, name, value)
+
+    def _keywords(self) -> list[str]:
+        parameters = self.signature.parameters.values()
+        return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+    def answer(self, args: tuple[Any, ...], given: dict[str, Any], error: Exception) -> Exception:
+        """Return the error that a user sees: the same one if it is clear, or of a user's function.
+
+        Otherwise one that names this function, and the argument that is wrong.
+        """
+        ours = isinstance(error, DlgradientError)
+        if (ours and str(error).startswith(self.name)) or _of_user(error):
+            return error
+        if self.plain is None:
+            self._read()
+        wrong = self._wrong_argument(args, given)
+        if wrong is not None:
+            return wrong
+        if ours:
+            return type(error)(f"{self.name}: {error.args[0]}")
+        index = isinstance(error, IndexError) and not isinstance(error, ValueError)
+        bound = self.signature.bind(*args, **given).arguments
+        found = "; ".join(f"{name}: {shown(value)}" for name, value in bound.items())
+        kind = IndexingError if index else InvalidArgumentError
+        return kind(f"{self.name}: {error} [{found}]")
+
+    def _wrong_argument(
+        self, args: tuple[Any, ...], given: dict[str, Any]
+    ) -> DlgradientError | None:
+        """Return the error for arguments that do not fit the signature, or for one of them."""
+        try:
+            bound = self.signature.bind(*args, **given).arguments
+        except TypeError as error:
+            strange = next((name for name in given if name not in self.kinds), None)
+            if strange:
+                return unknown_keyword(self.name, strange, self._keywords())
+            return UnknownKeywordError(
+                f"{self.name}: {error}; it takes {', '.join(self.positional) or 'none'} by "
+                f"position, and the keywords {', '.join(self._keywords()) or 'none'}"
+            )
+        for name, value in bound.items():
+            try:
+                self.kinds[name].accepted(self.name, name, value)
+            except DlgradientError as error:
+                return error
+        return None
+
+
+def _of_user(error: BaseException) -> bool:
+    """Return whether an exception was raised in a function that is not of this library."""
+    trace = error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "dlgradient")
+        if module.partition(".")[0] not in _OURS:
+            return True
+        trace = trace.tb_next
+    return False

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import Any, ClassVar
 
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.docstrings import completed
 from dlgradient.core.domain import DOMAINS, Domain, restricted
 from dlgradient.core.formats import FAMILIES, reduced
+from dlgradient.core.kinds import ANY, Kind, kinds_of, parameters_of
 from dlgradient.core.paths import make_path
-from dlgradient.core.pulls import Factor, Pull, compile_pull, parameters_of
+from dlgradient.core.pulls import Factor, Pull, compile_pull
 from dlgradient.core.samples import Errors, Samples
 from dlgradient.core.types import (
     Counterpart,
@@ -134,6 +136,8 @@ class Op:
         Whether it takes any number of operands, as one sequence with the name ``arrays``.
     params : dict
         Parameters and their defaults.
+    kinds : dict
+        Parameters and their kinds; empty until the first call that gives one.
     required, positional : tuple of str
         Parameters without a default, and those that may follow the operands by position.
     format_family : str
@@ -172,6 +176,7 @@ class Op:
         "keeps_format",
         "kernel",
         "kind",
+        "kinds",
         "masks",
         "name",
         "operands",
@@ -204,6 +209,7 @@ class Op:
         self._check_domain()
         self._compile(joint)
         self._saves: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+        self.kinds: dict[str, Kind] = {}
 
     def _read_format(self) -> None:
         declared = self.declaration.format
@@ -252,6 +258,12 @@ class Op:
             for i, pull in enumerate(self.by_position)
             if pull is not None
         )
+
+    def read_kinds(self) -> dict[str, Kind]:
+        """Read the kinds of the parameters from the annotations of the declared function."""
+        found = kinds_of(self.declaration.function)
+        self.kinds = {name: found.get(name, ANY) for name in self.params}
+        return self.kinds
 
     def saves(self, traced: tuple[bool, ...]) -> tuple[bool, ...]:
         """Return which values a node saves when the operands marked in `traced` are traced.
@@ -330,9 +342,10 @@ def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callabl
     if all(kind is inspect.Parameter.POSITIONAL_ONLY for _, kind, _ in parameters):
         names = [name for name, _, _ in parameters]
         function.__doc__ = completed(function.__doc__ or "", names, declaration.domain)
-    FUNCTIONS[declaration.name] = function
+    declaration.function = answered = checked(function)
+    FUNCTIONS[declaration.name] = answered
     DERIVED[declaration.name] = declaration
-    return function
+    return answered
 
 
 def _check(op: Op) -> None:

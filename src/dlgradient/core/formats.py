@@ -30,14 +30,15 @@ from typing import Any
 
 from dlgradient.errors import FormatClashError, FormatError
 
-__all__ = ["FAMILIES", "LABELS", "checked_format", "merge", "placement"]
+__all__ = ["FAMILIES", "LABELS", "checked_format", "merge", "placement", "valid_format"]
 
 LABELS = "SCBTU"
 FAMILIES = ("same", "align", "reduce", "permute", "contract", "new")
 
 
 @lru_cache(maxsize=1024)
-def _valid(fmt: str) -> str:
+def valid_format(fmt: str) -> str:
+    """Return a format in capitals and interned, if its labels are valid."""
     upper = fmt.upper()
     for letter in upper:
         if letter not in LABELS:
@@ -70,7 +71,7 @@ def checked_format(fmt: object, shape: tuple[int, ...], where: str) -> str | Non
             f"{where}: the data format must be a string such as 'SSCB', not "
             f"{type(fmt).__name__} {fmt!r}"
         )
-    valid = _valid(fmt)
+    valid = valid_format(fmt)
     if len(valid) != len(shape):
         raise FormatError(
             f"{where}: data format {fmt!r} names {len(valid)} dimensions but the array has "

@@ -11,7 +11,7 @@ works on raw and on traced operands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.arguments import (
+    SLIPS,
     checked_parameters,
     explained,
     index_error,
@@ -43,7 +44,7 @@ from dlgradient.core.calls import (
     wrap_several,
 )
 from dlgradient.core.sizes import COPY_BYTES
-from dlgradient.core.types import Function, Op
+from dlgradient.core.types import Function, Op, Params
 from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES
 from dlgradient.errors import DlgradientError
 
@@ -66,6 +67,14 @@ def _path_of_many(op: Op) -> Function:
     kernel, variadic = op.kernel, op.variadic
     arity = len(op.operands)
 
+    def run(values: Sequence[Any], params: Params) -> Any:
+        try:
+            return kernel(values, **params) if variadic else kernel(*values, **params)
+        except DlgradientError:
+            raise
+        except SLIPS as error:
+            raise explained(op, values, params, error) from error
+
     def call(*args: Any, **given: Any) -> Any:
         if len(args) != arity:
             args, given = split_arguments(op, args, given)
@@ -76,17 +85,12 @@ def _path_of_many(op: Op) -> Function:
         formats = [a._format for a in operands if type(a) is calls.dlarray]
         if not formats:
             values = [raw_operand(op, i, a) for i, a in enumerate(operands)]
-            return kernel(values, **params) if variadic else kernel(*values, **params)
+            return run(values, params)
         formatted = any(formats)
         if formatted and op.format_family == "align":
             operands = aligned(*operands)
         values, parents, trace = values_and_parents(op, operands)
-        try:
-            out = kernel(values, **params) if variadic else kernel(*values, **params)
-        except DlgradientError:
-            raise
-        except (ValueError, TypeError, IndexError) as error:
-            raise explained(op, values, params, error) from error
+        out = run(values, params)
         fmt = format_of(op, operands, values, params) if formatted else None
         node = None if trace is None else record(op, parents, values, out, params, trace)
         if op.outputs:
@@ -155,7 +159,7 @@ _VALUES = {
     1: """\
 if type(x) is not dlarray:
     x_value = x if type(x) in RAW_TYPES else raw_operand(op, 0, x)
-    return kernel({call})
+{raw}
 x_value = x._value
 """,
     2: """\
@@ -176,7 +180,7 @@ elif type(y) is dlarray:
 else:
     x_value = x if type(x) in RAW_TYPES else raw_operand(op, 0, x)
     y_value = y if type(y) in RAW_TYPES else raw_operand(op, 1, y)
-    return kernel({call})
+{raw}
 traced = 0
 if p is not None and p.trace.is_open:
     traced, trace = 1, p.trace
@@ -188,12 +192,13 @@ elif traced == 2 and type(x_value) is ndarray and type(x) is not dlarray:
     x_value = trace.hold(x_value, COPY_BYTES)
 """,
 }
+# Run the kernel; with raw operands only, its result is that of the call.
 _RUN = """\
 try:
-    out = kernel({call})
+    {does} kernel({call})
 except DlgradientError:
     raise
-except (ValueError, TypeError, IndexError) as error:
+except SLIPS as error:
     raise explained(op, [{operands}], params, error) from error
 """
 # The kernel would only add a call to the subscription (row indexed loop).
@@ -246,6 +251,7 @@ NAMES.update(
         "ABSENT": object(),  # an operand that was not given
         "COPY_BYTES": COPY_BYTES,
         "DlgradientError": DlgradientError,
+        "SLIPS": SLIPS,
         "RAW_TYPES": RAW_TYPES,
         "WEAK_REALS": PYTHON_SCALARS - {complex},
         "aligned": aligned,
@@ -271,10 +277,11 @@ def _path_maker(shape: str) -> Function:
     operands = ", ".join(("x_value", "y_value")[:arity])
     parameters = "" if shape in ("one", "two") else ", **params"
     names = {"operands": operands, "call": operands + parameters}
+    raw = indented(_RUN.format(does="return", **names), 4).rstrip()
     parts = {
         "arguments": _ARGUMENTS[shape],
-        "values": _VALUES_INDEXING if indexing else _VALUES[arity].format(**names),
-        "run": _RUN_INDEXING if indexing else _RUN.format(**names),
+        "values": _VALUES_INDEXING if indexing else _VALUES[arity].format(raw=raw),
+        "run": _RUN_INDEXING if indexing else _RUN.format(does="out =", **names),
         "format": _FORMAT[arity],
         "parents": _PARENTS[arity],
         "node": NODE,

@@ -6,9 +6,7 @@ cases have specialised functions, since one is called for each node of a backwar
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
-from types import FunctionType
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -16,10 +14,11 @@ import numpy as np
 
 from dlgradient.core.calls import picked, wrap
 from dlgradient.core.graph import Like, Node
+from dlgradient.core.kinds import parameters_of
 from dlgradient.core.types import Cotangent, Op, Parent, RawValue, Rule, Value
 from dlgradient.errors import RuleError
 
-__all__ = ["Factor", "Pull", "compile_pull", "parameters_of"]
+__all__ = ["Factor", "Pull", "compile_pull"]
 
 Getter = Callable[[Node], Any]
 PullFunction = Callable[[Node, Any], Any]
@@ -254,34 +253,3 @@ def _is_real(values: Iterable[Parent]) -> bool:
     return all(
         type(v) is not complex and np.dtype(getattr(v, "dtype", float)).kind != "c" for v in values
     )
-
-
-# -- parameters ----------------------------------------------------------------------------------
-
-_MORE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
-
-
-def parameters_of(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
-    """Return name, kind and default of each parameter, as `inspect.signature` does.
-
-    For plain functions they are read from the code: an import has some hundred of them, and
-    `inspect` would take a considerable part of its time.
-    """
-    plain = inspect.unwrap(function)
-    if type(plain) is not FunctionType or plain.__code__.co_flags & _MORE:
-        found = inspect.signature(function).parameters.values()
-        return [(p.name, p.kind, p.default) for p in found]
-    code, missing = plain.__code__, inspect.Parameter.empty
-    count, first = code.co_argcount, code.co_posonlyargcount
-    names = code.co_varnames[: count + code.co_kwonlyargcount]
-    kinds: list[Any] = [inspect.Parameter.POSITIONAL_ONLY] * first
-    kinds += [inspect.Parameter.POSITIONAL_OR_KEYWORD] * (count - first)
-    kinds += [inspect.Parameter.KEYWORD_ONLY] * code.co_kwonlyargcount
-    given = plain.__defaults__ or ()
-    named = plain.__kwdefaults__ or {}
-    defaults = [
-        *[missing] * (count - len(given)),
-        *given,
-        *[named.get(n, missing) for n in names[count:]],
-    ]
-    return list(zip(names, kinds, defaults, strict=True))

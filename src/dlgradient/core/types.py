@@ -1,5 +1,7 @@
 """Names of the types in signatures: one name for each kind of argument.
 
+What an argument of a kind may be is in `dlgradient.core.kinds`, which checks it.
+
 A value that is dynamic by nature has a name too, so that a signature says what is meant. A raw
 value is an array or a NumPy scalar; a cotangent is raw in a raw walk, and a dlarray in a traced
 one.
@@ -8,9 +10,31 @@ one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
 import numpy as np
+
+from dlgradient.core.kinds import (
+    ARRAY,
+    AXES,
+    DTYPE,
+    FORMAT,
+    GENERATOR,
+    ORDER,
+    SHAPE,
+    integer,
+    integers,
+    number,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -29,8 +53,13 @@ if TYPE_CHECKING:
     Operand: TypeAlias = dlarray | Any
     # The argument ``dtype=``; None is the default.
     DtypeLike: TypeAlias = DTypeLike | None
+    # Where random numbers come from: a generator that goes on, a seed, or fresh entropy.
+    Generator: TypeAlias = np.random.Generator | int | None
 else:
-    Value = Operand = DtypeLike = Op = Node = Trace = Any
+    Value = Op = Node = Trace = Any
+    Operand = Annotated[Any, ARRAY]
+    DtypeLike = Annotated[Any, DTYPE]
+    Generator = Annotated[Any, GENERATOR]  # an import must not load numpy.random
 
 __all__ = [
     "Array",
@@ -39,6 +68,7 @@ __all__ = [
     "AxisLike",
     "Container",
     "Cotangent",
+    "Count",
     "Counterpart",
     "Declarer",
     "Device",
@@ -70,13 +100,25 @@ __all__ = [
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]  # a raw array of any number of dimensions
 RawValue: TypeAlias = Any  # a raw array, a NumPy scalar, or as an operand a Python scalar
 Dtype: TypeAlias = np.dtype[Any]
-Shape: TypeAlias = tuple[int, ...]
+Shape: TypeAlias = Annotated[tuple[int, ...], ORDER]
 Shapes: TypeAlias = Sequence[Shape]
-ShapeLike: TypeAlias = int | Sequence[int]  # as users give it
+ShapeLike: TypeAlias = Annotated[int | Sequence[int], SHAPE]  # as users give it
 Axis: TypeAlias = int
-Axes: TypeAlias = tuple[int, ...]  # not negative, unless a docstring says otherwise
-AxisLike: TypeAlias = int | tuple[int, ...] | None  # as users give it; None for all dimensions
-Format: TypeAlias = str | None  # a data format; None for an unlabelled array
+# Not negative, unless a docstring says otherwise.
+Axes: TypeAlias = Annotated[tuple[int, ...], ORDER]
+# As users give it; None for all dimensions.
+AxisLike: TypeAlias = Annotated[int | tuple[int, ...] | None, AXES]
+# One integer for all dimensions that a window slides over, or one for each.
+Ints: TypeAlias = Annotated[int | Sequence[int], integers()]
+# Numbers of a thing, and sizes that may be zero.
+Count: TypeAlias = Annotated[int, integer(1)]
+Size: TypeAlias = Annotated[int, integer(0)]
+# Real numbers in an interval; ``float`` is any finite one.
+Positive: TypeAlias = Annotated[float, number(above=0)]
+NonNegative: TypeAlias = Annotated[float, number(0)]
+Decay: TypeAlias = Annotated[float, number(0, below=1)]
+Probability: TypeAlias = Annotated[float, number(0, most=1)]
+Format: TypeAlias = Annotated[str | None, FORMAT]  # a data format; None for an unlabelled array
 Formats: TypeAlias = Sequence[Format]
 Key: TypeAlias = Any  # the index in x[...]
 Params: TypeAlias = dict[str, Any]  # parameters of a call, by name

@@ -196,7 +196,7 @@ Choice: TypeAlias = Callable[[Operand, Operand], Value]
 
 def _chosen(x: Value, y: Value, both: Choice, bounded: Choice) -> Value:
     """Call `both` for two variables, `bounded` for a variable and a constant."""
-    if not calls.is_variable(y):
+    if type(y) is not calls.dlarray or not calls.is_variable(y):
         return bounded(x, y)
     if not calls.is_variable(x):
         x, y = calls.aligned(x, y)  # the order of the dimensions is that of x

@@ -5,17 +5,19 @@ At a kink the gradient is the subgradient of minimum norm: 0 for `relu`, else th
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.kinds import number
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Format, Operand, Value
+from dlgradient.core.types import Format, NonNegative, Operand, Value
 from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import FormatError, InvalidArgumentError
 from dlgradient.nn.shared.arguments import (
     as_array,
-    check_number,
     finished,
     format_of,
     formatted,
@@ -27,6 +29,8 @@ from dlgradient.ops.logical import equal, greater, greater_equal, less, logical_
 from dlgradient.rules import constant, derived, elementwise
 
 __all__ = ["clippedrelu", "elu", "hardsigmoid", "leakyrelu", "prelu", "relu", "selu"]
+
+_SLOPE = number(fix="a learnable slope is the second operand of prelu")
 
 
 def _shapes(m: Maker) -> list[Case]:
@@ -77,7 +81,7 @@ def leaky_slope(x: Operand, /, *, scale: float) -> Value:
 
 
 @elementwise(
-    x=lambda t, x, scale: t * leaky_slope(x, scale=float(scale)),
+    x=lambda t, x, scale: t * leaky_slope(x, scale=scale),
     domain="real",
     samples=lambda m: [
         *_shapes(m),
@@ -92,7 +96,7 @@ def leaky_slope(x: Operand, /, *, scale: float) -> Value:
     ],
     reference=lambda x, scale=0.01: np.where(x > 0, x, scale * x),
 )
-def leakyrelu(x: Operand, /, scale: float = 0.01) -> Value:
+def leakyrelu(x: Operand, /, scale: Annotated[float, _SLOPE] = 0.01) -> Value:
     """Leaky rectified linear unit, elementwise: x above 0, scale x below.
 
     At 0 the gradient is the slope between `scale` and 1 that is nearest to zero, usually `scale`.
@@ -124,8 +128,6 @@ def leakyrelu(x: Operand, /, scale: float = 0.01) -> Value:
 
     Source: MATLAB ``leakyrelu``.
     """
-    check_number("leakyrelu", "scale", scale)
-    scale = float(scale)
     if 0 <= scale <= 1:
         return np.maximum(x, x * scale)
     return np.where(x > 0, x, x * scale)[()]
@@ -146,7 +148,7 @@ def leakyrelu(x: Operand, /, scale: float = 0.01) -> Value:
     ],
     reference=lambda x, ceiling: np.clip(x, 0, ceiling),
 )
-def clippedrelu(x: Operand, /, ceiling: float) -> Value:
+def clippedrelu(x: Operand, /, ceiling: NonNegative) -> Value:
     """Clipped rectified linear unit, elementwise: min(max(x, 0), ceiling).
 
     The gradient is 1 strictly between 0 and `ceiling`, else 0. Only the result is saved for it.
@@ -178,7 +180,6 @@ def clippedrelu(x: Operand, /, ceiling: float) -> Value:
 
     Source: MATLAB ``clippedReluLayer``.
     """
-    check_number("clippedrelu", "ceiling", ceiling, 0)
     return np.minimum(np.maximum(x, 0), ceiling)
 
 
@@ -205,7 +206,7 @@ def _elu(t: Value, x: Value, alpha: float) -> Value:
     errors=lambda m: [Error(case(m.real(2), alpha=-1), InvalidArgumentError, "alpha.*-1")],
     reference=lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.where(x > 0, 0, x))),
 )
-def elu(x: Operand, /, alpha: float = 1.0) -> Value:
+def elu(x: Operand, /, alpha: NonNegative = 1.0) -> Value:
     """Exponential linear unit, elementwise: x above 0, alpha (exp(x) - 1) below.
 
     The gradient is 1 above 0 and alpha exp(x) below; at 0 the smaller of the two.
@@ -237,7 +238,6 @@ def elu(x: Operand, /, alpha: float = 1.0) -> Value:
 
     Source: MATLAB ``eluLayer``.
     """
-    check_number("elu", "alpha", alpha, 0)
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0)) * float(alpha)
 
 
