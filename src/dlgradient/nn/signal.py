@@ -128,6 +128,7 @@ def dlstft(
         )
     places = _frame_places((samples - size) // hop + 1, size, hop)
     frames = take(moveaxis(unlabelled(array), axis, -1), places, axis=-1) * weights
+    # A real signal has a symmetric spectrum: one half is enough.
     y = rfft(frames, n=n) if array.dtype.kind != "c" else fft(frames, n=n)
     y = moveaxis(y, (-1, -2), (axis, axis + 1))
     return finished(labelled(y, (array._format or "").replace("T", "ST")), strip)
@@ -204,6 +205,7 @@ def dlistft(
     squares = np.broadcast_to(weights**2, places.shape)
     total = np.bincount(places.ravel(), squares.ravel(), length)
     x = put(frames, places, shape=(*frames.shape[:-2], length), axis=-1)
+    # No frame has a weight there, and the numerator is zero.
     x = x / np.where(total > 0, total, 1).astype(weights.dtype)
     fmt = (array._format or "").replace("S", "")
     return finished(labelled(moveaxis(x, -1, fmt.index("T")), fmt), strip)
@@ -283,6 +285,7 @@ def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = 
         spectrum = fftn(spectrum, axes=tuple(range(d - 1)))
     places = [_lowest_places(m, s) for m, s in zip(modes[:-1], sizes[:-1], strict=True)]
     places.append(np.arange(modes[-1]))
+    # Only the frequencies that the weights have are multiplied; they are few.
     for axis, chosen in enumerate(places):
         spectrum = take(spectrum, chosen, axis=axis)
     # A product of matrices for each frequency: the rest of the dimensions times the filter.

@@ -45,6 +45,7 @@ def _flatten(x: Value, axis: int | None) -> tuple[Value, int]:
 
 def _cumsum_adjoint(g: Value, x_like: Value, axis: int | None) -> Value:
     along = 0 if axis is None else axis
+    # Element i enters all sums from i on: the adjoint sums from the end.
     total = flip(cumsum(flip(g, axis=along), axis=along), axis=along)
     return reshape(total, x_like.shape) if axis is None else total
 
@@ -182,7 +183,9 @@ def linear_recurrence(a: Value, b: Value, /, *, axis: int, reverse: bool = False
         )
     out = np.empty(b.shape, np.result_type(a, b))
     step = slice(None, None, -1 if reverse else 1)
+    # Views in the order of the recurrence; what is written to s is in `out`.
     p, q, s = [np.moveaxis(np.asarray(v), axis, 0)[step] for v in (a, b, out)]
+    # Few lanes: an operation of NumPy on a short row costs more than arithmetic of Python.
     if s.size < RECURRENCE_LANES * len(s):
         for lane in np.ndindex(s.shape[1:]):
             at = (slice(None), *lane)
@@ -217,6 +220,7 @@ def _linear_recurrence_errors(m: Maker) -> list[Error]:
 
 def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
     pairs = zip(a[1:], b[1:], strict=True)
+    # `accumulate` runs the loop in C.
     return list(accumulate(pairs, lambda s, ab: ab[0] * s + ab[1], initial=b[0])) if b else b
 
 
@@ -224,6 +228,7 @@ def _preceding_products(products: Value, axis: int) -> Value:
     """Return for each place the product of all elements before it; it is one at the first."""
     ndim = len(products.shape)
     n = products.shape[axis]
+    # Added, not assigned: `products` may be traced.
     first = np.zeros([n if i == axis % ndim else 1 for i in range(ndim)], products.dtype)
     if n:
         first.flat[0] = 1
@@ -245,6 +250,7 @@ def exclusive_products(x: Value, *, axis: int) -> Value:
     >>> exclusive_products(np.array([2.0, 0.0, 3.0]), axis=0)
     array([0., 6., 0.])
     """
+    # Products from both ends. A division by the element would fail at zeros.
     before = _preceding_products(cumprod(x, axis=axis), axis)
     backwards = flip(x, axis=axis)
     return before * flip(_preceding_products(cumprod(backwards, axis=axis), axis), axis=axis)
@@ -252,6 +258,7 @@ def exclusive_products(x: Value, *, axis: int) -> Value:
 
 def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flatten(x, axis)
+    # cᵢ = gᵢ + xᵢ₊₁ cᵢ₊₁: products of the elements between, without a division by zeros.
     rest = conjugated(shift(flat, axis=along, by=-1))
     c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(
         _preceding_products(out, along)

@@ -200,6 +200,7 @@ def _transform_axes(
     name: str, transform: Kernel, x: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
 ) -> Value:
     found, norm = checked_axes(name, x, s, axes), checked_norm(name, norm)
+    # Without a dimension there is nothing to transform, but the result is complex.
     if not found:
         return astype(x, dtype=np.result_type(x, np.complex64))
     if s is None:
@@ -219,6 +220,7 @@ def _axes_adjoint(
     shape = x_like.shape
     chosen = _chosen_axes(len(shape), s, axes)
     g = inverse(g, axes=tuple(chosen), norm=OPPOSITE_NORM[norm])
+    # The adjoint of padding is cutting, and that of cutting is padding.
     for axis in chosen:
         g = fit_length(g, axis, shape[axis])
     return g

@@ -79,6 +79,7 @@ def _getitem_format(formats: Formats, shapes: Shapes, params: Params) -> str | N
 
 def scatter_add(buffer: Array, key: Key, g: Value) -> None:
     """Add `g` to ``buffer[key]`` in place; an element that `key` names twice gets both."""
+    # Slices and masks name no element twice.
     if type(key) is int or not any(_is_advanced(p) and p.dtype != bool for p in _parts(key)):
         buffer[key] += g
     elif g.size < COUNTED_ADDITIONS or g.size < buffer.size / 4 or g.dtype.kind != "f":
@@ -191,6 +192,7 @@ def _winners(key: Key, shape: tuple[int, ...]) -> Value:
     order = np.empty(shape, np.intp)
     named = order[key]
     mine = np.arange(named.size).reshape(named.shape)
+    # NumPy assigns in order, so the last value at an element stays.
     order[key] = mine
     winners = order[key] == mine
     return None if winners.all() else winners

@@ -36,6 +36,7 @@ def _promote_scalars(arrays: Sequence[Operand]) -> Sequence[Operand]:
     """Give Python scalars among the arrays the dtype of the others."""
     if not any(type(a) in PYTHON_SCALARS for a in arrays):
         return arrays
+    # As weak numbers: a list with 1.0 does not make single precision double.
     dtype = np.result_type(*arrays)
     return [np.asarray(a, dtype) if type(a) in PYTHON_SCALARS else a for a in arrays]
 
@@ -306,6 +307,7 @@ def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value
             f"repeat: axis={axis}, and x of shape {x.shape} has {x.ndim} dimensions"
         )
     counts = np.asarray(getattr(repeats, "_value", repeats))
+    # Equal repetitions need no indices: their adjoint is a sum over a new dimension.
     if counts.size == 1:
         return repeated(x, int(counts.reshape(())), axis=axis)
     try:

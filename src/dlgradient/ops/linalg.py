@@ -351,6 +351,7 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
         )
     if shapes[0][axis] != shapes[1][axis] and not _both_formatted(x, y):
         raise ShapeMismatchError(f"{found}; their sizes along axis {axis} must be equal")
+    # The conjugate of real operands would be a node without effect.
     left = conj(x) if np.dtype(getattr(x, "dtype", type(x))).kind == "c" else x
     return sum(multiply(left, y), axis=axis)
 

@@ -21,6 +21,7 @@ _add: Kernel = np.add.reduce
 
 def _mean_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Value:
     n = count(x_like.shape, axis)
+    # The mean of nothing has no operand to spread to, and n = 0 would divide by zero.
     return spread(g / n if n else g, shape=x_like.shape, axis=axis, keepdims=keepdims)
 
 
@@ -126,6 +127,7 @@ def _var_tangent(t: Value, x: Value, axis: AxisLike, correction: float, keepdims
 def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     deviation = _centred(np.asarray(x), axis=axis)
     if np.iscomplexobj(deviation):
+        # Not from the modulus, whose root would be squared again.
         squares = deviation.real**2 + deviation.imag**2
     else:
         squares = deviation * deviation
@@ -186,6 +188,7 @@ def _std_adjoint(
 def _divide_by_std(value: Value, out: Value) -> Value:
     """Divide by the standard deviation, but give zero where that is zero."""
     same = equal(out, 0)
+    # The inner choice avoids a division by zero, of which NumPy would warn.
     return where(same, 0, value / where(same, 1, out))
 
 

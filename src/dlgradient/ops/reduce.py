@@ -50,6 +50,7 @@ def _spread_view(x: Array, shape: Shape, axis: AxisLike, keepdims: bool) -> Arra
         x = x.reshape([1 if i in axes else n for i, n in enumerate(shape)])
     if not x.flags.c_contiguous:
         return np.broadcast_to(x, shape)
+    # A view: the elements of a row that repeats are one in memory.
     strides = [0 if i in axes else s for i, s in enumerate(x.strides)]
     return np.ndarray(shape, x.dtype, x, 0, strides)
 
@@ -169,6 +170,7 @@ def _products_of_others(x: Value, axis: AxisLike) -> Value:
     order = (*kept, *axes)
     moved = permute_dims(x, order)
     flat = reshape(moved, (*[shape[i] for i in kept], count(shape, axis)))
+    # Several dimensions as one, since products of the others run along one.
     others = reshape(exclusive_products(flat, axis=len(kept)), moved.shape)
     return permute_dims(others, tuple([order.index(i) for i in range(len(shape))]))
 
@@ -264,6 +266,7 @@ def _ties_samples(_m: Maker) -> list[Case]:
 
 def _extremum_adjoint(g: Value, x: Value, out: Value, axis: AxisLike, keepdims: bool) -> Value:
     chosen = ties(x, out, axis=axis, keepdims=keepdims)
+    # Equal shares of ties: the subgradient of minimum norm.
     share = g / sum(chosen, axis=axis, dtype=g.dtype, keepdims=keepdims)
     return where(chosen, spread(share, shape=x.shape, axis=axis, keepdims=keepdims), 0)
 

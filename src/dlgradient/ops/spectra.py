@@ -54,6 +54,7 @@ __all__ = [
 def _rfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = size if n is None else n
+    # The half spectrum is the full one, cut; the adjoint pads it with zeros.
     full = ifft(fit_length(g, axis, length), axis=axis, norm=OPPOSITE_NORM[norm])
     return fit_length(full, axis, size)
 
@@ -99,6 +100,7 @@ def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
     """
     if x.dtype.kind != "c":
         return transform_axis("rfft", np.fft.rfft, x, n, axis, norm)
+    # Rules apply `rfft` to cotangents, which may be complex.
     full = transform_axis("rfft", np.fft.fft, x, n, axis, norm)
     return fit_length(full, axis, full.shape[axis] // 2 + 1)
 
@@ -230,6 +232,7 @@ def rfftn(
     if not chosen:
         raise InvalidArgumentError("rfftn: there is no axis to transform; give at least one")
     others, last = _lengths(s)
+    # The real dimension first, while its values are real; the others are complex transforms.
     half = rfft(x, n=last, axis=chosen[-1], norm=norm)
     return fftn(half, s=others, axes=chosen[:-1], norm=norm)
 
@@ -273,6 +276,7 @@ def irfftn(
     if not chosen:
         raise InvalidArgumentError("irfftn: there is no axis to transform; give at least one")
     others, last = _lengths(s)
+    # The other way round: the half spectrum comes last.
     half = ifftn(x, s=others, axes=chosen[:-1], norm=norm)
     return irfft(half, n=last, axis=chosen[-1], norm=norm)
 

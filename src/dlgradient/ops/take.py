@@ -23,6 +23,7 @@ __all__ = ["take", "take_along_axis"]
 def _indices(name: str, indices: Operand) -> Array:
     array = np.asarray(indices)
     if not array.size and array.dtype.kind == "f":
+        # An empty list has the dtype float64.
         array = array.astype(np.intp)
     if array.dtype.kind not in "iu":
         raise IndexingError(
@@ -72,9 +73,11 @@ def put(x: Value, indices: Value, /, *, shape: Shape, axis: int | None) -> Value
     """
     places = np.ravel(indices)
     if axis is None:
+        # Without an axis, indices count all elements.
         return _add_rows(x.reshape(-1, 1), places, prod(shape)).reshape(shape)
     axis %= len(shape)
     before, length, after = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    # Rows of a matrix, one for each index: a row is added at once.
     rows = x.reshape(before, places.size, after).swapaxes(0, 1)
     out = _add_rows(rows.reshape(places.size, before * after), places, length)
     return out.reshape(length, before, after).swapaxes(0, 1).reshape(shape)
@@ -103,6 +106,7 @@ def _add_rows(rows: Value, places: Array, length: int) -> Value:
     count = places.size
     places = np.where(places < 0, places + length, places)
     ones, ends = np.ones(count, rows.real.dtype), np.arange(count + 1)
+    # The matrix has a one for each index, so the product adds rows with equal indices.
     return csc_array((ones, places, ends), (length, count)) @ rows
 
 
@@ -223,6 +227,7 @@ def put_along_axis(x: Value, indices: Value, /, *, shape: Shape, axis: int) -> V
         Shape of the result.
     axis : int
     """
+    # Equal indices of a line accumulate, which an assignment would not do.
     out = np.zeros(shape, x.dtype)
     np.add.at(out, _key(np.broadcast_to(indices, np.shape(x)), axis), x)
     return out

@@ -55,6 +55,7 @@ def shifted(name: str, x: Value, axis: Axis) -> Array:
         raise InvalidArgumentError(f"{name}: axis={axis} does not exist, x has shape {np.shape(x)}")
     highest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=_LOWEST[x.dtype.kind == "f"])
     if x.dtype.kind == "f":
+        # A line of -inf: -inf minus -inf would be NaN.
         highest[np.isneginf(highest)] = 0
     below: Array = np.subtract(x, highest)
     return below if x.dtype.kind == "f" else below.astype(np.float64)
@@ -65,8 +66,10 @@ _LOWEST = {True: -np.inf, False: None}
 
 def _softmax_kernel(x: Array, *, axis: Axis) -> Array:
     y = shifted("softmax", x, axis)
+    # In place where one core is enough; blocks on all cores write a new array.
     y = np.exp(y, out=y) if y.size < SOFTMAX_THREAD_ELEMENTS else _exp(y)
     total = np.add.reduce(y, axis=axis, keepdims=True)
+    # A line of -inf: all its probabilities are zero.
     total[total == 0] = 1
     y /= total
     return y

@@ -45,6 +45,7 @@ def _vjp(
         dp = masked_scores(of_y, v, mask=mask)
         ds = p * (dp - sum(dp * p, axis=-1, keepdims=True))
         dv = masked_matmul(p.mT, of_y, mask=turned(mask))
+    # The derivative of a logarithm of sums is the probabilities.
     if of_logs is not None:
         ds = ds + p * of_logs
     dq = masked_matmul(ds, k, mask=mask) * scale
@@ -59,6 +60,7 @@ def _groups(q: Value, k: Value) -> tuple[list[Group], list[slice]]:
     batch, heads, queries, _ = q.shape
     rows = items_within(ATTENTION_SCORE_BYTES, k.shape[2] * q.dtype.itemsize)
     steps = [slice(i, i + rows) for i in range(0, queries, rows)]
+    # Short sequences: several heads in one call.
     several = max(rows // max(queries, 1), 1)  # heads at a time
     h = min(several, max(heads, 1))
     b = max(several // max(heads, 1), 1)
@@ -78,8 +80,11 @@ def _hidden(mask: Array | None, at: tuple[slice, ...], keys: int) -> tuple[Array
         return None, keys
     sizes = zip(mask.shape, at, strict=False)
     part = mask[tuple([slice(None) if size == 1 else rows for size, rows in sizes])]
+    # One column says the same of all keys, so none can be left out.
     if mask.shape[3] == 1:
         return ~part, keys
+    # Keys after the last allowed one need no products: with a causal mask that is almost half of
+    # them.
     reached = np.flatnonzero(part.any(axis=(0, 1, 2)))
     stop = int(reached[-1]) + 1 if reached.size else 0
     return ~part[..., :stop], stop
@@ -92,6 +97,7 @@ def _all_finite(*arrays: Value) -> bool:
 def _heads_last(shape: Shape, dtype: Dtype) -> Array:
     """Return an array whose heads are adjacent in memory, as they came from one matrix."""
     batch, heads, steps, size = shape
+    # So the result needs no copy when its heads are joined.
     return np.empty((batch, steps, heads, size), dtype).transpose(0, 2, 1, 3)
 
 
@@ -109,9 +115,11 @@ def _fast_vjp(
     dtype = np.result_type(above, q, k, v)
     dq, dk, dv = (_heads_last(a.shape, dtype) for a in (q, k, v))
     groups, steps = _groups(q, k)
+    # One chunk of queries for each head: what it gives keys and values is written, not added.
     at_once = len(steps) == 1 and mask is None
     if not at_once:
         dk[...] = dv[...] = 0
+    # A probability of zero times NaN or infinity is NaN, so hidden elements must not be multiplied.
     strange = mask is not None and not _all_finite(above, q, k, v, logs)
 
     def work(group: Group) -> None:
@@ -121,15 +129,19 @@ def _fast_vjp(
             before = (*group, slice(stop))
             allowed = ~hidden if strange and hidden is not None else None
             scaled, above_here = q[at] * scale, above[at]
+            # Probabilities are computed again from the logarithms. To save them for all queries
+            # would take as much memory as all scores.
             p = hidden_scores(scaled, k[before].mT, hidden)
             p -= logs[at]
             np.exp(p, out=p)
+            # Σⱼ dpⱼ pⱼ = g · y: a sum over channels, which are usually fewer than keys.
             along = np.einsum("bhij,bhij->bhi", above_here, y[at])[..., None]
             if of_logs is not None:
                 along -= of_logs[at]
             ds = np.matmul(above_here, v[before].mT)
             ds -= along
             ds *= p
+            # Of a logarithm that is not finite, -inf minus it may be NaN.
             if allowed is not None and hidden is not None:
                 np.copyto(p, 0, where=hidden)
                 np.copyto(ds, 0, where=hidden)
@@ -196,14 +208,17 @@ def attend(
             before = (*group, slice(stop))
             p = hidden_scores(q[at] * scale, k[before].mT, hidden)
             highest = np.maximum.reduce(p, axis=-1, keepdims=True, initial=-np.inf)
+            # A query that may attend to nothing; -inf minus -inf would be NaN.
             highest[np.isneginf(highest)] = 0
             p -= highest
             np.exp(p, out=p)
             total = np.add.reduce(p, axis=-1, keepdims=True)
+            # Such a query gets the result zero, and the logarithm zero.
             total[total == 0] = 1
             np.add(highest, np.log(total), out=logs[at])
             allowed = ~hidden if strange and hidden is not None else None
             reached_product(p, v[before], allowed, out=y[at])
+            # After the product: the result is usually smaller than the scores.
             y[at] /= total
 
     with np.errstate(invalid="ignore"):

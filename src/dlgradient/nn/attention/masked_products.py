@@ -42,6 +42,7 @@ def _masked_scores_k(g: Value, q: Value, mask: Array | None) -> Value:
 )
 def masked_scores(q: Value, k: Value, /, *, mask: Array | None) -> Value:
     """Products of queries and keys, q kᵀ; zero where the mask is false."""
+    # Hidden products may be zero times infinity; they are overwritten.
     with np.errstate(invalid="ignore"):
         return hidden_scores(q, k.mT, None if mask is None else ~mask, 0)
 
@@ -102,6 +103,7 @@ def probabilities(
         scores = tanh(scores / softcap) * softcap
     if bias is not None:
         scores = scores + bias
+    # After the bias, which may be NaN where the mask excludes a key.
     if mask is not None:
         scores = where(mask, scores, -np.inf)
     return softmax_along(scores, axis=-1)
@@ -125,6 +127,7 @@ def reached_product(p: Value, v: Value, mask: Array | None, out: Array | None = 
         return np.matmul(p, v, out=out)
     y = np.matmul(p, np.where(strange[..., None], 0, v), out=out)
     reached = strange[..., None, :] & mask
+    # Values that are not finite and do count: one key at a time, as there are few.
     for j in np.flatnonzero(reached.any(axis=tuple(range(reached.ndim - 1)))):
         with np.errstate(invalid="ignore"):
             terms = p[..., j : j + 1] * v[..., j : j + 1, :]

@@ -135,10 +135,12 @@ def dlconv(
     )
     images, layout = to_images(array, axes, (channel,))
     if isinstance(padding_value, str) or padding_value != 0:
+        # Zeros are part of the geometry and cost nothing; other values need a larger array.
         images = padded("dlconv", images, pads, padding_value)
         geometry = replace(geometry, sizes=images.shape[2:], start=(0,) * len(axes))
     kernel = reshape(w, shape=(groups * filters, channels, *window))
     b = _bias("dlconv", bias, bias_format, groups, groups * filters)
+    # The bias is added while a chunk of results is in the cache.
     if np.ndim(b):
         y = biased_convolve(images, kernel, b, geometry=geometry)
     else:
@@ -415,6 +417,7 @@ def _bias(function: str, bias: Operand, fmt: Format, groups: int, filters: int) 
     if type(bias) in WEAK_SCALARS:
         return bias.item() if type(bias) is np.float64 else bias
     b = unlabelled(_parameter(function, "bias", bias, fmt))
+    # One number for all filters broadcasts, whatever its shape.
     if b.size == 1 and filters != 1:
         return reshape(b, shape=())
     if b.size != filters:

@@ -92,6 +92,7 @@ class Unfolding:
         size = min(self.at_once, part.stop - part.start)
         for chunk in chunks(part, size or 1):
             count = chunk.stop - chunk.start
+            # The zeros around the image stay, so one buffer serves all chunks of a size.
             if chunk.start == part.start or count != size:
                 image, view, unfolded = self._buffers(count)
             image[...] = self.x[chunk][(_ALL, _ALL, *self.source)]
@@ -101,6 +102,7 @@ class Unfolding:
     def _buffers(self, count: int) -> tuple[Array, Array, Array]:
         """Return the inside of padded images, their unfolding view, and a buffer for its copy."""
         geometry, channels = self.geometry, self.x.shape[1]
+        # The view of a run may read beyond the last image; what it reads is dropped.
         tail = sum(geometry.reach) - len(geometry.reach)
         flat = np.zeros(count * channels * prod(self.padded) + tail, self.dtype)
         padded = flat[: flat.size - tail].reshape(count, channels, *self.padded)
@@ -193,6 +195,7 @@ def _multiply(
             laid = y.reshape(filters, chunk.stop - chunk.start, *images.laid)
             store(chunk, strips[number], laid[..., : images.geometry.results[-1]])
 
+    # Images are on all cores, so each product is on one.
     with one_blas_thread():
         split = _needs_threads(x.shape[0], w.shape, geometry.results)
         _for_each_strip(work, x.shape[0], strips, split=split)
@@ -257,6 +260,7 @@ def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
     with one_blas_thread(), np.errstate(invalid="ignore"):
         split = _needs_threads(x.shape[0], shape, geometry.results)
         parts = _for_each_strip(work, x.shape[0], strips, split=split)
+    # Each part has its own sum, so that threads do not add into one array.
     total: Array = sum(parts[1:], start=parts[0])
     if not finite(total):
         return _correlate_by_place(x, y, geometry, total.reshape(shape))
@@ -345,6 +349,7 @@ def _phased(w: Array, geometry: Geometry) -> tuple[Array, Geometry]:
     taps, grid = _phases(geometry)
     lines = zip(taps, stride, geometry.window, strict=True)
     after = [(0, m * s - k) for m, s, k in lines]
+    # A stride that does not divide the window leaves some phases one place short.
     whole = np.pad(w, [(0, 0), (0, 0), *after]) if any(map(any, after)) else w
     split = [n for pair in zip(taps, stride, strict=True) for n in pair]
     # (groups, filters, channels, taps, stride, taps, stride, ...), the taps reversed.

@@ -75,6 +75,7 @@ def neighbours(place: Value, method: str) -> list[Neighbour]:
 
 def _index(place: Value, n: int) -> Value:
     """Return indices of places, clipped to the image."""
+    # NaN has no integer; what is read there gets a weight of NaN.
     return astype(clip(where(isnan(place), 0, place), 0, n - 1), np.int64)
 
 

@@ -46,6 +46,7 @@ def _transposed(index: Array, weights: Array, n: int) -> tuple[Array, Array]:
     """Return the results that each of n elements enters, and their weights, in as many columns."""
     size, columns = index.shape
     elements = index.reshape(-1)
+    # Sorted by element: the position in its run becomes the column of an entry.
     order = np.argsort(elements, kind="stable")
     elements = elements[order]
     counts = np.bincount(elements, minlength=n)
@@ -89,6 +90,7 @@ def weighted_sums(x: Value, /, *, index: Array, weights: Array, axis: Axis) -> V
     weights = real_like(weights, x)
     along = (slice(None),) * axis
     shape = (size, *(1,) * (x.ndim - 1 - axis))
+    # The nearest element: no sum, and no product with one.
     if terms == 1 and (weights == 1).all():
         return np.take(x, index[:, 0], axis=axis)
     out: Value = None
@@ -98,6 +100,7 @@ def weighted_sums(x: Value, /, *, index: Array, weights: Array, axis: Axis) -> V
         unread = factors == 0
         if unread.any():
             term[(*along, unread)] = 0  # or it could be zero times infinity
+        # In place; only integers and complex images need a new array.
         if term.dtype == weights.dtype:
             term *= factors.reshape(shape)
         else:
@@ -182,6 +185,7 @@ def _terms(
         weights = np.where(s <= 1, cubic_near(s, coefficient), far)
     if exclude_outside:
         weights = np.where((index >= 0) & (index < n), weights, 0)
+    # A sampled kernel does not sum to one if it is stretched, or cut at a border.
     weights /= weights.sum(axis=1, keepdims=True)
     return np.clip(index, 0, n - 1), weights
 
@@ -282,6 +286,7 @@ def dlresize(
     for axis, (size, width) in reversed(list(zip(axes, sizes, strict=True))):
         n = array.shape[axis]
         places = _places(n, size, width, geometric_transform_mode)
+        # An unchanged dimension is not copied.
         if np.array_equal(places, np.arange(n)):
             continue
         if method == "nearest":

@@ -56,6 +56,7 @@ def _checked_boxes(x: Value, boxes: Operand) -> Value:
         )
     if given.dtype.kind == "f":
         return given
+    # Boxes of integers do not make single precision double.
     return astype(given, np.empty(0, x.dtype).real.dtype if x.dtype.kind in "fc" else np.float64)
 
 
@@ -102,6 +103,7 @@ def _counts(extent: Value, bins: int, samples: int | None) -> Array:
     if samples is not None:
         return np.full(extent.shape, samples)
     # The number of points is a constant for derivatives.
+    # A box of negative size has no points.
     return np.maximum(np.ceil(raw_value(extent) / bins), 0).astype(np.int64)
 
 
@@ -117,6 +119,7 @@ def _points(start: Value, extent: Value, bins: int, counts: Array) -> Value:
 def _axis_neighbours(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]:
     """Return the neighbours of points in an image that extends one element beyond its border."""
     used = np.arange(points.shape[-1]) < counts[:, None, None]
+    # Points more than one element outside count as zero, as ONNX has it.
     factor: Array = used & raw_value((points >= -1) & (points <= n))
     if method == "average":
         factor = factor / np.maximum(counts, 1)[:, None, None]

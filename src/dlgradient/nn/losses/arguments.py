@@ -162,6 +162,7 @@ class Loss:
         if self.weights is not None:
             values = values * self.weights
         if self.mask is not None:
+            # A choice, since what is masked may be NaN, and NaN times zero is NaN.
             values = where(self.mask, values, 0)
         if self.reduction == "none":
             return finished(labelled(values, self.fmt), self.strip)

@@ -40,6 +40,7 @@ MODES = ("single-label", "multilabel")
 
 def safe_log(x: Value) -> Value:
     """Return the logarithm of a probability, finite at zero."""
+    # A bound changes no probability above it; an added constant would change all.
     tiny = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).tiny)
     return log(maximum(x, tiny))
 

@@ -88,6 +88,7 @@ def _labels(
             f"ctc: a target is {rows[wrong][0]}; targets are classes from 0 to {classes - 1} other "
             f"than the blank, {blank}; mask padding with targets_mask"
         )
+    # A stable sort moves what is masked to the end, and keeps the order of the labels.
     first = np.argsort(~keep, axis=1, kind="stable")
     labels = np.take_along_axis(np.where(keep, rows, blank), first, axis=1).T
     return labels, np.count_nonzero(keep, axis=1)
@@ -110,6 +111,7 @@ def _states(labels: Array, blank: int) -> tuple[Array, Array]:
     classes = np.full((2 * longest + 1, batch), blank)
     skips = np.zeros(classes.shape, dtype=bool)
     classes[1::2] = labels
+    # Between equal labels a blank must be emitted, or they would be one.
     skips[3::2] = labels[1:] != labels[:-1]
     return classes, skips
 
@@ -328,10 +330,12 @@ def _levels(e: Array, logits: bool) -> tuple[Array, Array, Array]:
     if not logits:
         with np.errstate(divide="ignore"):
             high, low = np.log(high), np.log(low)
+    # A step without any emission has no range.
     some = low <= high
     high, low = np.where(some, high, 0), np.where(some, low, 0)
     level, spread = ((high + low) / 2)[:, None, None], (high - low) / 2
     tilt = np.zeros_like(level)
+    # A step whose emissions do not fit into the range: each is divided by itself.
     wide = spread > RANGE / 2
     if wide.any():
         with np.errstate(divide="ignore"):

@@ -251,6 +251,7 @@ def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = No
     p, t = loss.y, loss.t
     size = sum_(t, axis=pixels, keepdims=True)
     occurs = greater(size, 0)
+    # The inner choice avoids a division by zero, of which NumPy would warn.
     weights = where(occurs, 1 / where(occurs, size * size, 1), 0)
     both = sum_(p * t * weights, axis=others)
     either = sum_((p * p + t * t) * weights, axis=others)

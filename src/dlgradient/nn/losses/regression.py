@@ -25,6 +25,7 @@ __all__ = ["huber", "l1loss", "l2loss", "mse"]
 
 def _squares(d: Value) -> Value:
     """Return |d|², from the squares of real and imaginary part."""
+    # Not from the modulus, which has a kink at 0 where the square has none.
     return d**2 if d.dtype.kind != "c" else real(d) ** 2 + imag(d) ** 2
 
 
@@ -264,6 +265,7 @@ def l2loss(
         normalization_factor=normalization_factor,
     )
     difference = loss.y - loss.t
+    # The usual sum needs no array of squares.
     if mask is None and weights is None and reduction == "sum":
         return _sum_of_squares(difference) / loss.divisor(None, difference.shape)
     return loss.reduced(_squares(difference))

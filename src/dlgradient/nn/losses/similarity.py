@@ -44,6 +44,7 @@ def _direction(x: Value, axis: Axis) -> Value:
     """Return vectors of length one; those of length zero stay zero, without a gradient."""
     length = _length(x, axis)
     some = greater(length, 0)
+    # The inner choice avoids a division by zero, of which NumPy would warn.
     return where(some, x / where(some, length, 1), 0)
 
 

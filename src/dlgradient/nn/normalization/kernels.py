@@ -111,6 +111,7 @@ def _joins_partial_sums(x: Array, method: Method, parameters: list[Shape]) -> bo
     axes = method.axes
     if x.nbytes <= NORM_WHOLE_BYTES or 0 not in axes or x.shape[0] == 1 or not x.flags.c_contiguous:
         return False
+    # Only if the sums are smaller than a chunk: a group for each observation needs no join.
     few = x.size // method.count(x) < x.size // x.shape[0]
     return few and all(shape[axis] == 1 for shape in parameters for axis in axes)
 
@@ -130,6 +131,7 @@ def _widened(small: Array, x: Array) -> Array:
         run *= x.shape[axis]
     if not 1 < run <= NORM_RUN_ELEMENTS or x[0].nbytes > NORM_WHOLE_BYTES // 2:
         return small
+    # Of one observation only, so that it stays in the cache for all.
     return np.ascontiguousarray(np.broadcast_to(small, (1, *x.shape[1:])))
 
 
@@ -183,6 +185,7 @@ def _standardize_partial(
 ) -> None:
     chunks, split = _partial_chunks(x), x.size >= NORM_THREAD_ELEMENTS
     counts = [method.count(x[chunk]) for chunk in chunks]
+    # In double precision: they are few, and almost equal means are subtracted from each other.
     parts = np.empty((2, len(chunks), *out.mu.shape), np.float64)
 
     def measure(i: int) -> None:
@@ -195,6 +198,7 @@ def _standardize_partial(
     for_each(measure, range(len(chunks)), split=split)
     _join(parts, counts, out)
     center, shift = _widened(out.mu, x), _widened(offset, x)
+    # Multiplied while they are small: one product less for each element.
     factor = _widened(scale / np.sqrt(out.variance + method.epsilon), x)
 
     def affine(chunk: Chunk) -> None:
@@ -211,6 +215,7 @@ def _statistics(x: Array, method: Method) -> tuple[Array | int, Array, Array]:
     """Return the mean of an array, the sum of the squares of the deviations from it, and these."""
     if not method.centered:
         return 0, dot(x, x, method.axes), x
+    # Two passes over a chunk that is in the cache; mean(x²) - mean(x)² would cancel.
     mean = total(x, method.axes) / method.count(x)
     deviation = np.subtract(x, mean)
     return mean, dot(deviation, deviation, method.axes), deviation
@@ -275,6 +280,7 @@ class _Pulling:
         """Work on chunks that no sum crosses."""
 
         def work(chunk: Chunk) -> None:
+            # Computed again: to save it from the forward pass would take an array as large as x.
             deviation = self.method.deviation(self.x[chunk], _chunk_of(self.mu, chunk))
             self.measure(chunk, deviation, [_chunk_of(sums, chunk) for sums in self.sums])
             self.combine(chunk, deviation, self.factors(chunk))

@@ -208,6 +208,7 @@ class Parameters:
             Last states, without a time dimension.
         """
         padding = self.sequence.padding(mask)
+        # Padding may be NaN, and the cotangents of the weights multiply it by zero.
         forward = _masked(self.sequence.values, padding)
         results = []
         for k, backwards in enumerate(self._backwards):

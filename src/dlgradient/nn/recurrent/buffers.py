@@ -45,6 +45,7 @@ class Feed:
     def __init__(self, x: Value, h: Value, dtype: Dtype) -> None:
         batch, n = h.shape
         self._x = x.transpose(0, 2, 1)
+        # The last row stays one and meets the bias, so that a step is a single product.
         self.all: Array = np.ones((n + x.shape[2] + 1, batch), dtype)
         self.hidden, self.inputs = self.all[:n], self.all[n:]
         self.hidden[...] = h.T
@@ -89,6 +90,7 @@ def weight_cotangents(
     steps, batch, channels = x.shape
     into = of_inputs.reshape(len(of_inputs), steps * batch)
     back = of_states.reshape(len(of_states), steps * batch)
+    # One product for all steps. The state before the first step is no row of y.
     dr = back[:, :batch] @ h0
     if steps > 1:
         dr += back[:, batch:] @ y[:-1].reshape((steps - 1) * batch, h0.shape[1])

@@ -83,6 +83,7 @@ def lstm_states(  # noqa: PLR0913 - the parameters of the layer
     padding: Array | None = None,
 ) -> tuple[Value, Value, Value]:
     """Hidden states of all steps, and the last hidden and cell state."""
+    # One product for all steps; only that of the hidden state must wait for the step before.
     z = x @ w.mT + b
     states = []
     for t in range(x.shape[0]):
@@ -115,6 +116,7 @@ def gru_step(
     both = gate(z[:, : 2 * n] + s[:, : 2 * n])
     reset, update = both[:, :n], both[:, n:]
     candidate = state(z[:, 2 * n :] + reset * s[:, 2 * n :])
+    # (1 - u) g + u h with one product instead of two.
     return candidate + update * (h - candidate), (reset, update, candidate)
 
 
@@ -154,4 +156,5 @@ def gru_states(
 def _stacked(states: list[Value], h: Value, x: Value) -> Value:
     if states:
         return stack(states)
+    # There is no state to stack.
     return np.zeros((0, *h.shape), np.result_type(x.dtype, h.dtype))

@@ -108,6 +108,7 @@ def _fast_vjp(
     n = h0.shape[1]
     dw, dr = weight_cotangents(dz[n:], dz[: 3 * n], x, h0, out[0])
     dx = None
+    # For data it is not asked for, and costs as much as the cotangent of the weights.
     if x_wanted:
         flat = dz[n:].reshape(3 * n, x.shape[0] * x.shape[1])
         dx = (flat.T @ w).reshape(x.shape)
@@ -126,6 +127,7 @@ def _pull_blocks(
     y, _, gates = out
     steps, batch, n = y.shape
     dz = np.empty((4 * n, steps, batch), gates.dtype)
+    # Contiguous once, for the product of every step.
     recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
     dh = np.zeros((n, batch), gates.dtype)
     if of_h is not None:
@@ -246,6 +248,7 @@ def gru_sequence(
     feed, changed = Feed(x, h0, dtype), changed_steps(padding)
     y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 4 * n, batch), dtype)
     scratch = np.empty((n, batch), dtype)
+    # Far below 0, exp(-z) overflows, and the sigmoid is 0 as it should be.
     with np.errstate(over="ignore"):
         for t in range(steps):
             step = gates[t]
@@ -262,6 +265,7 @@ def gru_sequence(
             np.subtract(feed.hidden, candidate, out=scratch)
             np.multiply(scratch, update, out=scratch)
             where_changed = True if changed is None else changed[t]
+            # A skipped step keeps the state itself: g + 1 (h - g) would round it.
             np.add(candidate, scratch, out=feed.hidden, where=where_changed)
             y[t] = feed.hidden.T
     return y, np.ascontiguousarray(feed.hidden.T), gates

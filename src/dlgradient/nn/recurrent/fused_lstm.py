@@ -137,6 +137,7 @@ def _fast_vjp(
     dz, dh, dc = _pull_gates(g, c0, r, out, padding)
     dw, dr = weight_cotangents(dz, dz, x, h0, out[0])
     dx = None
+    # For data it is not asked for, and costs as much as the cotangent of the weights.
     if x_wanted:
         flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
         dx = (flat.T @ reordered(w, _INSIDE)).reshape(x.shape)
@@ -156,6 +157,7 @@ def _pull_gates(
     _, _, _, cells, gates = out
     steps, n, batch = cells.shape
     dz = np.empty((4 * n, steps, batch), gates.dtype)
+    # Contiguous once, for the product of every step.
     recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
     dh, dc = (np.zeros((n, batch), gates.dtype) for _ in range(2))
     scratch = np.empty_like(dh)
@@ -287,6 +289,7 @@ def lstm_sequence(
     y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 5 * n, batch), dtype)
     cells, scratch = np.empty((steps, n, batch), dtype), np.empty((n, batch), dtype)
     before = np.asarray(c0, dtype).T
+    # Far below 0, exp(-z) overflows, and the sigmoid is 0 as it should be.
     with np.errstate(over="ignore"):
         for t in range(steps):
             step, cell, squashed = gates[t, : 4 * n], cells[t], gates[t, 4 * n :]
@@ -302,6 +305,7 @@ def lstm_sequence(
             np.add(cell, scratch, out=cell)
             np.tanh(cell, out=squashed)
             where_changed = True if changed is None else changed[t]
+            # The gates let the cell state pass a skipped step; the hidden state is not written.
             np.multiply(step[3 * n :], squashed, out=feed.hidden, where=where_changed)
             y[t] = feed.hidden.T
             before = cell

@@ -122,6 +122,7 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     b = params.vector("bias", bias, params.rows * biases)
     h = seq.state("h0", h0, params.units * params.layers)
     usual = (state_activation, gate_activation) == ("tanh", "sigmoid")
+    # The fused layer is for the defaults, and for one step at least.
     fused = usual and reset_gate_mode != _MODES[1] and seq.steps > 0
 
     def layer(k: int, x: Value, padding: Array | None) -> tuple[Value, ...]:

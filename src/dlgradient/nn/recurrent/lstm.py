@@ -146,6 +146,7 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     h = seq.state("h0", h0, outputs * layers)
     c = seq.state("c0", c0, params.units * layers)
     usual = (state_activation, gate_activation) == ("tanh", "sigmoid")
+    # The fused layer is for the defaults, and for one step at least.
     fused = usual and p is None and v is None and seq.steps > 0
 
     def layer(k: int, x: Value, padding: Array | None) -> tuple[Value, ...]:
