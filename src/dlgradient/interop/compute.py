@@ -54,6 +54,7 @@ def diagonal(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Val
     """Elements with equal indices in two dimensions, as the last dimension."""
     rows, columns = a.shape[axis1], a.shape[axis2]
     first, second = max(-offset, 0), max(offset, 0)
+    # An offset beyond the matrix leaves nothing, not a negative number of elements.
     i = np.arange(max(min(rows - first, columns - second), 0))
     return moveaxis(a, (axis1, axis2), (-2, -1))[..., i + first, i + second]
 
@@ -96,6 +97,7 @@ def diag(v: Operand, k: int = 0) -> Value:
 def bincount(x: Operand, /, weights: Operand = None, minlength: int = 0) -> Value:
     """Sums of weights, or counts, of equal whole numbers."""
     places = np.asarray(raw(x))
+    # NumPy checks the places, and says how long the result is.
     size = np.bincount(places, minlength=minlength).size
     if weights is None:
         return wrap(np.bincount(places, minlength=minlength), None)
@@ -204,8 +206,10 @@ def round(a: Operand, decimals: int = 0) -> Value:
     """Round to decimals; the derivative is zero."""
     if not decimals:
         return round_(a)
+    # Integers stay integers, and carry no derivative.
     if a.dtype.kind in "biu":
         return wrap(np.round(a._value, decimals), None, a._format)
+    # A power with a negative exponent, 0.1, is not exact.
     scale = 10.0 ** abs(decimals)
     if decimals > 0:
         return round_(a * scale) / scale

@@ -41,6 +41,7 @@ def as_array(x: Operand) -> Value:
     """Return `x` as something with a shape: a dlarray as it is, anything else as an ndarray."""
     if type(x) is calls.dlarray:
         return x
+    # Traced members are stacked: a conversion by NumPy would leave the trace.
     if isinstance(x, list | tuple) and x and is_traced(x):
         return stack([as_array(item) for item in x], axis=0)
     refuse_masked(x, "a function of NumPy: operand")

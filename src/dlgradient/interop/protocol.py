@@ -104,6 +104,7 @@ def ufunc(func: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Params) 
     try:
         return _traced_ufunc(func, method, name, inputs, kwargs)
     except UnknownKeywordError:
+        # Without a trace there is no derivative to lose, and NumPy computes on the values.
         if is_traced(operands):
             raise
     return on_values(name, getattr(func, method), inputs, kwargs)

@@ -88,6 +88,7 @@ def array_split(ary: Operand, indices_or_sections: Operand, axis: int = 0) -> Va
         parts = int(indices_or_sections)
         if parts <= 0:
             raise InvalidArgumentError("array_split: the number of sections must be positive")
+        # The first parts are longer, as in NumPy.
         each, more = divmod(n, parts)
         cuts = np.cumsum([0] + more * [each + 1] + (parts - more) * [each]).tolist()
     else:

@@ -84,6 +84,7 @@ class _Table:
 
     def find(self, func: object) -> Callable[..., Value] | None:
         found = self.entries.get(func)
+        # Users may declare operations with `numpy=` at any time.
         if found is None and self.declared != len(OPS) + len(DERIVED):
             self.make()
             found = self.entries.get(func)
@@ -103,6 +104,7 @@ class _Table:
             if answer is not None and other not in entries:
                 function = answer.function if isinstance(answer, Translation) else answer
                 entries[other] = _translated(other, function)
+        # What is written by hand goes first.
         self.entries = {**entries, **_ADAPTORS}
 
 

@@ -76,6 +76,7 @@ class Translation:
     def __call__(self, *args: Any, **kwargs: Any) -> Value:
         """Call our function; keywords it does not have pass at their defaults only."""
         defaults = self.defaults if self.defaults is not None else self._read()
+        # NumPy's signature is not known: the call passes as it is.
         if not defaults:
             return self.function(*args, **kwargs)
         name = full_name(self.func)
@@ -116,7 +117,9 @@ def call_adaptor(
     try:
         return adaptor(*args, **kwargs)
     except TypeError as error:
+        # Only a call that fails pays for reading the signature.
         signature = inspect.signature(adaptor)
+        # The call was right, so the error comes from inside.
         if _fits(signature, args, kwargs):
             raise
         name, given, defaults = full_name(func), dict(kwargs), _defaults_of(func)

@@ -52,6 +52,7 @@ def index_add(x: Operand, key: Key, values: Operand, /) -> Value:
     key = fixed_key(key)
     x = x if type(x) is calls.dlarray else as_value(x, "index_add: x")
     values = values if type(values) is calls.dlarray else as_value(values, "index_add: values")
+    # A view of one element has the shape of x[key], and takes no memory.
     try:
         wanted = np.shape(np.broadcast_to(False, x.shape)[key])
     except IndexError as error:

@@ -35,6 +35,7 @@ def _whole(function: np.ufunc, name: str, operator: str, instead: str) -> Kernel
     def kernel(*values: Value) -> Any:
         try:
             return function(*values)
+        # NumPy has no such loop for floating-point numbers; nothing is checked before.
         except TypeError as error:
             raise UnsupportedDtypeError(
                 f"{name} (the operator {operator}): operands must be integers or bool, found "

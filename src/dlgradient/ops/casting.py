@@ -58,6 +58,7 @@ def accumulator_dtype(x: Value, dtype: DtypeLike, where: str) -> Dtype | None:
         return None
     target = supported_dtype(dtype, f"{where}: dtype")
     source = np.result_type(x)
+    # A sum of real numbers in an integer dtype would be a constant, without a derivative.
     if not np.can_cast(source, target, "same_kind"):
         raise UnsupportedDtypeError(
             f"{where}: dtype={target} cannot hold what {source} holds, and the derivative would be "

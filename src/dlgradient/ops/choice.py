@@ -323,4 +323,5 @@ def clip(x: Operand, /, min: Operand | None = None, max: Operand | None = None) 
         x = maximum(x, min)
     if max is not None:
         x = minimum(x, max)
+    # A value of its own, not the operand: an assignment to it must not change x.
     return positive(x) if min is None and max is None else x

@@ -178,6 +178,7 @@ def full(
     dtype = chosen_dtype("full", dtype, None)
     if type(fill_value) is calls.dlarray:
         value = fill_value if dtype is None else astype(fill_value, dtype)
+        # A view of one element, which keeps the derivative.
         return broadcast_to(value, shape if isinstance(shape, tuple | list) else (shape,))
     return wrap_new(np.full(shape, as_value(fill_value, "full: fill_value"), dtype))
 

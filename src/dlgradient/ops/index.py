@@ -181,6 +181,7 @@ def _assigned_adjoint(g: Value, v_like: Value, key: Key) -> Value:
     winners = _winners(key, g.shape)
     if winners is not None:
         c = where(winners, c, 0)
+    # NumPy ignores leading dimensions of size one of an assigned value.
     extra = len(v_like.shape) - c.ndim
     return reshape(c, (1,) * extra + c.shape) if extra > 0 else c
 
@@ -243,6 +244,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     key = fixed_key(key)
     traced = open_node(x)
     from_trace = type(value) is calls.dlarray and open_node(value) is not None
+    # Not in place if only the value is traced: x has no node yet that could follow it.
     alone = array_alone_in_slot(x) is not None and (traced is not None or not from_trace)
     v = value._value if type(value) is calls.dlarray else as_operand(value, "assignment: value")
     if not alone or _assigned_dtype(x._value, v) != x._value.dtype:
@@ -252,6 +254,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     parents: tuple[object, ...] = ()
     if traced is not None:
         if type(value) is not calls.dlarray and type(v) is np.ndarray:
+            # The caller might still change the array before the trace is walked.
             v = traced.trace.hold(v, COPY_BYTES)
         parents = (traced, value._node if from_trace else v)
     try:

@@ -64,6 +64,7 @@ def permute_dims(x: Operand, /, axes: Axes) -> Value:
 
     Source: array-API ``permute_dims``; MATLAB ``permute``.
     """
+    # The method costs less than the function, which Python scalars need.
     return x.transpose(axes) if type(x) is np.ndarray else as_scalar(np.transpose(x, axes))
 
 

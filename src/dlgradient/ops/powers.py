@@ -69,6 +69,7 @@ def _pow_base(t: Value, x: Value, y: Value) -> Value:
     """Return t y x^(y-1), and 0 where y is 0 (not 0 times infinity)."""
     if type(y) in _SCALARS:
         # The exponent is a constant, or this is not differentiated again.
+        # The usual exponents without a power, which is slow, and exact at base 0.
         if y == 2:
             return t * (2 * x)
         if y == 1:
@@ -235,6 +236,7 @@ def reciprocal(x: Operand, /) -> Value:
 
 
 def _cosine(x: Value, y: Value) -> Value:
+    # With `where`, so that 0/0 is not computed, and the origin gets 0.
     r = np.hypot(x, y)
     return np.divide(x, r, out=np.zeros_like(r), where=r != 0)[()]
 

@@ -254,6 +254,7 @@ def ties(x: Value, extremum: Value, /, *, axis: AxisLike, keepdims: bool) -> Val
     """
     reached = _spread_view(np.asarray(extremum), np.shape(x), axis, keepdims)
     equal = x == reached
+    # NaN is looked for in the extremum, which is small: it reaches that from any element.
     return equal | (np.isnan(x) & np.isnan(reached)) if np.isnan(extremum).any() else equal
 
 

@@ -120,6 +120,7 @@ def _rfft_samples(m: Maker) -> list[Case]:
 def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) -> Value:
     size = x_like.shape[axis]
     length = 2 * (size - 1) if n is None else n
+    # The result is real, so only the real part of its cotangent counts.
     half = rfft(real(g), n=length, axis=axis, norm=OPPOSITE_NORM[norm])
     # All but the ends of the half spectrum count twice in the full one.
     weights = np.full(length // 2 + 1, 2, half.real.dtype)
@@ -349,6 +350,7 @@ def _roll_middle(x: Value, axes: AxisLike, places: Callable[[int], int]) -> Valu
     chosen = tuple(range(x.ndim)) if axes is None else axes
     chosen = chosen if isinstance(chosen, tuple | list) else (chosen,)
     if not chosen:
+        # A value of its own, not the operand: an assignment to it must not change x.
         return reshape(x, x.shape)
     return roll(x, tuple(places(x.shape[a]) for a in chosen), axis=tuple(chosen))
 

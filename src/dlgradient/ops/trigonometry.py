@@ -155,6 +155,7 @@ def atan(x: Operand, /) -> Value:
 def _atan2_part(t: Value, a: Value, y: Value, x: Value) -> Value:
     """Return t a / (x² + y²), without overflow of the squares; 0 at the origin."""
     r = hypot(y, x)
+    # Two divisions: r² may overflow or vanish where the quotient does not.
     return t * where(equal(r, 0), 0, a / r / r)
 
 

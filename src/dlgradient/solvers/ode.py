@@ -193,6 +193,7 @@ def _step_by_step(
     """Run every step again, the last one first, and pull its cotangents back."""
     gs = _cotangents(problem, g)
     method, times = problem.options.method, problem.times
+    # Steps are pulled back one by one, so only one of them is traced at a time.
     a = np.zeros_like(xs[0], dtype=np.result_type(xs[0], g))
     totals: list[Any] = [0 * x for x in xs[1:]]
     done = _count_times(problem, steps)
@@ -234,11 +235,13 @@ def _adjoint(
     def augmented(t: float, state: Any) -> Any:
         flat = state._value if type(state) is dlarray else state
         y = flat[:size].reshape(shape)[()]
+        # A real state stays real, though it is solved next to a complex adjoint.
         y = y if np.iscomplexobj(xs[0]) or kind.kind != "c" else y.real
         a = flat[size : 2 * size].reshape(shape)[()]
 
         def pulled(y: Any, *parameters: Any) -> Any:
             slope = problem.slope(parameters)(t, y)
+            # A constant right-hand side has no derivative to pull back.
             if open_node(slope) is None:
                 return [slope, *[wrap(0 * v._value, None) for v in (y, *parameters)]]
             return [slope, *dlvjp(slope, a, [y, *parameters])]
@@ -249,9 +252,11 @@ def _adjoint(
 
     old = problem.options
     options = Options(old.method, old.first, old.largest, old.rtol, old.atol)
+    # The integrals do not affect the solution, so their error need not choose the steps.
     options.counted = None if whole else 2 * size
     a = np.zeros(size, kind)
     integrals = np.zeros(sum(np.size(x) for x in xs[1:]), kind)
+    # The state begins anew at each output time, so its error backwards in time does not add up.
     for i in reversed(range(len(gs))):
         a = a + np.ravel(gs[i])
         state = np.concatenate([np.ravel(ys[i]).astype(kind), a, integrals])

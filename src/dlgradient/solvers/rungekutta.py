@@ -95,6 +95,7 @@ class Method:
         for c, row in zip(self.nodes[1:], self.stages[1:], strict=True):
             ks.append(f(t + c * h, _along(y, h, row, ks)))
         new = _along(y, h, self.weights, ks)
+        # The slope at the end: it enters the error estimate, and is the first one of the next step.
         if self.error is not None:
             ks.append(f(t + h, new))
         return new, ks
@@ -190,6 +191,7 @@ class Options:
         second = raw(f(t + math.copysign(h0, length), probe)) - slope
         d2 = self._norm(second, scale) / h0
         steepest = max(d1, d2)
+        # The error of a step grows with h⁵.
         h1 = max(1e-6, h0 * 1e-3) if steepest <= 1e-15 else (0.01 / steepest) ** (1 / 5)
         return math.copysign(min(100 * h0, h1, abs(length), self.largest), length)
 
@@ -216,8 +218,10 @@ def integrate(
     steps: Steps = []
     states: list[Any] = []
     while len(outs) < len(times) - 1:
+        # A rest shorter than rounding would be a step of its own.
         last = abs(end - t) <= abs(h) * (1 + 1e-12)
         h = end - t if last else h
+        # Negated, so that a step of NaN is refused too.
         if not abs(h) >= 16 * np.spacing(abs(t)):
             raise InvalidArgumentError(
                 f"dlode45: the step at t = {t:g} became too small for the tolerances "
@@ -227,11 +231,13 @@ def integrate(
         new, ks = method.step(f, t, h, y, k)
         error = h * sum([w * raw(x) for w, x in zip(method.error or (), ks, strict=True) if w])
         ratio = options.ratio(error, raw(y), raw(new))
+        # Negated, so that an error of NaN is too large.
         if not ratio <= 1:
             h *= max(_SHRINK, _SAFETY * ratio ** (-1 / method.order)) if ratio < math.inf else 0.1
             continue
         steps.append((t, h))
         states.append(y)
+        # The last time exactly: t + (end - t) may round to another number.
         t_new = end if last else t + h
         outs += _outputs(method, times, len(outs), (t, t_new), h, y, new, ks, forward=forward)
         grow = _GROW if ratio == 0 else min(_GROW, _SAFETY * ratio ** (-1 / method.order))
@@ -267,6 +273,7 @@ def _outputs(
 def _equal_steps(times: Sequence[float], largest: float) -> Steps:
     steps = []
     for a, b in pairwise(times):
+        # A quotient that rounds up to just above a whole number must not give one step more.
         count = max(1, math.ceil(abs(b - a) / largest * (1 - 1e-12)))
         steps += [(a + i * (b - a) / count, (b - a) / count) for i in range(count)]
     return steps

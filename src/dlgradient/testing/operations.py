@@ -470,10 +470,12 @@ def check_error(subject: Subject, wrong: Error) -> None:
         return subject.call(*args, **case.params)
 
     where = f"{subject.name} of {_described(case)}"
+    # Both call paths must refuse: that of constants and that of variables.
     for how in (call, lambda *args: dlfeval(call, *args)):
         try:
             how(*arrays)
         except error as found:
+            # Users catch every error of the library by one class.
             if not issubclass(error, DlgradientError):
                 raise CheckError(f"{where}: {error.__name__} is no DlgradientError") from found
             if not re.search(text, str(found)):

@@ -55,6 +55,7 @@ def map_together(
     """
     first = values[0]
     kind = type(first)
+    # The usual containers without optree, which would flatten each with its paths.
     if kind is list or kind is tuple:
         for label, value in zip(labels, values, strict=True):
             if type(value) is not kind or len(value) != len(first):

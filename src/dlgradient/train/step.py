@@ -72,6 +72,7 @@ def _update_one(
     """Update one learnable: raw values in, dlarrays of its format out, unless it is traced."""
     fmt = p._format if type(p) is dlarray else None
     p, g, *states = [_unwrap(x) for x in (p, g, *states)]
+    # Formulas square gradients and divide by roots, which is meant for real numbers.
     if p.dtype.kind == "c":
         results = _update_parts(formula, p, g, states)
     else:
@@ -95,6 +96,7 @@ def _unwrap(x: Operand) -> Value:
     """Return the raw value of an array that is not traced, and a traced one unlabelled."""
     if type(x) is not dlarray:
         return x if type(x) is float or isinstance(x, np.generic) else np.asarray(x)
+    # Raw arrays cost less for each operation of a formula, and training traces no update.
     return x._value if open_node(x) is None else unlabelled(x)
 
 
@@ -139,6 +141,7 @@ def _check_alike(name: str, where: str, value: Operand, parameter: str, p: Opera
 def checked_number(name: str, label: str, value: Operand, *, below: float | None = None) -> Value:
     """Return a hyperparameter as a Python number, whose dtype is weak, or a traced dlarray."""
     if type(value) is dlarray and value.size == 1:
+        # A traced hyperparameter is differentiated; others are Python numbers, with a weak dtype.
         if open_node(value) is not None:
             return value
         value = value.item()

@@ -68,6 +68,7 @@ def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Contain
             f"dlupdate: fun must be a function, not {type(fun).__name__}; write "
             "dlupdate(fun, parameters)"
         )
+    # How many results `fun` returns for each array; -1 if no tuple.
     counts: set[int] = set()
 
     def apply(_path: str, *leaves: object) -> Results:
@@ -220,6 +221,7 @@ def adamupdate(
     beta1 = checked_number(name, "gradient_decay", gradient_decay, below=1.0)
     beta2 = checked_number(name, "sq_gradient_decay", sq_gradient_decay, below=1.0)
     small = checked_number(name, "epsilon", epsilon)
+    # The averages begin at zero; both corrections are numbers, computed once for all learnables.
     step = rate / (1 - beta1**count)
     correction = (1 - beta2**count) ** 0.5
 
