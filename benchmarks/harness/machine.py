@@ -91,7 +91,7 @@ def describe() -> dict[str, str]:
     """Return what a reader must know to judge the figures."""
     import torch
 
-    packages = ("dlgradient", "numpy", "scipy", "optree", "torch", "jax", "jaxlib", "autograd")
+    packages = ("dlgradient", "numpy", "scipy", "torch", "jax", "jaxlib", "autograd")
     versions = []
     for name in packages:
         try:

@@ -223,7 +223,6 @@ def preload() -> None:
 
     import hypothesis.extra.numpy  # noqa: F401
     import numpy as np  # noqa: F401
-    import optree  # noqa: F401
     import pytest  # noqa: F401
     import scipy.signal
     import scipy.special  # noqa: F401

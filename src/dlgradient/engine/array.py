@@ -63,6 +63,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     """
 
     __slots__ = ("__weakref__", "_format", "_node", "_value")
+    # With pandas' data on the left of an operator too, the result is a dlarray.
+    __pandas_priority__ = 5000
 
     _value: Any
     _format: str | None

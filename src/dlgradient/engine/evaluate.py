@@ -43,9 +43,10 @@ def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     fun : callable
         A function that may call `dlgradient`.
     *args, **kwargs
-        Its arguments. Every dlarray in them becomes a new traced variable, at any depth of list,
-        tuple, dict, namedtuple, dataclass or Layer/Parameter/Value table. So does a dlarray that an
-        outer `dlfeval` traces already.
+        Its arguments. Every dlarray in them becomes a new traced variable, at any depth of
+        containers: list, tuple, dict (and their subclasses), namedtuple, dataclass,
+        SimpleNamespace, array of objects and Layer/Parameter/Value table. So does a dlarray that an
+        outer `dlfeval` traces already. Everything else is passed as it is.
 
     Returns
     -------

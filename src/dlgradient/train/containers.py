@@ -53,6 +53,19 @@ def map_together(
     path : str
         Their path in the outer container.
     """
+    try:
+        return _map_usual(name, function, labels, values, path)
+    except RecursionError:  # very deep containers; one that holds itself is an error here
+        return _map_unusual(name, function, labels, values, path)
+
+
+def _map_usual(
+    name: str,
+    function: Callable[..., Any],
+    labels: Sequence[str],
+    values: Sequence[Container],
+    path: str,
+) -> Container:
     first = values[0]
     kind = type(first)
     # The usual containers without optree, which would flatten each with its paths.
@@ -62,7 +75,7 @@ def map_together(
                 raise _structure_error(name, path, labels[0], first, label, value)
         return kind(
             [
-                map_together(name, function, labels, items, f"{path}[{i}]")
+                _map_usual(name, function, labels, items, f"{path}[{i}]")
                 for i, items in enumerate(zip(*values, strict=True))
             ]
         )
@@ -71,7 +84,7 @@ def map_together(
             if type(value) is not dict or value.keys() != first.keys():
                 raise _structure_error(name, path, labels[0], first, label, value)
         return {
-            key: map_together(name, function, labels, [v[key] for v in values], f"{path}[{key!r}]")
+            key: _map_usual(name, function, labels, [v[key] for v in values], f"{path}[{key!r}]")
             for key in first
         }
     if tree.is_leaf(first):
@@ -89,7 +102,7 @@ def _map_unusual(
     values: Sequence[Container],
     path: str,
 ) -> Container:
-    """Do as `map_together`, for containers that only optree knows; None is one, and empty."""
+    """Do as `map_together`, for the other containers; None is one, and empty."""
     first = values[0]
     leaves, rebuild = tree.flatten(first)
     places = tree.paths(first, path)
