@@ -254,7 +254,7 @@ class Op:
         self.by_position = tuple(pulls.get(name) for name in self.operands)
         selects = declared.masks and declared.selects
         self.pulls = tuple(
-            (i, pull, self.pointwise and bool(pull.needs) and not selects)
+            (i, pull, bool(pull.needs) and not selects)
             for i, pull in enumerate(self.by_position)
             if pull is not None
         )

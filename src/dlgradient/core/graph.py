@@ -76,15 +76,30 @@ class Node(Like):
     trace: Trace
     factor: Any
 
-    def but(self, **changes: Any) -> Node:
-        """Return a node like this one but for some slots, for a rule to read; no walk visits it."""
-        other = object.__new__(Node)
-        for slot in _READ_BY_RULES:
-            setattr(other, slot, changes.get(slot, getattr(self, slot)))
-        return other
+    @property
+    def result(self) -> Node:
+        """The node that a rule's ``out`` refers to."""
+        return self
+
+    def but(self, **changes: Any) -> Reading:
+        """Return what a rule reads of this node, with some of it changed."""
+        return Reading(self, changes)
 
 
-_READ_BY_RULES = ("dtype", "op", "params", "parents", "saved", "seq", "shape", "trace")
+class Reading(Node):
+    """What a rule reads of a node, with some of it changed. It is not in the graph."""
+
+    __slots__ = ("_result",)
+
+    def __init__(self, node: Node, changes: dict[str, Any]) -> None:
+        self._result: Node = changes.pop("result", node)
+        for slot in ("dtype", "op", "params", "parents", "saved", "shape", "trace"):
+            setattr(self, slot, changes.get(slot, getattr(node, slot)))
+
+    @property
+    def result(self) -> Node:
+        """The node that a rule's ``out`` refers to."""
+        return self._result
 
 
 # Raw arrays that open traces have locked, by identity, and the numbers of these traces.

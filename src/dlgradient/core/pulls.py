@@ -139,10 +139,10 @@ class _Argument(NamedTuple):
         place = self.place
         if self.kind == "result" and self.op.outputs:
             return lambda node: [
-                wrap(value, picked(node, i, value)) for i, value in enumerate(node.saved[-1])
+                wrap(value, picked(node.result, i, value)) for i, value in enumerate(node.saved[-1])
             ]
         if self.kind == "result":
-            return lambda node: wrap(node.saved[-1], node)
+            return lambda node: wrap(node.saved[-1], node.result)
         if self.kind != "operand":
             return self.getter()
         if self.op.variadic:

@@ -10,10 +10,10 @@ Three things make the raw walk more than a loop over rules:
 * cotangents of indexing are added in place into one buffer, so a loop over scalar indices costs
   O(n), not O(n²);
 * a *structural zero* of a cotangent (made by ``where``, indexing, ``clip``, ...) says that there is
-  no derivative. It must stay zero where an elementwise rule multiplies it by an infinite partial
-  derivative. A first walk only notes that there was such a product. If all derivatives are finite
-  then, no zero met an infinity, since a NaN stays one in all that is linear. If not, a second walk
-  looks at every such product;
+  no derivative. It must stay zero where a rule multiplies it by an infinite partial derivative. A
+  first walk only notes that there was such a product. If all derivatives are finite then, no zero
+  met an infinity, since a NaN stays one in all that is linear. If not, a second walk looks at every
+  such product (`dlgradient.engine.zeros`);
 * saved values are dropped as the walk passes, unless they are to be retained. A later walk that
   needs them computes them again (`dlgradient.engine.recompute`).
 """
@@ -29,11 +29,11 @@ from dlgradient.core.graph import Node
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
 from dlgradient.core.sizes import IN_PLACE_ELEMENTS
-from dlgradient.core.types import Cotangent, Key, RawValue
+from dlgradient.core.types import Cotangent, Key
 from dlgradient.core.values import ERRORS, SILENT
-from dlgradient.engine.array import dlarray
 from dlgradient.engine.compositions import smooth_form
 from dlgradient.engine.recompute import by_number, number, restore
+from dlgradient.engine.zeros import guarded, guarded_jointly, raw
 from dlgradient.ops.index import clear, scatter_add
 
 __all__ = ["between", "reverse"]
@@ -215,7 +215,11 @@ class _Walk:
                 apply = pull.traced if traced else pull.raw
                 c = _conj(apply(node, _conj(g))) if is_complex else apply(node, g)
                 if has_zeros or op.masks:
-                    c = self.mark_zeros(parent, c, g, multiplied=has_zeros and multiplies)
+                    self.zeros.add(parent)
+                    if has_zeros and multiplies:
+                        self.multiplied_zeros = True
+                        if self.guards_zeros:
+                            c = guarded(node, apply, c, g)
                 if parent in cotangents or not (
                     (type(c) is np.float64 and parent.dtype is _FLOAT64 and not parent.shape)
                     or (c.shape == parent.shape and c.dtype is parent.dtype)
@@ -227,22 +231,16 @@ class _Walk:
                 node.saved = None
             c = None  # only the table refers to it now: see `array_alone_in_table`
 
-    def mark_zeros(
-        self, parent: Node, c: Cotangent, g: Cotangent, *, multiplied: bool
-    ) -> Cotangent:
-        """Note that `c`, made of `g`, has structural zeros; return it, with these guarded."""
-        self.zeros.add(parent)
-        if multiplied:
-            self.multiplied_zeros = True
-            if self.guards_zeros:
-                return _with_zeros(c, g)
-        return c
-
     def visit_joint(self, node: Node, g: Cotangent) -> None:
         """Hand the cotangent of a node to its parents, by one rule for all of them."""
         op = node.op
-        pulled = (op.joint.traced if self.traced else op.joint.raw)(node, g)
+        pull = op.joint.traced if self.traced else op.joint.raw
+        pulled = pull(node, g)
         has_zeros = op.masks or node in self.zeros
+        if node in self.zeros and op.joint.needs:
+            self.multiplied_zeros = True
+            if self.guards_zeros:
+                pulled = guarded_jointly(node, pull, pulled, g)
         for parent, c in zip(node.parents, pulled, strict=True):
             if c is not None and type(parent) is Node and parent in self.needed:
                 if has_zeros:
@@ -348,24 +346,8 @@ class _Walk:
 
 
 def _is_finite(g: Cotangent) -> bool:
-    return bool(np.isfinite(np.add.reduce(_raw(g), axis=None)))
+    return bool(np.isfinite(np.add.reduce(raw(g), axis=None)))
 
 
 def _conj(g: Cotangent) -> Cotangent:
     return FUNCTIONS["conj"](g) if g.dtype.kind == "c" else g
-
-
-def _raw(x: Cotangent) -> RawValue:
-    return x._value if type(x) is dlarray else x
-
-
-def _with_zeros(c: Cotangent, g: Cotangent) -> Cotangent:
-    """Return `c` with zeros where `g` has them: no gradient stays no gradient."""
-    if type(c) is dlarray or type(g) is dlarray:
-        # Only what is not finite: a cotangent that is zero by its value, as at a minimum, has a
-        # derivative of its own.
-        gone = (_raw(g) == 0) & ~np.isfinite(_raw(c))
-        return FUNCTIONS["where"](gone, 0, c) if np.any(gone) else c
-    if np.isfinite(np.add.reduce(c, axis=None)):
-        return c  # zero times finite is zero already
-    return np.where(g == 0, c.dtype.type(0), c)

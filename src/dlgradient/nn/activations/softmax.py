@@ -17,7 +17,6 @@ from dlgradient.nn.shared.arguments import finished, with_axis
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj
 from dlgradient.ops.exponential import exp
-from dlgradient.ops.logical import isfinite
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.rules import derived, general
@@ -104,8 +103,9 @@ def _log_softmax_kernel(x: Array, *, axis: Axis) -> Array:
     return y
 
 
-def _finite_lines(out: Value, axis: Axis) -> Value:
-    return isfinite(max_(out, axis=axis, keepdims=True))
+def _lines_of_some_probability(out: Value, axis: Axis) -> Value:
+    # Not isfinite: a line of NaN has no probabilities, and no gradient of zero either.
+    return max_(out, axis=axis, keepdims=True) != -np.inf
 
 
 def _log_pull(g: Value, out: Value, axis: Axis) -> Value:
@@ -114,7 +114,7 @@ def _log_pull(g: Value, out: Value, axis: Axis) -> Value:
 
 def _log_push(t: Value, out: Value, axis: Axis) -> Value:
     total = sum_(exp(out) * t, axis=axis, keepdims=True)
-    return where(_finite_lines(out, axis), t - total, 0) if out.size else t
+    return where(_lines_of_some_probability(out, axis), t - total, 0) if out.size else t
 
 
 @general(
@@ -144,7 +144,7 @@ def _adjoint_g(h: Value, y: Value, axis: Axis) -> Value:
 
 def _adjoint_y(h: Value, g: Value, y: Value, axis: Axis) -> Value:
     total = conj(sum_(g, axis=axis, keepdims=True))
-    return where(_finite_lines(y, axis), -(exp(y) * total * h), 0) if y.size else h
+    return where(_lines_of_some_probability(y, axis), -(exp(y) * total * h), 0) if y.size else h
 
 
 @general(
