@@ -284,6 +284,7 @@ def _extremum_tangent(t: Value, x: Value, out: Value, axis: AxisLike, keepdims: 
     format="reduce",
     masks=True,
     domain="real",
+    kernel=_maximum,
     numpy=np.max,
     samples=lambda m: _extremes(m, 1.0),
     errors=lambda m: _extreme_errors(m),
@@ -317,7 +318,6 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Source: array-API ``max``; MATLAB ``max``.
     """
-    return _maximum(x, axis=axis, keepdims=keepdims)
 
 
 @general(
@@ -326,6 +326,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     format="reduce",
     masks=True,
     domain="real",
+    kernel=_minimum,
     numpy=np.min,
     samples=lambda m: _extremes(m, -1.0),
     errors=lambda m: _extreme_errors(m),
@@ -359,7 +360,6 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
 
     Source: array-API ``min``; MATLAB ``min``.
     """
-    return _minimum(x, axis=axis, keepdims=keepdims)
 
 
 # -- samples -------------------------------------------------------------------------------------
