@@ -31,6 +31,9 @@ __all__ = [
     "THREAD_BYTES",
     "UNFOLDED_BYTES",
     "UNFOLD_NANOSECONDS",
+    "WEIGHTED_BLOCK_BYTES",
+    "WEIGHTED_LANES",
+    "WEIGHTED_THREAD_ELEMENTS",
     "WIDE_MULTIPLICATIONS",
     "WIDE_PART",
 ]
@@ -91,6 +94,15 @@ POOL_CHUNK_BYTES = 1 << 19
 
 # Elements of a batch of images. Below, a second thread costs more than it saves. Row: pool.
 POOL_THREAD_ELEMENTS = 1 << 17
+
+# -- resampling -----------------------------------------------------------------------------------
+
+# Lines next to each other that are multiplied by a sparse matrix at once, and their bytes: each of
+# its elements costs more than a run of few lines. Row: cliffs.
+WEIGHTED_LANES, WEIGHTED_BLOCK_BYTES = 256, 1 << 19
+
+# Elements of data and result. Below, a second thread costs more than it saves. Row: cliffs.
+WEIGHTED_THREAD_ELEMENTS = 1 << 17
 
 # -- normalisation --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import numpy as np
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Axes, Axis, Format, Operand, Value
+from dlgradient.core.types import Axes, Axis, Format, Operand, Value
 from dlgradient.errors import (
     FormatClashError,
     InvalidArgumentError,
@@ -15,11 +15,9 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted
 from dlgradient.nn.shared.pairs import partner
-from dlgradient.nn.shared.windows import real_like
+from dlgradient.nn.shared.weighted import Terms, weighted_sums
 from dlgradient.ops.exponential import log10
-from dlgradient.ops.linalg import matmul
 from dlgradient.ops.moments import mean
-from dlgradient.ops.permute import moveaxis
 from dlgradient.rules import derived
 
 __all__ = ["psnr", "ssim"]
@@ -112,20 +110,18 @@ def _psnr_errors(m: Maker) -> list[Error]:
     ]
 
 
-def _gaussian(n: int, radius: int, sigma: float) -> Array:
-    """Return the matrix of a Gaussian filter of n elements, which repeats values at the border."""
+def _gaussian(n: int, radius: int, sigma: float) -> Terms:
+    """Return a Gaussian filter of n elements, which repeats values at the border."""
     k = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (k / sigma) ** 2)
     weights /= weights.sum()
-    matrix = np.zeros((n, n))
     places = np.clip(np.arange(n)[:, None] + k, 0, n - 1)
-    np.add.at(matrix, (np.arange(n)[:, None], places), weights)
-    return matrix
+    return Terms.of_rows(places, np.broadcast_to(weights, places.shape), n)
 
 
-def _smoothed(x: Value, filters: list[tuple[Axis, Array]]) -> Value:
-    for axis, matrix in filters:
-        x = moveaxis(matmul(moveaxis(x, axis, -1), matrix.T), -1, axis)
+def _smoothed(x: Value, filters: list[tuple[Axis, Terms]]) -> Value:
+    for axis, terms in filters:
+        x = weighted_sums(x, terms=terms, axis=axis)
     return x
 
 
@@ -193,7 +189,7 @@ def ssim(
             f"ssim: x has the format {pair.labelled._format!r}; it must have 'S'"
         )
     radius = int(np.ceil(3 * width))
-    filters = [(i, real_like(_gaussian(y.shape[i], radius, width), y)) for i in spatial]
+    filters = [(i, _gaussian(y.shape[i], radius, width)) for i in spatial]
     my, mt = _smoothed(y, filters), _smoothed(t, filters)
     variances = _smoothed(y * y + t * t, filters) - my * my - mt * mt
     covariance = _smoothed(y * t, filters) - my * mt

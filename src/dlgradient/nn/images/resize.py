@@ -18,8 +18,9 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.images.interpolate import METHODS, cubic_far, cubic_near
 from dlgradient.nn.shared.arguments import axes_of, check_option, described, finished, formatted
-from dlgradient.nn.shared.windows import integers, real_like
-from dlgradient.rules import derived, linear
+from dlgradient.nn.shared.weighted import Terms, weighted_sums
+from dlgradient.nn.shared.windows import integers
+from dlgradient.rules import derived
 
 __all__ = ["dlresize"]
 
@@ -37,89 +38,6 @@ ROUNDINGS: dict[str, Callable[[Array], Array]] = {
     "floor": np.floor,
     "ceil": np.ceil,
 }
-
-
-# -- weighted sums along a dimension -------------------------------------------------------------
-
-
-def _transposed(index: Array, weights: Array, n: int) -> tuple[Array, Array]:
-    """Return the results that each of n elements enters, and their weights, in as many columns."""
-    size, columns = index.shape
-    elements = index.reshape(-1)
-    # Sorted by element: the position in its run becomes the column of an entry.
-    order = np.argsort(elements, kind="stable")
-    elements = elements[order]
-    counts = np.bincount(elements, minlength=n)
-    column = np.arange(elements.size) - (np.cumsum(counts) - counts)[elements]
-    shape = (n, int(counts.max(initial=0)))
-    results, factors = np.zeros(shape, index.dtype), np.zeros(shape, weights.dtype)
-    results[elements, column] = np.repeat(np.arange(size), columns)[order]
-    factors[elements, column] = weights.reshape(-1)[order]
-    return results, factors
-
-
-def _adjoint(g: Value, x_like: Value, index: Array, weights: Array, axis: Axis) -> Value:
-    back, factors = _transposed(index, weights, x_like.shape[axis])
-    return weighted_sums(g, index=back, weights=factors, axis=axis)
-
-
-@linear(
-    x=_adjoint,
-    format="new",
-    masks=True,
-    samples=lambda m: _weighted_sums_samples(m),
-)
-def weighted_sums(x: Value, /, *, index: Array, weights: Array, axis: Axis) -> Value:
-    """Sums of a few elements along a dimension, each with a weight.
-
-    Parameters
-    ----------
-    x : array
-    index : array of int
-        Shape (size, terms): the elements of each result. An element of weight zero is not read.
-    weights : array
-        Of the same shape; the precision is that of `x`.
-    axis : int
-
-    Returns
-    -------
-    array
-        With `size` elements along the dimension.
-    """
-    size, terms = index.shape
-    weights = real_like(weights, x)
-    along = (slice(None),) * axis
-    shape = (size, *(1,) * (x.ndim - 1 - axis))
-    # The nearest element: no sum, and no product with one.
-    if terms == 1 and (weights == 1).all():
-        return np.take(x, index[:, 0], axis=axis)
-    out: Value = None
-    for k in range(terms):
-        factors = weights[:, k]
-        term = np.take(x, index[:, k], axis=axis)
-        unread = factors == 0
-        if unread.any():
-            term[(*along, unread)] = 0  # or it could be zero times infinity
-        # In place; only integers and complex images need a new array.
-        if term.dtype == weights.dtype:
-            term *= factors.reshape(shape)
-        else:
-            term = term * factors.reshape(shape)
-        if out is None:
-            out = term
-        else:
-            out += term
-    if out is None:
-        return np.zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
-    return out
-
-
-def _weighted_sums_samples(m: Maker) -> list[Case]:
-    return [
-        case(m.real(2, 3), index=np.array([[0, 1], [2, 2]]), weights=m.real(2, 2), axis=1),
-        case(m.complex(4, 2), index=np.array([[3], [0], [3]]), weights=m.real(3, 1), axis=0),
-        case(m.real(2, 1, 0), index=np.zeros((2, 2), int), weights=np.eye(2), axis=1),
-    ]
 
 
 # -- places and weights --------------------------------------------------------------------------
@@ -151,6 +69,23 @@ def _new_sizes(
     return found
 
 
+def _in_order(
+    axes: Axes, x: Value, sizes: list[tuple[int, float]]
+) -> list[tuple[Axis, tuple[int, float]]]:
+    """Return dimensions and new sizes, those that shrink most first, so that others have less data.
+
+    The last dimension is the slowest: among equals, it is before those that grow and after those
+    that shrink.
+    """
+
+    def place(pair: tuple[Axis, tuple[int, float]]) -> tuple[float, int]:
+        axis, (size, _) = pair
+        ratio = size / x.shape[axis]
+        return ratio, axis if ratio < 1 else -axis
+
+    return sorted(zip(axes, sizes, strict=True), key=place)
+
+
 def _places(n: int, size: int, width: float, transform: str) -> Array:
     """Return the places, in a dimension of n elements, of the elements of the result."""
     i = np.arange(size, dtype=np.float64)
@@ -175,6 +110,9 @@ def _terms(
     """Return indices and weights of elements for each place, for a kernel that may be stretched."""
     if method == "linear" and stretch == 1:
         places = np.clip(places, 0, n - 1)  # the same, without rounding beyond the border
+        index = places.astype(np.int64)
+        t = places - index
+        return np.stack([index, np.minimum(index + 1, n - 1)], 1), np.stack([1 - t, t], 1)
     reach = ceil(stretch * (1 if method == "linear" else 2))
     index = np.floor(places).astype(np.int64)[:, None] + np.arange(1 - reach, reach + 1)
     s = np.abs(index - places[:, None]) / stretch
@@ -282,8 +220,7 @@ def dlresize(
         raise ShapeMismatchError(f"dlresize: x has {described(array)}; there is nothing to resize")
     y = unlabelled(array)
     sizes = _new_sizes(array, axes, scale, output_size)
-    # The last dimension first: taking there is slowest, so it is done while the rest is small.
-    for axis, (size, width) in reversed(list(zip(axes, sizes, strict=True))):
+    for axis, (size, width) in _in_order(axes, array, sizes):
         n = array.shape[axis]
         places = _places(n, size, width, geometric_transform_mode)
         # An unchanged dimension is not copied.
@@ -296,7 +233,7 @@ def dlresize(
         else:
             stretch = max(n / width, 1.0) if antialias else 1.0
             index, weights = _terms(places, n, stretch, method, cubic_coefficient, exclude_outside)
-        y = weighted_sums(y, index=index, weights=weights, axis=axis)
+        y = weighted_sums(y, terms=Terms.of_rows(index, weights, n), axis=axis)
     return finished(labelled(y, array._format), strip)
 
 

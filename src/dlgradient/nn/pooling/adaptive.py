@@ -9,9 +9,10 @@ import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axes, Format, Operand, Params, Shape, Value
+from dlgradient.core.types import Array, Axes, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import finished, formatted
+from dlgradient.nn.shared.weighted import Terms, weighted_sums
 from dlgradient.nn.shared.windows import (
     Ints,
     from_images,
@@ -21,7 +22,6 @@ from dlgradient.nn.shared.windows import (
     to_images,
 )
 from dlgradient.ops.choice import where
-from dlgradient.ops.linalg import tensordot
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.take import take
 from dlgradient.rules import derived
@@ -75,14 +75,11 @@ def adaptiveavgpool(
     array, strip = formatted("adaptiveavgpool", x, data_format)
     axes, size = _sizes("adaptiveavgpool", array, output_size, pool_format)
     y, layout = to_images(array, axes)
-    for count in size:
-        # The dimension that is contracted is the third, its result the last: after one round the
-        # order is the old one.
-        n = y.shape[2]
-        weights = np.zeros((n, count))
-        for i, (first, last) in enumerate(_bounds(n, count)):
-            weights[first:last, i] = 1 / (last - first)
-        y = tensordot(y, real_like(weights, array), axes=([2], [0]))
+    for axis, count in enumerate(size, start=2):
+        first, last = _bounds(y.shape[axis], count)
+        y = weighted_sums(y, terms=Terms.of_windows(first, last, y.shape[axis]), axis=axis)
+        counts = (last - first).reshape(-1, *[1] * (y.ndim - 1 - axis))
+        y = y / real_like(counts, y)
     return finished(from_images(y, layout), strip)
 
 
@@ -151,7 +148,7 @@ def adaptivemaxpool(
         # Every window as long as the longest, in a dimension of its own; what is too much is
         # masked below.
         axis = 2 + 2 * i
-        first, last = np.array(_bounds(y.shape[axis], count)).T
+        first, last = _bounds(y.shape[axis], count)
         indices = first[:, None] + np.arange(np.max(last - first))
         y = take(y, np.minimum(indices, y.shape[axis] - 1), axis=axis)
         inside = inside[..., None, None] & (indices < last[:, None])
@@ -160,9 +157,10 @@ def adaptivemaxpool(
     return finished(from_images(y, layout), strip)
 
 
-def _bounds(n: int, count: int) -> list[tuple[int, int]]:
-    """Where each of `count` windows that cover `n` elements begins and ends."""
-    return [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
+def _bounds(n: int, count: int) -> tuple[Array, Array]:
+    """Return where each of `count` windows that cover `n` elements begins and ends."""
+    i = np.arange(count)
+    return i * n // count, -(-(i + 1) * n // count)
 
 
 def _sizes(function: str, x: Value, output_size: Ints, pool_format: Format) -> tuple[Axes, Shape]:

@@ -1,0 +1,191 @@
+"""Weighted sums of a few elements along a dimension: resampling, filtering and means over windows.
+
+Which elements are summed, and with which weights, is a sparse matrix. Its product needs memory for
+the data alone. An element that is not in a sum does not reach it, even if it is NaN.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.sizes import (
+    WEIGHTED_BLOCK_BYTES,
+    WEIGHTED_LANES,
+    WEIGHTED_THREAD_ELEMENTS,
+)
+from dlgradient.core.types import Array, Axis, Dtype, Value
+from dlgradient.nn.shared.blocks import for_each_chunk, items_within
+from dlgradient.rules import linear
+
+# The operation is not public; users call functions of `dlgradient.nn.images` and pooling.
+__all__: list[str] = []
+
+
+class Terms:
+    """The elements of each sum along a dimension, and their weights.
+
+    Terms of weight zero are not read. An element may be in a sum several times.
+
+    Parameters
+    ----------
+    counts : array of int
+        Number of terms of each sum.
+    index : array of int
+        The elements, one sum after the other.
+    weights : array
+        Of the same shape.
+    length : int
+        Number of elements along the dimension.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Numbers of sums and of elements.
+    """
+
+    def __init__(self, counts: Array, index: Array, weights: Array, length: int) -> None:
+        used = weights != 0
+        if not used.all():
+            sums = np.repeat(np.arange(counts.size), counts)[used]
+            counts = np.bincount(sums, minlength=counts.size)
+            index, weights = index[used], weights[used]
+        kind = np.int32 if max(length, index.size) < np.iinfo(np.int32).max else np.int64
+        ends = np.concatenate([np.zeros(1, kind), np.cumsum(counts, dtype=kind)])
+        self.shape = (counts.size, length)
+        self._rows = weights, index.astype(kind, copy=False), ends
+        self._transposed = False
+        self._matrices: dict[tuple[Dtype, bool], Any] = {}
+
+    @property
+    def adjoint(self) -> Terms:
+        """The terms of the adjoint map: elements get the values of the sums they are in."""
+        other = object.__new__(Terms)
+        other.__dict__.update(self.__dict__)
+        other.shape = self.shape[::-1]
+        other._transposed = not self._transposed
+        return other
+
+    @property
+    def chosen(self) -> Array | None:
+        """The element of each sum if all are single elements of weight one, else None."""
+        weights, index, ends = self._rows
+        single = not self._transposed and len(index) == len(ends) - 1 and bool((weights == 1).all())
+        return index if single and bool((np.diff(ends) == 1).all()) else None
+
+    def matrix(self, dtype: Dtype) -> Any:
+        """Return the sparse matrix with weights of a dtype."""
+        from scipy.sparse import csc_array, csr_array
+
+        key = dtype, self._transposed
+        if key not in self._matrices:
+            weights, *places = self._rows
+            kind = csc_array if self._transposed else csr_array
+            self._matrices[key] = kind((weights.astype(dtype, copy=False), *places), self.shape)
+        return self._matrices[key]
+
+    @staticmethod
+    def of_rows(index: Array, weights: Array, length: int) -> Terms:
+        """Return terms from indices and weights with equally many for each sum.
+
+        Parameters
+        ----------
+        index, weights : array
+            Shape (sums, terms).
+        length : int
+        """
+        size, terms = index.shape
+        return Terms(np.full(size, terms), index.reshape(-1), weights.reshape(-1), length)
+
+    @staticmethod
+    def of_windows(first: Array, last: Array, length: int) -> Terms:
+        """Return terms for sums of the elements from `first` to before `last`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> terms = Terms.of_windows(np.array([0, 1]), np.array([2, 4]), 4)
+        >>> weighted_sums(np.array([1.0, 2.0, 4.0, 8.0]), terms=terms, axis=0)
+        array([ 3., 14.])
+        """
+        counts = last - first
+        index = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
+        return Terms(counts, index, np.ones(index.size), length)
+
+
+def _adjoint(g: Value, terms: Terms, axis: Axis) -> Value:
+    return weighted_sums(g, terms=terms.adjoint, axis=axis)
+
+
+@linear(
+    x=_adjoint,
+    format="new",
+    masks=True,
+    samples=lambda m: _samples(m),
+)
+def weighted_sums(x: Value, /, *, terms: Terms, axis: Axis) -> Value:
+    """Sums of a few elements along a dimension, each with a weight.
+
+    Parameters
+    ----------
+    x : array
+    terms : Terms
+        The precision of the weights is that of `x`.
+    axis : int
+        Not negative.
+
+    Returns
+    -------
+    array
+        With a sum instead of each element along the dimension.
+    """
+    chosen = terms.chosen
+    if chosen is not None:
+        return np.take(x, chosen, axis=axis)
+    if x.dtype.kind not in "fc":
+        x = x.astype(np.float64)
+    before, (size, n), after = x.shape[:axis], terms.shape, x.shape[axis + 1 :]
+    out = np.empty((*before, size, *after), x.dtype)
+    if out.size:
+        # A complex element is two real ones next to each other.
+        real = x.real.dtype
+        flat = np.ascontiguousarray(x).reshape(prod(before), n, prod(after)).view(real)
+        _multiply(terms.matrix(real), flat, out.reshape(prod(before), size, prod(after)).view(real))
+    return out
+
+
+def _multiply(matrix: Any, x: Array, out: Array) -> None:
+    """Multiply the middle dimension of `x` by a matrix, in blocks that stay in the cache."""
+    lines, n, after = x.shape
+    if lines * after == 1:
+        out[0, :, 0] = matrix @ x[0, :, 0]
+        return
+    size = out.shape[1]
+    wanted = -(-WEIGHTED_LANES // after)
+    at_once = min(wanted, items_within(WEIGHTED_BLOCK_BYTES, (n + size) * after * x.itemsize))
+
+    def work(chunk: slice) -> None:
+        count = chunk.stop - chunk.start
+        columns = x[chunk].swapaxes(0, 1).reshape(n, count * after)
+        out[chunk] = (matrix @ columns).reshape(size, count, after).swapaxes(0, 1)
+
+    split = lines * after * (n + size) >= WEIGHTED_THREAD_ELEMENTS
+    for_each_chunk(work, lines, at_once, split=split)
+
+
+def _samples(m: Maker) -> list[Case]:
+    pairs = Terms.of_rows(np.array([[0, 1], [2, 2]]), m.real(2, 2), 3)
+    single = Terms.of_rows(np.array([[3], [0], [3]]), np.ones((3, 1)), 4)
+    windows = Terms.of_windows(np.array([0, 1, 1]), np.array([2, 2, 4]), 4)
+    zeros = Terms.of_rows(np.zeros((2, 2), int), np.eye(2), 1)
+    return [
+        case(m.real(2, 3), terms=pairs, axis=1),
+        case(m.real(3), terms=pairs, axis=0),
+        case(m.complex(4, 2), terms=single, axis=0),
+        case(m.complex(2, 4, 3), terms=windows, axis=1),
+        case(m.real(3, 2), terms=windows.adjoint, axis=0),
+        case(m.real(2, 1, 0), terms=zeros, axis=1),
+    ]
