@@ -147,6 +147,45 @@ def test_far_places_and_single_precision():
     assert single.dtype == np.float32
 
 
+@pytest.mark.parametrize("method", ["linear", "nearest", "cubic"])
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("sizes", [(3, 4), (1, 4), (2, 1)])
+def test_infinite_places(method, corners, sizes):
+    x = X[: sizes[0], : sizes[1]] + 1
+    far = np.array([[[np.inf, 0.0], [-np.inf, 0.0], [0.1, np.inf], [np.nan, 0.0], [0.1, 0.2]]])
+
+    def run(x, grid, padding):
+        y = grid_sample(
+            x, grid, method=method, align_corners=corners, padding=padding, data_format="SS"
+        )
+        return y, dl.dlgradient(y[:, :3].sum() + y[:, 4].sum(), [x, grid])
+
+    for padding in ("zeros", "border"):
+        y, (gx, slopes) = dl.dlfeval(run, dl.dlarray(x), dl.dlarray(far), padding)
+        finite = dl.dlfeval(run, dl.dlarray(x), dl.dlarray(np.clip(far, -50, 50)), padding)
+        np.testing.assert_array_equal(np.asarray(y), np.asarray(finite[0]))
+        np.testing.assert_array_equal(np.asarray(gx), np.asarray(finite[1][0]))
+        assert np.isnan(np.asarray(y)).tolist() == [[False, False, False, True, False]]
+        assert np.isfinite(np.asarray(slopes)[:, [0, 1, 2, 4]]).all()
+        assert not np.asarray(slopes)[0, [0, 1], 0].any()
+        if padding == "zeros" and not (corners and 1 in sizes):
+            assert np.asarray(y)[0, :3].tolist() == [0, 0, 0]
+
+
+def test_an_element_of_weight_zero_is_not_read():
+    x = np.array([1.0, 2.0, np.inf, 4.0])
+    for method in ("linear", "nearest", "cubic"):
+        y = grid_sample(
+            x,
+            np.array([[-1.0], [-1 / 3], [1.0]]),
+            align_corners=True,
+            method=method,
+            padding="border",
+            data_format="S",
+        )
+        assert_allclose(np.asarray(y), [1, 2, 4], rtol=1e-12)
+
+
 def test_what_lies_outside_is_not_read():
     y = grid_sample(np.array([np.inf, np.nan]), np.array([[-3.0], [3.0]]), data_format="S")
     assert y.tolist() == [0, 0]

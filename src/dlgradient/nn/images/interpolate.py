@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dlgradient.core.types import Array, Value
+from dlgradient.nn.shared.arguments import raw_value
+from dlgradient.nn.shared.sums import finite
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, where
 from dlgradient.ops.join import concat
@@ -103,6 +105,7 @@ def weighted(
     *outer, channels = images.shape
     count = prod(outer)
     flat = reshape(images, (count, channels))
+    careful = not finite(raw_value(flat))
     if zeros:
         # One more element, a zero, is read for everything outside.
         flat = concat([flat, np.zeros((1, channels), images.dtype)])
@@ -118,4 +121,9 @@ def weighted(
         if zeros:
             # A place that is NaN reads any element; its weight is NaN.
             number = where(inside, number, count)
-        yield take(flat, number, axis=0) * expand_dims(weight, axis=-1)
+        elements, factor = take(flat, number, axis=0), expand_dims(weight, axis=-1)
+        if careful:
+            # An element of weight zero is not read, or it could be zero times infinity.
+            unread = (raw_value(factor) == 0) & ~np.isfinite(raw_value(elements))
+            elements = where(unread, 0, elements)
+        yield elements * factor

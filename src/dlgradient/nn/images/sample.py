@@ -39,6 +39,10 @@ __all__ = ["grid_sample"]
 PADDINGS = ("zeros", "border", "reflection")
 
 
+# From here on, a coordinate is more than two elements outside of any image.
+FAR = 9.0
+
+
 def _place(p: Value, n: int, align_corners: bool) -> Value:
     """Return the place, along a dimension of n elements, of a coordinate from -1 to 1."""
     return (p + 1) * ((n - 1) / 2) if align_corners else ((p + 1) * n - 1) * 0.5
@@ -152,6 +156,9 @@ def grid_sample(
         )
     if 0 in images.shape[2:]:
         raise ShapeMismatchError(f"{found}; there is nothing to take")
+    if padding != "reflection":
+        # The same value, and infinity has no place between two elements.
+        places = clip(places, -FAR, FAR)
     taps = [
         _axis_neighbours(getitem(places, (Ellipsis, d - 1 - i)), n, method, padding, align_corners)
         for i, n in enumerate(images.shape[2:])
