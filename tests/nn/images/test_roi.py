@@ -1,5 +1,7 @@
 """Regions of images against plain loops, any order of dimensions, derivatives of the boxes."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -87,6 +89,56 @@ def test_by_loops(x, ratio, transform, method):
     for k, c in np.ndindex(5, 3):
         want = by_loops(x[BATCH[k], c], BOXES[k], (2, 3), ratio, transform, method)
         assert_close(np.asarray(y)[k, c], want, 36, scale)
+
+
+# Larger than the image, so that most points of a bin are outside; beside it; and a usual one.
+LARGE = np.array(
+    [
+        [-90.3, 0.7, 105.9, 4.1],
+        [1.2, -80.6, 3.9, 900.2],
+        [-2.4, -3.1, 300.7, 250.3],
+        [50.5, 1.1, 400.3, 3.2],
+        *BOXES[:1],
+    ]
+)
+
+
+@pytest.mark.parametrize("method", ["average", "max"])
+@pytest.mark.parametrize("transform", ["half-pixel", "output-half-pixel"])
+def test_boxes_larger_than_the_image(x, transform, method):
+    options = {"geometric_transform_mode": transform, "method": method}
+    for k, box in enumerate(LARGE):
+        image = x[BATCH[k], 0]
+        y = roialign(image[None], box[None], (2, 3), data_format="BSS", **options)
+        want = by_loops(image, box, (2, 3), "auto", transform, method)
+        # The places are as large as the box.
+        assert_close(np.asarray(y)[0], want, 36, np.abs(box).max() * np.abs(x).max())
+    together = roialign(x, LARGE, (2, 3), batch_indices=BATCH, data_format="BCSS", **options)
+    assert_close(np.asarray(together)[4, 0], want, 36, 6 * np.abs(x).max())
+
+
+def test_the_memory_of_a_large_box_depends_on_the_image(x):
+    boxes = dl.dlarray([[-4e5, -3e5, 5e5, 6e5]])
+
+    def run(boxes):
+        return dl.dlgradient(roialign(x[:1, 0], boxes, 2, data_format="BSS").sum(), boxes)
+
+    tracemalloc.start()
+    slope = dl.dlfeval(run, boxes)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.isfinite(np.asarray(slope)).all()
+    assert peak < 4e6
+
+
+def test_an_infinite_element_reaches_only_the_boxes_it_lies_in(x):
+    x[0, 0, 0, 0] = np.inf
+    boxes = [[2.1, 2.2, 4.3, 5.4], [0.5, 0.5, 2.5, 2.5]]
+    for method in ("average", "max"):
+        y = np.asarray(roialign(x[:1], boxes, 2, data_format="BCSS", method=method))
+        broken = np.zeros(y.shape, bool)
+        broken[1, 0, 0, 0] = True
+        np.testing.assert_array_equal(~np.isfinite(y), broken)
 
 
 @pytest.mark.parametrize("fmt", ["SSCB", "CSBS", "BSSC"])

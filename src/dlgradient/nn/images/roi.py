@@ -40,6 +40,8 @@ __all__ = ["roialign"]
 
 METHODS = ("average", "max")
 TRANSFORMS = ("half-pixel", "output-half-pixel")
+# Points along a bin that are still told apart in single precision.
+MOST_POINTS = 1 << 20
 
 
 # -- arguments -----------------------------------------------------------------------------------
@@ -104,23 +106,50 @@ def _counts(extent: Value, bins: int, samples: int | None) -> Array:
         return np.full(extent.shape, samples)
     # The number of points is a constant for derivatives.
     # A box of negative size has no points.
-    return np.maximum(np.ceil(raw_value(extent) / bins), 0).astype(np.int64)
+    counts = np.maximum(np.ceil(raw_value(extent) / bins), 0)
+    wrong = np.flatnonzero(~(counts < MOST_POINTS))
+    if wrong.size:
+        raise InvalidArgumentError(
+            f"roialign: sampling_ratio='auto' has no number of points for box {wrong[0]} with a "
+            f"side of {raw_value(extent)[wrong[0]]} and {bins} bins; give finite boxes with less "
+            f"than {MOST_POINTS} elements in a bin, or sampling_ratio= as a number"
+        )
+    return counts.astype(np.int64)
 
 
-def _points(start: Value, extent: Value, bins: int, counts: Array) -> Value:
+def _numbers(start: Array, extent: Array, bins: int, counts: Array, n: int) -> Array:
+    """Return numbers of the points in each bin, of shape (regions, bins, points).
+
+    Of bins much larger than the image, these are the points inside the image, and some around them:
+    the memory depends on the image, not on the region. Points are more than half an element apart.
+    """
+    most = int(counts.max(initial=1))
+    held = 2 * n + 12
+    if most <= held:
+        return np.arange(most).reshape(1, 1, most)
+    each = np.maximum(counts, 1)[:, None]
+    # Point k of bin b is at start + extent * (b + (k + 1/2) / each) / bins.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        begin = ((-1 - start) / extent)[:, None] * bins - np.arange(bins)
+    begin = np.nan_to_num(np.floor(begin * each - 0.5), nan=0.0) - 3
+    first = np.clip(begin, 0, np.maximum(each - held, 0)).astype(np.int64)
+    return first[..., None] + np.arange(held)
+
+
+def _points(start: Value, extent: Value, numbers: Array, bins: int, counts: Array) -> Value:
     """Return places of points of each region along one dimension, of (regions, bins, points)."""
     each = np.maximum(counts, 1)[:, None, None]
-    inside_bin = (np.arange(counts.max(initial=1)) + 0.5) / each
-    fractions = (np.arange(bins)[:, None] + inside_bin) / bins
+    fractions = (np.arange(bins)[:, None] + (numbers + 0.5) / each) / bins
     fractions = fractions.astype(start.dtype)
     return expand_dims(start, axis=(1, 2)) + expand_dims(extent, axis=(1, 2)) * fractions
 
 
-def _axis_neighbours(points: Value, n: int, counts: Array, method: str) -> list[Neighbour]:
+def _axis_neighbours(
+    points: Value, numbers: Array, n: int, counts: Array, method: str
+) -> list[Neighbour]:
     """Return the neighbours of points in an image that extends one element beyond its border."""
-    used = np.arange(points.shape[-1]) < counts[:, None, None]
     # Points more than one element outside count as zero, as ONNX has it.
-    factor: Array = used & raw_value((points >= -1) & (points <= n))
+    factor: Array = (numbers < counts[:, None, None]) & raw_value((points >= -1) & (points <= n))
     if method == "average":
         factor = factor / np.maximum(counts, 1)[:, None, None]
     factor = factor.astype(points.dtype)
@@ -131,9 +160,12 @@ def _axis_neighbours(points: Value, n: int, counts: Array, method: str) -> list[
 
 
 def _pooled(
-    images: Value, batch: Array, taps: list[list[Neighbour]], counts: list[Array], method: str
+    images: Value, batch: Array, taps: list[list[Neighbour]], used: list[Array], method: str
 ) -> Value:
-    """Return (regions, down, across, channels) of images (batch, height, width, channels)."""
+    """Return (regions, down, across, channels) of images (batch, height, width, channels).
+
+    The points `used` are those that a region has, of (regions, bins, points) along each dimension.
+    """
     down, across = taps
     down = [Neighbour(*[expand_dims(a, axis=(3, 4)) for a in one]) for one in down]
     across = [Neighbour(*[expand_dims(a, axis=(1, 2)) for a in one]) for one in across]
@@ -147,10 +179,10 @@ def _pooled(
     y = next(parts)
     for part in parts:
         y = maximum(y, part)
-    # Where a region has fewer points than others. Without any, it has a point of weight zero.
-    first, second = (np.arange(c.max(initial=1)) < np.maximum(c, 1)[:, None] for c in counts)
-    used = first[:, None, :, None, None, None] & second[:, None, None, None, :, None]
-    return max_(y if used.all() else where(used, y, -np.inf), axis=(2, 4))
+    # A region may have fewer points than others.
+    first, second = used
+    both = first[:, :, :, None, None, None] & second[:, None, None, :, :, None]
+    return max_(y if both.all() else where(both, y, -np.inf), axis=(2, 4))
 
 
 # -- the function --------------------------------------------------------------------------------
@@ -220,7 +252,8 @@ def roialign(
     IndexingError
         If an index is not that of an image.
     InvalidArgumentError, FormatError, FormatClashError, ComplexValueError
-        If an option has an invalid value, `x` the wrong dimensions, or the boxes are complex.
+        If an option has an invalid value, `x` the wrong dimensions, or the boxes are complex. Or if
+        a box is not finite, or too large for the points of "auto" to be told apart.
 
     Examples
     --------
@@ -248,7 +281,7 @@ def roialign(
     regions = _checked_boxes(array, boxes) * roi_scale
     batch = _checked_batch(batch_indices, regions.shape[0], outer[0])
     bins = integers("roialign", "output_size", output_size, 2)
-    taps, counts = [], []
+    taps, used = [], []
     for i, samples in enumerate(_checked_samples(sampling_ratio)):
         start, end = getitem(regions, (slice(None), 1 - i)), getitem(regions, (slice(None), 3 - i))
         extent = end - start
@@ -256,10 +289,17 @@ def roialign(
             start = start - 0.5
         else:
             extent = maximum(extent, 1)
-        counts.append(_counts(extent, bins[i], samples))
-        points = _points(start, extent, bins[i], counts[i])
-        taps.append(_axis_neighbours(points, images.shape[2 + i], counts[i], method))
-    y = _pooled(moveaxis(images, 1, -1), batch, taps, counts, method)
+        n, counts = images.shape[2 + i], _counts(extent, bins[i], samples)
+        numbers = (
+            np.arange(samples).reshape(1, 1, samples)
+            if samples is not None
+            else _numbers(raw_value(start), raw_value(extent), bins[i], counts, n)
+        )
+        points = _points(start, extent, numbers, bins[i], counts)
+        taps.append(_axis_neighbours(points, numbers, n, counts, method))
+        # Without any, a region has a point of weight zero.
+        used.append(numbers < np.maximum(counts, 1)[:, None, None])
+    y = _pooled(moveaxis(images, 1, -1), batch, taps, used, method)
     layout = Layout(order, (regions.shape[0],), has_channel, fmt)
     return finished(from_images(moveaxis(y, -1, 1), layout), strip)
 
@@ -338,6 +378,11 @@ def _roialign_errors(m: Maker) -> list[Error]:
             case(m.complex(2, 2, 1), m.real(1, 4), 1, method="max", data_format="SSB"),
             ComplexValueError,
             "roialign: x must be real",
+        ),
+        Error(
+            case(m.real(2, 2, 1), [[0.0, 0.0, 1.0, np.nan]], 1, data_format="SSB"),
+            InvalidArgumentError,
+            "'auto' has no number of points for box 0 with a side of nan and 1 bins",
         ),
         Error(
             case(np.zeros((0, 2, 1)), _boxes(m), 1, data_format="SSB"),
