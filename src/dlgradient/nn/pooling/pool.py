@@ -349,9 +349,7 @@ def avgpool(
         if padding_value == "mean":
             y = total * real_like(1 / inside, array)
         else:
-            # Padding with infinity must not make windows without padding NaN.
-            added = np.where(inside < whole, padding_value, 0) * (whole - inside)
-            y = (total + real_like(added, array)) * (1 / whole)
+            y = (total + real_like((whole - inside) * padding_value, array)) * (1 / whole)
     return finished(from_images(y, layout), strip)
 
 
