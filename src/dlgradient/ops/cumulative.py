@@ -224,7 +224,7 @@ def _recurrence_of_numbers(a: list[complex], b: list[complex]) -> list[complex]:
     return list(accumulate(pairs, lambda s, ab: ab[0] * s + ab[1], initial=b[0])) if b else b
 
 
-def _preceding_products(products: Value, axis: int) -> Value:
+def preceding_products(products: Value, axis: int) -> Value:
     """Return for each place the product of all elements before it; it is one at the first."""
     ndim = len(products.shape)
     n = products.shape[axis]
@@ -235,33 +235,12 @@ def _preceding_products(products: Value, axis: int) -> Value:
     return shift(products, axis=axis, by=1) + first
 
 
-def exclusive_products(x: Value, *, axis: int) -> Value:
-    """Return for each element the product of all others along a dimension, without a division.
-
-    Parameters
-    ----------
-    x : array
-        Raw or a dlarray; derivatives of every order are right, also at zeros.
-    axis : int
-
-    Examples
-    --------
-    >>> from dlgradient.ops.cumulative import exclusive_products
-    >>> exclusive_products(np.array([2.0, 0.0, 3.0]), axis=0)
-    array([0., 6., 0.])
-    """
-    # Products from both ends. A division by the element would fail at zeros.
-    before = _preceding_products(cumprod(x, axis=axis), axis)
-    backwards = flip(x, axis=axis)
-    return before * flip(_preceding_products(cumprod(backwards, axis=axis), axis), axis=axis)
-
-
 def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flatten(x, axis)
     # cᵢ = gᵢ + xᵢ₊₁ cᵢ₊₁: products of the elements between, without a division by zeros.
     rest = conjugated(shift(flat, axis=along, by=-1))
     c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(
-        _preceding_products(out, along)
+        preceding_products(out, along)
     )
     return reshape(c, x.shape) if axis is None else c
 
@@ -269,7 +248,7 @@ def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
 def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
     flat, along = _flatten(x, axis)
     return linear_recurrence(
-        flat, _flatten(t, axis)[0] * _preceding_products(out, along), axis=along
+        flat, _flatten(t, axis)[0] * preceding_products(out, along), axis=along
     )
 
 

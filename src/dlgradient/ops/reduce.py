@@ -16,8 +16,8 @@ from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conjugated
-from dlgradient.ops.cumulative import exclusive_products
 from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.products import exclusive_products, product
 from dlgradient.ops.shape import normalized, reshape
 from dlgradient.rules import constant, general, linear
 
@@ -26,7 +26,6 @@ __all__ = ["max", "min", "prod", "sum"]
 
 # NumPy's overloads of these know `keepdims` only as a literal.
 _add: Kernel = np.add.reduce
-_multiply: Kernel = np.multiply.reduce
 _maximum: Kernel = np.maximum.reduce
 _minimum: Kernel = np.minimum.reduce
 
@@ -198,7 +197,8 @@ def prod(
     """Product of elements, Πᵢ xᵢ.
 
     The derivative by an element is the product of the others, without a division. So it is right at
-    zeros, and so are derivatives of every order.
+    zeros, and so are derivatives of every order. Partial products may overflow and underflow if the
+    product does not.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def prod(
     """
     if dtype is not None:
         dtype = accumulator_dtype(x, dtype, "prod")
-    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims)
+    return product(x, axis, dtype, keepdims)
 
 
 # -- extrema -------------------------------------------------------------------------------------
