@@ -342,7 +342,7 @@ def _dtype_of(value: Any) -> str:
 def _format(value: Any) -> str | None:
     if value is None:
         return None
-    return valid_format(_text(value)) or None
+    return valid_format(_text(value))  # "" is the format of a number, None is not given
 
 
 def _function(value: Any) -> Any:
