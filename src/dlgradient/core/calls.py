@@ -34,7 +34,7 @@ from dlgradient.core.types import (
     RawValue,
     Value,
 )
-from dlgradient.core.values import RAW_TYPES, as_operand, as_value, refuse_masked
+from dlgradient.core.values import RAW_TYPES, Unconverted, as_operand, refuse_masked
 from dlgradient.errors import IndexingError
 
 __all__ = ["FUNCTIONS", "explained", "install", "make_node", "unknown_keyword", "variable", "wrap"]
@@ -190,11 +190,14 @@ def picked(node: Node, index: int, value: RawValue) -> Node:
 # -- the steps of a call -------------------------------------------------------------------------
 
 
-def raw_operand(op: Op, i: int, operand: Value) -> RawValue:
-    """Return an operand for the kernel of an operation of raw operands only."""
+def raw_operand(operand: Value) -> RawValue:
+    """Return an operand for the kernel of an operation of raw operands only.
+
+    As `operand_beside`, it raises `Unconverted` for an operand of another type.
+    """
     if type(operand) in RAW_TYPES:
         return operand
-    return as_value(operand, f"{op.shown}: {op.operand_name(i)}")
+    raise Unconverted
 
 
 def operand_beside(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:

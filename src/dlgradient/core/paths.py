@@ -43,12 +43,22 @@ from dlgradient.core.calls import (
     wrap,
     wrap_several,
 )
+from dlgradient.core.conversion import converted, known
 from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.types import Function, Op, Params
-from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES
+from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES, Unconverted
 from dlgradient.errors import DlgradientError
 
-__all__ = ["make_path"]
+__all__ = ["make_operator", "make_path"]
+
+
+def make_operator(op: Op) -> Function:
+    """Return a path of two operands for Python's operators: what it does not know is theirs.
+
+    ``x == None`` and ``x * other`` then ask the other object. Only the end of the failing path is
+    another one than that of the function.
+    """
+    return _path_of_few(op, "operator")
 
 
 def make_path(op: Op) -> Function:
@@ -83,13 +93,19 @@ def _path_of_many(op: Op) -> Function:
             params = checked_parameters(op, given, calls.dlarray)
         operands = sequence_of(op, args[0]) if variadic else args
         formats = [a._format for a in operands if type(a) is calls.dlarray]
-        if not formats:
-            values = [raw_operand(op, i, a) for i, a in enumerate(operands)]
-            return run(values, params)
         formatted = any(formats)
         if formatted and op.format_family == "align":
             operands = aligned(*operands)
-        values, parents, trace = values_and_parents(op, operands)
+        try:
+            if not formats:
+                values = [raw_operand(a) for a in operands]
+            else:
+                values, parents, trace = values_and_parents(op, operands)
+        except Unconverted:
+            operands = converted(op, operands)
+            return call(operands, **given) if variadic else call(*operands, **given)
+        if not formats:
+            return run(values, params)
         out = run(values, params)
         fmt = format_of(op, operands, values, params) if formatted else None
         node = None if trace is None else record(op, parents, values, out, params, trace)
@@ -107,7 +123,10 @@ def path(op, kernel, params, required, align, keeps_format, saves):
     defaults = params
     def call({signature}):
 {arguments}
+        try:
 {values}
+        except Unconverted:
+{unconverted}
 {run}
         result = new(dlarray)
         result._value = out
@@ -122,12 +141,14 @@ def path(op, kernel, params, required, align, keeps_format, saves):
 _SIGNATURES = {
     "one": "x, /",
     "two": "x=ABSENT, y=ABSENT, /, *more, **unknown",
+    "operator": "x, y, /",
     "one, parameters": "*args, **given",
     "two, parameters": "*args, **given",
     "indexing": "x, /, key",
 }
 _ARGUMENTS = {
     "one": "",
+    "operator": "",
     "two": """\
 if y is ABSENT or more or unknown:
     given = [a for a in (x, y, *more) if a is not ABSENT]
@@ -158,7 +179,7 @@ params = {"key": key}
 _VALUES = {
     1: """\
 if type(x) is not dlarray:
-    x_value = x if type(x) in RAW_TYPES else raw_operand(op, 0, x)
+    x_value = x if type(x) in RAW_TYPES else raw_operand(x)
 {raw}
 x_value = x._value
 """,
@@ -178,8 +199,8 @@ elif type(y) is dlarray:
     q, y_value = y._node, y._value
     fmt = y._format
 else:
-    x_value = x if type(x) in RAW_TYPES else raw_operand(op, 0, x)
-    y_value = y if type(y) in RAW_TYPES else raw_operand(op, 1, y)
+    x_value = x if type(x) in RAW_TYPES else raw_operand(x)
+    y_value = y if type(y) in RAW_TYPES else raw_operand(y)
 {raw}
 traced = 0
 if p is not None and p.trace.is_open:
@@ -191,6 +212,16 @@ if traced == 1 and type(y_value) is ndarray and type(y) is not dlarray:
 elif traced == 2 and type(x_value) is ndarray and type(x) is not dlarray:
     x_value = trace.hold(x_value, COPY_BYTES)
 """,
+}
+# An operand is a list, for instance: the call begins again, with what it is converted to.
+_UNCONVERTED = {
+    "one": "return call(*converted(op, (x,)))",
+    "two": "return call(*converted(op, (x, y)))",
+    "operator": "operands = known(op, (x, y))\n"
+    "return NotImplemented if operands is None else call(*operands)",
+    "one, parameters": "return call(*converted(op, (x,)), **params)",
+    "two, parameters": "return call(*converted(op, (x, y)), **params)",
+    "indexing": "raise",
 }
 # Run the kernel; with raw operands only, its result is that of the call.
 _RUN = """\
@@ -252,15 +283,18 @@ NAMES.update(
         "COPY_BYTES": COPY_BYTES,
         "DlgradientError": DlgradientError,
         "SLIPS": SLIPS,
+        "Unconverted": Unconverted,
         "RAW_TYPES": RAW_TYPES,
         "WEAK_REALS": PYTHON_SCALARS - {complex},
         "aligned": aligned,
         "checked_format": checked_format,
         "checked_parameters": checked_parameters,
+        "converted": converted,
         "explained": explained,
         "fixed_key": fixed_key,
         "format_of": format_of,
         "index_error": index_error,
+        "known": known,
         "ndarray": np.ndarray,
         "operand_beside": operand_beside,
         "raw_operand": raw_operand,
@@ -273,14 +307,17 @@ NAMES.update(
 @cache
 def _path_maker(shape: str) -> Function:
     """Return the function that makes paths of one shape; all operations of the shape share it."""
-    arity, indexing = 2 if shape.startswith("two") else 1, shape == "indexing"
+    arity = 2 if shape in ("two", "operator", "two, parameters") else 1
+    indexing = shape == "indexing"
     operands = ", ".join(("x_value", "y_value")[:arity])
-    parameters = "" if shape in ("one", "two") else ", **params"
+    parameters = "" if shape in ("one", "two", "operator") else ", **params"
     names = {"operands": operands, "call": operands + parameters}
     raw = indented(_RUN.format(does="return", **names), 4).rstrip()
+    values = _VALUES_INDEXING if indexing else _VALUES[arity].format(raw=raw)
     parts = {
         "arguments": _ARGUMENTS[shape],
-        "values": _VALUES_INDEXING if indexing else _VALUES[arity].format(raw=raw),
+        "values": indented(values, 4),
+        "unconverted": indented(_UNCONVERTED[shape], 4),
         "run": _RUN_INDEXING if indexing else _RUN.format(does="out =", **names),
         "format": _FORMAT[arity],
         "parents": _PARENTS[arity],

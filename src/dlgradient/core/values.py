@@ -20,6 +20,7 @@ __all__ = [
     "RAW_TYPES",
     "SILENT",
     "WEAK_SCALARS",
+    "Unconverted",
     "as_operand",
     "as_value",
     "is_supported",
@@ -61,6 +62,10 @@ def _refused(where: str, found: str) -> UnsupportedDtypeError:
         "complex128 or bool (integers as data that carry no derivative). Convert it first, for "
         "instance with numpy.asarray(data, dtype=numpy.float64)"
     )
+
+
+class Unconverted(Exception):  # noqa: N818 - no error: a call converts the operand
+    """An operand is of a type that is converted before a call."""
 
 
 def is_supported(dtype: np.dtype[Any]) -> bool:
@@ -111,11 +116,17 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
 
 
 def as_operand(data: Any, where: str) -> Any:
-    """Return `data` as an operand next to a dlarray; Python scalars keep their weak dtype."""
+    """Return `data` as an operand next to a dlarray; Python scalars keep their weak dtype.
+
+    Raises
+    ------
+    Unconverted
+        For data of other types, such as lists, and arrays of objects.
+    """
     kind = type(data)
     if kind in PYTHON_SCALARS or kind in _NUMPY_SCALARS:
         return data
-    if kind is np.ndarray:
+    if kind is np.ndarray and data.dtype.kind != "O":
         _check_dtype(data, where)
         return data if data.ndim else data[()]
-    return as_value(data, where)
+    raise Unconverted

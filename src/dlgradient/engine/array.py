@@ -11,6 +11,7 @@ writing.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn, final
@@ -19,10 +20,12 @@ import numpy as np
 
 from dlgradient import interop
 from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.conversion import as_array
+from dlgradient.core.declaration import OPS
 from dlgradient.core.display import header, represent
 from dlgradient.core.formats import checked_format
 from dlgradient.core.ownership import is_temporary
-from dlgradient.core.values import as_value
+from dlgradient.core.paths import make_operator
 from dlgradient.engine.temporary import lost_assignment
 from dlgradient.errors import LeavingTraceError
 from dlgradient.ops.index import set_item
@@ -38,8 +41,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     ----------
     data : array_like or dlarray
         Full array of float32, float64, complex64, complex128 or bool; a scalar or a nested
-        sequence. Integers are allowed, as data that carry no derivative. The data are copied; a
-        dlarray stays traced.
+        sequence. Integers are allowed, as data that carry no derivative. The data are copied. A
+        dlarray stays traced, also as a member of a sequence.
     fmt : str, optional
         Data format: one label for each dimension, of ``S`` spatial, ``C`` channel, ``B`` batch,
         ``T`` time, ``U`` unspecified. It replaces the format of a dlarray.
@@ -71,15 +74,17 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     _node: Any
 
     def __init__(self, data: Any, fmt: str | None = None) -> None:
-        if type(data) is dlarray:
+        if type(data) is not dlarray:
+            data = as_array(data, "dlarray: data", copy=True)
+        if type(data) is not dlarray:
+            self._value = data
+            self._node = None
+        else:
             self._value = data._value
             self._node = data._node
             self._format = data._format
             if fmt is None:
                 return
-        else:
-            self._value = as_value(data, "dlarray: data", copy=True)
-            self._node = None
         self._format = checked_format(fmt, self._value.shape, "dlarray")
 
     # -- properties ------------------------------------------------------------------------------
@@ -186,9 +191,10 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         if open_node(self) is not None:
             self._refuse(
                 "Conversion to a NumPy array",
-                "use a function of dlgradient or of NumPy that is traced (stack([x, y]) where a "
-                "list of dlarrays becomes one), assign into a dlarray instead of a NumPy array, "
-                "or take extractdata(x) for a constant",
+                "for numpy.array([x, y]), numpy.r_[x, y] or numpy.mean([x, y]) write "
+                "dlarray([x, y]), concat([x, y]) or mean(dlarray([x, y])), which are traced; use "
+                "functions of dlgradient, or NumPy's of dlarrays; assign into a dlarray instead of "
+                "a NumPy array; or take extractdata(x) for a constant",
             )
         if copy is False:
             view = np.asarray(self._value, dtype=dtype, copy=False).view()
@@ -216,7 +222,18 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     def __index__(self) -> int:
         if open_node(self) is not None:
             self._refuse("Use as an index or a size", "use x.item() or extractdata(x)")
-        return self._value.__index__()  # type: ignore[no-any-return]
+        return operator.index(self._value)
+
+    def __round__(self, decimals: int | None = None) -> Any:
+        return self.round(decimals or 0)
+
+    def __divmod__(self, other: Any) -> Any:
+        quotient = self // other  # Python asks the other object, or raises
+        return quotient, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        quotient = other // self
+        return quotient, other % self
 
     def __bool__(self) -> bool:
         # A condition is not a value: control flow needs concrete values, as in any Python program.
@@ -327,10 +344,10 @@ def isdlarray(x: Any) -> bool:
 
 
 def _reversed(function: Any) -> Any:
-    def operator(self: Any, other: Any) -> Any:
+    def reflected(self: Any, other: Any) -> Any:
         return function(other, self)
 
-    return operator
+    return reflected
 
 
 def _bind_operators() -> None:
@@ -359,10 +376,14 @@ def _bind_operators() -> None:
         "ge": "greater_equal",
     }
     dlarray.__getitem__ = FUNCTIONS["getitem"]  # type: ignore[method-assign]
-    for name, function in {**unary, **binary, **compare}.items():
+    for name, function in unary.items():
         setattr(dlarray, f"__{name}__", FUNCTIONS[function])
     for name, function in binary.items():
-        setattr(dlarray, f"__r{name}__", _reversed(FUNCTIONS[function]))
+        path = make_operator(OPS[function])
+        setattr(dlarray, f"__{name}__", path)
+        setattr(dlarray, f"__r{name}__", _reversed(path))
+    for name, function in compare.items():
+        setattr(dlarray, f"__{name}__", make_operator(OPS[function]))
 
 
 _bind_operators()

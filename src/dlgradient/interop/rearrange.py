@@ -72,6 +72,46 @@ def column_stack(tup: Sequence[Operand]) -> Value:
     return concatenate([a if a.ndim > 1 else flatten(a)[:, None] for a in arrays], 1)
 
 
+@answers(np.block)
+def block(arrays: Operand) -> Value:
+    """Join nested lists of arrays: the innermost along the last axis, the next before it."""
+    depth = _depth(arrays)
+    ndim = max(depth, *_dimensions(arrays))
+
+    def join(part: Operand, level: int) -> Value:
+        if isinstance(part, list):
+            return concat([join(inner, level - 1) for inner in part], axis=-level)
+        x = as_array(part)
+        return x[(None,) * (ndim - x.ndim)]
+
+    return join(arrays, depth)
+
+
+def _depth(arrays: Operand) -> int:
+    return 1 + max(map(_depth, arrays), default=0) if isinstance(arrays, list) else 0
+
+
+def _dimensions(arrays: Operand) -> list[int]:
+    if isinstance(arrays, list):
+        return [ndim for part in arrays for ndim in _dimensions(part)]
+    return [as_array(arrays).ndim]
+
+
+@answers(np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
+def array(
+    data: Operand,
+    dtype: DtypeLike = None,
+    *,
+    copy: bool | None = None,  # noqa: ARG001 - values are never changed, so never copied
+    ndmin: int = 0,
+) -> Value:
+    """Make an array of nested sequences, with ``like=x``."""
+    x = as_array(data)
+    x = x if type(x) is calls.dlarray else calls.wrap(np.array(x)[()], None)
+    x = x if dtype is None else astype(x, dtype=dtype)
+    return x[(None,) * (ndmin - x.ndim)] if x.ndim < ndmin else x
+
+
 @answers(np.append)
 def append(arr: Operand, values: Operand, axis: int | None = None) -> Value:
     """Join two arrays."""

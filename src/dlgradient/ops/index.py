@@ -14,11 +14,12 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
+from dlgradient.core.conversion import as_array
 from dlgradient.core.ownership import array_alone_in_slot
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.sizes import COPY_BYTES, COUNTED_ADDITIONS
 from dlgradient.core.types import Array, Formats, Key, Operand, Params, ShapeLike, Shapes, Value
-from dlgradient.core.values import PYTHON_SCALARS, as_operand
+from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES, as_operand
 from dlgradient.errors import IndexingError
 from dlgradient.ops.choice import where
 from dlgradient.ops.shape import reshape
@@ -242,6 +243,8 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     so a loop of scalar assignments costs O(n).
     """
     key = fixed_key(key)
+    if type(value) is not calls.dlarray and type(value) not in RAW_TYPES:
+        value = as_array(value, "assignment: value")
     traced = open_node(x)
     from_trace = type(value) is calls.dlarray and open_node(value) is not None
     # Not in place if only the value is traced: x has no node yet that could follow it.
