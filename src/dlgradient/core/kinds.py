@@ -36,6 +36,7 @@ __all__ = [
     "DTYPE",
     "FORMAT",
     "GENERATOR",
+    "MATRIX",
     "ORDER",
     "SHAPE",
     "Kind",
@@ -44,6 +45,7 @@ __all__ = [
     "kind_of",
     "kinds_of",
     "number",
+    "numbers",
     "parameters_of",
     "shown",
 ]
@@ -156,18 +158,18 @@ def number(
     'a finite number above 0'
     """
     limits = [
-        *([f"of at least {least:g}"] if least > -math.inf else []),
+        *([f"of at least {least:g}"] if least > -math.inf and most == math.inf else []),
+        *([f"from {least:g} to {most:g}"] if most < math.inf else []),
         *([f"above {above:g}"] if above > -math.inf else []),
         *([f"below {below:g}"] if below < math.inf else []),
-        *([f"of at most {most:g}"] if most < math.inf else []),
     ]
 
     def convert(value: Any) -> Any:
         found = _scalar(value)
-        inside = least <= found <= most and (found > above or above == -math.inf)
-        if not inside or (found >= below and below < math.inf):
-            raise ValueError
-        if finite and not math.isfinite(found):
+        outside = found < least or found > most
+        outside = outside or (found <= above > -math.inf) or (found >= below < math.inf)
+        strange = not math.isfinite(found) if finite else bool(limits) and math.isnan(found)
+        if outside or strange:
             raise ValueError
         return found
 
@@ -251,18 +253,39 @@ def _sizes(value: Any) -> Any:
     return _indices(value) if sequence else _index(value)
 
 
-def integers(least: int | None = None, *, alone: bool = True) -> Kind:
+def integers(least: int) -> Kind:
     """Return the kind of one integer for all dimensions, or one for each."""
-    bound = "" if least is None else f" of at least {least}"
 
     def convert(value: Any) -> Any:
-        found = _sizes(value) if alone else _indices(value)
-        if least is not None and min(found if isinstance(found, tuple) else (found,)) < least:
+        found = _sizes(value)
+        if min(found if isinstance(found, tuple) else (found,), default=least) < least:
             raise ValueError
         return found
 
-    one = f"an integer{bound} or " if alone else ""
-    return Kind(f"{one}a sequence of integers{bound if not alone else ''}", convert, fix=_whole)
+    wanted = f"an integer of at least {least} (or one for each dimension)"
+    return Kind(wanted, convert, fix=_whole)
+
+
+def numbers(each: Kind) -> Kind:
+    """Return the kind of one number for all dimensions, or one for each."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, list | tuple | range) or np.ndim(value):
+            return tuple([each.convert(v) for v in _listed(value)])
+        return each.convert(value)
+
+    return Kind(f"{each.wanted} (or one for each dimension)", convert)
+
+
+def _matrix(value: Any) -> tuple[tuple[int, ...], ...]:
+    rows = value.tolist() if hasattr(value, "tolist") else value
+    found = tuple([_indices(row) for row in rows])
+    if len(found) != 2 or min(min(row, default=0) for row in found) < 0:
+        raise ValueError
+    return found
+
+
+MATRIX = Kind("a matrix of two rows, before and after", _matrix)
 
 
 AXES = Kind(

@@ -34,6 +34,7 @@ from dlgradient.core.kinds import (
     integer,
     integers,
     number,
+    numbers,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ __all__ = [
     "Cotangent",
     "Count",
     "Counterpart",
+    "Counts",
+    "Decay",
     "Declarer",
     "Device",
     "Dtype",
@@ -78,20 +81,27 @@ __all__ = [
     "FormatRule",
     "Formats",
     "Function",
+    "Generator",
     "Kernel",
     "Key",
     "Node",
+    "NonNegative",
     "Op",
     "Operand",
     "P",
     "Params",
     "Parent",
+    "Positive",
+    "Positives",
+    "Probability",
     "R",
     "RawValue",
     "Rule",
     "Shape",
     "ShapeLike",
     "Shapes",
+    "Size",
+    "Sizes",
     "Tangent",
     "Trace",
     "Value",
@@ -109,12 +119,14 @@ Axes: TypeAlias = Annotated[tuple[int, ...], ORDER]
 # As users give it; None for all dimensions.
 AxisLike: TypeAlias = Annotated[int | tuple[int, ...] | None, AXES]
 # One integer for all dimensions that a window slides over, or one for each.
-Ints: TypeAlias = Annotated[int | Sequence[int], integers()]
+Counts: TypeAlias = Annotated[int | Sequence[int], integers(1)]
+Sizes: TypeAlias = Annotated[int | Sequence[int], integers(0)]
 # Numbers of a thing, and sizes that may be zero.
 Count: TypeAlias = Annotated[int, integer(1)]
 Size: TypeAlias = Annotated[int, integer(0)]
 # Real numbers in an interval; ``float`` is any finite one.
 Positive: TypeAlias = Annotated[float, number(above=0)]
+Positives: TypeAlias = Annotated[float | Sequence[float], numbers(number(above=0))]
 NonNegative: TypeAlias = Annotated[float, number(0)]
 Decay: TypeAlias = Annotated[float, number(0, below=1)]
 Probability: TypeAlias = Annotated[float, number(0, most=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
-from dlgradient.core.types import Array, Axis, Dtype, Format, Operand, Value
+from dlgradient.core.types import Array, Axis, Count, Dtype, Format, Operand, Size, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import (
     as_array,
@@ -13,7 +13,6 @@ from dlgradient.nn.shared.arguments import (
     described,
     finished,
     formatted,
-    is_count,
 )
 from dlgradient.ops.fourier import fft, fftn, ifft
 from dlgradient.ops.linalg import matmul
@@ -40,12 +39,12 @@ def _window(
         )
     size = values.size
     overlap = size * 3 // 4 if overlap is None else overlap
-    if not is_count(overlap, 0) or overlap >= size:
+    if overlap >= size:
         raise InvalidArgumentError(
             f"{name}: overlap_length is {overlap!r}; it must be an integer from 0 to {size - 1}, "
             "less than the length of the window"
         )
-    return values, size - int(overlap)
+    return values, size - overlap
 
 
 def _time_axis(name: str, x: Value) -> Axis:
@@ -66,8 +65,8 @@ def dlstft(
     x: Operand,
     *,
     window: Operand | None = None,
-    overlap_length: int | None = None,
-    fft_length: int | None = None,
+    overlap_length: Size | None = None,
+    fft_length: Count | None = None,
     data_format: Format = None,
 ) -> Value:
     """Short-time Fourier transform: spectra of windowed frames of a signal.
@@ -138,8 +137,8 @@ def dlistft(
     y: Operand,
     *,
     window: Operand | None = None,
-    overlap_length: int | None = None,
-    fft_length: int | None = None,
+    overlap_length: Size | None = None,
+    fft_length: Count | None = None,
     one_sided: bool = True,
     data_format: Format = None,
 ) -> Value:

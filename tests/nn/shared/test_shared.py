@@ -5,8 +5,8 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.core.calls import unlabelled
-from dlgradient.errors import ComplexValueError, FormatClashError, FormatError, InvalidArgumentError
-from dlgradient.nn.shared.arguments import check_number, is_count, rearranged, restored, with_axis
+from dlgradient.errors import ComplexValueError, FormatClashError, FormatError
+from dlgradient.nn.shared.arguments import rearranged, restored, with_axis
 from dlgradient.nn.shared.blocks import chunks, for_each, items_within
 from dlgradient.nn.shared.geometry import Geometry
 
@@ -47,20 +47,6 @@ def test_an_unlabelled_array_is_still_traced():
 
     g = dl.dlfeval(f, dl.dlarray([[1.0, 2.0]], "CB"))
     np.testing.assert_array_equal(np.asarray(g), [[1, 2]])
-
-
-@pytest.mark.parametrize("value", ["3", np.inf, np.nan, -0.5, [1], None])
-def test_a_number_is_checked(value):
-    with pytest.raises(InvalidArgumentError, match="f: alpha must be a finite number of at least"):
-        check_number("f", "alpha", value, 0)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1, True), (np.int64(4), True), (0, False), (True, False), (2.0, False), ("2", False)],
-)
-def test_a_count_is_a_positive_integer(value, expected):
-    assert is_count(value) is expected
 
 
 def test_a_complex_python_number_is_refused_like_an_array():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,7 +11,18 @@ from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Format, Operand, Params, Shape, Value
+from dlgradient.core.types import (
+    Array,
+    Count,
+    Decay,
+    Format,
+    Generator,
+    NonNegative,
+    Operand,
+    Params,
+    Shape,
+    Value,
+)
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -20,7 +31,7 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.attention.kernels import attend
 from dlgradient.nn.attention.masked_products import masked_matmul, probabilities
-from dlgradient.nn.shared.arguments import formatted, is_count, raw_value, rearranged, restored
+from dlgradient.nn.shared.arguments import formatted, raw_value, rearranged, restored
 from dlgradient.ops.join import repeat
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape
@@ -34,16 +45,16 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     q: Operand,
     k: Operand,
     v: Operand,
-    num_heads: int,
+    num_heads: Count,
     *,
-    num_key_value_heads: int | None = None,
-    scale: float | str = "auto",
-    softcap: float = 0.0,
-    attention_mask: str | Operand | None = "none",
+    num_key_value_heads: Count | None = None,
+    scale: float | Literal["auto"] = "auto",
+    softcap: NonNegative = 0.0,
+    attention_mask: Literal["none", "causal"] | Operand | None = "none",
     padding_mask: Operand | None = None,
     bias: Operand | None = None,
-    dropout_probability: float = 0.0,
-    generator: np.random.Generator | int | None = None,
+    dropout_probability: Decay = 0.0,
+    generator: Generator = None,
     return_scores: bool = False,
     data_format: Format = None,
 ) -> Value:
@@ -113,20 +124,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     Source: MATLAB ``attention``; ONNX ``Attention``.
     """
     refuse_complex("attention", q=q, k=k, v=v, bias=bias)
-    if not is_count(num_heads):
-        raise InvalidArgumentError(
-            f"attention: num_heads must be a positive integer, not {num_heads!r}"
-        )
-    if not 0 <= dropout_probability < 1:
-        raise InvalidArgumentError(
-            "attention: dropout_probability must be at least 0 and below 1, it is "
-            f"{dropout_probability!r}"
-        )
-    num_heads, shared = int(num_heads), _shared_count(num_key_value_heads, num_heads)
-    if not 0 <= softcap < np.inf:
-        raise InvalidArgumentError(
-            f"attention: softcap must be a positive number, or 0 for none, not {softcap!r}"
-        )
+    shared = _shared_count(num_key_value_heads, num_heads)
     queries, fmt, strip = _rows("q", q, data_format, None)
     keys, key_format, _ = _rows("k", k, data_format, fmt)
     values, _, _ = _rows("v", v, data_format, fmt)
@@ -224,13 +222,7 @@ def _joined(y: Value, fmt: str, strip: bool) -> Value:
 
 
 def _factor(scale: float | str, channels: int) -> float:
-    if isinstance(scale, str):
-        if scale != "auto":
-            raise InvalidArgumentError(
-                f"attention: scale must be a number or 'auto', not {scale!r}"
-            )
-        return float(1 / max(channels, 1) ** 0.5)
-    return scale
+    return float(1 / max(channels, 1) ** 0.5) if isinstance(scale, str) else scale
 
 
 def _heads(name: str, x: Value, num_heads: int, option: str = "num_heads") -> Value:
@@ -249,11 +241,11 @@ def _shared_count(count: int | None, num_heads: int) -> int:
     """Number of heads of keys and values."""
     if count is None:
         return num_heads
-    if not is_count(count) or num_heads % count:
+    if num_heads % count:
         raise InvalidArgumentError(
             f"attention: num_key_value_heads={count!r} must be a divisor of num_heads={num_heads}"
         )
-    return int(count)
+    return count
 
 
 def _shared_heads(name: str, x: Value, num_heads: int, shared: int) -> Value:
@@ -325,11 +317,6 @@ def _mask(
     """Combine both masks into one with four dimensions; None for none."""
     mask = None
     if isinstance(attention_mask, str):
-        if attention_mask not in ("none", "causal"):
-            raise InvalidArgumentError(
-                "attention: attention_mask must be 'none', 'causal' or an array, not "
-                f"{attention_mask!r}"
-            )
         if attention_mask == "causal":
             mask = np.tri(shape[2], shape[3], dtype=bool)[None, None]
     elif attention_mask is not None:

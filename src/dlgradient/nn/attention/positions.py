@@ -8,7 +8,7 @@ from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Dtype, Format, Operand, Value
+from dlgradient.core.types import Array, Count, Dtype, Format, Operand, Positive, Size, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import (
     ComplexValueError,
@@ -20,7 +20,6 @@ from dlgradient.nn.shared.arguments import (
     axes_of,
     finished,
     formatted,
-    is_count,
     rearranged,
     restored,
 )
@@ -37,14 +36,11 @@ def _rates(size: int, base: float, dtype: Dtype) -> Array:
     return (float(base) ** (-np.arange(0, size, 2) / max(size, 1))).astype(dtype)
 
 
-def _angles(function: str, positions: Operand, size: int, base: float) -> Value:
-    if not is_count(size, 0) or size % 2:
+def _angles(function: str, argument: str, positions: Operand, size: int, base: float) -> Value:
+    if size % 2:
         raise InvalidArgumentError(
-            f"{function}: the number of channels must be even (pairs of sine and cosine), it is "
-            f"{size!r}"
+            f"{function}: {argument} is {size}; it must be even, for pairs of sine and cosine"
         )
-    if not base > 0:
-        raise InvalidArgumentError(f"{function}: base must be positive, it is {base!r}")
     given: Value
     if type(positions) is calls.dlarray:
         given = unlabelled(positions)
@@ -59,7 +55,9 @@ def _angles(function: str, positions: Operand, size: int, base: float) -> Value:
     samples=lambda m: _sinusoidalencoding_samples(m),
     errors=lambda m: _sinusoidalencoding_errors(m),
 )
-def sinusoidalencoding(positions: Operand, num_channels: int, *, base: float = 10000.0) -> Value:
+def sinusoidalencoding(
+    positions: Operand, num_channels: Size, *, base: Positive = 10000.0
+) -> Value:
     """Sines and cosines of positions, with geometrically growing wave lengths.
 
     Channel 2i is sin(p / base^(2i/n)), channel 2i + 1 is cos(p / base^(2i/n)), of n channels.
@@ -94,7 +92,7 @@ def sinusoidalencoding(positions: Operand, num_channels: int, *, base: float = 1
     Source: MATLAB ``sinusoidalPositionEncodingLayer``.
     """
     refuse_complex("sinusoidalencoding", positions=positions)
-    angles = _angles("sinusoidalencoding", positions, num_channels, base)
+    angles = _angles("sinusoidalencoding", "num_channels", positions, num_channels, base)
     pairs = stack([sin(angles), cos(angles)], axis=-1)
     return reshape(pairs, (*pairs.shape[:-2], 2 * pairs.shape[-2]))
 
@@ -109,7 +107,7 @@ def _sinusoidalencoding_samples(m: Maker) -> list[Case]:
 
 def _sinusoidalencoding_errors(m: Maker) -> list[Error]:
     return [
-        Error(case(m.real(3), num_channels=3), InvalidArgumentError, "even.*3"),
+        Error(case(m.real(3), num_channels=3), InvalidArgumentError, "is 3; it must be even"),
         Error(case(m.real(3), num_channels=2, base=0), InvalidArgumentError, "base.*0"),
     ]
 
@@ -122,9 +120,9 @@ def rotaryencoding(
     x: Operand,
     *,
     positions: Operand | None = None,
-    num_heads: int = 1,
-    rotary_channels: int | None = None,
-    base: float = 10000.0,
+    num_heads: Count = 1,
+    rotary_channels: Size | None = None,
+    base: Positive = 10000.0,
     interleaved: bool = True,
     data_format: Format = None,
 ) -> Value:
@@ -201,7 +199,8 @@ def rotaryencoding(
         positions = as_value(positions, "rotaryencoding: positions").astype(dtype)
     size = channels // num_heads
     turning = size if rotary_channels is None else rotary_channels
-    angles = _angles("rotaryencoding", positions, turning, base)
+    argument = "the number of channels of a head" if rotary_channels is None else "rotary_channels"
+    angles = _angles("rotaryencoding", argument, positions, turning, base)
     if turning > size:
         raise InvalidArgumentError(
             f"rotaryencoding: rotary_channels={turning}, but a head has {size} channels"
@@ -234,7 +233,7 @@ def _rotaryencoding_samples(m: Maker) -> list[Case]:
 
 def _rotaryencoding_errors(m: Maker) -> list[Error]:
     return [
-        Error(case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "even.*3"),
+        Error(case(m.real(3, 3), data_format="TC"), InvalidArgumentError, "is 3; it must be even"),
         Error(case(m.real(3, 4), data_format="BC"), FormatError, "'BC'.*'T'"),
         Error(
             case(m.real(3, 4), data_format="TC", positions=m.complex(3)),

@@ -9,13 +9,14 @@ the filters and the second ``U`` the groups.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axis, Format, Operand, Params, Shape, Value
+from dlgradient.core.types import Axis, Counts, Format, Operand, Params, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS, WEAK_SCALARS
 from dlgradient.errors import (
     FormatClashError,
@@ -27,11 +28,11 @@ from dlgradient.nn.convolution.trilinear import biased_convolve, convolve, decon
 from dlgradient.nn.shared.arguments import as_array, axes_of, finished, format_of, formatted
 from dlgradient.nn.shared.geometry import Geometry, reach_of
 from dlgradient.nn.shared.windows import (
-    Ints,
+    Edges,
     Padding,
     checked_sizes,
+    for_each,
     from_images,
-    integers,
     labels_in_order,
     padded,
     paddings,
@@ -52,10 +53,10 @@ def dlconv(
     weights: Operand,
     bias: Operand = 0,
     *,
-    stride: Ints = 1,
-    dilation_factor: Ints = 1,
-    padding: Padding = 0,
-    padding_value: complex | str = 0,
+    stride: Counts = 1,
+    dilation_factor: Counts = 1,
+    padding: Padding | Literal["causal"] = 0,
+    padding_value: complex | Edges = 0,
     data_format: Format = None,
     weights_format: Format = None,
     bias_format: Format = None,
@@ -136,7 +137,7 @@ def dlconv(
     images, layout = to_images(array, axes, (channel,))
     if isinstance(padding_value, str) or padding_value != 0:
         # Zeros are part of the geometry and cost nothing; other values need a larger array.
-        images = padded("dlconv", images, pads, padding_value)
+        images = padded(images, pads, padding_value)
         geometry = replace(geometry, sizes=images.shape[2:], start=(0,) * len(axes))
     kernel = reshape(w, shape=(groups * filters, channels, *window))
     b = _bias("dlconv", bias, bias_format, groups, groups * filters)
@@ -197,16 +198,20 @@ def _conv_errors(m: Maker) -> list[Error]:
         Error(case(x, w, m.real(2), **scb), ShapeMismatchError, "2 elements, there are 3 filters"),
         Error(case(x, m.real(5, 2, 3), **scb), ShapeMismatchError, r"\(5,\).*does not fit.*\(4,\)"),
         Error(
-            case(x, w, padding="full", **scb), InvalidArgumentError, "padding='full' is not known"
+            case(x, w, padding="full", **scb),
+            InvalidArgumentError,
+            "padding must be 'same'.*'causal', not 'full'",
         ),
         Error(
             case(x, w, padding=[1, 2], **scb), InvalidArgumentError, r"has 2 entries.*1 dimension"
         ),
-        Error(case(x, w, stride=0, **scb), InvalidArgumentError, "stride=0 must be at least 1"),
+        Error(
+            case(x, w, stride=0, **scb), InvalidArgumentError, "stride must be .*at least 1.*not 0"
+        ),
         Error(
             case(x, w, padding_value="wrap", padding=1, **scb),
             InvalidArgumentError,
-            "padding_value='wrap'.*'replicate'",
+            "padding_value must be .*'replicate', not 'wrap'",
         ),
         Error(case(x, w, padding="causal", **scb), InvalidArgumentError, "causal.*'T'"),
     ]
@@ -218,8 +223,8 @@ def dltranspconv(
     weights: Operand,
     bias: Operand = 0,
     *,
-    stride: Ints = 1,
-    dilation_factor: Ints = 1,
+    stride: Counts = 1,
+    dilation_factor: Counts = 1,
     cropping: Padding = 0,
     data_format: Format = None,
     weights_format: Format = None,
@@ -280,8 +285,8 @@ def dltranspconv(
     _check_channels("dltranspconv", array, w, array.shape[channel])
     axes = slid_axes(array, slid)
     images, layout = to_images(array, axes, (channel,))
-    steps = integers("dltranspconv", "stride", stride, len(axes))
-    gaps = integers("dltranspconv", "dilation_factor", dilation_factor, len(axes))
+    steps = for_each("dltranspconv", "stride", stride, len(axes))
+    gaps = for_each("dltranspconv", "dilation_factor", dilation_factor, len(axes))
     geometry = _cropped(cropping, images.shape[2:], tuple(window), steps, gaps, groups)
     # The kernel is that of the convolution whose adjoint this is: channels and filters are
     # exchanged.
@@ -323,7 +328,11 @@ def _transposed_errors(m: Maker) -> list[Error]:
     return [
         Error(case(x, m.real(2, 2, 3), **scb), ShapeMismatchError, "has 2 channels.*for 3"),
         Error(case(x, w, cropping=3, **scb), ShapeMismatchError, "cropping.*nothing"),
-        Error(case(x, w, cropping="causal", **scb), InvalidArgumentError, "cropping='causal'"),
+        Error(
+            case(x, w, cropping="causal", **scb),
+            InvalidArgumentError,
+            "cropping must be 'same'.*not 'causal'",
+        ),
         Error(case(x, w, m.real(2), **scb), ShapeMismatchError, "there are 3 filters"),
     ]
 

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Format, Operand, Shape, ShapeLike, Value
+from dlgradient.core.types import Array, Counts, Format, Operand, Shape, Value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import axes_of, check_option, described, finished, formatted
-from dlgradient.nn.shared.windows import from_images, integers, to_images
+from dlgradient.nn.shared.arguments import axes_of, described, finished, formatted
+from dlgradient.nn.shared.windows import for_each, from_images, to_images
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
 
 __all__ = ["depth_to_space", "space_to_depth"]
 
-_MODES = ("dcr", "crd")
+Mode: TypeAlias = Literal["dcr", "crd"]
 
 
-def _blocks(function: str, x: Value, block_size: ShapeLike, mode: str) -> tuple[Value, Any, Shape]:
+def _blocks(function: str, x: Value, block_size: Counts) -> tuple[Value, Any, Shape]:
     """Return images (batch, channels, *sizes), the argument of `from_images`, and block sizes."""
-    check_option(function, "mode", mode, _MODES)
     axes, channel = axes_of(x, "S"), axes_of(x, "C")
     if not axes or not channel:
         raise FormatClashError(f"{function}: x has {described(x)}; it must have 'C' and 'S'")
-    block = integers(function, "block_size", block_size, len(axes))
+    block = for_each(function, "block_size", block_size, len(axes))
     images, memory = to_images(x, axes, channel)
     return images, memory, block
 
@@ -39,7 +38,7 @@ def _block_errors(name: str, x: Array) -> list[Error]:
     return [
         Error(case(x, 2), FormatError, f"{name}: x of shape"),
         Error(
-            case(x, 0, data_format="SSC"), InvalidArgumentError, "block_size=0 must be at least 1"
+            case(x, 0, data_format="SSC"), InvalidArgumentError, "block_size must be .*at least 1"
         ),
         Error(
             case(x, 2, data_format="SSC", mode="rows"),
@@ -55,7 +54,7 @@ def _block_errors(name: str, x: Array) -> list[Error]:
     errors=lambda m: _depth_to_space_errors(m),
 )
 def depth_to_space(
-    x: Operand, block_size: ShapeLike, *, mode: str = "dcr", data_format: Format = None
+    x: Operand, block_size: Counts, *, mode: Mode = "dcr", data_format: Format = None
 ) -> Value:
     """Move channels into blocks of space.
 
@@ -92,7 +91,7 @@ def depth_to_space(
     Source: ONNX ``DepthToSpace``; MATLAB ``depthToSpace``.
     """
     array, strip = formatted("depth_to_space", x, data_format)
-    images, memory, block = _blocks("depth_to_space", array, block_size, mode)
+    images, memory, block = _blocks("depth_to_space", array, block_size)
     batch, channels, *sizes = images.shape
     d, n = len(block), prod(block)
     if channels % n:
@@ -136,7 +135,7 @@ def _depth_to_space_errors(m: Maker) -> list[Error]:
     errors=lambda m: _space_to_depth_errors(m),
 )
 def space_to_depth(
-    x: Operand, block_size: ShapeLike, *, mode: str = "dcr", data_format: Format = None
+    x: Operand, block_size: Counts, *, mode: Mode = "dcr", data_format: Format = None
 ) -> Value:
     """Move blocks of space into channels; the inverse of `depth_to_space`.
 
@@ -173,7 +172,7 @@ def space_to_depth(
     Source: ONNX ``SpaceToDepth``; MATLAB ``spaceToDepth``.
     """
     array, strip = formatted("space_to_depth", x, data_format)
-    images, memory, block = _blocks("space_to_depth", array, block_size, mode)
+    images, memory, block = _blocks("space_to_depth", array, block_size)
     batch, channels, *sizes = images.shape
     d = len(block)
     if any(s % b for s, b in zip(sizes, block, strict=True)):

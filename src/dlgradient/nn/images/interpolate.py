@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,9 +24,9 @@ from dlgradient.ops.rounding import floor, round
 from dlgradient.ops.shape import expand_dims, reshape
 from dlgradient.ops.take import take
 
-__all__ = ["METHODS", "Neighbour", "cubic_far", "cubic_near", "neighbours", "weighted"]
+__all__ = ["Method", "Neighbour", "cubic_far", "cubic_near", "neighbours", "weighted"]
 
-METHODS = ("nearest", "linear", "cubic")
+Method: TypeAlias = Literal["nearest", "linear", "cubic"]
 # The value of most libraries; -1/2 is exact for parabolas.
 COEFFICIENT = -0.75
 

@@ -7,7 +7,7 @@ import numpy as np
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axes, Axis, Format, Operand, Value
+from dlgradient.core.types import Axes, Axis, Format, Operand, Positive, Value
 from dlgradient.errors import (
     FormatClashError,
     InvalidArgumentError,
@@ -38,19 +38,13 @@ class _Pair:
         return finished(labelled(values, "B" if values.ndim else None), self.strip)
 
 
-def _positive(function: str, name: str, value: float) -> float:
-    if not value > 0:
-        raise InvalidArgumentError(f"{function}: {name} must be positive, not {value!r}")
-    return float(value)
-
-
 @derived(
     domain="real",
     samples=lambda m: _psnr_samples(m),
     errors=lambda m: _psnr_errors(m),
 )
 def psnr(
-    x: Operand, reference: Operand, /, *, peak: float = 1.0, data_format: Format = None
+    x: Operand, reference: Operand, /, *, peak: Positive = 1.0, data_format: Format = None
 ) -> Value:
     """Peak signal-to-noise ratio in decibels, 10 log₁₀(peak² / mean (x - r)²), of each observation.
 
@@ -87,10 +81,9 @@ def psnr(
 
     Source: MATLAB ``psnr``.
     """
-    square = _positive("psnr", "peak", peak) ** 2
     pair = _Pair("psnr", x, reference, data_format)
     d = pair.y - pair.t
-    return pair.labelled_result(log10(square / mean(d * d, axis=pair.axes)) * 10)
+    return pair.labelled_result(log10(peak**2 / mean(d * d, axis=pair.axes)) * 10)
 
 
 def _psnr_samples(m: Maker) -> list[Case]:
@@ -135,8 +128,8 @@ def ssim(
     reference: Operand,
     /,
     *,
-    dynamic_range: float = 1.0,
-    sigma: float = 1.5,
+    dynamic_range: Positive = 1.0,
+    sigma: Positive = 1.5,
     data_format: Format = None,
 ) -> Value:
     """Structural similarity of each observation, averaged over all places and channels.
@@ -179,8 +172,6 @@ def ssim(
 
     Source: MATLAB ``ssim``; Wang et al. (2004).
     """
-    level = _positive("ssim", "dynamic_range", dynamic_range)
-    width = _positive("ssim", "sigma", sigma)
     pair = _Pair("ssim", x, reference, data_format)
     y, t = pair.y, pair.t
     spatial = axes_of(pair.labelled, "S")
@@ -188,12 +179,12 @@ def ssim(
         raise FormatClashError(
             f"ssim: x has the format {pair.labelled._format!r}; it must have 'S'"
         )
-    radius = int(np.ceil(3 * width))
-    filters = [(i, _gaussian(y.shape[i], radius, width)) for i in spatial]
+    radius = int(np.ceil(3 * sigma))
+    filters = [(i, _gaussian(y.shape[i], radius, sigma)) for i in spatial]
     my, mt = _smoothed(y, filters), _smoothed(t, filters)
     variances = _smoothed(y * y + t * t, filters) - my * my - mt * mt
     covariance = _smoothed(y * t, filters) - my * mt
-    c1, c2 = (0.01 * level) ** 2, (0.03 * level) ** 2
+    c1, c2 = (0.01 * dynamic_range) ** 2, (0.03 * dynamic_range) ** 2
     top = (2 * my * mt + c1) * (2 * covariance + c2)
     below = (my * my + mt * mt + c1) * (variances + c2)
     return pair.labelled_result(mean(top / below, axis=pair.axes))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
 from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Format, Operand, ShapeLike, Value
+from dlgradient.core.types import Array, Counts, Format, Operand, Positive, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -20,13 +22,12 @@ from dlgradient.nn.images.interpolate import Neighbour, neighbours, weighted
 from dlgradient.nn.shared.arguments import (
     as_array,
     axes_of,
-    check_option,
     described,
     finished,
     formatted,
     raw_value,
 )
-from dlgradient.nn.shared.windows import Layout, from_images, integers, to_images
+from dlgradient.nn.shared.windows import Layout, for_each, from_images, to_images
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, maximum, where
 from dlgradient.ops.index import getitem
@@ -38,8 +39,8 @@ from dlgradient.rules import derived
 
 __all__ = ["roialign"]
 
-METHODS = ("average", "max")
-TRANSFORMS = ("half-pixel", "output-half-pixel")
+Method: TypeAlias = Literal["average", "max"]
+Transform: TypeAlias = Literal["half-pixel", "output-half-pixel"]
 # Points along a bin that are still told apart in single precision.
 MOST_POINTS = 1 << 20
 
@@ -86,15 +87,11 @@ def _checked_batch(batch_indices: Operand | None, regions: int, images: int) -> 
     return found
 
 
-def _checked_samples(sampling_ratio: ShapeLike | str) -> list[int | None]:
+def _checked_samples(sampling_ratio: Counts | Literal["auto"]) -> list[int | None]:
     """Return the number of points in a bin along each dimension; None if it depends on a region."""
     if isinstance(sampling_ratio, str):
-        if sampling_ratio != "auto":
-            raise InvalidArgumentError(
-                f"roialign: sampling_ratio={sampling_ratio!r} must be 'auto' or positive integers"
-            )
         return [None, None]
-    return [*integers("roialign", "sampling_ratio", sampling_ratio, 2)]
+    return [*for_each("roialign", "sampling_ratio", sampling_ratio, 2)]
 
 
 # -- points --------------------------------------------------------------------------------------
@@ -200,13 +197,13 @@ def _boxes(m: Maker) -> Array:
 def roialign(
     x: Operand,
     boxes: Operand,
-    output_size: ShapeLike,
+    output_size: Counts,
     *,
     batch_indices: Operand | None = None,
-    roi_scale: float = 1.0,
-    sampling_ratio: ShapeLike | str = "auto",
-    method: str = "average",
-    geometric_transform_mode: str = "half-pixel",
+    roi_scale: Positive = 1.0,
+    sampling_ratio: Counts | Literal["auto"] = "auto",
+    method: Method = "average",
+    geometric_transform_mode: Transform = "half-pixel",
     data_format: Format = None,
 ) -> Value:
     """Regions of images resized to one size, with derivatives for the images and the regions.
@@ -271,16 +268,12 @@ def roialign(
         raise FormatClashError(f"{found}; it must have two dimensions 'S', 'B' and perhaps 'C'")
     if any(array.shape[i] == 0 for i in axes):
         raise ShapeMismatchError(f"{found}; there is nothing to take")
-    check_option("roialign", "method", method, METHODS)
-    check_option("roialign", "geometric_transform_mode", geometric_transform_mode, TRANSFORMS)
-    if not roi_scale > 0:
-        raise InvalidArgumentError(f"roialign: roi_scale={roi_scale!r} must be positive")
     if method == "max":
         refuse_complex("roialign", x=array)
     images, (order, outer, has_channel, fmt) = to_images(array, axes, channel)
     regions = _checked_boxes(array, boxes) * roi_scale
     batch = _checked_batch(batch_indices, regions.shape[0], outer[0])
-    bins = integers("roialign", "output_size", output_size, 2)
+    bins = for_each("roialign", "output_size", output_size, 2)
     taps, used = [], []
     for i, samples in enumerate(_checked_samples(sampling_ratio)):
         start, end = getitem(regions, (slice(None), 1 - i)), getitem(regions, (slice(None), 3 - i))
@@ -352,12 +345,12 @@ def _roialign_errors(m: Maker) -> list[Error]:
         Error(
             case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio=0, data_format="SSB"),
             InvalidArgumentError,
-            "sampling_ratio=0 must be at least 1",
+            "sampling_ratio must be .*at least 1.*not 0",
         ),
         Error(
             case(m.real(2, 2, 1), _boxes(m), 1, sampling_ratio="many", data_format="SSB"),
             InvalidArgumentError,
-            "sampling_ratio='many' must be 'auto'",
+            "sampling_ratio must be .*'auto', not 'many'",
         ),
         Error(
             case(m.real(2, 2, 1), _boxes(m), 1, method="sum", data_format="SSB"),
@@ -367,7 +360,7 @@ def _roialign_errors(m: Maker) -> list[Error]:
         Error(
             case(m.real(2, 2, 1), _boxes(m), 1, roi_scale=0, data_format="SSB"),
             InvalidArgumentError,
-            "roi_scale=0 must be positive",
+            "roi_scale must be .*above 0",
         ),
         Error(
             case(m.real(2, 2, 1), m.complex(1, 4), 1, data_format="SSB"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
 from dlgradient.core.calls import unlabelled
@@ -15,11 +17,10 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.images.interpolate import METHODS, Neighbour, neighbours, weighted
+from dlgradient.nn.images.interpolate import Method, Neighbour, neighbours, weighted
 from dlgradient.nn.shared.arguments import (
     as_array,
     axes_of,
-    check_option,
     described,
     finished,
     formatted,
@@ -36,7 +37,7 @@ from dlgradient.rules import derived
 __all__ = ["grid_sample"]
 
 
-PADDINGS = ("zeros", "border", "reflection")
+Padding: TypeAlias = Literal["zeros", "border", "reflection"]
 
 
 # From here on, a coordinate is more than two elements outside of any image.
@@ -84,8 +85,8 @@ def grid_sample(
     grid: Operand,
     /,
     *,
-    method: str = "linear",
-    padding: str = "zeros",
+    method: Method = "linear",
+    padding: Padding = "zeros",
     align_corners: bool = False,
     data_format: Format = None,
 ) -> Value:
@@ -140,8 +141,6 @@ def grid_sample(
     found = f"grid_sample: x has {described(array)}"
     if not axes or len(axes) + len(channel) + len(batch) != array.ndim:
         raise FormatClashError(f"{found}; it must have 'S', and besides only 'C' and 'B'")
-    check_option("grid_sample", "method", method, METHODS)
-    check_option("grid_sample", "padding", padding, PADDINGS)
     places = unlabelled(as_array("grid_sample", "grid", grid))
     refuse_complex("grid_sample", grid=places)
     images, memory = to_images(array, axes, channel)

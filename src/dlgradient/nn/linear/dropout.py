@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Format, Operand, Value
+from dlgradient.core.types import Format, Generator, Operand, Probability, Size, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.arguments import as_array, axes_of, finished, formatted
 from dlgradient.ops.choice import where
@@ -14,21 +14,14 @@ from dlgradient.rules import derived
 __all__ = ["dropout"]
 
 
-def _generator(generator: np.random.Generator | None, seed: int | None) -> np.random.Generator:
+def _generator(generator: Generator, seed: int | None) -> np.random.Generator:
     if (generator is None) == (seed is None):
         raise InvalidArgumentError(
             "dropout: give either generator=, a numpy.random.Generator that goes on from call to "
             "call, or seed=, for the same mask at every call; without one a run could not be "
             "repeated"
         )
-    if generator is None:
-        return np.random.default_rng(seed)
-    if not isinstance(generator, np.random.Generator):
-        raise InvalidArgumentError(
-            f"dropout: generator must be a numpy.random.Generator, as numpy.random.default_rng(0) "
-            f"makes, not {type(generator).__name__}"
-        )
-    return generator
+    return np.random.default_rng(seed if generator is None else generator)
 
 
 @derived(
@@ -39,10 +32,10 @@ def dropout(
     x: Operand,
     /,
     *,
-    probability: float = 0.5,
+    probability: Probability = 0.5,
     spatial: bool = False,
-    generator: np.random.Generator | None = None,
-    seed: int | None = None,
+    generator: Generator = None,
+    seed: Size | None = None,
     data_format: Format = None,
 ) -> Value:
     """Set random elements to zero, and divide the others by 1 - p, so that the mean is the same.
@@ -86,10 +79,6 @@ def dropout(
 
     Source: MATLAB ``dropoutLayer``, ``spatialDropoutLayer``.
     """
-    if not 0 <= probability <= 1:
-        raise InvalidArgumentError(
-            f"dropout: probability must lie between 0 and 1, not {probability!r}"
-        )
     rng = _generator(generator, seed)
     array, strip = as_array("dropout", "x", x), False
     if spatial or data_format is not None:
@@ -119,10 +108,10 @@ def _dropout_samples(m: Maker) -> list[Case]:
 def _dropout_errors(m: Maker) -> list[Error]:
     return [
         Error(case(m.real(3)), InvalidArgumentError, "give either generator=.*or seed="),
-        Error(case(m.real(3), generator=7), InvalidArgumentError, "Generator.*not int"),
+        Error(case(m.real(3), generator=-7), InvalidArgumentError, "Generator.*not -7"),
         Error(
             case(m.real(3), probability=1.5, seed=0),
             InvalidArgumentError,
-            "between 0 and 1, not 1.5",
+            "from 0 to 1, not 1.5",
         ),
     ]

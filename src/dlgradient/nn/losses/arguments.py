@@ -7,6 +7,7 @@ weights may lack labels, or have size one, where they do not vary.
 from __future__ import annotations
 
 from math import prod
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from dlgradient.errors import FormatClashError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import (
     as_array,
     axes_of,
-    check_option,
     described,
     finished,
     formatted,
@@ -31,10 +31,10 @@ from dlgradient.ops.choice import where
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.shape import expand_dims
 
-__all__ = ["REDUCTIONS", "Loss", "batch_size"]
+__all__ = ["Factor", "Loss", "Reduction", "batch_size"]
 
-REDUCTIONS = ("sum", "none")
-FACTORS = ("batch-size", "all-elements", "mask-included", "none")
+Reduction: TypeAlias = Literal["sum", "none"]
+Factor: TypeAlias = Literal["batch-size", "all-elements", "mask-included", "none"]
 
 
 def batch_size(x: Value) -> int:
@@ -79,11 +79,9 @@ class Loss:
         mask: Operand | None = None,
         weights: Operand | None = None,
         weights_format: Format = None,
-        reduction: str = "sum",
-        normalization_factor: str = "batch-size",
+        reduction: Reduction = "sum",
+        normalization_factor: Factor = "batch-size",
     ) -> None:
-        check_option(function, "reduction", reduction, REDUCTIONS)
-        check_option(function, "normalization_factor", normalization_factor, FACTORS)
         refuse_complex(function, weights=weights)
         self.function, self.reduction, self.factor = function, reduction, normalization_factor
         self.labelled, self.strip = formatted(function, y, data_format)

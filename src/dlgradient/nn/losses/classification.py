@@ -6,6 +6,8 @@ probability of zero gives a large loss, not an infinite one. Logits do not need 
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
@@ -20,9 +22,9 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along, shifted, softmax_along
-from dlgradient.nn.losses.arguments import Loss
+from dlgradient.nn.losses.arguments import Factor, Loss, Reduction
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import as_array, check_option, finished
+from dlgradient.nn.shared.arguments import as_array, finished
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
@@ -35,7 +37,7 @@ from dlgradient.rules import derived, general
 
 __all__ = ["crossentropy", "indexcrossentropy"]
 
-MODES = ("single-label", "multilabel")
+Mode: TypeAlias = Literal["single-label", "multilabel"]
 
 
 def safe_log(x: Value) -> Value:
@@ -136,11 +138,11 @@ def crossentropy(
     weights: Operand | None = None,
     /,
     *,
-    classification_mode: str = "single-label",
+    classification_mode: Mode = "single-label",
     from_logits: bool = False,
     mask: Operand | None = None,
-    reduction: str = "sum",
-    normalization_factor: str = "batch-size",
+    reduction: Reduction = "sum",
+    normalization_factor: Factor = "batch-size",
     data_format: Format = None,
     weights_format: Format = None,
 ) -> Value:
@@ -199,7 +201,6 @@ def crossentropy(
     Source: MATLAB ``crossentropy``.
     """
     refuse_complex("crossentropy", y=y, targets=targets)
-    check_option("crossentropy", "classification_mode", classification_mode, MODES)
     loss = Loss(
         "crossentropy",
         y,
@@ -283,8 +284,8 @@ def indexcrossentropy(
     from_logits: bool = False,
     mask: Operand | None = None,
     mask_index: int | None = None,
-    reduction: str = "sum",
-    normalization_factor: str = "batch-size",
+    reduction: Reduction = "sum",
+    normalization_factor: Factor = "batch-size",
     data_format: Format = None,
 ) -> Value:
     """Cross-entropy of probabilities and indices of classes, -Σ w m log(y at the target) / N.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Format, Operand, Params, Value
+from dlgradient.core.types import Array, Format, Operand, Params, Size, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -17,10 +19,9 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.activations.softmax import log_softmax_along
 from dlgradient.nn.losses.alignment import RANGE, chain, rescaled
-from dlgradient.nn.losses.arguments import REDUCTIONS, batch_size
+from dlgradient.nn.losses.arguments import Reduction, batch_size
 from dlgradient.nn.shared.arguments import (
     as_array,
-    check_option,
     described,
     formatted,
     raw_value,
@@ -118,13 +119,13 @@ def _states(labels: Array, blank: int) -> tuple[Array, Array]:
 
 def _blank(blank_index: int | str, classes: int) -> int:
     named = {"first": 0, "last": classes - 1}
-    index: object = named.get(blank_index, -1) if isinstance(blank_index, str) else blank_index
-    if not isinstance(index, int | np.integer) or not 0 <= index < classes:
+    index = named[blank_index] if isinstance(blank_index, str) else blank_index
+    if index >= classes:
         raise InvalidArgumentError(
             f"ctc: blank_index={blank_index!r} must be 'first', 'last' or a class from 0 to "
             f"{classes - 1}"
         )
-    return int(index)
+    return index
 
 
 @derived(domain="real", samples=lambda m: _samples(m), errors=lambda m: _errors(m))
@@ -135,9 +136,9 @@ def ctc(
     targets_mask: Operand | None = None,
     /,
     *,
-    blank_index: int | str = "first",
+    blank_index: Size | Literal["first", "last"] = "first",
     from_logits: bool = False,
-    reduction: str = "sum",
+    reduction: Reduction = "sum",
     data_format: Format = None,
 ) -> Value:
     """Connectionist temporal classification loss, -Σ log p(targets) / N.
@@ -196,7 +197,6 @@ def ctc(
     Source: MATLAB ``ctc``.
     """
     refuse_complex("ctc", y=y)
-    check_option("ctc", "reduction", reduction, REDUCTIONS)
     scores, _ = formatted("ctc", y, data_format)
     fmt = scores._format or ""
     if sorted(fmt) not in (["B", "C", "T"], ["C", "T"]):

@@ -7,10 +7,10 @@ import numpy as np
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Format, Operand, Value
-from dlgradient.nn.losses.arguments import Loss
+from dlgradient.core.types import Format, NonNegative, Operand, Value
+from dlgradient.nn.losses.arguments import Factor, Loss, Reduction
 from dlgradient.nn.losses.classification import (
-    MODES,
+    Mode,
     check_classes,
     classified,
     probability_samples,
@@ -19,7 +19,6 @@ from dlgradient.nn.losses.classification import (
     wrong_classes,
 )
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import check_number, check_option
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal, greater
 from dlgradient.ops.reduce import sum as sum_
@@ -49,12 +48,12 @@ def focalcrossentropy(
     targets: Operand,
     /,
     *,
-    gamma: float = 2.0,
+    gamma: NonNegative = 2.0,
     alpha: float = 0.25,
-    classification_mode: str = "single-label",
+    classification_mode: Mode = "single-label",
     mask: Operand | None = None,
-    reduction: str = "sum",
-    normalization_factor: str = "batch-size",
+    reduction: Reduction = "sum",
+    normalization_factor: Factor = "batch-size",
     data_format: Format = None,
 ) -> Value:
     """Focal cross-entropy, -Σ m α (1 - y)^γ t log(y) / N: well classified elements count less.
@@ -92,8 +91,6 @@ def focalcrossentropy(
     Source: MATLAB ``focalCrossEntropy``; Lin et al. 2017.
     """
     refuse_complex("focalcrossentropy", y=y, targets=targets)
-    check_option("focalcrossentropy", "classification_mode", classification_mode, MODES)
-    check_number("focalcrossentropy", "gamma", gamma, 0)
     loss = Loss(
         "focalcrossentropy",
         y,
@@ -131,8 +128,8 @@ def kldivergence(
     /,
     *,
     mask: Operand | None = None,
-    reduction: str = "sum",
-    normalization_factor: str = "batch-size",
+    reduction: Reduction = "sum",
+    normalization_factor: Factor = "batch-size",
     data_format: Format = None,
 ) -> Value:
     """Kullback-Leibler divergence of probabilities y from targets t, Σ m t (log t - log y) / N.

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axis, Format, Operand, Value
+from dlgradient.core.types import Axis, Format, NonNegative, Operand, Value
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.activations.piecewise import relu
 from dlgradient.nn.losses.arguments import Loss, batch_size
@@ -118,11 +118,6 @@ def _missing_channels(m: Maker) -> list[Error]:
     ]
 
 
-def _check_margin(function: str, margin: float) -> None:
-    if not margin >= 0:
-        raise InvalidArgumentError(f"{function}: margin must not be negative, it is {margin!r}")
-
-
 @derived(
     domain="real",
     samples=lambda m: _tripletloss_samples(m),
@@ -134,7 +129,7 @@ def tripletloss(
     negative: Operand,
     /,
     *,
-    margin: float = 1.0,
+    margin: NonNegative = 1.0,
     data_format: Format = None,
 ) -> Value:
     """Triplet loss, Σ max(‖a - p‖ - ‖a - n‖ + margin, 0) / N, norms along the channels.
@@ -173,7 +168,6 @@ def tripletloss(
     Source: Schroff et al. 2015; torch ``triplet_margin_loss``.
     """
     refuse_complex("tripletloss", anchor=anchor, positive=positive, negative=negative)
-    _check_margin("tripletloss", margin)
     loss, axis = _embedded("tripletloss", anchor, positive, data_format)
     far = loss.partner("negative", negative)
     gap = _length(loss.y - loss.t, axis) - _length(loss.y - far, axis)
@@ -214,7 +208,7 @@ def contrastiveloss(
     similar: Operand,
     /,
     *,
-    margin: float = 1.0,
+    margin: NonNegative = 1.0,
     data_format: Format = None,
 ) -> Value:
     """Contrastive loss, Σ (s d² + (1 - s) max(margin - d, 0)²) / (2 N), d = ‖y1 - y2‖.
@@ -252,7 +246,6 @@ def contrastiveloss(
     Source: Hadsell et al. 2006; MATLAB's example of a Siamese network.
     """
     refuse_complex("contrastiveloss", y1=y1, y2=y2, similar=similar)
-    _check_margin("contrastiveloss", margin)
     loss, axis = _embedded("contrastiveloss", y1, y2, data_format)
     s = loss.line_values("similar", similar)
     if s.dtype.kind != "f":

@@ -13,7 +13,6 @@ from dlgradient.core.values import PYTHON_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
-    InvalidArgumentError,
     ShapeMismatchError,
 )
 from dlgradient.nn.shared.arguments import (
@@ -29,7 +28,7 @@ from dlgradient.ops.shape import reshape
 __all__ = ["like_operand", "operand", "parameter"]
 
 
-def operand(function: str, x: Operand, data_format: Format, epsilon: float) -> tuple[Value, bool]:
+def operand(function: str, x: Operand, data_format: Format) -> tuple[Value, bool]:
     """Return x with its format, checked, and whether to unlabel the result."""
     array, strip = formatted(function, x, data_format)
     if "C" not in format_of(array):
@@ -37,8 +36,6 @@ def operand(function: str, x: Operand, data_format: Format, epsilon: float) -> t
             f"{function}: x of shape {array.shape} has the format {array._format!r} without a "
             "channel dimension 'C'; label the dimension that offset and scale belong to with C"
         )
-    if not epsilon >= 0:
-        raise InvalidArgumentError(f"{function}: epsilon must not be negative, it is {epsilon!r}")
     return floating(array), strip
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Format, Operand, Value
+from dlgradient.core.types import Format, NonNegative, Operand, Probability, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
@@ -18,6 +20,9 @@ from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
 
 __all__ = ["batchnorm", "layernorm", "rmsnorm"]
+
+# What an observation is averaged over.
+Dimensions: TypeAlias = Literal["auto", "channel-only", "spatial-channel", "batch-excluded"]
 
 
 # -- batchnorm -----------------------------------------------------------------------------------
@@ -32,9 +37,9 @@ def batchnorm(
     variance: Operand | None = None,
     *,
     training: bool | None = None,
-    epsilon: float = 1e-5,
-    mean_decay: float = 0.1,
-    variance_decay: float = 0.1,
+    epsilon: NonNegative = 1e-5,
+    mean_decay: Probability = 0.1,
+    variance_decay: Probability = 0.1,
     data_format: Format = None,
 ) -> Value:
     """Normalise every channel over all other dimensions: scale (x - μ) / √(σ² + ε) + offset.
@@ -96,7 +101,7 @@ def batchnorm(
     Source: MATLAB ``batchnorm``.
     """
     refuse_complex("batchnorm", x=x, offset=offset, scale=scale, mean=mean, variance=variance)
-    array, strip = operand("batchnorm", x, data_format, epsilon)
+    array, strip = operand("batchnorm", x, data_format)
     given = _given("batchnorm", mean, variance, array)
     if training is None:
         training = given is None
@@ -190,8 +195,8 @@ def layernorm(
     offset: Operand,
     scale: Operand,
     *,
-    epsilon: float = 1e-5,
-    operation_dimension: str = "auto",
+    epsilon: NonNegative = 1e-5,
+    operation_dimension: Dimensions = "auto",
     data_format: Format = None,
 ) -> Value:
     """Normalise every observation: scale (x - μ) / √(σ² + ε) + offset.
@@ -236,8 +241,8 @@ def layernorm(
     Source: MATLAB ``layernorm``.
     """
     refuse_complex("layernorm", x=x, offset=offset, scale=scale)
-    array, strip = operand("layernorm", x, data_format, epsilon)
-    labels = _averaged_labels("layernorm", array, operation_dimension)
+    array, strip = operand("layernorm", x, data_format)
+    labels = _averaged_labels(array, operation_dimension)
     shift = parameter("layernorm", "offset", offset, array, labels)
     gain = parameter("layernorm", "scale", scale, array, labels)
     axes = axes_of(array, labels)
@@ -280,8 +285,8 @@ def rmsnorm(
     x: Operand,
     scale: Operand,
     *,
-    epsilon: float = 1e-5,
-    operation_dimension: str = "channel-only",
+    epsilon: NonNegative = 1e-5,
+    operation_dimension: Dimensions = "channel-only",
     data_format: Format = None,
 ) -> Value:
     """Divide by the root of the mean square: scale x / √(mean(x²) + ε).
@@ -325,8 +330,8 @@ def rmsnorm(
     Source: ONNX ``RMSNormalization``.
     """
     refuse_complex("rmsnorm", x=x, scale=scale)
-    array, strip = operand("rmsnorm", x, data_format, epsilon)
-    labels = _averaged_labels("rmsnorm", array, operation_dimension)
+    array, strip = operand("rmsnorm", x, data_format)
+    labels = _averaged_labels(array, operation_dimension)
     gain = parameter("rmsnorm", "scale", scale, array, labels)
     shift = np.zeros((1,) * array.ndim, array.dtype if array.dtype.kind == "f" else np.float64)
     axes = axes_of(array, labels)
@@ -359,16 +364,11 @@ def _rms_errors(m: Maker) -> list[Error]:
     ]
 
 
-_DIMENSIONS = {"channel-only": "C", "spatial-channel": "SC", "batch-excluded": "SCTU"}
+_LABELS = {"channel-only": "C", "spatial-channel": "SC", "batch-excluded": "SCTU"}
 
 
-def _averaged_labels(function: str, x: Value, dimension: str) -> str:
+def _averaged_labels(x: Value, dimension: str) -> str:
     """Return the labels of the dimensions over which an observation is averaged."""
     if dimension == "auto":
         dimension = "spatial-channel" if "T" in format_of(x) else "batch-excluded"
-    if dimension not in _DIMENSIONS:
-        known = ", ".join(map(repr, ("auto", *_DIMENSIONS)))
-        raise InvalidArgumentError(
-            f"{function}: operation_dimension must be one of {known}, not {dimension!r}"
-        )
-    return _DIMENSIONS[dimension]
+    return _LABELS[dimension]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axis, Format, Operand, Value
+from dlgradient.core.types import Axis, Count, Format, NonNegative, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
-from dlgradient.nn.shared.arguments import axes_of, finished, is_count
+from dlgradient.nn.shared.arguments import axes_of, finished
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived, linear
 
@@ -24,11 +26,11 @@ __all__ = ["crosschannelnorm", "groupnorm", "instancenorm"]
 @derived(domain="real", samples=lambda m: _group_samples(m), errors=lambda m: _group_errors(m))
 def groupnorm(
     x: Operand,
-    num_groups: int | str,
+    num_groups: Count | Literal["all-channels", "channel-wise"],
     offset: Operand,
     scale: Operand,
     *,
-    epsilon: float = 1e-5,
+    epsilon: NonNegative = 1e-5,
     data_format: Format = None,
 ) -> Value:
     """Normalise groups of channels of every observation: scale (x - μ) / √(σ² + ε) + offset.
@@ -110,7 +112,7 @@ def instancenorm(
     offset: Operand,
     scale: Operand,
     *,
-    epsilon: float = 1e-5,
+    epsilon: NonNegative = 1e-5,
     data_format: Format = None,
 ) -> Value:
     """Normalise every channel of every observation: scale (x - μ) / √(σ² + ε) + offset.
@@ -175,13 +177,13 @@ def _instance_errors(m: Maker) -> list[Error]:
 def _normalize_groups(
     function: str,
     x: Operand,
-    num_groups: int | str,
+    num_groups: Count | Literal["all-channels", "channel-wise"],
     offset: Operand,
     scale: Operand,
     epsilon: float,
     data_format: Format,
 ) -> Value:
-    array, strip = operand(function, x, data_format, epsilon)
+    array, strip = operand(function, x, data_format)
     (channel,) = axes_of(array, "C")
     groups = _number_of_groups(function, num_groups, array.shape[channel], array)
     shift = _split(parameter(function, "offset", offset, array), channel, groups)
@@ -196,19 +198,14 @@ def _normalize_groups(
 
 def _number_of_groups(function: str, num_groups: int | str, channels: int, x: Value) -> int:
     words = {"all-channels": 1, "channel-wise": channels}
-    if isinstance(num_groups, str) and num_groups in words:
+    if isinstance(num_groups, str):
         return words[num_groups]
-    if not is_count(num_groups):
-        raise InvalidArgumentError(
-            f"{function}: num_groups must be a positive integer, 'all-channels' or 'channel-wise', "
-            f"not {num_groups!r}"
-        )
-    if channels % int(num_groups):
+    if channels % num_groups:
         raise ShapeMismatchError(
             f"{function}: x has shape {x.shape} and format {x._format!r}; its {channels} channels "
             f"cannot be divided into {num_groups} groups of one size"
         )
-    return int(num_groups)
+    return num_groups
 
 
 def _split(p: Value, channel: Axis, groups: int) -> Value:
@@ -224,7 +221,7 @@ def _split(p: Value, channel: Axis, groups: int) -> Value:
 @derived(domain="real", samples=lambda m: _cross_samples(m), errors=lambda m: _cross_errors(m))
 def crosschannelnorm(
     x: Operand,
-    window_size: int,
+    window_size: Count,
     *,
     alpha: float = 1e-4,
     beta: float = 0.75,
@@ -270,11 +267,7 @@ def crosschannelnorm(
     Source: MATLAB ``crosschannelnorm``.
     """
     refuse_complex("crosschannelnorm", x=x)
-    array, strip = operand("crosschannelnorm", x, data_format, 0.0)
-    if not is_count(window_size):
-        raise InvalidArgumentError(
-            f"crosschannelnorm: window_size must be a positive integer, not {window_size!r}"
-        )
+    array, strip = operand("crosschannelnorm", x, data_format)
     (channel,) = axes_of(array, "C")
     before, after = (window_size - 1) // 2, window_size // 2
     total = channel_sum(array * array, axis=channel, before=before, after=after)

@@ -9,14 +9,13 @@ import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Axes, Format, Operand, Params, Shape, Value
+from dlgradient.core.types import Array, Axes, Counts, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import finished, formatted
 from dlgradient.nn.shared.weighted import Terms, weighted_sums
 from dlgradient.nn.shared.windows import (
-    Ints,
+    for_each,
     from_images,
-    integers,
     pooled_axes,
     real_like,
     to_images,
@@ -34,7 +33,7 @@ __all__ = ["adaptiveavgpool", "adaptivemaxpool"]
     errors=lambda m: _errors(m),
 )
 def adaptiveavgpool(
-    x: Operand, output_size: Ints, *, pool_format: Format = None, data_format: Format = None
+    x: Operand, output_size: Counts, *, pool_format: Format = None, data_format: Format = None
 ) -> Value:
     """Mean over a given number of windows, whose sizes cover the array.
 
@@ -98,7 +97,7 @@ def adaptiveavgpool(
     errors=lambda m: _errors(m),
 )
 def adaptivemaxpool(
-    x: Operand, output_size: Ints, *, pool_format: Format = None, data_format: Format = None
+    x: Operand, output_size: Counts, *, pool_format: Format = None, data_format: Format = None
 ) -> Value:
     """Maximum over a given number of windows, whose sizes cover the array.
 
@@ -163,10 +162,10 @@ def _bounds(n: int, count: int) -> tuple[Array, Array]:
     return i * n // count, -(-(i + 1) * n // count)
 
 
-def _sizes(function: str, x: Value, output_size: Ints, pool_format: Format) -> tuple[Axes, Shape]:
+def _sizes(function: str, x: Value, output_size: Counts, pool_format: Format) -> tuple[Axes, Shape]:
     """Return the dimensions to pool over, and their sizes in the result."""
     axes = pooled_axes(function, x, pool_format)
-    size = integers(function, "output_size", output_size, len(axes))
+    size = for_each(function, "output_size", output_size, len(axes))
     if any(x.shape[i] == 0 for i in axes):
         raise ShapeMismatchError(
             f"{function}: x of shape {x.shape} has no elements along the pooled dimensions {axes}"
@@ -187,7 +186,9 @@ def _errors(m: Maker) -> list[Error]:
     sc: Params = {"data_format": "SC"}
     return [
         Error(
-            case(m.real(3, 2), 0, **sc), InvalidArgumentError, "output_size=0 must be at least 1"
+            case(m.real(3, 2), 0, **sc),
+            InvalidArgumentError,
+            "output_size must be .*at least 1.*not 0",
         ),
         Error(case(m.real(0, 2), 1, **sc), ShapeMismatchError, "no elements along"),
     ]

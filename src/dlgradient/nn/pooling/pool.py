@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from functools import reduce
 from math import prod
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Errors, Maker, case
-from dlgradient.core.types import Axes, Format, Operand, Params, Shape, ShapeLike, Value
+from dlgradient.core.types import Axes, Counts, Format, Operand, Params, Shape, ShapeLike, Value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -31,11 +31,10 @@ from dlgradient.nn.shared.arguments import (
 )
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.windows import (
-    Ints,
     Padding,
     Pairs,
+    for_each,
     from_images,
-    integers,
     pooled_axes,
     real_like,
     sliding,
@@ -47,7 +46,7 @@ from dlgradient.rules import derived
 
 __all__ = ["avgpool", "maxpool", "maxunpool"]
 
-PoolSize: TypeAlias = Ints | str  # of a window, or "global"
+PoolSize: TypeAlias = Counts | Literal["global"]
 
 
 # -- maxima --------------------------------------------------------------------------------------
@@ -61,8 +60,8 @@ def maxpool(
     pool_size: PoolSize,
     *,
     pool_format: Format = None,
-    stride: Ints = 1,
-    dilation_factor: Ints = 1,
+    stride: Counts = 1,
+    dilation_factor: Counts = 1,
     padding: Padding = 0,
     return_indices: bool = False,
     data_format: Format = None,
@@ -168,7 +167,7 @@ def _max_samples(m: Maker) -> list[Case]:
 def maxunpool(
     x: Operand,
     indices: Operand,
-    output_size: ShapeLike,
+    output_size: Counts,
     *,
     pool_format: Format = None,
     data_format: Format = None,
@@ -274,10 +273,10 @@ def avgpool(
     pool_size: PoolSize,
     *,
     pool_format: Format = None,
-    stride: Ints = 1,
-    dilation_factor: Ints = 1,
+    stride: Counts = 1,
+    dilation_factor: Counts = 1,
     padding: Padding = 0,
-    padding_value: float | str = 0,
+    padding_value: float | Literal["mean"] = 0,
     data_format: Format = None,
 ) -> Value:
     """Mean over windows.
@@ -333,10 +332,6 @@ def avgpool(
     if _is_global("avgpool", pool_size, stride, padding):
         return finished(mean(array, axis=axes, keepdims=True), strip)
     geometry, pads = _geometry("avgpool", array, axes, pool_size, stride, dilation_factor, padding)
-    if isinstance(padding_value, str) and padding_value != "mean":
-        raise InvalidArgumentError(
-            f"avgpool: padding_value={padding_value!r} is not known; give a number, or 'mean'"
-        )
     images, layout = to_images(array, axes)
     total = window_sum(images, geometry=geometry)
     whole = prod(geometry.window)
@@ -376,21 +371,16 @@ def _avg_errors(m: Maker) -> list[Error]:
     wrong = case(m.real(3, 2), 2, data_format="SC", padding=1, padding_value="edge")
     return [
         *_pool_errors("avgpool")(m),
-        Error(wrong, InvalidArgumentError, "padding_value='edge'.*'mean'"),
+        Error(wrong, InvalidArgumentError, "padding_value must be .*'mean', not 'edge'"),
     ]
 
 
 # -- arguments -----------------------------------------------------------------------------------
 
 
-def _is_global(function: str, pool_size: PoolSize, stride: Ints, padding: Padding) -> bool:
+def _is_global(function: str, pool_size: PoolSize, stride: Counts, padding: Padding) -> bool:
     if not isinstance(pool_size, str):
         return False
-    if pool_size != "global":
-        raise InvalidArgumentError(
-            f"{function}: pool_size={pool_size!r} is not known; give 'global', an integer, or one "
-            "for each dimension"
-        )
     if isinstance(padding, str) or np.any(np.asarray(padding)) or np.any(np.asarray(stride) != 1):
         raise InvalidArgumentError(
             f"{function}: pool_size='global' takes neither stride nor padding, as its window is "
@@ -404,8 +394,8 @@ def _geometry(
     x: Value,
     axes: Axes,
     pool_size: PoolSize,
-    stride: Ints,
-    dilation: Ints,
+    stride: Counts,
+    dilation: Counts,
     padding: Padding,
 ) -> tuple[Geometry, Pairs]:
     """Return how windows slide over `axes`, and the padding.
@@ -413,12 +403,7 @@ def _geometry(
     It is the elements of a window that must not all lie in the padding. Its extent may, where
     dilation leaves gaps.
     """
-    window = integers(function, "pool_size", pool_size, len(axes))
-    if isinstance(padding, str) and padding != "same":
-        raise InvalidArgumentError(
-            f"{function}: padding={padding!r} is not known; give 'same', an integer, one for each "
-            "dimension, or a matrix of two rows (before, after)"
-        )
+    window = for_each(function, "pool_size", pool_size, len(axes))
     geometry, pads = sliding(function, x, axes, window, stride, dilation, padding)
     if np.any(pads):
         _check_padding(function, geometry, padding)
@@ -455,10 +440,16 @@ def _pool_errors(name: str) -> Errors:
                 InvalidArgumentError,
                 "window 0 along.*elements are 3 apart, and none is one of the 2 of x",
             ),
-            Error(case(x, 2, padding="causal", **sc), InvalidArgumentError, "padding='causal'"),
+            Error(
+                case(x, 2, padding="causal", **sc),
+                InvalidArgumentError,
+                "padding must be .*not 'causal'",
+            ),
             Error(case(x, (2, 2), **sc), InvalidArgumentError, "pool_size=.* has 2 entries"),
             Error(
-                case(x, pool_size="all", **sc), InvalidArgumentError, "pool_size='all'.*'global'"
+                case(x, pool_size="all", **sc),
+                InvalidArgumentError,
+                "pool_size must be .*'global', not 'all'",
             ),
             Error(
                 case(x, pool_size="global", stride=2, **sc), InvalidArgumentError, "neither stride"

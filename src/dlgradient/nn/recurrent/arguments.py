@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
-    InvalidArgumentError,
     ShapeMismatchError,
 )
 from dlgradient.nn.shared.arguments import as_array, formatted, raw_value, rearranged, restored
@@ -22,7 +22,7 @@ from dlgradient.ops.join import concat
 from dlgradient.ops.permute import flip
 from dlgradient.ops.shape import broadcast_to, reshape
 
-__all__ = ["DIRECTIONS", "Parameters", "Sequence", "check_option"]
+__all__ = ["Direction", "Parameters", "Sequence"]
 
 # Runs one layer. It gets its number, the sequence and the steps to skip, both in the layer's order
 # of time, and returns the hidden states of all steps and the last states.
@@ -30,15 +30,7 @@ Layer = Callable[[int, Value, Array | None], tuple[Value, ...]]
 
 # For each direction, whether its layers go backwards in time.
 _BACKWARDS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-DIRECTIONS = tuple(_BACKWARDS)
-
-
-def check_option(function: str, name: str, chosen: str, choices: tuple[str, ...]) -> None:
-    """Refuse an option that does not exist."""
-    if chosen not in choices:
-        raise InvalidArgumentError(
-            f"{function}: {name} must be one of {', '.join(map(repr, choices))}, not {chosen!r}"
-        )
+Direction: TypeAlias = Literal["forward", "reverse", "bidirectional"]
 
 
 class Sequence:

@@ -6,12 +6,11 @@ Sequences have the dimensions time, batch, channels, and are unlabelled.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.types import Array, Value
-from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.activations.piecewise import hardsigmoid, relu
 from dlgradient.nn.activations.smooth import sigmoid, softsign
 from dlgradient.ops.choice import where
@@ -22,21 +21,21 @@ __all__ = ["Activation", "activation", "gru_states", "gru_step", "lstm_states", 
 
 Activation: TypeAlias = Callable[[Value], Value]
 
-_STATE: dict[str, Activation] = {"tanh": tanh, "softsign": softsign, "relu": relu}
-_GATE: dict[str, Activation] = {"sigmoid": sigmoid, "hard-sigmoid": hardsigmoid}
+StateActivation: TypeAlias = Literal["tanh", "softsign", "relu"] | Activation
+GateActivation: TypeAlias = Literal["sigmoid", "hard-sigmoid"] | Activation
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "tanh": tanh,
+    "softsign": softsign,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "hard-sigmoid": hardsigmoid,
+}
 
 
-def activation(function: str, name: str, chosen: str | Activation) -> Activation:
+def activation(chosen: str | Activation) -> Activation:
     """Return the activation that an option names, or is."""
-    table = _STATE if name.startswith("state") else _GATE
-    if callable(chosen):
-        return chosen
-    if chosen not in table:
-        raise InvalidArgumentError(
-            f"{function}: {name} must be one of {', '.join(map(repr, table))}, or a function of "
-            f"arrays, not {chosen!r}"
-        )
-    return table[chosen]
+    return chosen if callable(chosen) else _ACTIVATIONS[chosen]
 
 
 def lstm_step(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -10,18 +11,21 @@ from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.nn.recurrent.arguments import DIRECTIONS, Parameters, Sequence, check_option
-from dlgradient.nn.recurrent.cells import Activation, activation, gru_states
+from dlgradient.nn.recurrent.arguments import Direction, Parameters, Sequence
+from dlgradient.nn.recurrent.cells import (
+    GateActivation,
+    StateActivation,
+    activation,
+    gru_states,
+)
 from dlgradient.nn.recurrent.fused_gru import gru_sequence
 from dlgradient.rules import derived
 
 __all__ = ["gru"]
 
-_MODES = (
-    "after-multiplication",
-    "before-multiplication",
-    "recurrent-bias-after-multiplication",
-)
+Mode: TypeAlias = Literal[
+    "after-multiplication", "before-multiplication", "recurrent-bias-after-multiplication"
+]
 
 
 @derived(
@@ -36,11 +40,11 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     recurrent_weights: Operand,
     bias: Operand,
     *,
-    reset_gate_mode: str = "after-multiplication",
-    state_activation: str | Activation = "tanh",
-    gate_activation: str | Activation = "sigmoid",
+    reset_gate_mode: Mode = "after-multiplication",
+    state_activation: StateActivation = "tanh",
+    gate_activation: GateActivation = "sigmoid",
     mask: Operand | None = None,
-    direction: str = "forward",
+    direction: Direction = "forward",
     data_format: Format = None,
 ) -> tuple[Value, Value]:
     """Gated recurrent unit over the time dimension of x.
@@ -110,20 +114,18 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     refuse_complex(
         "gru", x=x, h0=h0, weights=weights, recurrent_weights=recurrent_weights, bias=bias
     )
-    check_option("gru", "direction", direction, DIRECTIONS)
-    check_option("gru", "reset_gate_mode", reset_gate_mode, _MODES)
-    state = activation("gru", "state_activation", state_activation)
-    gate = activation("gru", "gate_activation", gate_activation)
+    state = activation(state_activation)
+    gate = activation(gate_activation)
     seq = Sequence("gru", x, data_format)
     params = Parameters(seq, direction, 3, recurrent_weights)
     w = params.matrix("weights", weights, params.rows, seq.channels)
     r = params.matrix("recurrent_weights", recurrent_weights, params.rows, params.units)
-    biases = 2 if reset_gate_mode == _MODES[2] else 1
+    biases = 2 if reset_gate_mode == "recurrent-bias-after-multiplication" else 1
     b = params.vector("bias", bias, params.rows * biases)
     h = seq.state("h0", h0, params.units * params.layers)
     usual = (state_activation, gate_activation) == ("tanh", "sigmoid")
     # The fused layer is for the defaults, and for one step at least.
-    fused = usual and reset_gate_mode != _MODES[1] and seq.steps > 0
+    fused = usual and reset_gate_mode != "before-multiplication" and seq.steps > 0
 
     def layer(k: int, x: Value, padding: Array | None) -> tuple[Value, ...]:
         part = partial(params.part, k)
@@ -143,8 +145,12 @@ def _gru_samples(m: Maker) -> list[Case]:
     x, _, w, r, b = operands(2, 2, 3, n=12, biases=12)
     return [
         case(*operands(3, 2, 3), data_format="TBC"),
-        case(*operands(3, 2), data_format="CT", reset_gate_mode=_MODES[1]),
-        case(*operands(2, 2, 3, biases=12), data_format="BTC", reset_gate_mode=_MODES[2]),
+        case(*operands(3, 2), data_format="CT", reset_gate_mode="before-multiplication"),
+        case(
+            *operands(2, 2, 3, biases=12),
+            data_format="BTC",
+            reset_gate_mode="recurrent-bias-after-multiplication",
+        ),
         case(x, m.real(2, 4), w, r, b, data_format="TBC", direction="bidirectional"),
         case(
             *operands(2, 2, 3),

@@ -10,8 +10,13 @@ from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Value
 from dlgradient.errors import FormatError, ShapeMismatchError
-from dlgradient.nn.recurrent.arguments import DIRECTIONS, Parameters, Sequence, check_option
-from dlgradient.nn.recurrent.cells import Activation, activation, lstm_states
+from dlgradient.nn.recurrent.arguments import Direction, Parameters, Sequence
+from dlgradient.nn.recurrent.cells import (
+    GateActivation,
+    StateActivation,
+    activation,
+    lstm_states,
+)
 from dlgradient.nn.recurrent.fused_lstm import lstm_sequence
 from dlgradient.rules import derived
 
@@ -31,14 +36,14 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     recurrent_weights: Operand,
     bias: Operand,
     *,
-    state_activation: str | Activation = "tanh",
-    gate_activation: str | Activation = "sigmoid",
+    state_activation: StateActivation = "tanh",
+    gate_activation: GateActivation = "sigmoid",
     peephole: Operand | None = None,
     projection: Operand | None = None,
     input_projector: Operand | None = None,
     output_projector: Operand | None = None,
     mask: Operand | None = None,
-    direction: str = "forward",
+    direction: Direction = "forward",
     data_format: Format = None,
 ) -> tuple[Value, Value, Value]:
     """Long short-term memory over the time dimension of x.
@@ -121,9 +126,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
         input_projector=input_projector,
         output_projector=output_projector,
     )
-    check_option("lstm", "direction", direction, DIRECTIONS)
-    state = activation("lstm", "state_activation", state_activation)
-    gate = activation("lstm", "gate_activation", gate_activation)
+    state = activation(state_activation)
+    gate = activation(gate_activation)
     seq = Sequence("lstm", x, data_format)
     params = Parameters(seq, direction, 4, recurrent_weights)
     rows, layers = params.rows, params.layers

@@ -8,9 +8,6 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeGuard
-
 import numpy as np
 
 from dlgradient.core import calls
@@ -18,7 +15,7 @@ from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.core.values import as_value
-from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
+from dlgradient.errors import FormatClashError, FormatError
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import expand_dims, squeeze
 
@@ -26,14 +23,11 @@ __all__ = [
     "as_array",
     "axes_of",
     "channel_axis",
-    "check_number",
-    "check_option",
     "described",
     "finished",
     "floating",
     "format_of",
     "formatted",
-    "is_count",
     "is_formatted",
     "raw_value",
     "rearranged",
@@ -188,29 +182,3 @@ def floating(x: Value) -> Value:
     if x.dtype.kind in "fc":
         return x
     return calls.wrap(x._value.astype(np.float64), None, x._format)
-
-
-def check_number(function: str, name: str, value: object, least: float = -np.inf) -> None:
-    """Refuse a parameter that is not a finite number of at least `least`."""
-    if not isinstance(value, int | float | np.floating | np.integer) or not (
-        least <= value < np.inf
-    ):
-        at_least = "" if least == -np.inf else f" of at least {least}"
-        raise InvalidArgumentError(
-            f"{function}: {name} must be a finite number{at_least}, not {value!r}"
-            + ("; a learnable slope is the second operand of prelu" if name == "scale" else "")
-        )
-
-
-def is_count(value: object, least: int = 1) -> TypeGuard[int]:
-    """Return whether a parameter is an integer of at least `least`, and not a bool."""
-    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return integer and bool(value >= least)  # type: ignore[operator]
-
-
-def check_option(function: str, name: str, chosen: object, choices: Iterable[str]) -> None:
-    """Refuse an option that does not exist."""
-    if chosen not in tuple(choices):
-        raise InvalidArgumentError(
-            f"{function}: {name} must be one of {', '.join(map(repr, choices))}, not {chosen!r}"
-        )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
-from dlgradient.core.types import Array, Axes, Format, Operand, Shape, Value
+from dlgradient.core.kinds import MATRIX
+from dlgradient.core.types import Array, Axes, Counts, Format, Shape, Sizes, Value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -30,14 +31,13 @@ from dlgradient.ops.shape import reshape
 from dlgradient.ops.take import take
 
 __all__ = [
-    "EDGES",
-    "Ints",
+    "Edges",
     "Layout",
     "Padding",
     "Pairs",
     "checked_sizes",
+    "for_each",
     "from_images",
-    "integers",
     "labels_in_order",
     "padded",
     "paddings",
@@ -48,12 +48,12 @@ __all__ = [
     "to_images",
 ]
 
-Ints: TypeAlias = int | Sequence[int]  # one for all dimensions, or one for each
-Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | str
+Matrix: TypeAlias = Annotated[Sequence[Sequence[int]], MATRIX]
+Padding: TypeAlias = Literal["same"] | Sizes | Matrix
 Pairs: TypeAlias = tuple[tuple[int, int], ...]  # what is added before and after each dimension
 
 # Padding with values of the array itself.
-EDGES = ("symmetric-include-edge", "symmetric-exclude-edge", "replicate")
+Edges: TypeAlias = Literal["symmetric-include-edge", "symmetric-exclude-edge", "replicate"]
 
 
 # -- dimensions ----------------------------------------------------------------------------------
@@ -170,15 +170,15 @@ def sliding(
     x: Value,
     axes: Axes,
     window: Shape,
-    stride: Ints,
-    dilation: Ints,
-    padding: Padding,
+    stride: Counts,
+    dilation: Counts,
+    padding: Padding | Literal["causal"],
     groups: int = 1,
 ) -> tuple[Geometry, Pairs]:
     """Return the geometry of a window over some dimensions of `x`, and their padding."""
     sizes = tuple([x.shape[i] for i in axes])
-    steps = integers(function, "stride", stride, len(axes))
-    gaps = integers(function, "dilation_factor", dilation, len(axes))
+    steps = for_each(function, "stride", stride, len(axes))
+    gaps = for_each(function, "dilation_factor", dilation, len(axes))
     reach = reach_of(window, gaps)
     pads = paddings(function, "padding", padding, sizes, reach, steps)
     lines = zip(sizes, reach, steps, pads, strict=True)
@@ -193,51 +193,39 @@ def sliding(
     return Geometry(sizes, window, results, steps, gaps, start, groups), pads
 
 
-def integers(function: str, name: str, value: Operand, count: int, least: int = 1) -> Shape:
-    """Return `count` integers from a sequence, or from one integer for all."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu" or array.ndim > 1:
-        raise InvalidArgumentError(
-            f"{function}: {name}={value!r} must be an integer, or one for each of the {count} "
-            "dimensions that the window slides over"
-        )
-    found = [int(v) for v in array.reshape(-1)]
-    if array.ndim == 0:
-        found *= count
+def for_each(function: str, name: str, value: Any, count: int) -> tuple[Any, ...]:
+    """Return `count` numbers from a tuple, or from one number for all."""
+    found = value if isinstance(value, tuple) else (value,) * count
     if len(found) != count:
         raise InvalidArgumentError(
-            f"{function}: {name}={value!r} has {len(found)} entries, the window slides over "
+            f"{function}: {name}={value!r} has {len(found)} entries, the function works along "
             f"{count} dimensions; give one for each"
         )
-    if min(found, default=least) < least:
-        raise InvalidArgumentError(f"{function}: {name}={value!r} must be at least {least}")
-    return tuple(found)
+    return found
 
 
 def paddings(
-    function: str, name: str, value: Padding, sizes: Shape, reach: Shape, stride: Shape
+    function: str,
+    name: str,
+    value: Padding | Literal["causal"],
+    sizes: Shape,
+    reach: Shape,
+    stride: Shape,
 ) -> Pairs:
     """Return the padding before and after each dimension, from any of its forms."""
     count = len(sizes)
-    if isinstance(value, str):
-        if value == "same":
-            return _same_padding(sizes, reach, stride)
-        if value == "causal" and name == "padding":
-            return tuple([(r - 1, 0) for r in reach])
+    if value == "same":
+        return _same_padding(sizes, reach, stride)
+    if value == "causal":
+        return tuple([(r - 1, 0) for r in reach])
+    if np.ndim(value) < 2:
+        return tuple([(p, p) for p in for_each(function, name, value, count)])
+    if np.shape(value) != (2, count):
         raise InvalidArgumentError(
-            f"{function}: {name}={value!r} is not known; give 'same', an integer, one for each "
-            "dimension, or a matrix of two rows (before, after)"
-        )
-    array = np.asarray(value)
-    if array.ndim < 2:
-        both = integers(function, name, value, count, least=0)
-        return tuple([(p, p) for p in both])
-    if array.shape != (2, count) or array.dtype.kind not in "iu":
-        raise InvalidArgumentError(
-            f"{function}: {name} of shape {array.shape} must be a matrix of integers of shape "
+            f"{function}: {name} of shape {np.shape(value)} must be a matrix of integers of shape "
             f"(2, {count}): a row for before and a row for after, a column for each dimension"
         )
-    before, after = (integers(function, name, row, count, least=0) for row in array)
+    before, after = cast("tuple[Shape, Shape]", value)
     return tuple(zip(before, after, strict=True))
 
 
@@ -253,14 +241,9 @@ def _same_padding(sizes: Shape, reach: Shape, stride: Shape) -> Pairs:
 # -- padding with values -------------------------------------------------------------------------
 
 
-def padded(function: str, x: Value, pads: Pairs, value: object) -> Value:
+def padded(x: Value, pads: Pairs, value: object) -> Value:
     """Return `x` of shape (batch, channels, *sizes), padded with something other than zero."""
     if isinstance(value, str):
-        if value not in EDGES:
-            raise InvalidArgumentError(
-                f"{function}: padding_value={value!r} is not known; give a number or one of "
-                f"{', '.join(map(repr, EDGES))}"
-            )
         for axis, (before, after) in enumerate(pads, start=2):
             if before or after:
                 x = take(x, _edge_indices(x.shape[axis], before, after, value), axis=axis)
