@@ -19,6 +19,7 @@ __all__ = [
     "NORM_RUN_ELEMENTS",
     "NORM_THREAD_ELEMENTS",
     "NORM_WHOLE_BYTES",
+    "OBJECTS_UNTIL_COLLECTION",
     "POOL_CHUNK_BYTES",
     "POOL_THREAD_ELEMENTS",
     "PRODUCT_MULTIPLICATIONS",
@@ -46,6 +47,9 @@ COPY_BYTES = 1 << 16
 # Elements of a cotangent. From here on one is added into the other in place; below, a new sum costs
 # less than to ask whether the array may be changed. Row: overhead.
 IN_PLACE_ELEMENTS = 1 << 10
+
+# New Python objects until the cyclic garbage collector starts, in a long trace. Row: deep-chain.
+OBJECTS_UNTIL_COLLECTION = 100_000
 
 # Bytes of one operand. From here on a transcendental function is computed on all cores; below,
 # starting a thread costs more than it saves. Row: elementwise.

@@ -15,6 +15,7 @@ from typing import Any
 from dlgradient.core import calls, tree
 from dlgradient.core.calls import open_node, variable, wrap
 from dlgradient.core.graph import Trace
+from dlgradient.engine import collector
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import NotDlarrayError
 
@@ -82,11 +83,13 @@ def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     if outer is not None:
         return fun(*args, **kwargs)
     token = _current.set(trace)
+    collector.opened(trace)
     try:
         return tree.map_leaves(_untraced, fun(*args, **kwargs))
     finally:
         _current.reset(token)
         trace.close()
+        collector.closed(trace)
 
 
 def _untraced(value: Any) -> Any:

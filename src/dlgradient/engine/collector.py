@@ -1,0 +1,59 @@
+"""Python's cyclic garbage collector, kept out of long traces.
+
+The collector starts after a number of new objects, 700 by default, and looks at all young ones; now
+and then at all objects. A trace makes an object for each operation and drops none before it closes.
+So the collector finds nothing, again and again, and takes half of the time of a trace of 100,000
+operations.
+
+While a trace is open that has made so many objects that a second generation is collected, the
+collector starts after `OBJECTS_UNTIL_COLLECTION` of them. Garbage in cycles is still collected,
+later. When the last open trace closes, the threshold is as before. A threshold that the user
+changed meanwhile stays; a collector that is off stays off.
+
+The collector tells of its work by `gc.callbacks`, so a short trace pays nothing for this.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from dlgradient.core.graph import Trace
+from dlgradient.core.sizes import OBJECTS_UNTIL_COLLECTION
+
+__all__ = ["closed", "opened"]
+
+_open: set[int] = set()  # traces, by identity
+# The thresholds before and after they were raised; None if they were not. There is no lock: two
+# threads at a time raise or restore the same numbers.
+_raised: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+
+
+def opened(trace: Trace) -> None:
+    """Note that a trace is open."""
+    _open.add(id(trace))
+
+
+def closed(trace: Trace) -> None:
+    """Note that a trace is closed; if it was the last one, the collector is as before."""
+    global _raised  # noqa: PLW0603 - the collector is global too
+    _open.discard(id(trace))
+    raised = _raised
+    if raised is not None and not _open:
+        before, after = raised
+        if gc.get_threshold() == after:
+            gc.set_threshold(*before)
+        _raised = None
+
+
+def _notice(phase: str, info: dict[str, Any]) -> None:
+    global _raised  # noqa: PLW0603 - as above
+    if phase != "start" or not info["generation"] or not _open or _raised is not None:
+        return
+    before = gc.get_threshold()
+    if 0 < before[0] < OBJECTS_UNTIL_COLLECTION:
+        gc.set_threshold(OBJECTS_UNTIL_COLLECTION, *before[1:])
+        _raised = before, gc.get_threshold()
+
+
+gc.callbacks.append(_notice)
