@@ -2,20 +2,23 @@
 # environment in .venv and install nothing outside the checkout.
 
 PYTHON ?= python3
+# The interpreters of `make test-pythons`; one that the machine does not have is named and left out.
+PYTHONS ?= python3.11 python3.12 python3.13
 WORKERS ?= auto
 SEEDS ?= 20
 SAMPLE ?= 0
 DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
 EXAMPLES := digits_cnn burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
 
-BIN := .venv/bin
-ENV := .venv/.installed
+VENV ?= .venv
+BIN := $(VENV)/bin
+ENV := $(VENV)/.installed
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo examples test lint types pytest test-seeds format fuzz mutate bench bench-against
-.PHONY: test-peers docs test-oldest clean
+.PHONY: test-peers docs test-oldest test-next test-pythons clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,9 +48,9 @@ types: $(ENV) ## Check the types of src, strictly
 	$(BIN)/mypy --strict src
 
 # The parallelism is in the workers: a BLAS with threads of its own in each only slows them down.
-pytest test-seeds test-oldest test-peers mutate: export OMP_NUM_THREADS = 1
-pytest test-seeds test-oldest test-peers mutate: export OPENBLAS_NUM_THREADS = 1
-pytest test-seeds test-oldest test-peers mutate: export MKL_NUM_THREADS = 1
+pytest test-seeds test-oldest test-next test-peers mutate: export OMP_NUM_THREADS = 1
+pytest test-seeds test-oldest test-next test-peers mutate: export OPENBLAS_NUM_THREADS = 1
+pytest test-seeds test-oldest test-next test-peers mutate: export MKL_NUM_THREADS = 1
 
 pytest: $(ENV) ## Run the tests only (WORKERS=2 sets their number, ARGS='-k name' is passed on)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -82,18 +85,31 @@ test-peers: .venv-bench/.installed ## Compare values, first and second gradients
 docs: .venv-docs/.installed ## Build the documentation into site/
 	.venv-docs/bin/mkdocs build --quiet --site-dir site
 
-test-oldest: .venv-oldest/.installed ## Run the tests with the oldest supported dependencies
-	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+test-oldest: $(VENV)-oldest/.installed ## Run the tests with the oldest supported dependencies
+	$(VENV)-oldest/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-next: $(VENV)-next/.installed ## Run the tests with the next releases of NumPy and SciPy
+	$(VENV)-next/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-pythons: ## Run the tests on all PYTHONS, with newest, oldest and next dependencies
+	@set -e; for python in $(PYTHONS); do \
+	  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) \
+	    || { printf '\n== %s is not on this machine\n' $$python; continue; }; \
+	  for what in pytest test-oldest test-next; do \
+	    printf '\n== Python %s, %s\n' $$version $$what; \
+	    $(MAKE) --no-print-directory PYTHON=$$python VENV=.venv-$$version $$what; \
+	  done; \
+	done
 
 clean: ## Remove environments, caches and everything that was built
-	rm -rf .venv .venv-bench .venv-docs .venv-oldest demo_output site dist build
+	rm -rf .venv .venv-* demo_output site dist build
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests examples benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} + \
 	  2>/dev/null || true
 
 # A change of pyproject.toml brings every environment up to date at its next use.
 $(ENV): pyproject.toml
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) --editable '.[test]'
 	@touch $@
 
@@ -110,8 +126,15 @@ $(ENV): pyproject.toml
 	.venv-docs/bin/python $(PIP_INSTALL) --editable '.[docs]'
 	@touch $@
 
-.venv-oldest/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python $(PIP_INSTALL) --editable '.[test]' \
+$(VENV)-oldest/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python $(PIP_INSTALL) --editable '.[test]' \
 	  'numpy==2.1.*' 'scipy==1.14.*' 'optree==0.17.*'
+	@touch $@
+
+# Only these two: a package that was compiled for one NumPy runs with the next one too.
+$(VENV)-next/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-next
+	$(VENV)-next/bin/python $(PIP_INSTALL) --editable '.[test]'
+	$(VENV)-next/bin/python $(PIP_INSTALL) --upgrade --pre numpy scipy
 	@touch $@

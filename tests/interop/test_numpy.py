@@ -1,5 +1,6 @@
 """NumPy's functions, ufuncs and array methods on a dlarray: same values, and traced."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -190,6 +191,19 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "x.dot": lambda x: x.dot(Y.T),
     "x.flat": lambda x: np.stack(list(x.flat)),
 }
+
+
+def deprecated(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function of NumPy that is still answered, without its warning."""
+
+    def call(x: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return function(x)
+
+    return call
+
+
 # Calls whose result has no derivative, and calls that only look at values.
 CONSTANT: dict[str, Callable[[Any], Any]] = {
     "round": np.round,
@@ -198,7 +212,7 @@ CONSTANT: dict[str, Callable[[Any], Any]] = {
     "x.round": lambda x: x.round(1),
     "floor": np.floor,
     "rint": np.rint,
-    "fix": np.fix,
+    "fix": deprecated(np.fix),  # since NumPy 2.5
     "sign": np.sign,
     "any": lambda x: np.any(x > 0, axis=0),
     "all": lambda x: np.all(x > 0),

@@ -6,21 +6,23 @@ other sections before the example, from the declaration, so that ``help(dl.exp)`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from dlgradient.core.domain import Domain
 
 __all__ = ["completed"]
 
-_EXAMPLES = "\n\n    Examples\n    ----"
+# From Python 3.13 on, the compiler takes the indentation off.
+_EXAMPLES = re.compile(r"\n\n( *)Examples\n\1----")
 _ONE = "Of the shape and format of `x`, and of the dtype that NumPy gives."
 _SEVERAL = "Of the broadcast shape, and of the dtype that NumPy gives."
 
 
 def completed(docstring: str, operands: Sequence[str], domain: Domain) -> str:
     """Return `docstring` with sections of parameters, results and errors, if it lacks them."""
-    before, found, after = docstring.partition(_EXAMPLES)
-    if not found or "    Parameters\n" in docstring:
+    found = _EXAMPLES.search(docstring)
+    if found is None or "Parameters\n" in docstring:
         return docstring
     several = len(operands) > 1
     numbers = "Real" if domain == "real" else "Real or complex"
@@ -38,5 +40,6 @@ def completed(docstring: str, operands: Sequence[str], domain: Domain) -> str:
         raises += ["ComplexValueError", "    If an operand is complex."]
     if raises:
         sections += ["", "Raises", "------", *raises]
-    added = "\n".join([f"    {line}".rstrip() for line in sections])
-    return f"{before}\n\n{added}{found}{after}"
+    added = "\n".join([f"{found[1]}{line}".rstrip() for line in sections])
+    before, after = docstring[: found.start()], docstring[found.start() :]
+    return f"{before}\n\n{added}{after}"
