@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from dlgradient.core.types import Array, Value
-from dlgradient.nn.shared.arguments import raw_value
+from dlgradient.nn.shared.arguments import is_traced, raw_value
 from dlgradient.nn.shared.sums import finite
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, where
@@ -106,9 +106,9 @@ def weighted(
     count = prod(outer)
     flat = reshape(images, (count, channels))
     careful = not finite(raw_value(flat))
-    if zeros:
-        # One more element, a zero, is read for everything outside.
-        flat = concat([flat, np.zeros((1, channels), images.dtype)])
+    # One more element, a zero, is read for everything outside, and where the weight is zero: an
+    # infinite element or cotangent must not meet a weight of zero.
+    flat = concat([flat, np.zeros((1, channels), images.dtype)])
     for combination in product(*axes):
         number: Value = batch
         weight: Value = 1
@@ -118,12 +118,14 @@ def weighted(
             weight = factor * weight
             if zeros:
                 inside = (place >= 0) & (place <= n - 1) & inside
-        if zeros:
-            # A place that is NaN reads any element; its weight is NaN.
-            number = where(inside, number, count)
+        read: Value = inside
+        if not is_traced(weight):
+            read = read & (raw_value(weight) != 0)
+        # A place that is NaN reads any element; its weight is NaN.
+        number = where(read, number, count)
         elements, factor = take(flat, number, axis=0), expand_dims(weight, axis=-1)
         if careful:
-            # An element of weight zero is not read, or it could be zero times infinity.
+            # A weight of zero that is traced has a slope, which finite elements give it.
             unread = (raw_value(factor) == 0) & ~np.isfinite(raw_value(elements))
             elements = where(unread, 0, elements)
         yield elements * factor

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.arguments import is_open
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
@@ -29,6 +30,7 @@ __all__ = [
     "format_of",
     "formatted",
     "is_formatted",
+    "is_traced",
     "raw_value",
     "rearranged",
     "restored",
@@ -44,6 +46,11 @@ def as_array(function: str, name: str, x: Operand) -> Value:
     if type(x) is calls.dlarray:
         return x
     return calls.wrap(as_value(x, f"{function}: {name}"), None)
+
+
+def is_traced(x: Operand) -> bool:
+    """Return whether an argument may have a derivative."""
+    return type(x) is calls.dlarray and is_open(x)
 
 
 def raw_value(x: Operand) -> Array:
