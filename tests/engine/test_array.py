@@ -28,31 +28,6 @@ def test_foreign_byte_order_is_converted():
     assert x.tolist() == [0.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize(
-    ("data", "fmt", "first"),
-    [
-        (np.zeros((3, 5)), "CB", "3(C) × 5(B) dlarray"),
-        (np.zeros((4, 3), bool), "SS", "4(S) × 3(S) bool dlarray"),
-        (104.0, None, "1×1 dlarray"),
-        ([396.0, 200.0], None, "1×2 dlarray"),
-        (np.zeros((2, 3, 4), np.float32), None, "2×3×4 float32 dlarray"),
-        (np.zeros((2, 1), np.complex64), "TU", "2(T) × 1(U) complex64 dlarray"),
-        (np.zeros(5), "C", "5(C) dlarray"),
-    ],
-)
-def test_display_begins_with_labelled_sizes(data, fmt, first):
-    assert repr(dl.dlarray(data, fmt)).splitlines()[0] == first
-
-
-def test_display_shows_values_and_the_trace():
-    x = dl.dlarray([[1.0, 2.5]], "CB")
-    assert repr(x) == "1(C) × 2(B) dlarray\n[[1.  2.5]]"
-    text = dl.dlfeval(lambda x: (repr(x * 2.0), f"{x}", str(x), f"{x.sum():.2f}"), x)
-    assert text[0].splitlines()[0] == "1(C) × 2(B) dlarray (traced)"
-    assert text[1] == text[2]
-    assert text[3] == "3.50"
-
-
 BINARY = [
     operator.add,
     operator.sub,

@@ -19,10 +19,10 @@ from typing import Any, NoReturn, final
 import numpy as np
 
 from dlgradient import interop
+from dlgradient.core import display
 from dlgradient.core.calls import FUNCTIONS, open_node, wrap
 from dlgradient.core.conversion import as_array
 from dlgradient.core.declaration import OPS
-from dlgradient.core.display import header, represent
 from dlgradient.core.formats import checked_format
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
@@ -58,9 +58,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     --------
     >>> import dlgradient as dl
     >>> dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
-    2(C) × 2(B) dlarray
-    [[1. 2.]
-     [3. 4.]]
+    dlarray([[1., 2.],
+             [3., 4.]], 'CB')
 
     Source: MATLAB ``dlarray``.
     """
@@ -252,15 +251,43 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
         return dlgradient
 
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if open_node(self) is not None:
+            self._refuse("Export by DLPack", "use extractdata(x) for a constant")
+        if copy is False and not self.ndim:
+            raise BufferError(
+                "a dlarray without dimensions has no memory to share; omit copy=False"
+            )
+        # A consumer may write into what it gets, and a dlarray is a value. So it gets a copy, or a
+        # read-only view, which old consumers cannot take.
+        array = self.__array__(copy=False if copy is False else None)
+        return array.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # kDLCPU
+
     # -- text ------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return represent(
-            self._value, header(self._value, self._format, open_node(self) is not None)
-        )
+        return display.expression(self._value, self._format, open_node(self) is not None)
+
+    def __str__(self) -> str:
+        return display.text(self._value, self._format)
 
     def __format__(self, spec: str) -> str:
-        return format(self._value, spec) if spec else str(self)
+        return display.formatted(self._value, spec)
+
+    def _repr_html_(self) -> str:
+        return display.html(self._value, self._format)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -74,8 +74,7 @@ def dljvp(
     >>> def directional(x):
     ...     return dl.dljvp(x**2, x, [1.0, 10.0])
     >>> dl.dlfeval(directional, dl.dlarray([3.0, 4.0]))
-    1×2 dlarray
-    [ 6. 80.]
+    dlarray([ 6., 80.])
     """
     if unknown:
         raise unknown_keyword("dljvp", next(iter(unknown)), ("enable_higher_derivatives",))

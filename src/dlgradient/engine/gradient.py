@@ -82,8 +82,7 @@ def dlgradient(
     --------
     >>> import dlgradient as dl
     >>> dl.dlfeval(lambda x: dl.dlgradient((x**3).sum(), x), dl.dlarray([1.0, 2.0]))
-    1×2 dlarray
-    [ 3. 12.]
+    dlarray([ 3., 12.])
 
     Source: MATLAB ``dlgradient``.
     """
@@ -131,8 +130,7 @@ def dlvjp(
     >>> def product(x):
     ...     return dl.dlvjp(x**2, [1.0, 0.5], x)
     >>> dl.dlfeval(product, dl.dlarray([3.0, 4.0]))
-    1×2 dlarray
-    [6. 4.]
+    dlarray([6., 4.])
     """
     if unknown:
         raise unknown_keyword("dlvjp", next(iter(unknown)), _OPTIONS)

@@ -40,8 +40,7 @@ def add(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.add(dl.dlarray([1.0, 2.0]), 0.5)
-    1×2 dlarray
-    [1.5 2.5]
+    dlarray([1.5, 2.5])
 
     Source: array-API ``add``; MATLAB ``plus``.
     """
@@ -61,8 +60,7 @@ def subtract(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.subtract(dl.dlarray([1.0, 2.0]), 0.5)
-    1×2 dlarray
-    [0.5 1.5]
+    dlarray([0.5, 1.5])
 
     Source: array-API ``subtract``; MATLAB ``minus``.
     """
@@ -82,8 +80,7 @@ def multiply(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.multiply(dl.dlarray([1.0, 2.0]), 3)
-    1×2 dlarray
-    [3. 6.]
+    dlarray([3., 6.])
 
     Source: array-API ``multiply``; MATLAB ``times``.
     """
@@ -105,8 +102,7 @@ def divide(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.divide(dl.dlarray([1.0, 2.0]), 4)
-    1×2 dlarray
-    [0.25 0.5 ]
+    dlarray([0.25, 0.5 ])
 
     Source: array-API ``divide``; MATLAB ``rdivide``.
     """
@@ -133,8 +129,7 @@ def floor_divide(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.floor_divide(dl.dlarray([5.0, -5.0]), 3)
-    1×2 dlarray
-    [ 1. -2.]
+    dlarray([ 1., -2.])
 
     Source: array-API ``floor_divide``.
     """
@@ -174,8 +169,7 @@ def negative(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.negative(dl.dlarray([1.0, -2.0]))
-    1×2 dlarray
-    [-1.  2.]
+    dlarray([-1.,  2.])
 
     Source: array-API ``negative``; MATLAB ``uminus``.
     """
@@ -188,8 +182,7 @@ def positive(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.positive(dl.dlarray([1.0, -2.0]))
-    1×2 dlarray
-    [ 1. -2.]
+    dlarray([ 1., -2.])
 
     Source: array-API ``positive``; MATLAB ``uplus``.
     """

@@ -313,8 +313,7 @@ def clip(x: Operand, /, min: Operand | None = None, max: Operand | None = None) 
     >>> import dlgradient as dl
     >>> x = dl.dlarray([-1.0, 0.5, 4.0])
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.clip(x, 0.0, 1.0).sum(), x), x)
-    1×3 dlarray
-    [0. 1. 0.]
+    dlarray([0., 1., 0.])
 
     Source: array-API ``clip``; MATLAB ``clip``.
     """

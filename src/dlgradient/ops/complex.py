@@ -41,8 +41,7 @@ def real(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.real(dl.dlarray([1 + 2j, 3.0]))
-    1×2 dlarray
-    [1. 3.]
+    dlarray([1., 3.])
 
     Source: array-API ``real``; MATLAB ``real``.
     """
@@ -63,8 +62,7 @@ def imag(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.imag(dl.dlarray([1 + 2j, 3.0]))
-    1×2 dlarray
-    [2. 0.]
+    dlarray([2., 0.])
 
     Source: array-API ``imag``; MATLAB ``imag``.
     """
@@ -88,8 +86,7 @@ def conj(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.conj(dl.dlarray([1 + 2j, 3.0]))
-    1×2 complex128 dlarray
-    [1.-2.j 3.-0.j]
+    dlarray([1.-2.j, 3.-0.j])
 
     Source: array-API ``conj``; MATLAB ``conj``.
     """
@@ -213,8 +210,7 @@ def abs2(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.abs2(dl.dlarray([3 + 4j, 0.0]))
-    1×2 dlarray
-    [25.  0.]
+    dlarray([25.,  0.])
 
     Source: torch ``abs`` squared, Julia ``abs2``; MATLAB ``abs(x).^2``.
     """
@@ -291,8 +287,7 @@ def complex(re: Operand, im: Operand, /) -> Value:
     Examples
     --------
     >>> dl.complex(dl.dlarray([1.0, 2.0]), 0.5)
-    1×2 complex128 dlarray
-    [1.+0.5j 2.+0.5j]
+    dlarray([1.+0.5j, 2.+0.5j])
 
     Source: MATLAB ``complex``.
     """

@@ -6,18 +6,16 @@ dlarray, and a raw array for a raw one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.calls import FUNCTIONS, wrap
+from dlgradient.core.conversion import as_array
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Device, DtypeLike, Operand, Shape, ShapeLike, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import astype, supported_dtype
-from dlgradient.ops.join import stack
 from dlgradient.ops.shape import broadcast_to
 from dlgradient.rules import derived
 
@@ -26,6 +24,7 @@ __all__ = [
     "empty",
     "empty_like",
     "eye",
+    "from_dlpack",
     "full",
     "full_like",
     "ones",
@@ -265,8 +264,7 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
     Examples
     --------
     >>> dl.zeros_like(dl.dlarray([[1.0, 2.0]], "CB"))
-    1(C) × 2(B) dlarray
-    [[0. 0.]]
+    dlarray([[0., 0.]], 'CB')
 
     Source: array-API ``zeros_like``; MATLAB ``zeros(size(x), like=x)``.
     """
@@ -439,18 +437,52 @@ def asarray(
             raise InvalidArgumentError(
                 "asarray: copy=False, but a dlarray shares its data with nothing; omit copy"
             )
-        several: Sequence[Operand] = list(obj) if type(obj) in (list, tuple) else ()
-        if any(type(item) is calls.dlarray and open_node(item) for item in several):
-            obj = stack(several)  # stays traced
-        else:
-            obj = [getattr(item, "_value", item) for item in several] if several else obj
-            obj = wrap(as_value(obj, "asarray: obj", copy=True), None)
+        value = as_array(obj, "asarray: obj", copy=True)
+        obj = value if type(value) is calls.dlarray else wrap(value, None)
     elif copy:
         obj = calls.shallow_copy(obj)
     return obj if dtype is None else astype(obj, dtype, copy=False)
 
 
 FUNCTIONS["asarray"] = asarray
+
+
+def from_dlpack(x: Operand, /, *, device: Device = None, copy: bool | None = None) -> Value:
+    """Return the data of another library's array, by the DLPack protocol, as a dlarray.
+
+    Parameters
+    ----------
+    x : object
+        An array with ``__dlpack__`` and ``__dlpack_device__``, in the memory of the CPU.
+    device : "cpu", optional
+        The only device.
+    copy : bool, optional
+        The data are copied, as by `dlarray`; false is an error.
+
+    Returns
+    -------
+    dlarray
+        Unlabelled. A dlarray stays traced.
+
+    Examples
+    --------
+    >>> dl.from_dlpack(np.arange(3.0)).tolist()
+    [0.0, 1.0, 2.0]
+
+    Source: array-API ``from_dlpack``.
+    """
+    check_device("from_dlpack", device)
+    if type(x) is not calls.dlarray:
+        if not hasattr(x, "__dlpack__"):
+            raise InvalidArgumentError(
+                f"from_dlpack: x must be an array with the method __dlpack__, not "
+                f"{type(x).__name__}; write dlarray(x)"
+            )
+        x = np.from_dlpack(x)
+    return asarray(x, copy=copy)
+
+
+FUNCTIONS["from_dlpack"] = from_dlpack
 
 
 # -- samples -------------------------------------------------------------------------------------

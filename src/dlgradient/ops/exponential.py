@@ -29,8 +29,7 @@ def exp(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.exp(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [1.         2.71828183]
+    dlarray([1.        , 2.71828183])
 
     Source: array-API ``exp``; MATLAB ``exp``.
     """
@@ -56,8 +55,7 @@ def exp2(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.exp2(dl.dlarray([0.0, 3.0]))
-    1×2 dlarray
-    [1. 8.]
+    dlarray([1., 8.])
 
     Source: NumPy ``exp2``; MATLAB ``pow2``.
     """
@@ -73,8 +71,7 @@ def expm1(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.expm1(dl.dlarray([0.0, 1e-12]))
-    1×2 dlarray
-    [0.e+00 1.e-12]
+    dlarray([0.e+00, 1.e-12])
 
     Source: array-API ``expm1``; MATLAB ``expm1``.
     """
@@ -106,8 +103,7 @@ def log1p(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.log1p(dl.dlarray([0.0, 1e-12]))
-    1×2 dlarray
-    [0.e+00 1.e-12]
+    dlarray([0.e+00, 1.e-12])
 
     Source: array-API ``log1p``; MATLAB ``log1p``.
     """
@@ -124,8 +120,7 @@ def log2(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.log2(dl.dlarray([1.0, 8.0]))
-    1×2 dlarray
-    [0. 3.]
+    dlarray([0., 3.])
 
     Source: array-API ``log2``; MATLAB ``log2``.
     """
@@ -142,8 +137,7 @@ def log10(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.log10(dl.dlarray([1.0, 1000.0]))
-    1×2 dlarray
-    [0. 3.]
+    dlarray([0., 3.])
 
     Source: array-API ``log10``; MATLAB ``log10``.
     """

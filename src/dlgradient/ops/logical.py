@@ -66,8 +66,7 @@ def equal(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.equal(dl.dlarray([1.0, 2.0]), 2.0)
-    1×2 bool dlarray
-    [False  True]
+    dlarray([False,  True])
 
     Source: array-API ``equal``; MATLAB ``eq``.
     """
@@ -82,8 +81,7 @@ def not_equal(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.not_equal(dl.dlarray([1.0, 2.0]), 2.0)
-    1×2 bool dlarray
-    [ True False]
+    dlarray([ True, False])
 
     Source: array-API ``not_equal``; MATLAB ``ne``.
     """
@@ -105,8 +103,7 @@ def less(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.less(dl.dlarray([1.0, 2.0]), 2.0)
-    1×2 bool dlarray
-    [ True False]
+    dlarray([ True, False])
 
     Source: array-API ``less``; MATLAB ``lt``.
     """
@@ -128,8 +125,7 @@ def less_equal(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.less_equal(dl.dlarray([1.0, 2.0]), 2.0)
-    1×2 bool dlarray
-    [ True  True]
+    dlarray([ True,  True])
 
     Source: array-API ``less_equal``; MATLAB ``le``.
     """
@@ -151,8 +147,7 @@ def greater(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.greater(dl.dlarray([1.0, 2.0]), 2.0)
-    1×2 bool dlarray
-    [False False]
+    dlarray([False, False])
 
     Source: array-API ``greater``; MATLAB ``gt``.
     """
@@ -174,8 +169,7 @@ def greater_equal(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.greater_equal(dl.dlarray([1.0, 2.0]), 2.0)
-    1×2 bool dlarray
-    [False  True]
+    dlarray([False,  True])
 
     Source: array-API ``greater_equal``; MATLAB ``ge``.
     """
@@ -192,8 +186,7 @@ def logical_and(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.logical_and(dl.dlarray([True, False]), True)
-    1×2 bool dlarray
-    [ True False]
+    dlarray([ True, False])
 
     Source: array-API ``logical_and``; MATLAB ``and``.
     """
@@ -210,8 +203,7 @@ def logical_or(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.logical_or(dl.dlarray([True, False]), True)
-    1×2 bool dlarray
-    [ True  True]
+    dlarray([ True,  True])
 
     Source: array-API ``logical_or``; MATLAB ``or``.
     """
@@ -228,8 +220,7 @@ def logical_xor(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.logical_xor(dl.dlarray([True, False]), True)
-    1×2 bool dlarray
-    [False  True]
+    dlarray([False,  True])
 
     Source: array-API ``logical_xor``; MATLAB ``xor``.
     """
@@ -249,8 +240,7 @@ def logical_not(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.logical_not(dl.dlarray([True, False]))
-    1×2 bool dlarray
-    [False  True]
+    dlarray([False,  True])
 
     Source: array-API ``logical_not``; MATLAB ``not``.
     """
@@ -265,8 +255,7 @@ def isfinite(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.isfinite(dl.dlarray([1.0, float("inf"), float("nan")]))
-    1×3 bool dlarray
-    [ True False False]
+    dlarray([ True, False, False])
 
     Source: array-API ``isfinite``; MATLAB ``isfinite``.
     """
@@ -281,8 +270,7 @@ def isinf(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.isinf(dl.dlarray([1.0, float("inf"), float("nan")]))
-    1×3 bool dlarray
-    [False  True False]
+    dlarray([False,  True, False])
 
     Source: array-API ``isinf``; MATLAB ``isinf``.
     """
@@ -297,8 +285,7 @@ def isnan(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.isnan(dl.dlarray([1.0, float("inf"), float("nan")]))
-    1×3 bool dlarray
-    [False False  True]
+    dlarray([False, False,  True])
 
     Source: array-API ``isnan``; MATLAB ``isnan``.
     """

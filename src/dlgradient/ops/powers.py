@@ -135,8 +135,7 @@ def square(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.square(dl.dlarray([1.0, -2.0]))
-    1×2 dlarray
-    [1. 4.]
+    dlarray([1., 4.])
 
     Source: array-API ``square``.
     """
@@ -159,8 +158,7 @@ def sqrt(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.sqrt(dl.dlarray([1.0, 4.0]))
-    1×2 dlarray
-    [1. 2.]
+    dlarray([1., 2.])
 
     Source: array-API ``sqrt``; MATLAB ``sqrt``.
     """
@@ -196,8 +194,7 @@ def cbrt(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.cbrt(dl.dlarray([-8.0, 1.0]))
-    1×2 dlarray
-    [-2.  1.]
+    dlarray([-2.,  1.])
 
     Source: NumPy ``cbrt``; MATLAB ``nthroot(x, 3)``.
     """
@@ -228,8 +225,7 @@ def reciprocal(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.reciprocal(dl.dlarray([0.5, 4.0]))
-    1×2 dlarray
-    [2.   0.25]
+    dlarray([2.  , 0.25])
 
     Source: array-API ``reciprocal``.
     """

@@ -32,8 +32,7 @@ def floor(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.floor(dl.dlarray([-1.5, 1.5]))
-    1×2 dlarray
-    [-2.  1.]
+    dlarray([-2.,  1.])
 
     Source: array-API ``floor``; MATLAB ``floor``.
     """
@@ -48,8 +47,7 @@ def ceil(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.ceil(dl.dlarray([-1.5, 1.5]))
-    1×2 dlarray
-    [-1.  2.]
+    dlarray([-1.,  2.])
 
     Source: array-API ``ceil``; MATLAB ``ceil``.
     """
@@ -64,8 +62,7 @@ def trunc(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.trunc(dl.dlarray([-1.5, 1.5]))
-    1×2 dlarray
-    [-1.  1.]
+    dlarray([-1.,  1.])
 
     Source: array-API ``trunc``; MATLAB ``fix``.
     """
@@ -85,8 +82,7 @@ def round(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.round(dl.dlarray([0.5, 1.5, -1.7]))
-    1×3 dlarray
-    [ 0.  2. -2.]
+    dlarray([ 0.,  2., -2.])
 
     Source: array-API ``round``; MATLAB ``round`` (which rounds halves away from zero).
     """
@@ -101,8 +97,7 @@ def signbit(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.signbit(dl.dlarray([-0.0, 1.0]))
-    1×2 bool dlarray
-    [ True False]
+    dlarray([ True, False])
 
     Source: array-API ``signbit``.
     """
@@ -139,8 +134,7 @@ def copysign(x: Operand, y: Operand, /) -> Value:
     Examples
     --------
     >>> dl.copysign(dl.dlarray([1.0, -2.0]), -1.0)
-    1×2 dlarray
-    [-1. -2.]
+    dlarray([-1., -2.])
 
     Source: array-API ``copysign``.
     """

@@ -47,8 +47,7 @@ def sin(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.sin(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         0.84147098]
+    dlarray([0.        , 0.84147098])
 
     Source: array-API ``sin``; MATLAB ``sin``.
     """
@@ -63,8 +62,7 @@ def cos(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.cos(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [1.         0.54030231]
+    dlarray([1.        , 0.54030231])
 
     Source: array-API ``cos``; MATLAB ``cos``.
     """
@@ -81,8 +79,7 @@ def tan(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.tan(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         1.55740772]
+    dlarray([0.        , 1.55740772])
 
     Source: array-API ``tan``; MATLAB ``tan``.
     """
@@ -109,8 +106,7 @@ def asin(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.asin(dl.dlarray([0.0, 0.5]))
-    1×2 dlarray
-    [0.         0.52359878]
+    dlarray([0.        , 0.52359878])
 
     Source: array-API ``asin``; MATLAB ``asin``.
     """
@@ -127,8 +123,7 @@ def acos(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.acos(dl.dlarray([0.0, 0.5]))
-    1×2 dlarray
-    [1.57079633 1.04719755]
+    dlarray([1.57079633, 1.04719755])
 
     Source: array-API ``acos``; MATLAB ``acos``.
     """
@@ -145,8 +140,7 @@ def atan(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.atan(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         0.78539816]
+    dlarray([0.        , 0.78539816])
 
     Source: array-API ``atan``; MATLAB ``atan``.
     """
@@ -213,8 +207,7 @@ def sinh(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.sinh(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         1.17520119]
+    dlarray([0.        , 1.17520119])
 
     Source: array-API ``sinh``; MATLAB ``sinh``.
     """
@@ -229,8 +222,7 @@ def cosh(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.cosh(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [1.         1.54308063]
+    dlarray([1.        , 1.54308063])
 
     Source: array-API ``cosh``; MATLAB ``cosh``.
     """
@@ -255,8 +247,7 @@ def tanh(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.tanh(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         0.76159416]
+    dlarray([0.        , 0.76159416])
 
     Source: array-API ``tanh``; MATLAB ``tanh``.
     """
@@ -281,8 +272,7 @@ def asinh(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.asinh(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         0.88137359]
+    dlarray([0.        , 0.88137359])
 
     Source: array-API ``asinh``; MATLAB ``asinh``.
     """
@@ -303,8 +293,7 @@ def acosh(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.acosh(dl.dlarray([1.0, 2.0]))
-    1×2 dlarray
-    [0.        1.3169579]
+    dlarray([0.       , 1.3169579])
 
     Source: array-API ``acosh``; MATLAB ``acosh``.
     """
@@ -324,8 +313,7 @@ def atanh(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.atanh(dl.dlarray([0.0, 0.5]))
-    1×2 dlarray
-    [0.         0.54930614]
+    dlarray([0.        , 0.54930614])
 
     Source: array-API ``atanh``; MATLAB ``atanh``.
     """

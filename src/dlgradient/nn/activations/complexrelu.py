@@ -43,8 +43,7 @@ def complexrelu(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.complexrelu(dl.dlarray([-1.0 + 2.0j]))
-    1×1 complex128 dlarray
-    [0.+2.j]
+    dlarray([0.+2.j])
 
     Source: MATLAB ``complexReluLayer``; Trabelsi et al. 2018.
     """

@@ -53,9 +53,8 @@ def glu(x: Operand, /, *, axis: Axis | None = None, data_format: Format = None) 
     Examples
     --------
     >>> dl.glu(dl.dlarray([[1.0], [2.0], [0.0], [100.0]], "CB"))
-    2(C) × 1(B) dlarray
-    [[0.5]
-     [2. ]]
+    dlarray([[0.5],
+             [2. ]], 'CB')
 
     Source: Dauphin et al. 2017; torch ``glu``.
     """

@@ -58,8 +58,7 @@ def relu(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.relu(dl.dlarray([-1.0, 0.5]))
-    1×2 dlarray
-    [0.  0.5]
+    dlarray([0. , 0.5])
 
     Source: MATLAB ``relu``.
     """
@@ -123,8 +122,7 @@ def leakyrelu(x: Operand, /, scale: Annotated[float, _SLOPE] = 0.01) -> Value:
     Examples
     --------
     >>> dl.leakyrelu(dl.dlarray([-1.0, 0.5]))
-    1×2 dlarray
-    [-0.01  0.5 ]
+    dlarray([-0.01,  0.5 ])
 
     Source: MATLAB ``leakyrelu``.
     """
@@ -175,8 +173,7 @@ def clippedrelu(x: Operand, /, ceiling: NonNegative) -> Value:
     Examples
     --------
     >>> dl.clippedrelu(dl.dlarray([-1.0, 0.5, 8.0]), 6)
-    1×3 dlarray
-    [0.  0.5 6. ]
+    dlarray([0. , 0.5, 6. ])
 
     Source: MATLAB ``clippedReluLayer``.
     """
@@ -233,8 +230,7 @@ def elu(x: Operand, /, alpha: NonNegative = 1.0) -> Value:
     Examples
     --------
     >>> dl.elu(dl.dlarray([-1.0, 0.5]))
-    1×2 dlarray
-    [-0.63212056  0.5       ]
+    dlarray([-0.63212056,  0.5       ])
 
     Source: MATLAB ``eluLayer``.
     """
@@ -264,8 +260,7 @@ def selu(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.selu(dl.dlarray([-1.0, 1.0]))
-    1×2 dlarray
-    [-1.11133074  1.05070099]
+    dlarray([-1.11133074,  1.05070099])
 
     Source: Klambauer et al. 2017; torch ``selu``.
     """
@@ -351,9 +346,8 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
     --------
     >>> x = dl.dlarray([[-1.0, 2.0], [-3.0, 4.0]], "CB")
     >>> dl.prelu(x, [0.1, 0.5])
-    2(C) × 2(B) dlarray
-    [[-0.1  2. ]
-     [-1.5  4. ]]
+    dlarray([[-0.1,  2. ],
+             [-1.5,  4. ]], 'CB')
 
     Source: MATLAB ``preluLayer``.
     """
@@ -417,8 +411,7 @@ def hardsigmoid(x: Operand, /, *, alpha: float = 0.2, beta: float = 0.5) -> Valu
     Examples
     --------
     >>> dl.hardsigmoid(dl.dlarray([-3.0, 0.5]))
-    1×2 dlarray
-    [0.  0.6]
+    dlarray([0. , 0.6])
 
     Source: MATLAB ``lstm`` (gate activation "hard-sigmoid"); ONNX ``HardSigmoid``.
     """

@@ -102,8 +102,7 @@ def softplus(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.softplus(dl.dlarray([-800.0, 0.0, 2.0]))
-    1×3 dlarray
-    [0.         0.69314718 2.12692801]
+    dlarray([0.        , 0.69314718, 2.12692801])
 
     Source: MATLAB ``softplusLayer``.
     """
@@ -127,8 +126,7 @@ def swish(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.swish(dl.dlarray([-1.0, 0.0, 1.0]))
-    1×3 dlarray
-    [-0.26894142  0.          0.73105858]
+    dlarray([-0.26894142,  0.        ,  0.73105858])
 
     Source: MATLAB ``swishLayer``; torch ``silu``.
     """
@@ -154,8 +152,7 @@ def mish(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.mish(dl.dlarray([-1.0, 0.0, 1.0]))
-    1×3 dlarray
-    [-0.30340146  0.          0.86509839]
+    dlarray([-0.30340146,  0.        ,  0.86509839])
 
     Source: Misra 2019; torch ``mish``.
     """
@@ -181,8 +178,7 @@ def softsign(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.softsign(dl.dlarray([-1.0, 3.0]))
-    1×2 dlarray
-    [-0.5   0.75]
+    dlarray([-0.5 ,  0.75])
 
     Source: MATLAB ``lstm`` (state activation "softsign").
     """
@@ -221,8 +217,7 @@ def erf(x: Operand, /) -> Value:
     Examples
     --------
     >>> dl.erf(dl.dlarray([0.0, 1.0]))
-    1×2 dlarray
-    [0.         0.84270079]
+    dlarray([0.        , 0.84270079])
 
     Source: SciPy ``erf``; MATLAB ``erf``.
     """
@@ -423,11 +418,9 @@ def gelu(x: Operand, /, *, approximation: Literal["none", "tanh"] = "none") -> V
     Examples
     --------
     >>> dl.gelu(dl.dlarray([-1.0, 1.0]))
-    1×2 dlarray
-    [-0.15865525  0.84134475]
+    dlarray([-0.15865525,  0.84134475])
     >>> dl.gelu(dl.dlarray([-1.0, 1.0]), approximation="tanh")
-    1×2 dlarray
-    [-0.15880801  0.84119199]
+    dlarray([-0.15880801,  0.84119199])
 
     Source: MATLAB ``gelu``.
     """

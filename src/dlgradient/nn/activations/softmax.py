@@ -207,9 +207,8 @@ def softmax(x: Operand, /, *, axis: Axis | None = None, data_format: Format = No
     Examples
     --------
     >>> dl.softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
-    2(C) × 1(B) dlarray
-    [[0.]
-     [1.]]
+    dlarray([[0.],
+             [1.]], 'CB')
 
     Source: MATLAB ``softmax``.
     """
@@ -250,9 +249,8 @@ def log_softmax(x: Operand, /, *, axis: Axis | None = None, data_format: Format 
     Examples
     --------
     >>> dl.log_softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
-    2(C) × 1(B) dlarray
-    [[-1000.]
-     [    0.]]
+    dlarray([[-1000.],
+             [    0.]], 'CB')
 
     Source: torch ``log_softmax``; ONNX ``LogSoftmax``.
     """

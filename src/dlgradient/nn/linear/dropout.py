@@ -74,8 +74,7 @@ def dropout(
     --------
     >>> import dlgradient as dl
     >>> dl.dropout(dl.dlarray([1.0, 2.0, 3.0, 4.0]), seed=0)
-    1×4 dlarray
-    [2. 4. 6. 0.]
+    dlarray([2., 4., 6., 0.])
 
     Source: MATLAB ``dropoutLayer``, ``spatialDropoutLayer``.
     """

@@ -93,9 +93,8 @@ def embed(
     >>> import dlgradient as dl
     >>> weights = dl.dlarray([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], "UC")
     >>> dl.embed(dl.dlarray([2, 0], "T"), weights)
-    2(T) × 2(C) dlarray
-    [[4. 5.]
-     [0. 1.]]
+    dlarray([[4., 5.],
+             [0., 1.]], 'TC')
 
     Source: MATLAB ``embed``.
     """

@@ -131,8 +131,7 @@ def fullyconnect(
     >>> import dlgradient as dl
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
     >>> dl.fullyconnect(x, [[1.0, 10.0]], [0.5])
-    1(C) × 2(B) dlarray
-    [[31.5 42.5]]
+    dlarray([[31.5, 42.5]], 'CB')
 
     Source: MATLAB ``fullyconnect``.
     """
