@@ -228,7 +228,8 @@ def test_a_public_name_is_said_once_by_the_module_that_defines_it() -> None:
 
 def starred() -> list[ModuleType]:
     """List the modules whose names the package takes over."""
-    body = ast.parse((SRC / "__init__.py").read_text(encoding="utf-8")).body
+    files = (SRC / "__init__.py", SRC / "nn" / "__init__.py")
+    body = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
     return [
         importlib.import_module(str(node.module))
         for node in body
@@ -255,6 +256,31 @@ def test_a_private_module_does_not_join_the_public_names(name: str) -> None:
 )
 def test_no_module_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "dl.relu",
+        "dir(dl)",
+        "dl.__all__",
+        "from dlgradient import relu",
+        "from dlgradient import *; relu",
+        "from dlgradient.rules import OPS; OPS['relu']",
+        "from dlgradient.rules import DERIVED; DERIVED['softmax']",
+        "getattr(dl, 'no_such_name', None)",
+    ],
+)
+def test_deep_learning_functions_are_loaded_when_they_are_used(use: str) -> None:
+    code = (
+        "import sys, dlgradient as dl; assert 'dlgradient.nn' not in sys.modules; "
+        f"dl.exp(1.0); assert 'dlgradient.nn' not in sys.modules\n{use}\n"
+        "assert 'dlgradient.nn' in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_import_loads_nothing_heavy() -> None:

@@ -16,9 +16,11 @@ Examples
 """
 
 import typing as _typing
+from importlib import import_module as _import_module
 from types import ModuleType as _Module
 
 from dlgradient import errors, rules
+from dlgradient.core.spelling import missing as _missing
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
 from dlgradient.engine.define import *
@@ -27,35 +29,6 @@ from dlgradient.engine.forward import *
 from dlgradient.engine.gradient import *
 from dlgradient.errors import *
 from dlgradient.interop.namespace import *
-from dlgradient.nn.activations.complexrelu import *
-from dlgradient.nn.activations.gated import *
-from dlgradient.nn.activations.piecewise import *
-from dlgradient.nn.activations.smooth import *
-from dlgradient.nn.activations.softmax import *
-from dlgradient.nn.attention.attention import *
-from dlgradient.nn.attention.positions import *
-from dlgradient.nn.convolution.conv import *
-from dlgradient.nn.images.blocks import *
-from dlgradient.nn.images.quality import *
-from dlgradient.nn.images.resize import *
-from dlgradient.nn.images.roi import *
-from dlgradient.nn.images.sample import *
-from dlgradient.nn.initialize import *
-from dlgradient.nn.linear.dropout import *
-from dlgradient.nn.linear.embed import *
-from dlgradient.nn.linear.fullyconnect import *
-from dlgradient.nn.losses.classification import *
-from dlgradient.nn.losses.ctc import *
-from dlgradient.nn.losses.divergence import *
-from dlgradient.nn.losses.regression import *
-from dlgradient.nn.losses.similarity import *
-from dlgradient.nn.normalization.batch_layer import *
-from dlgradient.nn.normalization.groups import *
-from dlgradient.nn.pooling.adaptive import *
-from dlgradient.nn.pooling.pool import *
-from dlgradient.nn.recurrent.gru import *
-from dlgradient.nn.recurrent.lstm import *
-from dlgradient.nn.signal import *
 from dlgradient.ops import fft
 from dlgradient.ops.accumulate import *
 from dlgradient.ops.arithmetic import *
@@ -83,19 +56,37 @@ from dlgradient.ops.trigonometry import *
 from dlgradient.solvers.ode import *
 from dlgradient.train.update import *
 
-if not _typing.TYPE_CHECKING:  # a checker reports a name that does not exist by itself
-    from dlgradient.core.spelling import missing as __getattr__
-
 __version__ = "0.1.0"
 
-# A name is said once, in the `__all__` of the module that defines it; the folders are not public.
-__all__ = [
-    name
-    for name, value in globals().items()
-    if name in ("errors", "fft", "rules", "__array_namespace_info__", "__version__")
-    or not (name.startswith("_") or isinstance(value, _Module))
-]
+
+def _public_names() -> list[str]:
+    """Load what is not loaded yet, and return the names of all that users need."""
+    nn = _import_module("dlgradient.nn")  # not `from`, which would ask `__getattr__` for it
+
+    globals().update({name: getattr(nn, name) for name in nn.__all__})
+    # A name is said once, in the `__all__` of the module that defines it; folders are not public.
+    globals()["__all__"] = names = [
+        name
+        for name, value in globals().items()
+        if name in ("errors", "fft", "rules", "__array_namespace_info__", "__version__")
+        or not (name.startswith("_") or isinstance(value, _Module))
+    ]
+    return names
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(_public_names())
+
+
+if _typing.TYPE_CHECKING:
+    from dlgradient.nn import *
+else:
+    # The deep-learning functions are two fifths of the package: they are loaded when a name is
+    # asked for that is not here yet (row import). A type checker must not see this function: with
+    # it, every name exists.
+    def __getattr__(name: str) -> object:
+        if name == "__all__" or not name.startswith("_"):
+            names = _public_names()
+            if name == "__all__" or name in names:
+                return globals()[name]
+        return _missing(name)

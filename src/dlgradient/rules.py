@@ -55,16 +55,12 @@ Examples
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from dlgradient.core.declaration import (
-    DERIVED,
-    OPS,
-    Declaration,
-    Op,
-    enter_derived,
-    enter_operation,
-)
+from dlgradient.core import declaration as _declaration
+from dlgradient.core.declaration import Declaration, Op, enter_derived, enter_operation
 from dlgradient.core.domain import Domain
 from dlgradient.core.pulls import Factor
 from dlgradient.core.samples import Case, Error, Errors, Maker, Samples, case
@@ -185,3 +181,16 @@ def derived(
         return enter_derived(declaration, function)
 
     return declare
+
+
+if TYPE_CHECKING:
+    from dlgradient.core.declaration import DERIVED, OPS
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in ("DERIVED", "OPS"):
+            raise AttributeError(f"module 'dlgradient.rules' has no attribute {name!r}", name=name)
+        # The tables are whole when all functions are loaded, as the package does for its names.
+        # An import would go upwards.
+        dir(sys.modules["dlgradient"])
+        return getattr(_declaration, name)

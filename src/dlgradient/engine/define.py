@@ -7,10 +7,10 @@ from typing import Any
 
 from dlgradient import rules
 from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.declaration import OPS
 from dlgradient.core.spelling import nearest
 from dlgradient.core.types import Declarer, P, R
 from dlgradient.errors import InvalidArgumentError, RuleError
-from dlgradient.rules import OPS
 
 __all__ = ["define_operation"]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.declaration import DERIVED, OPS
 from dlgradient.core.types import Value
 from dlgradient.errors import UnsupportedFunctionError
 from dlgradient.interop.translate import Translation, full_name
-from dlgradient.rules import DERIVED, OPS
 
 __all__ = ["answers", "find", "supported", "unsupported"]
 
