@@ -332,7 +332,10 @@ def add_to_ndarray(x: Any) -> None:
         (lambda x: complex(x[0]), r"complex\(\) would take"),
         (lambda x: math.exp(x[0]), r"float\(\) would take"),
         (np.asarray, r"Conversion to a NumPy array.*shape \(3,\) float64.*extractdata"),
-        (lambda x: np.array([x[0], x[1]]), r"Conversion to a NumPy array.*stack"),
+        (
+            lambda x: np.array([x[0], x[1]]),
+            r"Conversion to a NumPy array.*write dlarray\(\[x, y\]\)",
+        ),
         (lambda x: range(x[0]), "Use as an index"),
         (lambda x: [1, 2, 3][x.argmax()], r"Use as an index.*x\.item\(\)"),
         (pickle.dumps, r"Pickling would take.*extractdata"),
