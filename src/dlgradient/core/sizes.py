@@ -21,7 +21,9 @@ __all__ = [
     "NORM_WHOLE_BYTES",
     "OBJECTS_UNTIL_COLLECTION",
     "POOL_CHUNK_BYTES",
+    "POOL_MASK_BYTES",
     "POOL_THREAD_ELEMENTS",
+    "POOL_TILE_ELEMENTS",
     "PRODUCT_MULTIPLICATIONS",
     "PRODUCT_NANOSECONDS",
     "RECURRENCE_LANES",
@@ -96,8 +98,16 @@ PRODUCT_NANOSECONDS, UNFOLD_NANOSECONDS, ADD_NANOSECONDS = 1 / 36, 0.3, 2.0
 # Bytes of images that are pooled at once: they stay in a core's cache. Row: pool.
 POOL_CHUNK_BYTES = 1 << 19
 
+# Bytes of the masks of maxima, one for each place in a window. More of them are made twice instead.
+# Row: cliffs.
+POOL_MASK_BYTES = 1 << 23
+
 # Elements of a batch of images. Below, a second thread costs more than it saves. Row: pool.
 POOL_THREAD_ELEMENTS = 1 << 17
+
+# Elements of windows side by side. From here on, whole images are compared with their maxima, not
+# one place in the window after the other. Row: cliffs.
+POOL_TILE_ELEMENTS = 16
 
 # -- resampling -----------------------------------------------------------------------------------
 

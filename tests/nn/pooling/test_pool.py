@@ -97,6 +97,38 @@ def test_windows_with_all_elements_in_the_padding_are_refused(
     assert refused or pads in ((0, 0), (1, 1), "same")
 
 
+@pytest.mark.parametrize("sizes", [(12,), (8, 10), (9, 11), (4, 6, 3)])
+@pytest.mark.parametrize("limits", [(1, 1 << 23), (1 << 20, 1 << 23), (1 << 20, 0)])
+def test_all_ways_to_share_a_cotangent_agree(rng, monkeypatch, sizes, limits):
+    """Tiles, masks of all places in a window at once, and one mask after the other."""
+    x = rng.integers(0, 3, size=(2, 3, *sizes)).astype(np.float64)
+    x[0, 0] = np.nan
+    count = tuple([2] * len(sizes))
+    v = rng.normal(size=(2, 3, *count))
+
+    def run(x):
+        y = adaptivemaxpool(x, count, data_format="BC" + "S" * len(sizes))
+        return dl.dlgradient((dl.where(dl.isnan(y), 0, y) * v).sum() + y[0].sum(), x)
+
+    monkeypatch.setattr(kernels, "POOL_TILE_ELEMENTS", limits[0])
+    monkeypatch.setattr(kernels, "POOL_MASK_BYTES", limits[1])
+    found = np.asarray(dl.dlfeval(run, dl.dlarray(x)))
+    expected = np.zeros_like(x)
+    weights = np.where(
+        np.isnan(x).any(axis=tuple(range(2, x.ndim)))[(..., *[None] * len(sizes))], 0, v
+    )
+    weights[0] += 1
+    for place in np.ndindex(*count):
+        part = [slice(i * n // 2, -(-(i + 1) * n // 2)) for i, n in zip(place, sizes, strict=True)]
+        elements = x[(..., *part)]
+        axes = tuple(range(2, x.ndim))
+        best = elements.max(axis=axes, keepdims=True)
+        ties = (elements == best) | (np.isnan(elements) & np.isnan(best))
+        share = weights[(..., *place)][(..., *[None] * len(sizes))]
+        expected[(..., *part)] += ties * share / ties.sum(axis=axes, keepdims=True)
+    assert_close(found, expected, 8)
+
+
 @pytest.mark.parametrize("pool", [maxpool, avgpool, adaptivemaxpool, adaptiveavgpool])
 @pytest.mark.parametrize("fmt", ["SSCB", "BCSS", "CSBS", "BSSC"])
 def test_any_order_of_dimensions(rng, pool, fmt):

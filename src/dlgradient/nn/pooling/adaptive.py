@@ -11,7 +11,10 @@ from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axes, Counts, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.nn.pooling.kernels import lowest
+from dlgradient.nn.pooling.windowed import window_max
 from dlgradient.nn.shared.arguments import finished, formatted
+from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.weighted import Terms, weighted_sums
 from dlgradient.nn.shared.windows import (
     for_each,
@@ -21,8 +24,6 @@ from dlgradient.nn.shared.windows import (
     to_images,
 )
 from dlgradient.ops.choice import where
-from dlgradient.ops.reduce import max as max_
-from dlgradient.ops.take import take
 from dlgradient.rules import derived
 
 __all__ = ["adaptiveavgpool", "adaptivemaxpool"]
@@ -142,17 +143,24 @@ def adaptivemaxpool(
     array, strip = formatted("adaptivemaxpool", x, data_format)
     axes, size = _sizes("adaptivemaxpool", array, output_size, pool_format)
     y, layout = to_images(array, axes)
+    window: Shape = ()
     inside = np.ones((), np.bool_)
-    for i, count in enumerate(size):
-        # Every window as long as the longest, in a dimension of its own; what is too much is
-        # masked below.
-        axis = 2 + 2 * i
-        first, last = _bounds(y.shape[axis], count)
-        indices = first[:, None] + np.arange(np.max(last - first))
-        y = take(y, np.minimum(indices, y.shape[axis] - 1), axis=axis)
-        inside = inside[..., None, None] & (indices < last[:, None])
-    y = where(inside, y, -np.inf)
-    y = max_(y, axis=tuple([3 + 2 * i for i in range(len(size))]))
+    for axis, count in enumerate(size, start=2):
+        # Every window as long as the longest, one after the other; what is too much is masked.
+        n = y.shape[axis]
+        first, last = _bounds(n, count)
+        longest = int(np.max(last - first))
+        indices = first[:, None] + np.arange(longest)
+        if n % count:
+            elements = np.minimum(indices, n - 1).reshape(-1, 1)
+            terms = Terms.of_rows(elements, np.ones(elements.shape), n)
+            y = weighted_sums(y, terms=terms, axis=axis)
+        inside = inside[..., None] & (indices < last[:, None]).reshape(-1)
+        window = (*window, longest)
+    if not inside.all():
+        y = where(inside, y, lowest(y.dtype))
+    ones, zeros = (1,) * len(size), (0,) * len(size)
+    y = window_max(y, geometry=Geometry(y.shape[2:], window, size, window, ones, zeros))
     return finished(from_images(y, layout), strip)
 
 

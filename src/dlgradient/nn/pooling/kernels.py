@@ -6,12 +6,18 @@ on all cores. `dlgradient.nn.pooling.windowed` says what each of them computes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import TypeAlias
 
 import numpy as np
 
-from dlgradient.core.sizes import POOL_CHUNK_BYTES, POOL_THREAD_ELEMENTS
+from dlgradient.core.sizes import (
+    POOL_CHUNK_BYTES,
+    POOL_MASK_BYTES,
+    POOL_THREAD_ELEMENTS,
+    POOL_TILE_ELEMENTS,
+)
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
@@ -21,6 +27,7 @@ from dlgradient.nn.shared.sums import finite
 __all__ = [
     "argmax",
     "gather",
+    "lowest",
     "maximum",
     "maximum_adjoint",
     "maximum_tangent",
@@ -59,10 +66,11 @@ def sum(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum(x: Array, *, geometry: Geometry) -> Array:
     """Maximum over each window."""
-    return _reduced(np.maximum, x, geometry, _lowest(x.dtype))
+    return _reduced(np.maximum, x, geometry, lowest(x.dtype))
 
 
-def _lowest(dtype: Dtype) -> float:
+def lowest(dtype: Dtype) -> float:
+    """Return a value that is no larger than any other of a dtype."""
     if dtype.kind == "b":
         return False
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
@@ -121,6 +129,8 @@ def spread(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
     """Divide the value of each window equally among its largest elements."""
+    if _are_tiles(geometry):
+        return _tiles_adjoint(g, x, out, geometry)
     total = np.zeros(x.shape, g.dtype)
     keys = _keys(geometry)
 
@@ -134,6 +144,46 @@ def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
         for mask, (to, of) in zip(chosen, keys, strict=True):
             given = shares * mask if product else np.where(mask, shares, shares.dtype.type(0))
             total[chunk][to] += given[of]
+
+    for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    return total
+
+
+def _are_tiles(geometry: Geometry) -> bool:
+    """Return whether windows are large and cover the array side by side, as adaptive ones do."""
+    covered = tuple([w * o for w, o in zip(geometry.window, geometry.results, strict=True)])
+    return (
+        prod(geometry.window) >= POOL_TILE_ELEMENTS
+        and covered == geometry.sizes
+        and geometry.stride == geometry.window
+        and not any(geometry.start)
+        and set(geometry.dilation) == {1}
+    )
+
+
+def _tiles_adjoint(g: Array, x: Array, out: Array, geometry: Geometry) -> Array:
+    """Return the adjoint for windows that do not overlap, by operations on whole images."""
+    total = np.empty(x.shape, g.dtype)
+    window = geometry.window
+
+    def enlarged(y: Array) -> Array:
+        for axis in reversed(range(2, y.ndim)):
+            y = np.repeat(y, window[axis - 2], axis=axis)
+        return y
+
+    def counts(mask: Array) -> Array:
+        for axis, size in enumerate(window, start=2):
+            shape = (*mask.shape[:axis], -1, size, *mask.shape[axis + 1 :])
+            mask = np.add.reduce(mask.reshape(shape), axis=axis + 1, dtype=np.uint32)
+        return mask
+
+    def work(chunk: slice) -> None:
+        best = enlarged(out[chunk])
+        mask = x[chunk] == best
+        if np.isnan(out[chunk]).any():
+            mask |= np.isnan(x[chunk]) & np.isnan(best)
+        shares = g[chunk] / np.maximum(counts(mask), 1).astype(g.real.dtype)
+        total[chunk] = np.where(mask, enlarged(shares), g.dtype.type(0))
 
     for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
     return total
@@ -155,18 +205,37 @@ def maximum_tangent(t: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
     return total
 
 
-def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
+def _ties(x: Array, out: Array, keys: Keys) -> tuple[Iterable[Array], Array]:
     """Return masks of the elements that are the maximum of their window, and their numbers.
 
-    NaN counts as equal to NaN.
+    NaN counts as equal to NaN. Masks of large windows are made again, one by one.
     """
-    chosen = np.zeros((len(keys), *out.shape), np.bool_)
     broken = bool(np.isnan(out).any())
-    for mask, (to, of) in zip(chosen, keys, strict=True):
+    dtype = np.min_scalar_type(len(keys))
+
+    def mark(mask: Array, to: Key, of: Key) -> None:
         np.equal(x[to], out[of], out=mask[of])
         if broken:
             mask[of] |= np.isnan(x[to]) & np.isnan(out[of])
-    return chosen, np.add.reduce(chosen, axis=0, dtype=np.min_scalar_type(len(keys)))
+
+    if len(keys) * out.size <= POOL_MASK_BYTES:
+        chosen = np.zeros((len(keys), *out.shape), np.bool_)
+        for one, pair in zip(chosen, keys, strict=True):
+            mark(one, *pair)
+        return chosen, np.add.reduce(chosen, axis=0, dtype=dtype)
+
+    mask = np.zeros(out.shape, np.bool_)
+
+    def masks() -> Iterator[Array]:
+        for pair in keys:
+            mask[...] = False
+            mark(mask, *pair)
+            yield mask
+
+    count = np.zeros(out.shape, dtype)
+    for one in masks():
+        count += one
+    return masks(), count
 
 
 # -- elements by their numbers -------------------------------------------------------------------
@@ -174,7 +243,7 @@ def _ties(x: Array, out: Array, keys: Keys) -> tuple[Array, Array]:
 
 def argmax(x: Array, *, geometry: Geometry) -> Array:
     """Return the index of the first of the largest elements of each window."""
-    best = np.full((*x.shape[:2], *geometry.results), _lowest(x.dtype), x.dtype)
+    best = np.full((*x.shape[:2], *geometry.results), lowest(x.dtype), x.dtype)
     found = np.full(best.shape, -1, np.int64)
     numbers = np.arange(prod(x.shape[2:]), dtype=np.int64).reshape(1, 1, *x.shape[2:])
     for to, of in _keys(geometry):
