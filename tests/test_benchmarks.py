@@ -24,7 +24,7 @@ ALLOWED = {
 NAMES = [
     *("rosenbrock", "chain", "small-mlp", "mlp-step", "elementwise", "indexed-loop", "deep-chain"),
     *("overhead", "memory", "import"),
-    *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms"),
+    *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "cliffs"),
 ]
 UNTIMED = {"memory", "import"}
 

@@ -6,6 +6,7 @@ The files import no contestant's library: the processes that measure memory load
 from __future__ import annotations
 
 from rows.chain import CHAIN, DEEP_CHAIN
+from rows.cliffs import CLIFFS
 from rows.elementwise import ELEMENTWISE
 from rows.imports import IMPORT
 from rows.layers import EMBED, NORMS, POOL
@@ -39,5 +40,6 @@ _ALL = (
     EMBED,
     POOL,
     NORMS,
+    CLIFFS,
 )
 ROWS = {row.name: row for row in _ALL}
