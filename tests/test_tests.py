@@ -39,8 +39,8 @@ def test_no_module_draws_when_it_is_imported(module: str) -> None:
     assert not [ast.unparse(n) for n in calls if drawing & names(n.func)]
 
 
-# Tests of the whole table, of random programs, and against another library.
-EVERYWHERE = {"rules", "properties", "peers"}
+# Tests of the whole table, of random programs, against another library, and of all signatures.
+EVERYWHERE = {"rules", "properties", "peers", "types"}
 MIRRORS = [name for name in MODULES if "/" in name and name.split("/")[0] not in EVERYWHERE]
 
 

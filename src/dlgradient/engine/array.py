@@ -124,27 +124,27 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         return "cpu"
 
     @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
+    def T(self) -> dlarray:  # noqa: N802 - NumPy's name
         """The array with its dimensions reversed."""
-        return FUNCTIONS["permute_dims"](self, axes=tuple(range(self.ndim))[::-1])
+        return FUNCTIONS["permute_dims"](self, axes=tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
 
     @property
-    def mT(self) -> Any:  # noqa: N802 - the array-API standard's name
+    def mT(self) -> dlarray:  # noqa: N802 - the array-API standard's name
         """The array with its last two dimensions exchanged."""
-        return FUNCTIONS["matrix_transpose"](self)
+        return FUNCTIONS["matrix_transpose"](self)  # type: ignore[no-any-return]
 
     @property
-    def real(self) -> Any:
+    def real(self) -> dlarray:
         """Real part."""
-        return FUNCTIONS["real"](self)
+        return FUNCTIONS["real"](self)  # type: ignore[no-any-return]
 
     @property
-    def imag(self) -> Any:
+    def imag(self) -> dlarray:
         """Imaginary part."""
-        return FUNCTIONS["imag"](self)
+        return FUNCTIONS["imag"](self)  # type: ignore[no-any-return]
 
     @property
-    def flat(self) -> Iterator[Any]:
+    def flat(self) -> Iterator[dlarray]:
         """The elements in C order."""
         return iter(FUNCTIONS["reshape"](self, shape=(-1,)))
 
@@ -162,7 +162,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
             raise TypeError("len() of a dlarray without dimensions")
         return int(self.shape[0])
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[dlarray]:
         if not self.ndim:
             raise TypeError("iteration over a dlarray without dimensions")
         return (self[i] for i in range(self.shape[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from dlgradient import rules
 from dlgradient.core.calls import FUNCTIONS
@@ -13,6 +13,8 @@ from dlgradient.core.types import Declarer, P, R
 from dlgradient.errors import InvalidArgumentError, RuleError
 
 __all__ = ["define_operation"]
+
+Kind: TypeAlias = Literal["elementwise", "linear", "multilinear", "constant", "general"]
 
 _DECLARERS = {
     "elementwise": rules.elementwise,
@@ -25,7 +27,7 @@ _DECLARERS = {
 _defined: set[str] = set()
 
 
-def define_operation(kind: str, /, **declaration: Any) -> Declarer:
+def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
     """Declare an operation by a kernel and one mathematical rule, as this library does.
 
     The decorated function is the kernel, on raw arrays: operands are before ``/``, parameters after

@@ -15,6 +15,7 @@ from typing import Any
 from dlgradient.core import calls, tree
 from dlgradient.core.calls import open_node, variable, wrap
 from dlgradient.core.graph import Trace
+from dlgradient.core.types import P, R
 from dlgradient.engine import collector
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import NotDlarrayError
@@ -36,7 +37,7 @@ def leaf(array: Any, trace: Trace) -> Any:
     return wrap(value, variable(value, trace), array._format)
 
 
-def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Evaluate a function with automatic differentiation enabled.
 
     Parameters
@@ -77,15 +78,15 @@ def dlfeval(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     def trace_leaf(value: Any) -> Any:
         return leaf(value, trace) if type(value) is dlarray else value
 
-    args = tree.map_leaves(trace_leaf, args)
-    if kwargs:
-        kwargs = tree.map_leaves(trace_leaf, kwargs)
+    given: Any = tree.map_leaves(trace_leaf, args)
+    named: Any = tree.map_leaves(trace_leaf, kwargs) if kwargs else kwargs
     if outer is not None:
-        return fun(*args, **kwargs)
+        return fun(*given, **named)
     token = _current.set(trace)
     collector.opened(trace)
     try:
-        return tree.map_leaves(_untraced, fun(*args, **kwargs))
+        result: R = tree.map_leaves(_untraced, fun(*given, **named))
+        return result
     finally:
         _current.reset(token)
         trace.close()

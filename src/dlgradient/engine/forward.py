@@ -13,7 +13,7 @@ the nodes' numbers. The rule of a node says what it does with the tangents of it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def dljvp(
     /,
     *,
     enable_higher_derivatives: bool | None = None,
-    **unknown: Any,
+    **unknown: Never,
 ) -> Any:
     """Jacobian-vector product: the derivative of `y` along a direction of the variables.
 

@@ -7,7 +7,7 @@ computes the derivative.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Never, TypeVar, overload
 
 import numpy as np
 
@@ -32,6 +32,58 @@ __all__ = ["dlgradient", "dlvjp"]
 _OPTIONS = ("retain_data", "enable_higher_derivatives", "allow_complex")
 
 
+_X = TypeVar("_X")
+_X1 = TypeVar("_X1")
+_X2 = TypeVar("_X2")
+_X3 = TypeVar("_X3")
+
+
+@overload
+def dlgradient(
+    y: dlarray | float,  # a number is what Python's `sum` of no dlarrays would be
+    x: _X,
+    /,
+    *,
+    retain_data: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
+    allow_complex: bool = ...,
+) -> _X: ...
+@overload
+def dlgradient(
+    y: dlarray | float,
+    x1: _X1,
+    x2: _X2,
+    /,
+    *,
+    retain_data: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
+    allow_complex: bool = ...,
+) -> tuple[_X1, _X2]: ...
+@overload
+def dlgradient(
+    y: dlarray | float,
+    x1: _X1,
+    x2: _X2,
+    x3: _X3,
+    /,
+    *,
+    retain_data: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
+    allow_complex: bool = ...,
+) -> tuple[_X1, _X2, _X3]: ...
+@overload
+def dlgradient(
+    y: dlarray | float,
+    x1: Any,
+    x2: Any,
+    x3: Any,
+    x4: Any,
+    /,
+    *xs: Any,
+    retain_data: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
+    allow_complex: bool = ...,
+) -> tuple[Any, ...]: ...
 def dlgradient(
     y: Any,
     /,
@@ -39,7 +91,7 @@ def dlgradient(
     retain_data: bool = False,
     enable_higher_derivatives: bool | None = None,
     allow_complex: bool = True,
-    **unknown: Any,
+    **unknown: Never,
 ) -> Any:
     """Gradient of a real scalar with respect to variables.
 
@@ -104,7 +156,7 @@ def dlvjp(
     retain_data: bool = False,
     enable_higher_derivatives: bool | None = None,
     allow_complex: bool = True,
-    **unknown: Any,
+    **unknown: Never,
 ) -> Any:
     """Vector-Jacobian product: the gradient of Re⟨cotangent, y⟩ for a `y` of any shape.
 

@@ -7,8 +7,8 @@ names that users look for and that do not exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 import numpy as np
 
@@ -18,6 +18,23 @@ from dlgradient.interop.protocol import function
 from dlgradient.ops import casting, choice, complex, moments, reduce, search, shape
 
 __all__ = ["ArrayMethods"]
+
+if TYPE_CHECKING:
+    import builtins
+    from typing import Protocol, TypeAlias
+
+    class _SupportsArray(Protocol):
+        def __array__(self) -> np.ndarray[Any, Any]: ...
+
+    # What operators take: no text and no None, which a type checker then reports.
+    Arithmetic: TypeAlias = (
+        builtins.complex
+        | np.ndarray[Any, Any]
+        | np.generic
+        | list[Any]
+        | tuple[Any, ...]
+        | _SupportsArray
+    )
 
 
 class _Missing:
@@ -60,7 +77,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         dtype: DtypeLike = None,
         *,
         keepdims: bool = False,
-        **unknown: object,
+        **unknown: Never,
     ) -> Value:
         """Sum of elements over `axis`, of all of them by default."""
         if axis is None and dtype is None and not keepdims and not unknown:
@@ -73,7 +90,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         dtype: DtypeLike = None,
         *,
         keepdims: bool = False,
-        **unknown: object,
+        **unknown: Never,
     ) -> Value:
         """Product of elements over `axis`, of all of them by default."""
         return self._reduced(reduce.prod, axis, keepdims, unknown, dtype)
@@ -84,32 +101,32 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         dtype: DtypeLike = None,
         *,
         keepdims: bool = False,
-        **unknown: object,
+        **unknown: Never,
     ) -> Value:
         """Arithmetic mean over `axis`, of all elements by default."""
         return self._reduced(moments.mean, axis, keepdims, unknown, dtype)
 
-    def max(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
+    def max(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: Never) -> Value:
         """Largest element over `axis`; ties share the derivative equally."""
         return self._reduced(reduce.max, axis, keepdims, unknown)
 
-    def min(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
+    def min(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: Never) -> Value:
         """Smallest element over `axis`; ties share the derivative equally."""
         return self._reduced(reduce.min, axis, keepdims, unknown)
 
-    def all(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
+    def all(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: Never) -> Value:
         """Whether all elements over `axis` are true."""
         return self._reduced(search.all, axis, keepdims, unknown)
 
-    def any(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
+    def any(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: Never) -> Value:
         """Whether some element over `axis` is true."""
         return self._reduced(search.any, axis, keepdims, unknown)
 
-    def argmax(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
+    def argmax(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: Never) -> Value:
         """Index of the largest element over `axis`; it carries no derivative."""
         return self._reduced(search.argmax, axis, keepdims, unknown)
 
-    def argmin(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: object) -> Value:
+    def argmin(self, axis: AxisLike = None, *, keepdims: bool = False, **unknown: Never) -> Value:
         """Index of the smallest element over `axis`; it carries no derivative."""
         return self._reduced(search.argmin, axis, keepdims, unknown)
 
@@ -121,7 +138,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         ddof: float = 0,
         correction: float | None = None,
         keepdims: bool = False,
-        **unknown: object,
+        **unknown: Never,
     ) -> Value:
         """Variance over `axis`; the divisor is the number of elements minus `correction`."""
         correction = ddof if correction is None else correction
@@ -135,7 +152,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         ddof: float = 0,
         correction: float | None = None,
         keepdims: bool = False,
-        **unknown: object,
+        **unknown: Never,
     ) -> Value:
         """Standard deviation over `axis`: the square root of `var`."""
         correction = ddof if correction is None else correction
@@ -146,7 +163,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         reduction: Callable[..., Value],
         axis: AxisLike,
         keepdims: bool,
-        unknown: dict[str, object],
+        unknown: Mapping[str, object],
         dtype: DtypeLike = None,
         **params: Any,
     ) -> Value:
@@ -254,63 +271,64 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
 
     # -- names that users look for ---------------------------------------------------------------
 
-    sort = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
-    fill = _Missing(f"{_VALUE}use x[...] = v")
-    put = _Missing(f"{_VALUE}use x[i] = v")
-    resize = _Missing(f"{_VALUE}use x.reshape(shape)")
-    partition = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
-    compress = _Missing("use a mask, x[condition]")
-    choose = _Missing("use where(condition, x, y)")
-    view = _Missing("use x.astype(dtype), or real(x) and imag(x)")
     strides = _Missing("use extractdata(x).strides")
     flags = _Missing("use extractdata(x).flags")
-    tobytes = _Missing(_LEAVE)
-    tofile = _Missing(_LEAVE)
-    numpy = _Missing(_LEAVE)
-    detach = _Missing("a constant of the same value is dlarray(extractdata(x))")
-    backward = _Missing("use dlgradient(y, x) inside a function that dlfeval evaluates")
-    grad = _Missing("gradients are returned: g = dlgradient(y, x)")
-    requires_grad = _Missing("what dlfeval is given is traced; nothing needs to be marked")
-    dim = _Missing("use x.ndim")
-    numel = _Missing("use x.size")
-    permute = _Missing("use x.transpose(...)")
-    length = _Missing("use len(x)")
+    if not TYPE_CHECKING:  # a type checker reports them
+        sort = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
+        fill = _Missing(f"{_VALUE}use x[...] = v")
+        put = _Missing(f"{_VALUE}use x[i] = v")
+        resize = _Missing(f"{_VALUE}use x.reshape(shape)")
+        partition = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
+        compress = _Missing("use a mask, x[condition]")
+        choose = _Missing("use where(condition, x, y)")
+        view = _Missing("use x.astype(dtype), or real(x) and imag(x)")
+        tobytes = _Missing(_LEAVE)
+        tofile = _Missing(_LEAVE)
+        numpy = _Missing(_LEAVE)
+        detach = _Missing("a constant of the same value is dlarray(extractdata(x))")
+        backward = _Missing("use dlgradient(y, x) inside a function that dlfeval evaluates")
+        grad = _Missing("gradients are returned: g = dlgradient(y, x)")
+        requires_grad = _Missing("what dlfeval is given is traced; nothing needs to be marked")
+        dim = _Missing("use x.ndim")
+        numel = _Missing("use x.size")
+        permute = _Missing("use x.transpose(...)")
+        length = _Missing("use len(x)")
 
     # -- operators: `dlgradient.engine.array` binds them; type checkers read this -----------------
 
     if TYPE_CHECKING:
 
         def __getitem__(self, key: Key, /) -> Self: ...
-        def __add__(self, other: Operand, /) -> Self: ...
-        def __radd__(self, other: Operand, /) -> Self: ...
-        def __sub__(self, other: Operand, /) -> Self: ...
-        def __rsub__(self, other: Operand, /) -> Self: ...
-        def __mul__(self, other: Operand, /) -> Self: ...
-        def __rmul__(self, other: Operand, /) -> Self: ...
-        def __truediv__(self, other: Operand, /) -> Self: ...
-        def __rtruediv__(self, other: Operand, /) -> Self: ...
-        def __floordiv__(self, other: Operand, /) -> Self: ...
-        def __rfloordiv__(self, other: Operand, /) -> Self: ...
-        def __mod__(self, other: Operand, /) -> Self: ...
-        def __rmod__(self, other: Operand, /) -> Self: ...
-        def __pow__(self, other: Operand, /) -> Self: ...
-        def __rpow__(self, other: Operand, /) -> Self: ...
-        def __matmul__(self, other: Operand, /) -> Self: ...
-        def __rmatmul__(self, other: Operand, /) -> Self: ...
-        def __and__(self, other: Operand, /) -> Self: ...
-        def __rand__(self, other: Operand, /) -> Self: ...
-        def __or__(self, other: Operand, /) -> Self: ...
-        def __ror__(self, other: Operand, /) -> Self: ...
-        def __xor__(self, other: Operand, /) -> Self: ...
-        def __rxor__(self, other: Operand, /) -> Self: ...
+        def __add__(self, other: Arithmetic, /) -> Self: ...
+        def __radd__(self, other: Arithmetic, /) -> Self: ...
+        def __sub__(self, other: Arithmetic, /) -> Self: ...
+        def __rsub__(self, other: Arithmetic, /) -> Self: ...
+        def __mul__(self, other: Arithmetic, /) -> Self: ...
+        def __rmul__(self, other: Arithmetic, /) -> Self: ...
+        def __truediv__(self, other: Arithmetic, /) -> Self: ...
+        def __rtruediv__(self, other: Arithmetic, /) -> Self: ...
+        def __floordiv__(self, other: Arithmetic, /) -> Self: ...
+        def __rfloordiv__(self, other: Arithmetic, /) -> Self: ...
+        def __mod__(self, other: Arithmetic, /) -> Self: ...
+        def __rmod__(self, other: Arithmetic, /) -> Self: ...
+        def __pow__(self, other: Arithmetic, /) -> Self: ...
+        def __rpow__(self, other: Arithmetic, /) -> Self: ...
+        def __matmul__(self, other: Arithmetic, /) -> Self: ...
+        def __rmatmul__(self, other: Arithmetic, /) -> Self: ...
+        def __and__(self, other: Arithmetic, /) -> Self: ...
+        def __rand__(self, other: Arithmetic, /) -> Self: ...
+        def __or__(self, other: Arithmetic, /) -> Self: ...
+        def __ror__(self, other: Arithmetic, /) -> Self: ...
+        def __xor__(self, other: Arithmetic, /) -> Self: ...
+        def __rxor__(self, other: Arithmetic, /) -> Self: ...
         def __lshift__(self, other: Any, /) -> Self: ...
         def __rlshift__(self, other: Any, /) -> Self: ...
         def __rshift__(self, other: Any, /) -> Self: ...
         def __rrshift__(self, other: Any, /) -> Self: ...
-        def __lt__(self, other: Operand, /) -> Self: ...
-        def __le__(self, other: Operand, /) -> Self: ...
-        def __gt__(self, other: Operand, /) -> Self: ...
-        def __ge__(self, other: Operand, /) -> Self: ...
+        def __lt__(self, other: Arithmetic, /) -> Self: ...
+        def __le__(self, other: Arithmetic, /) -> Self: ...
+        def __gt__(self, other: Arithmetic, /) -> Self: ...
+        def __ge__(self, other: Arithmetic, /) -> Self: ...
         def __eq__(self, other: object, /) -> Self: ...  # type: ignore[override]
         def __ne__(self, other: object, /) -> Self: ...  # type: ignore[override]
         def __neg__(self) -> Self: ...

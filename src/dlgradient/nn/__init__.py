@@ -4,6 +4,7 @@ They take dlarrays with a format, in any order of dimensions, or unlabelled arra
 ``data_format=``.
 """
 
+import typing as _typing
 from types import ModuleType as _Module
 
 from dlgradient.nn.activations.complexrelu import *
@@ -36,9 +37,11 @@ from dlgradient.nn.recurrent.gru import *
 from dlgradient.nn.recurrent.lstm import *
 from dlgradient.nn.signal import *
 
-# As in the package: a name is said once, in the `__all__` of the module that defines it.
-__all__ = [
-    name
-    for name, value in globals().items()
-    if not (name.startswith("_") or isinstance(value, _Module))
-]
+# As in the package: a name is said once, in the `__all__` of the module that defines it. A type
+# checker cannot compute the list, and would find no name.
+if not _typing.TYPE_CHECKING:
+    __all__ = [
+        name
+        for name, value in globals().items()
+        if not (name.startswith("_") or isinstance(value, _Module))
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ def evaluate(fun: Callable[..., Value], values: Sequence[Value]) -> list[Value]:
 
 
 def pull(
-    ys: Sequence[Value], gs: Sequence[Value], xs: Sequence[Value], **options: bool
+    ys: Sequence[Value], gs: Sequence[Value], xs: Sequence[Value], **options: Any
 ) -> list[Value]:
     """Return the sum of the vector-Jacobian products of results; zeros where none depends on xs."""
     total: list[Value] = [None] * len(xs)

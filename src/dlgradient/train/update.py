@@ -12,7 +12,7 @@ step of an optimiser can itself be differentiated in a `dlfeval`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dlgradient.train.step import checked_number, update_all
 
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
 
+_C = TypeVar("_C")  # an array or a container; states have the structure of the learnables
 Number: TypeAlias = float | dlarray  # a hyperparameter; a traced one is differentiated
 
 
@@ -94,12 +95,12 @@ def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Contain
 
 
 def sgdmupdate(
-    parameters: Container,
-    gradients: Container,
-    velocity: Container = None,
+    parameters: _C,
+    gradients: _C,
+    velocity: _C | None = None,
     learning_rate: Number = 0.01,
     momentum: Number = 0.9,
-) -> tuple[Container, Container]:
+) -> tuple[_C, _C]:
     """One step of stochastic gradient descent with momentum.
 
     v ← momentum v − learning_rate g and p ← p + v, for every learnable p with gradient g. Both
@@ -153,16 +154,16 @@ def sgdmupdate(
 
 
 def adamupdate(
-    parameters: Container,
-    gradients: Container,
-    average: Container = None,
-    average_sq: Container = None,
+    parameters: _C,
+    gradients: _C,
+    average: _C | None = None,
+    average_sq: _C | None = None,
     iteration: int = 1,
     learning_rate: Number = 0.001,
     gradient_decay: Number = 0.9,
     sq_gradient_decay: Number = 0.999,
     epsilon: Number = 1e-8,
-) -> tuple[Container, Container, Container]:
+) -> tuple[_C, _C, _C]:
     """One step of adaptive moment estimation (Adam).
 
     With the decay rates β₁ and β₂ and the iteration t = 1, 2, ...:
@@ -245,13 +246,13 @@ def _checked_iteration(iteration: object) -> int:
 
 
 def rmspropupdate(
-    parameters: Container,
-    gradients: Container,
-    average_sq: Container = None,
+    parameters: _C,
+    gradients: _C,
+    average_sq: _C | None = None,
     learning_rate: Number = 0.001,
     sq_gradient_decay: Number = 0.9,
     epsilon: Number = 1e-8,
-) -> tuple[Container, Container]:
+) -> tuple[_C, _C]:
     """One step of root mean square propagation (RMSProp).
 
     s ← β s + (1 − β) g² and p ← p − learning_rate · g / (√s + epsilon). The real and imaginary part

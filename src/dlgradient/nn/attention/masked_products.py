@@ -122,8 +122,10 @@ def hidden_scores(q: Value, keys: Value, hidden: Array | None, value: float = -n
 
 def reached_product(p: Value, v: Value, mask: Array | None, out: Array | None = None) -> Value:
     """Return p v for p that is zero where the mask is false: v does not count there, even NaN."""
-    strange: Value = None if mask is None else ~np.isfinite(v).all(axis=-1)
-    if strange is None or not strange.any():
+    if mask is None:
+        return np.matmul(p, v, out=out)
+    strange: Value = ~np.isfinite(v).all(axis=-1)
+    if not strange.any():
         return np.matmul(p, v, out=out)
     y = np.matmul(p, np.where(strange[..., None], 0, v), out=out)
     reached = strange[..., None, :] & mask
