@@ -97,6 +97,27 @@ def test_inner_dlfeval_may_differentiate_with_respect_to_an_intermediate_value()
     assert gradient.item() == pytest.approx(6 * np.sin(0.7) * np.cos(0.7))
 
 
+def gradient_of(f, **options):
+    def gradient(x):
+        return dl.dlgradient(f(x), x, **options)
+
+    return lambda x: dl.dlfeval(gradient, x)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_gradient_functions_compose(order):
+    f = dl.sin
+    for _ in range(order):
+        f = gradient_of(f, enable_higher_derivatives=True)
+    expected = [np.cos, lambda x: -np.sin(x), lambda x: -np.cos(x), np.sin][order - 1](0.7)
+    assert f(dl.dlarray(0.7)).item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_composition_without_higher_derivatives_says_what_to_enable():
+    with pytest.raises(errors.NotTracedError, match="enable_higher_derivatives=True"):
+        gradient_of(gradient_of(dl.sin))(dl.dlarray(0.7))
+
+
 def test_an_exception_leaves_nothing_behind():
     alive = []
 
