@@ -29,7 +29,8 @@ values, where a kernel pays in a benchmark. Raw walks use it, all others use ``v
 checks compare the two.
 
 With ``domain="real"`` complex operands are refused, by an error that names the function, the
-operand and the fix; the generated checks try it.
+operand and the fix; the generated checks try it. With ``floating=True`` integers and logical
+values become float64 first; all deep-learning functions compute so.
 
 An elementwise rule of one operand may be a `Factor`, which multiplies the tangent. Derivatives of
 higher order walk over the same node again and again. The factor is then computed once for all
@@ -107,6 +108,7 @@ class Kind:
         jvp: dict[str, Rule] | None = None,
         kernel: Kernel | None = None,
         domain: Domain = "complex",
+        floating: bool = False,
         format: str | FormatRule | None = None,
         format_family: str | None = None,
         masks: bool = False,
@@ -132,6 +134,7 @@ class Kind:
                 jvp=jvp or {},
                 kernel=kernel,
                 domain=domain,
+                floating=floating,
                 format=format,
                 format_family=format_family,
                 masks=masks,

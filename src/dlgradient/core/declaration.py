@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.docstrings import completed
-from dlgradient.core.domain import DOMAINS, Domain, restricted
+from dlgradient.core.domain import DOMAINS, Domain, in_floating_point, restricted
 from dlgradient.core.formats import FAMILIES, reduced
 from dlgradient.core.kinds import ANY, Kind, kinds_of, parameters_of
 from dlgradient.core.paths import make_path
@@ -70,6 +70,8 @@ class Declaration:
         ``kernel(*operands, **params)`` on raw arrays; None if it is the function itself.
     domain : {"complex", "real"}
         Which numbers the operands may be. An operation of real ones refuses complex ones.
+    floating : bool
+        Whether the operation of one operand computes with integers and logical values as float64.
     format : str, callable or None
         Format family of the result, or ``format(formats, shapes, params)``. By default "align" for
         elementwise operations, "same" for others.
@@ -104,6 +106,7 @@ class Declaration:
     jvp: dict[str, Rule] = field(default_factory=dict)
     kernel: Kernel | None = None
     domain: Domain = "complex"
+    floating: bool = False
     format: str | FormatRule | None = None
     format_family: str | None = None
     masks: bool = False
@@ -241,7 +244,9 @@ class Op:
             raise RuleError(
                 f"operation {self.name}: domain={self.domain!r} is not 'complex' or 'real'"
             )
-        if self.domain == "real":
+        if self.declaration.floating:
+            self.kernel = in_floating_point(self)
+        elif self.domain == "real":
             self.kernel = restricted(self)
 
     def _compile(self, joint: Pull | None) -> None:

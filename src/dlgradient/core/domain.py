@@ -1,7 +1,8 @@
-"""What ``domain="real"`` of a declaration means: an operation that refuses complex operands.
+"""What ``domain="real"`` and ``floating=True`` of a declaration mean: which operands a kernel gets.
 
-Most kernels refuse them anyway, since NumPy has no such loop for complex numbers. A guard is added
-to the others, where NumPy would order complex numbers by their real parts.
+An operation of real operands refuses complex ones. Most kernels refuse them anyway, since NumPy has
+no such loop for complex numbers. A guard is added to the others, where NumPy would order complex
+numbers by their real parts.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from dlgradient.core.types import Kernel, Operand, Value
 from dlgradient.core.values import RAW_TYPES, as_value
 from dlgradient.errors import ComplexValueError
 
-__all__ = ["DOMAINS", "Domain", "complex_operand", "refuse_complex", "restricted"]
+__all__ = [
+    "DOMAINS",
+    "Domain",
+    "complex_operand",
+    "in_floating_point",
+    "refuse_complex",
+    "restricted",
+]
 
 Domain: TypeAlias = Literal["complex", "real"]
 DOMAINS = ("complex", "real")
 
 # Types that need no look at their dtype, which costs as much as a comparison of two scalars.
 _REALS = RAW_TYPES - {complex, np.complex64, np.complex128, np.ndarray}
+_FLOATS = frozenset({float, np.float64, np.float32})
 # Python's operators on arrays refuse operands that NumPy has no loop for.
 _REFUSING = frozenset({operator.mod, operator.floordiv})
 
@@ -88,6 +97,27 @@ def restricted(op: Any) -> Kernel:
     if len(op.operands) == 1 and not op.variadic:
         return guarded_one
     return guarded if op.params or len(op.operands) != 2 else guarded_pair
+
+
+def in_floating_point(op: Any) -> Kernel:
+    """Return the kernel of one operand that computes with integers and bool as float64.
+
+    In their own dtype they would wrap around, and NumPy computes functions of small ones in half
+    precision.
+    """
+    kernel: Kernel = op.kernel
+    real = op.domain == "real"
+
+    def computed(x: Value, **params: object) -> Value:
+        # One look at the dtype, as for the domain: small calls of relu notice a second one.
+        if x.dtype.kind == "f" if type(x) is np.ndarray else type(x) in _FLOATS:
+            return kernel(x, **params)
+        kind = np.result_type(x).kind
+        if kind == "c" and real:
+            raise _refused(op.shown, op.operand_name(0), x)
+        return kernel(np.float64(x) if kind in "biu" else x, **params)
+
+    return computed
 
 
 def _has_complex_loop(ufunc: np.ufunc) -> bool:

@@ -30,9 +30,7 @@ def _window(
     """Window as a real array, and the distance of two frames."""
     if window is None:
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(128) / 128)
-    # For a signal of integers it is float64: integers would cut its weights off.
-    real = np.empty(0, dtype).real.dtype
-    values = np.asarray(window, real if real.kind == "f" else np.float64)
+    values = np.asarray(window, np.finfo(dtype).dtype)
     if values.ndim != 1 or not values.size:
         raise InvalidArgumentError(
             f"{name}: window has shape {values.shape}; it must be a vector of weights"
@@ -257,13 +255,13 @@ def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = 
     Source: MATLAB ``spectralConvolution1dLayer``; Li et al. (2021).
     """
     name = "spectral_convolution"
-    array, strip = formatted(name, x, data_format)
+    array, strip = formatted(name, x, data_format, weights)
     spatial, channel = axes_of(array, "S"), axes_of(array, "C")
     if not spatial or not channel:
         raise FormatError(
             f"{name}: x has the format {array._format!r}; it must have dimensions 'S' and 'C'"
         )
-    filters = unlabelled(as_array(name, "weights", weights))
+    filters = unlabelled(as_array(name, "weights", weights, array))
     d = len(spatial)
     sizes = [array.shape[a] for a in spatial]
     limits = [*sizes[:-1], sizes[-1] // 2 + 1]

@@ -173,3 +173,21 @@ def test_glu():
     y = glu(dl.dlarray(x, "BC"))
     assert dl.dims(y) == "BC"
     assert_allclose(np.asarray(y), x[:, :2] * special.expit(x[:, 2:]))
+
+
+@pytest.mark.parametrize("fmt", ["CB", "BC"])
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (1, 2)])
+def test_a_row_or_a_column_of_slopes_is_one_for_each_channel(fmt, shape):
+    """Where there are as many observations as channels, the position would decide silently."""
+    x = np.array([[-1.0, -2.0], [-3.0, 4.0]])
+    slopes = np.array([0.5, 0.25])
+    expected = np.where(x > 0, x, x * (slopes if fmt == "BC" else slopes[:, None]))
+    y = dl.prelu(dl.dlarray(x, fmt), slopes.reshape(shape))
+    assert_array_equal(dl.extractdata(y), expected)
+
+
+def test_slopes_that_are_not_one_for_each_channel_need_all_dimensions():
+    x = dl.dlarray(np.full((2, 3, 4), -1.0), "CBT")
+    with pytest.raises(FormatError, match=r"alpha of shape \(2, 3\).*3 dimensions"):
+        dl.prelu(x, np.ones((2, 3)))
+    assert dl.prelu(x, np.full((2, 3, 1), 2.0)).sum().item() == -48

@@ -9,16 +9,19 @@ from typing import Annotated
 
 import numpy as np
 
+from dlgradient.core import calls
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.kinds import number
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, NonNegative, Operand, Value
-from dlgradient.core.values import WEAK_SCALARS
+from dlgradient.core.values import WEAK_SCALARS, as_value
 from dlgradient.errors import FormatError, InvalidArgumentError
 from dlgradient.nn.shared.arguments import (
     as_array,
+    channel_axis,
     finished,
+    floating,
     format_of,
     formatted,
     is_formatted,
@@ -26,6 +29,7 @@ from dlgradient.nn.shared.arguments import (
 from dlgradient.ops.choice import clip, minimum, where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import equal, greater, greater_equal, less, logical_and
+from dlgradient.ops.shape import reshape
 from dlgradient.rules import constant, derived, elementwise
 
 __all__ = ["clippedrelu", "elu", "hardsigmoid", "leakyrelu", "prelu", "relu", "selu"]
@@ -43,6 +47,7 @@ def _shapes(m: Maker) -> list[Case]:
 @elementwise(
     x=lambda t, out: where(greater(out, 0), t, 0),
     domain="real",
+    floating=True,
     masks=True,
     samples=lambda m: [
         *_shapes(m),
@@ -82,6 +87,7 @@ def leaky_slope(x: Operand, /, *, scale: float) -> Value:
 @elementwise(
     x=lambda t, x, scale: t * leaky_slope(x, scale=scale),
     domain="real",
+    floating=True,
     samples=lambda m: [
         *_shapes(m),
         case(m.real(3), scale=0.2),
@@ -134,6 +140,7 @@ def leakyrelu(x: Operand, /, scale: Annotated[float, _SLOPE] = 0.01) -> Value:
 @elementwise(
     x=lambda t, out, ceiling: where(logical_and(greater(out, 0), less(out, ceiling)), t, 0),
     domain="real",
+    floating=True,
     masks=True,
     samples=lambda m: [
         case(m.real(4), ceiling=1.0),
@@ -193,6 +200,7 @@ def _elu(t: Value, x: Value, alpha: float) -> Value:
 @elementwise(
     x=_elu,
     domain="real",
+    floating=True,
     samples=lambda m: [
         *_shapes(m),
         case(m.real(3), alpha=0.5),
@@ -326,7 +334,7 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
         Real.
     alpha : dlarray or array_like
         Slope below 0, learnable: a number, an array that broadcasts, or, if `x` has a format, a
-        vector with a slope for each channel.
+        vector with a slope for each channel. A row or a column is a vector too.
     data_format : str, optional
         Data format of `x` if it has none.
 
@@ -340,7 +348,8 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
     ComplexValueError
         If `x` or `alpha` is complex.
     FormatError
-        If `alpha` is a vector and the format has no 'C'.
+        If `alpha` is unlabelled, and neither a slope for each channel nor of the dimensions of
+        `x`.
 
     Examples
     --------
@@ -353,20 +362,30 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
     """
     strip = False
     if data_format is not None:
-        x, strip = formatted("prelu", x, data_format)
-    if is_formatted(x):
-        if type(alpha) in WEAK_SCALARS:
-            alpha = np.asarray(alpha, np.result_type(x.dtype, 1.0))
-        alpha = as_array("prelu", "alpha", alpha)
-        if alpha.ndim == 1 and alpha._format is None:
-            if "C" not in format_of(x):
-                raise FormatError(
-                    f"prelu: alpha of shape {alpha.shape} is one slope for each channel, but x of "
-                    f"shape {x.shape} has the format {x._format!r}, without 'C'"
-                )
-            alpha = labelled(alpha, "C")
+        x, strip = formatted("prelu", x, data_format, alpha)
+    else:
+        x = floating(x if type(x) is calls.dlarray else as_value(x, "prelu: x"), alpha)
+    if type(alpha) in WEAK_SCALARS:
         return finished(parametric_relu(x, alpha), strip)
-    return parametric_relu(x, alpha)
+    slopes = alpha if type(alpha) is calls.dlarray else as_value(alpha, "prelu: alpha")
+    slopes = floating(slopes, x)
+    if is_formatted(x) and slopes.size != 1 and not is_formatted(slopes):
+        slopes = _for_channels(x, slopes)
+    return finished(parametric_relu(x, slopes), strip)
+
+
+def _for_channels(x: Value, alpha: Value) -> Value:
+    """Return slopes of which an unlabelled row or column is one for each channel."""
+    vector = max(alpha.shape) == alpha.size
+    if vector and "C" in format_of(x) and alpha.size == x.shape[channel_axis("prelu", x)]:
+        return labelled(as_array("prelu", "alpha", reshape(alpha, (alpha.size,))), "C")
+    if alpha.ndim == x.ndim > 1:
+        return alpha
+    raise FormatError(
+        f"prelu: alpha of shape {alpha.shape} is neither one slope for each channel of x of shape "
+        f"{x.shape} and format {x._format!r}, nor an array of {x.ndim} dimensions; give it a "
+        "format with dlarray(alpha, fmt)"
+    )
 
 
 # -- sigmoid in three pieces ---------------------------------------------------------------------
@@ -375,6 +394,7 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
 @elementwise(
     x=lambda t, out, alpha: where(logical_and(greater(out, 0), less(out, 1)), t * alpha, 0),
     domain="real",
+    floating=True,
     masks=True,
     samples=lambda m: [
         case(m.real(4) * 2),

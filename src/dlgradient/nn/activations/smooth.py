@@ -40,7 +40,7 @@ def _logistic(x: Operand, exp: Kernel = _exp) -> Value:
         e = np.exp(np.where(right, -x, x))
         return (np.where(right, 1, e) / (1 + e))[()]
     with np.errstate(over="ignore"):
-        e = exp(-np.asarray(x)[()] if x.__class__ is bool else -x)
+        e = exp(-x)
     if type(e) is not np.ndarray:
         return 1 / (1 + e)
     e += 1
@@ -50,6 +50,7 @@ def _logistic(x: Operand, exp: Kernel = _exp) -> Value:
 @elementwise(
     x=Factor(lambda out: out * (1 - out)),
     kernel=_logistic,
+    floating=True,
     samples=lambda m: [*_shapes(m), case(m.complex(3)), case(np.array([-800.0, 800.0]))],
     reference=lambda x: (
         np.exp(-np.logaddexp(0, -x)) if not np.iscomplexobj(x) else (1 / (1 + np.exp(-x)))
@@ -91,6 +92,7 @@ def _softplus(x: Operand) -> Value:
     x=Factor(sigmoid),
     kernel=_softplus,
     domain="real",
+    floating=True,
     samples=lambda m: [*_shapes(m), case(np.array([-800.0, 0.0, 800.0]))],
     reference=lambda x: np.logaddexp(x, 0),
 )
@@ -115,6 +117,7 @@ def _swish(t: Value, x: Value) -> Value:
 
 @elementwise(
     x=_swish,
+    floating=True,
     samples=lambda m: [*_shapes(m), case(m.complex(2)), case(np.array([-800.0, 0.0, 800.0]))],
     reference=lambda x: x / (1 + np.exp(-x)),
 )
@@ -141,6 +144,7 @@ def _mish(t: Value, x: Value) -> Value:
 @elementwise(
     x=_mish,
     domain="real",
+    floating=True,
     samples=lambda m: [*_shapes(m), case(np.array([-800.0, 0.0, 800.0]))],
     reference=lambda x: x * np.tanh(np.logaddexp(x, 0)),
 )
@@ -167,6 +171,7 @@ def _softsign(t: Value, x: Value) -> Value:
 @elementwise(
     x=_softsign,
     domain="real",
+    floating=True,
     samples=_shapes,
     reference=lambda x: x / (1 + np.abs(x)),
 )
@@ -206,6 +211,7 @@ def _special(name: str) -> Kernel:
     x=lambda t, x: t * (exp(-(x * x)) * _TWO_OVER_SQRT_PI),
     kernel=_special("erf"),
     domain="real",
+    floating=True,
     samples=_shapes,
     reference=_special("erf"),
 )
@@ -291,13 +297,7 @@ def _chunked(kernel: Kernel) -> Kernel:
                 out[chunk] = kernel(x[chunk])
             return out
 
-    def whole(x: Operand) -> Value:
-        if np.asarray(x).dtype.kind != "f":
-            x = np.asarray(x, np.float64)[()]
-        return run(x)
-
-    run = threaded(part)
-    return whole
+    return threaded(part)
 
 
 def _curvature(t: Value, x: Value) -> Value:
@@ -312,6 +312,7 @@ def _curvature(t: Value, x: Value) -> Value:
     kernel=_chunked(_slope_kernel),
     shown="gelu",
     domain="real",
+    floating=True,
     samples=_shapes,
 )
 def gelu_slope(x: Operand, /) -> Value:
@@ -323,6 +324,7 @@ def gelu_slope(x: Operand, /) -> Value:
     kernel=_chunked(_gelu_kernel),
     shown="gelu",
     domain="real",
+    floating=True,
     samples=_shapes,
     reference=lambda x: x * _special("ndtr")(x),
 )
@@ -366,6 +368,7 @@ def _tanh_curvature(t: Value, x: Value) -> Value:
     kernel=_chunked(_tanh_slope_kernel),
     shown="gelu",
     domain="real",
+    floating=True,
     samples=_shapes,
 )
 def gelu_tanh_slope(x: Operand, /) -> Value:
@@ -377,6 +380,7 @@ def gelu_tanh_slope(x: Operand, /) -> Value:
     kernel=_chunked(lambda x: x * _gate(x)[0]),
     shown="gelu",
     domain="real",
+    floating=True,
     samples=_shapes,
     reference=lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + _CUBIC * x**3))),
 )

@@ -52,15 +52,11 @@ def shifted(name: str, x: Value, axis: Axis) -> Array:
     """Return a new array, x minus its largest element along the axis (or 0 if that is -inf)."""
     if not -np.ndim(x) <= axis < np.ndim(x):
         raise InvalidArgumentError(f"{name}: axis={axis} does not exist, x has shape {np.shape(x)}")
-    highest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=_LOWEST[x.dtype.kind == "f"])
-    if x.dtype.kind == "f":
-        # A line of -inf: -inf minus -inf would be NaN.
-        highest[np.isneginf(highest)] = 0
+    highest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    # A line of -inf: -inf minus -inf would be NaN.
+    highest[np.isneginf(highest)] = 0
     below: Array = np.subtract(x, highest)
-    return below if x.dtype.kind == "f" else below.astype(np.float64)
-
-
-_LOWEST = {True: -np.inf, False: None}
+    return below
 
 
 def _softmax_kernel(x: Array, *, axis: Axis) -> Array:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
@@ -23,6 +22,7 @@ from dlgradient.core.types import (
     Shape,
     Value,
 )
+from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -31,7 +31,7 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.attention.kernels import attend
 from dlgradient.nn.attention.masked_products import masked_matmul, probabilities
-from dlgradient.nn.shared.arguments import formatted, raw_value, rearranged, restored
+from dlgradient.nn.shared.arguments import as_array, formatted, raw_value, rearranged, restored
 from dlgradient.ops.join import repeat
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape
@@ -125,9 +125,9 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     """
     refuse_complex("attention", q=q, k=k, v=v, bias=bias)
     shared = _shared_count(num_key_value_heads, num_heads)
-    queries, fmt, strip = _rows("q", q, data_format, None)
-    keys, key_format, _ = _rows("k", k, data_format, fmt)
-    values, _, _ = _rows("v", v, data_format, fmt)
+    queries, fmt, strip = _rows("q", q, data_format, None, k, v, bias)
+    keys, key_format, _ = _rows("k", k, data_format, fmt, queries)
+    values, _, _ = _rows("v", v, data_format, fmt, queries)
     _check_batches_and_keys(queries, keys, values)
     queries = _heads("q", queries, num_heads)
     keys, values = (
@@ -143,7 +143,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     if bias is None and not (dropout_probability or return_scores or softcap):
         y, _ = attend(queries, keys, values, scale=factor, mask=mask)
         return _joined(y, fmt, strip)
-    bias = _bias(bias, shape)
+    bias = _bias(bias, queries, shape)
     mask = _exclude_by_bias(mask, bias)
     scores = probabilities(queries, keys, factor, mask, bias, softcap)
     if dropout_probability:
@@ -197,11 +197,13 @@ def _errors(m: Maker) -> list[Error]:
 # -- operands ------------------------------------------------------------------------------------
 
 
-def _rows(name: str, x: Operand, data_format: Format, like: Format) -> tuple[Value, str, bool]:
+def _rows(
+    name: str, x: Operand, data_format: Format, like: Format, *others: Operand | None
+) -> tuple[Value, str, bool]:
     """Return an operand as batch, steps, channels; its format; whether it had none."""
     if getattr(x, "_format", None) is None and data_format is None:
         data_format = like
-    array, strip = formatted("attention", x, data_format)
+    array, strip = formatted("attention", x, data_format, *others)
     fmt = array._format or ""
     steps = [c for c in fmt if c in "STU"]
     if "C" not in fmt or len(steps) != 1:
@@ -332,9 +334,9 @@ def _mask(
     return padding if mask is None else mask & padding
 
 
-def _bias(bias: Operand | None, shape: Shape) -> Value | None:
-    if bias is None:
-        return None
+def _bias(bias: Operand | None, q: Value, shape: Shape) -> Value | None:
+    if bias is None or type(bias) in WEAK_SCALARS:
+        return bias
     try:
         fits = np.broadcast_shapes(np.shape(bias), shape) == shape
     except ValueError:
@@ -344,7 +346,7 @@ def _bias(bias: Operand | None, shape: Shape) -> Value | None:
             f"attention: bias has shape {np.shape(bias)}; it must broadcast to batch, heads, "
             f"queries, keys: {shape}"
         )
-    return unlabelled(bias) if type(bias) is calls.dlarray else bias
+    return unlabelled(as_array("attention", "bias", bias, q))
 
 
 def _exclude_by_bias(mask: Array | None, bias: Value | None) -> Array | None:

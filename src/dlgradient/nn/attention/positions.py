@@ -174,7 +174,7 @@ def rotaryencoding(
 
     Source: ONNX ``RotaryEmbedding``.
     """
-    array, strip = formatted("rotaryencoding", x, data_format)
+    array, strip = formatted("rotaryencoding", x, data_format, positions)
     fmt = array._format or ""
     steps = axes_of(array, "STU")
     if "C" not in fmt or len(steps) != 1:
@@ -191,7 +191,7 @@ def rotaryencoding(
             f"num_heads={num_heads} of one size"
         )
     refuse_complex("rotaryencoding", positions=positions)
-    dtype = np.empty(0, array.dtype).real.dtype if array.dtype.kind in "fc" else np.dtype(float)
+    dtype = np.finfo(array.dtype).dtype
     if positions is None:
         positions = np.arange(count, dtype=dtype)
     elif type(positions) is not calls.dlarray:

@@ -120,7 +120,7 @@ def dlconv(
 
     Source: MATLAB ``dlconv``.
     """
-    array, strip = formatted("dlconv", x, data_format)
+    array, strip = formatted("dlconv", x, data_format, weights, bias)
     channel = _channel_axis("dlconv", array)
     w, slid = _weights("dlconv", array, weights, weights_format, "CU")
     groups, filters, channels, *window = w.shape
@@ -140,7 +140,7 @@ def dlconv(
         images = padded(images, pads, padding_value)
         geometry = replace(geometry, sizes=images.shape[2:], start=(0,) * len(axes))
     kernel = reshape(w, shape=(groups * filters, channels, *window))
-    b = _bias("dlconv", bias, bias_format, groups, groups * filters)
+    b = _bias("dlconv", array, bias, bias_format, groups, groups * filters)
     # The bias is added while a chunk of results is in the cache.
     if np.ndim(b):
         y = biased_convolve(images, kernel, b, geometry=geometry)
@@ -278,7 +278,7 @@ def dltranspconv(
 
     Source: MATLAB ``dltranspconv``.
     """
-    array, strip = formatted("dltranspconv", x, data_format)
+    array, strip = formatted("dltranspconv", x, data_format, weights, bias)
     channel = _channel_axis("dltranspconv", array)
     w, slid = _weights("dltranspconv", array, weights, weights_format, "UC")
     groups, filters, channels, *window = w.shape
@@ -293,7 +293,7 @@ def dltranspconv(
     kernel = permute_dims(w, axes=(0, 2, 1, *range(3, w.ndim)))
     kernel = reshape(kernel, shape=(groups * channels, filters, *window))
     y = deconvolve(images, kernel, geometry=geometry)
-    b = _bias("dltranspconv", bias, bias_format, groups, y.shape[1])
+    b = _bias("dltranspconv", array, bias, bias_format, groups, y.shape[1])
     if np.ndim(b):
         b = reshape(b, shape=(-1, *[1] * len(axes)))
     if type(b) not in PYTHON_SCALARS or b:
@@ -350,9 +350,9 @@ def _channel_axis(function: str, x: Value) -> Axis:
     return axes[0]
 
 
-def _parameter(function: str, name: str, p: Operand, fmt: Format) -> Value:
+def _parameter(function: str, x: Value, name: str, p: Operand, fmt: Format) -> Value:
     """Return weights or a bias as a dlarray, with its format or the given one."""
-    array = as_array(function, name, p)
+    array = as_array(function, name, p, x)
     if fmt is None:
         return array
     if array._format is not None and array._format != fmt.upper():
@@ -370,7 +370,7 @@ def _weights(
 
     `layout` is the order after the filter sizes of unlabelled weights.
     """
-    w = _parameter(function, "weights", weights, fmt)
+    w = _parameter(function, x, "weights", weights, fmt)
     if w._format is None:
         w = labelled(w, _usual_format(function, x, w, layout))
     fmt = format_of(w)
@@ -421,11 +421,11 @@ def _check_channels(function: str, x: Value, w: Value, found: int) -> None:
         )
 
 
-def _bias(function: str, bias: Operand, fmt: Format, groups: int, filters: int) -> Value:
+def _bias(function: str, x: Value, bias: Operand, fmt: Format, groups: int, filters: int) -> Value:
     """Return a bias of any form as a number, or as one dimension with one for each filter."""
     if type(bias) in WEAK_SCALARS:
         return bias.item() if type(bias) is np.float64 else bias
-    b = unlabelled(_parameter(function, "bias", bias, fmt))
+    b = unlabelled(_parameter(function, x, "bias", bias, fmt))
     # One number for all filters broadcasts, whatever its shape.
     if b.size == 1 and filters != 1:
         return reshape(b, shape=())

@@ -13,7 +13,7 @@ from dlgradient.errors import (
     InvalidArgumentError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import axes_of, finished, floating, formatted
+from dlgradient.nn.shared.arguments import axes_of, finished, formatted
 from dlgradient.nn.shared.pairs import partner
 from dlgradient.nn.shared.weighted import Terms, weighted_sums
 from dlgradient.ops.exponential import log10
@@ -27,10 +27,10 @@ class _Pair:
     """Return two arrays of one shape, and the dimensions of an observation."""
 
     def __init__(self, function: str, x: Operand, reference: Operand, data_format: Format) -> None:
-        self.labelled, self.strip = formatted(function, x, data_format)
+        self.labelled, self.strip = formatted(function, x, data_format, reference)
         y, t = unlabelled(self.labelled), partner(function, self.labelled, "reference", reference)
         refuse_complex(function, x=y, reference=t)
-        self.y, self.t = floating(y), floating(t)
+        self.y, self.t = y, t
         self.axes: Axes = tuple([i for i in range(y.ndim) if i not in axes_of(self.labelled, "B")])
 
     def labelled_result(self, values: Value) -> Value:

@@ -28,7 +28,6 @@ from dlgradient.nn.shared.arguments import (
     raw_value,
 )
 from dlgradient.nn.shared.windows import Layout, for_each, from_images, to_images
-from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, maximum, where
 from dlgradient.ops.index import getitem
 from dlgradient.ops.permute import moveaxis
@@ -50,17 +49,14 @@ MOST_POINTS = 1 << 20
 
 def _checked_boxes(x: Value, boxes: Operand) -> Value:
     """Return boxes as real numbers, unlabelled."""
-    given = unlabelled(as_array("roialign", "boxes", boxes))
+    given = unlabelled(as_array("roialign", "boxes", boxes, x))
     refuse_complex("roialign", boxes=given)
     if given.ndim != 2 or given.shape[1] != 4:
         raise ShapeMismatchError(
             f"roialign: boxes have shape {given.shape}; they must be (regions, 4), a row x1, y1, "
             "x2, y2 for each region"
         )
-    if given.dtype.kind == "f":
-        return given
-    # Boxes of integers do not make single precision double.
-    return astype(given, np.empty(0, x.dtype).real.dtype if x.dtype.kind in "fc" else np.float64)
+    return given
 
 
 def _checked_batch(batch_indices: Operand | None, regions: int, images: int) -> Array:
@@ -261,7 +257,7 @@ def roialign(
 
     Source: MATLAB ``roialign``; ONNX ``RoiAlign``; He et al. (2017).
     """
-    array, strip = formatted("roialign", x, data_format)
+    array, strip = formatted("roialign", x, data_format, boxes)
     axes, channel = axes_of(array, "S"), axes_of(array, "C")
     found = f"roialign: x has {described(array)}"
     if len(axes) != 2 or array.ndim != 3 + len(channel) or not axes_of(array, "B"):

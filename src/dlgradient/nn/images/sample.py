@@ -136,12 +136,12 @@ def grid_sample(
 
     Source: PyTorch ``grid_sample``; ONNX ``GridSample``.
     """
-    array, strip = formatted("grid_sample", x, data_format)
+    array, strip = formatted("grid_sample", x, data_format, grid)
     axes, channel, batch = (axes_of(array, label) for label in "SCB")
     found = f"grid_sample: x has {described(array)}"
     if not axes or len(axes) + len(channel) + len(batch) != array.ndim:
         raise FormatClashError(f"{found}; it must have 'S', and besides only 'C' and 'B'")
-    places = unlabelled(as_array("grid_sample", "grid", grid))
+    places = unlabelled(as_array("grid_sample", "grid", grid, array))
     refuse_complex("grid_sample", grid=places)
     images, memory = to_images(array, axes, channel)
     d = len(axes)

@@ -13,7 +13,12 @@ __all__ = ["weight_rows"]
 
 
 def weight_rows(
-    function: str, weights: Operand, weights_format: Format, default: str, words: str
+    function: str,
+    weights: Operand,
+    weights_format: Format,
+    default: str,
+    words: str,
+    like: Value | None = None,
 ) -> Value:
     """Return weights in the order 'UC', unlabelled.
 
@@ -28,13 +33,15 @@ def weight_rows(
         Their order if nothing says it.
     words : str
         What the dimensions are, in the order of `default`.
+    like : dlarray, optional
+        The operand that they multiply, for their dtype if they are integers.
 
     Raises
     ------
     FormatClashError
         If the format is neither 'UC' nor 'CU'.
     """
-    w = as_array(function, "weights", weights)
+    w = as_array(function, "weights", weights, like)
     fmt = w._format
     if fmt is None and weights_format is not None:
         fmt = checked_format(weights_format, w.shape, f"{function}: weights")

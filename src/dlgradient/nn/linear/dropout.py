@@ -7,7 +7,7 @@ import numpy as np
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Generator, Operand, Probability, Size, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.shared.arguments import as_array, axes_of, finished, formatted
+from dlgradient.nn.shared.arguments import as_array, axes_of, finished, floating, formatted
 from dlgradient.ops.choice import where
 from dlgradient.rules import derived
 
@@ -79,7 +79,7 @@ def dropout(
     Source: MATLAB ``dropoutLayer``, ``spatialDropoutLayer``.
     """
     rng = _generator(generator, seed)
-    array, strip = as_array("dropout", "x", x), False
+    array, strip = floating(as_array("dropout", "x", x)), False
     if spatial or data_format is not None:
         array, strip = formatted("dropout", array, data_format)
     shape = list(array.shape)

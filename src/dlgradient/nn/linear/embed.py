@@ -19,7 +19,7 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.linear.arguments import weight_rows
-from dlgradient.nn.shared.arguments import described, finished, formatted, raw_value
+from dlgradient.nn.shared.arguments import described, finished, floating, formatted, raw_value
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import squeeze
 from dlgradient.ops.take import take
@@ -98,10 +98,10 @@ def embed(
 
     Source: MATLAB ``embed``.
     """
-    array, strip = formatted("embed", x, data_format)
+    array, strip = formatted("embed", x, data_format, indices=True)
     fmt = array._format or ""
     indices = _indices(array)
-    table = weight_rows("embed", weights, weights_format, "CU", "channels × symbols")
+    table = floating(weight_rows("embed", weights, weights_format, "CU", "channels × symbols"))
     if table.ndim != 2:
         raise ShapeMismatchError(
             f"embed: weights have shape {table.shape}; they must be a matrix, channels × symbols"

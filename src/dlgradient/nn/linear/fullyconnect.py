@@ -10,6 +10,7 @@ import numpy as np
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, Format, Operand, Value
+from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import FormatClashError, FormatError, ShapeMismatchError
 from dlgradient.nn.linear.arguments import weight_rows
 from dlgradient.nn.shared.arguments import as_array, described, finished, formatted, raw_value
@@ -135,7 +136,7 @@ def fullyconnect(
 
     Source: MATLAB ``fullyconnect``.
     """
-    array, strip = formatted("fullyconnect", x, data_format)
+    array, strip = formatted("fullyconnect", x, data_format, weights, bias)
     given = array._format or ""
     if "C" not in given and "S" not in given:
         raise FormatError(
@@ -149,7 +150,7 @@ def fullyconnect(
         rows = permute_dims(rows, axes=order)
     others = rows.shape[:count]
     size = prod(rows.shape[count:])
-    w = weight_rows("fullyconnect", weights, weights_format, "UC", "outputs × inputs")
+    w = weight_rows("fullyconnect", weights, weights_format, "UC", "outputs × inputs", array)
     if w.ndim != 2 or w.shape[1] != size:
         raise ShapeMismatchError(
             f"fullyconnect: weights have shape {w.shape}, outputs × inputs; x of "
@@ -157,10 +158,10 @@ def fullyconnect(
         )
     if rows.ndim != 2 or count != 1:
         rows = reshape(rows, (prod(others), size))
-    if bias is None or (type(bias) in (int, float) and bias == 0):
+    if bias is None or (type(bias) in WEAK_SCALARS and bias == 0):
         y = matmul(rows, matrix_transpose(w))
     else:
-        y = affine(rows, w, _as_vector(bias, w.shape[0]))
+        y = affine(rows, w, _as_vector(bias, array, w.shape[0]))
     if count != 1:
         y = reshape(y, (*others, w.shape[0]))
     if back != tuple(range(count + 1)):
@@ -168,8 +169,10 @@ def fullyconnect(
     return finished(labelled(y, fmt), strip)
 
 
-def _as_vector(bias: Operand, outputs: int) -> Value:
-    b = unlabelled(as_array("fullyconnect", "bias", bias))
+def _as_vector(bias: Operand, x: Value, outputs: int) -> Value:
+    if type(bias) in WEAK_SCALARS:
+        bias = np.asarray(bias, x.dtype)
+    b = unlabelled(as_array("fullyconnect", "bias", bias, x))
     if b.size != outputs:
         raise ShapeMismatchError(
             f"fullyconnect: bias has shape {b.shape}, the weights have {outputs} outputs; it must "

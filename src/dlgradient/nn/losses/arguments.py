@@ -54,6 +54,8 @@ class Loss:
         Predictions, with a format or with `data_format`.
     targets : array or None
         With the sizes of `y`; None for a loss whose targets have no channels (see `line_values`).
+    *others : array or None
+        More operands, for the dtype of integers.
     mask, weights, weights_format, reduction, normalization_factor
         As users give them.
 
@@ -75,7 +77,7 @@ class Loss:
         y: Operand,
         targets: Operand | None,
         data_format: Format,
-        *,
+        *others: Operand | None,
         mask: Operand | None = None,
         weights: Operand | None = None,
         weights_format: Format = None,
@@ -84,15 +86,16 @@ class Loss:
     ) -> None:
         refuse_complex(function, weights=weights)
         self.function, self.reduction, self.factor = function, reduction, normalization_factor
-        self.labelled, self.strip = formatted(function, y, data_format)
+        self.labelled, self.strip = formatted(function, y, data_format, targets, weights, *others)
         self.fmt = self.labelled._format or ""
         self.y = unlabelled(self.labelled)
         self.t: Value = None if targets is None else self.partner("targets", targets)
         self.mask = self.weights = None
         if weights is not None:
-            self.weights = self._broadcast("weights", weights, weights_format)
+            w = as_array(function, "weights", weights, self.y)
+            self.weights = self._broadcast("weights", w, weights_format)
         if mask is not None:
-            m = self._broadcast("mask", mask, None)
+            m = self._broadcast("mask", as_array(function, "mask", mask), None)
             self.mask = m if m.dtype.kind == "b" else astype(m, bool)
 
     # -- operands --------------------------------------------------------------------------------
@@ -101,9 +104,8 @@ class Loss:
         """Return an array with the labels and sizes of the predictions, in their order."""
         return partner(self.function, self.labelled, name, given)
 
-    def _broadcast(self, name: str, given: Operand, fmt: Format) -> Value:
+    def _broadcast(self, name: str, x: Value, fmt: Format) -> Value:
         """Return a mask or weights, which may lack labels or have size one."""
-        x = as_array(self.function, name, given)
         if fmt is not None and x._format is None:
             x = labelled(x, checked_format(fmt, x.shape, f"{self.function}: {name}"))
         both = f"the predictions have {described(self.labelled)}, {name} {described(x)}"

@@ -43,7 +43,7 @@ Mode: TypeAlias = Literal["single-label", "multilabel"]
 def safe_log(x: Value) -> Value:
     """Return the logarithm of a probability, finite at zero."""
     # A bound changes no probability above it; an added constant would change all.
-    tiny = float(np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).tiny)
+    tiny = float(np.finfo(x.dtype).tiny)
     return log(maximum(x, tiny))
 
 
@@ -341,6 +341,7 @@ def indexcrossentropy(
         y,
         None,
         data_format,
+        weights,
         reduction=reduction,
         normalization_factor=normalization_factor,
     )
@@ -388,7 +389,7 @@ def _checked_indices(
 
 def _taken(loss: Loss, weights: Operand, indices: Value) -> Value:
     """Return the weight of each target."""
-    w = as_array(loss.function, "weights", weights)
+    w = as_array(loss.function, "weights", weights, loss.y)
     classes = loss.y.shape[loss.channels]
     if w.shape != (classes,):
         raise ShapeMismatchError(

@@ -276,7 +276,7 @@ def _log_sums(
         y = getitem(y, (np.argsort(~running, axis=0, kind="stable"), each))
     if logits:
         y = log_softmax_along(y, axis=2)
-    dtype = y.dtype if y.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = y.dtype
     if not lengths.any():
         # Nothing of y counts, but the losses must depend on it.
         return astype(sum_(getitem(y, slice(0, 0)), axis=(0, 2)), dtype)

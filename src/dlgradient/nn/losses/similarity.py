@@ -14,7 +14,7 @@ from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMisma
 from dlgradient.nn.activations.piecewise import relu
 from dlgradient.nn.losses.arguments import Loss, batch_size
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import raw_value
+from dlgradient.nn.shared.arguments import floating, raw_value
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import greater
 from dlgradient.ops.powers import sqrt
@@ -24,9 +24,11 @@ from dlgradient.rules import derived
 __all__ = ["contrastiveloss", "cosineloss", "tripletloss"]
 
 
-def _embedded(function: str, y: Operand, other: Operand, data_format: Format) -> tuple[Loss, Axis]:
+def _embedded(
+    function: str, y: Operand, other: Operand, data_format: Format, *others: Operand
+) -> tuple[Loss, Axis]:
     """Return two sets of embeddings, and the dimension of their channels."""
-    loss = Loss(function, y, other, data_format)
+    loss = Loss(function, y, other, data_format, *others)
     return loss, loss.channels
 
 
@@ -168,7 +170,7 @@ def tripletloss(
     Source: Schroff et al. 2015; torch ``triplet_margin_loss``.
     """
     refuse_complex("tripletloss", anchor=anchor, positive=positive, negative=negative)
-    loss, axis = _embedded("tripletloss", anchor, positive, data_format)
+    loss, axis = _embedded("tripletloss", anchor, positive, data_format, negative)
     far = loss.partner("negative", negative)
     gap = _length(loss.y - loss.t, axis) - _length(loss.y - far, axis)
     return sum_(relu(gap + margin)) / batch_size(loss.labelled)
@@ -246,10 +248,8 @@ def contrastiveloss(
     Source: Hadsell et al. 2006; MATLAB's example of a Siamese network.
     """
     refuse_complex("contrastiveloss", y1=y1, y2=y2, similar=similar)
-    loss, axis = _embedded("contrastiveloss", y1, y2, data_format)
-    s = loss.line_values("similar", similar)
-    if s.dtype.kind != "f":
-        s = s._value.astype(loss.y.dtype)
+    loss, axis = _embedded("contrastiveloss", y1, y2, data_format, similar)
+    s = floating(loss.line_values("similar", similar), loss.y)
     difference = loss.y - loss.t
     squares = sum_(difference * difference, axis=axis, keepdims=True)
     short = relu(margin - _length(difference, axis))

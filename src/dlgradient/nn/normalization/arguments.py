@@ -9,7 +9,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled
 from dlgradient.core.types import Format, Operand, Shape, Value
-from dlgradient.core.values import PYTHON_SCALARS, as_value
+from dlgradient.core.values import WEAK_SCALARS, as_value
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -28,15 +28,17 @@ from dlgradient.ops.shape import reshape
 __all__ = ["like_operand", "operand", "parameter"]
 
 
-def operand(function: str, x: Operand, data_format: Format) -> tuple[Value, bool]:
+def operand(
+    function: str, x: Operand, data_format: Format, *others: Operand | None
+) -> tuple[Value, bool]:
     """Return x with its format, checked, and whether to unlabel the result."""
-    array, strip = formatted(function, x, data_format)
+    array, strip = formatted(function, x, data_format, *others)
     if "C" not in format_of(array):
         raise FormatError(
             f"{function}: x of shape {array.shape} has the format {array._format!r} without a "
             "channel dimension 'C'; label the dimension that offset and scale belong to with C"
         )
-    return floating(array), strip
+    return array, strip
 
 
 def like_operand(y: Value, x: Value, strip: bool) -> Value:
@@ -51,10 +53,11 @@ def parameter(function: str, name: str, p: Operand, x: Value, labels: str = "C")
     dimensions that have one of `labels`.
     """
     fmt, (channel, *_) = format_of(x), axes_of(x, "C")
-    if type(p) in PYTHON_SCALARS:
-        # Python scalars are weak: single precision stays single.
-        return np.full((1,) * x.ndim, p, x.dtype if x.dtype.kind == "f" else np.float64)
+    if type(p) in WEAK_SCALARS:
+        return np.full((1,) * x.ndim, p, x.dtype)
+    # A constant stays a raw array, whose reshape is cheaper (row norms).
     given = p if type(p) is calls.dlarray else as_value(p, f"{function}: {name}")
+    given = floating(given, x)
     allowed = tuple([n if c in labels else 1 for c, n in zip(fmt, x.shape, strict=True)])
     own = given._format if type(given) is calls.dlarray else None
     if own is not None:

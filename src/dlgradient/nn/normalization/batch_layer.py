@@ -101,7 +101,7 @@ def batchnorm(
     Source: MATLAB ``batchnorm``.
     """
     refuse_complex("batchnorm", x=x, offset=offset, scale=scale, mean=mean, variance=variance)
-    array, strip = operand("batchnorm", x, data_format)
+    array, strip = operand("batchnorm", x, data_format, offset, scale, mean, variance)
     given = _given("batchnorm", mean, variance, array)
     if training is None:
         training = given is None
@@ -241,7 +241,7 @@ def layernorm(
     Source: MATLAB ``layernorm``.
     """
     refuse_complex("layernorm", x=x, offset=offset, scale=scale)
-    array, strip = operand("layernorm", x, data_format)
+    array, strip = operand("layernorm", x, data_format, offset, scale)
     labels = _averaged_labels(array, operation_dimension)
     shift = parameter("layernorm", "offset", offset, array, labels)
     gain = parameter("layernorm", "scale", scale, array, labels)
@@ -330,10 +330,10 @@ def rmsnorm(
     Source: ONNX ``RMSNormalization``.
     """
     refuse_complex("rmsnorm", x=x, scale=scale)
-    array, strip = operand("rmsnorm", x, data_format)
+    array, strip = operand("rmsnorm", x, data_format, scale)
     labels = _averaged_labels(array, operation_dimension)
     gain = parameter("rmsnorm", "scale", scale, array, labels)
-    shift = np.zeros((1,) * array.ndim, array.dtype if array.dtype.kind == "f" else np.float64)
+    shift = np.zeros((1,) * array.ndim, array.dtype)
     axes = axes_of(array, labels)
     y, _, _ = standardized(
         unlabelled(array), shift, gain, axes=axes, epsilon=epsilon, centered=False

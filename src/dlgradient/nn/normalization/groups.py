@@ -183,7 +183,7 @@ def _normalize_groups(
     epsilon: float,
     data_format: Format,
 ) -> Value:
-    array, strip = operand(function, x, data_format)
+    array, strip = operand(function, x, data_format, offset, scale)
     (channel,) = axes_of(array, "C")
     groups = _number_of_groups(function, num_groups, array.shape[channel], array)
     shift = _split(parameter(function, "offset", offset, array), channel, groups)

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import TypeAlias
 
-import numpy as np
-
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Axes, Value
 from dlgradient.nn.normalization import kernels
@@ -34,8 +32,6 @@ Pulled: TypeAlias = tuple[Value | None, Value | None, Value | None]
 def _kernel(
     x: Array, offset: Array, scale: Array, *, axes: Axes, epsilon: float, centered: bool
 ) -> Standardized:
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
     return kernels.standardize(x, offset, scale, Method(axes, epsilon, centered))
 
 

@@ -25,7 +25,6 @@ from dlgradient.nn.pooling.windowed import place, window_argmax, window_max, win
 from dlgradient.nn.shared.arguments import (
     as_array,
     finished,
-    floating,
     formatted,
     raw_value,
 )
@@ -327,7 +326,6 @@ def avgpool(
     Source: MATLAB ``avgpool``.
     """
     array, strip = formatted("avgpool", x, data_format)
-    array = floating(array)
     axes = pooled_axes("avgpool", array, pool_format)
     if _is_global("avgpool", pool_size, stride, padding):
         return finished(mean(array, axis=axes, keepdims=True), strip)

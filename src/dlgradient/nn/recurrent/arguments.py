@@ -10,7 +10,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.types import Array, Format, Operand, Shape, Value
-from dlgradient.core.values import PYTHON_SCALARS
+from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -44,8 +44,10 @@ class Sequence:
         Sizes.
     """
 
-    def __init__(self, function: str, x: Operand, data_format: Format) -> None:
-        given, self.strip = formatted(function, x, data_format)
+    def __init__(
+        self, function: str, x: Operand, data_format: Format, *others: Operand | None
+    ) -> None:
+        given, self.strip = formatted(function, x, data_format, *others)
         fmt = given._format or ""
         self.function, self.format, self.shape = function, fmt, given.shape
         if "C" not in fmt or any(c in "SU" for c in fmt):
@@ -57,8 +59,6 @@ class Sequence:
         self.values = rearranged(given, fmt, "TBC")
         sizes: Shape = self.values.shape
         self.steps, self.batch, self.channels = sizes
-        # Scalars given for arrays become these types.
-        self.dtype = self.values.dtype if self.values.dtype.kind == "f" else np.dtype(np.float64)
 
     def outer(self, x: Value, inner: str) -> Value:
         """Bring a result of dimensions `inner` to the labels and the order of the operand."""
@@ -68,9 +68,9 @@ class Sequence:
 
     def state(self, name: str, given: Operand, units: int) -> Value:
         """Bring an initial state to batch × units."""
-        if type(given) in PYTHON_SCALARS:
-            return np.full((self.batch, units), given, self.dtype)
-        state = as_array(self.function, name, given)
+        if type(given) in WEAK_SCALARS:
+            return np.full((self.batch, units), given, self.values.dtype)
+        state = as_array(self.function, name, given, self.values)
         fmt = state._format
         if fmt is None:
             fmt = "".join(c for c in self.format if c in "CB")
@@ -143,7 +143,7 @@ class Parameters:
         self.function, self.sequence = sequence.function, sequence
         self._backwards = _BACKWARDS[direction]
         self.layers = len(self._backwards)
-        r = as_array(self.function, "recurrent_weights", recurrent_weights)
+        r = as_array(self.function, "recurrent_weights", recurrent_weights, sequence.values)
         blocks = gates * self.layers
         self.rows = r.shape[0] if r.ndim == 2 else 0
         if not self.rows or self.rows % blocks:
@@ -153,12 +153,11 @@ class Parameters:
                 "hidden units"
             )
         self.units = self.rows // blocks
-        dtype = np.result_type(sequence.values.dtype, r.dtype)
-        self._dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
+        self._dtype = np.result_type(sequence.values.dtype, r.dtype)
 
     def matrix(self, name: str, given: Operand, rows: int | None, columns: int | None) -> Value:
         """Return a parameter by name; it must have these rows and columns, None for any."""
-        w = unlabelled(as_array(self.function, name, given))
+        w = unlabelled(as_array(self.function, name, given, self.sequence.values))
         if w.ndim == 2 and rows in (None, w.shape[0]) and columns in (None, w.shape[1]):
             return w
         wanted = f"({'any' if rows is None else rows}, {'any' if columns is None else columns})"
@@ -169,9 +168,9 @@ class Parameters:
 
     def vector(self, name: str, given: Operand, size: int) -> Value:
         """Return a parameter as a vector; one number counts for all rows."""
-        if type(given) in PYTHON_SCALARS:
+        if type(given) in WEAK_SCALARS:
             return np.full(size, given, self._dtype)
-        b = unlabelled(as_array(self.function, name, given))
+        b = unlabelled(as_array(self.function, name, given, self.sequence.values))
         if b.size not in (1, size):
             raise ShapeMismatchError(
                 f"{self.function}: {name} has shape {b.shape}; it must have {size} elements, as "

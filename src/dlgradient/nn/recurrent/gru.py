@@ -116,7 +116,7 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     )
     state = activation(state_activation)
     gate = activation(gate_activation)
-    seq = Sequence("gru", x, data_format)
+    seq = Sequence("gru", x, data_format, h0, weights, recurrent_weights, bias)
     params = Parameters(seq, direction, 3, recurrent_weights)
     w = params.matrix("weights", weights, params.rows, seq.channels)
     r = params.matrix("recurrent_weights", recurrent_weights, params.rows, params.units)

@@ -128,7 +128,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     )
     state = activation(state_activation)
     gate = activation(gate_activation)
-    seq = Sequence("lstm", x, data_format)
+    learnables = weights, recurrent_weights, bias, peephole, projection
+    seq = Sequence("lstm", x, data_format, h0, c0, *learnables, input_projector, output_projector)
     params = Parameters(seq, direction, 4, recurrent_weights)
     rows, layers = params.rows, params.layers
     inputs = seq.channels if input_projector is None else np.shape(input_projector)[-1]

@@ -17,6 +17,7 @@ from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, FormatError
+from dlgradient.ops.casting import astype
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import expand_dims, squeeze
 
@@ -41,11 +42,12 @@ __all__ = [
 # -- formats -------------------------------------------------------------------------------------
 
 
-def as_array(function: str, name: str, x: Operand) -> Value:
-    """Return an argument as a dlarray."""
-    if type(x) is calls.dlarray:
-        return x
-    return calls.wrap(as_value(x, f"{function}: {name}"), None)
+def as_array(function: str, name: str, x: Operand, like: Value | None = None) -> Value:
+    """Return an argument as a dlarray; integers take the dtype of `like`, see `floating`."""
+    array = x
+    if type(x) is not calls.dlarray:
+        array = calls.wrap(as_value(x, f"{function}: {name}"), None)
+    return array if like is None else floating(array, like)
 
 
 def is_traced(x: Operand) -> bool:
@@ -58,8 +60,28 @@ def raw_value(x: Operand) -> Array:
     return np.asarray(x._value if type(x) is calls.dlarray else x)
 
 
-def formatted(function: str, x: Operand, data_format: Format) -> tuple[Value, bool]:
+def formatted(
+    function: str,
+    x: Operand,
+    data_format: Format,
+    *others: Operand | None,
+    indices: bool = False,
+) -> tuple[Value, bool]:
     """Return `x` as a dlarray with a format, and whether the result is to be unlabelled.
+
+    It is in floating point, see `floating`, unless it has `indices`.
+
+    Parameters
+    ----------
+    function : str
+        Name for messages.
+    x : dlarray or array_like
+    data_format : str or None
+        Format of an unlabelled `x`.
+    *others : dlarray, array_like or None
+        The operands it is computed with.
+    indices : bool
+        Whether integers stay integers.
 
     Raises
     ------
@@ -69,6 +91,8 @@ def formatted(function: str, x: Operand, data_format: Format) -> tuple[Value, bo
         If the two formats differ.
     """
     array = as_array(function, "x", x)
+    if not indices:
+        array = floating(array, *others)
     if array._format is not None:
         if data_format is not None and data_format.upper() != array._format:
             raise FormatClashError(
@@ -93,7 +117,7 @@ def with_axis(
     Without `axis`, the dimension is that of the channels, and `x` needs a format.
     """
     if axis is not None:
-        return as_array(function, "x", x), axis, False
+        return floating(as_array(function, "x", x)), axis, False
     array, strip = formatted(function, x, data_format)
     return array, channel_axis(function, array), strip
 
@@ -184,8 +208,14 @@ def restored(x: Value, have: str, want: str) -> Value:
 # -- values --------------------------------------------------------------------------------------
 
 
-def floating(x: Value) -> Value:
-    """Return integers as float64: small ones, such as pixels, would overflow in sums."""
+def floating(x: Value, *others: Operand | None) -> Value:
+    """Return an operand in floating point: all deep-learning functions compute in it.
+
+    Integers and logical values take the real dtype of the `others`, float64 if none of them is
+    floating. In their own dtype, small ones such as pixels would wrap around.
+    """
     if x.dtype.kind in "fc":
         return x
-    return calls.wrap(x._value.astype(np.float64), None, x._format)
+    arrays = (calls.dlarray, np.ndarray, np.float32, np.complex64)  # other scalars are weak
+    found = [y.dtype for y in others if isinstance(y, arrays) and y.dtype.kind in "fc"]
+    return astype(x, np.finfo(np.result_type(*found)).dtype if found else np.dtype(np.float64))

@@ -6,7 +6,6 @@ from dlgradient.core.calls import unlabelled
 from dlgradient.core.types import Operand, Value
 from dlgradient.errors import FormatClashError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import as_array, described, rearranged
-from dlgradient.ops.casting import astype
 
 __all__ = ["partner"]
 
@@ -39,7 +38,7 @@ def partner(function: str, y: Value, name: str, given: Operand) -> Value:
     >>> partner("mse", y, "targets", dl.dlarray([[0], [1], [2]], "BC")).tolist()
     [[0.0, 1.0, 2.0]]
     """
-    t = as_array(function, name, given)
+    t = as_array(function, name, given, y)
     both = f"the predictions have {described(y)}, {name} {described(t)}"
     if t._format is not None:
         fmt = y._format or ""
@@ -52,6 +51,4 @@ def partner(function: str, y: Value, name: str, given: Operand) -> Value:
         raise ShapeMismatchError(
             f"{function}: {both}; they must have the same sizes: {name} are never broadcast"
         )
-    if t.dtype.kind in "iub" and y.dtype.kind == "f":
-        t = astype(t, y.dtype)
     return unlabelled(t)

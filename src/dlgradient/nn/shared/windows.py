@@ -271,4 +271,4 @@ def _edge_indices(n: int, before: int, after: int, mode: str) -> Array:
 
 def real_like(values: Array, x: Value) -> Array:
     """Return constants in the precision of `x`."""
-    return values.astype(np.empty(0, x.dtype).real.dtype) if x.dtype.kind in "fc" else values
+    return values.astype(np.finfo(x.dtype).dtype)
