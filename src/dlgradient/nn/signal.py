@@ -13,6 +13,7 @@ from dlgradient.nn.shared.arguments import (
     described,
     finished,
     formatted,
+    in_order,
 )
 from dlgradient.ops.fourier import fft, fftn, ifft
 from dlgradient.ops.linalg import matmul
@@ -227,7 +228,8 @@ def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = 
     weights : dlarray or array
         Usually complex, of shape (outputs, inputs, frequencies of each S). Along the last S these
         are 0, 1, 2, ...; along the others, of m frequencies the (m + 1) // 2 that are not negative,
-        then the negative ones, -1 last.
+        then the negative ones, -1 last. With a format, the outputs are 'U', the inputs 'C' and the
+        frequencies 'S'.
     data_format : str, optional
         For an unlabelled `x`.
 
@@ -261,8 +263,9 @@ def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = 
         raise FormatError(
             f"{name}: x has the format {array._format!r}; it must have dimensions 'S' and 'C'"
         )
-    filters = unlabelled(as_array(name, "weights", weights, array))
     d = len(spatial)
+    filters = as_array(name, "weights", weights, array)
+    filters = in_order(name, "weights", filters, "UC" + "S" * d, "outputs, inputs, frequencies")
     sizes = [array.shape[a] for a in spatial]
     limits = [*sizes[:-1], sizes[-1] // 2 + 1]
     inputs, modes = array.shape[channel[0]], filters.shape[2:]

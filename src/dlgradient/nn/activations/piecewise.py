@@ -12,14 +12,16 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.formats import merge
 from dlgradient.core.kinds import number
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, NonNegative, Operand, Value
 from dlgradient.core.values import WEAK_SCALARS, as_value
-from dlgradient.errors import FormatError, InvalidArgumentError
+from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
 from dlgradient.nn.shared.arguments import (
     as_array,
     channel_axis,
+    described,
     finished,
     floating,
     format_of,
@@ -369,9 +371,21 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
         return finished(parametric_relu(x, alpha), strip)
     slopes = alpha if type(alpha) is calls.dlarray else as_value(alpha, "prelu: alpha")
     slopes = floating(slopes, x)
-    if is_formatted(x) and slopes.size != 1 and not is_formatted(slopes):
+    if is_formatted(x) and is_formatted(slopes):
+        slopes = _checked_labels(x, slopes)
+    elif is_formatted(x) and slopes.size != 1:
         slopes = _for_channels(x, slopes)
     return finished(parametric_relu(x, slopes), strip)
+
+
+def _checked_labels(x: Value, alpha: Value) -> Value:
+    """Return slopes that have no labels but those of `x`."""
+    if merge(x._format, alpha._format) != x._format:
+        raise FormatClashError(
+            f"prelu: alpha has {described(alpha)}, x {described(x)}; alpha may only have labels "
+            "that x has"
+        )
+    return alpha
 
 
 def _for_channels(x: Value, alpha: Value) -> Value:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlgradient.core.calls import labelled, unlabelled
+from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import (
@@ -31,7 +31,15 @@ from dlgradient.errors import (
 )
 from dlgradient.nn.attention.kernels import attend
 from dlgradient.nn.attention.masked_products import masked_matmul, probabilities
-from dlgradient.nn.shared.arguments import as_array, formatted, raw_value, rearranged, restored
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    format_of,
+    formatted,
+    is_formatted,
+    raw_value,
+    rearranged,
+    restored,
+)
 from dlgradient.ops.join import repeat
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape
@@ -94,7 +102,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     return_scores : bool
         Whether to return the weights too.
     data_format : str, optional
-        Labels of the dimensions of unlabelled operands; the result is then unlabelled too.
+        Labels of the dimensions of unlabelled operands. If q is one, the result is unlabelled too.
 
     Returns
     -------
@@ -125,9 +133,12 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     """
     refuse_complex("attention", q=q, k=k, v=v, bias=bias)
     shared = _shared_count(num_key_value_heads, num_heads)
-    queries, fmt, strip = _rows("q", q, data_format, None, k, v, bias)
-    keys, key_format, _ = _rows("k", k, data_format, fmt, queries)
-    values, _, _ = _rows("v", v, data_format, fmt, queries)
+    # It is the format of the operands that have none; if all have one, it must agree with them.
+    strict = data_format is not None and all(map(is_formatted, (q, k, v)))
+    queries, fmt, strip = _rows("q", q, data_format, strict, k, v, bias)
+    like = fmt if data_format is None else data_format
+    keys, key_format, _ = _rows("k", k, like, strict, queries)
+    values, _, _ = _rows("v", v, like, strict, queries)
     _check_batches_and_keys(queries, keys, values)
     queries = _heads("q", queries, num_heads)
     keys, values = (
@@ -198,11 +209,11 @@ def _errors(m: Maker) -> list[Error]:
 
 
 def _rows(
-    name: str, x: Operand, data_format: Format, like: Format, *others: Operand | None
+    name: str, x: Operand, data_format: Format, strict: bool, *others: Operand | None
 ) -> tuple[Value, str, bool]:
     """Return an operand as batch, steps, channels; its format; whether it had none."""
-    if getattr(x, "_format", None) is None and data_format is None:
-        data_format = like
+    if is_formatted(x) and not strict:
+        data_format = None
     array, strip = formatted("attention", x, data_format, *others)
     fmt = array._format or ""
     steps = [c for c in fmt if c in "STU"]
@@ -322,6 +333,7 @@ def _mask(
         if attention_mask == "causal":
             mask = np.tri(shape[2], shape[3], dtype=bool)[None, None]
     elif attention_mask is not None:
+        _check_unlabelled("attention_mask", attention_mask)
         value = _booleans("attention_mask", attention_mask)
         mask = value.reshape((1,) * (4 - value.ndim) + value.shape) if value.ndim < 4 else value
         if mask.ndim != 4 or any(n not in (1, m) for n, m in zip(mask.shape, shape, strict=True)):
@@ -337,6 +349,7 @@ def _mask(
 def _bias(bias: Operand | None, q: Value, shape: Shape) -> Value | None:
     if bias is None or type(bias) in WEAK_SCALARS:
         return bias
+    _check_unlabelled("bias", bias)
     try:
         fits = np.broadcast_shapes(np.shape(bias), shape) == shape
     except ValueError:
@@ -346,7 +359,17 @@ def _bias(bias: Operand | None, q: Value, shape: Shape) -> Value | None:
             f"attention: bias has shape {np.shape(bias)}; it must broadcast to batch, heads, "
             f"queries, keys: {shape}"
         )
-    return unlabelled(as_array("attention", "bias", bias, q))
+    return as_array("attention", "bias", bias, q)
+
+
+def _check_unlabelled(name: str, x: Operand) -> None:
+    """Refuse a format where labels cannot say which dimension is which."""
+    if is_formatted(x):
+        raise FormatClashError(
+            f"attention: {name} of shape {np.shape(x)} has the format {format_of(x)!r}; it is read "
+            "by position, as batch, heads, queries, keys: bring it to this order and take its "
+            "labels off with stripdims"
+        )
 
 
 def _exclude_by_bias(mask: Array | None, bias: Value | None) -> Array | None:

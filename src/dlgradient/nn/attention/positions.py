@@ -19,7 +19,9 @@ from dlgradient.errors import (
 from dlgradient.nn.shared.arguments import (
     axes_of,
     finished,
+    format_of,
     formatted,
+    in_order,
     rearranged,
     restored,
 )
@@ -137,7 +139,7 @@ def rotaryencoding(
         Real or complex, with channels C and one dimension T, S or U of positions.
     positions : array_like, optional
         Real: a number for each position, or, as batch × positions, for each position of each
-        observation; by default 0, 1, 2, ...
+        observation; by default 0, 1, 2, ... With a format, it has the labels of x but C.
     num_heads : int
         Number of heads, into which the channels are divided equally; all rotate alike.
     rotary_channels : int, optional
@@ -197,6 +199,9 @@ def rotaryencoding(
     elif type(positions) is not calls.dlarray:
         # Positions that are not traced do not change the precision of x.
         positions = as_value(positions, "rotaryencoding: positions").astype(dtype)
+    else:
+        order = "B" * ("B" in format_of(positions)) + label
+        positions = in_order("rotaryencoding", "positions", positions, order, "batch × positions")
     size = channels // num_heads
     turning = size if rotary_channels is None else rotary_channels
     argument = "the number of channels of a head" if rotary_channels is None else "rotary_channels"

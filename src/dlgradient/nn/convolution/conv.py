@@ -25,7 +25,14 @@ from dlgradient.errors import (
     ShapeMismatchError,
 )
 from dlgradient.nn.convolution.trilinear import biased_convolve, convolve, deconvolve
-from dlgradient.nn.shared.arguments import as_array, axes_of, finished, format_of, formatted
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    axes_of,
+    finished,
+    format_of,
+    formatted,
+    in_order,
+)
 from dlgradient.nn.shared.geometry import Geometry, reach_of
 from dlgradient.nn.shared.windows import (
     Edges,
@@ -425,7 +432,10 @@ def _bias(function: str, x: Value, bias: Operand, fmt: Format, groups: int, filt
     """Return a bias of any form as a number, or as one dimension with one for each filter."""
     if type(bias) in WEAK_SCALARS:
         return bias.item() if type(bias) is np.float64 else bias
-    b = unlabelled(_parameter(function, x, "bias", bias, fmt))
+    b = _parameter(function, x, "bias", bias, fmt)
+    if b._format and sum(n != 1 for n in b.shape) > 1:
+        b = in_order(function, "bias", b, "CU", "filters of a group, groups")
+    b = unlabelled(b)
     # One number for all filters broadcasts, whatever its shape.
     if b.size == 1 and filters != 1:
         return reshape(b, shape=())

@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Counts, Format, Operand, Positive, Value
@@ -25,6 +24,7 @@ from dlgradient.nn.shared.arguments import (
     described,
     finished,
     formatted,
+    in_order,
     raw_value,
 )
 from dlgradient.nn.shared.windows import Layout, for_each, from_images, to_images
@@ -49,7 +49,8 @@ MOST_POINTS = 1 << 20
 
 def _checked_boxes(x: Value, boxes: Operand) -> Value:
     """Return boxes as real numbers, unlabelled."""
-    given = unlabelled(as_array("roialign", "boxes", boxes, x))
+    given = as_array("roialign", "boxes", boxes, x)
+    given = in_order("roialign", "boxes", given, "BC", "regions × coordinates")
     refuse_complex("roialign", boxes=given)
     if given.ndim != 2 or given.shape[1] != 4:
         raise ShapeMismatchError(
@@ -214,7 +215,8 @@ def roialign(
     x : array
         Images with two dimensions 'S', 'B', and optionally 'C', in any order.
     boxes : array
-        Real, of shape (regions, 4): x1, y1, x2, y2 of each region. x runs over the second dimension
+        Real, of shape (regions, 4): x1, y1, x2, y2 of each region. With a format, the regions are
+        'B' and the coordinates 'C'. x runs over the second dimension
         of space (across), y over the first (down). The element i extends from i to i + 1.
     output_size : int or (int, int)
         Bins down and across.

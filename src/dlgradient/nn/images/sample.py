@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Operand, Value
@@ -23,7 +22,9 @@ from dlgradient.nn.shared.arguments import (
     axes_of,
     described,
     finished,
+    format_of,
     formatted,
+    in_order,
 )
 from dlgradient.nn.shared.windows import from_images, to_images
 from dlgradient.ops.arithmetic import remainder
@@ -103,7 +104,7 @@ def grid_sample(
     grid : array
         Real, of shape (batch, *sizes, d) with d sizes, or (*sizes, d) without 'B': the place of
         each element of the result. The first coordinate is that of the last dimension of space, and
-        so on: across, down. The image extends from -1 to 1.
+        so on: across, down. With a format, the coordinates are 'C'. The image extends from -1 to 1.
     method : {"linear", "nearest", "cubic"}
         Of two elements at equal distance, "nearest" takes the even one. The coefficient of "cubic"
         is -3/4.
@@ -141,7 +142,9 @@ def grid_sample(
     found = f"grid_sample: x has {described(array)}"
     if not axes or len(axes) + len(channel) + len(batch) != array.ndim:
         raise FormatClashError(f"{found}; it must have 'S', and besides only 'C' and 'B'")
-    places = unlabelled(as_array("grid_sample", "grid", grid, array))
+    places = as_array("grid_sample", "grid", grid, array)
+    order = "B" * ("B" in format_of(places)) + "S" * len(axes) + "C"
+    places = in_order("grid_sample", "grid", places, order, "batch, sizes, coordinates")
     refuse_complex("grid_sample", grid=places)
     images, memory = to_images(array, axes, channel)
     d = len(axes)

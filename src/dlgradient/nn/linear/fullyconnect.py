@@ -13,7 +13,14 @@ from dlgradient.core.types import Axes, Format, Operand, Value
 from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import FormatClashError, FormatError, ShapeMismatchError
 from dlgradient.nn.linear.arguments import weight_rows
-from dlgradient.nn.shared.arguments import as_array, described, finished, formatted, raw_value
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    check_vector,
+    described,
+    finished,
+    formatted,
+    raw_value,
+)
 from dlgradient.ops.complex import conjugated
 from dlgradient.ops.linalg import matmul, matrix_transpose
 from dlgradient.ops.permute import permute_dims
@@ -172,7 +179,9 @@ def fullyconnect(
 def _as_vector(bias: Operand, x: Value, outputs: int) -> Value:
     if type(bias) in WEAK_SCALARS:
         bias = np.asarray(bias, x.dtype)
-    b = unlabelled(as_array("fullyconnect", "bias", bias, x))
+    b = as_array("fullyconnect", "bias", bias, x)
+    check_vector("fullyconnect", "bias", b)
+    b = unlabelled(b)
     if b.size != outputs:
         raise ShapeMismatchError(
             f"fullyconnect: bias has shape {b.shape}, the weights have {outputs} outputs; it must "

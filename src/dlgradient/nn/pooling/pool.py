@@ -25,8 +25,9 @@ from dlgradient.nn.pooling.windowed import place, window_argmax, window_max, win
 from dlgradient.nn.shared.arguments import (
     as_array,
     finished,
+    format_of,
     formatted,
-    raw_value,
+    in_order,
 )
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.windows import (
@@ -178,11 +179,13 @@ def maxunpool(
     x : array
         With the shape of a result of `maxpool`.
     indices : array of int
-        The indices that ``maxpool(..., return_indices=True)`` returned. If windows overlap, an
+        The indices that ``maxpool(..., return_indices=True)`` returned, with the labels of ``x`` in
+        any order, or unlabelled. If windows overlap, an
         index may occur several times. The last element with it stays, and only that one has a
         derivative.
     output_size : tuple of int
-        Shape of the array that was pooled, or only the sizes of its pooled dimensions.
+        Shape of the array that was pooled, or, if it has other dimensions too, only the sizes of
+        the pooled ones, spatial ones first.
     pool_format : str, optional
         Labels of the dimensions that were pooled; the spatial ones by default.
     data_format : str, optional
@@ -212,25 +215,26 @@ def maxunpool(
     """
     array, strip = formatted("maxunpool", x, data_format)
     axes = pooled_axes("maxunpool", array, pool_format)
-    raw = raw_value(indices)
-    if raw.dtype.kind not in "iu":
+    numbers = as_array("maxunpool", "indices", indices)
+    if numbers.dtype.kind not in "iu":
         raise InvalidArgumentError(
-            f"maxunpool: indices of dtype {raw.dtype} must be integers, the second result of "
+            f"maxunpool: indices of dtype {numbers.dtype} must be integers, the second result of "
             "maxpool(..., return_indices=True)"
         )
-    if raw.shape != array.shape:
+    numbers = in_order("maxunpool", "indices", numbers, format_of(array), "those of x")
+    if numbers.shape != array.shape:
         raise ShapeMismatchError(
-            f"maxunpool: indices of shape {raw.shape} must have the shape of x, {array.shape}"
+            f"maxunpool: indices of shape {numbers.shape} must have the shape of x, {array.shape}"
         )
     size = _output_sizes(array, axes, output_size)
     images, layout = to_images(array, axes)
-    numbers, _ = to_images(as_array("maxunpool", "indices", raw), axes)
+    numbers, _ = to_images(numbers, axes)
     return finished(from_images(place(images, numbers, size=size), layout), strip)
 
 
 def _output_sizes(x: Value, axes: Axes, output_size: ShapeLike) -> Shape:
     given = tuple(int(n) for n in np.asarray(output_size).reshape(-1))
-    if len(given) == len(axes):
+    if len(given) == len(axes) < x.ndim:
         return given
     rest = [i for i in range(x.ndim) if i not in axes]
     if len(given) != x.ndim or any(given[i] != x.shape[i] for i in rest):

@@ -9,14 +9,22 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
-from dlgradient.core.types import Array, Format, Operand, Shape, Value
+from dlgradient.core.types import Array, Axis, Format, Operand, Shape, Value
 from dlgradient.core.values import WEAK_SCALARS
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
     ShapeMismatchError,
 )
-from dlgradient.nn.shared.arguments import as_array, formatted, raw_value, rearranged, restored
+from dlgradient.nn.shared.arguments import (
+    as_array,
+    check_vector,
+    formatted,
+    in_order,
+    raw_value,
+    rearranged,
+    restored,
+)
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat
 from dlgradient.ops.permute import flip
@@ -143,7 +151,7 @@ class Parameters:
         self.function, self.sequence = sequence.function, sequence
         self._backwards = _BACKWARDS[direction]
         self.layers = len(self._backwards)
-        r = as_array(self.function, "recurrent_weights", recurrent_weights, sequence.values)
+        r = self._matrix("recurrent_weights", recurrent_weights)
         blocks = gates * self.layers
         self.rows = r.shape[0] if r.ndim == 2 else 0
         if not self.rows or self.rows % blocks:
@@ -155,9 +163,21 @@ class Parameters:
         self.units = self.rows // blocks
         self._dtype = np.result_type(sequence.values.dtype, r.dtype)
 
+    def _matrix(self, name: str, given: Operand) -> Value:
+        """Return a parameter by name, with the order of rows × columns, whatever its format."""
+        w = as_array(self.function, name, given, self.sequence.values)
+        return in_order(self.function, name, w, "UC", "rows × columns")
+
+    def size(self, name: str, given: Operand | None, axis: Axis, usual: int) -> int:
+        """Return the number of rows or of columns of a parameter, the usual one if not given."""
+        if given is None:
+            return usual
+        w = self._matrix(name, given)
+        return w.shape[axis] if w.ndim == 2 else 0
+
     def matrix(self, name: str, given: Operand, rows: int | None, columns: int | None) -> Value:
         """Return a parameter by name; it must have these rows and columns, None for any."""
-        w = unlabelled(as_array(self.function, name, given, self.sequence.values))
+        w = self._matrix(name, given)
         if w.ndim == 2 and rows in (None, w.shape[0]) and columns in (None, w.shape[1]):
             return w
         wanted = f"({'any' if rows is None else rows}, {'any' if columns is None else columns})"
@@ -170,7 +190,9 @@ class Parameters:
         """Return a parameter as a vector; one number counts for all rows."""
         if type(given) in WEAK_SCALARS:
             return np.full(size, given, self._dtype)
-        b = unlabelled(as_array(self.function, name, given, self.sequence.values))
+        b = as_array(self.function, name, given, self.sequence.values)
+        check_vector(self.function, name, b)
+        b = unlabelled(b)
         if b.size not in (1, size):
             raise ShapeMismatchError(
                 f"{self.function}: {name} has shape {b.shape}; it must have {size} elements, as "

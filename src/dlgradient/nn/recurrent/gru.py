@@ -64,9 +64,9 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     h0 : dlarray or array_like
         Initial hidden state: hidden units (label C), and the batch of x; or a scalar.
     weights, recurrent_weights, bias : dlarray or array_like
-        W (3 hidden units by channels), R (3 hidden units by hidden units) and b (3 hidden units),
-        by position. With "recurrent-bias-after-multiplication", b has 6 hidden units: the bias of
-        W, then that of R.
+        W (3 hidden units by channels), R (3 hidden units by hidden units) and b (3 hidden units).
+        With a format, the rows of a matrix are 'U' and its columns 'C'. With
+        "recurrent-bias-after-multiplication", b has 6 hidden units: the bias of W, then that of R.
     reset_gate_mode : str
         "after-multiplication", "before-multiplication" or "recurrent-bias-after-multiplication".
     state_activation : {"tanh", "softsign", "relu"} or callable

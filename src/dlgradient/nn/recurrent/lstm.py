@@ -60,8 +60,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     h0, c0 : dlarray or array_like
         Initial hidden and cell state: hidden units (label C), and the batch of x; or a scalar.
     weights, recurrent_weights, bias : dlarray or array_like
-        W (4 hidden units by channels), R (4 hidden units by hidden units) and b (4 hidden units),
-        by position.
+        W (4 hidden units by channels), R (4 hidden units by hidden units) and b (4 hidden units).
+        With a format, the rows of a matrix are 'U' and its columns 'C'.
     state_activation : {"tanh", "softsign", "relu"} or callable
         φ.
     gate_activation : {"sigmoid", "hard-sigmoid"} or callable
@@ -132,9 +132,9 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     seq = Sequence("lstm", x, data_format, h0, c0, *learnables, input_projector, output_projector)
     params = Parameters(seq, direction, 4, recurrent_weights)
     rows, layers = params.rows, params.layers
-    inputs = seq.channels if input_projector is None else np.shape(input_projector)[-1]
-    outputs = params.units if projection is None else np.shape(projection)[0] // layers
-    reduced = outputs if output_projector is None else np.shape(output_projector)[-1]
+    inputs = params.size("input_projector", input_projector, 1, seq.channels)
+    outputs = params.size("projection", projection, 0, params.units * layers) // layers
+    reduced = params.size("output_projector", output_projector, 1, outputs)
     w = params.matrix("weights", weights, rows, inputs)
     r = params.matrix("recurrent_weights", recurrent_weights, rows, reduced)
     b = params.vector("bias", bias, rows)

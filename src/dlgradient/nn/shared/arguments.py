@@ -8,6 +8,8 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from dlgradient.core import calls
@@ -25,11 +27,13 @@ __all__ = [
     "as_array",
     "axes_of",
     "channel_axis",
+    "check_vector",
     "described",
     "finished",
     "floating",
     "format_of",
     "formatted",
+    "in_order",
     "is_formatted",
     "is_traced",
     "raw_value",
@@ -140,6 +144,53 @@ def format_of(x: Value) -> str:
 def described(x: Value) -> str:
     """Return shape and format of an argument, for a message."""
     return f"shape {x.shape}" + (f" and format {x._format!r}" if x._format else "")
+
+
+def in_order(function: str, name: str, x: Value, order: str, words: str) -> Value:
+    """Return an operand with its dimensions in the documented order, unlabelled.
+
+    Without a format it has that order. With one, its labels say which dimension is which.
+
+    Parameters
+    ----------
+    function, name : str
+        For messages.
+    x : dlarray
+    order : str
+        The labels, in the documented order.
+    words : str
+        What the dimensions are.
+
+    Raises
+    ------
+    FormatClashError
+        If `x` has other labels.
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> in_order("f", "weights", dl.dlarray([[1.0, 2.0]], "CU"), "UC", "rows × columns").shape
+    (2, 1)
+    """
+    fmt = x._format
+    if fmt is None:
+        return x
+    if sorted(fmt) != sorted(order):
+        raise FormatClashError(
+            f"{function}: {name} has {described(x)}; its labels must be those of {order!r} "
+            f"({words}), in any order; for an array in this order without labels write "
+            f"stripdims({name})"
+        )
+    return rearranged(x, fmt, order)
+
+
+def check_vector(function: str, name: str, x: Value) -> None:
+    """Refuse a format of several dimensions for an operand that is read as a vector."""
+    if x._format and prod(x.shape) != max(x.shape):
+        raise FormatClashError(
+            f"{function}: {name} has {described(x)}, but it is read as a vector; only one of its "
+            "dimensions may have a size other than one"
+        )
 
 
 # -- dimensions ----------------------------------------------------------------------------------
