@@ -37,8 +37,13 @@ def check_format(subject: Subject, case: Case, where: str) -> None:
     ndim = max([np.ndim(v) for v in bound.leaves])
     if ndim not in [np.ndim(v) for v in bound.values]:
         return
-    for fmt in FORMATS.get(ndim, ()):
-        args, formats, orders = _formatted(case.args, ndim, fmt, turned=False)
+    # The others are in the documented order: in such a function, their labels would say another.
+    alone = subject.op is None and "data_format" in case.params
+    tried = FORMATS.get(ndim, ())
+    if alone:
+        tried = (case.params["data_format"],) if np.ndim(case.args[0]) == ndim else ()
+    for fmt in tried:
+        args, formats, orders = _formatted(case.args, ndim, fmt, turned=False, alone=alone)
         title = f"{where}, format {fmt!r}"
         try:
             found = _results(subject.call, args, case.params)
@@ -69,18 +74,20 @@ def _results(function: Callable[..., Value], args: Sequence[Value], params: Para
 
 
 def _formatted(
-    args: Sequence[Value], ndim: int, fmt: str, *, turned: bool
+    args: Sequence[Value], ndim: int, fmt: str, *, turned: bool, alone: bool = False
 ) -> tuple[list[Value], list[str | None], list[Shape | None]]:
     """Give arrays of `ndim` dimensions a format; if `turned`, all but the first in another order.
 
-    Return the operands, and for each leaf its format before it was turned, and the order.
+    If `alone`, only the first gets one. Return the operands, and for each leaf its format before it
+    was turned, and the order.
     """
     leaves, rebuild = tree.flatten(list(args))
     formats: list[str | None] = []
     orders: list[Shape | None] = []
     arrays = []
     for x in leaves:
-        if isinstance(x, np.ndarray) and x.ndim == ndim and x.dtype.kind in "fc":
+        chosen = isinstance(x, np.ndarray) and x.ndim == ndim and x.dtype.kind in "fc"
+        if chosen and not (alone and any(formats)):
             order = _turned(fmt) if turned and any(formats) else tuple(range(ndim))
             arrays.append(dlarray(np.transpose(x, order), "".join([fmt[i] for i in order])))
         else:
