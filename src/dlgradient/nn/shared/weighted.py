@@ -32,8 +32,8 @@ class Terms:
 
     Parameters
     ----------
-    counts : array of int
-        Number of terms of each sum.
+    ends : array of int
+        Where the terms of each sum begin, and the end of all.
     index : array of int
         The elements, one sum after the other.
     weights : array
@@ -47,16 +47,10 @@ class Terms:
         Numbers of sums and of elements.
     """
 
-    def __init__(self, counts: Array, index: Array, weights: Array, length: int) -> None:
-        used = weights != 0
-        if not used.all():
-            sums = np.repeat(np.arange(counts.size), counts)[used]
-            counts = np.bincount(sums, minlength=counts.size)
-            index, weights = index[used], weights[used]
+    def __init__(self, ends: Array, index: Array, weights: Array, length: int) -> None:
         kind = np.int32 if max(length, index.size) < np.iinfo(np.int32).max else np.int64
-        ends = np.concatenate([np.zeros(1, kind), np.cumsum(counts, dtype=kind)])
-        self.shape = (counts.size, length)
-        self._rows = weights, index.astype(kind, copy=False), ends
+        self.shape = (ends.size - 1, length)
+        self._rows = weights, index.astype(kind, copy=False), ends.astype(kind, copy=False)
         self._transposed = False
         self._matrices: dict[tuple[Dtype, bool], Any] = {}
 
@@ -98,7 +92,11 @@ class Terms:
         length : int
         """
         size, terms = index.shape
-        return Terms(np.full(size, terms), index.reshape(-1), weights.reshape(-1), length)
+        used = weights != 0
+        if used.all():
+            ends = terms * np.arange(size + 1)
+            return Terms(ends, index.reshape(-1), weights.reshape(-1), length)
+        return Terms(_ends(used.sum(axis=1)), index[used], weights[used], length)
 
     @staticmethod
     def of_windows(first: Array, last: Array, length: int) -> Terms:
@@ -113,7 +111,12 @@ class Terms:
         """
         counts = last - first
         index = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
-        return Terms(counts, index, np.ones(index.size), length)
+        return Terms(_ends(counts), index, np.ones(index.size), length)
+
+
+def _ends(counts: Array) -> Array:
+    """Return where the terms of each sum begin, and the end of all, from their numbers."""
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def _adjoint(g: Value, terms: Terms, axis: Axis) -> Value:
