@@ -85,10 +85,12 @@ def dropout(
     shape = list(array.shape)
     for axis in axes_of(array, "S") if spatial else ():
         shape[axis] = 1
+    # Single precision decides as well, and is drawn faster.
     keep = rng.random(shape, np.float32) >= probability
     if spatial:
         keep = np.broadcast_to(keep, array.shape)
     y = where(keep, array, 0)
+    # All are dropped: 1 / (1 - p) would be infinite.
     return finished(y if probability == 1 else y * (1 / (1 - probability)), strip)
 
 

@@ -107,6 +107,7 @@ def embed(
             f"embed: weights have shape {table.shape}; they must be a matrix, channels × symbols"
         )
     symbols = table.shape[0]
+    # Negative ones too: NumPy would count them from the end, and hide a mistake in the data.
     outside = (indices._value < 0) | (indices._value >= symbols)
     if np.any(outside):
         wrong = indices._value[outside].flat[0]

@@ -129,6 +129,7 @@ def maxpool(
     axes = pooled_axes("maxpool", array, pool_format)
     everything = _is_global("maxpool", pool_size, stride, padding)
     if everything and not return_indices:
+        # One reduction: a window as large as the array would be worked on place by place.
         return finished(max(array, axis=axes, keepdims=True), strip)
     if everything:
         pool_size = tuple([array.shape[i] for i in axes])
@@ -337,6 +338,7 @@ def avgpool(
     images, layout = to_images(array, axes)
     total = window_sum(images, geometry=geometry)
     whole = prod(geometry.window)
+    # Zeros of padding add nothing to a sum.
     if not (padding_value and np.any(pads)):
         y = total * (1 / whole)
     else:

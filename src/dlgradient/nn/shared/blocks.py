@@ -32,6 +32,7 @@ def for_each(work: Callable[[T], R], items: Sequence[T], *, split: bool) -> list
 
     if not split:
         return several(slice(None))
+    # Each product on one core: the cores are taken by the items.
     with one_blas_thread():
         return [result for results in in_blocks(several, len(items)) for result in results]
 

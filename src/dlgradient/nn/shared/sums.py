@@ -23,6 +23,7 @@ _add: Callable[..., Array] = np.add.reduce
 
 def _run(x: Array, axes: Axes) -> int:
     """Return how many dimensions at the end are summed as one run by a product; 0 for none."""
+    # BLAS has products of these only, and a run must be adjacent in memory.
     if x.dtype.char not in "fd" or not x.flags.c_contiguous:
         return 0
     least, most = SUM_RUN_ELEMENTS
