@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
+    "ChangedArrayError",
     "ComplexValueError",
     "DlgradientError",
     "FormatClashError",
@@ -140,6 +141,43 @@ class NotTracedError(DlgradientError, ValueError):
     ...     return dl.dlgradient((a * x).sum(), x)
     >>> dl.dlfeval(gradient, dl.dlarray(3.0), dl.dlarray([1.0, 2.0])).tolist()
     [3.0, 3.0]
+    """
+
+
+class ChangedArrayError(DlgradientError, ValueError):
+    """A NumPy array that a derivative needs has changed since the function used it.
+
+    Small arrays next to traced dlarrays are copied. Large ones are locked against writing. But a
+    view that was made before, a memoryview, or another library with the same memory can still
+    write to them.
+
+    Examples
+    --------
+    The mistake: a buffer is filled again, through a view, while its first values are needed.
+
+    >>> import dlgradient as dl
+    >>> import numpy as np
+    >>> buffer = np.ones(20_000)
+    >>> view = buffer[:]
+    >>> def gradient(x):
+    ...     y = (x * buffer).sum()
+    ...     view[:] = 2.0
+    ...     return dl.dlgradient(y, x)
+    >>> dl.dlfeval(gradient, dl.dlarray(np.zeros(20_000)))
+    Traceback (most recent call last):
+    ...
+    dlgradient.errors.ChangedArrayError: dlgradient: an array of shape (20000,) float64 was a
+    constant in dlfeval(gradient), and has changed since, through a view or other shared memory, ...
+
+    The fix: make it a dlarray, which has data of its own, or use a copy.
+
+    >>> buffer[:] = 1.0
+    >>> def gradient(x):
+    ...     y = (x * dl.dlarray(buffer)).sum()
+    ...     view[:] = 2.0
+    ...     return dl.dlgradient(y, x)
+    >>> dl.dlfeval(gradient, dl.dlarray(np.zeros(20_000)))[0].item()
+    1.0
     """
 
 

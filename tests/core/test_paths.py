@@ -39,7 +39,7 @@ def outcome(call: Any, args: list[Any], params: dict[str, Any]) -> Any:
         found.append((type(y._value), y.dtype, y.shape, y._value.tobytes(), dl.dims(y)))
         node = y._node
         if node is not None:
-            found.append((node.op.name, node.params, node.shape, node.dtype))
+            found.append((node.op.name, node.shape, node.dtype, str(node.params)))
             found.extend(described(p) for p in node.parents)
             found.extend(described(v) for v in node.saved)
 

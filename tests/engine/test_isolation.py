@@ -1,5 +1,6 @@
 """What must not reach from one evaluation into another: variables, locks, threads, arrays."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import make_dataclass
 
@@ -64,6 +65,134 @@ def test_an_array_is_locked_until_the_last_trace_that_uses_it_ends():
 
     assert dl.dlfeval(outer, dl.dlarray(np.ones(20_000))).tolist() == [1.0] * 20_000
     big[:] = 2  # unlocked again
+
+
+def test_a_buffer_of_batches_may_be_filled_again():
+    batches = np.array([[[1.0, 2.0]], [[3.0, 4.0]]])
+    buffer, targets = np.empty((1, 2)), np.empty((1, 1))
+
+    def loss(w):
+        total = 0.0
+        for batch in batches:
+            buffer[:], targets[:] = batch, batch.sum()
+            y = dl.fullyconnect(buffer, w, 0.0, data_format="BC")
+            total = total + dl.mse(y, targets, data_format="BC")
+        buffer[:] = 100.0
+        return dl.dlgradient(total, w)
+
+    w = np.array([[0.5, -1.0]])
+    # of Σ (w·x - Σx)² / 2
+    expected = sum((x @ w.T - x.sum()).item() * x for x in batches)
+    np.testing.assert_allclose(dl.dlfeval(loss, dl.dlarray(w))._value, expected, rtol=1e-14)
+
+
+def large_with(alias):
+    """A function that uses a large array, and changes it through what `alias` makes of it first."""
+    large = np.ones(20_000)
+    other = alias(large)
+
+    def slope(x):
+        y = (x * large).sum()
+        other[0] = 100.0
+        return dl.dlgradient(y, x)
+
+    return slope
+
+
+def writable_again(array):
+    class Setter:
+        def __setitem__(self, key, value):
+            array.flags.writeable = True
+            array[key] = value
+
+    return Setter()
+
+
+def locked_by_its_user(array):
+    view = array[:]
+    array.flags.writeable = False
+    return view
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [lambda a: a[:], memoryview, lambda a: a.view()[:1], writable_again, locked_by_its_user],
+)
+def test_a_change_that_passes_the_lock_is_an_error(alias):
+    x = dl.dlarray(np.ones(20_000))
+    with pytest.raises(dl.ChangedArrayError, match=r"\(20000,\) float64 .*dlfeval\(slope\)"):
+        dl.dlfeval(large_with(alias), x)
+
+
+def test_elements_that_change_places_are_a_change():
+    batch = np.random.default_rng(0).standard_normal((300, 100))
+    view = batch[:]
+
+    def slope(x):
+        y = (x * batch).sum()
+        view[:] = batch[::-1].copy()
+        return dl.dljvp(y, x, np.ones(batch.shape))
+
+    with pytest.raises(dl.ChangedArrayError, match="dljvp"):
+        dl.dlfeval(slope, dl.dlarray(np.ones(batch.shape)))
+
+
+@pytest.mark.parametrize("part", [lambda a: a.T, lambda a: a[:300, :300]])
+def test_a_constant_of_many_steps_is_held_once(part):
+    large = np.ones((320, 320))
+
+    def loop(x):
+        for _ in range(50):
+            x = part(large) @ x
+        return dl.dlgradient(x.sum(), x)
+
+    x = dl.dlarray(np.ones(len(part(large))))
+    tracemalloc.start()
+    dl.dlfeval(loop, x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * large.nbytes
+
+
+def test_a_part_that_changes_between_two_uses_is_held_twice():
+    data = np.zeros((2, 100, 100))
+    data[1] = np.nan
+
+    def slope(x):
+        batch = data[0]
+        y = (x * batch).sum()
+        batch[:] = -0.0  # equal to zero, but not the same
+        y = y + dl.copysign(x, batch).sum()
+        batch[:] = 7.0
+        return dl.dlgradient(y, x)
+
+    assert np.all(dl.dlfeval(slope, dl.dlarray(np.ones((100, 100))))._value == -1)
+
+
+def test_flags_are_afterwards_as_the_user_left_them():
+    arrays = [np.ones(20_000) for _ in range(3)]
+    arrays[1].flags.writeable = False
+    view = arrays[2][::-1]
+
+    def slope(x):
+        y = sum((x * a).sum() for a in [*arrays[:2], view])
+        assert [a.flags.writeable for a in arrays] == [False] * 3
+        return dl.dlgradient(y, x)
+
+    dl.dlfeval(slope, dl.dlarray(np.ones(20_000)))
+    assert [a.flags.writeable for a in arrays] == [True, False, True]
+    assert view.flags.writeable
+
+
+def test_a_new_shape_of_an_array_does_not_reach_the_trace():
+    large = np.ones((200, 100))
+
+    def slope(x):
+        y = (x * large).sum()
+        large.shape = (100, 200)
+        return dl.dlgradient(y, x)
+
+    assert dl.dlfeval(slope, dl.dlarray(np.ones((200, 100)))).shape == (200, 100)
 
 
 def test_a_variable_in_the_place_of_a_constant_is_refused():

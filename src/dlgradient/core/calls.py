@@ -20,8 +20,8 @@ import numpy as np
 
 from dlgradient.core.arguments import explained, lost_format, unknown_keyword
 from dlgradient.core.formats import merge, placement
-from dlgradient.core.graph import Node, Trace, tick
-from dlgradient.core.sizes import COPY_BYTES
+from dlgradient.core.graph import Node, tick
+from dlgradient.core.trace import Trace, current_trace, open_traces
 from dlgradient.core.types import (
     Array,
     Format,
@@ -29,12 +29,20 @@ from dlgradient.core.types import (
     Function,
     Key,
     Op,
+    Operand,
     Params,
     Parent,
     RawValue,
     Value,
 )
-from dlgradient.core.values import RAW_TYPES, Unconverted, as_operand, refuse_masked
+from dlgradient.core.values import (
+    DTYPE_CODES,
+    RAW_TYPES,
+    Unconverted,
+    as_operand,
+    as_value,
+    refuse_masked,
+)
 from dlgradient.errors import IndexingError
 
 __all__ = ["FUNCTIONS", "explained", "install", "make_node", "unknown_keyword", "variable", "wrap"]
@@ -83,6 +91,15 @@ def unlabelled(x: Value) -> Value:
 def shallow_copy(x: Value) -> Value:
     """Return a dlarray that shares its data with `x` until an assignment to one of them."""
     return wrap(x._value, x._node, x._format)
+
+
+def constant(data: Operand, where: str) -> Value:
+    """Return a dlarray of data that belong to the user, who may change them later."""
+    value = as_value(data, where)
+    if open_traces and type(value) is np.ndarray:
+        trace = current_trace()  # in a thread without one, that of another may use the values
+        value = value.copy(order="K") if trace is None else trace.hold(value)
+    return wrap(value, None)
 
 
 def open_node(array: Value) -> Node | None:
@@ -203,6 +220,8 @@ def raw_operand(operand: Value) -> RawValue:
 def operand_beside(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:
     """Return a raw operand for a kernel; `value` is that of a dlarray among the others."""
     kind = type(operand)
+    if kind is np.ndarray and operand.ndim and operand.dtype.char in DTYPE_CODES:
+        return operand
     if (kind is np.float64 or kind is np.complex128) and value.dtype.char not in "dD":
         return operand.item()
     if kind is complex and type(value) is np.float64:
@@ -230,7 +249,7 @@ def values_and_parents(
     if trace is not None:
         for i, a in enumerate(arrays):
             if a is None and type(values[i]) is np.ndarray:
-                values[i] = trace.hold(values[i], COPY_BYTES)
+                values[i] = trace.hold(values[i])
     parents = [v if node is None else node for v, node in zip(values, nodes, strict=True)]
     return values, tuple(parents), trace
 
@@ -281,6 +300,31 @@ def _placed(operand: Value, target: Format) -> Value:
     if added:
         moved = FUNCTIONS["expand_dims"](moved, axis=added)
     return wrap(moved._value, moved._node, target)
+
+
+def fixed_parameters(params: Params, given: Params, trace: Trace) -> Params:
+    """Return the parameters of a call, of which some were given, such that they cannot change.
+
+    What can be hashed cannot change, and to ask this costs less than to look at types.
+    """
+    try:
+        hash(tuple(given.values()))
+    except TypeError:
+        return {name: _fixed(value, trace) for name, value in params.items()}
+    return params
+
+
+def _fixed(value: Any, trace: Trace) -> Any:
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([_fixed(v, trace) for v in value])
+    if kind is dict:
+        return {key: _fixed(v, trace) for key, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return trace.hold(value)
+    if kind is dlarray:  # an assignment to its elements would not change its value in place
+        return wrap(value._value, None, value._format)
+    return value
 
 
 def fixed_key(key: Key) -> Key:

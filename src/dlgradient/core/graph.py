@@ -1,22 +1,21 @@
-"""The graph of a trace: nodes, their trace, and the arrays that it locks. Data only.
+"""The graph of a trace: its nodes. Data only.
 
 A trace is a graph of nodes. A node refers to the nodes of its operands and to the values that its
 rules need, never the other way round. So a value that nothing needs is freed at once. The numbers
 of nodes grow: sorting by them replaces a topological sort, and no walk is recursive.
 
-This module imports nothing of this package.
+This module imports nothing of this package: `dlgradient.core.trace` comes after it.
 """
 
 from __future__ import annotations
 
 import itertools
 from math import prod
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Like", "Node", "Trace", "tick"]
+__all__ = ["Like", "Node", "tick"]
 
 # One counter for all threads: the number of a node is larger than those of its parents.
 tick = itertools.count(1).__next__
@@ -73,7 +72,7 @@ class Node(Like):
     saved: Any
     params: dict[str, Any]
     seq: int
-    trace: Trace
+    trace: Any
     factor: Any
 
     @property
@@ -100,68 +99,3 @@ class Reading(Node):
     def result(self) -> Node:
         """The node that a rule's ``out`` refers to."""
         return self._result
-
-
-# Raw arrays that open traces have locked, by identity, and the numbers of these traces.
-_locks: dict[int, int] = {}
-_locking = Lock()
-
-
-class Trace:
-    """One open `dlfeval`: a flag, and the raw arrays that are locked while it is open."""
-
-    __slots__ = ("is_open", "locked")
-
-    def __init__(self) -> None:
-        self.is_open = True
-        self.locked: dict[int, np.ndarray[Any, Any]] = {}
-
-    def hold(self, array: np.ndarray[Any, Any], copied: int) -> np.ndarray[Any, Any]:
-        """Return `array`, or a copy, so that its values cannot change while the trace is open.
-
-        An array of at most `copied` bytes is copied; a larger one that owns its memory is locked.
-        """
-        with _locking:
-            if _unchangeable(array):
-                # It may be read-only because another trace locked it, which may close before this
-                # one.
-                owner: Any = array
-                while isinstance(owner, np.ndarray):
-                    if id(owner) in _locks:
-                        self._lock(owner)
-                    owner = owner.base
-                return array
-            if array.base is None and array.nbytes > copied:
-                self._lock(array)
-                return array
-        copy = array.copy(order="K")
-        copy.flags.writeable = False
-        return copy
-
-    def _lock(self, array: np.ndarray[Any, Any]) -> None:
-        if id(array) not in self.locked:
-            self.locked[id(array)] = array
-            _locks[id(array)] = _locks.get(id(array), 0) + 1
-            array.flags.writeable = False
-
-    def close(self) -> None:
-        """Close the trace: its nodes become constants, and locked arrays writable."""
-        self.is_open = False
-        if not self.locked:
-            return
-        with _locking:
-            for key, array in self.locked.items():
-                _locks[key] -= 1
-                if not _locks[key]:
-                    del _locks[key]
-                    array.flags.writeable = True
-        self.locked.clear()
-
-
-def _unchangeable(array: Any) -> bool:
-    """Tell whether neither an array nor any array it is a view of can be written to."""
-    while array is not None:
-        if not isinstance(array, np.ndarray) or array.flags.writeable:
-            return False
-        array = array.base
-    return True

@@ -34,6 +34,7 @@ from dlgradient.core.calls import (
     checked_format,
     compile_template,
     fixed_key,
+    fixed_parameters,
     format_of,
     indented,
     operand_beside,
@@ -104,11 +105,12 @@ def _path_of_many(op: Op) -> Function:
         except Unconverted:
             operands = converted(op, operands)
             return call(operands, **given) if variadic else call(*operands, **given)
-        if not formats:
-            return run(values, params)
         out = run(values, params)
+        if not formats:
+            return out
         fmt = format_of(op, operands, values, params) if formatted else None
-        node = None if trace is None else record(op, parents, values, out, params, trace)
+        fixed = params if trace is None else fixed_parameters(params, given, trace)
+        node = None if trace is None else record(op, parents, values, out, fixed, trace)
         if op.outputs:
             return wrap_several(op, out, node, fmt)
         return wrap(out, node, checked_format(op, fmt, out))
@@ -208,9 +210,9 @@ if p is not None and p.trace.is_open:
 if q is not None and q.trace.is_open:
     traced, trace = traced + 2, q.trace
 if traced == 1 and type(y_value) is ndarray and type(y) is not dlarray:
-    y_value = trace.hold(y_value, COPY_BYTES)
+    y_value = y_value.copy("K") if y_value.nbytes <= COPY_BYTES else trace.hold(y_value)
 elif traced == 2 and type(x_value) is ndarray and type(x) is not dlarray:
-    x_value = trace.hold(x_value, COPY_BYTES)
+    x_value = x_value.copy("K") if x_value.nbytes <= COPY_BYTES else trace.hold(x_value)
 """,
 }
 # An operand is a list, for instance: the call begins again, with what it is converted to.
@@ -292,6 +294,7 @@ NAMES.update(
         "converted": converted,
         "explained": explained,
         "fixed_key": fixed_key,
+        "fixed_parameters": fixed_parameters,
         "format_of": format_of,
         "index_error": index_error,
         "known": known,
@@ -323,6 +326,8 @@ def _path_maker(shape: str) -> Function:
         "parents": _PARENTS[arity],
         "node": NODE,
     }
+    if "parameters" in shape:
+        parts["parents"] += "if given:\n    params = fixed_parameters(params, given, trace)\n"
     parts = {name: indented(lines, 8) for name, lines in parts.items()}
     return compile_template(
         _PATH.format(signature=_SIGNATURES[shape], **parts), f"call path, {shape}"

@@ -42,8 +42,8 @@ __all__ = [
 ]
 
 # Bytes of a raw operand. Up to this size a trace copies what a caller might still change; a larger
-# array that owns its memory is locked instead. Rows: overhead (a lock costs more than a small copy)
-# and memory (a large copy is never freed before the trace ends).
+# array that owns its memory is locked, and has a digest. Rows: overhead (a lock costs more than a
+# small copy) and memory (a large copy is never freed before the trace ends).
 COPY_BYTES = 1 << 16
 
 # Elements of a cotangent. From here on one is added into the other in place; below, a new sum costs

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     # The only imports upwards: a type checker needs the classes. No code runs for them.
     from dlgradient.core.declaration import Op
-    from dlgradient.core.graph import Node, Trace
+    from dlgradient.core.graph import Node
+    from dlgradient.core.trace import Trace
     from dlgradient.engine.array import dlarray
 
     # What operations return, and what rules compute with: a dlarray, or in the raw walk an array

@@ -15,6 +15,7 @@ import numpy as np
 from dlgradient.errors import UnsupportedDtypeError
 
 __all__ = [
+    "DTYPE_CODES",
     "ERRORS",
     "PYTHON_SCALARS",
     "RAW_TYPES",
@@ -36,7 +37,8 @@ _NUMPY_SCALARS = frozenset(
 )
 # Types that are used as they are, without a look at their elements.
 RAW_TYPES = PYTHON_SCALARS | _NUMPY_SCALARS | {np.ndarray}
-_FLOAT_CODES = frozenset("fdFD")
+# Characters of the dtypes of operands.
+DTYPE_CODES = frozenset("?bBhHiIlLqQfdFD")
 
 
 def _error_state() -> tuple[ContextVar[Any], Any]:
@@ -70,7 +72,7 @@ class Unconverted(Exception):  # noqa: N818 - no error: a call converts the oper
 
 def is_supported(dtype: np.dtype[Any]) -> bool:
     """Return whether the elements of a dlarray may be of this dtype."""
-    return dtype.kind in "biu" or dtype.char in _FLOAT_CODES
+    return dtype.char in DTYPE_CODES
 
 
 def _check_dtype(array: Any, where: str) -> None:

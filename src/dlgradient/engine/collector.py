@@ -18,8 +18,8 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from dlgradient.core.graph import Trace
 from dlgradient.core.sizes import OBJECTS_UNTIL_COLLECTION
+from dlgradient.core.trace import Trace
 
 __all__ = ["closed", "opened"]
 

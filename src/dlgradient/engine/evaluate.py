@@ -9,21 +9,17 @@ joins its trace.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from dlgradient.core import calls, tree
 from dlgradient.core.calls import open_node, variable, wrap
-from dlgradient.core.graph import Trace
+from dlgradient.core.trace import Trace, the_trace
 from dlgradient.core.types import P, R
 from dlgradient.engine import collector
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import NotDlarrayError
 
 __all__ = ["dlfeval"]
-
-_current: ContextVar[Trace | None] = ContextVar("dlgradient_trace", default=None)
-current_trace = _current.get
 
 
 def leaf(array: Any, trace: Trace) -> Any:
@@ -72,8 +68,8 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
             f"dlfeval: fun must be a function, not {type(fun).__name__}; write "
             "dlfeval(fun, x), not dlfeval(fun(x))"
         )
-    outer = _current.get()
-    trace = outer if outer is not None else Trace()
+    outer = the_trace.get()
+    trace = outer if outer is not None else Trace(fun)
 
     def trace_leaf(value: Any) -> Any:
         return leaf(value, trace) if type(value) is dlarray else value
@@ -82,13 +78,13 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     named: Any = tree.map_leaves(trace_leaf, kwargs) if kwargs else kwargs
     if outer is not None:
         return fun(*given, **named)
-    token = _current.set(trace)
+    token = the_trace.set(trace)
     collector.opened(trace)
     try:
         result: R = tree.map_leaves(_untraced, fun(*given, **named))
         return result
     finally:
-        _current.reset(token)
+        the_trace.reset(token)
         trace.close()
         collector.closed(trace)
 

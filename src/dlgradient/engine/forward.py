@@ -92,6 +92,7 @@ def dljvp(
                 f"{found}"
             )
     traced = bool(enable_higher_derivatives)
+    root.trace.check("dljvp")
     seeds: dict[Node, Any] = {}
     for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):
         t = _checked_tangent(path, x, direction, traced)

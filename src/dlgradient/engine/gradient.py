@@ -13,9 +13,9 @@ import numpy as np
 
 from dlgradient.core import tree
 from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
-from dlgradient.core.graph import Node, Trace
+from dlgradient.core.graph import Node
+from dlgradient.core.trace import Trace, current_trace
 from dlgradient.engine.array import dlarray
-from dlgradient.engine.evaluate import current_trace
 from dlgradient.engine.walk import reverse
 from dlgradient.errors import (
     ComplexValueError,
@@ -230,6 +230,8 @@ def _derivatives(
     nodes = variables(name, xs, leaves)
     if not allow_complex:
         _check_real(name, xs, leaves)
+    if root.trace.held:
+        root.trace.check(name)
     cotangents = reverse(
         root,
         seed,

@@ -17,7 +17,7 @@ from dlgradient.core.calls import fixed_key, open_node, record
 from dlgradient.core.conversion import as_array
 from dlgradient.core.ownership import array_alone_in_slot
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.sizes import COPY_BYTES, COUNTED_ADDITIONS
+from dlgradient.core.sizes import COUNTED_ADDITIONS
 from dlgradient.core.types import Array, Formats, Key, Operand, Params, ShapeLike, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES, as_operand
 from dlgradient.errors import IndexingError
@@ -258,7 +258,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     if traced is not None:
         if type(value) is not calls.dlarray and type(v) is np.ndarray:
             # The caller might still change the array before the trace is walked.
-            v = traced.trace.hold(v, COPY_BYTES)
+            v = traced.trace.hold(v)
         parents = (traced, value._node if from_trace else v)
     try:
         x._value[key] = v

@@ -95,7 +95,8 @@ class _Problem:
 
     def _checked(self, found: Any, value: Any) -> Any:
         if type(found) is not dlarray:
-            found = wrap(as_value(found, f"{self.name}: the result of odefun"), None)
+            # A copy: odefun may write its next result into the same array.
+            found = wrap(as_value(found, f"{self.name}: the result of odefun", copy=True), None)
         if found.shape != value.shape:
             raise ShapeMismatchError(
                 f"{self.name}: odefun returned shape {found.shape} for y of shape {value.shape}; "

@@ -17,7 +17,6 @@ from dlgradient.core.arguments import is_open
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
-from dlgradient.core.values import as_value
 from dlgradient.errors import FormatClashError, FormatError
 from dlgradient.ops.casting import astype
 from dlgradient.ops.permute import permute_dims
@@ -48,9 +47,7 @@ __all__ = [
 
 def as_array(function: str, name: str, x: Operand, like: Value | None = None) -> Value:
     """Return an argument as a dlarray; integers take the dtype of `like`, see `floating`."""
-    array = x
-    if type(x) is not calls.dlarray:
-        array = calls.wrap(as_value(x, f"{function}: {name}"), None)
+    array = x if type(x) is calls.dlarray else calls.constant(x, f"{function}: {name}")
     return array if like is None else floating(array, like)
 
 

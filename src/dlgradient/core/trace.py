@@ -1,0 +1,155 @@
+"""A trace, which is one open `dlfeval`, and the raw arrays that its backward pass reads again.
+
+A raw array next to a traced dlarray is a constant. Its owner may write to it before the backward
+pass reads it, as who fills one buffer with each batch does. The numbers would then be silently
+wrong. So a trace holds such an array in one of these ways, by size:
+
+* it copies a small one, and a part of a larger array, such as one batch of a data set;
+* it locks any other against writing, and takes a digest of it. NumPy looks only at the flag of the
+  array that is written to. So views that were made before the lock can still write, and so can
+  memoryviews, other libraries, and who sets the flag back. The next backward pass compares the
+  digest, and raises an error.
+
+Copies of the same memory are shared while its values stay the same: a constant that is used in
+every step of a loop is held once.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from dlgradient.core.sizes import COPY_BYTES
+from dlgradient.core.types import Array, Function
+from dlgradient.errors import ChangedArrayError
+
+__all__ = ["Trace", "current_trace", "open_traces", "the_trace"]
+
+# Context variables are separate in each thread, and in each task.
+the_trace: ContextVar[Trace | None] = ContextVar("dlgradient_trace", default=None)
+current_trace = the_trace.get
+
+# All open traces, of all threads.
+open_traces: set[Trace] = set()
+
+# How many open traces lock an array, by its identity.
+_locks: dict[int, int] = {}
+_locking = Lock()
+
+# Words in a row of the table whose columns a digest sums. It is a prime, so that elements that
+# change places, as when a batch is shuffled, are almost never added into the same sum.
+_ROW_WORDS = 1021
+
+
+class _Held(NamedTuple):
+    """An array that a trace reads again, its digest, and whether the trace locked it."""
+
+    owner: Array
+    digest: int
+    locked: bool
+
+
+class Trace:
+    """One open `dlfeval`: its function, a flag, and the raw arrays that it holds."""
+
+    __slots__ = ("copies", "function", "held", "is_open")
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.is_open = True
+        self.held: dict[int, _Held] = {}
+        self.copies: dict[object, Array] = {}
+        open_traces.add(self)
+
+    def hold(self, array: Array) -> Array:
+        """Return an array with the values that `array` has now, whatever its owner does."""
+        if array.nbytes <= COPY_BYTES:
+            return array.copy(order="K")
+        owner = _owner(array)
+        if array.nbytes < owner.nbytes:
+            return self._copied(array)
+        if id(owner) not in self.held:
+            self.held[id(owner)] = _Held(owner, _digest(owner), _lock(owner))
+        return array.view()  # its shape and dtype may be assigned to
+
+    def _copied(self, array: Array) -> Array:
+        """Return a copy of an array, the same one while its memory has the same values."""
+        place = array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+        copy = self.copies.get(place)
+        if copy is None or not _are_same(copy, array):
+            copy = self.copies[place] = array.copy(order="K")
+        return copy
+
+    def check(self, function: str) -> None:
+        """Raise an error if an array that the trace holds has changed."""
+        for owner, digest, _ in self.held.values():
+            if _digest(owner) != digest:
+                name = getattr(self.function, "__name__", type(self.function).__name__)
+                raise ChangedArrayError(
+                    f"{function}: an array of shape {owner.shape} {owner.dtype} was a constant in "
+                    f"dlfeval({name}), and has changed since, through a view or other shared "
+                    "memory, so the derivative would be wrong; change a copy instead, or make the "
+                    "array a dlarray, which has data of its own"
+                )
+
+    def close(self) -> None:
+        """Close the trace: its nodes become constants, and locked arrays writable."""
+        self.is_open = False
+        open_traces.discard(self)
+        self.copies.clear()
+        while self.held:
+            _, (owner, _, locked) = self.held.popitem()
+            if locked:
+                _unlock(owner)
+
+
+def _owner(array: Array) -> Array:
+    """Return the array that an array is a view of, or itself."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _lock(array: Array) -> bool:
+    """Lock an array against writing; return False for one whose flag is the user's own.
+
+    NumPy does not make memory of other objects writable again, so such an array is not locked.
+    """
+    with _locking:
+        locks = _locks.get(id(array), 0)
+        if not locks and not (array.flags.writeable and array.flags.owndata):
+            return False
+        _locks[id(array)] = locks + 1
+        array.flags.writeable = False
+    return True
+
+
+def _unlock(array: Array) -> None:
+    with _locking:
+        _locks[id(array)] -= 1
+        if not _locks[id(array)]:
+            del _locks[id(array)]
+            array.flags.writeable = True
+
+
+def _digest(array: Array) -> int:
+    """Return a number that changes with the values of an array and with their order.
+
+    It costs half as much as a copy, where a checksum of the standard library costs six copies.
+    """
+    data = np.asarray(array).ravel(order="K").view(np.uint8)
+    rows = data.size // (8 * _ROW_WORDS)
+    table = data[: rows * 8 * _ROW_WORDS].view(np.uint64).reshape(rows, _ROW_WORDS)
+    rest = data[rows * 8 * _ROW_WORDS :]
+    return hash((np.add.reduce(table, axis=0).tobytes(), rest.tobytes()))
+
+
+def _are_same(x: Array, y: Array) -> bool:
+    """Return whether two arrays of one shape and dtype have the same bits."""
+    if x.dtype.kind == "c":
+        return _are_same(x.real, y.real) and _are_same(x.imag, y.imag)
+    bits = np.dtype(f"u{x.dtype.itemsize}")
+    return np.array_equal(x.view(bits), y.view(bits))
