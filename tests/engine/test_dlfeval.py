@@ -1,8 +1,10 @@
 """`dlfeval`: what becomes a variable, what comes back, what is left behind."""
 
+import contextvars
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -176,23 +178,192 @@ def test_threads_are_independent():
         np.testing.assert_allclose(results[k], [1.01**200] * 2)
 
 
-def test_a_trace_in_one_thread_is_unknown_to_another():
-    raised = []
+def in_thread(function, *args):
+    """Call a function in a thread that has no dlfeval of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args).result()
 
-    def fun(x):
-        def other():
-            try:
-                dl.dlgradient(x.sum(), x)
-            except errors.OutsideDlfevalError as error:
-                raised.append(error)
 
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join()
+X = [0.3, 0.7]
+
+
+def inner(x):
+    return (dl.sin(x) * x).sum()
+
+
+@pytest.mark.parametrize(
+    "evaluate",
+    [
+        lambda x: in_thread(dl.dlfeval, inner, x),
+        lambda x: in_thread(dl.dlfeval, lambda c: inner(c["x"][0]), {"x": [x]}),
+        lambda x: in_thread(dl.dlfeval, lambda _: inner(x), dl.dlarray(1.0)),
+        lambda x: in_thread(inner, x),
+    ],
+    ids=["argument", "container", "closure", "no dlfeval"],
+)
+def test_values_that_another_thread_traces_keep_their_derivative(evaluate):
+    gradient = dl.dlfeval(lambda x: dl.dlgradient(evaluate(x), x), dl.dlarray(X))
+    np.testing.assert_allclose(gradient._value, np.sin(X) + X * np.cos(X), rtol=1e-14)
+
+
+def test_another_thread_may_differentiate():
+    def outer(x):
+        y = inner(x)
+        return in_thread(dl.dlgradient, y, x), in_thread(lambda: dl.dljvp(y, x, [1.0, 0.0]))
+
+    gradient, slope = dl.dlfeval(outer, dl.dlarray(X))
+    np.testing.assert_allclose(gradient._value, np.sin(X) + X * np.cos(X), rtol=1e-14)
+    assert slope.item() == gradient[0].item()
+
+
+def test_a_derivative_in_another_thread_is_part_of_the_outer_one():
+    def slope(w):
+        return dl.dlgradient((w**3).sum(), w, enable_higher_derivatives=True)
+
+    def outer(x):
+        return dl.dlgradient(in_thread(dl.dlfeval, slope, x).sum(), x)
+
+    np.testing.assert_allclose(dl.dlfeval(outer, dl.dlarray(X))._value, 6 * np.array(X))
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [
+        lambda x, w: x * w,
+        lambda x, w: w * x,
+        lambda x, w: dl.stack([w, x]),
+        lambda x, w: dl.where([True, False], w, x),
+        lambda x, w: assigned(w * 1, x[0]),
+        lambda x, w: assigned(x * 1, w[0]),
+    ],
+)
+def test_operands_of_two_evaluations_are_an_error(combine):
+    def outer(x):
+        in_thread(dl.dlfeval, lambda w: combine(x, w), dl.dlarray(X))
+
+    with pytest.raises(errors.LeavingTraceError, match=r"dlfeval\(outer\).*dlfeval\(|join"):
+        dl.dlfeval(outer, dl.dlarray(X))
+
+
+def assigned(x, value):
+    x[0] = value
+    return x
+
+
+def test_an_error_says_that_a_dlfeval_runs_in_another_thread():
+    y = dl.dlarray(X)
+    with pytest.raises(errors.OutsideDlfevalError, match="is running in this thread, only in an"):
+        dl.dlfeval(lambda _: in_thread(dl.dlgradient, y.sum(), y), y)
+    with pytest.raises(errors.OutsideDlfevalError, match="no dlfeval is running, so"):
+        dl.dlgradient(y.sum(), y)
+
+
+def test_a_task_that_outlives_its_evaluation_has_traces_of_its_own():
+    context = dl.dlfeval(lambda _: contextvars.copy_context(), dl.dlarray(1.0))
+    slope = context.run(dl.dlfeval, lambda x: dl.dlgradient(inner(x), x), dl.dlarray(X))
+    assert (
+        slope.tolist() == dl.dlfeval(lambda x: dl.dlgradient(inner(x), x), dl.dlarray(X)).tolist()
+    )
+
+
+def test_functions_that_would_run_later_are_refused():
+    def yields(x):
+        yield dl.dlgradient(x.sum(), x)
+
+    async def waits(x):
         return dl.dlgradient(x.sum(), x)
 
-    assert dl.dlfeval(fun, dl.dlarray([1.0])).tolist() == [1.0]
-    assert len(raised) == 1
+    async def yields_and_waits(x):
+        yield dl.dlgradient(x.sum(), x)
+
+    for function, kind in [
+        (yields, "generator"),
+        (waits, "coroutine"),
+        (yields_and_waits, "generator"),
+    ]:
+        with pytest.raises(
+            errors.InvalidArgumentError, match=f"{function.__name__} returned a {kind}"
+        ):
+            dl.dlfeval(function, dl.dlarray(X))
+
+
+# -- what a trace leaves behind ------------------------------------------------------------------
+
+
+def test_a_stored_value_does_not_keep_its_graph():
+    stored = []
+    graphs = []
+
+    def loss(x):
+        y = x
+        for _ in range(3):
+            y = dl.sin(y) * y
+            graphs.append(weakref.ref(y._node))
+        stored.append((y * y).sum())
+        return dl.dlgradient(stored[-1], x)
+
+    gc.collect()
+    gc.disable()
+    try:
+        x = dl.dlarray(np.arange(4.0))
+        for _ in range(3):
+            dl.dlfeval(loss, x)
+        assert [graph() for graph in graphs] == [None] * 9
+    finally:
+        gc.enable()
+    assert [y.item() for y in stored] == [stored[0].item()] * 3
+
+
+@pytest.mark.parametrize("collect", [True, False])
+def test_a_value_stored_long_ago_does_not_keep_its_graph(collect):
+    stored = []
+
+    def loss(x):
+        stored.append(dl.exp(x))
+        node = weakref.ref((stored[-1] * 2)._node.parents[0])
+        if collect:
+            gc.collect()  # the nodes are old now
+        return node
+
+    node = dl.dlfeval(loss, dl.dlarray(1.0))
+    assert node() is stored[0]._node
+    assert not node().parents
+    assert not node().saved
+
+
+def test_an_exception_does_not_keep_the_graph():
+    nodes = []
+
+    def fails(x):
+        y = dl.exp(x) * 2
+        nodes.append(y._node)
+        raise KeyError(y.shape)
+
+    with pytest.raises(KeyError):
+        dl.dlfeval(fails, dl.dlarray(1.0))
+    assert not nodes[0].parents
+
+
+def test_a_trace_that_another_thread_joined_and_that_has_ended_is_an_error():
+    running, ended = threading.Event(), threading.Event()
+
+    def late(x):
+        y = (x * x).sum()
+        running.set()
+        ended.wait()
+        return dl.dlgradient(y, x)
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def outer(x):
+            found = pool.submit(dl.dlfeval, late, x)
+            running.wait()
+            return found
+
+        found = dl.dlfeval(outer, dl.dlarray(X))
+        ended.set()
+        with pytest.raises(errors.DlgradientError):
+            found.result()
 
 
 def test_the_function_must_be_callable():

@@ -21,7 +21,7 @@ import numpy as np
 from dlgradient.core.arguments import explained, lost_format, unknown_keyword
 from dlgradient.core.formats import merge, placement
 from dlgradient.core.graph import Node, tick
-from dlgradient.core.trace import Trace, current_trace, open_traces
+from dlgradient.core.trace import Trace, current_trace, open_traces, two_traces
 from dlgradient.core.types import (
     Array,
     Format,
@@ -247,6 +247,9 @@ def values_and_parents(
     nodes = [None if a is None else open_node(a) for a in arrays]
     trace = next((node.trace for node in nodes if node is not None), None)
     if trace is not None:
+        for node in nodes:
+            if node is not None and node.trace is not trace:
+                raise two_traces(op.shown, trace, node.trace)
         for i, a in enumerate(arrays):
             if a is None and type(values[i]) is np.ndarray:
                 values[i] = trace.hold(values[i])

@@ -46,6 +46,7 @@ from dlgradient.core.calls import (
 )
 from dlgradient.core.conversion import converted, known
 from dlgradient.core.sizes import COPY_BYTES
+from dlgradient.core.trace import two_traces
 from dlgradient.core.types import Function, Op, Params
 from dlgradient.core.values import PYTHON_SCALARS, RAW_TYPES, Unconverted
 from dlgradient.errors import DlgradientError
@@ -208,6 +209,8 @@ traced = 0
 if p is not None and p.trace.is_open:
     traced, trace = 1, p.trace
 if q is not None and q.trace.is_open:
+    if traced and q.trace is not trace:
+        raise two_traces(op.shown, trace, q.trace)
     traced, trace = traced + 2, q.trace
 if traced == 1 and type(y_value) is ndarray and type(y) is not dlarray:
     y_value = y_value.copy("K") if y_value.nbytes <= COPY_BYTES else trace.hold(y_value)
@@ -303,6 +306,7 @@ NAMES.update(
         "raw_operand": raw_operand,
         "refuse_call": refuse_call,
         "split_arguments": split_arguments,
+        "two_traces": two_traces,
     }
 )
 

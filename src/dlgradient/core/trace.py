@@ -16,24 +16,37 @@ every step of a loop is held once.
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from threading import Lock
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from dlgradient.core.graph import Node
 from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.types import Array, Function
-from dlgradient.errors import ChangedArrayError
+from dlgradient.errors import ChangedArrayError, LeavingTraceError
 
-__all__ = ["Trace", "current_trace", "open_traces", "the_trace"]
+__all__ = ["Trace", "current_trace", "open_traces", "the_trace", "two_traces"]
 
-# Context variables are separate in each thread, and in each task.
+# Each thread has its own. A task has that of the code that made it.
 the_trace: ContextVar[Trace | None] = ContextVar("dlgradient_trace", default=None)
-current_trace = the_trace.get
+
+
+def current_trace() -> Trace | None:
+    """Return the trace that is open here; a task may have one that is closed."""
+    trace = the_trace.get()
+    return trace if trace is not None and trace.is_open else None
+
 
 # All open traces, of all threads.
 open_traces: set[Trace] = set()
+
+# Other interpreters need not count references.
+_getrefcount: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
 
 # How many open traces lock an array, by its identity.
 _locks: dict[int, int] = {}
@@ -57,12 +70,20 @@ class Trace:
 
     __slots__ = ("copies", "function", "held", "is_open")
 
+    # References to a trace that is closed and has no node; measured when the engine is loaded.
+    alone: ClassVar[int] = sys.maxsize
+
     def __init__(self, function: Function) -> None:
         self.function = function
         self.is_open = True
         self.held: dict[int, _Held] = {}
         self.copies: dict[object, Array] = {}
         open_traces.add(self)
+
+    @property
+    def name(self) -> str:
+        """The call of `dlfeval`, for messages."""
+        return f"dlfeval({getattr(self.function, '__name__', type(self.function).__name__)})"
 
     def hold(self, array: Array) -> Array:
         """Return an array with the values that `array` has now, whatever its owner does."""
@@ -87,16 +108,19 @@ class Trace:
         """Raise an error if an array that the trace holds has changed."""
         for owner, digest, _ in self.held.values():
             if _digest(owner) != digest:
-                name = getattr(self.function, "__name__", type(self.function).__name__)
                 raise ChangedArrayError(
                     f"{function}: an array of shape {owner.shape} {owner.dtype} was a constant in "
-                    f"dlfeval({name}), and has changed since, through a view or other shared "
+                    f"{self.name}, and has changed since, through a view or other shared "
                     "memory, so the derivative would be wrong; change a copy instead, or make the "
                     "array a dlarray, which has data of its own"
                 )
 
     def close(self) -> None:
-        """Close the trace: its nodes become constants, and locked arrays writable."""
+        """Close the trace: its nodes become constants, and locked arrays writable.
+
+        Nodes are gone by now, unless a traced dlarray was stored somewhere. Then they forget what
+        they were made of, since a list of losses would otherwise keep all graphs alive.
+        """
         self.is_open = False
         open_traces.discard(self)
         self.copies.clear()
@@ -104,6 +128,34 @@ class Trace:
             _, (owner, _, locked) = self.held.popitem()
             if locked:
                 _unlock(owner)
+        stored = _getrefcount(self) - Trace.alone
+        if Trace.alone == sys.maxsize:
+            Trace.alone += stored
+        elif stored > 0:
+            self._forget(stored)
+
+    def _forget(self, stored: int) -> None:
+        """Take from the nodes that are left what they were made of.
+
+        A list of all nodes would cost time in each operation. The garbage collector has one, and
+        young nodes are found at once. `stored` counts references to the trace.
+        """
+        nodes: list[Node] = []
+        for generation in range(3):
+            if len(nodes) < stored:
+                young = gc.get_objects(generation=generation)
+                nodes += [x for x in young if isinstance(x, Node) and x.trace is self]
+        for node in nodes:
+            node.parents, node.saved, node.params = (), (), {}
+
+
+def two_traces(function: str, first: Trace, second: Trace) -> LeavingTraceError:
+    """Return the error for operands that two evaluations trace: one would lose its derivative."""
+    return LeavingTraceError(
+        f"{function}: the operands are traced by two evaluations that run at the same time, "
+        f"{first.name} and {second.name}; pass a dlarray that the outer one traces to the inner "
+        "dlfeval as an argument, so that it joins the trace, or pass extractdata(x), a constant"
+    )
 
 
 def _owner(array: Array) -> Array:

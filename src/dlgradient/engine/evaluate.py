@@ -3,21 +3,22 @@
 `dlfeval` turns the dlarrays of its arguments into variables, calls the function, and closes the
 trace. What it returns is untraced. A traced value that was stored elsewhere is then a constant. The
 open trace is a context variable, so threads and tasks are independent. A `dlfeval` inside another
-joins its trace.
+joins its trace, and so does one in another thread that gets a traced argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from dlgradient.core import calls, tree
 from dlgradient.core.calls import open_node, variable, wrap
-from dlgradient.core.trace import Trace, the_trace
+from dlgradient.core.trace import Trace, current_trace, open_traces, the_trace, two_traces
 from dlgradient.core.types import P, R
 from dlgradient.engine import collector
 from dlgradient.engine.array import dlarray
-from dlgradient.errors import NotDlarrayError
+from dlgradient.errors import InvalidArgumentError, NotDlarrayError
 
 __all__ = ["dlfeval"]
 
@@ -68,31 +69,79 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
             f"dlfeval: fun must be a function, not {type(fun).__name__}; write "
             "dlfeval(fun, x), not dlfeval(fun(x))"
         )
-    outer = the_trace.get()
+    outer = current_trace()
+    if outer is None and open_traces:  # of other threads
+        outer = _trace_of_arguments([args, kwargs])
     trace = outer if outer is not None else Trace(fun)
 
-    def trace_leaf(value: Any) -> Any:
+    def traced(value: Any) -> Any:
         return leaf(value, trace) if type(value) is dlarray else value
 
-    given: Any = tree.map_leaves(trace_leaf, args)
-    named: Any = tree.map_leaves(trace_leaf, kwargs) if kwargs else kwargs
-    if outer is not None:
-        return fun(*given, **named)
+    def untraced(value: Any) -> Any:
+        if type(value) is dlarray and value._node is not None:
+            other = value._node.trace
+            if other is trace or not other.is_open:
+                return wrap(value._value, None, value._format)
+        return value
+
+    given: Any
+    named: Any
+    result: Any
+    found: R
     token = the_trace.set(trace)
-    collector.opened(trace)
+    if outer is None:
+        collector.opened(trace)
     try:
-        result: R = tree.map_leaves(_untraced, fun(*given, **named))
-        return result
+        given = tree.map_leaves(traced, args)
+        named = tree.map_leaves(traced, kwargs) if kwargs else kwargs
+        result = fun(*given, **named)
+        if outer is not None:
+            found = result
+            return found
+        if type(result) in _RUN_LATER:
+            raise _too_late(fun, result)
+        found = tree.map_leaves(untraced, result)
+        return found
     finally:
         the_trace.reset(token)
-        trace.close()
-        collector.closed(trace)
+        if outer is None:
+            given = named = result = None  # `close` counts the nodes that are left
+            trace.close()
+            collector.closed(trace)
 
 
-def _untraced(value: Any) -> Any:
-    if type(value) is dlarray and value._node is not None:
-        return wrap(value._value, None, value._format)
-    return value
+# What a function returns if its body has not run yet.
+_RUN_LATER = {AsyncGeneratorType, CoroutineType, GeneratorType}
+
+
+def _too_late(fun: Callable[..., Any], result: Any) -> InvalidArgumentError:
+    """Return the error for a function whose body would run after the trace is closed."""
+    if type(result) is CoroutineType:
+        result.close()  # else Python warns that it was not awaited
+        kind, fix = "coroutine", "await outside, and evaluate a function that does not"
+    else:
+        kind, fix = "generator", "collect what it yields in a list, and return that"
+    return InvalidArgumentError(
+        f"dlfeval: {getattr(fun, '__name__', fun)} returned a {kind}, whose code would run after "
+        f"dlfeval, where nothing is traced; {fix}"
+    )
+
+
+def _trace_of_arguments(arguments: Any) -> Trace | None:
+    """Return the trace of another thread that traces some of the arguments."""
+    traces: list[Trace] = []
+
+    def find(value: Any) -> Any:
+        node = open_node(value) if type(value) is dlarray else None
+        if node is not None and node.trace not in traces:
+            traces.append(node.trace)
+        return value
+
+    tree.map_leaves(find, arguments)
+    if len(traces) > 1:
+        raise two_traces("dlfeval", *traces[:2])
+    return traces[0] if traces else None
 
 
 calls.install(dlarray)
+dlfeval(int)  # `Trace.close` measures how many references a trace without nodes has

@@ -23,7 +23,7 @@ from dlgradient.core.graph import Node
 from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
 from dlgradient.engine.array import dlarray
-from dlgradient.engine.gradient import checked_traced, differentiable, like_variable
+from dlgradient.engine.gradient import check_open, checked_traced, differentiable, like_variable
 from dlgradient.engine.recompute import restore
 from dlgradient.engine.walk import between, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
@@ -98,6 +98,7 @@ def dljvp(
         t = _checked_tangent(path, x, direction, traced)
         seeds[node] = t if node not in seeds else seeds[node] + t
     result = forward(root, seeds, traced=traced)
+    check_open("dljvp", root)
     tangent = like_variable(result, y)
     return differentiable(tangent, root.trace) if traced else tangent
 

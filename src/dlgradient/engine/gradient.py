@@ -14,7 +14,7 @@ import numpy as np
 from dlgradient.core import tree
 from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
 from dlgradient.core.graph import Node
-from dlgradient.core.trace import Trace, current_trace
+from dlgradient.core.trace import Trace, current_trace, open_traces
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.walk import reverse
 from dlgradient.errors import (
@@ -240,6 +240,7 @@ def _derivatives(
         traced=traced,
         real=not allow_complex,
     )
+    check_open(name, root)
     results = [
         like_variable(cotangents.get(node), x) for node, x in zip(nodes, leaves, strict=True)
     ]
@@ -248,6 +249,15 @@ def _derivatives(
     if rebuild is not None:
         results = rebuild(results)
     return results[0] if len(results) == 1 else tuple(results)
+
+
+def check_open(function: str, root: Node) -> None:
+    """Raise an error if another thread has closed the trace, whose nodes then forget operands."""
+    if not root.trace.is_open:
+        raise NotTracedError(
+            f"{function}: {root.trace.name}, which runs in another thread, ended before this call "
+            f"of {function}; wait for the results of all threads inside the function"
+        )
 
 
 def _flat(xs: Sequence[Any]) -> tuple[list[Any], Callable[[list[Any]], list[Any]]]:
@@ -302,36 +312,37 @@ def _found(x: Any) -> str:
 
 def checked_traced(function: str, argument: str, x: Any) -> Node:
     """Return the node of a traced dlarray, or raise the error that says what it is instead."""
+    node = open_node(x) if type(x) is dlarray else None
+    if node is not None:
+        return node
     if current_trace() is None:
+        here = " in this thread, only in another" if open_traces else ""
         raise OutsideDlfevalError(
-            f"{function}: no dlfeval is running, so nothing is traced; call it inside a function, "
-            f"and evaluate that with dlfeval(function, x)"
+            f"{function}: no dlfeval is running{here}, so nothing is traced; call it inside a "
+            "function, and evaluate that with dlfeval(function, x)"
         )
     if type(x) is not dlarray:
         raise NotDlarrayError(
             f"{function}: {argument} must be a dlarray, not {type(x).__name__}; make it one with "
             "dlarray(x) and pass it to dlfeval as an argument of the function"
         )
-    node = open_node(x)
-    if node is None:
-        if x.dtype.kind in "iu":
-            raise IntegerVariableError(
-                f"{function}: {argument} is {_found(x)}: integers carry no derivative; make it "
-                "floating point, dlarray(x.astype(float))"
-            )
-        raise NotTracedError(
-            f"{function}: {argument} is {_found(x)} that is not traced: it was created inside the "
-            "function, made of integers only, taken out of the trace (extractdata, item), comes "
-            "from a dlfeval that has ended, or is a derivative without "
-            "enable_higher_derivatives=True. Pass it to dlfeval as an argument of the function, "
-            "compute with functions of dlgradient or NumPy, and enable higher derivatives for a "
-            "derivative of a derivative"
+    if x.dtype.kind in "iu":
+        raise IntegerVariableError(
+            f"{function}: {argument} is {_found(x)}: integers carry no derivative; make it "
+            "floating point, dlarray(x.astype(float))"
         )
-    return node
+    raise NotTracedError(
+        f"{function}: {argument} is {_found(x)} that is not traced: it was created inside the "
+        "function, made of integers only, taken out of the trace (extractdata, item), comes "
+        "from a dlfeval that has ended, or is a derivative without "
+        "enable_higher_derivatives=True. Pass it to dlfeval as an argument of the function, "
+        "compute with functions of dlgradient or NumPy, and enable higher derivatives for a "
+        "derivative of a derivative"
+    )
 
 
 def _checked_value(y: Any) -> Node:
-    if type(y) is dlarray and type(y._value) is np.float64 and current_trace() is not None:
+    if type(y) is dlarray and type(y._value) is np.float64:
         quick: Node | None = open_node(y)
         if quick is not None:
             return quick  # the most common case needs no more checks

@@ -246,9 +246,10 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     if type(value) is not calls.dlarray and type(value) not in RAW_TYPES:
         value = as_array(value, "assignment: value")
     traced = open_node(x)
-    from_trace = type(value) is calls.dlarray and open_node(value) is not None
+    origin = open_node(value) if type(value) is calls.dlarray else None
     # Not in place if only the value is traced: x has no node yet that could follow it.
-    alone = array_alone_in_slot(x) is not None and (traced is not None or not from_trace)
+    together = origin is None or (traced is not None and traced.trace is origin.trace)
+    alone = array_alone_in_slot(x) is not None and together
     v = value._value if type(value) is calls.dlarray else as_operand(value, "assignment: value")
     if not alone or _assigned_dtype(x._value, v) != x._value.dtype:
         result = setitem(calls.unlabelled(x), value, key=key)
@@ -259,7 +260,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
         if type(value) is not calls.dlarray and type(v) is np.ndarray:
             # The caller might still change the array before the trace is walked.
             v = traced.trace.hold(v)
-        parents = (traced, value._node if from_trace else v)
+        parents = (traced, v if origin is None else origin)
     try:
         x._value[key] = v
     except (ValueError, IndexError) as error:
