@@ -239,3 +239,29 @@ def test_times_are_finite():
 def test_a_zero_within_no_absolute_tolerance():
     y = dl.dlode45(lambda _, y: -y, [0, 1], [1.0, 0.0], absolute_tolerance=0)
     np.testing.assert_allclose(np.ravel(np.asarray(y))[-2:], [np.exp(-1), 0], rtol=1e-2)
+
+
+@pytest.mark.parametrize("mode", ["direct", "checkpointed", "adjoint"])
+def test_too_many_steps_are_an_error_that_says_where_it_stopped(mode):
+    def stiff(t, y, theta):
+        return -theta * (y - np.cos(t))
+
+    def end(theta, max_steps):
+        return dl.dlode45(stiff, [0, 10], [0.0], theta, gradient_mode=mode, max_steps=max_steps)
+
+    with pytest.raises(dl.InvalidArgumentError, match=r"after 50 steps.* reached t = 0\.\d+ of 10"):
+        dl.dlfeval(end, dl.dlarray(1e3), 50)
+    assert abs(dl.dlfeval(end, dl.dlarray(1.0), 50).item()) < 1
+    with pytest.raises(dl.InvalidArgumentError, match="max_steps"):
+        dl.dlfeval(end, dl.dlarray(1.0), 0)
+
+
+def test_odefun_may_write_into_the_same_array_each_time():
+    out = np.empty(2)
+
+    def rotation(_, y):
+        out[:] = -y._value[1], y._value[0]
+        return out
+
+    found = dl.dlode45(rotation, [0, 1], [1.0, 0.0], relative_tolerance=1e-8)
+    np.testing.assert_allclose(found._value, [np.cos(1), np.sin(1)], rtol=1e-6)

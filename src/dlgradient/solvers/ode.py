@@ -253,6 +253,7 @@ def _adjoint(
 
     old = problem.options
     options = Options(old.method, old.first, old.largest, old.rtol, old.atol)
+    options.most = old.most
     # The integrals do not affect the solution, so their error need not choose the steps.
     options.counted = None if whole else 2 * size
     a = np.zeros(size, kind)
@@ -344,6 +345,7 @@ def dlode45(
     gradient_mode: str = "direct",
     initial_step_size: float | None = None,
     max_step_size: float | None = None,
+    max_steps: int | None = 100_000,
     relative_tolerance: float = 1e-3,
     absolute_tolerance: float = 1e-6,
 ) -> Any:
@@ -368,6 +370,8 @@ def dlode45(
         needed; or by the adjoint equation, solved backwards. In all modes but "direct", theta must
         contain everything traced that odefun uses.
     initial_step_size, max_step_size : float, optional
+    max_steps : int or None
+        How many steps are tried before an error says how far they came. None is no limit.
     relative_tolerance, absolute_tolerance : float
         The error is measured relative to absolute_tolerance + relative_tolerance · abs(y), as a
         root mean square.
@@ -381,7 +385,7 @@ def dlode45(
     Raises
     ------
     InvalidArgumentError
-        If an argument is not valid, or the steps become too small.
+        If an argument is not valid, or steps become too small or too many.
     ShapeMismatchError, FormatClashError
         If the result of odefun does not match y, or no dimension for the times can be added.
     LeavingTraceError
@@ -404,11 +408,13 @@ def dlode45(
     name = "dlode45"
     _positive(name, "initial_step_size", initial_step_size)
     _positive(name, "max_step_size", max_step_size)
+    _positive(name, "max_steps", max_steps)
     _positive(name, "relative_tolerance", relative_tolerance)
     _positive(name, "absolute_tolerance", absolute_tolerance, zero=True)
     options = Options(
         DORMAND_PRINCE, initial_step_size, max_step_size, relative_tolerance, absolute_tolerance
     )
+    options.most = max_steps
     return _solve(name, odefun, tspan, y0, theta, gradient_mode, options)
 
 

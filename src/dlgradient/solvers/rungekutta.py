@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -164,6 +164,8 @@ class Options:
         self.method, self.first = method, first
         self.largest = math.inf if largest is None else largest
         self.rtol, self.atol = rtol, atol
+        # Steps that are tried, at most; None for any number.
+        self.most: int | None = None
         # How many elements at the front of the state affect the size of steps; None for all.
         self.counted: int | None = None
 
@@ -217,7 +219,15 @@ def integrate(
     outs: list[Any] = []
     steps: Steps = []
     states: list[Any] = []
-    while len(outs) < len(times) - 1:
+    for tried in count():
+        if len(outs) == len(times) - 1:
+            break
+        if options.most is not None and tried >= options.most:
+            raise InvalidArgumentError(
+                f"dlode45: after {tried} steps, the last of size {abs(h):.1e}, the solution has "
+                f"reached t = {t:g} of {end:g} (max_steps={options.most}); give a larger max_steps "
+                "or larger tolerances, or look at odefun: the equation may be stiff"
+            )
         # A rest shorter than rounding would be a step of its own.
         last = abs(end - t) <= abs(h) * (1 + 1e-12)
         h = end - t if last else h
@@ -274,8 +284,8 @@ def _equal_steps(times: Sequence[float], largest: float) -> Steps:
     steps = []
     for a, b in pairwise(times):
         # A quotient that rounds up to just above a whole number must not give one step more.
-        count = max(1, math.ceil(abs(b - a) / largest * (1 - 1e-12)))
-        steps += [(a + i * (b - a) / count, (b - a) / count) for i in range(count)]
+        parts = max(1, math.ceil(abs(b - a) / largest * (1 - 1e-12)))
+        steps += [(a + i * (b - a) / parts, (b - a) / parts) for i in range(parts)]
     return steps
 
 
