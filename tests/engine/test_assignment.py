@@ -5,6 +5,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import errors
+from dlgradient.engine import forward
 
 
 def test_assignment_rebinds_and_leaves_other_arrays_alone():
@@ -148,3 +149,44 @@ def test_assignment_in_place_is_only_for_arrays_nobody_shares():
     assert copied
     assert in_place
     assert shared.tolist() == [0.0] * 1000
+
+
+def test_forward_mode_assigns_in_place(monkeypatch):
+    copies = []
+    call = forward._call
+
+    def counted(op, operands, params):
+        if op.indexing == "set":
+            copies.append(op)
+        return call(op, operands, params)
+
+    monkeypatch.setattr(forward, "_call", counted)
+
+    def recurrence(x):
+        y = dl.zeros(200)
+        y[0] = x[0]
+        for i in range(1, 200):
+            y[i] = 0.9 * y[i - 1] + x[1]
+        return dl.dljvp(y, x, [1.0, 0.5])
+
+    found = dl.dlfeval(recurrence, dl.dlarray([2.0, 3.0]))
+    powers = 0.9 ** np.arange(200)
+    np.testing.assert_allclose(found._value, powers + 0.5 * (1 - powers) / 0.1, rtol=1e-12)
+    assert len(copies) < 3
+
+
+def test_forward_mode_keeps_what_an_assignment_replaces():
+    def f(x):
+        y = x * 2
+        before = y[:2]
+        whole = y + 0
+        y[0] = x[2] * x[2]
+        y[1:] = 5.0
+        tangent = [1.0, 10.0, 100.0]
+        return [dl.dljvp(z, x, tangent) for z in (y, before, whole, dl.concat([y, whole]))]
+
+    y, before, whole, both = dl.dlfeval(f, dl.dlarray([1.0, 2.0, 3.0]))
+    assert y.tolist() == [600.0, 0.0, 0.0]
+    assert before.tolist() == [2.0, 20.0]
+    assert whole.tolist() == [2.0, 20.0, 200.0]
+    assert both.tolist() == [600.0, 0.0, 0.0, 2.0, 20.0, 200.0]

@@ -20,6 +20,7 @@ import numpy as np
 from dlgradient.core import tree
 from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
 from dlgradient.core.graph import Node
+from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
 from dlgradient.engine.array import dlarray
@@ -126,14 +127,49 @@ def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
     tangents: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
         values = _operand_values(order)
+        last = {} if traced else _last_uses(order)
         for node in order:
             t = seeds.get(node)
             if node.op is not None:
-                pushed = _push(node, tangents, values, traced=traced)
+                pushed = _assigned(node, tangents) if last.get(node) else None
+                if pushed is None:
+                    pushed = _push(node, tangents, values, traced=traced)
                 t = pushed if t is None else (t if pushed is None else t + pushed)
             if t is not None:
                 tangents[node] = t
+            pushed = t = None  # only the table refers to it now: see `array_alone_in_table`
     return tangents.get(root)
+
+
+def _last_uses(order: Sequence[Node]) -> dict[Node, bool]:
+    """Return which assignments are the last use of the array that is assigned to."""
+    last: dict[Node, Node] = {}
+    for node in order:
+        for parent in node.parents:
+            if type(parent) is Node:
+                last[parent] = node
+    return {
+        node: last.get(node.parents[0]) is node
+        for node in order
+        if node.op is not None and node.op.indexing == "set" and type(node.parents[0]) is Node
+    }
+
+
+def _assigned(node: Node, tangents: dict[Node, Any]) -> Any:
+    """Assign to the tangent of ``x`` in place for that of ``x[key] = v``; None if it cannot.
+
+    A copy would make a loop of n assignments cost O(n²), as in the reverse walk.
+    """
+    parent, value = node.parents
+    array = array_alone_in_table(tangents, parent)
+    t = tangents.get(value) if type(value) is Node else None
+    if array is None or array.dtype != node.dtype:
+        return None
+    if t is not None and not np.can_cast(t.dtype, array.dtype, "same_kind"):
+        return None
+    del tangents[parent]
+    array[node.params["key"]] = 0 if t is None else t
+    return array
 
 
 def _operand_values(order: Sequence[Node]) -> dict[Node, Any]:
