@@ -38,6 +38,7 @@ ORDER = (
         "nn.recurrent",
         "nn.signal",
     ),
+    ("nn.namespace",),  # all of their public names
     ("engine",),
     ("solvers",),
     ("program",),
@@ -228,7 +229,7 @@ def test_a_public_name_is_said_once_by_the_module_that_defines_it() -> None:
 
 def starred() -> list[ModuleType]:
     """List the modules whose names the package takes over."""
-    files = (SRC / "__init__.py", SRC / "nn" / "__init__.py")
+    files = (SRC / "__init__.py", SRC / "nn" / "namespace.py")
     body = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
     return [
         importlib.import_module(str(node.module))
@@ -269,6 +270,7 @@ def test_no_module_is_too_long(path: Path) -> None:
         "from dlgradient.rules import OPS; OPS['relu']",
         "from dlgradient.rules import DERIVED; DERIVED['softmax']",
         "getattr(dl, 'no_such_name', None)",
+        "dl.relu = 1; dir(dl); assert dl.relu == 1",
     ],
 )
 def test_deep_learning_functions_are_loaded_when_they_are_used(use: str) -> None:

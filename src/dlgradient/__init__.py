@@ -16,7 +16,6 @@ Examples
 """
 
 import typing as _typing
-from importlib import import_module as _import_module
 from types import ModuleType as _Module
 
 from dlgradient import errors, rules
@@ -61,9 +60,10 @@ __version__ = "0.1.0"
 
 def _public_names() -> list[str]:
     """Load what is not loaded yet, and return the names of all that users need."""
-    nn = _import_module("dlgradient.nn")  # not `from`, which would ask `__getattr__` for it
+    from dlgradient.nn import namespace
 
-    globals().update({name: getattr(nn, name) for name in nn.__all__})
+    for name, value in vars(namespace).items():
+        globals().setdefault(name, value)  # what the user replaced stays
     # A name is said once, in the `__all__` of the module that defines it; folders are not public.
     globals()["__all__"] = names = [
         name
@@ -79,7 +79,7 @@ def __dir__() -> list[str]:
 
 
 if _typing.TYPE_CHECKING:
-    from dlgradient.nn import *
+    from dlgradient.nn.namespace import *
 else:
     # The deep-learning functions are two fifths of the package: they are loaded when a name is
     # asked for that is not here yet (row import). A type checker must not see this function: with

@@ -1,14 +1,10 @@
 """Initialisers: their distributions, and that a seed repeats them."""
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 
 import dlgradient as dl
-
-# The attribute of the package is the function of the same name.
-init = import_module("dlgradient.nn.initialize")
+from dlgradient.nn import initialize as init
 
 RANDOM = ["glorot", "he", "narrow-normal", "orthogonal"]
 ALL = [*RANDOM, "ones", "zeros", "unit-forget-gate"]

@@ -181,10 +181,6 @@ def number(
     )
 
 
-def _complex_number(value: Any) -> Any:
-    return _scalar(value)
-
-
 def _index(value: Any) -> int:
     if isinstance(value, _BOOLS):
         raise TypeError
@@ -244,10 +240,6 @@ def _axes(value: Any) -> Any:
     return _indices(value) if isinstance(value, tuple | list) else _index(value)
 
 
-def _order(value: Any) -> Any:
-    return _indices(value)
-
-
 def _sizes(value: Any) -> Any:
     sequence = isinstance(value, tuple | list | range) or np.ndim(value)
     return _indices(value) if sequence else _index(value)
@@ -294,7 +286,7 @@ AXES = Kind(
     plain=(int, tuple, NoneType),
     fix=_all_dimensions,
 )
-ORDER = Kind("a tuple of integers", _order, plain=(tuple,))
+ORDER = Kind("a tuple of integers", _indices, plain=(tuple,))
 SHAPE = Kind("an integer or a tuple of integers", _sizes, plain=(int, tuple), fix=_whole)
 
 
@@ -443,7 +435,7 @@ _BUILTIN = {
     bool: _FLAG,
     int: integer(),
     float: number(),
-    complex: Kind("a number", _complex_number),
+    complex: Kind("a number", _scalar),
     str: _TEXT,
     None: _NONE,
     NoneType: _NONE,

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
 from contextvars import ContextVar
 from threading import Lock
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from dlgradient.core import ownership
 from dlgradient.core.graph import Node
 from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.types import Array, Function
@@ -44,9 +44,6 @@ def current_trace() -> Trace | None:
 
 # All open traces, of all threads.
 open_traces: set[Trace] = set()
-
-# Other interpreters need not count references.
-_getrefcount: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
 
 # How many open traces lock an array, by its identity.
 _locks: dict[int, int] = {}
@@ -128,11 +125,11 @@ class Trace:
             _, (owner, _, locked) = self.held.popitem()
             if locked:
                 _unlock(owner)
-        stored = _getrefcount(self) - Trace.alone
-        if Trace.alone == sys.maxsize:
-            Trace.alone += stored
-        elif stored > 0:
+        stored = ownership.getrefcount(self) - Trace.alone
+        if stored > 0:
             self._forget(stored)
+        elif stored:  # the first trace of all, which has no node
+            Trace.alone += stored
 
     def _forget(self, stored: int) -> None:
         """Take from the nodes that are left what they were made of.

@@ -19,27 +19,20 @@ import gc
 from typing import Any
 
 from dlgradient.core.sizes import OBJECTS_UNTIL_COLLECTION
-from dlgradient.core.trace import Trace
+from dlgradient.core.trace import open_traces
 
-__all__ = ["closed", "opened"]
+__all__ = ["restore"]
 
-_open: set[int] = set()  # traces, by identity
 # The thresholds before and after they were raised; None if they were not. There is no lock: two
 # threads at a time raise or restore the same numbers.
 _raised: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
-def opened(trace: Trace) -> None:
-    """Note that a trace is open."""
-    _open.add(id(trace))
-
-
-def closed(trace: Trace) -> None:
-    """Note that a trace is closed; if it was the last one, the collector is as before."""
+def restore() -> None:
+    """Let the collector be as before if no trace is open; called when one closes."""
     global _raised  # noqa: PLW0603 - the collector is global too
-    _open.discard(id(trace))
     raised = _raised
-    if raised is not None and not _open:
+    if raised is not None and not open_traces:
         before, after = raised
         if gc.get_threshold() == after:
             gc.set_threshold(*before)
@@ -48,7 +41,7 @@ def closed(trace: Trace) -> None:
 
 def _notice(phase: str, info: dict[str, Any]) -> None:
     global _raised  # noqa: PLW0603 - as above
-    if phase != "start" or not info["generation"] or not _open or _raised is not None:
+    if phase != "start" or not info["generation"] or not open_traces or _raised is not None:
         return
     before = gc.get_threshold()
     if 0 < before[0] < OBJECTS_UNTIL_COLLECTION:

@@ -89,8 +89,6 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     result: Any
     found: R
     token = the_trace.set(trace)
-    if outer is None:
-        collector.opened(trace)
     try:
         given = tree.map_leaves(traced, args)
         named = tree.map_leaves(traced, kwargs) if kwargs else kwargs
@@ -107,7 +105,7 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if outer is None:
             given = named = result = None  # `close` counts the nodes that are left
             trace.close()
-            collector.closed(trace)
+            collector.restore()
 
 
 # What a function returns if its body has not run yet.
@@ -129,15 +127,9 @@ def _too_late(fun: Callable[..., Any], result: Any) -> InvalidArgumentError:
 
 def _trace_of_arguments(arguments: Any) -> Trace | None:
     """Return the trace of another thread that traces some of the arguments."""
-    traces: list[Trace] = []
-
-    def find(value: Any) -> Any:
-        node = open_node(value) if type(value) is dlarray else None
-        if node is not None and node.trace not in traces:
-            traces.append(node.trace)
-        return value
-
-    tree.map_leaves(find, arguments)
+    leaves, _ = tree.flatten(arguments)
+    nodes = [open_node(x) for x in leaves if type(x) is dlarray]
+    traces = list(dict.fromkeys([node.trace for node in nodes if node is not None]))
     if len(traces) > 1:
         raise two_traces("dlfeval", *traces[:2])
     return traces[0] if traces else None

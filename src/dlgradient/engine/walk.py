@@ -11,8 +11,8 @@ Three things make the raw walk more than a loop over rules:
   O(n), not O(n²);
 * a *structural zero* of a cotangent (made by ``where``, indexing, ``clip``, ...) says that there is
   no derivative. It must stay zero where a rule multiplies it by an infinite partial derivative. A
-  first walk only notes that there was such a product. If all derivatives are finite then, no zero
-  met an infinity, since a NaN stays one in all that is linear. If not, a second walk looks at every
+  first walk only notes that there was such a product. If no derivative is NaN then, no zero met an
+  infinity, since a NaN stays one in all that is linear. If one is, a second walk looks at every
   such product (`dlgradient.engine.zeros`);
 * saved values are dropped as the walk passes, unless they are to be retained. A later walk that
   needs them computes them again (`dlgradient.engine.recompute`).
@@ -33,7 +33,7 @@ from dlgradient.core.types import Cotangent, Key
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.engine.compositions import smooth_form
 from dlgradient.engine.recompute import by_number, number, restore
-from dlgradient.engine.zeros import guarded, guarded_jointly, raw
+from dlgradient.engine.zeros import guarded, guarded_jointly, has_nan
 from dlgradient.ops.index import clear, scatter_add
 
 __all__ = ["between", "reverse"]
@@ -72,7 +72,7 @@ def reverse(
             walk = _Walk(needed, set(variables), traced, real, guards_zeros)
             walk.cotangents[root] = seed
             walk.run(order, retain=retain)
-            if not walk.multiplied_zeros or all(map(_is_finite, walk.found.values())):
+            if not walk.multiplied_zeros or not any(map(has_nan, walk.found.values())):
                 break
     finally:
         ERRORS.reset(quiet)
@@ -296,14 +296,17 @@ class _Walk:
             return True
         if g.dtype is not parent.dtype:
             g = project(g, g.shape, parent.dtype, real=self.real, name=node.op.name)
-        array = array_alone_in_table(self.cotangents, parent)
-        if array is None or (array.dtype is not g.dtype and array.dtype != g.dtype):
-            array = np.zeros(parent.shape, g.dtype)
+        cotangents = self.cotangents
+        found = parent in cotangents
+        array = array_alone_in_table(cotangents, parent) if found else None
+        if array is not None and array.dtype == g.dtype:
             scatter_add(array, key, g)
-            # A value without dimensions is a NumPy scalar, never an array.
-            self.add(node, parent, array if parent.shape else array[()])
-        else:
-            scatter_add(array, key, g)
+            return True
+        array = np.zeros(parent.shape, g.dtype)
+        scatter_add(array, key, g)
+        # A value without dimensions is a NumPy scalar, never an array.
+        c = array if parent.shape else array[()]
+        cotangents[parent] = cotangents[parent] + c if found else c
         return True
 
     def collect(self, node: Node, parent: Node, g: Cotangent) -> None:
@@ -343,10 +346,6 @@ class _Walk:
         if parent in self.needed:
             self.add(node, parent, clear(g, node.params["key"]))
         return True
-
-
-def _is_finite(g: Cotangent) -> bool:
-    return bool(np.isfinite(np.add.reduce(raw(g), axis=None)))
 
 
 def _conj(g: Cotangent) -> Cotangent:

@@ -26,7 +26,7 @@ from dlgradient.core.graph import Node
 from dlgradient.core.types import Cotangent, RawValue
 from dlgradient.engine.array import dlarray
 
-__all__ = ["guarded", "guarded_jointly", "raw"]
+__all__ = ["guarded", "guarded_jointly", "has_nan"]
 
 Pull = Callable[[Node, Cotangent], Any]
 # The ends of two ranges of replacements. They are positive, so that a rule can take roots and
@@ -34,19 +34,18 @@ Pull = Callable[[Node, Cotangent], Any]
 _REPLACEMENTS = ((0.5, 0.75), (1.25, 1.0))
 
 
-def raw(x: Cotangent) -> RawValue:
-    """Return the raw value of a cotangent."""
-    return x._value if type(x) is dlarray else x
+def has_nan(c: Cotangent) -> bool:
+    """Tell whether an element is NaN. A maximum finds it in a third of the time of a sum."""
+    return bool(np.isnan(np.maximum.reduce(_raw(c), axis=None, initial=-np.inf)))
 
 
 def guarded(node: Node, pull: Pull, c: Cotangent, g: Cotangent) -> Cotangent:
     """Return the cotangent `c` of an operand, without what only zeros of `g` contribute."""
-    if _is_finite(c):
+    if not has_nan(c):
         return c
     if node.op.pointwise:
         return _with_zeros(c, g)
-    traced = type(c) is dlarray
-    first, second = (pull(_with_finite_values(node, ends, traced), g) for ends in _REPLACEMENTS)
+    first, second = [pull(other, g) for other in _with_finite_values(node, type(c) is dlarray)]
     return _independent(c, first, second)
 
 
@@ -54,19 +53,19 @@ def guarded_jointly(
     node: Node, pull: Pull, pulled: Sequence[Cotangent | None], g: Cotangent
 ) -> Sequence[Cotangent | None]:
     """Return the cotangents of all operands, as `guarded` does that of one."""
-    endangered = [c for c in pulled if c is not None and not _is_finite(c)]
+    endangered = [c for c in pulled if c is not None and has_nan(c)]
     if not endangered:
         return pulled
     traced = type(endangered[0]) is dlarray
-    first, second = (pull(_with_finite_values(node, ends, traced), g) for ends in _REPLACEMENTS)
+    first, second = [pull(other, g) for other in _with_finite_values(node, traced)]
     return [
-        c if c is None or _is_finite(c) else _independent(c, a, b)
+        c if c is None or not has_nan(c) else _independent(c, a, b)
         for c, a, b in zip(pulled, first, second, strict=True)
     ]
 
 
-def _is_finite(c: Cotangent) -> bool:
-    return bool(np.isfinite(np.add.reduce(raw(c), axis=None)))
+def _raw(x: Cotangent) -> RawValue:
+    return x._value if type(x) is dlarray else x
 
 
 def _with_zeros(c: Cotangent, g: Cotangent) -> Cotangent:
@@ -74,19 +73,23 @@ def _with_zeros(c: Cotangent, g: Cotangent) -> Cotangent:
     if type(c) is dlarray or type(g) is dlarray:
         # Only what is not finite: a cotangent that is zero by its value, as at a minimum, has a
         # derivative of its own.
-        gone = (raw(g) == 0) & ~np.isfinite(raw(c))
+        gone = (_raw(g) == 0) & ~np.isfinite(_raw(c))
         return FUNCTIONS["where"](gone, 0, c) if np.any(gone) else c
     return np.where(g == 0, c.dtype.type(0), c)
 
 
 def _independent(c: Cotangent, first: Cotangent, second: Cotangent) -> Cotangent:
     """Return `first` where it is the same as `second`, else `c`."""
-    same = raw(first) == raw(second)
+    same = _raw(first) == _raw(second)
     return FUNCTIONS["where"](same, first, c) if type(c) is dlarray else np.where(same, first, c)
 
 
-def _with_finite_values(node: Node, ends: tuple[float, float], traced: bool) -> Node:
-    """Return `node` with other numbers for the saved ones that are not finite."""
+def _with_finite_values(node: Node, traced: bool) -> list[Node]:
+    """Return `node` twice, with other numbers for the saved ones that are not finite."""
+    return [_with_numbers(node, ends, traced) for ends in _REPLACEMENTS]
+
+
+def _with_numbers(node: Node, ends: tuple[float, float], traced: bool) -> Node:
     saved = [_finite(value, ends) for value in node.saved]
     parents, result = list(node.parents), node.result
     if traced:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from dlgradient.core import calls
+from dlgradient.core import calls, conversion
 from dlgradient.core.calls import open_node
 from dlgradient.core.types import Operand, Value
-from dlgradient.core.values import refuse_masked
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.ops.join import stack
 from dlgradient.ops.shape import reshape
 
 __all__ = ["as_array", "check_order", "flatten", "index_axis", "is_traced", "raw"]
@@ -38,14 +34,10 @@ def raw(value: Operand) -> Value:
 
 
 def as_array(x: Operand) -> Value:
-    """Return `x` as something with a shape: a dlarray as it is, anything else as an ndarray."""
+    """Return `x` as something with a shape: a dlarray, also of traced members, or a raw value."""
     if type(x) is calls.dlarray:
         return x
-    # Traced members are stacked: a conversion by NumPy would leave the trace.
-    if isinstance(x, list | tuple) and x and is_traced(x):
-        return stack([as_array(item) for item in x], axis=0)
-    refuse_masked(x, "a function of NumPy: operand")
-    return np.asarray(x)
+    return conversion.as_array(x, "a function of NumPy: operand")
 
 
 def flatten(x: Operand) -> Value:
