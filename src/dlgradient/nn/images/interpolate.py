@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from dlgradient.core.calls import is_variable
 from dlgradient.core.types import Array, Value
-from dlgradient.nn.shared.arguments import is_traced, raw_value
+from dlgradient.nn.shared.arguments import raw_value
 from dlgradient.nn.shared.sums import finite
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import clip, where
@@ -119,7 +120,7 @@ def weighted(
             if zeros:
                 inside = (place >= 0) & (place <= n - 1) & inside
         read: Value = inside
-        if not is_traced(weight):
+        if not is_variable(weight):
             read = read & (raw_value(weight) != 0)
         # A place that is NaN reads any element; its weight is NaN.
         number = where(read, number, count)

@@ -13,7 +13,6 @@ from math import prod
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.arguments import is_open
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
@@ -34,7 +33,6 @@ __all__ = [
     "formatted",
     "in_order",
     "is_formatted",
-    "is_traced",
     "raw_value",
     "rearranged",
     "restored",
@@ -49,11 +47,6 @@ def as_array(function: str, name: str, x: Operand, like: Value | None = None) ->
     """Return an argument as a dlarray; integers take the dtype of `like`, see `floating`."""
     array = x if type(x) is calls.dlarray else calls.constant(x, f"{function}: {name}")
     return array if like is None else floating(array, like)
-
-
-def is_traced(x: Operand) -> bool:
-    """Return whether an argument may have a derivative."""
-    return type(x) is calls.dlarray and is_open(x)
 
 
 def raw_value(x: Operand) -> Array:
