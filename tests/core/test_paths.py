@@ -60,7 +60,7 @@ def described(x: Any) -> Any:
 @pytest.mark.parametrize("name", FEW)
 def test_all_paths_do_the_same(name: str, formats: bool) -> None:
     op = OPS[name]
-    general = paths._path_of_many(op)
+    general = paths._general_path(op)
     compared = 0
     for case in sample_cases(op):
         for mask in range(2 ** len(case.args)):

@@ -210,14 +210,14 @@ def picked(node: Node, index: int, value: RawValue) -> Node:
 def raw_operand(operand: Value) -> RawValue:
     """Return an operand for the kernel of an operation of raw operands only.
 
-    As `operand_beside`, it raises `Unconverted` for an operand of another type.
+    As `mixed_operand`, it raises `Unconverted` for an operand of another type.
     """
     if type(operand) in RAW_TYPES:
         return operand
     raise Unconverted
 
 
-def operand_beside(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:
+def mixed_operand(op: Op, i: int, operand: Value, value: RawValue) -> RawValue:
     """Return a raw operand for a kernel; `value` is that of a dlarray among the others."""
     kind = type(operand)
     if kind is np.ndarray and operand.ndim and operand.dtype.char in DTYPE_CODES:
@@ -241,7 +241,7 @@ def values_and_parents(
     arrays = [a if type(a) is dlarray else None for a in operands]
     known = next(a._value for a in arrays if a is not None)
     values = [
-        operand_beside(op, i, operands[i], known) if a is None else a._value
+        mixed_operand(op, i, operands[i], known) if a is None else a._value
         for i, a in enumerate(arrays)
     ]
     nodes = [None if a is None else open_node(a) for a in arrays]
@@ -302,7 +302,7 @@ def _placed(operand: Value, target: Format) -> Value:
         moved = FUNCTIONS["permute_dims"](moved, axes=order)
     if added:
         moved = FUNCTIONS["expand_dims"](moved, axis=added)
-    return wrap(moved._value, moved._node, target)
+    return labelled(moved, target)
 
 
 def fixed_parameters(params: Params, given: Params, trace: Trace) -> Params:

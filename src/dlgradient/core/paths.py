@@ -1,6 +1,6 @@
 """Call paths: what users call, made for each operation.
 
-`_path_of_many` is the path of any number of operands, in plain Python. With one or two operands, a
+`_general_path` is the path of any number of operands, in plain Python. With one or two operands, a
 loop over them would cost more than the arithmetic of small arrays (rows overhead and chain of the
 benchmarks). So these paths are the same steps, written out for each operand and made from one
 template when the module is loaded. A test compares both for every operation.
@@ -37,7 +37,7 @@ from dlgradient.core.calls import (
     fixed_parameters,
     format_of,
     indented,
-    operand_beside,
+    mixed_operand,
     raw_operand,
     record,
     values_and_parents,
@@ -60,22 +60,22 @@ def make_operator(op: Op) -> Function:
     ``x == None`` and ``x * other`` then ask the other object. Only the end of the failing path is
     another one than that of the function.
     """
-    return _path_of_few(op, "operator")
+    return _template_path(op, "operator")
 
 
 def make_path(op: Op) -> Function:
     """Return the function that users call for `op`."""
     arity = len(op.operands)
     if op.variadic or op.outputs or arity > 2:
-        return _path_of_many(op)
+        return _general_path(op)
     if op.indexing == "get":
-        return _path_of_few(op, "indexing")
+        return _template_path(op, "indexing")
     if op.params or (arity == 1 and not op.pointwise):
-        return _path_of_few(op, "one, parameters" if arity == 1 else "two, parameters")
-    return _path_of_few(op, "one" if arity == 1 else "two")
+        return _template_path(op, "one, parameters" if arity == 1 else "two, parameters")
+    return _template_path(op, "one" if arity == 1 else "two")
 
 
-def _path_of_many(op: Op) -> Function:
+def _general_path(op: Op) -> Function:
     kernel, variadic = op.kernel, op.variadic
     arity = len(op.operands)
 
@@ -194,11 +194,11 @@ if type(x) is dlarray:
         q, y_value = y._node, y._value
         fmt = x._format or y._format
     else:
-        q, y_value = None, y if type(y) in WEAK_REALS else operand_beside(op, 1, y, x._value)
+        q, y_value = None, y if type(y) in WEAK_REALS else mixed_operand(op, 1, y, x._value)
         fmt = x._format
     p, x_value = x._node, x._value
 elif type(y) is dlarray:
-    p, x_value = None, x if type(x) in WEAK_REALS else operand_beside(op, 0, x, y._value)
+    p, x_value = None, x if type(x) in WEAK_REALS else mixed_operand(op, 0, x, y._value)
     q, y_value = y._node, y._value
     fmt = y._format
 else:
@@ -302,7 +302,7 @@ NAMES.update(
         "index_error": index_error,
         "known": known,
         "ndarray": np.ndarray,
-        "operand_beside": operand_beside,
+        "mixed_operand": mixed_operand,
         "raw_operand": raw_operand,
         "refuse_call": refuse_call,
         "split_arguments": split_arguments,
@@ -338,7 +338,7 @@ def _path_maker(shape: str) -> Function:
     )
 
 
-def _path_of_few(op: Op, shape: str) -> Function:
+def _template_path(op: Op, shape: str) -> Function:
     """Return the call path of an operation of one or two operands."""
     saves: tuple[object, ...]
     if len(op.operands) == 1:

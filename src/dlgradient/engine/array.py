@@ -20,7 +20,7 @@ import numpy as np
 
 from dlgradient import interop
 from dlgradient.core import display
-from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.calls import FUNCTIONS, open_node, shallow_copy, unlabelled
 from dlgradient.core.conversion import as_array
 from dlgradient.core.declaration import OPS
 from dlgradient.core.formats import checked_format
@@ -292,7 +292,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     __hash__ = None  # type: ignore[assignment]
 
     def __copy__(self) -> dlarray:
-        return wrap(self._value, self._node, self._format)  # type: ignore[no-any-return]
+        return shallow_copy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dlarray:
         return self.__copy__()
@@ -339,7 +339,7 @@ def stripdims(x: dlarray) -> dlarray:
 
     Source: MATLAB ``stripdims``.
     """
-    return wrap(x._value, x._node)  # type: ignore[no-any-return]
+    return unlabelled(x)
 
 
 def extractdata(x: Any) -> Any:

@@ -22,6 +22,7 @@ from dlgradient.core.calls import (
     open_node,
     picked,
     record,
+    unlabelled,
     values_and_parents,
     wrap,
 )
@@ -391,7 +392,7 @@ class _Call:
                     f"{self._unknown()} (its result for argument {i} is not traced, although the "
                     "cotangent is; return None for a gradient that is always zero)"
                 )
-            gradients.append(wrap(gradient._value, gradient._node))
+            gradients.append(unlabelled(gradient))
         return gradients
 
     def _gradients(self, node: Node, gs: Sequence[Cotangent], *, traced: bool) -> list[Any]:

@@ -12,7 +12,14 @@ from typing import Any, Never, TypeVar, overload
 import numpy as np
 
 from dlgradient.core import tree
-from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
+from dlgradient.core.calls import (
+    FUNCTIONS,
+    labelled,
+    open_node,
+    unknown_keyword,
+    variable,
+    wrap,
+)
 from dlgradient.core.graph import Node
 from dlgradient.core.trace import Trace, current_trace, open_traces
 from dlgradient.engine.array import dlarray
@@ -294,7 +301,7 @@ def like_variable(g: Any, x: Any) -> Any:
     if dtype.kind == "c" and g.dtype is not dtype:
         g = FUNCTIONS["astype"](g, dtype=dtype)
     if type(g) is dlarray:
-        return wrap(g._value, g._node, x._format)
+        return labelled(g, x._format)
     return wrap(g, None, x._format)
 
 

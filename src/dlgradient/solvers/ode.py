@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import tree
-from dlgradient.core.calls import FUNCTIONS, open_node, wrap
+from dlgradient.core.calls import FUNCTIONS, labelled, open_node, unlabelled, wrap
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.custom import Context, DifferentiableFunction
@@ -76,7 +76,7 @@ class _Problem:
         """Return the right-hand side with these parameters, as a function of t and y."""
         leaves = list(self.leaves)
         for i, p, fmt in zip(self.at, parameters, self.formats, strict=True):
-            leaves[i] = wrap(p._value, p._node, fmt) if type(p) is dlarray else wrap(p, None, fmt)
+            leaves[i] = labelled(p, fmt) if type(p) is dlarray else wrap(p, None, fmt)
         theta = (self.rebuild(leaves),) if self.given else ()
 
         def f(t: float, y: Any) -> Any:
@@ -114,7 +114,7 @@ class _Problem:
             )
         if found.dtype != value.dtype:
             found = FUNCTIONS["astype"](found, value.dtype)
-        return wrap(found._value, found._node)
+        return unlabelled(found)
 
     def constant_slope(self, parameters: Sequence[Any]) -> Callable[[float, Any], Any]:
         """Return `slope`, checked to depend on nothing traced but y and the parameters."""
@@ -302,13 +302,13 @@ def _solve(
         fmt += "T"
     problem = _Problem(name, odefun, times, y0, theta, options)
     plain = wrap(y0._value, y0._node)
-    parameters = [wrap(p._value, p._node) for p in problem.parameters]
+    parameters = [unlabelled(p) for p in problem.parameters]
     if mode == "direct":
         outs, _, _ = integrate(problem.slope(parameters), times, plain, options)
         y = _joined(outs, len(outs))
     else:
         y = _Solution(problem, mode)(plain, *parameters)
-    return wrap(y._value, y._node, fmt)
+    return labelled(y, fmt)
 
 
 def _times(name: str, tspan: Any) -> list[float]:
