@@ -90,7 +90,7 @@ def _map_usual(
 
 
 def _is_alike(first: Any, value: Any) -> bool:
-    """Return whether a value may take the place of a list, tuple, dict or leaf."""
+    """Return whether a value has the structure of a list, tuple, dict or leaf here, not deeper."""
     kind = type(first)
     if kind is dict:
         return type(value) is dict and value.keys() == first.keys()
