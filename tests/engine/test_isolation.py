@@ -184,6 +184,8 @@ def test_flags_are_afterwards_as_the_user_left_them():
     assert view.flags.writeable
 
 
+# Since NumPy 2.5. As long as it can be done, it must not reach a trace.
+@pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
 def test_a_new_shape_of_an_array_does_not_reach_the_trace():
     large = np.ones((200, 100))
 
