@@ -23,9 +23,9 @@ from dlgradient.core.graph import Node
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
+from dlgradient.core.recompute import restore
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.gradient import check_open, checked_traced, differentiable, like_variable
-from dlgradient.engine.recompute import restore
 from dlgradient.engine.walk import between, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
 

@@ -15,7 +15,7 @@ Three things make the raw walk more than a loop over rules:
   infinity, since a NaN stays one in all that is linear. If one is, a second walk looks at every
   such product (`dlgradient.engine.zeros`);
 * saved values are dropped as the walk passes, unless they are to be retained. A later walk that
-  needs them computes them again (`dlgradient.engine.recompute`).
+  needs them computes them again (`dlgradient.core.recompute`).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.graph import Node
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
+from dlgradient.core.recompute import by_number, number, restore
 from dlgradient.core.sizes import IN_PLACE_ELEMENTS
 from dlgradient.core.types import Cotangent, Key
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.engine.compositions import smooth_form
-from dlgradient.engine.recompute import by_number, number, restore
 from dlgradient.engine.zeros import guarded, guarded_jointly, has_nan
 from dlgradient.ops.index import clear, scatter_add
 
