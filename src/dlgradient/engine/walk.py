@@ -236,6 +236,8 @@ class _Walk:
         op = node.op
         pull = op.joint.traced if self.traced else op.joint.raw
         pulled = pull(node, g)
+        if op.name == "by_logits" and node.params["probabilities"] in self.wanted:
+            pulled = pulled[::-1]  # the derivative for probabilities does not pass their logits
         has_zeros = op.masks or node in self.zeros
         if node in self.zeros and op.joint.needs:
             self.multiplied_zeros = True

@@ -247,6 +247,21 @@ def test_saturated_logits(name):
     assert_allclose(np.asarray(curvature), (ahead - behind) / 2e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", SATURATED)
+def test_the_softmax_of_saturated_logits(name):
+    logits, labels = SATURATED[name]
+
+    def loss(x):
+        by_softmax = ctc(dl.softmax(x), labels)
+        by_logits = ctc(x, labels, from_logits=True)
+        slopes = dl.dlgradient(by_softmax, x), dl.dlgradient(by_logits, x)
+        return by_softmax, by_logits, *slopes
+
+    y, expected, slope, expected_slope = dl.dlfeval(loss, dl.dlarray(np.array(logits, float), "CT"))
+    assert_allclose(y.item(), expected.item(), rtol=1e-12)
+    assert_allclose(np.asarray(slope), np.asarray(expected_slope), atol=1e-12)
+
+
 def test_what_cannot_be_has_an_infinite_loss_and_no_gradient():
     def loss(x):
         value = ctc(x, [1])

@@ -6,7 +6,7 @@ probability of zero gives a large loss, not an infinite one. Logits do not need 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,11 +24,20 @@ from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along, shifted, softmax_along
 from dlgradient.nn.losses.arguments import Factor, Loss, Reduction
 from dlgradient.nn.losses.regression import misfits
-from dlgradient.nn.shared.arguments import as_array, finished
+from dlgradient.nn.losses.sources import (
+    SIGMOID,
+    Source,
+    log_complements,
+    log_probabilities,
+    nears_one,
+    underflows,
+    with_logits,
+)
+from dlgradient.nn.shared.arguments import as_array, finished, raw_value
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
-from dlgradient.ops.logical import logical_and, not_equal
+from dlgradient.ops.logical import equal, logical_and, not_equal
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.search import any as any_
 from dlgradient.ops.shape import squeeze
@@ -109,22 +118,43 @@ def _whole_lines(loss: Loss) -> bool:
     return mask is None or not mask.ndim or bool(mask.shape[loss.channels] == 1)
 
 
-def _drop_masked_lines(loss: Loss) -> None:
-    """Put zeros into lines where no class counts, so that no NaN comes from there."""
+def _without_masked_lines(loss: Loss, y: Value) -> tuple[Value, Value]:
+    """Return logits and targets, 0 in lines where no class counts: no NaN comes from there."""
     if loss.mask is None:
-        return
+        return y, loss.t
     lines = loss.mask if _whole_lines(loss) else any_(loss.mask, loss.channels, keepdims=True)
-    loss.y, loss.t = where(lines, loss.y, 0), where(lines, loss.t, 0)
+    return where(lines, y, 0), where(lines, loss.t, 0)
 
 
-def _entropies(loss: Loss, mode: str, *, from_logits: bool) -> Value:
-    """Cross-entropy of every element."""
-    y, t = loss.y, loss.t
+def product_with_logs(t: Value, logs: Value) -> Value:
+    """Return t log(y), 0 where t is 0 also if y is."""
+    gone = np.isneginf(logs._value)
+    return t * (where(logical_and(equal(t, 0), gone), 0, logs) if gone.any() else logs)
+
+
+def _entropies(y: Value, t: Value, mode: Mode, source: Source | None) -> Value:
+    """Cross-entropy of every element, of probabilities or of the logits of a source."""
     if mode == "single-label":
-        return -(t * (log_softmax_along(y, axis=loss.channels) if from_logits else safe_log(y)))
-    if from_logits:
+        logs = safe_log(y) if source is None else log_probabilities(y, source)
+        return -product_with_logs(t, logs)
+    if source is None:
+        return -(t * safe_log(y) + (1 - t) * safe_log(1 - y))
+    if source is SIGMOID:
         return softplus(y) - t * y
-    return -(t * safe_log(y) + (1 - t) * safe_log(1 - y))
+    logs = log_probabilities(y, source)
+    return -(t * logs + (1 - t) * log_complements(y, logs, source))
+
+
+def _crossentropy(loss: Loss, y: Value, mode: Mode, source: Source | None) -> Value:
+    """Cross-entropy of probabilities, or of the logits of a source."""
+    t = loss.t
+    if source is not None and source is not SIGMOID and mode == "single-label":
+        y, t = _without_masked_lines(loss, y)
+        if _whole_lines(loss) and loss.reduction == "sum":
+            t = t if loss.weights is None else t * loss.weights
+            total = sum_(softmax_crossentropy(y, t, axis=loss.channels))
+            return total / loss.divisor(loss.mask, loss.y.shape)
+    return loss.reduced(_entropies(y, t, mode, source))
 
 
 @derived(
@@ -150,7 +180,8 @@ def crossentropy(
 
     For "multilabel", where the classes are independent, it is -Σ w m (t log(y) + (1 - t) log(1 -
     y)) / N. With `from_logits`, y is the softmax of the argument (for "multilabel" the sigmoid), in
-    one fused operation that neither overflows nor cancels.
+    one fused operation that neither overflows nor cancels. Traced probabilities that are results of
+    `softmax` or `sigmoid` themselves are as good: where they saturate, their logits are used.
 
     Parameters
     ----------
@@ -213,13 +244,22 @@ def crossentropy(
         normalization_factor=normalization_factor,
     )
     check_classes(loss)
-    if from_logits and classification_mode == "single-label":
-        _drop_masked_lines(loss)
-        if _whole_lines(loss) and reduction == "sum":
-            t = loss.t if loss.weights is None else loss.t * loss.weights
-            total = sum_(softmax_crossentropy(loss.y, t, axis=loss.channels))
-            return total / loss.divisor(loss.mask, loss.y.shape)
-    return loss.reduced(_entropies(loss, classification_mode, from_logits=from_logits))
+    several = classification_mode == "multilabel"
+    if from_logits:
+        source = SIGMOID if several else Source(loss.channels)
+        return _crossentropy(loss, loss.y, classification_mode, source)
+    t = raw_value(loss.t)
+
+    def saturated(y: Array) -> Any:
+        small = underflows(y) & (t != 0)
+        return small | (nears_one(y) & (t != 1)) if several else small
+
+    return with_logits(
+        loss.y,
+        saturated,
+        lambda y, source: _crossentropy(loss, y, classification_mode, source),
+        loss.channels,
+    )
 
 
 def _crossentropy_samples(m: Maker) -> list[Case]:
@@ -351,9 +391,19 @@ def indexcrossentropy(
     if mask is not None:
         given = not_equal(loss.line_values("mask", mask), 0)
         keep = given if keep is None else logical_and(given, keep)
-    scores = loss.y if keep is None else where(keep, loss.y, 1)
-    logs = log_softmax_along(scores, axis=axis) if from_logits else safe_log(scores)
-    values = -take_along_axis(logs, indices, axis=axis)
+
+    def picked(y: Value, source: Source | None) -> Value:
+        scores = y if keep is None else where(keep, y, 1)
+        logs = safe_log(scores) if source is None else log_probabilities(scores, source)
+        return -take_along_axis(logs, indices, axis=axis)
+
+    def saturated(y: Array) -> Any:
+        return underflows(np.take_along_axis(y, raw_value(indices), axis=axis))
+
+    if from_logits:
+        values = picked(loss.y, Source(axis))
+    else:
+        values = with_logits(loss.y, saturated, picked, axis)
     if weights is not None:
         values = values * _taken(loss, weights, indices)
     if keep is not None:

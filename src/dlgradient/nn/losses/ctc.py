@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Params, Size, Value
@@ -20,6 +21,7 @@ from dlgradient.errors import (
 from dlgradient.nn.activations.softmax import log_softmax_along
 from dlgradient.nn.losses.alignment import RANGE, chain, rescaled
 from dlgradient.nn.losses.arguments import Reduction, batch_size
+from dlgradient.nn.losses.sources import Source, underflows, with_logits
 from dlgradient.nn.shared.arguments import (
     as_array,
     described,
@@ -203,8 +205,8 @@ def ctc(
         raise FormatClashError(
             f"ctc: y has {described(scores)}; it must have the labels 'C' and 'T', and may have 'B'"
         )
-    lines = rearranged(scores, fmt, "TBC")
-    time, batch, classes = lines.shape
+    channels = fmt.index("C")
+    time, batch, classes = rearranged(scores, fmt, "TBC").shape
     blank = _blank(blank_index, classes)
     labels, counts = _labels(scores, targets, targets_mask, blank, classes)
     running = np.ones((time, batch), dtype=bool)
@@ -215,7 +217,15 @@ def ctc(
             f"ctc: y_mask has {len(running)} time steps, y {described(scores)} has {time}"
         )
     _check_lengths(labels, counts, np.count_nonzero(running, axis=0), blank)
-    values = -_log_sums(lines, labels, counts, running, blank, from_logits)
+
+    def losses(y: Value, source: Source | None) -> Value:
+        lines = rearranged(labelled(y, fmt), fmt, "TBC")
+        return -_log_sums(lines, labels, counts, running, blank, source is not None)
+
+    if from_logits:
+        values = losses(scores, Source(channels))
+    else:
+        values = with_logits(unlabelled(scores), underflows, losses, channels, exclusive=True)
     return values if reduction == "none" else sum_(values) / batch_size(scores)
 
 

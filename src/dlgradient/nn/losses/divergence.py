@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Format, NonNegative, Operand, Value
+from dlgradient.core.types import Array, Format, NonNegative, Operand, Value
 from dlgradient.nn.losses.arguments import Factor, Loss, Reduction
 from dlgradient.nn.losses.classification import (
     Mode,
     check_classes,
     classified,
     probability_samples,
+    product_with_logs,
     safe_log,
     target_samples,
     wrong_classes,
 )
 from dlgradient.nn.losses.regression import misfits
+from dlgradient.nn.losses.sources import (
+    SIGMOID,
+    Source,
+    log_complements,
+    log_probabilities,
+    nears_one,
+    underflows,
+    with_logits,
+)
+from dlgradient.nn.shared.arguments import raw_value
 from dlgradient.ops.choice import where
+from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import equal, greater
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.rules import derived
@@ -27,7 +41,15 @@ from dlgradient.rules import derived
 __all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]
 
 
-def _focused(p: Value, gamma: float) -> Value:
+class Focus(NamedTuple):
+    """Options of the focal loss."""
+
+    gamma: Value
+    alpha: Value
+    several: bool
+
+
+def _focused(p: Value, gamma: Value) -> Value:
     """Return (1 - p)^γ log(p), as (1 - p)^(γ + 1) times a quotient that is smooth at p = 1.
 
     The power alone has no finite derivative there if γ is small.
@@ -36,6 +58,24 @@ def _focused(p: Value, gamma: float) -> Value:
     near = equal(rest, 0)
     series = -1 - rest / 2 - rest * rest / 3
     return rest ** (gamma + 1) * where(near, series, safe_log(p) / where(near, 1, rest))
+
+
+def _focal(loss: Loss, y: Value, options: Focus, source: Source | None) -> Value:
+    """Focal cross-entropy of probabilities, or of the logits of a source."""
+    gamma, alpha, several = options
+    t, others = loss.t, None
+    if source is None:
+        hits, others = _focused(y, gamma), _focused(1 - y, gamma) if several else None
+    else:
+        logs = log_probabilities(y, source)
+        complements = log_complements(y, logs, source)
+        # The powers by logarithms: they do not cancel, and are smooth in the logits.
+        hits = exp(gamma * complements) * logs
+        others = exp(gamma * logs) * complements if several else None
+    values = product_with_logs(t, hits) * -alpha
+    if others is not None:
+        values = values + product_with_logs(1 - t, others) * (alpha - 1)
+    return loss.reduced(values)
 
 
 @derived(
@@ -51,6 +91,7 @@ def focalcrossentropy(
     gamma: NonNegative = 2.0,
     alpha: float = 0.25,
     classification_mode: Mode = "single-label",
+    from_logits: bool = False,
     mask: Operand | None = None,
     reduction: Reduction = "sum",
     normalization_factor: Factor = "batch-size",
@@ -68,7 +109,7 @@ def focalcrossentropy(
         With the same sizes. If they have a format, it has the same labels in any order.
     gamma, alpha : float
         Exponent, which focuses on misclassified elements, and balance.
-    classification_mode, mask, reduction, normalization_factor, data_format
+    classification_mode, from_logits, mask, reduction, normalization_factor, data_format
         As for `crossentropy`.
 
     Returns
@@ -101,11 +142,20 @@ def focalcrossentropy(
         normalization_factor=normalization_factor,
     )
     check_classes(loss)
-    p, t = loss.y, loss.t
-    values = t * _focused(p, gamma) * -alpha
-    if classification_mode == "multilabel":
-        values = values + (1 - t) * _focused(1 - p, gamma) * (alpha - 1)
-    return loss.reduced(values)
+    options = Focus(gamma, alpha, classification_mode == "multilabel")
+    if from_logits:
+        source = SIGMOID if options.several else Source(loss.channels)
+        return _focal(loss, loss.y, options, source)
+    t = raw_value(loss.t)
+
+    def saturated(y: Array) -> Any:
+        # A power of 1 - y = 0 may have no second derivative, not even for a target of 0.
+        found = (underflows(y) & (t != 0)) | (y == 1)
+        return found | (nears_one(y) & (t != 1)) | (1 - y == 1) if options.several else found
+
+    return with_logits(
+        loss.y, saturated, lambda y, source: _focal(loss, y, options, source), loss.channels
+    )
 
 
 def _focalcrossentropy_samples(m: Maker) -> list[Case]:
@@ -113,6 +163,14 @@ def _focalcrossentropy_samples(m: Maker) -> list[Case]:
         *classified(m),
         case(
             probability_samples(m, 2, 3), target_samples(), data_format="CB", gamma=1.5, alpha=0.5
+        ),
+        case(m.real(2, 3), target_samples(), data_format="CB", from_logits=True),
+        case(
+            m.real(2, 3),
+            target_samples(),
+            data_format="CB",
+            from_logits=True,
+            classification_mode="multilabel",
         ),
     ]
 
@@ -175,8 +233,13 @@ def kldivergence(
         reduction=reduction,
         normalization_factor=normalization_factor,
     )
-    values = loss.t * (safe_log(loss.t) - safe_log(loss.y))
-    return loss.reduced(values)
+    t = raw_value(loss.t)
+
+    def divergence(y: Value, source: Source | None) -> Value:
+        logs = safe_log(y) if source is None else log_probabilities(y, source)
+        return loss.reduced(loss.t * safe_log(loss.t) - product_with_logs(loss.t, logs))
+
+    return with_logits(loss.y, lambda y: underflows(y) & (t != 0), divergence)
 
 
 def _kldivergence_samples(m: Maker) -> list[Case]:
