@@ -31,6 +31,8 @@ __all__ = [
     "SOFTMAX_THREAD_ELEMENTS",
     "SPARSE_ADDITIONS",
     "SUM_RUN_ELEMENTS",
+    "TERMS_KEPT",
+    "TERMS_KEPT_ELEMENTS",
     "THREAD_BYTES",
     "UNFOLDED_BYTES",
     "UNFOLD_NANOSECONDS",
@@ -114,6 +116,10 @@ POOL_TILE_ELEMENTS = 16
 # Lines next to each other that are multiplied by a sparse matrix at once, and their bytes: each of
 # its elements costs more than a run of few lines. Row: cliffs.
 WEIGHTED_LANES, WEIGHTED_BLOCK_BYTES = 256, 1 << 19
+
+# Matrices that each function of sizes keeps for its next call, and elements of a dimension up to
+# which one is kept. Row: cliffs.
+TERMS_KEPT, TERMS_KEPT_ELEMENTS = 16, 1 << 15
 
 # Elements of data and result. Below, a second thread costs more than it saves. Row: cliffs.
 WEIGHTED_THREAD_ELEMENTS = 1 << 17

@@ -15,7 +15,7 @@ from dlgradient.nn.pooling.kernels import lowest
 from dlgradient.nn.pooling.windowed import window_max
 from dlgradient.nn.shared.arguments import finished, formatted
 from dlgradient.nn.shared.geometry import Geometry
-from dlgradient.nn.shared.weighted import Terms, weighted_sums
+from dlgradient.nn.shared.weighted import Terms, kept_if_small, weighted_sums
 from dlgradient.nn.shared.windows import (
     for_each,
     from_images,
@@ -76,10 +76,9 @@ def adaptiveavgpool(
     axes, size = _sizes("adaptiveavgpool", array, output_size, pool_format)
     y, layout = to_images(array, axes)
     for axis, count in enumerate(size, start=2):
-        first, last = _bounds(y.shape[axis], count)
-        y = weighted_sums(y, terms=Terms.of_windows(first, last, y.shape[axis]), axis=axis)
-        counts = (last - first).reshape(-1, *[1] * (y.ndim - 1 - axis))
-        y = y / real_like(counts, y)
+        terms, counts = _windows(y.shape[axis], count)
+        y = weighted_sums(y, terms=terms, axis=axis)
+        y = y / real_like(counts.reshape(-1, *[1] * (y.ndim - 1 - axis)), y)
     return finished(from_images(y, layout), strip)
 
 
@@ -147,21 +146,33 @@ def adaptivemaxpool(
     inside = np.ones((), np.bool_)
     for axis, count in enumerate(size, start=2):
         # Every window as long as the longest, one after the other; what is too much is masked.
-        n = y.shape[axis]
-        first, last = _bounds(n, count)
-        longest = int(np.max(last - first))
-        indices = first[:, None] + np.arange(longest)
-        if n % count:
-            elements = np.minimum(indices, n - 1).reshape(-1, 1)
-            terms = Terms.of_rows(elements, np.ones(elements.shape), n)
+        terms, used = _padded_windows(y.shape[axis], count)
+        if y.shape[axis] % count:
             y = weighted_sums(y, terms=terms, axis=axis)
-        inside = inside[..., None] & (indices < last[:, None]).reshape(-1)
-        window = (*window, longest)
+        inside = inside[..., None] & used
+        window = (*window, used.size // count)
     if not inside.all():
         y = where(inside, y, lowest(y.dtype))
     ones, zeros = (1,) * len(size), (0,) * len(size)
     y = window_max(y, geometry=Geometry(y.shape[2:], window, size, window, ones, zeros))
     return finished(from_images(y, layout), strip)
+
+
+@kept_if_small
+def _windows(n: int, count: int) -> tuple[Terms, Array]:
+    """Return the elements of each window, and their numbers."""
+    first, last = _bounds(n, count)
+    return Terms.of_windows(first, last, n), last - first
+
+
+@kept_if_small
+def _padded_windows(n: int, count: int) -> tuple[Terms, Array]:
+    """Return the elements of windows that all have the most, and which belong to the window."""
+    first, last = _bounds(n, count)
+    indices = first[:, None] + np.arange(np.max(last - first))
+    elements = np.minimum(indices, n - 1).reshape(-1, 1)
+    terms = Terms.of_rows(elements, np.ones(elements.shape), n)
+    return terms, (indices < last[:, None]).reshape(-1)
 
 
 def _bounds(n: int, count: int) -> tuple[Array, Array]:

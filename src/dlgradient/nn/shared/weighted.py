@@ -6,13 +6,17 @@ the data alone. An element that is not in a sum does not reach it, even if it is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from functools import lru_cache, wraps
 from math import prod
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.sizes import (
+    TERMS_KEPT,
+    TERMS_KEPT_ELEMENTS,
     WEIGHTED_BLOCK_BYTES,
     WEIGHTED_LANES,
     WEIGHTED_THREAD_ELEMENTS,
@@ -23,6 +27,8 @@ from dlgradient.rules import linear
 
 # The operation is not public; users call functions of `dlgradient.nn.images` and pooling.
 __all__: list[str] = []
+
+C = TypeVar("C", bound=Callable[..., object])
 
 
 class Terms:
@@ -48,7 +54,7 @@ class Terms:
     """
 
     def __init__(self, ends: Array, index: Array, weights: Array, length: int) -> None:
-        kind = np.int32 if max(length, index.size) < np.iinfo(np.int32).max else np.int64
+        kind = index_dtype(max(length, index.size))
         self.shape = (ends.size - 1, length)
         self._rows = weights, index.astype(kind, copy=False), ends.astype(kind, copy=False)
         self._transposed = False
@@ -88,15 +94,19 @@ class Terms:
         Parameters
         ----------
         index, weights : array
-            Shape (sums, terms).
+            Shape (sums, terms). They are overwritten if a weight is zero.
         length : int
         """
+        from scipy.sparse import csr_array
+
         size, terms = index.shape
-        used = weights != 0
-        if used.all():
-            ends = terms * np.arange(size + 1)
-            return Terms(ends, index.reshape(-1), weights.reshape(-1), length)
-        return Terms(_ends(used.sum(axis=1)), index[used], weights[used], length)
+        kind = index_dtype(max(length, index.size))
+        ends = np.arange(0, index.size + 1, terms, dtype=kind)
+        rows = weights.reshape(-1), index.reshape(-1).astype(kind, copy=False), ends
+        matrix = csr_array(rows, (size, length))
+        # Row cliffs: masks of the terms took longer than all that a resize computes with them.
+        matrix.eliminate_zeros()
+        return Terms(matrix.indptr, matrix.indices, matrix.data, length)
 
     @staticmethod
     def of_windows(first: Array, last: Array, length: int) -> Terms:
@@ -114,9 +124,31 @@ class Terms:
         return Terms(_ends(counts), index, np.ones(index.size), length)
 
 
+def kept_if_small(make: C) -> C:
+    """Keep the last results of a function of two sizes, and of what else may be a key.
+
+    A training loop resizes and pools to the same sizes in each step.
+    """
+    kept = lru_cache(maxsize=TERMS_KEPT)(make)
+
+    @wraps(make)
+    def terms(n: int, size: int, *options: Hashable) -> object:
+        chosen = kept if max(n, size) <= TERMS_KEPT_ELEMENTS else make
+        return chosen(n, size, *options)
+
+    return cast(C, terms)
+
+
+def index_dtype(largest: int) -> type[np.int32 | np.int64]:
+    """Return the integers of sparse matrices with at most so many elements along a dimension."""
+    return np.int32 if largest < np.iinfo(np.int32).max else np.int64
+
+
 def _ends(counts: Array) -> Array:
     """Return where the terms of each sum begin, and the end of all, from their numbers."""
-    return np.concatenate([[0], np.cumsum(counts)])
+    ends = np.zeros(counts.size + 1, np.intp)
+    np.cumsum(counts, out=ends[1:])
+    return ends
 
 
 def _adjoint(g: Value, terms: Terms, axis: Axis) -> Value:
