@@ -241,7 +241,31 @@ def std(
 
     Source: array-API ``std``; MATLAB ``std`` (which has the correction one).
     """
-    return np.sqrt(_variance(x, axis, correction, keepdims))
+    with np.errstate(over="ignore", under="ignore"):
+        variance = _variance(x, axis, correction, keepdims)
+    if not _is_in_range(variance):
+        return _scaled_std(np.asarray(x), axis, correction, keepdims)
+    return np.sqrt(variance)
+
+
+def _is_in_range(variance: Value) -> bool:
+    """Return whether no square has overflowed or underflowed; zeros and NaN count as if."""
+    kind = np.finfo(variance.dtype)
+    least = kind.tiny / kind.eps
+    return bool(np.all((variance > least) & (variance < 1 / least)))
+
+
+def _scaled_std(x: Array, axis: AxisLike, correction: float, keepdims: bool) -> Value:
+    """Return the standard deviation of values in units of the largest, which are powers of two."""
+    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
+    kind = np.finfo(x.dtype)
+    with np.errstate(all="ignore"):
+        largest = np.maximum(np.abs(x.real), np.abs(x.imag))
+        largest = np.max(largest, axis=axis, keepdims=True, initial=0)
+        powers = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
+        unit = np.ldexp(kind.dtype.type(1), np.clip(powers, kind.minexp, kind.maxexp - 1))
+        out = np.sqrt(_variance(x / unit, axis, correction, True)) * unit
+    return out if keepdims else np.squeeze(out, axis=axis)[()]
 
 
 def _std_samples(m: Maker) -> list[Case]:

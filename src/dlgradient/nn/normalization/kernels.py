@@ -20,6 +20,12 @@ from dlgradient.core.sizes import (
     NORM_WHOLE_BYTES,
 )
 from dlgradient.core.types import Array, Axes, Axis, Kernel, Shape
+from dlgradient.nn.normalization.extremes import (
+    is_out_of_range,
+    pull_scaled,
+    standardize_scaled,
+    sum_to,
+)
 from dlgradient.nn.shared.blocks import for_each
 from dlgradient.nn.shared.sums import dot, total
 
@@ -135,12 +141,6 @@ def _widened(small: Array, x: Array) -> Array:
     return np.ascontiguousarray(np.broadcast_to(small, (1, *x.shape[1:])))
 
 
-def _sum_to(x: Array, shape: Shape) -> Array:
-    """Sum over the dimensions that have size one in `shape`."""
-    axes = tuple([axis for axis, n in enumerate(shape) if n == 1 and x.shape[axis] != 1])
-    return _add(x, axis=axes, keepdims=True) if axes else x
-
-
 # -- forward -------------------------------------------------------------------------------------
 
 
@@ -160,6 +160,9 @@ def standardize(x: Array, offset: Array, scale: Array, method: Method) -> Standa
             (_standardize_partial if across else _standardize_independent)(
                 x, offset, scale, out, method
             )
+        if is_out_of_range(out.variance, method.epsilon):
+            parts = standardize_scaled(x, offset, scale, axes, method.epsilon, method.centered)
+            return Standardized(*parts)
     return out
 
 
@@ -249,6 +252,9 @@ def pull(
     g: Array, x: Array, offset_shape: Shape, scale: Array, out: Standardized, method: Method
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of x, offset and scale for the cotangent `g` of the first result."""
+    if is_out_of_range(out.variance, method.epsilon):
+        axes, epsilon = method.axes, method.epsilon
+        return pull_scaled(g, x, offset_shape, scale, axes, epsilon, method.centered)
     # If offset and scale do not vary along a dimension, one sum over it serves all three operands.
     inner = tuple([i for i in method.axes if offset_shape[i] == scale.shape[i] == 1 != x.shape[i]])
     if not inner or not x.size:
@@ -259,7 +265,7 @@ def pull(
     else:
         pulling.run_one_pass()
     goffset, gscale = pulling.sums[0], pulling.sums[1] * pulling.rate
-    return pulling.gx, _sum_to(goffset, offset_shape), _sum_to(gscale, scale.shape)
+    return pulling.gx, sum_to(goffset, offset_shape), sum_to(gscale, scale.shape)
 
 
 class _Pulling:
@@ -317,7 +323,8 @@ class _Pulling:
         """Return the factors of g and of the deviation, and the constant term."""
         axes, n = self.method.axes, self.method.count(self.x)
         scale, rate = _chunk_of(self.scale, chunk), _chunk_of(self.rate, chunk)
-        along = _add(_chunk_of(self.sums[1], chunk) * scale, axis=axes, keepdims=True) * rate**3
+        along = _add(_chunk_of(self.sums[1], chunk) * scale, axis=axes, keepdims=True) * rate
+        along = along * rate * rate  # the cube would overflow, or underflow, long before
         across = _add(_chunk_of(self.sums[0], chunk) * scale, axis=axes, keepdims=True) * rate
         return [scale * rate, along / -n, across / -n]
 
@@ -345,8 +352,8 @@ def _pull_elementwise(
         standard = method.deviation(x[chunk], _chunk_of(out.mu, chunk))
         standard *= rate
         factor = _chunk_of(scale, chunk)
-        for_offset = _sum_to(g[chunk], _chunk_of(goffset, chunk).shape)
-        for_scale = _sum_to(g[chunk] * standard, factor.shape)
+        for_offset = sum_to(g[chunk], _chunk_of(goffset, chunk).shape)
+        for_scale = sum_to(g[chunk] * standard, factor.shape)
         np.multiply(g[chunk], factor, out=gx[chunk])
         _project(gx[chunk], standard, method)
         gx[chunk] *= rate

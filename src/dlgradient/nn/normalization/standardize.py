@@ -15,7 +15,9 @@ from typing import TypeAlias
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Axes, Value
 from dlgradient.nn.normalization import kernels
+from dlgradient.nn.normalization.extremes import is_out_of_range, units
 from dlgradient.nn.normalization.kernels import Method, Standardized
+from dlgradient.nn.shared.arguments import raw_value
 from dlgradient.ops.moments import mean
 from dlgradient.ops.powers import sqrt
 from dlgradient.rules import general
@@ -40,34 +42,43 @@ def _vjp(
 ) -> Pulled:
     if not prod([x.shape[axis] for axis in axes]):
         return 0 * x, g[0], None if g[0] is None else 0 * g[0]
-    mu = mean(x, axis=axes, keepdims=True) if centered else 0
-    by_statistics = _pull_statistics(g, x, mu, axes, centered)
+    unit: Array | None = None
+    small: Array | float = epsilon
+    deviation, variance = _moments(x, axes, centered)
+    if is_out_of_range(raw_value(variance), epsilon):
+        unit, small = units(raw_value(x), axes, epsilon)
+        deviation, variance = _moments(x / unit, axes, centered)
+    absolute = deviation if unit is None else deviation * unit
+    by_statistics = _pull_statistics(g, absolute, axes, centered)
     if g[0] is None:
         return by_statistics, None, None
-    deviation = x - mu
-    rate = 1 / sqrt(mean(deviation * deviation, axis=axes, keepdims=True) + epsilon)
+    rate = 1 / sqrt(variance + small)
     standard = deviation * rate
     inner = g[0] * scale
     gx = inner - standard * mean(inner * standard, axis=axes, keepdims=True)
     if centered:
         gx = gx - mean(inner, axis=axes, keepdims=True)
-    gx = gx * rate
+    gx = gx * rate if unit is None else gx * rate / unit
     return (gx if by_statistics is None else gx + by_statistics), g[0], g[0] * standard
 
 
-def _pull_statistics(
-    g: Cotangents, x: Value, mu: Value, axes: Axes, centered: bool
-) -> Value | None:
+def _moments(x: Value, axes: Axes, centered: bool) -> tuple[Value, Value]:
+    """Return the deviations from the mean, and the variance."""
+    deviation = x - mean(x, axis=axes, keepdims=True) if centered else x
+    return deviation, mean(deviation * deviation, axis=axes, keepdims=True)
+
+
+def _pull_statistics(g: Cotangents, deviation: Value, axes: Axes, centered: bool) -> Value | None:
     """The part of the cotangent of x that comes through μ and σ²; None if neither was used."""
     _, of_mean, of_variance = g
     if of_mean is None and of_variance is None:
         return None
-    n = max(prod([x.shape[axis] for axis in axes]), 1)
-    gx = 0 * x
+    n = max(prod([deviation.shape[axis] for axis in axes]), 1)
+    gx = 0 * deviation
     if of_mean is not None and centered:
         gx = gx + of_mean / n
     if of_variance is not None:
-        gx = gx + of_variance * ((x - mu) * (2 / n))
+        gx = gx + of_variance * (deviation * (2 / n))
     return gx
 
 
@@ -81,7 +92,8 @@ def _fast_vjp(
     epsilon: float,
     centered: bool,
 ) -> Pulled:
-    by_statistics = _pull_statistics(g, x, out[1], axes, centered)
+    used = g[1] is not None or g[2] is not None
+    by_statistics = _pull_statistics(g, x - out[1], axes, centered) if used else None
     if g[0] is None:
         return by_statistics, None, None
     method = Method(axes, epsilon, centered)
