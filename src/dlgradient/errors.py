@@ -240,10 +240,12 @@ class IntegerVariableError(DlgradientError, TypeError):
 
     Examples
     --------
-    The mistake: the variable holds integers.
+    The mistake: the variable holds an array of integers.
 
     >>> import dlgradient as dl
-    >>> dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x), dl.dlarray([1, 2]))
+    >>> import numpy as np
+    >>> n = np.array([1, 2])
+    >>> dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x), dl.dlarray(n))
     Traceback (most recent call last):
     ...
     dlgradient.errors.IntegerVariableError: dlgradient: y is a dlarray of shape () int64:
@@ -251,7 +253,7 @@ class IntegerVariableError(DlgradientError, TypeError):
 
     The fix: make it floating point.
 
-    >>> dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x), dl.dlarray([1.0, 2.0])).tolist()
+    >>> dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x), dl.dlarray(n.astype(float))).tolist()
     [1.0, 1.0]
     """
 

@@ -20,7 +20,7 @@ import dlgradient as dl
         ([1.0], "C", "dlarray([1.], 'C')"),
         (np.float32([1.5]), None, "dlarray([1.5], dtype=float32)"),
         (np.int8([1]), "U", "dlarray([1], 'U', dtype=int8)"),
-        ([1, 2], None, "dlarray([1, 2])"),
+        (np.arange(2, dtype=np.int64), None, "dlarray([0, 1], dtype=int64)"),
         ([True], None, "dlarray([ True])"),
         (2 - 3j, None, "dlarray(2.-3.j)"),
         (np.zeros((0, 3)), None, "dlarray([], shape=(0, 3), dtype=float64)"),

@@ -125,10 +125,24 @@ def test_control_flow_runs_on_concrete_values():
         bool(dl.dlarray([1.0, 2.0]))
 
 
+@pytest.mark.parametrize("data", [3, [-1, 2], [[1, 2], [3, 4]], ((1,), (2,)), [], range(3)])
+def test_integers_of_python_are_double_as_in_matlab(data):
+    assert dl.dlarray(data).dtype == np.float64
+    assert dl.dlarray(data).tolist() == np.asarray(data, float).tolist()
+
+
+def test_data_with_a_dtype_keep_it():
+    assert dl.dlarray(np.array([1, 2])).dtype == np.int64
+    assert dl.dlarray(np.int8(1)).dtype == np.int8
+    assert dl.dlarray([np.uint8(1), np.uint8(2)]).dtype == np.uint8
+    assert dl.dlarray([True, False]).dtype == np.bool_
+    assert dl.asarray([1, 2]).dtype == np.int64  # as the array-API standard requires
+
+
 def test_conversions_outside_a_trace():
     x = dl.dlarray(2.0)
     assert (float(x), int(x), complex(x), x.item()) == (2.0, 2, 2 + 0j, 2.0)
-    assert [10, 20, 30][dl.dlarray(1)] == 20
+    assert [10, 20, 30][dl.dlarray(np.int64(1))] == 20
     assert np.asarray(dl.dlarray([1.0])).tolist() == [1.0]
     assert dl.extractdata(dl.dlarray([1.0, 2.0], "C")).tolist() == [1.0, 2.0]
 

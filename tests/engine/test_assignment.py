@@ -119,7 +119,7 @@ def test_dtype_follows_the_array_and_is_promoted_where_it_must():
     assert x.dtype == np.float32
     x[0] = 1j
     assert x.dtype == np.complex64
-    n = dl.dlarray([1, 2])
+    n = dl.dlarray(np.array([1, 2]))
     n[0] = 1.5
     assert n.tolist() == [1.5, 2.0]
 

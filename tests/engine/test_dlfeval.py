@@ -61,7 +61,7 @@ def test_arguments_become_variables_at_any_depth():
 
 
 def test_integers_stay_untraced_data():
-    assert dl.dlfeval(is_traced, dl.dlarray([1, 2])) is False
+    assert dl.dlfeval(is_traced, dl.dlarray(np.array([1, 2]))) is False
     assert dl.dlfeval(is_traced, dl.dlarray([True, False])) is True
 
 

@@ -16,7 +16,7 @@ import numpy as np
 __all__ = ["expression", "formatted", "header", "html", "text"]
 
 # Dtypes that the elements show; another one is named.
-_SHOWN_BY_ELEMENTS = [np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)]
+_SHOWN_BY_ELEMENTS = [np.dtype(t) for t in (np.float64, np.complex128, np.bool_)]
 
 
 def header(value: Any, fmt: str | None) -> str:

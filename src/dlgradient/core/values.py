@@ -24,7 +24,9 @@ __all__ = [
     "Unconverted",
     "as_operand",
     "as_value",
+    "is_python_integer",
     "is_supported",
+    "whole_numbers",
 ]
 
 PYTHON_SCALARS = frozenset({float, int, complex, bool})
@@ -115,6 +117,23 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
     if array.dtype.byteorder not in "=|":
         array = array.astype(array.dtype.newbyteorder("="))
     return array if array.ndim else array[()]
+
+
+def is_python_integer(data: Any) -> bool:
+    """Return whether data are integers of Python, which have no dtype, nested or not."""
+    while type(data) in (list, range, tuple) and data:
+        data = data[0]
+    return isinstance(data, int)
+
+
+def whole_numbers(values: Any) -> Any:
+    """Return floating-point numbers that are whole as integers, and other values as they are.
+
+    Indices of classes are double in MATLAB, and in ``dlarray([0, 2])``.
+    """
+    if values.dtype.kind == "f" and np.array_equal(values, np.rint(values)):
+        return np.asarray(values).astype(np.intp)
+    return values
 
 
 def as_operand(data: Any, where: str) -> Any:

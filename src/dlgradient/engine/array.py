@@ -26,11 +26,14 @@ from dlgradient.core.declaration import OPS
 from dlgradient.core.formats import checked_format
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
+from dlgradient.core.values import is_python_integer
 from dlgradient.engine.temporary import lost_assignment
 from dlgradient.errors import LeavingTraceError
 from dlgradient.ops.index import set_item
 
 __all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"]
+
+_NUMBERS = frozenset({int, list, range, tuple})  # data that may be integers of Python
 
 
 @final
@@ -74,7 +77,9 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     def __init__(self, data: Any, fmt: str | None = None) -> None:
         if type(data) is not dlarray:
-            data = as_array(data, "dlarray: data", copy=True)
+            given, data = data, as_array(data, "dlarray: data", copy=True)
+            if type(given) in _NUMBERS and data.dtype.kind in "iu" and is_python_integer(given):
+                data = data.astype(np.float64)
         if type(data) is not dlarray:
             self._value = data
             self._node = None

@@ -9,6 +9,7 @@ import numpy as np
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Counts, Format, Operand, Positive, Value
+from dlgradient.core.values import whole_numbers
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -69,8 +70,7 @@ def _checked_batch(batch_indices: Operand | None, regions: int, images: int) -> 
                 f"{regions} boxes the one it lies in"
             )
         return np.zeros(regions, np.int64)
-    found = raw_value(batch_indices)
-    found = found if found.size else found.astype(np.int64)
+    found: Array = whole_numbers(raw_value(batch_indices))
     if found.shape != (regions,) or found.dtype.kind not in "iu":
         raise ShapeMismatchError(
             f"roialign: batch_indices have shape {found.shape} and dtype {found.dtype}; they must "

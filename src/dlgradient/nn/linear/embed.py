@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
-from dlgradient.core.calls import labelled, unlabelled
+from dlgradient.core.calls import labelled
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, DtypeLike, Format, Operand, Value
+from dlgradient.core.values import whole_numbers
 from dlgradient.errors import (
     FormatClashError,
     FormatError,
@@ -32,11 +33,7 @@ __all__ = ["embed", "onehotdecode", "onehotencode"]
 
 def _indices(x: Value) -> Value:
     """Return indices as integers; floating-point numbers that are whole are indices too."""
-    values = x._value
-    if values.dtype.kind in "iu":
-        return unlabelled(x)
-    if values.dtype.kind == "f" and np.array_equal(values, np.rint(values)):
-        values = np.asarray(values).astype(np.intp)
+    values = whole_numbers(x._value)
     if values.dtype.kind not in "iu":
         raise IndexingError(
             f"embed: x of shape {x.shape} has dtype {x.dtype}; it must be whole numbers, the "

@@ -14,6 +14,7 @@ from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axis, Format, Operand, Value
+from dlgradient.core.values import whole_numbers
 from dlgradient.errors import (
     FormatClashError,
     IndexingError,
@@ -419,12 +420,12 @@ def _checked_indices(
 ) -> tuple[Value, Value | None]:
     """Return indices of classes, valid also where they are masked, and the mask."""
     t = loss.line_values("targets", targets)
-    if t.dtype.kind not in "iu":
+    values, classes = whole_numbers(t._value), loss.y.shape[loss.channels]
+    if values.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "
             "the classes from zero on; for probabilities use crossentropy"
         )
-    values, classes = t._value, loss.y.shape[loss.channels]
     mask = None if mask_index is None else values != mask_index
     if mask is not None:
         values = np.where(mask, values, 0)
@@ -434,7 +435,7 @@ def _checked_indices(
             f"{loss.function}: a target is {values[outside].flat[0]}, but there are {classes} "
             f"classes, from 0 to {classes - 1}"
         )
-    return (t if mask is None else values), mask
+    return values, mask
 
 
 def _taken(loss: Loss, weights: Operand, indices: Value) -> Value:

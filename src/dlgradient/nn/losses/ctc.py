@@ -10,6 +10,7 @@ from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Params, Size, Value
+from dlgradient.core.values import whole_numbers
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -70,9 +71,7 @@ def _labels(
     y: Value, targets: Operand, targets_mask: Operand | None, blank: int, classes: int
 ) -> tuple[Array, Array]:
     """Return the labels of each observation (L, B), followed by blanks, and their numbers."""
-    rows = _rows("targets", targets, y)
-    if rows.dtype.kind == "f" and np.all(rows == np.floor(rows)):
-        rows = rows.astype(np.int64)
+    rows = whole_numbers(_rows("targets", targets, y))
     if rows.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"ctc: targets have dtype {rows.dtype}; they must be zero-based indices of classes"
