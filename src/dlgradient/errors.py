@@ -521,9 +521,9 @@ class RuleError(DlgradientError, TypeError):
     """
 
 
-def traced_parameter(function: str, name: str) -> LeavingTraceError:
+def traced_parameter(function: str, name: str, fix: str = "") -> LeavingTraceError:
     """Return the error for a traced value where a constant is expected."""
     return LeavingTraceError(
         f"{function}: the parameter {name} is traced, and has no derivative here; give a number, "
-        f"or extractdata({name}) if its derivative is not wanted"
+        f"or extractdata({name}) if its derivative is not wanted" + (f"; {fix}" if fix else "")
     )

@@ -67,7 +67,7 @@ def test_a_derivative_by_the_spectrum():
 def test_frequencies():
     assert dl.fft.fftfreq(5, d=0.5).tolist() == np.fft.fftfreq(5, 0.5).tolist()
     assert dl.fft.rfftfreq(5, dtype="float32").dtype == np.float32
-    with pytest.raises(dl.InvalidArgumentError, match="n is None"):
+    with pytest.raises(dl.InvalidArgumentError, match=r"n must be an integer.*None"):
         dl.fft.fftfreq(None)
     with pytest.raises(dl.InvalidArgumentError, match="no axis"):
         dl.fft.rfftn(np.ones(3), axes=())

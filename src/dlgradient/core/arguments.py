@@ -11,6 +11,7 @@ looked at again when it has failed.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -48,7 +49,10 @@ __all__ = [
 ]
 
 # What wrong arguments make a function raise. Not a FloatingPointError, which a user asks for.
-SLIPS = (TypeError, ValueError, LookupError, AttributeError, OverflowError, ZeroDivisionError)
+SLIPS = (
+    TypeError, ValueError, LookupError, AttributeError,
+    OverflowError, ZeroDivisionError, BufferError,
+)  # fmt: skip
 # Whose frames a traceback may have for an error to be this library's, and not of a user's function.
 _OURS = {"dlgradient", "numpy", "scipy", "optree", *sys.stdlib_module_names} - {"__main__"}
 
@@ -90,7 +94,7 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
     for name, value in given.items():
         if type(value) not in kinds[name].plain:
             if type(value) is array_type and is_open(value):
-                raise traced_parameter(op.shown, name)
+                raise traced_parameter(op.shown, name, kinds[name].fixed(value))
             params[name] = kinds[name].accepted(op.shown, name, value)
     return params
 
@@ -105,12 +109,14 @@ def refuse_call(op: Op, args: tuple[Value, ...], given: Params, array_type: type
 def sequence_of(op: Op, arrays: Iterable[Value]) -> tuple[Value, ...]:
     """Return the operands of a variadic operation: a sequence, or an array along its first axis."""
     try:
-        return tuple(arrays)
-    except TypeError as error:
-        raise InvalidArgumentError(
-            f"{op.shown}: {op.operands[0]} must be a sequence of arrays, not "
-            f"{type(arrays).__name__}; write {op.shown}([x, y])"
-        ) from error
+        if not isinstance(arrays, str | bytes):
+            return tuple(arrays)
+    except TypeError:
+        pass  # no sequence either
+    raise InvalidArgumentError(
+        f"{op.shown}: {op.operands[0]} must be a sequence of arrays, not "
+        f"{type(arrays).__name__}; write {op.shown}([x, y])"
+    )
 
 
 def unknown_keyword(function: str, name: str, accepted: Iterable[str]) -> UnknownKeywordError:
@@ -218,7 +224,8 @@ class _Signature:
     Attributes
     ----------
     operands : int
-        Number of leading arguments that are arrays, which the function looks at itself.
+        Number of leading arguments that the function looks at itself: arrays, and any further
+        ones of ``*xs``.
     plain : dict
         Names of arguments, and the types that need no look; None before the first call.
     """
@@ -230,15 +237,18 @@ class _Signature:
         self.name: str = function.__name__
         self.plain: dict[str, frozenset[type]] | None = None
         kinds = inspect.Parameter
+        parameters = parameters_of(function)
         self.positional = [
             name
-            for name, kind, _ in parameters_of(function)
+            for name, kind, _ in parameters
             if kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
         ]
         # Texts, since an import must not evaluate some hundred annotations.
         texts = [str(function.__annotations__.get(name)) for name in self.positional]
+        several = any(kind == kinds.VAR_POSITIONAL for _, kind, _ in parameters)
         self.operands = next(
-            (i for i, text in enumerate(texts) if not text.startswith("Operand")), len(texts)
+            (i for i, text in enumerate(texts) if not text.startswith(("Operand", "Dlarray"))),
+            sys.maxsize if several else len(texts),
         )
 
     def _read(self) -> dict[str, frozenset[type]]:
@@ -270,7 +280,9 @@ class _Signature:
         if type(value) in kind.plain or (kind.arrays and type(value) is not str):
             return value
         if hasattr(value, "_node") and is_open(value):
-            raise traced_parameter(self.name, name)
+            if kind.traced and value.size == 1:
+                return value
+            raise traced_parameter(self.name, name, kind.fixed(value))
         return kind.accepted(self.name, name, value)
 
     def _keywords(self) -> list[str]:
@@ -282,21 +294,24 @@ class _Signature:
 
         Otherwise one that names this function, and the argument that is wrong.
         """
-        ours = isinstance(error, DlgradientError)
-        if (ours and str(error).startswith(self.name)) or _of_user(error):
+        if _of_user(error):
             return error
         if self.plain is None:
             self._read()
+        text, kind = str(error), InvalidArgumentError
+        if isinstance(error, DlgradientError):
+            text, kind = str(error.args[0]), type(error)  # type: ignore[assignment]
+            named = re.search(rf"\b({'|'.join(self.kinds)})\b", text.removeprefix(self.name))
+            if named and text.startswith(self.name):
+                return error
+        elif isinstance(error, IndexError) and not isinstance(error, ValueError):
+            kind = IndexingError  # type: ignore[assignment]
         wrong = self._wrong_argument(args, given)
         if wrong is not None:
             return wrong
-        if ours:
-            return type(error)(f"{self.name}: {error.args[0]}")
-        index = isinstance(error, IndexError) and not isinstance(error, ValueError)
         bound = self.signature.bind(*args, **given).arguments
         found = "; ".join(f"{name}: {shown(value)}" for name, value in bound.items())
-        kind = IndexingError if index else InvalidArgumentError
-        return kind(f"{self.name}: {error} [{found}]")
+        return kind(f"{self.name}: {text.removeprefix(f'{self.name}: ')} [{found}]")
 
     def _wrong_argument(
         self, args: tuple[Any, ...], given: dict[str, Any]
@@ -313,10 +328,12 @@ class _Signature:
                 f"position, and the keywords {', '.join(self._keywords()) or 'none'}"
             )
         for name, value in bound.items():
-            try:
-                self.kinds[name].accepted(self.name, name, value)
-            except DlgradientError as error:
-                return error
+            several = self.signature.parameters[name].kind == inspect.Parameter.VAR_POSITIONAL
+            for member in value if several else (value,):
+                try:
+                    self.kinds[name].accepted(self.name, name, member)
+                except DlgradientError as error:
+                    return error
         return None
 
 

@@ -26,6 +26,7 @@ from dlgradient.errors import (
     DlgradientError,
     FormatError,
     InvalidArgumentError,
+    NotDlarrayError,
     UnsupportedDtypeError,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "ANY",
     "ARRAY",
     "AXES",
+    "DLARRAY",
     "DTYPE",
     "FORMAT",
     "GENERATOR",
@@ -44,9 +46,11 @@ __all__ = [
     "integers",
     "kind_of",
     "kinds_of",
+    "lengths",
     "number",
     "numbers",
     "parameters_of",
+    "scalar",
     "shown",
 ]
 
@@ -74,9 +78,11 @@ class Kind:
         Returns what to write instead of a value, or ''.
     arrays : bool
         Whether arrays are among what it accepts. Functions look at those themselves.
+    traced : bool
+        Whether a traced number is accepted, and so differentiated.
     """
 
-    __slots__ = ("arrays", "convert", "error", "fix", "plain", "wanted")
+    __slots__ = ("arrays", "convert", "error", "fix", "plain", "traced", "wanted")
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class Kind:
         error: type[DlgradientError] = InvalidArgumentError,
         fix: Callable[[Any], str] | None = None,
         arrays: bool = False,
+        traced: bool = False,
     ) -> None:
         self.wanted = wanted
         self.convert = convert
@@ -94,17 +101,22 @@ class Kind:
         self.error = error
         self.fix = fix
         self.arrays = arrays
+        self.traced = traced
 
     def accepted(self, function: str, argument: str, value: Any) -> Any:
         """Return a value in its plain form, or raise the error that names the argument."""
         try:
             return self.convert(value)
         except _REFUSALS as error:
-            fix = self.fix(value) if self.fix else ""
+            fix = self.fixed(value)
             raise self.error(
                 f"{function}: {argument} must be {self.wanted}, not {shown(value)}"
                 + (f"; {fix}" if fix else "")
             ) from error
+
+    def fixed(self, value: Any) -> str:
+        """Return what to write instead of a value that is refused, or ''."""
+        return self.fix(value) if self.fix else ""
 
     def __repr__(self) -> str:
         return f"<Kind {self.wanted}>"
@@ -139,6 +151,11 @@ def _scalar(value: Any) -> Any:
     raise TypeError
 
 
+def scalar(fix: str = "") -> Kind:
+    """Return the kind of numbers, real or complex; `fix` is for arrays."""
+    return Kind("a number", _scalar, fix=lambda value: fix if hasattr(value, "shape") else "")
+
+
 def number(
     least: float = -math.inf,
     *,
@@ -147,6 +164,7 @@ def number(
     most: float = math.inf,
     finite: bool = True,
     fix: str = "",
+    traced: bool = False,
 ) -> Kind:
     """Return the kind of real numbers in an interval; `fix` is for arrays.
 
@@ -178,6 +196,7 @@ def number(
         f"a {'finite ' if finite else ''}number{' ' if words else ''}{words}",
         convert,
         fix=lambda value: fix if hasattr(value, "shape") else "",
+        traced=traced,
     )
 
 
@@ -243,6 +262,18 @@ def _axes(value: Any) -> Any:
 def _sizes(value: Any) -> Any:
     sequence = isinstance(value, tuple | list | range) or np.ndim(value)
     return _indices(value) if sequence else _index(value)
+
+
+def lengths(least: int) -> Kind:
+    """Return the kind of a sequence of integers of at least `least`."""
+
+    def convert(value: Any) -> tuple[int, ...]:
+        found = _indices(value)
+        if min(found, default=least) < least:
+            raise ValueError
+        return found
+
+    return Kind(f"a sequence of integers of at least {least}", convert)
 
 
 def integers(least: int) -> Kind:
@@ -342,7 +373,7 @@ def _text(value: Any) -> str:
 
 
 def _dtype(value: Any) -> Any:
-    if value is None or isinstance(value, np.dtype):
+    if isinstance(value, np.dtype):
         return value
     if not isinstance(value, str | type):
         raise TypeError
@@ -369,14 +400,26 @@ def _function(value: Any) -> Any:
 def _array(value: Any) -> Any:
     # Functions of arrays look at their operands, with errors that name them. This is for those
     # that failed elsewhere.
-    if np.asarray(getattr(value, "_value", value)).dtype.kind not in "biufc":
+    if np.asarray(_raw(value)).dtype.kind not in "biufc":
         raise TypeError
     return value
+
+
+def _raw(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_raw(member) for member in value]
+    return getattr(value, "_value", value)
 
 
 def _unchanged(value: Any) -> Any:
     # The dtype of NumPy's float64 would not be weak next to an array.
     return value.item() if type(value) is np.float64 else value
+
+
+def _dlarray(value: Any) -> Any:
+    if not hasattr(value, "_node"):
+        raise TypeError
+    return value
 
 
 def _called(value: Any) -> str:
@@ -393,13 +436,18 @@ def _generator(value: Any) -> Any:
     return _index(value)
 
 
+def _made(value: Any) -> str:
+    return "make it one with dlarray(x)" if hasattr(value, "shape") else ""
+
+
 def _none(value: Any) -> None:
     if value is not None:
         raise TypeError
 
 
 def _sequence(value: Any) -> Any:
-    if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
+    strange = isinstance(value, str | bytes | Mapping)
+    if strange or not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
         raise TypeError
     return value
 
@@ -407,11 +455,11 @@ def _sequence(value: Any) -> Any:
 ANY = Kind(
     "anything", _unchanged, plain=(int, float, bool, str, tuple, NoneType, np.ndarray), arrays=True
 )
-ARRAY = Kind("an array of numbers", _array, fix=_called, arrays=True)
+ARRAY = Kind("an array of numbers", _array, error=UnsupportedDtypeError, fix=_called, arrays=True)
 DTYPE = Kind(
     "a dtype or its name",
     _dtype,
-    plain=(NoneType, np.dtype),
+    plain=(np.dtype,),
     error=UnsupportedDtypeError,
     fix=_dtype_of,
 )
@@ -421,6 +469,7 @@ FORMAT = Kind(
     plain=(NoneType,),
     error=FormatError,
 )
+DLARRAY = Kind("a dlarray", _dlarray, error=NotDlarrayError, fix=_made, arrays=True)
 GENERATOR = Kind(
     "a numpy.random.Generator, a seed (an integer of at least 0) or None",
     _generator,
@@ -435,7 +484,7 @@ _BUILTIN = {
     bool: _FLAG,
     int: integer(),
     float: number(),
-    complex: Kind("a number", _scalar),
+    complex: scalar(),
     str: _TEXT,
     None: _NONE,
     NoneType: _NONE,

@@ -26,6 +26,7 @@ import numpy as np
 from dlgradient.core.kinds import (
     ARRAY,
     AXES,
+    DLARRAY,
     DTYPE,
     FORMAT,
     GENERATOR,
@@ -33,6 +34,7 @@ from dlgradient.core.kinds import (
     SHAPE,
     integer,
     integers,
+    lengths,
     number,
     numbers,
 )
@@ -53,14 +55,18 @@ if TYPE_CHECKING:
     # What operations take: a dlarray, an array, a scalar or a nested sequence. Not `ArrayLike`: to
     # a kernel the operand is an array, and most members of that union have no attributes.
     Operand: TypeAlias = dlarray | Any
-    # The argument ``dtype=``; None is the default.
+    # The argument ``dtype=``; None is the default. And one that must be given.
     DtypeLike: TypeAlias = DTypeLike | None
+    TargetDtype: TypeAlias = DTypeLike
+    Dlarray: TypeAlias = dlarray
     # Where random numbers come from: a generator that goes on, a seed, or fresh entropy.
     Generator: TypeAlias = np.random.Generator | int | None
 else:
     Value = Op = Node = Trace = Any
     Operand = Annotated[Any, ARRAY]
-    DtypeLike = Annotated[Any, DTYPE]
+    TargetDtype = Annotated[Any, DTYPE]
+    DtypeLike = TargetDtype | None
+    Dlarray = Annotated[Any, DLARRAY]
     Generator = Annotated[Any, GENERATOR]  # an import must not load numpy.random
 
 __all__ = [
@@ -76,6 +82,7 @@ __all__ = [
     "Decay",
     "Declarer",
     "Device",
+    "Dlarray",
     "Dtype",
     "DtypeLike",
     "Format",
@@ -85,6 +92,7 @@ __all__ = [
     "Generator",
     "Kernel",
     "Key",
+    "Lengths",
     "Node",
     "NonNegative",
     "Op",
@@ -104,6 +112,7 @@ __all__ = [
     "Size",
     "Sizes",
     "Tangent",
+    "TargetDtype",
     "Trace",
     "Value",
 ]
@@ -120,6 +129,7 @@ Axes: TypeAlias = Annotated[tuple[int, ...], ORDER]
 # As users give it; None for all dimensions.
 AxisLike: TypeAlias = Annotated[int | tuple[int, ...] | None, AXES]
 # One integer for all dimensions that a window slides over, or one for each.
+Lengths: TypeAlias = Annotated[Sequence[int], lengths(1)]
 Counts: TypeAlias = Annotated[int | Sequence[int], integers(1)]
 Sizes: TypeAlias = Annotated[int | Sequence[int], integers(0)]
 # Numbers of a thing, and sizes that may be zero.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 import numpy as np
 
 from dlgradient.core.calls import unknown_keyword
-from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, Value
+from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, TargetDtype, Value
 from dlgradient.interop.protocol import function
 from dlgradient.ops import casting, choice, complex, moments, reduce, search, shape
 
@@ -245,7 +245,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         """Complex conjugate."""
         return self.conj()
 
-    def astype(self, dtype: DtypeLike, *, copy: bool = True) -> Value:
+    def astype(self, dtype: TargetDtype, *, copy: bool = True) -> Value:
         """Convert to a dtype."""
         return casting.astype(self, dtype=dtype, copy=copy)
 

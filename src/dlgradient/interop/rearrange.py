@@ -21,6 +21,7 @@ from dlgradient.ops.casting import astype
 from dlgradient.ops.join import concat
 from dlgradient.ops.join import stack as stack_
 from dlgradient.ops.permute import permute_dims
+from dlgradient.ops.ranges import Indexing
 from dlgradient.ops.ranges import meshgrid as meshgrid_
 from dlgradient.ops.shape import broadcast_to
 from dlgradient.ops.shape import reshape as reshape_
@@ -267,7 +268,12 @@ def flipud(m: Operand) -> Value:
 
 
 @answers(np.meshgrid)
-def meshgrid(*xi: Operand, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Value:  # noqa: ARG001 - values are never changed, so never copied
+def meshgrid(
+    *xi: Operand,
+    copy: bool = True,  # noqa: ARG001 - values are never changed, so never copied
+    sparse: bool = False,
+    indexing: Indexing = "xy",
+) -> Value:
     """Coordinate arrays of a grid."""
     arrays = [flatten(x) for x in xi]
     if not sparse:

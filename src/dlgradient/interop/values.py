@@ -9,7 +9,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import wrap
-from dlgradient.core.types import Array, DtypeLike, Operand, ShapeLike, Value
+from dlgradient.core.types import Array, DtypeLike, Operand, ShapeLike, TargetDtype, Value
 from dlgradient.errors import LeavingTraceError, UnsupportedFunctionError
 from dlgradient.interop.operands import is_traced, raw
 from dlgradient.interop.table import answers
@@ -72,7 +72,7 @@ def copy(a: Operand) -> Value:
 
 
 @answers(np.astype)
-def astype(x: Operand, dtype: DtypeLike, /, *, copy: bool = True) -> Value:
+def astype(x: Operand, dtype: TargetDtype, /, *, copy: bool = True) -> Value:
     """Convert to a dtype."""
     return astype_(x, dtype=dtype, copy=copy)
 

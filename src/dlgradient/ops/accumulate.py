@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, fixed_key
 from dlgradient.core.types import Key, Operand, Value
 from dlgradient.core.values import as_value
@@ -15,6 +16,7 @@ from dlgradient.ops.shape import broadcast_to
 __all__ = ["index_add"]
 
 
+@checked
 def index_add(x: Operand, key: Key, values: Operand, /) -> Value:
     """Array with values added to the elements at an index; equal indices accumulate.
 

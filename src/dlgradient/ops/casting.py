@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.arguments import checked
 from dlgradient.core.samples import Error, case
-from dlgradient.core.types import Dtype, DtypeLike, Operand, Value
+from dlgradient.core.types import Dtype, DtypeLike, Operand, TargetDtype, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import ComplexValueError, UnsupportedDtypeError
 from dlgradient.rules import constant, derived, linear
@@ -117,7 +120,7 @@ def discretize(x: Operand, /, dtype: DtypeLike) -> Value:
         Error(case(m.real(3), dtype="flat64"), UnsupportedDtypeError, "flat64"),
     ],
 )
-def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
+def astype(x: Operand, /, dtype: TargetDtype, *, copy: bool = True) -> Value:
     """Values of ``x`` in another dtype.
 
     Conversions between floating-point and complex dtypes are linear and differentiable. The
@@ -181,11 +184,22 @@ def astype(x: Operand, /, dtype: DtypeLike, *, copy: bool = True) -> Value:
 
 # -- properties of dtypes ------------------------------------------------------------------------
 
+DtypeKind: TypeAlias = Literal[
+    "bool",
+    "signed integer",
+    "unsigned integer",
+    "integral",
+    "real floating",
+    "complex floating",
+    "numeric",
+]
+
 
 def _dtype_of(value: Value) -> Value:
     return value.dtype if type(value) is calls.dlarray else value
 
 
+@checked
 def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
     """Dtype of the result of an operation on these operands; Python scalars are weak.
 
@@ -209,7 +223,8 @@ def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
     return np.result_type(*arrays_and_dtypes)
 
 
-def can_cast(from_: Operand | DtypeLike, to: Dtype | type | str, /) -> bool:
+@checked
+def can_cast(from_: Operand | TargetDtype, to: TargetDtype, /) -> bool:
     """Whether values of one dtype fit in another without loss.
 
     Parameters
@@ -228,7 +243,10 @@ def can_cast(from_: Operand | DtypeLike, to: Dtype | type | str, /) -> bool:
     return np.can_cast(_dtype_of(from_), to)
 
 
-def isdtype(dtype: DtypeLike, kind: str | Dtype | tuple[str | Dtype, ...]) -> bool:
+@checked
+def isdtype(
+    dtype: TargetDtype, kind: DtypeKind | TargetDtype | tuple[DtypeKind | TargetDtype, ...]
+) -> bool:
     """Whether a dtype is of a kind.
 
     Parameters
@@ -249,7 +267,8 @@ def isdtype(dtype: DtypeLike, kind: str | Dtype | tuple[str | Dtype, ...]) -> bo
     return np.isdtype(np.dtype(dtype), kind)
 
 
-def finfo(dtype: Operand | DtypeLike, /) -> np.finfo[np.floating]:
+@checked
+def finfo(dtype: Operand | TargetDtype, /) -> np.finfo[np.floating]:
     """Limits of a floating-point dtype: ``eps``, ``max``, ``min``, ``smallest_normal``.
 
     Parameters
@@ -268,7 +287,8 @@ def finfo(dtype: Operand | DtypeLike, /) -> np.finfo[np.floating]:
     return np.finfo(_dtype_of(dtype))
 
 
-def iinfo(dtype: Operand | DtypeLike, /) -> np.iinfo[np.integer]:
+@checked
+def iinfo(dtype: Operand | TargetDtype, /) -> np.iinfo[np.integer]:
     """Limits of an integer dtype: ``max``, ``min``, ``bits``.
 
     Parameters

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.core.conversion import as_array
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Device, DtypeLike, Operand, Shape, ShapeLike, Value
+from dlgradient.core.types import Device, DtypeLike, Operand, Shape, Size, Sizes, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
 from dlgradient.ops.casting import astype, supported_dtype
@@ -44,17 +45,11 @@ def chosen_dtype(name: str, dtype: DtypeLike, default: DtypeLike = np.float64) -
     return default if dtype is None else supported_dtype(dtype, f"{name}: dtype")
 
 
-def check_device(name: str, device: Device) -> None:
-    if device not in (None, "cpu"):
-        raise InvalidArgumentError(
-            f"{name}: device={device!r} does not exist; the only one is 'cpu'"
-        )
-
-
 # -- filled --------------------------------------------------------------------------------------
 
 
-def zeros(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
+@checked
+def zeros(shape: Sizes, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array of zeros.
 
     Parameters
@@ -80,11 +75,11 @@ def zeros(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -
 
     Source: array-API ``zeros``; MATLAB ``zeros``.
     """
-    check_device("zeros", device)
     return wrap_new(np.zeros(shape, chosen_dtype("zeros", dtype)))
 
 
-def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
+@checked
+def ones(shape: Sizes, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array of ones.
 
     Parameters
@@ -110,11 +105,11 @@ def ones(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) ->
 
     Source: array-API ``ones``; MATLAB ``ones``.
     """
-    check_device("ones", device)
     return wrap_new(np.ones(shape, chosen_dtype("ones", dtype)))
 
 
-def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -> Value:
+@checked
+def empty(shape: Sizes, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Array of undefined elements, to be assigned to.
 
     Parameters
@@ -140,12 +135,12 @@ def empty(shape: ShapeLike, *, dtype: DtypeLike = None, device: Device = None) -
 
     Source: array-API ``empty``.
     """
-    check_device("empty", device)
     return wrap_new(np.empty(shape, chosen_dtype("empty", dtype)))
 
 
+@checked
 def full(
-    shape: ShapeLike, fill_value: Operand, *, dtype: DtypeLike = None, device: Device = None
+    shape: Sizes, fill_value: Operand, *, dtype: DtypeLike = None, device: Device = None
 ) -> Value:
     """Array with one value everywhere; a traced value is differentiated.
 
@@ -173,7 +168,6 @@ def full(
 
     Source: array-API ``full``; MATLAB ``repmat`` of a scalar.
     """
-    check_device("full", device)
     dtype = chosen_dtype("full", dtype, None)
     if type(fill_value) is calls.dlarray:
         value = fill_value if dtype is None else astype(fill_value, dtype)
@@ -182,9 +176,10 @@ def full(
     return wrap_new(np.full(shape, as_value(fill_value, "full: fill_value"), dtype))
 
 
+@checked
 def eye(
-    n_rows: int,
-    n_cols: int | None = None,
+    n_rows: Size,
+    n_cols: Size | None = None,
     /,
     *,
     k: int = 0,
@@ -219,7 +214,6 @@ def eye(
 
     Source: array-API ``eye``; MATLAB ``eye``.
     """
-    check_device("eye", device)
     return wrap_new(np.eye(n_rows, n_cols, k=k, dtype=chosen_dtype("eye", dtype)))
 
 
@@ -233,8 +227,7 @@ def _wrap_like(x: Value, value: Value) -> Value:
     return value if value.ndim else value[()]
 
 
-def _shape_dtype(name: str, x: Value, dtype: DtypeLike, device: Device) -> tuple[Shape, DtypeLike]:
-    check_device(name, device)
+def _shape_dtype(name: str, x: Value, dtype: DtypeLike) -> tuple[Shape, DtypeLike]:
     if type(x) is not calls.dlarray:
         x = as_value(x, f"{name}: x")
     return x.shape, chosen_dtype(name, dtype, x.dtype)
@@ -268,7 +261,7 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
 
     Source: array-API ``zeros_like``; MATLAB ``zeros(size(x), like=x)``.
     """
-    return _wrap_like(x, np.zeros(*_shape_dtype("zeros_like", x, dtype, device)))
+    return _wrap_like(x, np.zeros(*_shape_dtype("zeros_like", x, dtype)))
 
 
 @derived(numpy=np.ones_like, samples=lambda m: _like_samples(m), errors=lambda m: _like_errors(m))
@@ -299,9 +292,10 @@ def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) 
 
     Source: array-API ``ones_like``; MATLAB ``ones(size(x), like=x)``.
     """
-    return _wrap_like(x, np.ones(*_shape_dtype("ones_like", x, dtype, device)))
+    return _wrap_like(x, np.ones(*_shape_dtype("ones_like", x, dtype)))
 
 
+@checked
 def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) -> Value:
     """Undefined elements, with the shape, dtype and data format of an array; untraced.
 
@@ -329,7 +323,7 @@ def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
 
     Source: array-API ``empty_like``.
     """
-    return _wrap_like(x, np.empty(*_shape_dtype("empty_like", x, dtype, device)))
+    return _wrap_like(x, np.empty(*_shape_dtype("empty_like", x, dtype)))
 
 
 FUNCTIONS["empty_like"] = empty_like
@@ -371,7 +365,7 @@ def full_like(
 
     Source: array-API ``full_like``.
     """
-    shape, dtype = _shape_dtype("full_like", x, dtype, device)
+    shape, dtype = _shape_dtype("full_like", x, dtype)
     if type(fill_value) is calls.dlarray:
         filled = full(shape, fill_value, dtype=dtype)
         return calls.labelled(filled, getattr(x, "_format", None))
@@ -397,6 +391,7 @@ def _full_like_errors(m: Maker) -> list[Error]:
 # -- from other data -----------------------------------------------------------------------------
 
 
+@checked
 def asarray(
     obj: Operand, /, *, dtype: DtypeLike = None, device: Device = None, copy: bool | None = None
 ) -> Value:
@@ -431,7 +426,6 @@ def asarray(
 
     Source: array-API ``asarray``; MATLAB ``dlarray``.
     """
-    check_device("asarray", device)
     if type(obj) is not calls.dlarray:
         if copy is False:
             raise InvalidArgumentError(
@@ -447,6 +441,7 @@ def asarray(
 FUNCTIONS["asarray"] = asarray
 
 
+@checked
 def from_dlpack(x: Operand, /, *, device: Device = None, copy: bool | None = None) -> Value:
     """Return the data of another library's array, by the DLPack protocol, as a dlarray.
 
@@ -471,7 +466,6 @@ def from_dlpack(x: Operand, /, *, device: Device = None, copy: bool | None = Non
 
     Source: array-API ``from_dlpack``.
     """
-    check_device("from_dlpack", device)
     if type(x) is not calls.dlarray:
         if not hasattr(x, "__dlpack__"):
             raise InvalidArgumentError(

@@ -9,11 +9,12 @@ NumPy computes the transforms; single precision stays single precision.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axes, Kernel, Operand, Value
+from dlgradient.core.types import Axes, Count, Kernel, Lengths, Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import astype
 from dlgradient.ops.join import concat
@@ -22,35 +23,20 @@ from dlgradient.rules import derived, linear
 __all__ = ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn"]
 
 # The scaling of the adjoint: the other transform of the pair is divided by the length.
-OPPOSITE_NORM = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
+Norm: TypeAlias = Literal["backward", "ortho", "forward"]
+OPPOSITE_NORM: dict[str, Norm] = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
-def checked_norm(name: str, norm: str) -> str:
-    if norm not in OPPOSITE_NORM:
-        raise InvalidArgumentError(
-            f"{name}: norm is {norm!r}; it must be 'backward' (the inverse is divided by the "
-            "length), 'forward' or 'ortho' (both by its square root)"
-        )
-    return str(norm)
-
-
-def checked_axis(name: str, x: Value, axis: object) -> int:
+def checked_axis(name: str, x: Value, axis: int) -> int:
     ndim = np.ndim(x)
-    if not isinstance(axis, int | np.integer) or not -ndim <= axis < ndim:
+    if not -ndim <= axis < ndim:
         raise InvalidArgumentError(
-            f"{name}: axis is {axis!r}, the array has shape {np.shape(x)}; it must be from "
+            f"{name}: axis is {axis!r}, x has shape {np.shape(x)}; it must be from "
             f"{-ndim} to {ndim - 1}"
             if ndim
-            else f"{name}: the array has no dimension to transform; make it one with reshape"
+            else f"{name}: x has no dimension to transform; make it one with reshape"
         )
-    return int(axis)
-
-
-def checked_length(name: str, n: object) -> int:
-    """Return the length of a transform."""
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise InvalidArgumentError(f"{name}: n is {n!r}; a length must be a positive integer")
-    return int(n)
+    return axis
 
 
 def fit_length(x: Value, axis: int, size: int) -> Value:
@@ -68,7 +54,7 @@ def fit_length(x: Value, axis: int, size: int) -> Value:
 def _check_not_empty(name: str, shape: Sequence[int]) -> None:
     if 0 in shape:
         raise InvalidArgumentError(
-            f"{name}: the dimension to transform has no elements; give a length, or another axis"
+            f"{name}: the dimension of x to transform is empty; give a length, or another axis"
         )
 
 
@@ -76,11 +62,9 @@ def transform_axis(
     name: str, transform: Kernel, x: Value, n: int | None, axis: int, norm: str
 ) -> Value:
     """Check the arguments, and transform one dimension."""
-    axis, norm = checked_axis(name, x, axis), checked_norm(name, norm)
+    axis = checked_axis(name, x, axis)
     if n is None:
         _check_not_empty(name, (x.shape[axis],))
-    else:
-        n = checked_length(name, n)
     return transform(x, n=n, axis=axis, norm=norm)
 
 
@@ -98,7 +82,7 @@ def _ifft_adjoint(g: Value, x_like: Value, axis: int, norm: str) -> Value:
     errors=lambda m: one_axis_errors(m),
     numpy=np.fft.fft,
 )
-def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
+def fft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "backward") -> Value:
     """Discrete Fourier transform, yₖ = Σⱼ xⱼ exp(−2πi jk/n).
 
     Parameters
@@ -138,7 +122,7 @@ def fft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backwa
     errors=lambda m: one_axis_errors(m),
     numpy=np.fft.ifft,
 )
-def ifft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
+def ifft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "backward") -> Value:
     """Inverse discrete Fourier transform, yⱼ = (1/n) Σₖ xₖ exp(2πi jk/n).
 
     Parameters
@@ -199,14 +183,14 @@ def checked_axes(name: str, x: Value, s: Sequence[int] | None, axes: Axes | None
 def _transform_axes(
     name: str, transform: Kernel, x: Value, s: Sequence[int] | None, axes: Axes | None, norm: str
 ) -> Value:
-    found, norm = checked_axes(name, x, s, axes), checked_norm(name, norm)
+    found = checked_axes(name, x, s, axes)
     # Without a dimension there is nothing to transform, but the result is complex.
     if not found:
         return astype(x, dtype=np.result_type(x, np.complex64))
     if s is None:
         _check_not_empty(name, [x.shape[a] for a in found])
         return transform(x, axes=found, norm=norm)
-    return transform(x, s=[checked_length(name, n) for n in s], axes=found, norm=norm)
+    return transform(x, s=s, axes=found, norm=norm)
 
 
 def _axes_adjoint(
@@ -245,7 +229,7 @@ def _ifftn_adjoint(
     numpy=np.fft.fftn,
 )
 def fftn(
-    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+    x: Operand, /, s: Lengths | None = None, axes: Axes | None = None, norm: Norm = "backward"
 ) -> Value:
     """Discrete Fourier transform over several dimensions.
 
@@ -287,7 +271,7 @@ def fftn(
     numpy=np.fft.ifftn,
 )
 def ifftn(
-    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+    x: Operand, /, s: Lengths | None = None, axes: Axes | None = None, norm: Norm = "backward"
 ) -> Value:
     """Inverse discrete Fourier transform over several dimensions.
 
@@ -326,9 +310,9 @@ def ifftn(
 def fft2(
     x: Operand,
     /,
-    s: Sequence[int] | None = None,
+    s: Lengths | None = None,
     axes: Axes | None = (-2, -1),
-    norm: str = "backward",
+    norm: Norm = "backward",
 ) -> Value:
     """Discrete Fourier transform over two dimensions, by default the last ones.
 
@@ -352,9 +336,9 @@ def fft2(
 def ifft2(
     x: Operand,
     /,
-    s: Sequence[int] | None = None,
+    s: Lengths | None = None,
     axes: Axes | None = (-2, -1),
-    norm: str = "backward",
+    norm: Norm = "backward",
 ) -> Value:
     """Inverse discrete Fourier transform over two dimensions, by default the last ones.
 
@@ -395,9 +379,13 @@ def one_axis_errors(m: Maker) -> list[Error]:
     return [
         Error(case(m.real(2, 3), axis=2), InvalidArgumentError, r"axis is 2.*\(2, 3\).*-2 to 1"),
         Error(case(m.real()), InvalidArgumentError, "no dimension"),
-        Error(case(m.real(3), n=0), InvalidArgumentError, "n is 0"),
-        Error(case(m.real(3), norm="unitary"), InvalidArgumentError, "'unitary'.*'ortho'"),
-        Error(case(m.real(0)), InvalidArgumentError, "no elements"),
+        Error(case(m.real(3), n=0), InvalidArgumentError, "n must be .*at least 1.*not 0"),
+        Error(
+            case(m.real(3), norm="unitary"),
+            InvalidArgumentError,
+            "norm must be .*'ortho'.*not 'unitary'",
+        ),
+        Error(case(m.real(0)), InvalidArgumentError, "is empty"),
     ]
 
 
@@ -420,8 +408,12 @@ def _axes_errors(m: Maker) -> list[Error]:
         Error(case(m.real(2, 3), axes=(0, 2)), InvalidArgumentError, "axis is 2"),
         Error(case(m.real(2, 3), axes=(0, -2)), InvalidArgumentError, "twice"),
         Error(case(m.real(2, 3), s=(2,), axes=(0, 1)), InvalidArgumentError, "one length for each"),
-        Error(case(m.real(2, 3), s=(2, 0), axes=(0, 1)), InvalidArgumentError, "n is 0"),
-        Error(case(m.real(2, 0)), InvalidArgumentError, "no elements"),
+        Error(
+            case(m.real(2, 3), s=(2, 0), axes=(0, 1)),
+            InvalidArgumentError,
+            "s must be .*at least 1",
+        ),
+        Error(case(m.real(2, 0)), InvalidArgumentError, "is empty"),
     ]
 
 

@@ -7,11 +7,12 @@ the conjugate of the other. Operands are unlabelled: dimensions are summed by po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.formats import permuted
+from dlgradient.core.kinds import SHAPE, Kind, integer
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.threads import product
 from dlgradient.core.types import Formats, Operand, Params, Shapes, Value
@@ -25,8 +26,17 @@ from dlgradient.rules import derived, linear, multilinear
 
 __all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "tril", "triu", "vecdot"]
 
+
 # The number of summed dimensions, or those of each operand.
-Pairs: TypeAlias = int | tuple[int | Sequence[int], int | Sequence[int]]
+def _axes(value: Any) -> Any:
+    if np.ndim(value) == 0:
+        return integer(0).convert(value)
+    first, second = value
+    return tuple([SHAPE.convert(axes) for axes in (first, second)])
+
+
+PAIRS = Kind("a number of axes, or a pair of axes or of sequences of them", _axes, plain=(tuple,))
+Pairs: TypeAlias = Annotated[int | tuple[int | Sequence[int], int | Sequence[int]], PAIRS]
 
 
 # -- matmul --------------------------------------------------------------------------------------

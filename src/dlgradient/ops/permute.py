@@ -5,11 +5,12 @@ The adjoint moves everything back. Labels move with their dimensions.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.formats import permuted
+from dlgradient.core.kinds import SHAPE, Kind
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, AxisLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError
@@ -18,7 +19,9 @@ from dlgradient.rules import derived, linear
 
 __all__ = ["flip", "moveaxis", "permute_dims", "roll", "swapaxes"]
 
-Places: TypeAlias = int | tuple[int, ...]  # how far `roll` moves, along one dimension or several
+# How far `roll` moves, along one dimension or several. NumPy would round it.
+_PLACES = Kind(SHAPE.wanted, SHAPE.convert, fix=SHAPE.fix)
+Places: TypeAlias = Annotated[int | tuple[int, ...], _PLACES]
 
 
 # -- order of dimensions -------------------------------------------------------------------------

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal, TypeAlias
+
 import numpy as np
 
-from dlgradient.core import calls
+from dlgradient.core.arguments import checked
+from dlgradient.core.kinds import number, scalar
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Device, DtypeLike, Operand, Value
+from dlgradient.core.types import Device, DtypeLike, Operand, Size, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.ops.create import check_device, chosen_dtype, wrap_new
+from dlgradient.ops.create import chosen_dtype, wrap_new
 from dlgradient.ops.shape import broadcast_to, reshape
 from dlgradient.rules import derived
 
 __all__ = ["arange", "linspace", "meshgrid"]
 
 
-def _check_number(where: str, value: object) -> None:
-    if type(value) is calls.dlarray:
-        raise InvalidArgumentError(
-            f"{where} is a dlarray, and the number of elements cannot be differentiated; give "
-            "x.item(), or write start + step * arange(n)"
-        )
+# The number of elements cannot be differentiated.
+Bound: TypeAlias = Annotated[float, number(fix="write start + step * arange(n)")]
+_END = scalar(fix="write start + (stop - start) * linspace(0, 1, num)")
+Indexing: TypeAlias = Literal["xy", "ij"]
+End: TypeAlias = Annotated[complex, _END]
 
 
+@checked
 def arange(
-    start: float,
+    start: Bound,
     /,
-    stop: float | None = None,
-    step: float = 1,
+    stop: Bound | None = None,
+    step: Bound = 1,
     *,
     dtype: DtypeLike = None,
     device: Device = None,
@@ -51,7 +54,9 @@ def arange(
     Raises
     ------
     InvalidArgumentError
-        If a number is a dlarray.
+        If a number is not finite.
+    LeavingTraceError
+        If a number is traced.
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
@@ -62,20 +67,17 @@ def arange(
 
     Source: array-API ``arange``; MATLAB ``colon`` (which includes the end).
     """
-    check_device("arange", device)
-    numbers = {"start": start, "stop": stop, "step": step}
-    for name, value in numbers.items():
-        _check_number(f"arange: {name}", value)
     if stop is None:
         start, stop = 0, start
     return wrap_new(np.arange(start, stop, step, dtype=chosen_dtype("arange", dtype, None)))
 
 
+@checked
 def linspace(
-    start: Operand,
-    stop: Operand,
+    start: End,
+    stop: End,
     /,
-    num: int,
+    num: Size,
     *,
     dtype: DtypeLike = None,
     device: Device = None,
@@ -101,7 +103,9 @@ def linspace(
     Raises
     ------
     InvalidArgumentError
-        If a number is a dlarray.
+        If a number is not finite.
+    LeavingTraceError
+        If a number is traced.
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
@@ -112,13 +116,6 @@ def linspace(
 
     Source: array-API ``linspace``; MATLAB ``linspace``.
     """
-    check_device("linspace", device)
-    for name, value in (("start", start), ("stop", stop)):
-        if type(value) is calls.dlarray:
-            raise InvalidArgumentError(
-                f"linspace: {name} is a dlarray; give {name}.item(), or, to differentiate by it, "
-                "write start + (stop - start) * linspace(0, 1, num)"
-            )
     dtype = chosen_dtype("linspace", dtype, None)
     return wrap_new(np.linspace(start, stop, num, endpoint=endpoint, dtype=dtype))
 
@@ -128,7 +125,7 @@ def linspace(
     samples=lambda m: _meshgrid_samples(m),
     errors=lambda m: _meshgrid_errors(m),
 )
-def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
+def meshgrid(*arrays: Operand, indexing: Indexing = "xy") -> list[Value]:
     """Coordinates of the points of a grid, from those along its axes.
 
     Parameters
@@ -156,8 +153,6 @@ def meshgrid(*arrays: Operand, indexing: str = "xy") -> list[Value]:
 
     Source: array-API ``meshgrid``; MATLAB ``meshgrid``, ``ndgrid``.
     """
-    if indexing not in ("xy", "ij"):
-        raise InvalidArgumentError(f"meshgrid: indexing={indexing!r} must be 'xy' or 'ij'")
     arrays = tuple([x if hasattr(x, "shape") else as_value(x, "meshgrid: array") for x in arrays])
     shapes = [x.shape for x in arrays]
     if any(len(shape) > 1 for shape in shapes):

@@ -11,18 +11,30 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dlgradient.core.arguments import checked
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Axes, AxisLike, Device, DtypeLike, Operand, Value
+from dlgradient.core.types import (
+    Array,
+    Axes,
+    AxisLike,
+    Count,
+    Device,
+    DtypeLike,
+    Lengths,
+    Operand,
+    Positive,
+    Value,
+)
+from dlgradient.core.values import as_value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.complex import conj, real
-from dlgradient.ops.create import check_device, wrap_new
+from dlgradient.ops.create import wrap_new
 from dlgradient.ops.fourier import (
     OPPOSITE_NORM,
+    Norm,
     checked_axes,
     checked_axis,
-    checked_length,
-    checked_norm,
     fftn,
     fit_length,
     ifft,
@@ -65,7 +77,7 @@ def _rfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str) 
     errors=one_axis_errors,
     numpy=np.fft.rfft,
 )
-def rfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
+def rfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "backward") -> Value:
     """First half of the discrete Fourier transform of a real signal, yₖ for k from 0 to n // 2.
 
     The other half is its complex conjugate.
@@ -138,7 +150,7 @@ def _irfft_adjoint(g: Value, x_like: Value, n: int | None, axis: int, norm: str)
     errors=lambda m: _irfft_errors(m),
     numpy=np.fft.irfft,
 )
-def irfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
+def irfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "backward") -> Value:
     """Real signal from the first half of its spectrum; the inverse of `rfft`.
 
     The imaginary parts of the first element, and of the last if n is even, have no effect.
@@ -196,7 +208,7 @@ def _irfft_errors(m: Maker) -> list[Error]:
     return [
         Error(case(m.complex(1)), InvalidArgumentError, "one element.*n="),
         Error(case(m.complex(2, 3), axis=2), InvalidArgumentError, "axis is 2"),
-        Error(case(m.complex(3), n=0), InvalidArgumentError, "n is 0"),
+        Error(case(m.complex(3), n=0), InvalidArgumentError, "n must be .*at least 1.*not 0"),
     ]
 
 
@@ -209,7 +221,7 @@ def _lengths(s: Sequence[int] | None) -> tuple[Sequence[int] | None, int | None]
     numpy=np.fft.rfftn,
 )
 def rfftn(
-    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+    x: Operand, /, s: Lengths | None = None, axes: Axes | None = None, norm: Norm = "backward"
 ) -> Value:
     """First half of the discrete Fourier transform of a real signal over several dimensions.
 
@@ -252,7 +264,7 @@ def _rfftn_samples(m: Maker) -> list[Case]:
     numpy=np.fft.irfftn,
 )
 def irfftn(
-    x: Operand, /, s: Sequence[int] | None = None, axes: Axes | None = None, norm: str = "backward"
+    x: Operand, /, s: Lengths | None = None, axes: Axes | None = None, norm: Norm = "backward"
 ) -> Value:
     """Real signal from the first half of its spectrum in several dimensions; inverse of `rfftn`.
 
@@ -295,7 +307,7 @@ def _irfftn_samples(m: Maker) -> list[Case]:
     samples=lambda m: [case(m.complex(3)), case(m.complex(2, 3), n=5), case(m.real(3), axis=0)],
     numpy=np.fft.hfft,
 )
-def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
+def hfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "backward") -> Value:
     """Real spectrum of a signal with Hermitian symmetry, from the first half of the signal.
 
     Parameters
@@ -314,14 +326,14 @@ def hfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backw
 
     Source: array-API ``fft.hfft``.
     """
-    return irfft(conj(x), n=n, axis=axis, norm=OPPOSITE_NORM[checked_norm("hfft", norm)])
+    return irfft(conj(x), n=n, axis=axis, norm=OPPOSITE_NORM[norm])
 
 
 @derived(
     samples=lambda m: [case(m.real(4)), case(m.real(2, 3), n=5), case(m.real(3), axis=0)],
     numpy=np.fft.ihfft,
 )
-def ihfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Value:
+def ihfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "backward") -> Value:
     """First half of the signal with Hermitian symmetry of a real spectrum; the inverse of `hfft`.
 
     Parameters
@@ -340,7 +352,7 @@ def ihfft(x: Operand, /, n: int | None = None, axis: int = -1, norm: str = "back
 
     Source: array-API ``fft.ihfft``.
     """
-    return conj(rfft(x, n=n, axis=axis, norm=OPPOSITE_NORM[checked_norm("ihfft", norm)]))
+    return conj(rfft(x, n=n, axis=axis, norm=OPPOSITE_NORM[norm]))
 
 
 # -- order of frequencies ------------------------------------------------------------------------
@@ -355,8 +367,8 @@ def _roll_middle(x: Value, axes: AxisLike, places: Callable[[int], int]) -> Valu
     return roll(x, tuple(places(x.shape[a]) for a in chosen), axis=tuple(chosen))
 
 
-def _array(x: Value) -> Value:
-    return x if hasattr(x, "ndim") else np.asarray(x)
+def _array(name: str, x: Operand) -> Value:
+    return x if hasattr(x, "ndim") else as_value(x, f"{name}: x")
 
 
 @derived(samples=lambda m: _samples_of_shifts(m), numpy=np.fft.fftshift)
@@ -376,7 +388,7 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
     Source: array-API ``fft.fftshift``; MATLAB ``fftshift``.
     """
-    return _roll_middle(_array(x), axes, lambda size: size // 2)
+    return _roll_middle(_array("fftshift", x), axes, lambda size: size // 2)
 
 
 @derived(samples=lambda m: _samples_of_shifts(m), numpy=np.fft.ifftshift)
@@ -396,25 +408,24 @@ def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
 
     Source: array-API ``fft.ifftshift``; MATLAB ``ifftshift``.
     """
-    return _roll_middle(_array(x), axes, lambda size: -(size // 2))
+    return _roll_middle(_array("ifftshift", x), axes, lambda size: -(size // 2))
 
 
 def _frequencies(
     name: str,
     function: Callable[[int, float], Array],
-    n: int | None,
+    n: int,
     d: float,
     dtype: DtypeLike,
-    device: Device,
 ) -> Value:
-    check_device(name, device)
     kind = supported_dtype(dtype if dtype is not None else np.float64, f"{name}: dtype")
-    if n is None:
-        raise InvalidArgumentError(f"{name}: n is None; give the length of the signal")
-    return wrap_new(function(checked_length(name, n), d).astype(kind))
+    return wrap_new(function(n, d).astype(kind))
 
 
-def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:
+@checked
+def fftfreq(
+    n: Count, /, *, d: Positive = 1.0, dtype: DtypeLike = None, device: Device = None
+) -> Value:
     """Frequencies of the elements of `fft`, in cycles per unit of `d`.
 
     Parameters
@@ -434,10 +445,13 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Devic
 
     Source: array-API ``fft.fftfreq``.
     """
-    return _frequencies("fftfreq", np.fft.fftfreq, n, d, dtype, device)
+    return _frequencies("fftfreq", np.fft.fftfreq, n, d, dtype)
 
 
-def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Device = None) -> Value:
+@checked
+def rfftfreq(
+    n: Count, /, *, d: Positive = 1.0, dtype: DtypeLike = None, device: Device = None
+) -> Value:
     """Frequencies of the elements of `rfft`, in cycles per unit of `d`.
 
     Parameters
@@ -457,7 +471,7 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DtypeLike = None, device: Devi
 
     Source: array-API ``fft.rfftfreq``.
     """
-    return _frequencies("rfftfreq", np.fft.rfftfreq, n, d, dtype, device)
+    return _frequencies("rfftfreq", np.fft.rfftfreq, n, d, dtype)
 
 
 # -- samples -------------------------------------------------------------------------------------
