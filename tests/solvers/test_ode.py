@@ -180,14 +180,14 @@ def blow_up(_t, y):
         (lambda: dl.dlode45(blow_up, [0], 1.0), dl.InvalidArgumentError, "two finite times"),
         (lambda: dl.dlode45(None, [0, 1], 1.0), dl.InvalidArgumentError, "odefun must be"),
         (
-            lambda: dl.dlode45(blow_up, [0, 1], 1.0, gradient_mode="Direct"),
+            lambda: dl.dlode45(blow_up, [0, 1], 1.0, gradient_mode="Adjoined"),
             dl.InvalidArgumentError,
-            "'Direct'.*checkpointed",
+            "gradient_mode must be .*'checkpointed'.*'Adjoined'; did you mean 'adjoint'",
         ),
         (
             lambda: dl.dlode45(blow_up, [0, 1], 1.0, max_step_size=0),
             dl.InvalidArgumentError,
-            "max_step_size is 0",
+            "max_step_size must be .*above 0.*not 0",
         ),
         (
             lambda: dl.dlode45(lambda _t, y: y[:1], [0, 1], [1.0, 2.0]),

@@ -218,15 +218,27 @@ def test_dlupdate_of_several_containers_and_results():
             dl.FormatClashError,
             "gradients has the format 'BC', parameters has 'CB'",
         ),
-        (lambda: sgdmupdate(np.ones(2), np.ones(2), None, -1), dl.InvalidArgumentError, "negative"),
-        (lambda: sgdmupdate(np.ones(2), np.ones(2), None, "a"), dl.InvalidArgumentError, "str 'a'"),
-        (lambda: sgdmupdate(np.ones(2), np.ones(2), None, 1, 1), dl.InvalidArgumentError, "than 1"),
+        (
+            lambda: sgdmupdate(np.ones(2), np.ones(2), None, -1),
+            dl.InvalidArgumentError,
+            "learning_rate.*-1",
+        ),
+        (
+            lambda: sgdmupdate(np.ones(2), np.ones(2), None, "a"),
+            dl.InvalidArgumentError,
+            "learning_rate.*'a'",
+        ),
+        (
+            lambda: sgdmupdate(np.ones(2), np.ones(2), None, 1, 1),
+            dl.InvalidArgumentError,
+            "momentum.*below 1",
+        ),
         (
             lambda: adamupdate(np.ones(2), np.ones(2), None, None, 0),
             dl.InvalidArgumentError,
-            "iteration is 0.*from 1",
+            "iteration must be .*at least 1, not 0",
         ),
-        (lambda: dlupdate([1.0], [2.0]), dl.NotDlarrayError, "fun must be a function"),
+        (lambda: dlupdate([1.0], [2.0]), dl.InvalidArgumentError, "fun must be a function"),
         (
             lambda: dlupdate(lambda x: (x,) * x, [1, 2]),
             dl.InvalidArgumentError,

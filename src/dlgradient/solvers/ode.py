@@ -16,12 +16,15 @@ In the last two modes, derivatives of higher order are those of "direct".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 
 from dlgradient.core import tree
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, labelled, open_node, unlabelled, wrap
+from dlgradient.core.kinds import number
+from dlgradient.core.types import Count, NonNegative, Operand, Positive
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.custom import Context, DifferentiableFunction
@@ -48,7 +51,8 @@ from dlgradient.solvers.rungekutta import (
 
 __all__ = ["dlode1", "dlode4", "dlode45"]
 
-_MODES = ("direct", "checkpointed", "adjoint", "adjoint-seminorm")
+Largest: TypeAlias = Annotated[float, number(above=0, finite=False)]
+Mode: TypeAlias = Literal["direct", "checkpointed", "adjoint", "adjoint-seminorm"]
 
 
 class _Problem:
@@ -280,14 +284,6 @@ def _solve(
     name: str, odefun: Any, tspan: Any, y0: Any, theta: Any, mode: str, options: Options
 ) -> Any:
     times = _times(name, tspan)
-    if mode not in _MODES:
-        raise InvalidArgumentError(
-            f"{name}: gradient_mode is {mode!r}; it must be one of {', '.join(_MODES)}"
-        )
-    if not callable(odefun):
-        raise InvalidArgumentError(
-            f"{name}: odefun must be a function of t, y and theta, not {type(odefun).__name__}"
-        )
     if type(y0) is not dlarray:
         y0 = wrap(as_value(y0, f"{name}: y0", copy=True), None)
     if y0.dtype.kind not in "fc":
@@ -331,23 +327,19 @@ def _items(tspan: Any) -> Sequence[Any]:
     return tspan if isinstance(tspan, list | tuple) else ()
 
 
-def _positive(name: str, label: str, value: Any, *, zero: bool = False) -> None:
-    if value is not None and not (value > 0 or (zero and value == 0)):
-        raise InvalidArgumentError(f"{name}: {label} is {value!r}; it must be positive")
-
-
+@checked
 def dlode45(
     odefun: Callable[..., Any],
-    tspan: Any,
-    y0: Any,
+    tspan: Operand,
+    y0: Operand,
     theta: Any = None,
     *,
-    gradient_mode: str = "direct",
-    initial_step_size: float | None = None,
-    max_step_size: float | None = None,
-    max_steps: int | None = 100_000,
-    relative_tolerance: float = 1e-3,
-    absolute_tolerance: float = 1e-6,
+    gradient_mode: Mode = "direct",
+    initial_step_size: Positive | None = None,
+    max_step_size: Largest | None = None,
+    max_steps: Count | None = 100_000,
+    relative_tolerance: Positive = 1e-3,
+    absolute_tolerance: NonNegative = 1e-6,
 ) -> Any:
     """Solution of y' = odefun(t, y, theta) by the pair of Dormand and Prince, of orders 5 and 4.
 
@@ -406,11 +398,6 @@ def dlode45(
     Source: MATLAB ``dlode45``.
     """
     name = "dlode45"
-    _positive(name, "initial_step_size", initial_step_size)
-    _positive(name, "max_step_size", max_step_size)
-    _positive(name, "max_steps", max_steps)
-    _positive(name, "relative_tolerance", relative_tolerance)
-    _positive(name, "absolute_tolerance", absolute_tolerance, zero=True)
     options = Options(
         DORMAND_PRINCE, initial_step_size, max_step_size, relative_tolerance, absolute_tolerance
     )
@@ -418,14 +405,15 @@ def dlode45(
     return _solve(name, odefun, tspan, y0, theta, gradient_mode, options)
 
 
+@checked
 def dlode1(
     odefun: Callable[..., Any],
-    tspan: Any,
-    y0: Any,
+    tspan: Operand,
+    y0: Operand,
     theta: Any = None,
     *,
-    gradient_mode: str = "direct",
-    step_size: float | None = None,
+    gradient_mode: Mode = "direct",
+    step_size: Largest | None = None,
 ) -> Any:
     """Solution of y' = odefun(t, y, theta) by Euler's method, with equal steps.
 
@@ -454,19 +442,19 @@ def dlode1(
 
     Source: MATLAB ``deep.ode.options.ODE1``.
     """
-    _positive("dlode1", "step_size", step_size)
     options = Options(EULER, None, step_size, 1.0, 1.0)
     return _solve("dlode1", odefun, tspan, y0, theta, gradient_mode, options)
 
 
+@checked
 def dlode4(
     odefun: Callable[..., Any],
-    tspan: Any,
-    y0: Any,
+    tspan: Operand,
+    y0: Operand,
     theta: Any = None,
     *,
-    gradient_mode: str = "direct",
-    step_size: float | None = None,
+    gradient_mode: Mode = "direct",
+    step_size: Largest | None = None,
 ) -> Any:
     """Solution of y' = odefun(t, y, theta) by the classical Runge-Kutta method, with equal steps.
 
@@ -496,6 +484,5 @@ def dlode4(
 
     Source: the method of order 4 of Kutta (1901).
     """
-    _positive("dlode4", "step_size", step_size)
     options = Options(RUNGE_KUTTA, None, step_size, 1.0, 1.0)
     return _solve("dlode4", odefun, tspan, y0, theta, gradient_mode, options)

@@ -12,7 +12,6 @@ from dlgradient.engine.array import dlarray
 from dlgradient.errors import (
     FormatClashError,
     IntegerVariableError,
-    InvalidArgumentError,
     NotDlarrayError,
     ShapeMismatchError,
 )
@@ -20,7 +19,7 @@ from dlgradient.ops.casting import astype
 from dlgradient.ops.complex import complex, imag, real
 from dlgradient.train.containers import Container, Results, map_together, take_result
 
-__all__ = ["Formula", "checked_number", "update_all"]
+__all__ = ["Formula", "update_all"]
 
 # formula(p, g, *states) -> new p, *new states, of real arrays; a state is 0.0 at first.
 Formula = Callable[..., tuple[Value, ...]]
@@ -136,22 +135,3 @@ def _check_alike(name: str, where: str, value: Operand, parameter: str, p: Opera
                 f"{name}: {where} has the format {formats[0]!r}, {parameter} has {formats[1]!r}; "
                 "permute_dims brings one to the order of the other"
             )
-
-
-def checked_number(name: str, label: str, value: Operand, *, below: float | None = None) -> Value:
-    """Return a hyperparameter as a Python number, whose dtype is weak, or a traced dlarray."""
-    if type(value) is dlarray and value.size == 1:
-        # A traced hyperparameter is differentiated; others are Python numbers, with a weak dtype.
-        if open_node(value) is not None:
-            return value
-        value = value.item()
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"{name}: {label} must be a number, not {type(value).__name__} {value!r}"
-        ) from error
-    if not number >= 0 or (below is not None and not number < below):
-        limits = "not negative" if below is None else f"at least 0 and less than {below:g}"
-        raise InvalidArgumentError(f"{name}: {label} is {number!r}; it must be {limits}")
-    return number

@@ -12,23 +12,26 @@ step of an optimiser can itself be differentiated in a `dlfeval`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-import numpy as np
-
-from dlgradient.core.types import Value
+from dlgradient.core.arguments import checked
+from dlgradient.core.kinds import number
+from dlgradient.core.types import Count, Value
 from dlgradient.engine.array import dlarray
-from dlgradient.errors import InvalidArgumentError, NotDlarrayError
+from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.powers import root_of_squares
 from dlgradient.train.containers import Container, Results, map_together, take_result
-from dlgradient.train.step import checked_number, update_all
+from dlgradient.train.step import update_all
 
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
 
 _C = TypeVar("_C")  # an array or a container; states have the structure of the learnables
-Number: TypeAlias = float | dlarray  # a hyperparameter; a traced one is differentiated
+# Hyperparameters; a traced one is differentiated.
+Number: TypeAlias = Annotated[float | dlarray, number(0, traced=True)]
+Rate: TypeAlias = Annotated[float | dlarray, number(0, below=1, traced=True)]
 
 
+@checked
 def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Container) -> Container:
     """Apply a function to every array of a container.
 
@@ -64,11 +67,6 @@ def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Contain
 
     Source: MATLAB ``dlupdate``.
     """
-    if not callable(fun):
-        raise NotDlarrayError(
-            f"dlupdate: fun must be a function, not {type(fun).__name__}; write "
-            "dlupdate(fun, parameters)"
-        )
     # How many results `fun` returns for each array; -1 if no tuple.
     counts: set[int] = set()
 
@@ -94,12 +92,13 @@ def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Contain
     )
 
 
+@checked
 def sgdmupdate(
     parameters: _C,
     gradients: _C,
     velocity: _C | None = None,
     learning_rate: Number = 0.01,
-    momentum: Number = 0.9,
+    momentum: Rate = 0.9,
 ) -> tuple[_C, _C]:
     """One step of stochastic gradient descent with momentum.
 
@@ -142,26 +141,25 @@ def sgdmupdate(
 
     Source: MATLAB ``sgdmupdate``; with a constant learning rate the steps of PyTorch's ``SGD``.
     """
-    rate = checked_number("sgdmupdate", "learning_rate", learning_rate)
-    decay = checked_number("sgdmupdate", "momentum", momentum, below=1.0)
 
     def formula(p: Value, g: Value, v: Value) -> tuple[Value, ...]:
-        v = decay * v - rate * g
+        v = momentum * v - learning_rate * g
         return p + v, v
 
     found = update_all("sgdmupdate", formula, parameters, gradients, {"velocity": velocity})
     return found[0], found[1]
 
 
+@checked
 def adamupdate(
     parameters: _C,
     gradients: _C,
     average: _C | None = None,
     average_sq: _C | None = None,
-    iteration: int = 1,
+    iteration: Count = 1,
     learning_rate: Number = 0.001,
-    gradient_decay: Number = 0.9,
-    sq_gradient_decay: Number = 0.999,
+    gradient_decay: Rate = 0.9,
+    sq_gradient_decay: Rate = 0.999,
     epsilon: Number = 1e-8,
 ) -> tuple[_C, _C, _C]:
     """One step of adaptive moment estimation (Adam).
@@ -217,40 +215,28 @@ def adamupdate(
     Source: MATLAB ``adamupdate``; PyTorch's ``Adam``.
     """
     name = "adamupdate"
-    count = _checked_iteration(iteration)
-    rate = checked_number(name, "learning_rate", learning_rate)
-    beta1 = checked_number(name, "gradient_decay", gradient_decay, below=1.0)
-    beta2 = checked_number(name, "sq_gradient_decay", sq_gradient_decay, below=1.0)
-    small = checked_number(name, "epsilon", epsilon)
+    beta1, beta2 = gradient_decay, sq_gradient_decay
     # The averages begin at zero; both corrections are numbers, computed once for all learnables.
-    step = rate / (1 - beta1**count)
-    correction = (1 - beta2**count) ** 0.5
+    step = learning_rate / (1 - beta1**iteration)
+    correction = (1 - beta2**iteration) ** 0.5
 
     def formula(p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g * g)
-        return p - step * (m / (root_of_squares(s) / correction + small)), m, s
+        return p - step * (m / (root_of_squares(s) / correction + epsilon)), m, s
 
     states = {"average": average, "average_sq": average_sq}
     found = update_all(name, formula, parameters, gradients, states)
     return found[0], found[1], found[2]
 
 
-def _checked_iteration(iteration: object) -> int:
-    if not isinstance(iteration, int | np.integer) or isinstance(iteration, bool) or iteration < 1:
-        raise InvalidArgumentError(
-            f"adamupdate: iteration is {iteration!r}; it counts the steps from 1, and corrects the "
-            "averages, which begin at zero"
-        )
-    return int(iteration)
-
-
+@checked
 def rmspropupdate(
     parameters: _C,
     gradients: _C,
     average_sq: _C | None = None,
     learning_rate: Number = 0.001,
-    sq_gradient_decay: Number = 0.9,
+    sq_gradient_decay: Rate = 0.9,
     epsilon: Number = 1e-8,
 ) -> tuple[_C, _C]:
     """One step of root mean square propagation (RMSProp).
@@ -297,13 +283,11 @@ def rmspropupdate(
     Source: MATLAB ``rmspropupdate``; PyTorch's ``RMSprop``.
     """
     name = "rmspropupdate"
-    rate = checked_number(name, "learning_rate", learning_rate)
-    beta = checked_number(name, "sq_gradient_decay", sq_gradient_decay, below=1.0)
-    small = checked_number(name, "epsilon", epsilon)
+    beta = sq_gradient_decay
 
     def formula(p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = beta * s + (1 - beta) * (g * g)
-        return p - rate * (g / (root_of_squares(s) + small)), s
+        return p - learning_rate * (g / (root_of_squares(s) + epsilon)), s
 
     found = update_all(name, formula, parameters, gradients, {"average_sq": average_sq})
     return found[0], found[1]
