@@ -12,12 +12,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from dlgradient.core.spelling import nearest
-from dlgradient.core.types import Dtype, DtypeLike, Operand, Shape, ShapeLike, Value
+from dlgradient.core.arguments import checked
+from dlgradient.core.types import (
+    Dtype,
+    DtypeLike,
+    Generator,
+    Operand,
+    Positive,
+    Shape,
+    Sizes,
+    Value,
+)
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.casting import supported_dtype
 from dlgradient.ops.create import wrap_new
@@ -34,33 +43,21 @@ __all__ = [
 ]
 
 
-# Where random numbers come from: a generator that goes on, a seed, or fresh entropy.
-Generator: TypeAlias = "np.random.Generator | int | None"
-
-
-def _checked(name: str, shape: ShapeLike, dtype: DtypeLike) -> tuple[Shape, Dtype]:
+def _checked(name: str, shape: Sizes, dtype: DtypeLike) -> tuple[Shape, Dtype]:
     """Shape and dtype of the result."""
-    sizes = shape if isinstance(shape, tuple | list) else (shape,)
-    if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
-        raise InvalidArgumentError(
-            f"{name}: shape is {shape!r}; it must be an integer or a tuple of integers, none "
-            "negative"
-        )
     found = np.dtype(supported_dtype(dtype, f"{name}: dtype"))
     if found.kind != "f":
         raise InvalidArgumentError(
             f"{name}: dtype is {found}; it must be float32 or float64. For complex learnables make "
             "two arrays and combine them: complex(re, im)"
         )
-    return tuple(int(n) for n in sizes), found
+    return (shape,) if isinstance(shape, int) else tuple(shape), found
 
 
-def _fan(name: str, argument: str, given: float | None, shape: Shape, axis: int) -> float:
+def _fan(name: str, given: float | None, shape: Shape, axis: int) -> float:
     """Return inputs or outputs of an element, as given, or counted from the shape of weights."""
     if given is not None:
-        if not given > 0:
-            raise InvalidArgumentError(f"{name}: {argument} is {given!r}; it must be positive")
-        return float(given)
+        return given
     if len(shape) < 2:
         raise InvalidArgumentError(
             f"{name}: weights of shape {shape} do not say how many inputs and outputs they have; "
@@ -69,11 +66,12 @@ def _fan(name: str, argument: str, given: float | None, shape: Shape, axis: int)
     return float(shape[axis] * math.prod(shape[2:]))
 
 
+@checked
 def initialize_glorot(
-    shape: ShapeLike,
+    shape: Sizes,
     *,
-    fan_in: int | None = None,
-    fan_out: int | None = None,
+    fan_in: Positive | None = None,
+    fan_out: Positive | None = None,
     generator: Generator = None,
     dtype: DtypeLike = np.float32,
 ) -> Value:
@@ -115,16 +113,17 @@ def initialize_glorot(
     """
     name = "initialize_glorot"
     sizes, kind = _checked(name, shape, dtype)
-    total = _fan(name, "fan_in", fan_in, sizes, 1) + _fan(name, "fan_out", fan_out, sizes, 0)
+    total = _fan(name, fan_in, sizes, 1) + _fan(name, fan_out, sizes, 0)
     bound = math.sqrt(6 / total) if total else 0.0
     values = np.random.default_rng(generator).random(sizes, kind.type)
     return wrap_new((2 * values - 1) * kind.type(bound))
 
 
+@checked
 def initialize_he(
-    shape: ShapeLike,
+    shape: Sizes,
     *,
-    fan_in: int | None = None,
+    fan_in: Positive | None = None,
     generator: Generator = None,
     dtype: DtypeLike = np.float32,
 ) -> Value:
@@ -165,13 +164,14 @@ def initialize_he(
     """
     name = "initialize_he"
     sizes, kind = _checked(name, shape, dtype)
-    fan = _fan(name, "fan_in", fan_in, sizes, 1)
+    fan = _fan(name, fan_in, sizes, 1)
     values = np.random.default_rng(generator).standard_normal(sizes, kind.type)
     return wrap_new(np.asarray(values * kind.type(math.sqrt(2 / fan) if fan else 0)))
 
 
+@checked
 def initialize_orthogonal(
-    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+    shape: Sizes, *, generator: Generator = None, dtype: DtypeLike = np.float32
 ) -> Value:
     """Weights with orthonormal rows or columns, whichever are fewer: W Wᵀ = 1 or Wᵀ W = 1.
 
@@ -222,8 +222,9 @@ def initialize_orthogonal(
     return wrap_new(np.ascontiguousarray(q if rows >= columns else q.T, kind).reshape(sizes))
 
 
+@checked
 def initialize_narrow_normal(
-    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+    shape: Sizes, *, generator: Generator = None, dtype: DtypeLike = np.float32
 ) -> Value:
     """Normal values with mean 0 and standard deviation 0.01.
 
@@ -259,8 +260,9 @@ def initialize_narrow_normal(
     return wrap_new(np.asarray(values * kind.type(0.01)))
 
 
+@checked
 def initialize_zeros(
-    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+    shape: Sizes, *, generator: Generator = None, dtype: DtypeLike = np.float32
 ) -> Value:
     """Zeros, for instance for a bias.
 
@@ -290,12 +292,12 @@ def initialize_zeros(
 
     Source: MATLAB ``BiasInitializer="zeros"``.
     """
-    np.random.default_rng(generator)  # an invalid one is refused here too
     return wrap_new(np.zeros(*_checked("initialize_zeros", shape, dtype)))
 
 
+@checked
 def initialize_ones(
-    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+    shape: Sizes, *, generator: Generator = None, dtype: DtypeLike = np.float32
 ) -> Value:
     """Ones, for instance for the scale factors of a normalisation.
 
@@ -325,12 +327,12 @@ def initialize_ones(
 
     Source: MATLAB ``BiasInitializer="ones"``.
     """
-    np.random.default_rng(generator)  # an invalid one is refused here too
     return wrap_new(np.ones(*_checked("initialize_ones", shape, dtype)))
 
 
+@checked
 def initialize_unit_forget_gate(
-    shape: ShapeLike, *, generator: Generator = None, dtype: DtypeLike = np.float32
+    shape: Sizes, *, generator: Generator = None, dtype: DtypeLike = np.float32
 ) -> Value:
     """Bias of an LSTM: one for the forget gate, zero for the other gates.
 
@@ -371,13 +373,15 @@ def initialize_unit_forget_gate(
             f"{name}: shape {sizes} is no bias of an LSTM; its first dimension must be four times "
             "the number of hidden units"
         )
-    np.random.default_rng(generator)  # an invalid one is refused here too
     bias = np.zeros(sizes, kind)
     hidden = sizes[0] // 4
     bias[hidden : 2 * hidden] = 1
     return wrap_new(bias)
 
 
+Name: TypeAlias = Literal[
+    "glorot", "he", "narrow-normal", "ones", "orthogonal", "unit-forget-gate", "zeros"
+]
 _BY_NAME: dict[str, Callable[..., Value]] = {
     "glorot": initialize_glorot,
     "he": initialize_he,
@@ -390,12 +394,13 @@ _BY_NAME: dict[str, Callable[..., Value]] = {
 _COUNTING = {"glorot": ("fan_in", "fan_out"), "he": ("fan_in",)}
 
 
+@checked
 def initialize(
-    initializer: str | Callable[[Shape], Operand],
-    shape: ShapeLike,
+    initializer: Name | Callable[[Shape], Operand],
+    shape: Sizes,
     *,
-    fan_in: int | None = None,
-    fan_out: int | None = None,
+    fan_in: Positive | None = None,
+    fan_out: Positive | None = None,
     generator: Generator = None,
     dtype: DtypeLike = np.float32,
 ) -> Value:
@@ -442,12 +447,6 @@ def initialize(
                 f"initialize: the function returned shape {value.shape} for shape {sizes}"
             )
         return wrap_new(value.copy())
-    if initializer not in _BY_NAME:
-        meant = nearest(str(initializer), _BY_NAME)
-        fix = f"did you mean {meant!r}? " if meant else ""
-        raise InvalidArgumentError(
-            f"initialize: no initialiser {initializer!r}; {fix}there are {', '.join(_BY_NAME)}"
-        )
     fans = {"fan_in": fan_in, "fan_out": fan_out}
     counted = {name: fans[name] for name in _COUNTING.get(initializer, ())}
     return _BY_NAME[initializer](sizes, generator=generator, dtype=kind, **counted)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.types import Array, Axis, Count, Dtype, Format, Operand, Size, Value
+from dlgradient.core.values import as_value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.shared.arguments import (
     as_array,
@@ -31,7 +33,7 @@ def _window(
     """Window as a real array, and the distance of two frames."""
     if window is None:
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(128) / 128)
-    values = np.asarray(window, np.finfo(dtype).dtype)
+    values = np.asarray(as_value(window, f"{name}: window"), np.finfo(dtype).dtype)
     if values.ndim != 1 or not values.size:
         raise InvalidArgumentError(
             f"{name}: window has shape {values.shape}; it must be a vector of weights"
@@ -60,6 +62,7 @@ def _frame_places(count: int, size: int, hop: int) -> Array:
     return hop * np.arange(count)[:, None] + np.arange(size)
 
 
+@checked
 def dlstft(
     x: Operand,
     *,
@@ -132,6 +135,7 @@ def dlstft(
     return finished(labelled(y, (array._format or "").replace("T", "ST")), strip)
 
 
+@checked
 def dlistft(
     y: Operand,
     *,
@@ -215,6 +219,7 @@ def _lowest_places(count: int, size: int) -> Array:
     return np.concatenate([np.arange(positive), np.arange(size - (count - positive), size)])
 
 
+@checked
 def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = None) -> Value:
     """Convolution with a filter that has the lowest frequencies only, in the Fourier domain.
 

@@ -121,7 +121,7 @@ def test_one_hot_and_back():
     assert y.shape == (1, 4, 3)
     assert_array_equal(onehotdecode(y, range(4)), [[1, 0, 2]])
     assert onehotencode(np.zeros((0,), int), class_names=range(3)).shape == (0, 3)
-    with pytest.raises(InvalidArgumentError, match=r"label .*7.* none of the class_names"):
+    with pytest.raises(InvalidArgumentError, match=r"labels has 7, none of the class_names"):
         onehotencode([0, 7], class_names=range(3))
     with pytest.raises(InvalidArgumentError, match="axis=2 does not exist"):
         onehotencode([0, 7], 2)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core import calls
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import labelled
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, DtypeLike, Format, Operand, Value
@@ -173,6 +174,7 @@ def _names(function: str, class_names: Sequence[Any]) -> Array:
     return names
 
 
+@checked
 def onehotencode(
     labels: Operand,
     /,
@@ -232,7 +234,7 @@ def onehotencode(
     missing = ~hot.any(axis=axis)
     if missing.any():
         raise InvalidArgumentError(
-            f"onehotencode: the label {values[missing].flat[0]!r} is none of the class_names "
+            f"onehotencode: labels has {values[missing].tolist()[0]!r}, none of the class_names "
             f"{names.tolist()}"
         )
     if type(labels) is not calls.dlarray:
@@ -248,6 +250,7 @@ def onehotencode(
     return calls.wrap(hot.astype(dtype), None, fmt)
 
 
+@checked
 def onehotdecode(y: Operand, class_names: Sequence[Any], /, axis: int | None = None) -> Array:
     """Classes of the largest elements: the inverse of `onehotencode`, also for probabilities.
 
