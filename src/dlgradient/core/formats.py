@@ -55,7 +55,9 @@ def valid_format(fmt: str) -> str:
     return intern(upper)
 
 
-def checked_format(fmt: object, shape: tuple[int, ...], where: str) -> str | None:
+def checked_format(
+    fmt: object, shape: tuple[int, ...], where: str, argument: str = "data_format"
+) -> str | None:
     """Return `fmt` in capitals and interned, or None for no format.
 
     Raises
@@ -64,14 +66,17 @@ def checked_format(fmt: object, shape: tuple[int, ...], where: str) -> str | Non
         If `fmt` is not a string of labels, or does not have one label for each dimension of
         `shape`.
     """
-    if fmt is None or fmt == "":
+    if fmt is None or (isinstance(fmt, str) and fmt == ""):
         return None
     if not isinstance(fmt, str):
         raise FormatError(
-            f"{where}: the data format must be a string such as 'SSCB', not "
+            f"{where}: {argument}, the data format, must be a string such as 'SSCB', not "
             f"{type(fmt).__name__} {fmt!r}"
         )
-    valid = valid_format(fmt)
+    try:
+        valid = valid_format(fmt)
+    except FormatError as error:
+        raise FormatError(f"{where}: {argument}: {error.args[0]}") from error
     if len(valid) != len(shape):
         raise FormatError(
             f"{where}: data format {fmt!r} names {len(valid)} dimensions but the array has "

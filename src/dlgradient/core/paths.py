@@ -142,7 +142,7 @@ def path(op, kernel, params, required, align, keeps_format, saves):
 """
 
 _SIGNATURES = {
-    "one": "x, /",
+    "one": "x=ABSENT, /, *more, **unknown",
     "two": "x=ABSENT, y=ABSENT, /, *more, **unknown",
     "operator": "x, y, /",
     "one, parameters": "*args, **given",
@@ -150,7 +150,11 @@ _SIGNATURES = {
     "indexing": "x, /, key",
 }
 _ARGUMENTS = {
-    "one": "",
+    "one": """\
+if more or unknown or x is ABSENT:
+    given = [a for a in (x, *more) if a is not ABSENT]
+    refuse_call(op, tuple(given), unknown, dlarray)
+""",
     "operator": "",
     "two": """\
 if y is ABSENT or more or unknown:

@@ -10,7 +10,15 @@ from typing import NoReturn
 __all__ = ["missing", "nearest"]
 
 # Keywords of other libraries, and their array-API names.
-_KNOWN = {"dim": "axis", "vecdim": "axis", "keepdim": "keepdims", "dims": "axis", "axes": "axis"}
+_KNOWN = {
+    "data_format": "fmt",
+    "format": "fmt",
+    "dim": "axis",
+    "vecdim": "axis",
+    "keepdim": "keepdims",
+    "dims": "axis",
+    "axes": "axis",
+}
 
 # Functions of NumPy, MATLAB and torch, and their names in this package.
 _FUNCTIONS = {
@@ -85,7 +93,8 @@ def nearest(
     ('retain_data', 'axis')
     """
     names = list(candidates)
-    for guess in (name, snake_case(name), (_KNOWN if known is None else known).get(name, "")):
+    table, snake = _KNOWN if known is None else known, snake_case(name)
+    for guess in (name, snake, table.get(name, ""), table.get(snake, "")):
         if guess in names:
             return guess
     squeezed = {n.replace("_", "").lower(): n for n in names}

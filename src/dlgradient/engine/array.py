@@ -14,26 +14,40 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Iterator
-from typing import Any, NoReturn, final
+from inspect import Parameter, Signature
+from typing import Any, Literal, Never, NoReturn, TypeAlias, final
 
 import numpy as np
 
 from dlgradient import interop
 from dlgradient.core import display
+from dlgradient.core.arguments import checked, unknown_keyword
 from dlgradient.core.calls import FUNCTIONS, open_node, shallow_copy, unlabelled
 from dlgradient.core.conversion import as_array
 from dlgradient.core.declaration import OPS
 from dlgradient.core.formats import checked_format
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
+from dlgradient.core.types import Dlarray, Operand
 from dlgradient.core.values import is_python_integer
 from dlgradient.engine.temporary import lost_assignment
-from dlgradient.errors import LeavingTraceError
+from dlgradient.errors import LeavingTraceError, UnknownKeywordError
 from dlgradient.ops.index import set_item
+
+Label: TypeAlias = Literal["S", "C", "B", "T", "U"]
 
 __all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"]
 
+
+_ABSENT = object()
 _NUMBERS = frozenset({int, list, range, tuple})  # data that may be integers of Python
+
+
+def _wrong_call(unknown: dict[str, Any]) -> UnknownKeywordError:
+    """Return the error for arguments that `dlarray` does not have."""
+    if unknown:
+        return unknown_keyword("dlarray", next(iter(unknown)), ["data", "fmt"])
+    return UnknownKeywordError("dlarray: takes data and fmt; write dlarray(x) or dlarray(x, 'SCB')")
 
 
 @final
@@ -75,7 +89,11 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     _format: str | None
     _node: Any
 
-    def __init__(self, data: Any, fmt: str | None = None) -> None:
+    def __init__(
+        self, data: Any = _ABSENT, fmt: str | None = None, *more: Never, **unknown: Never
+    ) -> None:
+        if data is _ABSENT or more or unknown:
+            raise _wrong_call(unknown)
         if type(data) is not dlarray:
             given, data = data, as_array(data, "dlarray: data", copy=True)
             if type(given) in _NUMBERS and data.dtype.kind in "iu" and is_python_integer(given):
@@ -89,7 +107,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
             self._format = data._format
             if fmt is None:
                 return
-        self._format = checked_format(fmt, self._value.shape, "dlarray")
+        self._format = checked_format(fmt, self._value.shape, "dlarray", "fmt")
 
     # -- properties ------------------------------------------------------------------------------
 
@@ -308,7 +326,17 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         return dlarray, (self._value, self._format)
 
 
-def dims(x: dlarray) -> str:
+# The signature that users see, without what catches wrong calls.
+dlarray.__signature__ = Signature(  # type: ignore[attr-defined]
+    [
+        Parameter("data", Parameter.POSITIONAL_OR_KEYWORD, annotation="Operand"),
+        Parameter("fmt", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Format"),
+    ]
+)
+
+
+@checked
+def dims(x: Dlarray) -> str:
     """Return the data format of a dlarray, '' if it has none.
 
     Examples
@@ -321,7 +349,8 @@ def dims(x: dlarray) -> str:
     return x._format or ""
 
 
-def finddim(x: dlarray, label: str) -> tuple[int, ...]:
+@checked
+def finddim(x: Dlarray, label: Label) -> tuple[int, ...]:
     """Return the axes of the dimensions that have the label `label`.
 
     Examples
@@ -331,10 +360,11 @@ def finddim(x: dlarray, label: str) -> tuple[int, ...]:
 
     Source: MATLAB ``finddim`` (axes start at zero).
     """
-    return tuple(i for i, c in enumerate(dims(x)) if c == label.upper())
+    return tuple(i for i, c in enumerate(dims(x)) if c == label)
 
 
-def stripdims(x: dlarray) -> dlarray:
+@checked
+def stripdims(x: Dlarray) -> dlarray:
     """Return the same values unlabelled; a traced array stays traced.
 
     Examples
@@ -347,7 +377,8 @@ def stripdims(x: dlarray) -> dlarray:
     return unlabelled(x)
 
 
-def extractdata(x: Any) -> Any:
+@checked
+def extractdata(x: Operand) -> Any:
     """Return the values as an independent NumPy array; they are constants for every derivative.
 
     Examples
@@ -362,7 +393,8 @@ def extractdata(x: Any) -> Any:
     return np.array(x._value) if x.ndim else x._value
 
 
-def isdlarray(x: Any) -> bool:
+@checked
+def isdlarray(x: Operand) -> bool:
     """Return whether `x` is a dlarray.
 
     Examples

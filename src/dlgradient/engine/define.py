@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from dlgradient import rules
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.declaration import OPS
-from dlgradient.core.spelling import nearest
 from dlgradient.core.types import Declarer, P, R
-from dlgradient.errors import InvalidArgumentError, RuleError
+from dlgradient.errors import RuleError
 
 __all__ = ["define_operation"]
 
@@ -27,6 +27,7 @@ _DECLARERS = {
 _defined: set[str] = set()
 
 
+@checked
 def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
     """Declare an operation by a kernel and one mathematical rule, as this library does.
 
@@ -73,12 +74,6 @@ def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
     >>> dl.dlfeval(lambda x: dl.dlgradient(sine(x), x), dl.dlarray(0.0)).item()
     1.0
     """
-    if kind not in _DECLARERS:
-        meant = nearest(str(kind), _DECLARERS)
-        fix = f"did you mean {meant!r}? " if meant else ""
-        raise InvalidArgumentError(
-            f"define_operation: no kind {kind!r}; {fix}there are {', '.join(_DECLARERS)}"
-        )
     declare = _DECLARERS[kind](**declaration)
 
     def decorate(function: Callable[P, R], /) -> Callable[P, R]:

@@ -18,6 +18,7 @@ from typing import Any, Never
 import numpy as np
 
 from dlgradient.core import tree
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
 from dlgradient.core.graph import Node
 from dlgradient.core.ownership import array_alone_in_table
@@ -32,6 +33,7 @@ from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMism
 __all__ = ["dljvp"]
 
 
+@checked
 def dljvp(
     y: Any,
     xs: Any,
@@ -109,11 +111,11 @@ def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
     t = direction if type(direction) is dlarray else dlarray(direction)
     if t.shape != x.shape:
         raise ShapeMismatchError(
-            f"dljvp: the tangent of {path} has shape {t.shape}, the variable has {x.shape}"
+            f"dljvp: tangents: that of {path} has shape {t.shape}, the variable has {x.shape}"
         )
     if t.dtype.kind == "c" and x.dtype.kind != "c":
         raise ComplexValueError(
-            f"dljvp: the tangent of {path} is {t.dtype}, the variable is {x.dtype}; a real "
+            f"dljvp: tangents: that of {path} is {t.dtype}, the variable is {x.dtype}; a real "
             "variable moves along real directions only"
         )
     if t.dtype != x.dtype and x.dtype.kind != "b":

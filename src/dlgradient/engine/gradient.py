@@ -12,6 +12,7 @@ from typing import Any, Never, TypeVar, overload
 import numpy as np
 
 from dlgradient.core import tree
+from dlgradient.core.arguments import checked
 from dlgradient.core.calls import (
     FUNCTIONS,
     labelled,
@@ -22,6 +23,7 @@ from dlgradient.core.calls import (
 )
 from dlgradient.core.graph import Node
 from dlgradient.core.trace import Trace, current_trace, open_traces
+from dlgradient.core.types import Operand
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.walk import reverse
 from dlgradient.errors import (
@@ -91,8 +93,9 @@ def dlgradient(
     enable_higher_derivatives: bool | None = ...,
     allow_complex: bool = ...,
 ) -> tuple[Any, ...]: ...
+@checked
 def dlgradient(
-    y: Any,
+    y: Operand,
     /,
     *xs: Any,
     retain_data: bool = False,
@@ -155,9 +158,10 @@ def dlgradient(
     )
 
 
+@checked
 def dlvjp(
-    y: Any,
-    cotangent: Any,
+    y: Operand,
+    cotangent: Operand,
     /,
     *xs: Any,
     retain_data: bool = False,
