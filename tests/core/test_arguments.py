@@ -1,0 +1,382 @@
+"""Every wrong argument of every public function is answered by name.
+
+Each public function has a good call: a sample of its declaration, or one written here. Its
+arguments are replaced, one after the other, by values that make no sense for most of them. The call
+must raise an error of this package that names the function and an argument, or the value must be
+one that the kind of the argument accepts, by the list in this module.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient.core.arguments import checked
+from dlgradient.rules import DERIVED, OPS
+from dlgradient.testing import sample_cases
+
+X = np.array([1.0, 2.0, 3.0])
+
+
+class Model:
+    """A plain class with an array, as users write them."""
+
+    def __init__(self) -> None:
+        self.weights = dl.dlarray([1.0, 2.0])
+
+
+NONSENSE: dict[str, Callable[[], Any]] = {
+    "None": lambda: None,
+    "word": lambda: "nonsense",
+    "no word": lambda: "",
+    "-1": lambda: -1,
+    "-100": lambda: -100,
+    "0": lambda: 0,
+    "huge": lambda: 10**30,
+    "1.5": lambda: 1.5,
+    "-0.5": lambda: -0.5,
+    "nan": lambda: float("nan"),
+    "inf": lambda: float("inf"),
+    "True": lambda: True,
+    "3j": lambda: 3j,
+    "no list": list,
+    "no tuple": tuple,
+    "integers": lambda: [0, 1],
+    "zeros": lambda: (0, 0),
+    "numbers": lambda: (-1.5,),
+    "words": lambda: ["a"],
+    "Nones": lambda: [None],
+    "no dict": dict,
+    "dict": lambda: {"a": 1},
+    "set": lambda: {1, 2},
+    "object": object,
+    "array of four dimensions": lambda: np.ones((7, 11, 1, 13)),
+    "array of words": lambda: np.array(["a", "b"]),
+    "array of objects": lambda: np.array([1, None]),
+    "array of complex numbers": lambda: np.ones(3) * 1j,
+    "array of half precision": lambda: np.ones(3, np.float16),
+    "array of integers": lambda: np.array([1, 2, 3]),
+    "array of NaN": lambda: np.array([np.nan] * 3),
+    "masked array": lambda: np.ma.array([1.0, 2.0], mask=[True, False]),
+    "ragged list": lambda: [[1.0], [1.0, 2.0]],
+    "range": lambda: range(3),
+    "function": lambda: lambda *_: None,
+    "dlarray": lambda: dl.dlarray([1.0, 2.0]),
+    "class": lambda: int,
+    "model": Model,
+    "bytes": lambda: b"ab",
+    "slice": lambda: slice(1, 2),
+    "date": lambda: np.datetime64("2024-01-01"),
+    "generator": lambda: np.random.default_rng(0),
+}
+NUMBERS = {"-1", "-100", "0", "huge", "1.5", "-0.5"}
+POSITIVE = {"1.5", "huge"}
+SEQUENCES = {"integers", "zeros", "range", "array of integers"}
+EMPTY = {"no list", "no tuple"}
+ARRAYS = {
+    *NUMBERS, *SEQUENCES, *EMPTY, "nan", "inf", "True", "3j", "numbers", "dlarray", "array of NaN",
+    "array of complex numbers", "array of four dimensions",
+}  # fmt: skip
+# Raw arrays go to NumPy as they are, where no operand is a dlarray.
+RAW = {"array of words", "array of objects", "array of half precision", "masked array"}
+NAMES = {"None", "class"}
+# What the annotation of an argument accepts; None is added where it says so.
+LEGITIMATE: dict[str, set[str]] = {
+    "Operand": ARRAYS | RAW,
+    "Sequence[Operand]": ARRAYS | {"ragged list", "no dict", "set"},
+    "bool": {"True"},
+    "int": {"-1", "-100", "0", "huge"},
+    "Size": {"0", "huge"},
+    "Count": {"huge"},
+    "Counts": {"huge", *SEQUENCES},
+    "Sizes": {"0", *SEQUENCES, *EMPTY},
+    "ShapeLike": {"-1", "-100", *SEQUENCES},
+    "Lengths": EMPTY,
+    "Axis": {"-1", "0"},
+    "AxisLike": {"None", "-1", "0", *SEQUENCES, *EMPTY},
+    "Axes": {*SEQUENCES, *EMPTY},
+    "Shape": {"0", *SEQUENCES, *EMPTY},
+    "Places": {"-1", "-100", "0", "huge", *SEQUENCES, *EMPTY},
+    "Pairs": {"0", "integers"},
+    "float": NUMBERS,
+    "complex": {*NUMBERS, "nan", "inf", "3j"},
+    "Annotated[float, _SLOPE]": NUMBERS,
+    "Positive": POSITIVE,
+    "Positives": {*POSITIVE, "dlarray"},
+    "NonNegative": {"0", *POSITIVE},
+    "Decay": {"0"},
+    "Probability": {"0"},
+    "Number": {"0", *POSITIVE},
+    "Rate": {"0"},
+    "Largest": {"inf", *POSITIVE},
+    "Bound": NUMBERS,
+    "End": {*NUMBERS, "nan", "inf", "3j"},
+    "Padding": {"0"},
+    "Edges": set(),
+    "PoolSize": {"huge"},
+    "Generator": {"None", "0", "huge", "generator"},
+    "DtypeLike": NAMES,
+    "TargetDtype": {"class"},
+    "Format": {"None", "no word"},
+    "Device": {"None"},
+    "Key": {"integers", "-1", "0"},
+    "Container": {"None", *EMPTY},
+    "Callable[..., Any]": {"function"},
+    "Dlarray": {"dlarray"},
+}  # fmt: skip
+# Arguments without a kind, and the annotation that says what they accept.
+READ_AS = {("dljvp", "tangents"): "Operand"}
+# Functions that ask what a thing is, or call a function that the user gives.
+ANYTHING = {
+    ("isdlarray", "x"), ("extractdata", "x"), ("dlfeval", "args"), ("dlfeval", "fun"),
+    ("dlupdate", "fun"), ("dlupdate", "parameters"), ("result_type", "arrays_and_dtypes"),
+    ("can_cast", "from_"), ("dlode1", "theta"), ("dlode4", "theta"), ("dlode45", "theta"),
+    ("onehotdecode", "class_names"), ("onehotencode", "class_names"), ("finfo", "dtype"),
+    ("onehotencode", "labels"), ("isdtype", "kind"),
+}  # fmt: skip
+
+
+class Call(NamedTuple):
+    """A call of a public function."""
+
+    name: str
+    function: Any
+    args: tuple[Any, ...]
+    given: dict[str, Any]
+
+
+# -- good calls ----------------------------------------------------------------------------------
+
+
+def inside(name: str) -> Any:
+    """A function of `dlgradient` and its kind, called in a `dlfeval`."""
+    function = getattr(dl, name)
+
+    def call(*args: Any, **given: Any) -> Any:
+        def run(x: Any) -> Any:
+            known = {"scalar": (x**2).sum(), "array": x**2, "variable": x}
+            return function(*[known.get(a, a) if type(a) is str else a for a in args], **given)
+
+        return dl.dlfeval(run, dl.dlarray(X))
+
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return call
+
+
+def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Return good calls of the functions that are not in the table of operations."""
+    learnables = {"w": dl.dlarray([1.0, 2.0])}
+    gradients = {"w": dl.dlarray([1.0, 0.5])}
+    signal = dl.dlarray(np.arange(8.0).reshape(2, 4), "CT")
+    spectrum = dl.dlstft(signal, window=np.ones(4))
+    initialisers = ("glorot", "he", "narrow_normal", "ones", "orthogonal", "zeros")
+    ode = {"odefun": lambda _t, y, *_: -y}
+    return {
+        "dims": ((dl.dlarray(X),), {}),
+        "dlarray": ((X,), {}),
+        "extractdata": ((dl.dlarray(X),), {}),
+        "finddim": ((dl.dlarray(X, "C"), "C"), {}),
+        "isdlarray": ((X,), {}),
+        "stripdims": ((dl.dlarray(X),), {}),
+        "define_operation": (("linear",), {}),
+        "dlgradient": (("scalar", "variable"), {}),
+        "dlvjp": (("array", X, "variable"), {}),
+        "dljvp": (("array", "variable", X), {}),
+        "initialize": (("he", (3, 2)), {}),
+        **{f"initialize_{name}": (((3, 2),), {}) for name in initialisers},
+        "initialize_unit_forget_gate": ((4,), {}),
+        "onehotdecode": ((dl.dlarray([[0.75, 0.25]], "BC"), ["a", "b"]), {}),
+        "onehotencode": (([0, 1],), {"class_names": [0, 1]}),
+        "dlstft": ((signal,), {"window": np.ones(4)}),
+        "dlistft": ((spectrum,), {"window": np.ones(4)}),
+        "spectral_convolution": ((dl.dlarray(np.ones((1, 4)), "CS"), np.ones((1, 1, 2))), {}),
+        "index_add": ((dl.dlarray(X), [0, 1], dl.dlarray([1.0, 2.0])), {}),
+        "can_cast": ((np.float32, np.float64), {}),
+        "finfo": ((np.float32,), {}),
+        "iinfo": ((np.int32,), {}),
+        "isdtype": ((np.dtype("float32"), "real floating"), {}),
+        "result_type": ((np.float32, np.float64), {}),
+        "asarray": ((X,), {}),
+        "from_dlpack": ((X,), {}),
+        "empty": (((2, 3),), {}),
+        "empty_like": ((X,), {}),
+        "eye": ((3,), {}),
+        "full": (((2, 3), 1.0), {}),
+        "ones": (((2,),), {}),
+        "zeros": (((2,),), {}),
+        "arange": ((3,), {}),
+        "linspace": ((0.0, 1.0, 5), {}),
+        "dlode1": ((ode["odefun"], [0, 1], dl.dlarray([1.0])), {"step_size": 0.5}),
+        "dlode4": ((ode["odefun"], [0, 1], dl.dlarray([1.0])), {"step_size": 0.5}),
+        "dlode45": ((ode["odefun"], [0, 1], dl.dlarray([1.0])), {}),
+        "adamupdate": ((learnables, gradients, None, None, 1, 0.1), {}),
+        "rmspropupdate": ((learnables, gradients), {}),
+        "sgdmupdate": ((learnables, gradients), {}),
+        "dlupdate": ((lambda p: p * 2, learnables), {}),
+        "dlfeval": ((lambda x: x * 2, dl.dlarray(X)), {}),
+        "fftfreq": ((4,), {}),
+        "rfftfreq": ((4,), {}),
+    }
+
+
+def good_calls() -> Iterator[Call]:
+    """Yield a good call of every public function."""
+    own = written()
+    for space, names in ((dl, dl.__all__), (dl.fft, dl.fft.__all__)):
+        for name in names:
+            function = getattr(space, name)
+            kind = isinstance(function, type) and name != "dlarray"
+            if isinstance(function, ModuleType) or not callable(function) or kind:
+                continue
+            if name.startswith("__"):
+                continue
+            if name in own:
+                traced = name in ("dlgradient", "dlvjp", "dljvp")
+                yield Call(name, inside(name) if traced else function, *own[name])
+            else:
+                declaration = OPS[name].declaration if name in OPS else DERIVED[name]
+                sample = sample_cases(declaration)[0]
+                yield Call(name, function, sample.args, sample.params)
+
+
+# -- wrong calls ---------------------------------------------------------------------------------
+
+
+def wrong_calls(good: Call) -> Iterator[tuple[str, str, str, Call]]:
+    """Yield the argument, its annotation, the value that replaces it, and the call."""
+    name, function, args, given = good
+    parameters = list(inspect.signature(function).parameters.values())
+    several = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for i in range(len(args)):
+        p = named[i] if i < len(named) else several[0]
+        for label, make in NONSENSE.items():
+            wrong = (*args[:i], make(), *args[i + 1 :])
+            yield p.name, str(p.annotation), label, Call(name, function, wrong, given)
+    for p in parameters:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) or p in named[: len(args)]:
+            continue
+        between = [q.default for q in named[len(args) : named.index(p)]] if p in named else []
+        for label, make in NONSENSE.items():
+            if p.kind is p.POSITIONAL_ONLY:
+                call = Call(name, function, (*args, *between, make()), given)
+            else:
+                call = Call(name, function, args, {**given, p.name: make()})
+            yield p.name, str(p.annotation), label, call
+
+
+def members(annotation: str) -> list[str]:
+    """Return the members of a union, as it is written."""
+    return [part.strip() for part in re.split(r"\|(?![^\[]*\])", annotation)]
+
+
+def is_legitimate(name: str, argument: str, annotation: str, label: str) -> bool:
+    if (name, argument) in ANYTHING:
+        return True
+    parts = members(READ_AS.get((name, argument), annotation))
+    if label == "None" and "None" in parts:
+        return True
+    return any(label in LEGITIMATE.get(part, ()) for part in parts)
+
+
+def outcome(call: Call) -> Exception | None:
+    try:
+        with np.errstate(all="ignore"):
+            call.function(*call.args, **call.given)
+    except MemoryError:
+        return None  # a large array that is not there
+    except Exception as error:  # noqa: BLE001 - what it is, is the question
+        return error
+    return None
+
+
+def fault(call: Call, argument: str, annotation: str, label: str) -> str:
+    """Return what is wrong with the answer to a call, or ''."""
+    error = outcome(call)
+    where = f"{call.name}({argument}={label}: {annotation})"
+    if error is None:
+        return "" if is_legitimate(call.name, argument, annotation, label) else f"{where}: accepted"
+    if (call.name, argument) in ANYTHING:
+        return ""
+    if not isinstance(error, dl.DlgradientError):
+        return f"{where}: {type(error).__name__}: {error}"
+    names = "|".join(inspect.signature(call.function).parameters)
+    text = str(error.args[0])
+    if not re.match(rf"{call.name}[^:]*:", text) and "astype" not in text:
+        return f"{where}: another name: {text}"
+    if not re.search(rf"\b({names}|axis)\b", text.removeprefix(call.name)):
+        return f"{where}: no argument: {text}"
+    return ""
+
+
+GOOD = {call.name if call.function is not dl.fft.fft else "fft": call for call in good_calls()}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", GOOD)
+def test_every_wrong_argument_is_answered_by_name(name: str) -> None:
+    walk = wrong_calls(GOOD[name])
+    faults = [fault(call, argument, kind, label) for argument, kind, label, call in walk]
+    assert not any(faults), "\n".join(["", *filter(None, faults)])
+
+
+@pytest.mark.parametrize("name", sorted(set(GOOD) - {"dlfeval", "define_operation"}))
+def test_calls_that_do_not_fit_the_signature(name: str) -> None:
+    _, function, args, given = GOOD[name]
+    several = {"broadcast_arrays", "meshgrid", "result_type", "dlupdate", "dlgradient", "dlvjp"}
+    wrong: list[Any] = [lambda: function(*args, **given, NotThere=1)]
+    if name not in several:
+        wrong += [function, lambda: function(*args, *[1] * 12, **given)]
+    for call in wrong:
+        with pytest.raises(dl.DlgradientError, match=rf"^{name}\b"):
+            call()
+
+
+def test_an_exception_of_a_users_function_is_left_as_it_is() -> None:
+    def odefun(_t: Any, _y: Any) -> Any:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        dl.dlode45(odefun, [0, 1], 1.0)
+    with pytest.raises(ZeroDivisionError):
+        dl.dlupdate(lambda p: p / (1 / 0), {"w": dl.dlarray([1.0])})
+    with pytest.raises(TypeError, match="takes 0 positional"):
+        dl.dlfeval(lambda: None, dl.dlarray(1.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda x: dl.sum(x, "all"), "sum: axis must be .* not 'all'; for all dimensions omit it"),
+        (lambda x: dl.max(x, 0.0), "max: axis must be an integer.*not 0.0"),
+        (lambda x: dl.sum(x, keepdims=1), "sum: keepdims must be True or False, not 1; write True"),
+        (lambda x: dl.softmax(x, Axis=0), "softmax: unknown keyword 'Axis'; write axis="),
+        (lambda x: dl.maxpool(x, 2, Padding="same"), "maxpool: unknown keyword 'Padding'; write"),
+        (lambda x: dl.dlarray(x, DataFormat="C"), "dlarray: unknown keyword 'DataFormat'; write f"),
+        (lambda x: dl.gelu(x, approximation="tan"), "gelu: approximation .*did you mean 'tanh'"),
+        (lambda x: dl.leakyrelu(x, scale=x), "leakyrelu: scale .*second operand of prelu"),
+    ],
+)
+def test_slips_of_users(call: Any, text: str) -> None:
+    with pytest.raises(dl.DlgradientError, match=text):
+        call(dl.dlarray(X))
+
+
+def test_words_of_options_may_have_capital_letters() -> None:
+    x = dl.dlarray(X, "S")
+    same = dl.maxpool(x, 2, padding="Same", data_format="s")
+    assert same.tolist() == dl.maxpool(x, 2, padding="same").tolist()
+    assert dl.sum(dl.dlarray(X), axis=[0]).item() == 6.0
+
+
+def test_a_good_call_is_not_changed() -> None:
+    @checked
+    def taken(x: Any, *, scale: float = 1.0, **more: Any) -> Any:
+        return x, scale, more
+
+    assert taken(3, scale=np.float32(0.5), other=[1]) == (3, 0.5, {"other": [1]})
