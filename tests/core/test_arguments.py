@@ -367,6 +367,16 @@ def test_slips_of_users(call: Any, text: str) -> None:
         call(dl.dlarray(X))
 
 
+def test_a_list_of_traced_values_is_an_array() -> None:
+    def loss(x: Any) -> Any:
+        fits = dl.l1loss([x, x], np.ones((2, 2)), data_format="CB")
+        with pytest.raises(dl.ShapeMismatchError, match=r"l1loss: .*\(3, 2\)"):
+            dl.l1loss([x, x], np.ones((3, 2)), data_format="CB")
+        return dl.dlgradient(fits, x)
+
+    assert dl.dlfeval(loss, dl.dlarray([1.5, 2.0])).tolist() == [1.0, 1.0]
+
+
 def test_words_of_options_may_have_capital_letters() -> None:
     x = dl.dlarray(X, "S")
     same = dl.maxpool(x, 2, padding="Same", data_format="s")

@@ -14,6 +14,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
+from dlgradient.core.conversion import as_array as joined
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.errors import FormatClashError, FormatError
@@ -44,8 +45,13 @@ __all__ = [
 
 
 def as_array(function: str, name: str, x: Operand, like: Value | None = None) -> Value:
-    """Return an argument as a dlarray; integers take the dtype of `like`, see `floating`."""
-    array = x if type(x) is calls.dlarray else calls.constant(x, f"{function}: {name}")
+    """Return an argument as a dlarray; integers take the dtype of `like`, see `floating`.
+
+    A list of traced dlarrays is joined.
+    """
+    where = f"{function}: {name}"
+    given = joined(x, where) if isinstance(x, list | tuple) else x
+    array = given if type(given) is calls.dlarray else calls.constant(given, where)
     return array if like is None else floating(array, like)
 
 
