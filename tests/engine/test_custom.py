@@ -172,14 +172,34 @@ def test_a_backward_pass_in_numpy(style):
     g = dl.dlfeval(lambda x: dl.dlgradient(function(x).sum(), x), dl.dlarray(X))
     np.testing.assert_allclose(dl.extractdata(g), np.cos(X))
 
-    def second(x):
-        g = dl.dlgradient((function(x) ** 2).sum(), x, enable_higher_derivatives=True)
+    def second(x, power):
+        g = dl.dlgradient((function(x) ** power).sum(), x, enable_higher_derivatives=True)
         return dl.dlgradient(g.sum(), x)
 
-    with pytest.raises(dl.RuleError, match=r"Plain: higher derivatives .* not written in"):
-        dl.dlfeval(second, dl.dlarray(X))
+    for power in (2, 1):  # the cotangent of the function is traced, or a constant
+        with pytest.raises(dl.RuleError, match=r"Plain: higher derivatives .* not written in"):
+            dl.dlfeval(second, dl.dlarray(X), power)
     with pytest.raises(dl.RuleError, match="forward mode"):
         dl.dlfeval(lambda x: dl.dljvp(function(x), x, X), dl.dlarray(X))
+
+
+class Linear(DifferentiableFunction):
+    """Two results, each of one argument; the gradients are constants."""
+
+    def forward(self, _context, x, y):
+        return 3 * x, 5 * y
+
+    def backward(self, _context, g, h):
+        return 3 * g, 5 * h
+
+
+@pytest.mark.parametrize("used", [(0,), (1,), (0, 1)])
+def test_higher_derivatives_of_a_linear_function(used):
+    def function(x, y):
+        return [Linear()(x, y)[i] for i in used]
+
+    check_derivatives(function, X, Y, order=3)
+    check_derivatives(lambda x, y: [z**2 for z in function(x, y)], X, Y, order=3)
 
 
 class Wrong(DifferentiableFunction):
@@ -220,7 +240,7 @@ def gradient_of(function):
         (DifferentiableFunction(), dl.RuleError, "forward.* is not defined"),
         (lambda x: Power()(x, n=x), dl.RuleError, "n= is a dlarray"),
         (lambda x: Wrong(forward=lambda _: dl.sin(x))(x), dl.RuleError, "is no argument of"),
-        (Wrong(forward=lambda v: v.__setitem__(0, 1)), ValueError, "read-only"),
+        (Wrong(forward=lambda v: v.__setitem__(0, 1)), dl.ChangedArrayError, "read-only"),
     ],
 )
 def test_errors(function, error, text):

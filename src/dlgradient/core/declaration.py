@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import Any, ClassVar
 
+import numpy as np
+
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.docstrings import completed
@@ -38,6 +40,7 @@ from dlgradient.core.types import (
     Rule,
     Shapes,
 )
+from dlgradient.core.user_code import isolated
 from dlgradient.errors import FormatClashError, RuleError
 
 __all__ = ["DERIVED", "OPS", "Declaration", "Op", "enter_derived", "enter_operation"]
@@ -124,6 +127,11 @@ class Declaration:
         """Name in the table."""
         return self.function.__name__
 
+    @property
+    def of_user(self) -> bool:
+        """Whether its code is not of this library, so that nothing is known about it."""
+        return self.function.__module__.partition(".")[0] != "dlgradient"
+
 
 class Op:
     """One operation: what follows from its declaration.
@@ -202,6 +210,8 @@ class Op:
         self.shown = declaration.shown or self.name
         self.kind = declaration.kind
         self.kernel: Kernel = declaration.kernel or declaration.function
+        if declaration.of_user and not isinstance(self.kernel, np.ufunc):
+            self.kernel = isolated(self.kernel, f"the kernel of {self.name}")
         self.domain = declaration.domain
         self.masks = declaration.masks
         self.indexing = declaration.indexing

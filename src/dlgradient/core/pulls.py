@@ -16,6 +16,7 @@ from dlgradient.core.calls import picked, wrap
 from dlgradient.core.graph import Like, Node
 from dlgradient.core.kinds import parameters_of
 from dlgradient.core.types import Cotangent, Op, Parent, RawValue, Rule, Value
+from dlgradient.core.user_code import isolated, isolated_traced
 from dlgradient.errors import RuleError
 
 __all__ = ["Factor", "Pull", "compile_pull"]
@@ -88,11 +89,13 @@ def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
     """
     if isinstance(rule, Factor):
         arguments = _arguments(op, rule.function, skipped=0)
-        raw, traced = _factor_pulls(rule.function, arguments)
+        raw, traced = _factor_pulls(op, rule.function, arguments)
     else:
         arguments = _arguments(op, rule, skipped=1)
-        raw = _raw_pull(rule, arguments)
-        traced = _pull(rule, [a.traced_getter() for a in arguments])
+        raw = _raw_pull(_isolated_rule(op, rule), arguments)
+        traced = _pull(
+            _isolated_rule(op, rule, traced=True), [a.traced_getter() for a in arguments]
+        )
     if fast is not None:
         raw, arguments = _fast_pull(op, fast, raw, arguments)
     return Pull(raw, traced, [a.name for a in arguments if a.kind in ("operand", "result")])
@@ -201,6 +204,14 @@ def _pull(function: Rule, getters: Sequence[Getter]) -> PullFunction:
     return lambda node, g: function(g, *[get(node) for get in getters])
 
 
+def _isolated_rule(op: Op, rule: Rule, *, traced: bool = False) -> Rule:
+    """Return a rule for raw or for traced values; that of a user cannot change any array."""
+    if not op.declaration.of_user:
+        return rule
+    where = f"the rule {getattr(rule, '__name__', rule)} of {op.name}"
+    return isolated_traced(rule, where) if traced else isolated(rule, where)
+
+
 def _raw_pull(function: Rule, arguments: Sequence[_Argument]) -> PullFunction:
     """Specialise the common cases, which are called once for each node of a backward pass."""
     if not arguments:
@@ -218,20 +229,21 @@ def _raw_pull(function: Rule, arguments: Sequence[_Argument]) -> PullFunction:
 
 
 def _factor_pulls(
-    factor: Rule, arguments: Sequence[_Argument]
+    op: Op, factor: Rule, arguments: Sequence[_Argument]
 ) -> tuple[PullFunction, PullFunction]:
+    raw, shared_factor = _isolated_rule(op, factor), _isolated_rule(op, factor, traced=True)
     getters = [a.traced_getter() for a in arguments]
 
     def traced(node: Node, g: Value) -> Value:
         shared: SharedFactor | None = getattr(node, "factor", None)
         found = None if shared is None else shared.get()
         if found is None:
-            found = factor(*[get(node) for get in getters])
+            found = shared_factor(*[get(node) for get in getters])
             if type(found._value) is np.ndarray and found._node is not None:
                 node.factor = SharedFactor(found)
         return g * found
 
-    return _raw_pull(lambda t, value: t * factor(value), arguments), traced
+    return _raw_pull(lambda t, value: t * raw(value), arguments), traced
 
 
 def _fast_pull(
@@ -239,7 +251,7 @@ def _fast_pull(
 ) -> tuple[PullFunction, list[_Argument]]:
     """Let raw walks of real values use `fast`; complex ones use the rule."""
     own = _arguments(op, fast, skipped=1)
-    quick = _raw_pull(fast, own)
+    quick = _raw_pull(_isolated_rule(op, fast), own)
 
     def choose(node: Node, g: Cotangent) -> Cotangent:
         real = _is_real(g if op.outputs else (g,)) and _is_real(node.parents)

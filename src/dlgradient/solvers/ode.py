@@ -27,7 +27,8 @@ from dlgradient.core.kinds import number
 from dlgradient.core.types import Count, NonNegative, Operand, Positive
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
-from dlgradient.engine.custom import Context, DifferentiableFunction
+from dlgradient.engine.context import Context
+from dlgradient.engine.custom import DifferentiableFunction
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.engine.gradient import dlvjp
 from dlgradient.errors import (
