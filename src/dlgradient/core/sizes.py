@@ -63,6 +63,13 @@ THREAD_BYTES = 1 << 19
 # kernels are cut at all. Row: transformer.
 PRODUCT_MULTIPLICATIONS = 1 << 23
 
+# -- reductions -----------------------------------------------------------------------------------
+
+# Several rows of a narrow array are reduced as one run. The array has at least so many elements and
+# rows, and at most so many columns; the run has at most so many elements. Row: mlp.
+NARROW_ELEMENTS, NARROW_ROWS, NARROW_COLUMNS = 1 << 11, 1 << 9, 1 << 7
+NARROW_RUN_ELEMENTS = 1 << 10
+
 # -- sums of kernels ------------------------------------------------------------------------------
 
 # Elements of a run, least and most, that is summed as a product with ones. A shorter one costs more

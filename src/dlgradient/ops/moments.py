@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Array, AxisLike, Kernel, Operand, Value
+from dlgradient.core.types import Array, AxisLike, Operand, Value
+from dlgradient.ops import narrow
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj, real
 from dlgradient.ops.logical import equal
@@ -15,9 +16,6 @@ from dlgradient.rules import general, linear
 
 __all__ = ["mean", "std", "var"]
 
-# NumPy's overloads of this know `keepdims` only as a literal.
-_add: Kernel = np.add.reduce
-
 
 def _mean_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Value:
     n = count(x_like.shape, axis)
@@ -26,7 +24,7 @@ def _mean_adjoint(g: Value, x_like: Value, axis: AxisLike, keepdims: bool) -> Va
 
 
 def _average(x: Operand, axis: AxisLike = None, keepdims: bool = False) -> Value:
-    total = _add(x, axis=axis, keepdims=keepdims)
+    total = narrow.add(x, axis, keepdims)
     return total / count(np.shape(x), axis)
 
 
@@ -132,7 +130,7 @@ def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> 
     else:
         squares = deviation * deviation
     n = count(np.shape(x), axis) - correction
-    return _add(squares, axis=axis, keepdims=keepdims) / (n if n > 0 else np.nan)
+    return narrow.add(squares, axis, keepdims) / (n if n > 0 else np.nan)
 
 
 @general(

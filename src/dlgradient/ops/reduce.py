@@ -13,6 +13,7 @@ import numpy as np
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, AxisLike, DtypeLike, Kernel, Operand, Shape, Value
 from dlgradient.errors import InvalidArgumentError, UnsupportedDtypeError
+from dlgradient.ops import narrow
 from dlgradient.ops.casting import accumulator_dtype
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conjugated
@@ -24,10 +25,8 @@ from dlgradient.rules import constant, general, linear
 __all__ = ["max", "min", "prod", "sum"]
 
 
-# NumPy's overloads of these know `keepdims` only as a literal.
+# NumPy's overloads of it know `keepdims` only as a literal.
 _add: Kernel = np.add.reduce
-_maximum: Kernel = np.maximum.reduce
-_minimum: Kernel = np.minimum.reduce
 
 
 # -- sums ----------------------------------------------------------------------------------------
@@ -135,9 +134,9 @@ def sum(
 
     Source: array-API ``sum``; MATLAB ``sum``.
     """
-    if dtype is not None:
-        dtype = accumulator_dtype(x, dtype, "sum")
-    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims)
+    if dtype is None:
+        return narrow.add(x, axis, keepdims)
+    return _add(x, axis=axis, dtype=accumulator_dtype(x, dtype, "sum"), keepdims=keepdims)
 
 
 def _sum_samples(m: Maker) -> list[Case]:
@@ -284,7 +283,7 @@ def _extremum_tangent(t: Value, x: Value, out: Value, axis: AxisLike, keepdims: 
     format="reduce",
     masks=True,
     domain="real",
-    kernel=_maximum,
+    kernel=narrow.maximum,
     numpy=np.max,
     samples=lambda m: _extremes(m, 1.0),
     errors=lambda m: _extreme_errors(m),
@@ -326,7 +325,7 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     format="reduce",
     masks=True,
     domain="real",
-    kernel=_minimum,
+    kernel=narrow.minimum,
     numpy=np.min,
     samples=lambda m: _extremes(m, -1.0),
     errors=lambda m: _extreme_errors(m),

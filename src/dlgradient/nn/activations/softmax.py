@@ -14,6 +14,7 @@ from dlgradient.core.threads import threaded
 from dlgradient.core.types import Array, Axis, Format, Operand, Value
 from dlgradient.errors import FormatError, InvalidArgumentError
 from dlgradient.nn.shared.arguments import finished, with_axis
+from dlgradient.ops import narrow
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj
 from dlgradient.ops.exponential import exp
@@ -52,7 +53,9 @@ def shifted(name: str, x: Value, axis: Axis) -> Array:
     """Return a new array, x minus its largest element along the axis (or 0 if that is -inf)."""
     if not -np.ndim(x) <= axis < np.ndim(x):
         raise InvalidArgumentError(f"{name}: axis={axis} does not exist, x has shape {np.shape(x)}")
-    highest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    if not np.size(x):
+        return np.array(x)
+    highest = narrow.maximum(x, axis, True)
     # A line of -inf: -inf minus -inf would be NaN.
     highest[np.isneginf(highest)] = 0
     below: Array = np.subtract(x, highest)
@@ -63,7 +66,7 @@ def _softmax_kernel(x: Array, *, axis: Axis) -> Array:
     y = shifted("softmax", x, axis)
     # In place where one core is enough; blocks on all cores write a new array.
     y = np.exp(y, out=y) if y.size < SOFTMAX_THREAD_ELEMENTS else _exp(y)
-    total = np.add.reduce(y, axis=axis, keepdims=True)
+    total: Array = narrow.add(y, axis, True)
     # A line of -inf: all its probabilities are zero.
     total[total == 0] = 1
     y /= total
@@ -93,7 +96,7 @@ def softmax_along(x: Operand, /, *, axis: Axis) -> Value:
 
 def _log_softmax_kernel(x: Array, *, axis: Axis) -> Array:
     y = shifted("log_softmax", x, axis)
-    total = np.add.reduce(_exp(y), axis=axis, keepdims=True)
+    total = narrow.add(_exp(y), axis, True)
     total[total == 0] = 1
     y -= np.log(total, out=total)
     return y
@@ -157,14 +160,14 @@ def _adjoint_y(h: Value, g: Value, y: Value, axis: Axis) -> Value:
 )
 def log_softmax_adjoint(g: Operand, y: Operand, /, *, axis: Axis) -> Value:
     """Cotangent that `log_softmax` pulls back: g - exp(y) Σ g, and 0 where a whole line is -inf."""
-    total = np.add.reduce(g, axis=axis, keepdims=True)
+    total = narrow.add(g, axis, True)
     c = _exp(y)
     if g.dtype == c.dtype:
         np.subtract(g, np.multiply(c, total, out=c), out=c)
     else:
         c = g - c * total
     if y.size:
-        dead = np.isneginf(np.maximum.reduce(y, axis=axis, keepdims=True))
+        dead = np.isneginf(narrow.maximum(y, axis, True))
         if dead.any():
             c[np.broadcast_to(dead, c.shape)] = 0
     return c

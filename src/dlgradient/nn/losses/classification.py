@@ -35,6 +35,7 @@ from dlgradient.nn.losses.sources import (
     with_logits,
 )
 from dlgradient.nn.shared.arguments import as_array, finished, raw_value
+from dlgradient.ops import narrow
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
@@ -96,12 +97,12 @@ def softmax_crossentropy(z: Value, t: Value, /, *, axis: Axis) -> Value:
     below = shifted("crossentropy", z, axis)
     with np.errstate(invalid="ignore"):
         product = t * below
-    picked = np.add.reduce(product, axis=axis, keepdims=True)
+    picked = narrow.add(product, axis, True)
     if not np.isfinite(picked).all():  # a logit of -inf that is not a target
-        picked = np.add.reduce(np.where(t == 0, 0, product), axis=axis, keepdims=True)
-    total = np.add.reduce(np.exp(below), axis=axis, keepdims=True)
+        picked = narrow.add(np.where(t == 0, 0, product), axis, True)
+    total = narrow.add(np.exp(below), axis, True)
     total[total == 0] = 1  # a line of -inf, which is masked
-    return np.log(total) * np.add.reduce(t, axis=axis, keepdims=True) - picked
+    return np.log(total) * narrow.add(t, axis, True) - picked
 
 
 def _softmax_crossentropy_samples(m: Maker) -> list[Case]:

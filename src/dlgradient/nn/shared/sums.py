@@ -14,6 +14,7 @@ import numpy as np
 
 from dlgradient.core.sizes import SUM_RUN_ELEMENTS
 from dlgradient.core.types import Array, Axes
+from dlgradient.ops import narrow
 
 __all__ = ["dot", "finite", "total"]
 
@@ -64,7 +65,8 @@ def total(x: Array, axes: Axes) -> Array:
     """
     count = _run(x, axes)
     if not count:
-        return _add(x, axis=axes, keepdims=True)
+        out: Array = narrow.add(x, axes, True)
+        return out
     rows = _rows(x, count)
     return _rest(np.matmul(rows, np.ones(rows.shape[1], x.dtype)), x, axes, count)
 
@@ -87,7 +89,8 @@ def dot(x: Array, y: Array, axes: Axes) -> Array:
     """
     count = _run(x, axes) if x.dtype == y.dtype and y.flags.c_contiguous else 0
     if not count:
-        return _add(x * y, axis=axes, keepdims=True)
+        out: Array = narrow.add(x * y, axes, True)
+        return out
     return _rest(np.vecdot(_rows(x, count), _rows(y, count)), x, axes, count)
 
 
