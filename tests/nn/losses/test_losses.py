@@ -270,6 +270,33 @@ def test_dice_by_hand(rng):
     assert generalizeddice(np.zeros((2, 3)), np.zeros((2, 3)), data_format="CS").item() == 0.0
 
 
+def test_dice_of_an_absent_class(rng):
+    y, t = rng.uniform(size=(3, 5)), np.zeros((3, 5))
+    t[0, :2] = t[1, 2:] = 1  # of the sizes 2 and 3; the third class is absent
+    for word, third in (("excluded", 0.0), ("largest-weight", 1 / 4)):
+        weights = np.array([1 / 4, 1 / 9, third])
+        found = generalizeddice(y, t, data_format="CS", absent_classes=word)
+        both, either = (y * t).sum(1) @ weights, (y**2 + t**2).sum(1) @ weights
+        assert_allclose(found.item(), 2 * both / either)
+
+
+def test_the_focal_loss_is_divided_by_the_number_of_targets(rng):
+    y = rng.uniform(0.1, 0.9, (6, 5, 3, 2))
+    t = np.eye(3)[rng.integers(0, 3, (6, 5, 2))].transpose(0, 1, 3, 2)
+    t[0, 0] = 0  # two positions without a target
+    formula = -0.25 * (1 - y) ** 2 * t * np.log(y)
+    found = focalcrossentropy(y, t, data_format="SSCB")
+    assert_allclose(found.item(), formula.sum() / 58)
+    mask = rng.uniform(size=(6, 5, 1, 2)) > 0.5
+    found = focalcrossentropy(y, t, data_format="SSCB", mask=mask)
+    assert_allclose(found.item(), (formula * mask).sum() / (t * mask).sum())
+    none = focalcrossentropy(y, 0 * t, data_format="SSCB")
+    assert none.item() == 0.0
+    for factor, n in (("batch-size", 2), ("all-elements", 180), ("none", 1)):
+        found = focalcrossentropy(y, t, data_format="SSCB", normalization_factor=factor)
+        assert_allclose(found.item(), formula.sum() / n)
+
+
 def test_contrastive_loss_by_hand():
     y = dl.dlarray(Z, "BC")
     d = np.linalg.norm(Z - T, axis=1)

@@ -43,18 +43,19 @@ def deviation(x):
     return np.vectorize(mpmath.sqrt, [object])(variance)
 
 
+ALL = {"operation_dimension": "batch-excluded"}
 NORMS = {
     "batch": (lambda x: dl.batchnorm(x, 0.0, 1.0, epsilon=0.0)[0], standard((0, 2), 0)),
-    "layer": (lambda x: dl.layernorm(x, 0.0, 1.0, epsilon=1e-30), standard((1, 2), 1e-30)),
-    "layer, usual epsilon": (lambda x: dl.layernorm(x, 0.0, 1.0), standard((1, 2), 1e-5)),
+    "layer": (lambda x: dl.layernorm(x, 0.0, 1.0, epsilon=1e-30, **ALL), standard((1, 2), 1e-30)),
+    "layer, usual epsilon": (lambda x: dl.layernorm(x, 0.0, 1.0, **ALL), standard((1, 2), 1e-5)),
     "layer, scale of elements": (
-        lambda x: dl.layernorm(x, 0.0, dl.dlarray(np.ones((4, 3), x.dtype), "CS")),
+        lambda x: dl.layernorm(x, 0.0, dl.dlarray(np.ones((4, 3), x.dtype), "CS"), **ALL),
         standard((1, 2), 1e-5),
     ),
     "group": (lambda x: dl.groupnorm(x, 2, 0.0, 1.0, epsilon=0.0), grouped),
     "instance": (lambda x: dl.instancenorm(x, 0.0, 1.0, epsilon=0.0), standard((2,), 0)),
     "rms": (
-        lambda x: dl.rmsnorm(x, 1.0, epsilon=0.0, operation_dimension="batch-excluded"),
+        lambda x: dl.rmsnorm(x, 1.0, epsilon=0.0, **ALL),
         standard((1, 2), 0, centered=False),
     ),
     "adjacent channels": (lambda x: dl.crosschannelnorm(x, 3, alpha=0.1), adjacent),

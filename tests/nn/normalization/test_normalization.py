@@ -42,7 +42,7 @@ def raw(y):
 
 FUNCTIONS = {
     "batch": (lambda x, *p: batchnorm(x, *p)[0], (0, 2, 3)),
-    "layer": (layernorm, (1, 2)),
+    "layer": (lambda x, *p: layernorm(x, *p, operation_dimension="spatial-channel"), (1, 2)),
     "layer-c": (lambda x, *p: layernorm(x, *p, operation_dimension="channel-only"), (1,)),
     "layer-b": (lambda x, *p: layernorm(x, *p, operation_dimension="batch-excluded"), (1, 2, 3)),
     "group": (lambda x, *p: groupnorm(x, 1, *p), (1, 2, 3)),
@@ -131,8 +131,22 @@ def test_single_precision_stays_and_is_accurate_for_a_large_mean(d):
     x = (d.x + 1000).astype(np.float32)
     y = layernorm(dl.dlarray(x, "BCST"), 0.0, 1.0)
     assert y.dtype == np.float32
-    spread = x.astype(float).std((1, 2)).min()
-    assert_close(y, oracle(x.astype(float), (1, 2), 0, 1), 12, 1000 / spread)
+    spread = x.astype(float).std(1).min()
+    assert_close(y, oracle(x.astype(float), 1, 0, 1), 4, 1000 / spread)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "averaged"),
+    [
+        *[("CB", "C"), ("CBT", "C"), ("SCB", "C"), ("CBU", "C"), ("SCBT", "C")],
+        *[("SSCB", "SC"), ("SSSCB", "SC"), ("SSCBT", "SC"), ("SCBU", "SCU"), ("CBUU", "CU")],
+    ],
+)
+def test_what_layernorm_averages_over_by_default(rng, fmt, averaged):
+    x = rng.normal(size=range(2, 2 + len(fmt)))
+    y = layernorm(dl.dlarray(x, fmt), 0.0, 1.0)
+    axes = tuple(i for i, c in enumerate(fmt) if c in averaged)
+    assert_close(y, oracle(x, axes, 0, 1), x.size)
 
 
 @pytest.mark.parametrize("fmt", ["BC", "CB"])

@@ -82,7 +82,7 @@ class Loss:
         weights: Operand | None = None,
         weights_format: Format = None,
         reduction: Reduction = "sum",
-        normalization_factor: Factor = "batch-size",
+        normalization_factor: str = "batch-size",
     ) -> None:
         refuse_complex(function, weights=weights)
         self.function, self.reduction, self.factor = function, reduction, normalization_factor
@@ -174,6 +174,11 @@ class Loss:
             return batch_size(self.labelled)
         if self.factor == "none":
             return 1
+        if self.factor == "nonzero-targets":
+            counts = raw_value(self.t) != 0
+            return max(
+                int(np.count_nonzero(counts if mask is None else counts & raw_value(mask))), 1
+            )
         if self.factor == "all-elements" or mask is None:
             return max(prod(shape), 1)
         return max(int(np.count_nonzero(np.broadcast_to(raw_value(mask), shape))), 1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Array, Format, NonNegative, Operand, Value
+from dlgradient.core.types import Array, Format, NonNegative, Operand, Params, Value
 from dlgradient.nn.losses.arguments import Factor, Loss, Reduction
 from dlgradient.nn.losses.classification import (
     Mode,
@@ -35,8 +35,13 @@ from dlgradient.nn.shared.arguments import raw_value
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import equal, greater
+from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.rules import derived
+
+FocalFactor: TypeAlias = Literal[
+    "nonzero-targets", "batch-size", "all-elements", "mask-included", "none"
+]
 
 __all__ = ["focalcrossentropy", "generalizeddice", "kldivergence"]
 
@@ -94,7 +99,7 @@ def focalcrossentropy(
     from_logits: bool = False,
     mask: Operand | None = None,
     reduction: Reduction = "sum",
-    normalization_factor: Factor = "batch-size",
+    normalization_factor: FocalFactor = "nonzero-targets",
     data_format: Format = None,
 ) -> Value:
     """Focal cross-entropy, -Σ m α (1 - y)^γ t log(y) / N: well classified elements count less.
@@ -109,8 +114,11 @@ def focalcrossentropy(
         With the same sizes. If they have a format, it has the same labels in any order.
     gamma, alpha : float
         Exponent, which focuses on misclassified elements, and balance.
-    classification_mode, from_logits, mask, reduction, normalization_factor, data_format
+    classification_mode, from_logits, mask, reduction, data_format
         As for `crossentropy`.
+    normalization_factor : str
+        As for `crossentropy`, or "nonzero-targets": the sum is divided by the number of targets
+        that are not 0 and that the mask keeps. For one-hot targets that is the number of positions.
 
     Returns
     -------
@@ -159,19 +167,15 @@ def focalcrossentropy(
 
 
 def _focalcrossentropy_samples(m: Maker) -> list[Case]:
+    some = m.positive(2, 3)
+    several: Params = {"classification_mode": "multilabel"}
+    by_batch: Params = {"normalization_factor": "batch-size"}  # the number of targets jumps at 0
     return [
-        *classified(m),
-        case(
-            probability_samples(m, 2, 3), target_samples(), data_format="CB", gamma=1.5, alpha=0.5
-        ),
-        case(m.real(2, 3), target_samples(), data_format="CB", from_logits=True),
-        case(
-            m.real(2, 3),
-            target_samples(),
-            data_format="CB",
-            from_logits=True,
-            classification_mode="multilabel",
-        ),
+        *classified(m)[1:],
+        case(probability_samples(m, 2, 3), target_samples(), data_format="CB", **by_batch),
+        case(probability_samples(m, 2, 3), some, data_format="CB", gamma=1.5, alpha=0.5),
+        case(m.real(2, 3), some, data_format="CB", from_logits=True),
+        case(m.real(2, 3), some, data_format="CB", from_logits=True, **several),
     ]
 
 
@@ -266,12 +270,18 @@ def _kldivergence_samples(m: Maker) -> list[Case]:
     samples=lambda m: _generalizeddice_samples(m),
     errors=misfits,
 )
-def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
+def generalizeddice(
+    y: Operand,
+    targets: Operand,
+    /,
+    *,
+    absent_classes: Literal["excluded", "largest-weight"] = "excluded",
+    data_format: Format = None,
+) -> Value:
     """Generalised dice similarity of segmentations, 2 Σₖ wₖ Σ y t / Σₖ wₖ Σ (y² + t²).
 
     The inner sums run over the pixels, the outer ones over the classes k, with wₖ = 1 / (Σ t)². The
-    loss is 1 - similarity. A class that does not occur in the targets of an observation does not
-    count for it. Without any class, the similarity is 0.
+    loss is 1 - similarity. Without any class in the targets, the similarity is 0.
 
     Parameters
     ----------
@@ -279,6 +289,9 @@ def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = No
         Probabilities, with a format with 'C', or with `data_format`.
     targets : dlarray or array_like
         With the same sizes. If they have a format, it has the same labels in any order.
+    absent_classes : {"excluded", "largest-weight"}
+        A class that does not occur in the targets of an observation has no weight wₖ: it does not
+        count, or it has the largest weight of the others.
     data_format : str, optional
         Data format of `y` if it has none.
 
@@ -313,6 +326,9 @@ def generalizeddice(y: Operand, targets: Operand, /, *, data_format: Format = No
     occurs = greater(size, 0)
     # The inner choice avoids a division by zero, of which NumPy would warn.
     weights = where(occurs, 1 / where(occurs, size * size, 1), 0)
+    if absent_classes == "largest-weight":
+        largest = max_(weights, axis=loss.channels, keepdims=True) if weights.size else weights
+        weights = where(occurs, weights, largest)
     both = sum_(p * t * weights, axis=others)
     either = sum_((p * p + t * t) * weights, axis=others)
     some = greater(either, 0)
@@ -324,5 +340,11 @@ def _generalizeddice_samples(m: Maker) -> list[Case]:
     return [
         case(probability_samples(m, 2, 3, 2), probability_samples(m, 2, 3, 2), data_format="CSB"),
         case(probability_samples(m, 3, 2), probability_samples(m, 3, 2), data_format="SC"),
+        case(
+            probability_samples(m, 3, 2),
+            np.eye(3, 2) + np.eye(3, 2, -1),
+            data_format="CS",
+            absent_classes="largest-weight",
+        ),
         case(np.zeros((0, 3, 2)), np.zeros((0, 3, 2)), data_format="BSC"),
     ]

@@ -211,7 +211,8 @@ def layernorm(
     epsilon : float
         ε.
     operation_dimension : {"auto", "channel-only", "spatial-channel", "batch-excluded"}
-        The dimensions of the averages μ and σ². "auto" is "spatial-channel" for x with a time
+        The dimensions of the averages μ and σ². "auto" is "channel-only" for features, sequences
+        and x with one 'S' or 'U'. With more of them it is "spatial-channel" for x with a time
         dimension, so that each step is normalised alone, else "batch-excluded".
     data_format : str, optional
         Labels of the dimensions of an unlabelled x; the result is then unlabelled too.
@@ -370,5 +371,8 @@ _LABELS = {"channel-only": "C", "spatial-channel": "SC", "batch-excluded": "SCTU
 def _averaged_labels(x: Value, dimension: str) -> str:
     """Return the labels of the dimensions over which an observation is averaged."""
     if dimension == "auto":
-        dimension = "spatial-channel" if "T" in format_of(x) else "batch-excluded"
+        fmt = format_of(x)
+        several = fmt.count("S") + fmt.count("U") > 1
+        images = "spatial-channel" if "T" in fmt else "batch-excluded"
+        dimension = images if several else "channel-only"
     return _LABELS[dimension]
