@@ -32,7 +32,9 @@ def digits(limit):
 
 def block(channels, filters, generator):
     """Return learnables and moving statistics of convolution and batch normalisation."""
-    weights = dl.initialize_he((3, 3, channels, filters), fan_in=9 * channels, generator=generator)
+    weights = dl.initialize_he(
+        (3, 3, channels, filters), weights_format="SSCU", generator=generator
+    )
     learnables = {
         "weights": weights,
         "offset": dl.initialize_zeros((filters,)),

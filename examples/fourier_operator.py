@@ -62,7 +62,7 @@ def network(channels, modes, layers, generator):
     """Return the learnables of the operator; those of the convolutions are complex."""
 
     def pointwise(n, m):
-        weights = dl.initialize_he((1, n, m), fan_in=n, generator=generator)
+        weights = dl.initialize_he((1, n, m), weights_format="SCU", generator=generator)
         return {"weights": weights, "bias": dl.initialize_zeros(m)}
 
     def spectral():

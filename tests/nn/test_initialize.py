@@ -25,7 +25,12 @@ def test_glorot_is_uniform_between_its_bounds():
     ("shape", "fans", "variance"),
     [
         ((80, 40), {}, 2 / 120),
-        ((8, 16, 3, 5), {}, 2 / (24 * 15)),
+        ((8, 16, 3, 5), {"weights_format": "UCSS"}, 2 / (24 * 15)),
+        ((3, 5, 16, 8), {"weights_format": "SSCU"}, 2 / (24 * 15)),
+        ((3, 5, 16, 8), {"weights_format": "SSUC"}, 2 / (24 * 15)),
+        ((3, 16, 8), {"weights_format": "TCU"}, 2 / (24 * 3)),
+        ((3, 5, 4, 8, 6), {"weights_format": "SSCUU"}, 2 / (12 * 15)),  # six groups
+        ((80, 40), {"weights_format": "CU", "fan_in": 20}, 2 / 60),
         ((3, 5, 16, 8), {"fan_in": 240, "fan_out": 120}, 2 / 360),
         ((40, 40), {"fan_out": 10}, 2 / 50),
     ],
@@ -38,7 +43,13 @@ def test_variance_of_glorot(shape, fans, variance):
 
 @pytest.mark.parametrize(
     ("shape", "fans", "variance"),
-    [((80, 40), {}, 2 / 40), ((8, 16, 3, 5), {}, 2 / 240), ((2000,), {"fan_in": 8}, 2 / 8)],
+    [
+        ((80, 40), {}, 2 / 40),
+        ((80, 40), {"weights_format": "CU"}, 2 / 80),
+        ((8, 16, 3, 5), {"weights_format": "UCSS"}, 2 / 240),
+        ((3, 5, 16, 8), {"weights_format": "SSCU"}, 2 / 240),
+        ((2000,), {"fan_in": 8}, 2 / 8),
+    ],
 )
 def test_he_is_normal(shape, fans, variance):
     w = values(init.initialize_he(shape, generator=3, **fans)) / np.sqrt(variance)
@@ -96,6 +107,8 @@ def test_functions_and_empty_weights():
     assert init.initialize(lambda shape: np.full(shape, 2), (1, 2)).tolist() == [[2.0, 2.0]]
     assert init.initialize_glorot((0, 0)).shape == (0, 0)
     assert init.initialize_he((3, 0)).shape == (3, 0)
+    by_name = init.initialize("he", (3, 3, 8, 16), weights_format="SSCU", generator=1)
+    assert by_name.tolist() == init.initialize_he((3, 3, 8, 16), fan_in=72, generator=1).tolist()
 
 
 @pytest.mark.parametrize(
@@ -105,6 +118,8 @@ def test_functions_and_empty_weights():
         (lambda: init.initialize_he((2, -1)), r"shape must be .*at least 0.*\(2, -1\)"),
         (lambda: init.initialize_he((2, 1.5)), r"shape must be an integer.*\(2, 1.5\)"),
         (lambda: init.initialize_he((2, 1), fan_in=0), "fan_in must be .*above 0.*not 0"),
+        (lambda: init.initialize_glorot((3, 3, 8, 16)), r"give weights_format=, as 'SSCU'"),
+        (lambda: init.initialize_he((3, 8, 16), weights_format="SUU"), "'SUU' do not say"),
         (lambda: init.initialize_orthogonal(3), "no matrix"),
         (lambda: init.initialize_unit_forget_gate(6), "four times"),
         (lambda: init.initialize_ones(6, dtype="complex64"), r"complex\(re, im\)"),

@@ -3,9 +3,10 @@
 Each function takes a shape and returns an untraced dlarray of single precision. Random ones have a
 ``generator``: a NumPy generator, or a seed, so that they can be repeated.
 
-In weights of two or more dimensions, the first dimension counts outputs and the second inputs, as
-in ``weights @ x``. Further dimensions are the extent of a filter. For weights in another order,
-``fan_in`` and ``fan_out`` give the numbers of inputs and outputs of an element.
+In weights of two dimensions, the first counts outputs and the second inputs, as in ``weights @ x``.
+Of any others, ``weights_format`` says what the dimensions are, in the labels that `dlconv` and
+`fullyconnect` use: 'C' are inputs, the first 'U' outputs, and all but 'C' and 'U' the extent of a
+filter. Or ``fan_in`` and ``fan_out`` give the numbers of inputs and outputs of an element.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.formats import checked_format
 from dlgradient.core.types import (
     Dtype,
     DtypeLike,
+    Format,
     Generator,
     Operand,
     Positive,
@@ -54,16 +57,23 @@ def _checked(name: str, shape: Sizes, dtype: DtypeLike) -> tuple[Shape, Dtype]:
     return (shape,) if isinstance(shape, int) else tuple(shape), found
 
 
-def _fan(name: str, given: float | None, shape: Shape, axis: int) -> float:
+def _fan(name: str, label: str, given: float | None, shape: Shape, fmt: Format) -> float:
     """Return inputs or outputs of an element, as given, or counted from the shape of weights."""
     if given is not None:
         return given
-    if len(shape) < 2:
+    if fmt is None and len(shape) == 2:
+        fmt = "UC"
+    elif fmt is not None:
+        fmt = checked_format(fmt, shape, f"{name}: weights_format")
+    if fmt is None or label not in fmt:
         raise InvalidArgumentError(
-            f"{name}: weights of shape {shape} do not say how many inputs and outputs they have; "
-            "give a shape (outputs, inputs, ...), or fan_in= and fan_out="
+            f"{name}: weights of shape {shape} "
+            + ("do" if fmt is None else f"and format {fmt!r} do")
+            + " not say how many inputs and outputs they have; give weights_format=, as 'SSCU' of "
+            "dlconv, with C for inputs and U for outputs, or fan_in= and fan_out="
         )
-    return float(shape[axis] * math.prod(shape[2:]))
+    extent = math.prod(n for n, c in zip(shape, fmt, strict=True) if c not in "CU")
+    return float(shape[fmt.index(label)] * extent)
 
 
 @checked
@@ -72,6 +82,7 @@ def initialize_glorot(
     *,
     fan_in: Positive | None = None,
     fan_out: Positive | None = None,
+    weights_format: Format = None,
     generator: Generator = None,
     dtype: DtypeLike = np.float32,
 ) -> Value:
@@ -83,10 +94,13 @@ def initialize_glorot(
     Parameters
     ----------
     shape : int or tuple of int
-        (outputs, inputs, ...), or any shape if both fans are given.
+        (outputs, inputs), or any shape with `weights_format` or both fans.
     fan_in, fan_out : int, optional
         The number of elements that a result is a sum of, and of results that an element enters. By
-        default shape[1] and shape[0], each times the sizes of the other dimensions.
+        default the sizes of 'C' and of the first 'U', each times the extent of a filter.
+    weights_format : str, optional
+        What the dimensions are, as in `dlconv`: "SSCU" for filters of two spatial dimensions. It
+        only serves to count. "UC" is the default of two dimensions.
     generator : numpy.random.Generator or int, optional
         Source of randomness, or a seed.
     dtype : dtype_like
@@ -100,7 +114,7 @@ def initialize_glorot(
     Raises
     ------
     InvalidArgumentError
-        If fans are neither given nor determined by the shape, or a number is not valid.
+        If fans are neither given nor determined, or a number is not valid.
 
     Examples
     --------
@@ -108,12 +122,19 @@ def initialize_glorot(
     >>> w = dl.initialize_glorot((30, 20), generator=0)
     >>> w.shape, w.dtype, bool(dl.max(dl.abs(w)) <= (6 / 50) ** 0.5)
     ((30, 20), dtype('float32'), True)
+    >>> filters = dl.initialize_glorot((3, 3, 8, 16), weights_format="SSCU", generator=0)
+    >>> bool(dl.max(dl.abs(filters)) <= (6 / (9 * 8 + 9 * 16)) ** 0.5)
+    True
 
     Source: MATLAB ``WeightsInitializer="glorot"``; Glorot and Bengio (2010).
     """
     name = "initialize_glorot"
     sizes, kind = _checked(name, shape, dtype)
-    total = _fan(name, fan_in, sizes, 1) + _fan(name, fan_out, sizes, 0)
+    fans = [
+        _fan(name, "C", fan_in, sizes, weights_format),
+        _fan(name, "U", fan_out, sizes, weights_format),
+    ]
+    total = sum(fans)
     bound = math.sqrt(6 / total) if total else 0.0
     values = np.random.default_rng(generator).random(sizes, kind.type)
     return wrap_new((2 * values - 1) * kind.type(bound))
@@ -124,6 +145,7 @@ def initialize_he(
     shape: Sizes,
     *,
     fan_in: Positive | None = None,
+    weights_format: Format = None,
     generator: Generator = None,
     dtype: DtypeLike = np.float32,
 ) -> Value:
@@ -134,10 +156,12 @@ def initialize_he(
     Parameters
     ----------
     shape : int or tuple of int
-        (outputs, inputs, ...), or any shape if `fan_in` is given.
+        (outputs, inputs), or any shape with `weights_format` or `fan_in`.
     fan_in : int, optional
-        The number of elements that a result is a sum of; by default shape[1] times the sizes of the
-        dimensions after it.
+        The number of elements that a result is a sum of; by default the size of 'C' times the
+        extent of a filter.
+    weights_format : str, optional
+        As in `initialize_glorot`.
     generator : numpy.random.Generator or int, optional
         Source of randomness, or a seed.
     dtype : dtype_like
@@ -151,7 +175,7 @@ def initialize_he(
     Raises
     ------
     InvalidArgumentError
-        If `fan_in` is neither given nor determined by the shape, or a number is not valid.
+        If `fan_in` is neither given nor determined, or a number is not valid.
 
     Examples
     --------
@@ -164,7 +188,7 @@ def initialize_he(
     """
     name = "initialize_he"
     sizes, kind = _checked(name, shape, dtype)
-    fan = _fan(name, fan_in, sizes, 1)
+    fan = _fan(name, "C", fan_in, sizes, weights_format)
     values = np.random.default_rng(generator).standard_normal(sizes, kind.type)
     return wrap_new(np.asarray(values * kind.type(math.sqrt(2 / fan) if fan else 0)))
 
@@ -391,7 +415,10 @@ _BY_NAME: dict[str, Callable[..., Value]] = {
     "unit-forget-gate": initialize_unit_forget_gate,
     "zeros": initialize_zeros,
 }
-_COUNTING = {"glorot": ("fan_in", "fan_out"), "he": ("fan_in",)}
+_COUNTING = {
+    "glorot": ("fan_in", "fan_out", "weights_format"),
+    "he": ("fan_in", "weights_format"),
+}
 
 
 @checked
@@ -401,6 +428,7 @@ def initialize(
     *,
     fan_in: Positive | None = None,
     fan_out: Positive | None = None,
+    weights_format: Format = None,
     generator: Generator = None,
     dtype: DtypeLike = np.float32,
 ) -> Value:
@@ -413,7 +441,8 @@ def initialize(
         function, which is called with the shape.
     shape : int or tuple of int
     fan_in, fan_out : int, optional
-        For initialisers that count inputs and outputs.
+    weights_format : str, optional
+        For initialisers that count inputs and outputs, see `initialize_glorot`.
     generator : numpy.random.Generator or int, optional
         Source of randomness, or a seed.
     dtype : dtype_like
@@ -447,6 +476,6 @@ def initialize(
                 f"initialize: the function returned shape {value.shape} for shape {sizes}"
             )
         return wrap_new(value.copy())
-    fans = {"fan_in": fan_in, "fan_out": fan_out}
+    fans = {"fan_in": fan_in, "fan_out": fan_out, "weights_format": weights_format}
     counted = {name: fans[name] for name in _COUNTING.get(initializer, ())}
     return _BY_NAME[initializer](sizes, generator=generator, dtype=kind, **counted)
