@@ -366,8 +366,8 @@ def dlode45(
     max_steps : int or None
         How many steps are tried before an error says how far they came. None is no limit.
     relative_tolerance, absolute_tolerance : float
-        The error is measured relative to absolute_tolerance + relative_tolerance · abs(y), as a
-        root mean square.
+        The error of each element is measured relative to absolute_tolerance + relative_tolerance ·
+        abs(y). The largest one counts.
 
     Returns
     -------

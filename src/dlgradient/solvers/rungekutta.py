@@ -172,8 +172,8 @@ class Options:
     def _norm(self, x: Any, scale: Any) -> float:
         # With the tolerance 0, a state of 0 has the error 0, not 0/0.
         parts = np.abs(np.ravel(x) / np.where((scale == 0) & (x == 0), 1, scale).ravel())
-        parts = parts[: self.counted]
-        return float(np.sqrt(np.mean(parts * parts))) if parts.size else 0.0
+        # The largest: a mean hides the error of the one element that moves, among many at rest.
+        return float(np.max(parts[: self.counted], initial=0.0))
 
     def ratio(self, error: Any, before: Any, after: Any) -> float:
         """Return the size of an error, in tolerances."""
