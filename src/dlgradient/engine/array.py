@@ -215,8 +215,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
                 "Conversion to a NumPy array",
                 "for numpy.array([x, y]), numpy.r_[x, y] or numpy.mean([x, y]) write "
                 "dlarray([x, y]), concat([x, y]) or mean(dlarray([x, y])), which are traced; use "
-                "functions of dlgradient, or NumPy's of dlarrays; assign into a dlarray instead of "
-                "a NumPy array; or take extractdata(x) for a constant",
+                "functions of dlgradient, or NumPy's of dlarrays; for z[i] = x make z a dlarray, "
+                "z = zeros(n), or stack([x, y]); or take extractdata(x) for a constant",
             )
         if copy is False:
             view = np.asarray(self._value, dtype=dtype, copy=False).view()
@@ -228,7 +228,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         if open_node(self) is not None:
             self._refuse(
                 f"{kind.__name__}()",
-                "keep the dlarray, or use x.item() for a constant",
+                "keep the dlarray, as in sin(x) for math.sin(x), and z = zeros(n) for an array z "
+                "with z[i] = x; or use x.item() for a constant",
             )
         return kind(self._value)
 

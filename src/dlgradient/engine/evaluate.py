@@ -18,7 +18,7 @@ from dlgradient.core.trace import Trace, current_trace, open_traces, the_trace, 
 from dlgradient.core.types import P, R
 from dlgradient.engine import collector
 from dlgradient.engine.array import dlarray
-from dlgradient.errors import InvalidArgumentError, NotDlarrayError
+from dlgradient.errors import InvalidArgumentError, LeavingTraceError, NotDlarrayError
 
 __all__ = ["dlfeval"]
 
@@ -99,7 +99,12 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if type(result) in _RUN_LATER:
             raise _too_late(fun, result)
         found = tree.map_leaves(untraced, result)
-        return found
+        return found  # noqa: TRY300 - `finally` clears what an `else` block would still need
+    except ValueError as error:
+        # NumPy hides the error of the conversion that `array[i] = x` is.
+        if not isinstance(error.__cause__, LeavingTraceError):
+            raise
+        raise _assignment_to_array(error.__cause__).with_traceback(error.__traceback__) from None
     finally:
         the_trace.reset(token)
         if outer is None:
@@ -110,6 +115,16 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 
 # What a function returns if its body has not run yet.
 _RUN_LATER = {AsyncGeneratorType, CoroutineType, GeneratorType}
+
+
+def _assignment_to_array(error: LeavingTraceError) -> LeavingTraceError:
+    """Return the error for an assignment of a traced value to an element of a NumPy array."""
+    array = error.args[0].partition(" out of ")[0].partition("take ")[2]
+    return LeavingTraceError(
+        f"z[i] = x, with a NumPy array z, would take x, {array}, out of its trace, and its "
+        "derivative would silently be lost; make z a dlarray, z = zeros(n), or write "
+        "z = stack([x, y])"
+    )
 
 
 def _too_late(fun: Callable[..., Any], result: Any) -> InvalidArgumentError:

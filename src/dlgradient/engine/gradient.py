@@ -25,6 +25,7 @@ from dlgradient.core.graph import Node
 from dlgradient.core.trace import Trace, current_trace, open_traces
 from dlgradient.core.types import Operand
 from dlgradient.engine.array import dlarray
+from dlgradient.engine.outside import not_dlarray, taken_from_outside
 from dlgradient.engine.walk import reverse
 from dlgradient.errors import (
     ComplexValueError,
@@ -326,7 +327,8 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
     node = open_node(x) if type(x) is dlarray else None
     if node is not None:
         return node
-    if current_trace() is None:
+    trace = current_trace()
+    if trace is None:
         here = " in this thread, only in another" if open_traces else ""
         raise OutsideDlfevalError(
             f"{function}: no dlfeval is running{here}, so nothing is traced; call it inside a "
@@ -334,17 +336,18 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
         )
     if type(x) is not dlarray:
         raise NotDlarrayError(
-            f"{function}: {argument} must be a dlarray, not {type(x).__name__}; make it one with "
-            "dlarray(x) and pass it to dlfeval as an argument of the function"
+            f"{function}: {argument} must be a dlarray, not {type(x).__name__}; {not_dlarray(x)}"
         )
     if x.dtype.kind in "iu":
         raise IntegerVariableError(
             f"{function}: {argument} is {_found(x)}: integers carry no derivative; make it "
             "floating point, dlarray(x.astype(float))"
         )
+    outside = taken_from_outside(trace, x)
+    reason = f", since {outside}. In general" if outside else ""
     raise NotTracedError(
-        f"{function}: {argument} is {_found(x)} that is not traced: it was created inside the "
-        "function, made of integers only, taken out of the trace (extractdata, item), comes "
+        f"{function}: {argument} is {_found(x)} that is not traced{reason}: it was created inside "
+        "the function, made of integers only, taken out of the trace (extractdata, item), comes "
         "from a dlfeval that has ended, or is a derivative without "
         "enable_higher_derivatives=True. Pass it to dlfeval as an argument of the function, "
         "compute with functions of dlgradient or NumPy, and enable higher derivatives for a "
