@@ -126,6 +126,7 @@ LEGITIMATE: dict[str, set[str]] = {
     "Device": {"None"},
     "Key": {"integers", "-1", "0"},
     "Container": {"None", *EMPTY},
+    "_C": {"no list"},
     "Callable[..., Any]": {"function"},
     "Dlarray": {"dlarray"},
 }  # fmt: skip
@@ -305,7 +306,8 @@ def fault(call: Call, argument: str, annotation: str, label: str) -> str:
         return ""
     if not isinstance(error, dl.DlgradientError):
         return f"{where}: {type(error).__name__}: {error}"
-    names = "|".join(inspect.signature(call.function).parameters)
+    parameters = inspect.signature(call.function).parameters
+    names = "|".join([*parameters, *[name.removesuffix("s") for name in parameters]])
     text = str(error.args[0])
     if not re.match(rf"{call.name}[^:]*:", text) and "astype" not in text:
         return f"{where}: another name: {text}"
@@ -335,6 +337,25 @@ def test_calls_that_do_not_fit_the_signature(name: str) -> None:
     for call in wrong:
         with pytest.raises(dl.DlgradientError, match=rf"^{name}\b"):
             call()
+
+
+def keywords(call: Call) -> list[str]:
+    """Return the options of a function."""
+    parameters = inspect.signature(call.function).parameters.values()
+    either = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return [*either[len(call.args) :], *[p.name for p in parameters if p.kind is p.KEYWORD_ONLY]]
+
+
+@pytest.mark.parametrize(
+    ("name", "keyword"),
+    [(name, keyword) for name, call in GOOD.items() for keyword in keywords(call)],
+)
+def test_options_as_matlab_spells_them(name: str, keyword: str) -> None:
+    _, function, args, given = GOOD[name]
+    spelled = "".join(word.capitalize() for word in keyword.split("_"))
+    others = {key: value for key, value in given.items() if key != keyword}
+    with pytest.raises(dl.UnknownKeywordError, match=f"{name}: .*{spelled}'; write {keyword}="):
+        function(*args, **others, **{spelled: 1})
 
 
 def test_an_exception_of_a_users_function_is_left_as_it_is() -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from dlgradient.core.domain import complex_operand
 from dlgradient.core.kinds import ANY, kinds_of, parameters_of, shown
+from dlgradient.core.slips import meant_by_array, meant_by_position, option_words
 from dlgradient.core.spelling import nearest
 from dlgradient.core.types import Array, Function, Key, Op, P, Params, R, RawValue, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS
@@ -72,11 +73,15 @@ def split_arguments(
     operands, extra = args[: len(op.operands)], args[len(op.operands) :]
     named = dict(zip(op.positional, extra, strict=False))
     if len(operands) < len(op.operands) or len(extra) > len(named) or named.keys() & given.keys():
-        positional = ", ".join((*op.operands, *op.positional))
+        positional = (*op.operands, *op.positional)
+        fix = meant_by_position(positional, op.params, op.kinds or op.read_kinds(), args)
+        fix = fix or meant_by_array(op.shown, args[-1] if args else None)
         raise UnknownKeywordError(
-            f"{op.shown}: takes {positional} by position, {len(args)} arguments were given"
+            f"{op.shown}: takes {', '.join(positional)} by position, {len(args)} arguments were "
+            "given"
             + (f" and {', '.join(given)} by name" if given else "")
             + f"; its keywords are {', '.join(op.params) or 'none'}"
+            + (f"; {fix}" if fix else "")
         )
     return operands, {**named, **given}
 
@@ -95,7 +100,13 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
         if type(value) not in kinds[name].plain:
             if type(value) is array_type and is_open(value):
                 raise traced_parameter(op.shown, name, kinds[name].fixed(value))
-            params[name] = kinds[name].accepted(op.shown, name, value)
+            try:
+                params[name] = kinds[name].accepted(op.shown, name, value)
+            except DlgradientError as error:
+                fix = meant_by_array(op.shown, value)
+                if not fix:
+                    raise
+                raise type(error)(f"{error.args[0]}; {fix}") from error.__cause__
     return params
 
 
@@ -298,10 +309,15 @@ class _Signature:
             return error
         if self.plain is None:
             self._read()
+        words = option_words(self._keywords(), args)
+        if words:
+            return UnknownKeywordError(f"{self.name}: {words}")
         text, kind = str(error), InvalidArgumentError
         if isinstance(error, DlgradientError):
             text, kind = str(error.args[0]), type(error)  # type: ignore[assignment]
-            named = re.search(rf"\b({'|'.join(self.kinds)})\b", text.removeprefix(self.name))
+            # "x" is one of "xs".
+            names = "|".join(f"{name}?" if name.endswith("s") else name for name in self.kinds)
+            named = re.search(rf"\b({names})\b", text.removeprefix(self.name))
             if named and text.startswith(self.name):
                 return error
         elif isinstance(error, IndexError) and not isinstance(error, ValueError):
@@ -323,9 +339,11 @@ class _Signature:
             strange = next((name for name in given if name not in self.kinds), None)
             if strange:
                 return unknown_keyword(self.name, strange, self._keywords())
+            fix = meant_by_position(self.positional, self._keywords(), self.kinds, args)
             return UnknownKeywordError(
                 f"{self.name}: {error}; it takes {', '.join(self.positional) or 'none'} by "
                 f"position, and the keywords {', '.join(self._keywords()) or 'none'}"
+                + (f"; {fix}" if fix else "")
             )
         for name, value in bound.items():
             several = self.signature.parameters[name].kind == inspect.Parameter.VAR_POSITIONAL

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-__all__ = ["missing", "nearest"]
+__all__ = ["missing", "nearest", "same_name"]
 
 # Keywords of other libraries, and their array-API names.
 _KNOWN = {
@@ -74,6 +74,22 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def same_name(name: str, names: Sequence[str], known: dict[str, str] | None = None) -> str | None:
+    """Return the name that is written as `name` elsewhere, in MATLAB for instance, or None.
+
+    Examples
+    --------
+    >>> same_name("FFTLength", ["fft_length"]), same_name("dims", ["axis"])
+    ('fft_length', 'axis')
+    """
+    table, snake = _KNOWN if known is None else known, snake_case(name)
+    for guess in (name, snake, table.get(name, ""), table.get(snake, "")):
+        if guess in names:
+            return guess
+    squeezed = {n.replace("_", "").lower(): n for n in names}
+    return squeezed.get(name.replace("_", "").lower())
+
+
 def nearest(
     name: str, candidates: Iterable[str], known: dict[str, str] | None = None
 ) -> str | None:
@@ -93,14 +109,9 @@ def nearest(
     ('retain_data', 'axis')
     """
     names = list(candidates)
-    table, snake = _KNOWN if known is None else known, snake_case(name)
-    for guess in (name, snake, table.get(name, ""), table.get(snake, "")):
-        if guess in names:
-            return guess
-    squeezed = {n.replace("_", "").lower(): n for n in names}
-    plain = name.replace("_", "").lower()
-    if plain in squeezed:
-        return squeezed[plain]
+    same = same_name(name, names, known)
+    if same is not None:
+        return same
     from difflib import get_close_matches  # only errors pay for this import
 
     close = get_close_matches(snake_case(name), names, n=1, cutoff=0.6)

@@ -41,14 +41,14 @@ def update_all(
     formula : callable
     parameters, gradients : container
     states : dict
-        The container of each state by its name; None before the first step.
+        The container of each state by its name; None, or MATLAB's ``[]``, before the first step.
 
     Returns
     -------
     tuple of containers
         New learnables, then new states.
     """
-    given = {label: state for label, state in states.items() if state is not None}
+    given = {label: state for label, state in states.items() if not _is_empty(state)}
     labels = ["parameters", "gradients", *given]
 
     def update(path: str, p: Operand, *others: Operand) -> Results:
@@ -63,6 +63,10 @@ def update_all(
 
     found = map_together(name, update, labels, [parameters, gradients, *given.values()], "")
     return tuple([take_result(found, i) for i in range(1 + len(states))])
+
+
+def _is_empty(state: Container) -> bool:
+    return state is None or (type(state) is list and not state)
 
 
 def _update_one(

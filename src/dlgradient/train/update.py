@@ -112,7 +112,7 @@ def sgdmupdate(
     gradients : dlarray, array or container
         Of the same structure, as `dlgradient` returns them.
     velocity : container, optional
-        The v that the last step returned; None before the first.
+        The v that the last step returned; None before the first, or ``[]``.
     learning_rate : float
     momentum : float
         At least 0 and less than 1.
@@ -179,7 +179,7 @@ def adamupdate(
     gradients : dlarray, array or container
         Of the same structure, as `dlgradient` returns them.
     average, average_sq : container, optional
-        The m and s that the last step returned; None before the first.
+        The m and s that the last step returned; None before the first, or ``[]``.
     iteration : int
         Number of this step, from 1.
     learning_rate : float
@@ -252,7 +252,7 @@ def rmspropupdate(
     gradients : dlarray, array or container
         Of the same structure, as `dlgradient` returns them.
     average_sq : container, optional
-        The s that the last step returned; None before the first.
+        The s that the last step returned; None before the first, or ``[]``.
     learning_rate : float
     sq_gradient_decay : float
         β, at least 0 and less than 1.

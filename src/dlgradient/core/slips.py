@@ -1,0 +1,65 @@
+"""What the writer of a wrong call meant: MATLAB's options as words, sizes one by one.
+
+Only calls that have failed are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dlgradient.core.kinds import ANY, Kind, shown
+from dlgradient.core.spelling import same_name
+from dlgradient.errors import DlgradientError
+
+__all__ = ["meant_by_array", "meant_by_position", "option_words"]
+
+# What two arrays are an argument of, where one array and an axis are expected.
+_OF_ARRAYS = {
+    "concat": "for several arrays write concat([x, y])",
+    "max": "for the larger of two write maximum(x, y)",
+    "min": "for the smaller of two write minimum(x, y)",
+    "stack": "for several arrays write stack([x, y])",
+}
+
+
+def option_words(keywords: Iterable[str], args: Sequence[Any]) -> str:
+    """Return keywords for options that are given as words, ``"Padding", "same"``, or ''.
+
+    Examples
+    --------
+    >>> option_words(["padding", "stride"], [3.0, "Padding", "same", "Stride", 2])
+    "options are keywords: write padding='same', stride=2"
+    """
+    names = list(keywords)
+    found = []
+    for i, word in enumerate(args[:-1]):
+        name = same_name(word, names) if isinstance(word, str) else None
+        if name is not None:
+            found.append(f"{name}={shown(args[i + 1])}")
+    return f"options are keywords: write {', '.join(found)}" if found else ""
+
+
+def meant_by_position(
+    positional: Sequence[str],
+    keywords: Iterable[str],
+    kinds: Mapping[str, Kind],
+    args: Sequence[Any],
+) -> str:
+    """Return what to write instead of too many arguments by position, or ''."""
+    words = option_words(keywords, args)
+    if words or not positional or len(args) <= len(positional):
+        return words
+    last, rest = positional[-1], tuple(args[len(positional) - 1 :])
+    if isinstance(rest[0], list) and not rest[0]:  # MATLAB's max(x, [], 1)
+        return f"write {last}={shown(rest[1])}, which counts from 0" if last == "axis" else ""
+    try:
+        kinds.get(last, ANY).convert(rest)
+    except (TypeError, ValueError, AttributeError, DlgradientError):
+        return ""
+    return f"write {last}={rest!r}" if all(isinstance(value, int) for value in rest) else ""
+
+
+def meant_by_array(function: str, value: Any) -> str:
+    """Return what to write instead of a call with an array where a parameter is, or ''."""
+    return _OF_ARRAYS.get(function, "") if getattr(value, "ndim", 0) else ""

@@ -1,0 +1,65 @@
+"""Calls as MATLAB, NumPy or PyTorch have them are answered with what to write."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+
+X = dl.dlarray([1.0, 2.0, 3.0])
+A = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: dl.maxpool(X, 2, "Padding", "same"), "maxpool: options are.*write padding='same'"),
+        (
+            lambda: dl.softmax(X, "DataFormat", "CB"),
+            "softmax: options are keywords: write data_format='CB'",
+        ),
+        (
+            lambda: dl.dlconv(X, A, 0, "Stride", 2, "DilationFactor", 3),
+            "dlconv: .*write stride=2, dilation_factor=3",
+        ),
+        (lambda: dl.dlconv(X, A, "Padding", 1), "dlconv: .*write padding=1"),
+        (
+            lambda: dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x, "RetainData", True), X),
+            "dlgradient: options are keywords: write retain_data=True",
+        ),
+        (lambda: dl.reshape(X, 3, 1), r"reshape: .*write shape=\(3, 1\)"),
+        (lambda: dl.zeros(3, 2), r"zeros: .*write shape=\(3, 2\)"),
+        (lambda: dl.permute_dims(A, 1, 0), r"permute_dims: .*write axes=\(1, 0\)"),
+        (lambda: dl.tile(X, 2, 2), r"tile: .*write repetitions=\(2, 2\)"),
+        (lambda: dl.sum(A, 0, 1), r"sum: .*write axis=\(0, 1\)"),
+        (lambda: dl.max(X, [], 1), "max: .*write axis=1, which counts from 0"),
+        (lambda: dl.max(X, X), r"max: axis .*write maximum\(x, y\)"),
+        (lambda: dl.min(X, X), r"min: axis .*write minimum\(x, y\)"),
+        (lambda: dl.concat(X, X), r"concat: axis .*write concat\(\[x, y\]\)"),
+        (lambda: dl.concat(1, X, X), r"concat: .*write concat\(\[x, y\]\)"),
+        (lambda: dl.stack(X, X), r"stack: axis .*write stack\(\[x, y\]\)"),
+    ],
+)
+def test_what_was_meant(call: Any, text: str) -> None:
+    with pytest.raises(dl.DlgradientError, match=text):
+        call()
+
+
+@pytest.mark.parametrize("call", [lambda: dl.sum(X, 0, 1.5, 2), lambda: dl.eye(2, 2, 2)])
+def test_nothing_is_suggested_where_nothing_fits(call: Any) -> None:
+    with pytest.raises(dl.UnknownKeywordError) as found:
+        call()
+    assert "write" not in str(found.value)
+
+
+@pytest.mark.parametrize("parameters", [X, {"w": X}, [X]])
+def test_an_empty_list_is_a_state_before_the_first_step(parameters: Any) -> None:
+    ours = dl.adamupdate(parameters, parameters, None, None, 1, 0.1)
+    as_in_matlab = dl.adamupdate(parameters, parameters, [], [], 1, 0.1)
+    assert repr(as_in_matlab) == repr(ours)
+    for update in (dl.sgdmupdate, dl.rmspropupdate):
+        assert repr(update(parameters, parameters, [])) == repr(update(parameters, parameters))
+    with pytest.raises(dl.InvalidArgumentError, match="average must have the structure"):
+        dl.adamupdate({"w": X}, {"w": X}, {}, {}, 1)
+    np.testing.assert_array_equal(dl.adamupdate([], [], [], [], 1)[0], [])
