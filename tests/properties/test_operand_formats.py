@@ -110,7 +110,7 @@ def calls(rng: np.random.Generator) -> dict[str, tuple[list[Any], dict[str, Any]
         "kldivergence": (likely, weighted),
         "l1loss": ([*pair, weights], weighted),
         "l2loss": ([*pair, weights], weighted),
-        "layernorm": ([real(TIE, "SCB"), *partial], {}),
+        "layernorm": ([real(TIE, "SCB"), *partial], {"operation_dimension": "batch-excluded"}),
         "lstm": (
             [
                 real((2, 2, 8), "TBC"),
