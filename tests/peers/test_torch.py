@@ -346,7 +346,7 @@ def _peer_attention(q, k, v, bias=None, **settings):
         Row(
             "mask",
             TOKENS,
-            lambda *a: dl.attention(*a, HEADS, attention_mask=MASK),
+            lambda *a: dl.attention(*a, HEADS, attention_mask=MASK.T),
             lambda *a: _peer_attention(*a, attn_mask=torch.tensor(MASK)),
         ),
         Row(

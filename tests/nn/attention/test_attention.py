@@ -61,11 +61,14 @@ def test_values_in_every_order_of_dimensions(d, fmt):
     assert_close(y, oracle(d.q, d.k, d.v, 2)[0].transpose(order), C * M)
 
 
+HEADS = np.arange(2 * N * M).reshape(2, N, M) * 7 % 10 < 6
+# As given, keys × queries × heads, and for batch, heads, queries, keys.
 MASKS = {
     "causal": ("causal", np.tri(N, M, dtype=bool)),
-    "matrix": (np.eye(N, M), np.eye(N, M, dtype=bool)),
-    "heads": (np.arange(2 * N * M).reshape(2, N, M) * 7 % 10 < 6,) * 2,
-    "nothing": (np.zeros((N, M), bool),) * 2,
+    "matrix": (np.tri(N, M, -1).T, np.tri(N, M, -1, bool)),
+    "heads": (HEADS.T, HEADS),
+    "nothing": (np.zeros((M, N), bool), np.zeros((N, M), bool)),
+    "queries": (np.arange(N)[None] != 1, np.arange(N)[:, None] != 1),
 }
 
 
@@ -92,7 +95,7 @@ def test_a_query_that_may_attend_to_nothing_has_zero_derivatives(d, return_score
 
     def gradients(q, k, v):
         y = attention(
-            q, k, v, 2, data_format="BTC", attention_mask=mask, return_scores=return_scores
+            q, k, v, 2, data_format="BTC", attention_mask=mask.T, return_scores=return_scores
         )
         y = y[0] if return_scores else y
         first = dl.dlgradient((y * y).sum(), [q, k, v], enable_higher_derivatives=True)
@@ -110,8 +113,8 @@ def test_a_query_that_may_attend_to_nothing_has_zero_derivatives(d, return_score
 ALLOWED = np.ones((N, M), bool)
 ALLOWED[:, 3:] = ALLOWED[1] = ALLOWED[1:, 0] = False
 WAYS = {
-    "fused": {"attention_mask": ALLOWED},
-    "scores": {"attention_mask": ALLOWED, "return_scores": True},
+    "fused": {"attention_mask": ALLOWED.T},
+    "scores": {"attention_mask": ALLOWED.T, "return_scores": True},
     "bias": {"bias": np.where(ALLOWED, 0.0, -np.inf)},
 }
 
@@ -230,14 +233,39 @@ def test_single_precision_and_empty(d):
     assert not raw(attention(dl.dlarray(d.q, "BTC"), keys, keys, 1)).any()
 
 
+@pytest.mark.parametrize("return_scores", [False, True])
+def test_a_traced_scale_has_derivatives(d, return_scores):
+    operands = [dl.dlarray(x, "BTC") for x in (d.q, d.k, d.v)]
+
+    def total(scale):
+        y = attention(*operands, 2, scale=scale, return_scores=return_scores)
+        return ((y[0] if return_scores else y) ** 2).sum()
+
+    def derivatives(scale):
+        first = dl.dlgradient(total(scale), scale, enable_higher_derivatives=True)
+        return first, dl.dlgradient(first, scale)
+
+    first, second = dl.dlfeval(derivatives, dl.dlarray(0.7))
+    before, at, after = (total(0.7 + h).item() for h in (-1e-4, 0, 1e-4))
+    np.testing.assert_allclose(first.item(), (after - before) / 2e-4, rtol=1e-6)
+    np.testing.assert_allclose(second.item(), (after - 2 * at + before) / 1e-8, rtol=1e-4)
+    np.testing.assert_allclose(total(dl.dlarray(0.7)).item(), at, rtol=1e-14)
+
+
 def test_errors_name_what_does_not_fit(d):
     q = dl.dlarray(d.q, "BTC")
     with pytest.raises(dl.ShapeMismatchError, match=r"padding_mask has shape \(3,\).*5 keys"):
         attention(q, d.k, d.v, 2, padding_mask=np.ones(3))
     with pytest.raises(dl.ShapeMismatchError, match=r"attention_mask has shape \(3, 3\)"):
         attention(q, d.k, d.v, 2, attention_mask=np.ones((3, 3)))
+    with pytest.raises(dl.ShapeMismatchError, match=r"\(4, 5\).* keys, queries.* \(5, 4, 2, 2\)"):
+        attention(q, d.k, d.v, 2, attention_mask=np.ones((N, M)))
     with pytest.raises(dl.InvalidArgumentError, match=r"attention_mask .*bias="):
-        attention(q, d.k, d.v, 2, attention_mask=np.full((N, M), -np.inf))
+        attention(q, d.k, d.v, 2, attention_mask=np.full((M, N), -np.inf))
+    with pytest.raises(dl.InvalidArgumentError, match=r"scale .*'large'"):
+        attention(q, d.k, d.v, 2, scale="large")
+    with pytest.raises(dl.InvalidArgumentError, match=r"scale is a dlarray of shape \(1,\)"):
+        attention(q, d.k, d.v, 2, scale=dl.dlarray([1.0]))
     with pytest.raises(dl.ShapeMismatchError, match=r"bias has shape \(3,\)"):
         attention(q, d.k, d.v, 2, bias=np.zeros(3))
     with pytest.raises(dl.InvalidArgumentError, match="dropout_probability"):

@@ -71,6 +71,7 @@ def attend(a, q, k, v, mask=None, past_k=None, past_v=None, lengths=None):
             options["attention_mask"] = options["attention_mask"] & np.pad(mask, missing)
         else:
             options["bias"] = np.pad(mask, missing, constant_values=-np.inf)
+    options["attention_mask"] = options["attention_mask"].T  # keys, queries, heads, batch
     y, scores = attention(
         q,
         k,

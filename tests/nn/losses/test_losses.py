@@ -280,6 +280,26 @@ def test_dice_of_an_absent_class(rng):
         assert_allclose(found.item(), 2 * both / either)
 
 
+@pytest.mark.parametrize("from_logits", [False, True])
+@pytest.mark.parametrize("mode", ["single-label", "multilabel"])
+def test_traced_options_of_the_focal_loss(rng, mode, from_logits):
+    y, t = rng.uniform(0.1, 0.9, (3, 2)), np.eye(3, 2)
+
+    def total(gamma, alpha):
+        options = {"classification_mode": mode, "from_logits": from_logits, "data_format": "CB"}
+        return focalcrossentropy(y, t, gamma=gamma, alpha=alpha, **options)
+
+    def gradient(*options):
+        return dl.dlgradient(total(*options), *options)
+
+    found = dl.dlfeval(gradient, dl.dlarray(1.5), dl.dlarray(0.3))
+    for g, (a, b) in zip(found, ((1e-5, 0), (0, 1e-5)), strict=True):
+        ahead, behind = total(1.5 + a, 0.3 + b).item(), total(1.5 - a, 0.3 - b).item()
+        assert_allclose(g.item(), (ahead - behind) / 2e-5, rtol=1e-7)
+    with pytest.raises(dl.InvalidArgumentError, match=r"gamma is a dlarray.*at least 0"):
+        total(dl.dlarray(-1.0), 0.5)
+
+
 def test_the_focal_loss_is_divided_by_the_number_of_targets(rng):
     y = rng.uniform(0.1, 0.9, (6, 5, 3, 2))
     t = np.eye(3)[rng.integers(0, 3, (6, 5, 2))].transpose(0, 1, 3, 2)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dlgradient.core import calls
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
@@ -14,6 +15,7 @@ from dlgradient.core.types import (
     Array,
     Count,
     Decay,
+    Dlarray,
     Format,
     Generator,
     NonNegative,
@@ -39,6 +41,7 @@ from dlgradient.nn.shared.arguments import (
     raw_value,
     rearranged,
     restored,
+    scalar,
 )
 from dlgradient.ops.join import repeat
 from dlgradient.ops.permute import permute_dims
@@ -56,7 +59,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     num_heads: Count,
     *,
     num_key_value_heads: Count | None = None,
-    scale: float | Literal["auto"] = "auto",
+    scale: float | Dlarray | Literal["auto"] = "auto",
     softcap: NonNegative = 0.0,
     attention_mask: Literal["none", "causal"] | Operand | None = "none",
     padding_mask: Operand | None = None,
@@ -82,14 +85,14 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     num_key_value_heads : int, optional
         Number of heads of k and v, a divisor of `num_heads`, if there are fewer. Adjacent heads of
         q then share a head of k and v (grouped-query attention).
-    scale : float or "auto"
-        s; by default 1 / √(channels of a head of k).
+    scale : float, dlarray or "auto"
+        s; by default 1 / √(channels of a head of k). A dlarray without dimensions has a derivative.
     softcap : float
         If not 0, a scaled product p becomes c tanh(p / c) with c = softcap.
     attention_mask : {"none", "causal"} or array_like
         "causal": a query attends to keys up to its own position. An array of bool, or of zeros and
-        ones, is true where a query may attend to a key. It broadcasts to batch, heads, queries,
-        keys.
+        ones, is true where a query may attend to a key. Its dimensions are keys, queries and, where
+        it varies, heads and batch; each has the size of that, or one.
     padding_mask : array_like, optional
         True for keys that are not padding; it has the dimensions of k without C.
     bias : dlarray or array_like, optional
@@ -146,6 +149,8 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     )
     _check_channels(queries, keys)
     factor = _factor(scale, keys.shape[3])
+    if type(factor) is not float:  # traced
+        queries, factor = queries * factor, 1.0
     shape = (*queries.shape[:3], keys.shape[2])
     padding = None
     if padding_mask is not None:
@@ -181,6 +186,9 @@ def _samples(m: Maker) -> list[Case]:
             return_scores=True,
         ),
         case(m.real(2, 4), m.real(3, 2), m.real(3, 2), **shared, data_format="TC", softcap=0.5),
+        case(
+            *operands(3, 2), num_heads=1, data_format="TC", attention_mask=np.tri(3, dtype=bool).T
+        ),
         case(*operands(0, 3, 2), num_heads=2, data_format="BTC"),
     ]
 
@@ -234,8 +242,11 @@ def _joined(y: Value, fmt: str, strip: bool) -> Value:
     return labelled(restored(y, f"B{steps}C", fmt), None if strip else fmt)
 
 
-def _factor(scale: float | str, channels: int) -> float:
-    return float(1 / max(channels, 1) ** 0.5) if isinstance(scale, str) else scale
+def _factor(scale: Value | float | str, channels: int) -> Value:
+    if isinstance(scale, str):
+        return 1 / max(channels, 1) ** 0.5
+    found = scalar("attention", "scale", scale)
+    return found if type(found) is calls.dlarray else float(found)
 
 
 def _heads(name: str, x: Value, num_heads: int, option: str = "num_heads") -> Value:
@@ -333,13 +344,14 @@ def _mask(
         if attention_mask == "causal":
             mask = np.tri(shape[2], shape[3], dtype=bool)[None, None]
     elif attention_mask is not None:
-        _check_unlabelled("attention_mask", attention_mask)
+        order = "keys, queries, heads, batch"
+        _check_unlabelled("attention_mask", attention_mask, order)
         value = _booleans("attention_mask", attention_mask)
-        mask = value.reshape((1,) * (4 - value.ndim) + value.shape) if value.ndim < 4 else value
+        mask = value.reshape(value.shape + (1,) * (4 - value.ndim)).T
         if mask.ndim != 4 or any(n not in (1, m) for n, m in zip(mask.shape, shape, strict=True)):
             raise ShapeMismatchError(
-                f"attention: attention_mask has shape {value.shape}; it must broadcast to batch, "
-                f"heads, queries, keys: {shape}"
+                f"attention: attention_mask has shape {value.shape}; it must have the sizes of "
+                f"{order}, {shape[::-1]}, or one, and may lack the last ones"
             )
     if padding is None:
         return mask
@@ -349,7 +361,7 @@ def _mask(
 def _bias(bias: Operand | None, q: Value, shape: Shape) -> Value | None:
     if bias is None or type(bias) in WEAK_SCALARS:
         return bias
-    _check_unlabelled("bias", bias)
+    _check_unlabelled("bias", bias, "batch, heads, queries, keys")
     try:
         fits = np.broadcast_shapes(np.shape(bias), shape) == shape
     except ValueError:
@@ -362,13 +374,13 @@ def _bias(bias: Operand | None, q: Value, shape: Shape) -> Value | None:
     return as_array("attention", "bias", bias, q)
 
 
-def _check_unlabelled(name: str, x: Operand) -> None:
+def _check_unlabelled(name: str, x: Operand, order: str) -> None:
     """Refuse a format where labels cannot say which dimension is which."""
     if is_formatted(x):
         raise FormatClashError(
             f"attention: {name} of shape {np.shape(x)} has the format {format_of(x)!r}; it is read "
-            "by position, as batch, heads, queries, keys: bring it to this order and take its "
-            "labels off with stripdims"
+            f"by position, as {order}: bring it to this order and take its labels off with "
+            "stripdims"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from dlgradient.core.calls import labelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Array, Format, NonNegative, Operand, Params, Value
+from dlgradient.core.types import Array, Dlarray, Format, NonNegative, Operand, Params, Value
 from dlgradient.nn.losses.arguments import Factor, Loss, Reduction
 from dlgradient.nn.losses.classification import (
     Mode,
@@ -31,7 +31,7 @@ from dlgradient.nn.losses.sources import (
     underflows,
     with_logits,
 )
-from dlgradient.nn.shared.arguments import raw_value
+from dlgradient.nn.shared.arguments import raw_value, scalar
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import equal, greater
@@ -93,8 +93,8 @@ def focalcrossentropy(
     targets: Operand,
     /,
     *,
-    gamma: NonNegative = 2.0,
-    alpha: float = 0.25,
+    gamma: NonNegative | Dlarray = 2.0,
+    alpha: float | Dlarray = 0.25,
     classification_mode: Mode = "single-label",
     from_logits: bool = False,
     mask: Operand | None = None,
@@ -112,8 +112,9 @@ def focalcrossentropy(
         Probabilities, with a format with 'C', or with `data_format`.
     targets : dlarray or array_like
         With the same sizes. If they have a format, it has the same labels in any order.
-    gamma, alpha : float
-        Exponent, which focuses on misclassified elements, and balance.
+    gamma, alpha : float or dlarray
+        Exponent, which focuses on misclassified elements, and balance. Dlarrays without dimensions
+        have derivatives.
     classification_mode, from_logits, mask, reduction, data_format
         As for `crossentropy`.
     normalization_factor : str
@@ -150,6 +151,8 @@ def focalcrossentropy(
         normalization_factor=normalization_factor,
     )
     check_classes(loss)
+    gamma = scalar("focalcrossentropy", "gamma", gamma, 0)
+    alpha = scalar("focalcrossentropy", "alpha", alpha)
     options = Focus(gamma, alpha, classification_mode == "multilabel")
     if from_logits:
         source = SIGMOID if options.several else Source(loss.channels)

@@ -8,6 +8,7 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
+import math
 from math import prod
 
 import numpy as np
@@ -16,8 +17,9 @@ from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.conversion import as_array as joined
 from dlgradient.core.formats import checked_format, placement
+from dlgradient.core.kinds import number
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
-from dlgradient.errors import FormatClashError, FormatError
+from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
 from dlgradient.ops.casting import astype
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import expand_dims, squeeze
@@ -37,8 +39,21 @@ __all__ = [
     "raw_value",
     "rearranged",
     "restored",
+    "scalar",
     "with_axis",
 ]
+
+
+def scalar(function: str, name: str, value: Value, least: float = -math.inf) -> Value:
+    """Return an option that is a number, or traced: a dlarray without dimensions."""
+    if type(value) is not calls.dlarray:
+        return number(least).accepted(function, name, value)
+    if value.ndim or not value._value >= least:
+        raise InvalidArgumentError(
+            f"{function}: {name} is a dlarray of shape {value.shape} {value.dtype}; it must be one "
+            "number, without dimensions" + (f", of at least {least:g}" if least > -math.inf else "")
+        )
+    return unlabelled(value) if calls.is_variable(value) else value._value.item()
 
 
 # -- formats -------------------------------------------------------------------------------------
