@@ -241,7 +241,7 @@ def test_dlvjp_with_a_cotangent_of_another_shape() -> None:
     [
         ("CX", "unknown label 'X'.*'S' spatial, 'C' channel"),
         ("CC", "label 'C' appears 2 times"),
-        ("CBT", r"names 3 dimensions but the array has 2, shape \(2, 2\)"),
+        ("C", r"names 1 dimensions but the array has 2, shape \(2, 2\)"),
         (3, "must be a string such as 'SSCB', not int"),
     ],
 )

@@ -238,3 +238,52 @@ def test_reductions_drop_labels():
     assert dl.dims(x.sum(axis=(0, -1))) == "C"
     assert dl.dims(x.sum(axis=1, keepdims=True)) == "SCB"
     assert dl.dims(x.sum()) == ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "fmt", "fitted"),
+    [
+        ((3, 1), "C", (3,)),
+        ((), "CB", (1, 1)),
+        ((3,), "CBT", (3, 1, 1)),
+        ((3, 4), "SCB", (3, 4, 1)),
+        ((3, 1, 1), "CB", (3, 1)),
+        ((1, 1), "", (1, 1)),
+        ((1, 1), "T", (1,)),
+    ],
+)
+def test_trailing_labels_fit_dimensions_of_size_one(shape, fmt, fitted):
+    data = np.arange(float(np.prod(shape))).reshape(shape)
+    x = dl.dlarray(data, fmt)
+    assert x.shape == fitted
+    assert dl.dims(x) == fmt
+    np.testing.assert_array_equal(dl.extractdata(x).ravel(), data.ravel())
+
+    def gradient(x):
+        return dl.dlgradient((dl.dlarray(x, fmt) ** 2).sum(), x)
+
+    g = dl.dlfeval(gradient, dl.dlarray(data))
+    np.testing.assert_array_equal(dl.extractdata(g), 2 * data)
+
+
+@pytest.mark.parametrize(("shape", "fmt"), [((1, 3), "C"), ((3, 4), "B"), ((0, 0), "C")])
+def test_other_dimensions_are_not_dropped(shape, fmt):
+    with pytest.raises(dl.FormatError, match=r"names 1 dimensions but the array has 2"):
+        dl.dlarray(np.zeros(shape), fmt)
+
+
+def test_stripdims_in_an_order():
+    x = dl.dlarray(np.arange(24.0).reshape(2, 3, 4), "SCB")
+    y = dl.stripdims(x, "BTCS")
+    assert dl.dims(y) == ""
+    np.testing.assert_array_equal(dl.extractdata(y), dl.extractdata(x).transpose(2, 1, 0)[:, None])
+    plain = dl.stripdims(x)
+    assert plain.shape == dl.stripdims(x, "").shape == dl.stripdims(plain, "BCS").shape == (2, 3, 4)
+
+    def gradient(x):
+        return dl.dlgradient((dl.stripdims(x, "BSC") * np.arange(4.0)[:, None, None]).sum(), x)
+
+    g = dl.dlfeval(gradient, x)
+    np.testing.assert_array_equal(dl.extractdata(g), np.broadcast_to(np.arange(4.0), (2, 3, 4)))
+    with pytest.raises(dl.FormatClashError, match="stripdims: fmt 'BC' has not all labels"):
+        dl.stripdims(x, "BC")

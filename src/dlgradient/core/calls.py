@@ -289,10 +289,10 @@ def aligned(*operands: Value) -> tuple[Value, ...]:
         if type(operand) is dlarray and operand._format is not None:
             fmt = operand._format
             target = fmt if target is None else merge(target, fmt)
-    return tuple([_placed(x, target) for x in operands])
+    return tuple([placed(x, target) for x in operands])
 
 
-def _placed(operand: Value, target: Format) -> Value:
+def placed(operand: Value, target: Format) -> Value:
     """Return `operand` with the dimensions of format `target`, which has all its labels."""
     if type(operand) is not dlarray or operand._format in (None, target):
         return operand

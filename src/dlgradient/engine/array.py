@@ -22,16 +22,16 @@ import numpy as np
 from dlgradient import interop
 from dlgradient.core import display
 from dlgradient.core.arguments import checked, unknown_keyword
-from dlgradient.core.calls import FUNCTIONS, open_node, shallow_copy, unlabelled
+from dlgradient.core.calls import FUNCTIONS, open_node, placed, shallow_copy, unlabelled
 from dlgradient.core.conversion import as_array
 from dlgradient.core.declaration import OPS
-from dlgradient.core.formats import checked_format
+from dlgradient.core.formats import checked_format, valid_format
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
-from dlgradient.core.types import Dlarray, Operand
+from dlgradient.core.types import Dlarray, Format, Operand
 from dlgradient.core.values import is_python_integer
 from dlgradient.engine.temporary import lost_assignment
-from dlgradient.errors import LeavingTraceError, UnknownKeywordError
+from dlgradient.errors import FormatClashError, LeavingTraceError, UnknownKeywordError
 from dlgradient.ops.index import set_item
 
 Label: TypeAlias = Literal["S", "C", "B", "T", "U"]
@@ -62,7 +62,9 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         dlarray stays traced, also as a member of a sequence.
     fmt : str, optional
         Data format: one label for each dimension, of ``S`` spatial, ``C`` channel, ``B`` batch,
-        ``T`` time, ``U`` unspecified. It replaces the format of a dlarray.
+        ``T`` time, ``U`` unspecified. It replaces the format of a dlarray. Labels after the last
+        dimension make dimensions of size one. Last dimensions of size one need no label: they are
+        dropped.
 
     Raises
     ------
@@ -77,6 +79,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     >>> dl.dlarray([[1.0, 2.0], [3.0, 4.0]], "CB")
     dlarray([[1., 2.],
              [3., 4.]], 'CB')
+    >>> dl.dlarray([[1.0], [2.0]], "C"), dl.dlarray(3.0, "CB")
+    (dlarray([1., 2.], 'C'), dlarray([[3.]], 'CB'))
 
     Source: MATLAB ``dlarray``.
     """
@@ -107,7 +111,17 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
             self._format = data._format
             if fmt is None:
                 return
+        if isinstance(fmt, str) and len(fmt) not in (0, self._value.ndim):
+            self._fit(len(fmt))
         self._format = checked_format(fmt, self._value.shape, "dlarray", "fmt")
+
+    def _fit(self, ndim: int) -> None:
+        """Add trailing dimensions of size one, or drop such ones, to have `ndim` labels."""
+        shape = self.shape
+        if all(n == 1 for n in shape[ndim:]):
+            shape = shape[:ndim] + (1,) * (ndim - len(shape))
+            fitting = FUNCTIONS["reshape"](unlabelled(self), shape)
+            self._value, self._node = fitting._value, fitting._node
 
     # -- properties ------------------------------------------------------------------------------
 
@@ -365,17 +379,43 @@ def finddim(x: Dlarray, label: Label) -> tuple[int, ...]:
 
 
 @checked
-def stripdims(x: Dlarray) -> dlarray:
+def stripdims(x: Dlarray, fmt: Format = None) -> dlarray:
     """Return the same values unlabelled; a traced array stays traced.
+
+    Parameters
+    ----------
+    x : dlarray
+    fmt : str, optional
+        The order to bring the dimensions to, if `x` has a format. It has all labels of `x`; those
+        that only it has become dimensions of size one.
+
+    Returns
+    -------
+    dlarray
+
+    Raises
+    ------
+    FormatClashError
+        If `fmt` lacks a label of `x`.
 
     Examples
     --------
     >>> dims(stripdims(dlarray([[1.0]], "CB")))
     ''
+    >>> stripdims(dlarray([[1.0, 2.0]], "CB"), "BCT").shape
+    (2, 1, 1)
 
     Source: MATLAB ``stripdims``.
     """
-    return unlabelled(x)
+    if not fmt or x._format is None:
+        return unlabelled(x)
+    try:
+        return unlabelled(placed(x, valid_format(fmt)))
+    except FormatClashError as error:
+        raise FormatClashError(
+            f"stripdims: fmt {fmt!r} has not all labels of x of shape {x.shape} and format "
+            f"{x._format!r}; give each of them, in the wanted order"
+        ) from error
 
 
 @checked

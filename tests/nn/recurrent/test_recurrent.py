@@ -125,15 +125,17 @@ def test_the_gates_have_the_order_of_torch():
 def test_other_activations_and_peepholes(rng, d):
     peephole = rng.normal(size=3 * H)
     found = lstm(
-        d.x, d.h0, d.c0, *d.lstm, data_format="TBC", state_activation="softsign",
-        gate_activation="hard-sigmoid", peephole=peephole,
+        d.x, d.h0, d.c0, *d.lstm, data_format="TBC", state_activation_function="softsign",
+        gate_activation_function="hard-sigmoid", peephole=peephole,
     )  # fmt: skip
     expected = lstm_loop(
         d.x, d.h0, d.c0, *d.lstm, lambda z: np.clip(0.2 * z + 0.5, 0, 1),
         lambda z: z / (1 + abs(z)), peephole,
     )  # fmt: skip
     assert_equal(found, expected)
-    by_function = lstm(d.x, d.h0, d.c0, *d.lstm, data_format="TBC", gate_activation=sigmoid)
+    by_function = lstm(
+        d.x, d.h0, d.c0, *d.lstm, data_format="TBC", gate_activation_function=sigmoid
+    )
     assert_equal(by_function, lstm_loop(d.x, d.h0, d.c0, *d.lstm))
 
 
@@ -162,7 +164,7 @@ def test_padded_sequences_are_those_without_padding(d, layer, direction):
         if layer == "gru":
             return gru(x, h0, *d.gru, **options)
         if layer == "lstm-softsign":
-            options["state_activation"] = "softsign"
+            options["state_activation_function"] = "softsign"
         return lstm(x, h0, c0, *d.lstm, **options)
 
     def gradient(x, mask):
@@ -265,7 +267,7 @@ LSTM_OPTIONS = {
     "usual": {},
     "mask": {"mask": SMALL_MASK},
     "peephole": {"mask": SMALL_MASK},
-    "activations": {"state_activation": "softsign", "gate_activation": sigmoid},
+    "activations": {"state_activation_function": "softsign", "gate_activation_function": sigmoid},
     "reverse": {"direction": "reverse", "mask": SMALL_MASK},
 }
 
@@ -362,8 +364,10 @@ def test_errors_name_what_does_not_fit(d):
         gru(x, 0, *d.gru[:2], np.ones(4))
     with pytest.raises(dl.InvalidArgumentError, match=r"direction must be .*'both'"):
         lstm(x, 0, 0, *d.lstm, direction="both")
-    with pytest.raises(dl.InvalidArgumentError, match=r"state_activation must be .*'swish'"):
-        gru(x, 0, *d.gru, state_activation="swish")
+    with pytest.raises(
+        dl.InvalidArgumentError, match=r"state_activation_function must be .*'swish'"
+    ):
+        gru(x, 0, *d.gru, state_activation_function="swish")
     with pytest.raises(dl.ComplexValueError, match=r"lstm: x must be real.*complex128"):
         lstm(x + 1j, 0, 0, *d.lstm)
 
@@ -377,3 +381,19 @@ def test_saturated_gates_are_zero_and_one_without_a_warning(d):
         y, gradient = dl.dlfeval(run, dl.dlarray(d.x))
     assert np.isfinite(raw(y)).all()
     assert np.isfinite(raw(gradient)).all()
+
+
+def test_a_column_as_the_state_of_one_sequence(rng, d):
+    x, h0, c0 = rng.normal(size=(3, d.x.shape[2])), d.h0[0], d.c0[0]
+    for states in ((h0[:, None], c0), (h0, c0[:, None]), (dl.dlarray(h0[:, None]), c0)):
+        y, h, c = lstm(x, *states, *d.lstm, data_format="TC")
+        for found, expected in zip(
+            (y, h, c), lstm(x, h0, c0, *d.lstm, data_format="TC"), strict=True
+        ):
+            np.testing.assert_array_equal(dl.extractdata(found), dl.extractdata(expected))
+    y, h = gru(x.T, h0[:, None], *d.gru, data_format="CT")
+    np.testing.assert_array_equal(
+        dl.extractdata(h), dl.extractdata(gru(x.T, h0, *d.gru, data_format="CT")[1])
+    )
+    with pytest.raises(dl.ShapeMismatchError, match="h0 has shape"):
+        gru(x.T, h0[None], *d.gru, data_format="CT")

@@ -83,6 +83,8 @@ class Sequence:
         if fmt is None:
             fmt = "".join(c for c in self.format if c in "CB")
             fmt = "C"[: state.ndim] if state.ndim < 2 else fmt
+            if fmt == "C" and state.shape == (units, 1):  # a column, for one sequence
+                state = reshape(state, (units,))
         shape = state.shape
         fits = len(shape) == len(fmt) and set(fmt) <= {"C", "B"}
         if fits:

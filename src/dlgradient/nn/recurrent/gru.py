@@ -41,8 +41,8 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     bias: Operand,
     *,
     reset_gate_mode: Mode = "after-multiplication",
-    state_activation: StateActivation = "tanh",
-    gate_activation: GateActivation = "sigmoid",
+    state_activation_function: StateActivation = "tanh",
+    gate_activation_function: GateActivation = "sigmoid",
     mask: Operand | None = None,
     direction: Direction = "forward",
     data_format: Format = None,
@@ -69,9 +69,9 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
         "recurrent-bias-after-multiplication", b has 6 hidden units: the bias of W, then that of R.
     reset_gate_mode : str
         "after-multiplication", "before-multiplication" or "recurrent-bias-after-multiplication".
-    state_activation : {"tanh", "softsign", "relu"} or callable
+    state_activation_function : {"tanh", "softsign", "relu"} or callable
         φ.
-    gate_activation : {"sigmoid", "hard-sigmoid"} or callable
+    gate_activation_function : {"sigmoid", "hard-sigmoid"} or callable
         σ.
     mask : array_like, optional
         True for the steps to keep, in the dimensions of x but C. Elsewhere the state does not
@@ -114,8 +114,8 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     refuse_complex(
         "gru", x=x, h0=h0, weights=weights, recurrent_weights=recurrent_weights, bias=bias
     )
-    state = activation(state_activation)
-    gate = activation(gate_activation)
+    state = activation(state_activation_function)
+    gate = activation(gate_activation_function)
     seq = Sequence("gru", x, data_format, h0, weights, recurrent_weights, bias)
     params = Parameters(seq, direction, 3, recurrent_weights)
     w = params.matrix("weights", weights, params.rows, seq.channels)
@@ -123,7 +123,7 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     biases = 2 if reset_gate_mode == "recurrent-bias-after-multiplication" else 1
     b = params.vector("bias", bias, params.rows * biases)
     h = seq.state("h0", h0, params.units * params.layers)
-    usual = (state_activation, gate_activation) == ("tanh", "sigmoid")
+    usual = (state_activation_function, gate_activation_function) == ("tanh", "sigmoid")
     # The fused layer is for the defaults, and for one step at least.
     fused = usual and reset_gate_mode != "before-multiplication" and seq.steps > 0
 
@@ -157,7 +157,7 @@ def _gru_samples(m: Maker) -> list[Case]:
             data_format="TBC",
             direction="reverse",
             mask=np.array([[True, True], [True, False]]),
-            state_activation="softsign",
+            state_activation_function="softsign",
         ),
         case(*operands(2, 0, 3), data_format="TBC"),
     ]

@@ -36,8 +36,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     recurrent_weights: Operand,
     bias: Operand,
     *,
-    state_activation: StateActivation = "tanh",
-    gate_activation: GateActivation = "sigmoid",
+    state_activation_function: StateActivation = "tanh",
+    gate_activation_function: GateActivation = "sigmoid",
     peephole: Operand | None = None,
     projection: Operand | None = None,
     input_projector: Operand | None = None,
@@ -62,9 +62,9 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     weights, recurrent_weights, bias : dlarray or array_like
         W (4 hidden units by channels), R (4 hidden units by hidden units) and b (4 hidden units).
         With a format, the rows of a matrix are 'U' and its columns 'C'.
-    state_activation : {"tanh", "softsign", "relu"} or callable
+    state_activation_function : {"tanh", "softsign", "relu"} or callable
         φ.
-    gate_activation : {"sigmoid", "hard-sigmoid"} or callable
+    gate_activation_function : {"sigmoid", "hard-sigmoid"} or callable
         σ.
     peephole : array_like, optional
         Weights of the cell state in the gates input, forget (c before the step) and output (c after
@@ -126,8 +126,8 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
         input_projector=input_projector,
         output_projector=output_projector,
     )
-    state = activation(state_activation)
-    gate = activation(gate_activation)
+    state = activation(state_activation_function)
+    gate = activation(gate_activation_function)
     learnables = weights, recurrent_weights, bias, peephole, projection
     seq = Sequence("lstm", x, data_format, h0, c0, *learnables, input_projector, output_projector)
     params = Parameters(seq, direction, 4, recurrent_weights)
@@ -150,7 +150,7 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
         v = params.vector("peephole", peephole, 3 * params.units * layers)
     h = seq.state("h0", h0, outputs * layers)
     c = seq.state("c0", c0, params.units * layers)
-    usual = (state_activation, gate_activation) == ("tanh", "sigmoid")
+    usual = (state_activation_function, gate_activation_function) == ("tanh", "sigmoid")
     # The fused layer is for the defaults, and for one step at least.
     fused = usual and p is None and v is None and seq.steps > 0
 
@@ -189,8 +189,8 @@ def _lstm_samples(m: Maker) -> list[Case]:
             *operands(2, 2, 3),
             data_format="BTC",
             mask=np.array([[True, True], [True, False]]),
-            state_activation="softsign",
-            gate_activation="hard-sigmoid",
+            state_activation_function="softsign",
+            gate_activation_function="hard-sigmoid",
         ),
         case(*operands(2, 0, 3), data_format="TBC"),
     ]
