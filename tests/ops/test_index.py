@@ -1,5 +1,8 @@
 """Gradients of many elements taken by index: the way for large arrays adds up the same."""
 
+from array import array
+from copy import copy
+
 import numpy as np
 import pytest
 from rounding import assert_close
@@ -44,3 +47,69 @@ def test_indexing(rng, rows, dtype):
         got = gradient(lambda x, key=key: x[key], x, many)
         assert got.dtype == x.dtype
         assert_close(got, want, np.bincount(key[0].reshape(-1) % rows).max())
+
+
+class Place:
+    """An object that says its integer."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+    def fill(self, value):
+        self.value = value
+
+
+def series(values):
+    return pytest.importorskip("pandas").Series(values)
+
+
+def fill(index, value):
+    """Change an index in place."""
+    if isinstance(index, list | memoryview) or type(index).__module__ == "array":
+        index[:] = (
+            type(index)("q", [value] * len(index))
+            if hasattr(index, "typecode")
+            else ([value] * len(index))
+        )
+    elif hasattr(index, "iloc"):
+        index.iloc[:] = value
+    else:
+        index.fill(value)
+
+
+INDICES = {
+    "list": ([1, 3], lambda index: index),
+    "array": (np.array([1, 3]), lambda index: index),
+    "Series": (lambda: series([1, 3]), lambda index: index),
+    "array of Python": (lambda: array("q", [1, 3]), lambda index: index),
+    "in a tuple": ([1, 3], lambda index: (index, slice(None))),
+    "bound of a slice": (np.array(1), lambda index: slice(index, None)),
+    "step of a slice": (np.array(2), lambda index: (slice(None, None, index), 1)),
+    "object with an integer": (lambda: Place(1), lambda index: index),
+    "array without dimensions": (np.array(1), lambda index: (index, index)),
+}
+
+
+@pytest.mark.parametrize("kind", INDICES)
+@pytest.mark.parametrize("assigns", [False, True])
+def test_an_index_may_change_afterwards(kind, assigns):
+    first, make = INDICES[kind]
+    index = first() if callable(first) else copy(first)
+    data = np.arange(12.0).reshape(4, 3)
+
+    def run(x, changes):
+        used = x * 1.0
+        if assigns:
+            used[make(index)] = 0.0
+            y = (used**2).sum()
+        else:
+            y = (used[make(index)] ** 2).sum()
+        if changes:
+            fill(index, 0)
+        return dl.dlgradient(y, x)
+
+    expected = dl.dlfeval(run, dl.dlarray(data), False).tolist()
+    assert dl.dlfeval(run, dl.dlarray(data), True).tolist() == expected

@@ -12,6 +12,7 @@ The class of arrays is in the engine, above this module. The engine installs it 
 from __future__ import annotations
 
 import linecache
+import operator
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -330,20 +331,42 @@ def _fixed(value: Any, trace: Trace) -> Any:
     return value
 
 
+# Types of indices that cannot change.
+_FIXED = frozenset({int, bool, type(None), type(Ellipsis), str, bytes})
+
+
 def fixed_key(key: Key) -> Key:
     """Return an index that cannot change later: raw values, arrays copied."""
-    if type(key) is tuple:
+    kind = type(key)
+    if kind is slice:
+        bounds = key.start, key.stop, key.step
+        fixed = _FIXED.issuperset(map(type, bounds))
+        return key if fixed else slice(*map(_fixed_bound, bounds))
+    if kind in _FIXED:
+        return key
+    if isinstance(key, tuple):
         return tuple([fixed_key(k) for k in key])
-    if type(key) is dlarray:
+    if kind is dlarray:
         key = key._value
-    elif isinstance(key, list | np.ndarray):
+    elif not isinstance(key, np.generic):
+        if not (hasattr(kind, "__array__") or _is_sequence(kind)):
+            return _fixed_bound(key)
         refuse_masked(key, "indexing a dlarray: index")
         key = np.array(key)
         if not key.size and key.dtype.kind == "f":
             key = key.astype(np.intp)
-    if isinstance(key, np.ndarray | np.generic) and key.dtype.kind not in "biu":
+    if key.dtype.kind not in "biu":
         raise IndexingError(
             f"indexing a dlarray with an array of dtype {key.dtype}: an index must be integer or "
             "bool; round it and convert it with extractdata(x).astype(int)"
         )
     return key
+
+
+def _is_sequence(kind: type) -> bool:
+    return hasattr(kind, "__getitem__") and hasattr(kind, "__len__")
+
+
+def _fixed_bound(value: Any) -> Any:
+    """Return a bound of a slice, which may be an array without dimensions, as an integer."""
+    return operator.index(value) if hasattr(value, "__index__") else value
