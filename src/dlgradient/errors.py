@@ -149,7 +149,9 @@ class ChangedArrayError(DlgradientError, ValueError):
 
     Small arrays next to traced dlarrays are copied. Large ones are locked against writing. But a
     view that was made before, a memoryview, or another library with the same memory can still
-    write to them.
+    write to them. The passes and rules of your own operations, and the right-hand side of a
+    differential equation, may run again for the derivative. So what they read from closures,
+    globals and attributes must stay too.
 
     Examples
     --------

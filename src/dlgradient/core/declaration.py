@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.calls import FUNCTIONS
+from dlgradient.core.calls import FUNCTIONS, is_variable
 from dlgradient.core.docstrings import completed
 from dlgradient.core.domain import DOMAINS, Domain, in_floating_point, restricted
 from dlgradient.core.formats import FAMILIES, reduced
@@ -28,6 +28,7 @@ from dlgradient.core.kinds import ANY, Kind, kinds_of, parameters_of
 from dlgradient.core.paths import make_path
 from dlgradient.core.pulls import Factor, Pull, compile_pull
 from dlgradient.core.samples import Errors, Samples
+from dlgradient.core.surroundings import remember
 from dlgradient.core.types import (
     Counterpart,
     FormatRule,
@@ -40,7 +41,7 @@ from dlgradient.core.types import (
     Rule,
     Shapes,
 )
-from dlgradient.core.user_code import isolated
+from dlgradient.core.user_code import forward_outputs, isolated
 from dlgradient.errors import FormatClashError, RuleError
 
 __all__ = ["DERIVED", "OPS", "Declaration", "Op", "enter_derived", "enter_operation"]
@@ -211,7 +212,7 @@ class Op:
         self.kind = declaration.kind
         self.kernel: Kernel = declaration.kernel or declaration.function
         if declaration.of_user and not isinstance(self.kernel, np.ufunc):
-            self.kernel = isolated(self.kernel, f"the kernel of {self.name}")
+            self.kernel = isolated(self.kernel, f"the kernel of {self.name}", forward_outputs)
         self.domain = declaration.domain
         self.masks = declaration.masks
         self.indexing = declaration.indexing
@@ -341,12 +342,32 @@ def enter_operation(declaration: Declaration, function: Callable[P, R]) -> Calla
     _check(op)
     if op.format_family in ("same", "align") and not op.params:
         function.__doc__ = completed(function.__doc__ or "", op.operands, op.domain)
-    op.call = path = make_path(op)
+    path = make_path(op)
+    if declaration.of_user:
+        path = _noting(op, path)
+    op.call = path
     update_wrapper(path, function)
     path.op = op  # type: ignore[attr-defined]
     OPS[op.name] = op
     FUNCTIONS[op.name] = path
     return path
+
+
+def _noting(op: Op, path: Function) -> Function:
+    """Return the call path of a user's operation, which notes what its functions read."""
+    declared = op.declaration
+    first = (declared.kernel or declared.function,)
+    rules = (*declared.rules.values(), *declared.jvp.values(), declared.vjp, declared.fast_vjp)
+    later = [r.function if isinstance(r, Factor) else r for r in rules if r is not None]
+
+    def call(*args: Any, **given: Any) -> Any:
+        found = path(*args, **given)
+        out = found[0] if op.outputs else found
+        if is_variable(out):
+            remember(out._node, f"operation {op.name}", op.name, first, later)
+        return found
+
+    return call
 
 
 def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:

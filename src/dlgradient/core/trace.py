@@ -20,7 +20,7 @@ import gc
 import sys
 from contextvars import ContextVar
 from threading import Lock
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,7 +30,17 @@ from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.types import Array, Function
 from dlgradient.errors import ChangedArrayError, LeavingTraceError
 
-__all__ = ["Trace", "current_trace", "open_traces", "the_trace", "two_traces"]
+__all__ = [
+    "Held",
+    "Trace",
+    "are_same",
+    "current_trace",
+    "digest",
+    "open_traces",
+    "owner_of",
+    "the_trace",
+    "two_traces",
+]
 
 # Each thread has its own. A task has that of the code that made it.
 the_trace: ContextVar[Trace | None] = ContextVar("dlgradient_trace", default=None)
@@ -54,12 +64,36 @@ _locking = Lock()
 _ROW_WORDS = 1021
 
 
-class _Held(NamedTuple):
+class Held(Protocol):
+    """What a trace holds, and must not change before its backward pass."""
+
+    def change(self, trace: Trace) -> str | None:
+        """Return what has changed, for a message; None if nothing has."""
+
+    def release(self) -> None:
+        """Leave it to its user again."""
+
+
+class _Array(NamedTuple):
     """An array that a trace reads again, its digest, and whether the trace locked it."""
 
     owner: Array
     digest: int
     locked: bool
+
+    def change(self, trace: Trace) -> str | None:
+        """Return what has changed, for a message; None if nothing has."""
+        if digest(self.owner) == self.digest:
+            return None
+        return (
+            f"an array of shape {self.owner.shape} {self.owner.dtype} was a constant in "
+            f"{trace.name}, and has changed since, through a view or other shared memory"
+        )
+
+    def release(self) -> None:
+        """Leave the array to its user again."""
+        if self.locked:
+            _unlock(self.owner)
 
 
 class Trace:
@@ -73,7 +107,7 @@ class Trace:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.is_open = True
-        self.held: dict[int, _Held] = {}
+        self.held: dict[int, Held] = {}
         self.copies: dict[object, Array] = {}
         open_traces.add(self)
 
@@ -86,30 +120,29 @@ class Trace:
         """Return an array with the values that `array` has now, whatever its owner does."""
         if array.nbytes <= COPY_BYTES:
             return array.copy(order="K")
-        owner = _owner(array)
+        owner = owner_of(array)
         if array.nbytes < owner.nbytes:
-            return self._copied(array)
+            return self.copied(array)
         if id(owner) not in self.held:
-            self.held[id(owner)] = _Held(owner, _digest(owner), _lock(owner))
+            self.held[id(owner)] = _Array(owner, digest(owner), _lock(owner))
         return array.view()  # its shape and dtype may be assigned to
 
-    def _copied(self, array: Array) -> Array:
+    def copied(self, array: Array) -> Array:
         """Return a copy of an array, the same one while its memory has the same values."""
         place = array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
         copy = self.copies.get(place)
-        if copy is None or not _are_same(copy, array):
+        if copy is None or not are_same(copy, array):
             copy = self.copies[place] = array.copy(order="K")
         return copy
 
     def check(self, function: str) -> None:
-        """Raise an error if an array that the trace holds has changed."""
-        for owner, digest, _ in self.held.values():
-            if _digest(owner) != digest:
+        """Raise an error if anything that the trace holds has changed."""
+        for held in self.held.values():
+            if change := held.change(self):
                 raise ChangedArrayError(
-                    f"{function}: an array of shape {owner.shape} {owner.dtype} was a constant in "
-                    f"{self.name}, and has changed since, through a view or other shared "
-                    "memory, so the derivative would be wrong; change a copy instead, or make the "
-                    "array a dlarray, which has data of its own"
+                    f"{function}: {change}, so the derivative would be wrong; change a copy "
+                    "instead, make the array a dlarray, which has data of its own, or pass it to "
+                    "the call as an argument"
                 )
 
     def close(self) -> None:
@@ -122,9 +155,7 @@ class Trace:
         open_traces.discard(self)
         self.copies.clear()
         while self.held:
-            _, (owner, _, locked) = self.held.popitem()
-            if locked:
-                _unlock(owner)
+            self.held.popitem()[1].release()
         stored = ownership.getrefcount(self) - Trace.alone
         if stored > 0:
             self._forget(stored)
@@ -155,7 +186,7 @@ def two_traces(function: str, first: Trace, second: Trace) -> LeavingTraceError:
     )
 
 
-def _owner(array: Array) -> Array:
+def owner_of(array: Array) -> Array:
     """Return the array that an array is a view of, or itself."""
     while isinstance(array.base, np.ndarray):
         array = array.base
@@ -184,7 +215,7 @@ def _unlock(array: Array) -> None:
             array.flags.writeable = True
 
 
-def _digest(array: Array) -> int:
+def digest(array: Array) -> int:
     """Return a number that changes with the values of an array and with their order.
 
     It costs half as much as a copy, where a checksum of the standard library costs six copies.
@@ -196,9 +227,9 @@ def _digest(array: Array) -> int:
     return hash((np.add.reduce(table, axis=0).tobytes(), rest.tobytes()))
 
 
-def _are_same(x: Array, y: Array) -> bool:
+def are_same(x: Array, y: Array) -> bool:
     """Return whether two arrays of one shape and dtype have the same bits."""
     if x.dtype.kind == "c":
-        return _are_same(x.real, y.real) and _are_same(x.imag, y.imag)
+        return are_same(x.real, y.real) and are_same(x.imag, y.imag)
     bits = np.dtype(f"u{x.dtype.itemsize}")
     return np.array_equal(x.view(bits), y.view(bits))

@@ -14,23 +14,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from dlgradient.core import calls, tree
 from dlgradient.core.ownership import array_alone_in_table
-from dlgradient.core.types import Function, Params, RawValue, Value
+from dlgradient.core.trace import owner_of
+from dlgradient.core.types import Array, Function, Params, RawValue, Value
 from dlgradient.core.values import RAW_TYPES
 from dlgradient.errors import ChangedArrayError, LeavingTraceError, RuleError
 
 __all__ = [
+    "backward_outputs",
     "call_user_code",
+    "forward_outputs",
     "isolated",
     "isolated_traced",
     "isolated_values",
+    "note_output",
     "read_only",
     "untraced",
 ]
+
+
+# Owners of memory, by identity, that functions of users wrote results to, and still refer to.
+forward_outputs: WeakValueDictionary[int, Array] = WeakValueDictionary()
+backward_outputs: WeakValueDictionary[int, Array] = WeakValueDictionary()
 
 
 def read_only(value: RawValue) -> RawValue:
@@ -74,18 +84,29 @@ def untraced(value: Value, where: str) -> RawValue:
     return value._value
 
 
-def isolated_values(table: dict[int, RawValue]) -> tuple[RawValue, ...]:
+def note_output(array: Array, outputs: WeakValueDictionary[int, Array] = backward_outputs) -> None:
+    """Note that a function of a user has written a result to the memory of an array."""
+    owner = owner_of(array)
+    outputs[id(owner)] = owner
+
+
+def isolated_values(
+    table: dict[int, RawValue], outputs: WeakValueDictionary[int, Array]
+) -> tuple[RawValue, ...]:
     """Return the values of a table, with copies of arrays that anything else refers to.
 
-    The caller must hold them in the table only.
+    The caller must hold them in the table only. The memory of what is copied is noted in `outputs`.
     """
     for key in list(table):  # not items(), which would refer to the value
         if isinstance(table[key], np.ndarray) and array_alone_in_table(table, key) is None:
+            note_output(table[key], outputs)
             table[key] = table[key].copy(order="K")
     return tuple(table.values())
 
 
-def isolated(function: Function, where: str) -> Function:
+def isolated(
+    function: Function, where: str, outputs: WeakValueDictionary[int, Array] = backward_outputs
+) -> Function:
     """Return a kernel or a rule of a user, on raw values, kept apart from what others hold."""
 
     def call(*args: Any, **params: Any) -> Any:
@@ -96,7 +117,7 @@ def isolated(function: Function, where: str) -> Function:
         found = None  # only the table refers to the results now
         for key in list(table):
             table[key] = untraced(table[key], where)
-        values = isolated_values(table)
+        values = isolated_values(table, outputs)
         return values if several else values[0]
 
     return call

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlgradient.core import tree
 from dlgradient.core.types import Operand, Params, RawValue
-from dlgradient.core.user_code import read_only
+from dlgradient.core.user_code import forward_outputs, note_output, read_only
 from dlgradient.errors import RuleError
 
 __all__ = ["Context", "description", "has_no_derivative"]
@@ -75,7 +75,10 @@ class Context:
 
 
 def _own(value: object) -> object:
-    return read_only(value.copy()) if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    note_output(value, forward_outputs)
+    return read_only(value.copy())
 
 
 def has_no_derivative(value: object) -> bool:

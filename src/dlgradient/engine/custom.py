@@ -29,7 +29,17 @@ from dlgradient.core.conversion import converted
 from dlgradient.core.declaration import Declaration, Op
 from dlgradient.core.graph import Node
 from dlgradient.core.pulls import Pull
-from dlgradient.core.types import Cotangent, Format, Operand, Params, RawValue, Shape, Value
+from dlgradient.core.surroundings import remember
+from dlgradient.core.types import (
+    Cotangent,
+    Format,
+    Function,
+    Operand,
+    Params,
+    RawValue,
+    Shape,
+    Value,
+)
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.context import Context
@@ -146,8 +156,14 @@ class DifferentiableFunction:
         if trace is not None:
             op = _operation(op.shown, count, call.saves())
             node = record(op, parents, values, outs, {"call": call}, trace)
+            where, first, later = self._user_functions()
+            remember(node, where, id(self), first, later, call.context_names)
         formats = self._formats(operands, values, count)
         return call, tuple([_wrap(node, i, outs[i], fmt) for i, fmt in enumerate(formats)])
+
+    def _user_functions(self) -> tuple[str, Sequence[Function], Sequence[Function]]:
+        """Return a name, and the functions of the forward pass and of the backward pass."""
+        return type(self).__name__, (self.forward,), (self.backward,)
 
     def _formats(
         self, xs: Sequence[Operand], values: Sequence[RawValue], count: int

@@ -26,7 +26,14 @@ from dlgradient.core.graph import Like, Node
 from dlgradient.core.pulls import Pull
 from dlgradient.core.trace import Trace
 from dlgradient.core.types import Cotangent, Function, Operand, Params, RawValue, Value
-from dlgradient.core.user_code import call_user_code, isolated_values, read_only, untraced
+from dlgradient.core.user_code import (
+    backward_outputs,
+    call_user_code,
+    forward_outputs,
+    isolated_values,
+    read_only,
+    untraced,
+)
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.context import Context, description, has_no_derivative
@@ -123,7 +130,7 @@ class FunctionCall:
         count = len(returned)
         context.save()
         del found, returned, others  # only the table refers to them now, or they are copied
-        outs = isolated_values(table)
+        outs = isolated_values(table, forward_outputs)
         self.results = [Like(y.shape, y.dtype) for y in outs[:count]]
         return outs
 
@@ -138,6 +145,11 @@ class FunctionCall:
                     f"{self.name}: the forward pass set self.{key} to {description(value)}, whose "
                     "derivative would be lost; keep it with context.save(...)"
                 )
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of what the backward pass reads from its context."""
+        return "saved", "params", "needs_gradient", *self._constants
 
     def saves(self) -> tuple[bool, ...]:
         """Return which arguments, and whether a result, the backward pass needs, as `Op.saves`."""
@@ -157,7 +169,7 @@ class FunctionCall:
         del found  # only the table refers to the gradients now, or they are copied
         places = list(table)
         gradients: list[RawValue | None] = [None] * len(node.parents)
-        for i, c in zip(places, isolated_values(table), strict=True):
+        for i, c in zip(places, isolated_values(table, backward_outputs), strict=True):
             gradients[i] = self._fitting(c, i, node)
         return gradients
 

@@ -24,7 +24,9 @@ from dlgradient.core import tree
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, labelled, open_node, unlabelled, wrap
 from dlgradient.core.kinds import number
-from dlgradient.core.types import Count, NonNegative, Operand, Positive
+from dlgradient.core.trace import current_trace
+from dlgradient.core.types import Count, Function, NonNegative, Operand, Positive
+from dlgradient.core.user_code import note_output
 from dlgradient.core.values import as_value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.context import Context
@@ -77,6 +79,12 @@ class _Problem:
     def parameters(self) -> list[Any]:
         return [self.leaves[i] for i in self.at]
 
+    def hold_constants(self) -> None:
+        """Hold the arrays among the parameters, which are read again, as arguments of a call."""
+        trace = current_trace()
+        if trace is not None:
+            self.leaves = [trace.hold(x) if type(x) is np.ndarray else x for x in self.leaves]
+
     def slope(self, parameters: Sequence[Any]) -> Callable[[float, Any], Any]:
         """Return the right-hand side with these parameters, as a function of t and y."""
         leaves = list(self.leaves)
@@ -100,6 +108,8 @@ class _Problem:
 
     def _checked(self, found: Any, value: Any) -> Any:
         if type(found) is not dlarray:
+            if isinstance(found, np.ndarray):
+                note_output(found)
             # A copy: odefun may write its next result into the same array.
             found = wrap(as_value(found, f"{self.name}: the result of odefun", copy=True), None)
         if found.shape != value.shape:
@@ -149,6 +159,11 @@ class _Solution(DifferentiableFunction):
 
     def __init__(self, problem: _Problem, mode: str) -> None:
         self.problem, self.mode = problem, mode
+        problem.hold_constants()
+
+    def _user_functions(self) -> tuple[str, Sequence[Function], Sequence[Function]]:
+        """Return those of the user: the steps are run again."""
+        return f"odefun of {self.problem.name}", (self.problem.odefun,), ()
 
     def forward(self, context: Context, *xs: Any, **_params: Any) -> Any:
         problem = self.problem
