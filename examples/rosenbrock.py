@@ -30,7 +30,7 @@ def gradients_on_grid(points):
     x1 = dl.dlarray(grid1.ravel())
     x2 = dl.dlarray(grid2.ravel())
     y = dl.dlarray(np.zeros(x1.shape))
-    dydx1 = dl.dlarray(y)
+    dydx1 = dl.dlarray(y)  # "dydx1 = y" would be a second name of one array
     dydx2 = dl.dlarray(y)
     for i in range(len(x1)):
         y[i], dydx1[i], dydx2[i] = dl.dlfeval(rosenbrock2, x1[i], x2[i])
