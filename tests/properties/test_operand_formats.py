@@ -246,7 +246,7 @@ def test_every_function_of_several_operands_is_among_them(rng: np.random.Generat
 def test_labels_that_attention_cannot_read_are_refused(rng: np.random.Generator) -> None:
     q, scores = rng.normal(size=TIE), rng.normal(size=(2, 1, 2, 2))
     for option in ("bias", "attention_mask"):
-        value = dl.dlarray(scores > 0 if option == "attention_mask" else scores, "BUTS")
+        value = dl.dlarray(scores.T > 0 if option == "attention_mask" else scores, "BUTS")
         with pytest.raises(FormatClashError, match=f"{option}.*'BUTS'.*stripdims"):
             dl.attention(q, q, q, 1, data_format="BTC", **{option: value})
         dl.attention(q, q, q, 1, data_format="BTC", **{option: dl.stripdims(value)})
