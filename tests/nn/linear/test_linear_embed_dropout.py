@@ -26,7 +26,9 @@ from dlgradient.testing import check_derivatives
         ("SSCB", "CB", "stca,ocst->oa"),
         ("SBSC", "BC", "satc,ocst->ao"),
         ("SSB", "CB", "sta,ost->oa"),
-        ("SCBU", "CBU", "scab,ocs->oab"),
+        ("SCBU", "CB", "scab,obcs->oa"),
+        ("UCT", "CT", "bca,obc->oa"),
+        ("UUB", "CB", "sta,ost->oa"),
     ],
 )
 def test_fullyconnect_in_any_order(rng, fmt, expected, formula):
@@ -43,6 +45,35 @@ def test_fullyconnect_in_any_order(rng, fmt, expected, formula):
     plain = fullyconnect(x, matrix.T, bias, data_format=fmt, weights_format="CU")
     assert dl.dims(plain) == ""
     assert_close(plain, wanted, w[0].size)
+
+
+def test_fullyconnect_with_a_dimension_for_each_input(rng):
+    x, w, b = rng.normal(size=(4, 5, 3, 2)), rng.normal(size=(5, 7, 4, 3)), rng.normal(size=7)
+    expected = np.einsum("stcb,tosc->ob", x, w) + b[:, None]
+    x = dl.dlarray(x, "SSCB")
+    turned = w.transpose(1, 3, 2, 0)
+    for weights in (dl.dlarray(turned, "UCSS"), dl.dlarray(turned.transpose(2, 0, 3, 1), "SUSC")):
+        assert_close(fullyconnect(x, weights, dl.dlarray(b, "C")), expected, 60)
+    assert_close(fullyconnect(x, turned, b[:, None], weights_format="UCSS", bias_format="CB"),
+                 expected, 60)  # fmt: skip
+    with pytest.raises(dl.FormatClashError, match=r"bias has .*'TB'.*'C' or 'U'"):
+        fullyconnect(x, turned, b[:, None], weights_format="UCSS", bias_format="TB")
+
+
+def test_weights_from_matlab_for_several_spatial_dimensions(rng):
+    """Its columns are x(:) of one observation 'SSC': the first index changes fastest."""
+    x, imported = rng.normal(size=(4, 5, 3, 2)), rng.normal(size=(7, 60))
+    expected = np.stack([imported @ x[..., b].ravel(order="F") for b in range(2)], axis=1)
+    weights = imported.reshape((7, 4, 5, 3), order="F")
+    y = fullyconnect(x, weights, data_format="SSCB", weights_format="USSC")
+    assert_close(y, expected, 60)
+    matrix = weights.transpose(0, 3, 1, 2).reshape(7, 60)
+    assert_close(fullyconnect(x, matrix, data_format="SSCB"), expected, 60)
+    # One spatial dimension, or an unspecified one, needs no conversion.
+    one = rng.normal(size=(4, 3, 2))
+    by_columns = np.stack([imported[:, :12] @ one[..., b].ravel(order="F") for b in range(2)], 1)
+    for fmt in ("SCB", "CUB"):
+        assert_close(fullyconnect(one, imported[:, :12], data_format=fmt), by_columns, 12)
 
 
 def test_fullyconnect_in_single_precision_and_for_empty_batches():
