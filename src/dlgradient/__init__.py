@@ -19,7 +19,6 @@ import typing as _typing
 from types import ModuleType as _Module
 
 from dlgradient import errors, rules
-from dlgradient.core.spelling import missing as _missing
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
 from dlgradient.engine.define import *
@@ -28,6 +27,7 @@ from dlgradient.engine.forward import *
 from dlgradient.engine.gradient import *
 from dlgradient.errors import *
 from dlgradient.interop.namespace import *
+from dlgradient.interop.unknown import missing as _missing
 from dlgradient.ops import fft
 from dlgradient.ops.accumulate import *
 from dlgradient.ops.arithmetic import *

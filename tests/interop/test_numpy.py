@@ -402,11 +402,11 @@ def test_operations_declared_later_are_found() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda x: np.kron(x, x), r"numpy\.kron is not supported.*numpy\.outer"),
-        (lambda x: np.einsum("ij->i", x), r"einsum is not supported.*numpy\.tensordot"),
-        (np.linalg.norm, r"numpy\.linalg\.norm is not supported.*numpy\.sqrt"),
+        (lambda x: np.kron(x, x), r"numpy\.kron is not supported.*tensordot"),
+        (lambda x: np.einsum("ij->i", x), r"einsum is not supported.*write tensordot"),
+        (np.linalg.norm, r"numpy\.linalg\.norm is not supported.*write sqrt"),
         (np.sort, r"numpy\.sort is not supported"),
-        (np.median, r"numpy\.median is not supported.*numpy\.mean"),
+        (np.median, r"numpy\.median is not supported.*no traced form"),
         (np.spacing, r"numpy\.spacing is not supported"),
         (lambda x: np.add.reduceat(x, [0]), r"numpy\.add\.reduceat"),
         (np.hypot.reduce, r"numpy\.hypot\.reduce.*numpy\.add\.reduce"),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
 
-__all__ = ["missing", "nearest", "same_name"]
+__all__ = ["close_name", "nearest", "same_name"]
 
 # Keywords of other libraries, and their array-API names.
 _KNOWN = {
@@ -20,61 +18,13 @@ _KNOWN = {
     "axes": "axis",
 }
 
-# Functions of NumPy, MATLAB and torch, and their names in this package.
-_FUNCTIONS = {
-    "absolute": "abs",
-    "amax": "max",
-    "amin": "min",
-    "arccos": "acos",
-    "arccosh": "acosh",
-    "arcsin": "asin",
-    "arcsinh": "asinh",
-    "arctan": "atan",
-    "arctan2": "atan2",
-    "arctanh": "atanh",
-    "array": "dlarray",
-    "bitand": "bitwise_and",
-    "bitcmp": "bitwise_invert",
-    "bitor": "bitwise_or",
-    "bitshift": "bitwise_left_shift",
-    "bitxor": "bitwise_xor",
-    "cat": "concat",
-    "concatenate": "concat",
-    "conjugate": "conj",
-    "cumsum": "cumulative_sum",
-    "cumprod": "cumulative_prod",
-    "dot": "matmul",
-    "fix": "trunc",
-    "grad": "dlgradient",
-    "gradient": "dlgradient",
-    "horzcat": "concat",
-    "invert": "bitwise_invert",
-    "jvp": "dljvp",
-    "mod": "remainder",
-    "mtimes": "matmul",
-    "permute": "permute_dims",
-    "plus": "add",
-    "minus": "subtract",
-    "power": "pow",
-    "rdivide": "divide",
-    "repmat": "tile",
-    "tensor": "dlarray",
-    "times": "multiply",
-    "transpose": "permute_dims",
-    "true_divide": "divide",
-    "uminus": "negative",
-    "vertcat": "concat",
-    "vjp": "dlvjp",
-    "xor": "logical_xor",
-}
-
 
 def snake_case(name: str) -> str:
     """Return a camelCase or CamelCase name in snake_case: 'RetainData' -> 'retain_data'."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def same_name(name: str, names: Sequence[str], known: dict[str, str] | None = None) -> str | None:
+def same_name(name: str, names: Sequence[str]) -> str | None:
     """Return the name that is written as `name` elsewhere, in MATLAB for instance, or None.
 
     Examples
@@ -82,17 +32,15 @@ def same_name(name: str, names: Sequence[str], known: dict[str, str] | None = No
     >>> same_name("FFTLength", ["fft_length"]), same_name("dims", ["axis"])
     ('fft_length', 'axis')
     """
-    table, snake = _KNOWN if known is None else known, snake_case(name)
-    for guess in (name, snake, table.get(name, ""), table.get(snake, "")):
+    snake = snake_case(name)
+    for guess in (name, snake, _KNOWN.get(name, ""), _KNOWN.get(snake, "")):
         if guess in names:
             return guess
     squeezed = {n.replace("_", "").lower(): n for n in names}
     return squeezed.get(name.replace("_", "").lower())
 
 
-def nearest(
-    name: str, candidates: Iterable[str], known: dict[str, str] | None = None
-) -> str | None:
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that `name` most likely means, or None.
 
     Parameters
@@ -100,8 +48,6 @@ def nearest(
     name : str
     candidates : iterable of str
         Names that exist.
-    known : dict, optional
-        Names of other libraries, with ours; by default those of keywords.
 
     Examples
     --------
@@ -109,32 +55,15 @@ def nearest(
     ('retain_data', 'axis')
     """
     names = list(candidates)
-    same = same_name(name, names, known)
-    if same is not None:
-        return same
+    return same_name(name, names) or close_name(name, names, 0.6)
+
+
+def close_name(name: str, names: Sequence[str], cutoff: float = 0.8) -> str | None:
+    """Return the name of nearly the same letters, or None.
+
+    Few letters in common mean nothing among some hundred names: "inv" is not "sin".
+    """
     from difflib import get_close_matches  # only errors pay for this import
 
-    close = get_close_matches(snake_case(name), names, n=1, cutoff=0.6)
+    close = get_close_matches(snake_case(name), names, n=1, cutoff=cutoff)
     return close[0] if close else None
-
-
-def missing(name: str) -> NoReturn:
-    """Raise an error for a name that the package does not have, and suggest one.
-
-    It is the package's ``__getattr__``.
-
-    Examples
-    --------
-    >>> import dlgradient as dl
-    >>> dl.concatenate
-    Traceback (most recent call last):
-    ...
-    AttributeError: module 'dlgradient' has no attribute 'concatenate'; did you mean 'concat'?
-    """
-    text = f"module 'dlgradient' has no attribute {name!r}"
-    if not name.startswith("_"):
-        # The package is loaded whenever this is called. An import would go upwards.
-        right = nearest(name, getattr(sys.modules["dlgradient"], "__all__", ()), _FUNCTIONS)
-        if right:
-            text += f"; did you mean {right!r}?"
-    raise AttributeError(text, name=name)

@@ -2,7 +2,7 @@
 
 ``np.sin(x)``, ``np.concatenate([x, y])``, ``np.add.reduce(x)`` and ``x.sum(axis=0)`` on a dlarray
 all call the function of this package with the same meaning, and are traced. A function without a
-counterpart raises at the call and names the nearest one. Nothing is converted to a NumPy array
+counterpart raises at the call and says what to write. Nothing is converted to a NumPy array
 behind the user's back, because its derivative would silently be lost.
 """
 

@@ -2,7 +2,7 @@
 
 Python finds an inherited method as fast as one of the class itself, and editors and type checkers
 see it. There is no ``__getattr__``, which would make every attribute slower. Descriptors raise for
-names that users look for and that do not exist.
+names that users look for and that do not exist, which `dlgradient.interop.counterparts` lists.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from dlgradient.core.calls import unknown_keyword
 from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, TargetDtype, Value
+from dlgradient.interop import counterparts
 from dlgradient.interop.protocol import function
 from dlgradient.ops import casting, choice, complex, moments, reduce, search, shape
 
@@ -38,26 +39,26 @@ if TYPE_CHECKING:
 
 
 class _Missing:
-    """An attribute that does not exist, and what to use instead."""
+    """An attribute that does not exist, and what to write instead."""
 
-    __slots__ = ("fix", "name")
+    __slots__ = ("name",)
 
-    def __init__(self, fix: str) -> None:
-        self.fix = fix
-        self.name = ""
-
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> NoReturn:
-        raise AttributeError(f"dlarray has no attribute {self.name!r}; {self.fix}")
+        fix = counterparts.attribute(self.name)
+        raise AttributeError(f"dlarray has no attribute {self.name!r}; {fix}", name=self.name)
 
 
-_VALUE = "a dlarray is a value and is never changed by a method; "
-_LEAVE = "it would leave the trace; use extractdata(x), which is a NumPy array, a constant"
+class _Listed(type):
+    """The class of `ArrayMethods`: `dir` lists no attribute that only raises."""
+
+    def __dir__(cls) -> list[str]:
+        return [name for name in super().__dir__() if name not in counterparts.ATTRIBUTES]
 
 
-class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no hash
+class ArrayMethods(metaclass=_Listed):  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no hash
     """The methods of `numpy.ndarray` that make sense for a differentiable value.
 
     Examples
@@ -269,34 +270,13 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         """Indices where values belong in this sorted array; they carry no derivative."""
         return function(np.searchsorted, (self, v, side), {})
 
-    # -- names that users look for ---------------------------------------------------------------
-
-    strides = _Missing("use extractdata(x).strides")
-    flags = _Missing("use extractdata(x).flags")
-    if not TYPE_CHECKING:  # a type checker reports them
-        sort = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
-        fill = _Missing(f"{_VALUE}use x[...] = v")
-        put = _Missing(f"{_VALUE}use x[i] = v")
-        resize = _Missing(f"{_VALUE}use x.reshape(shape)")
-        partition = _Missing(f"{_VALUE}use x[x.argsort()] for one dimension")
-        compress = _Missing("use a mask, x[condition]")
-        choose = _Missing("use where(condition, x, y)")
-        view = _Missing("use x.astype(dtype), or real(x) and imag(x)")
-        tobytes = _Missing(_LEAVE)
-        tofile = _Missing(_LEAVE)
-        numpy = _Missing(_LEAVE)
-        detach = _Missing("a constant of the same value is dlarray(extractdata(x))")
-        backward = _Missing("use dlgradient(y, x) inside a function that dlfeval evaluates")
-        grad = _Missing("gradients are returned: g = dlgradient(y, x)")
-        requires_grad = _Missing("what dlfeval is given is traced; nothing needs to be marked")
-        dim = _Missing("use x.ndim")
-        numel = _Missing("use x.size")
-        permute = _Missing("use x.transpose(...)")
-        length = _Missing("use len(x)")
+    def __dir__(self) -> list[str]:
+        return dir(type(self))
 
     # -- operators: `dlgradient.engine.array` binds them; type checkers read this -----------------
 
     if TYPE_CHECKING:
+        strides: Any  # kernels have them of raw arrays
 
         def __getitem__(self, key: Key, /) -> Self: ...
         def __add__(self, other: Arithmetic, /) -> Self: ...
@@ -335,3 +315,7 @@ class ArrayMethods:  # noqa: PLW1641 - __eq__ is elementwise; dlarray has no has
         def __pos__(self) -> Self: ...
         def __abs__(self) -> Self: ...
         def __invert__(self) -> Self: ...
+
+
+for _name in counterparts.ATTRIBUTES:
+    setattr(ArrayMethods, _name, _Missing(_name))

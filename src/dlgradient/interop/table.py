@@ -16,6 +16,7 @@ import numpy as np
 from dlgradient.core.declaration import DERIVED, OPS
 from dlgradient.core.types import Value
 from dlgradient.errors import UnsupportedFunctionError
+from dlgradient.interop import counterparts
 from dlgradient.interop.translate import Translation, full_name
 
 __all__ = ["answers", "find", "supported", "unsupported"]
@@ -33,36 +34,6 @@ _SYNONYMS = (
     (np.tensordot, np.linalg.tensordot),
     (np.cross, np.linalg.cross),
 )
-# What to use instead of a function that has no counterpart.
-_INSTEAD = {
-    "einsum": ("tensordot", "matmul"),
-    "kron": ("outer", "reshape"),
-    "norm": ("sqrt", "sum", "abs"),
-    "median": ("mean",),
-    "average": ("mean",),
-    "nansum": ("where", "sum"),
-    "nanmean": ("where", "mean"),
-    "nan_to_num": ("where",),
-    "piecewise": ("where",),
-    "select": ("where",),
-    "choose": ("where",),
-    "pad": ("concatenate",),
-    "block": ("concatenate", "stack"),
-    "insert": ("concatenate",),
-    "delete": ("concatenate", "take"),
-    "convolve": ("matmul",),
-    "correlate": ("matmul",),
-    "apply_along_axis": ("stack",),
-    "gradient": ("diff",),
-    "trapezoid": ("sum",),
-    "rollaxis": ("moveaxis",),
-    "rot90": ("flip", "transpose"),
-    "multi_dot": ("matmul",),
-    "matrix_power": ("matmul",),
-    "arctan2": ("arctan",),
-    "cbrt": ("power",),
-    "fmod": ("remainder",),
-}
 
 
 def answers(*functions: object) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
@@ -138,16 +109,10 @@ def supported() -> frozenset[str]:
 
 
 def unsupported(func: object) -> UnsupportedFunctionError:
-    """Return the error for a function that nothing answers, with the nearest ones."""
-    from difflib import get_close_matches  # only errors pay for this import
-
-    names = supported()
-    short = getattr(func, "__name__", str(func))
-    near = [n for n in _INSTEAD.get(short, ()) if n in names]
-    near += [n for n in get_close_matches(short, names, n=2, cutoff=0.6) if n not in near]
-    advice = f"; nearest: {', '.join(f'numpy.{n}' for n in near)}" if near else ""
+    """Return the error for a function that nothing answers, with what to write instead."""
+    advice = counterparts.answers().get(getattr(func, "__name__", ""), "")
     return UnsupportedFunctionError(
         f"{full_name(func)} is not supported on a traced dlarray, and a conversion would silently "
-        f"lose the derivative{advice}. Write it with supported functions, or give it "
-        "extractdata(x), a constant"
+        f"lose the derivative{advice and '; '}{advice}. Write it with supported functions, or give "
+        "it extractdata(x), a constant"
     )

@@ -1,0 +1,51 @@
+"""Write ``docs/other-names.md`` from the table of names in `dlgradient.interop.counterparts`.
+
+Run it after a change of the table: ``python tools/names_page.py``. A test compares the page with
+what this program writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlgradient.interop.counterparts import NOTES, WRITE
+
+PAGE = Path(__file__).parent.parent / "docs" / "other-names.md"
+
+HEAD = """\
+# Names in other libraries
+
+MATLAB, NumPy, PyTorch and JAX have names for these that differ from the ones here. An error of an
+unknown name, as `dl.cat`, says what this page says. The tests execute every expression. Where NumPy
+has a function of the same name and it is traced, `np.` is in the expression.
+
+In the expressions, `x` and `y` are vectors, `A` and `B` matrices, `i` indices, `c` a mask, `n` a
+number, and `f` a function. `X` is an image of format `"SSCB"`, `Y` a sequence of format `"CBT"`.
+
+| names elsewhere | write |
+|---|---|
+"""
+
+REST = """
+## Names without a counterpart
+"""
+
+
+def marked(names: str) -> str:
+    """Return names in code marks."""
+    return ", ".join(f"`{name}`" for name in names.split())
+
+
+def page() -> str:
+    """Return the whole page."""
+    rows = []
+    for line in WRITE.strip().splitlines():
+        expression, _, names = line.rpartition(": ")
+        rows.append(f"| {marked(names)} | `{expression.replace('|', chr(92) + '|')}` |")
+    notes = [f"* {marked(names)}: it {note}." for note, names in NOTES.items()]
+    return HEAD + "\n".join([*rows, REST, *notes]) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"written: {PAGE}")
