@@ -82,6 +82,17 @@ def test_spectral_convolution(rng, sizes, modes, order):
     assert_close(y, expected.transpose(axes), x[0].size)
 
 
+def test_spectral_weights_in_other_orders(rng):
+    x = dl.dlarray(rng.normal(size=(2, 8, 6)), "CSS")
+    w = rng.normal(size=(3, 2, 4, 2)) + 1j * rng.normal(size=(3, 2, 4, 2))
+    expected = dl.extractdata(spectral_convolution(x, w))
+    for fmt, order in (("CUSS", (1, 0, 2, 3)), ("SSCU", (2, 3, 1, 0)), ("UCSS", (0, 1, 2, 3))):
+        y = spectral_convolution(x, w.transpose(order), weights_format=fmt)
+        np.testing.assert_allclose(dl.extractdata(y), expected, atol=1e-12)
+    with pytest.raises(dl.FormatError, match="weights"):
+        spectral_convolution(x, w, weights_format="CUS")
+
+
 def test_derivatives_and_precision_of_spectral_convolution(rng):
     x, w = rng.normal(size=(2, 5)), rng.normal(size=(3, 2, 2)) + 1j
     check_derivatives(lambda x, w: spectral_convolution(x, w, data_format="CS") ** 2, x, w)

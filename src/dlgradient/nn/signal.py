@@ -6,6 +6,7 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import labelled, unlabelled
+from dlgradient.core.formats import checked_format
 from dlgradient.core.types import Array, Axis, Count, Dtype, Format, Operand, Size, Value
 from dlgradient.core.values import as_value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
@@ -220,7 +221,9 @@ def _lowest_places(count: int, size: int) -> Array:
 
 
 @checked
-def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = None) -> Value:
+def spectral_convolution(
+    x: Operand, weights: Operand, *, data_format: Format = None, weights_format: Format = None
+) -> Value:
     """Convolution with a filter that has the lowest frequencies only, in the Fourier domain.
 
     With the Fourier transform over the dimensions S, for each frequency k that the weights have:
@@ -235,8 +238,8 @@ def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = 
         are 0, 1, 2, ...; along the others, of m frequencies the (m + 1) // 2 that are not negative,
         then the negative ones, -1 last. With a format, the outputs are 'U', the inputs 'C' and the
         frequencies 'S'.
-    data_format : str, optional
-        For an unlabelled `x`.
+    data_format, weights_format : str, optional
+        Data formats of arrays that have none. "CUS" is for weights of inputs, outputs, frequencies.
 
     Returns
     -------
@@ -270,6 +273,9 @@ def spectral_convolution(x: Operand, weights: Operand, *, data_format: Format = 
         )
     d = len(spatial)
     filters = as_array(name, "weights", weights, array)
+    if filters._format is None and weights_format is not None:
+        fmt = checked_format(weights_format, filters.shape, f"{name}: weights")
+        filters = labelled(filters, fmt)
     filters = in_order(name, "weights", filters, "UC" + "S" * d, "outputs, inputs, frequencies")
     sizes = [array.shape[a] for a in spatial]
     limits = [*sizes[:-1], sizes[-1] // 2 + 1]
