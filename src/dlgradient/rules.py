@@ -122,7 +122,31 @@ class Kind:
         shown: str | None = None,
         **rules: Rule | Factor,
     ) -> Declarer:
-        """Take the options of a `Declaration`, and rules by the names of operands."""
+        """Take the options of a `Declaration`, and rules by the names of operands.
+
+        Parameters
+        ----------
+        vjp, fast_vjp, jvp
+            One rule for all cotangents; the same on raw real arrays; rules for tangents.
+        kernel
+            The function of raw arrays, if it is not the decorated one.
+        domain, floating
+            Which numbers operands may be; whether integers become float64.
+        format, format_family
+            The format family or a function, and the family of that.
+        masks, selects, indexing
+            What it does to structural zeros and in place.
+        outputs : int
+            Number of results, if the kernel returns a tuple.
+        samples, errors
+            Functions of a maker: calls to test, and wrong calls.
+        numpy, reference
+            Oracles of the value.
+        shown : str
+            Name in messages.
+        **rules
+            A rule for each operand.
+        """
 
         def declare(function: Callable[P, R], /) -> Callable[P, R]:
             declaration = Declaration(

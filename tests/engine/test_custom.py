@@ -281,7 +281,9 @@ def test_define_operation():
         def cubic_(x, /):
             """No samples."""
 
-    with pytest.raises(dl.RuleError, match="declared twice"):
+    with pytest.raises(
+        dl.RuleError, match=r"declared twice: in dlgradient\..* and in .*test_custom"
+    ):
 
         @define_operation("linear", x=lambda g: g, samples=lambda m: [case(m.real(2))])
         def sin(x, /):
@@ -289,3 +291,25 @@ def test_define_operation():
 
     with pytest.raises(dl.InvalidArgumentError, match="did you mean 'elementwise'"):
         define_operation("elementwize", x=lambda t: t)
+
+
+@pytest.mark.usefixtures("_table")
+@pytest.mark.parametrize("declarer", ["define_operation('linear', ", "rules.linear("])
+def test_a_cell_that_runs_again_replaces_its_operation(declarer):
+    cell = f"""
+@dl.{declarer}x=lambda g: factor * g, samples=lambda m: [case(m.real(2))])
+def scaled_in_a_cell(x, /):
+    'Times a factor.'
+    return factor * x
+"""
+    scope = {"__name__": "__main__", "dl": dl, "case": case}
+    for factor in (2.0, 3.0):
+        scope["factor"] = factor
+        exec(cell, scope)
+        function = scope["scaled_in_a_cell"]
+        check_operation("scaled_in_a_cell")
+        assert OPS["scaled_in_a_cell"].call is function
+        assert gradient_of(function).tolist() == [factor] * 3
+    with pytest.raises(dl.RuleError, match="no samples"):
+        exec(cell.replace("samples=lambda m: [case(m.real(2))]", ""), scope)
+    assert OPS["scaled_in_a_cell"].call is function  # the one before stays

@@ -146,6 +146,11 @@ BAD: dict[str, tuple[Callable[[], Any], Callable[..., Any], str]] = {
         star_kwargs,
         "every parameter has a name",
     ),
+    "nothing to reduce": (
+        lambda: linear(x=identity, format="reduce", samples=samples),
+        fun,
+        "'reduce' needs a parameter axis",
+    ),
     "declared twice": (
         lambda: elementwise(x=identity, samples=samples),
         exp,

@@ -339,6 +339,7 @@ Op.pick = Op(Declaration(function=_pick, kind="linear", indexing="pick"))
 def enter_operation(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:
     """Check the declaration of an operation, make its call path and add it to the table."""
     op = Op(declaration)
+    _check_name("operation", declaration)
     _check(op)
     if op.format_family in ("same", "align") and not op.params:
         function.__doc__ = completed(function.__doc__ or "", op.operands, op.domain)
@@ -372,8 +373,7 @@ def _noting(op: Op, path: Function) -> Function:
 
 def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callable[P, R]:
     """Add a composition of operations to the table."""
-    if declaration.name in FUNCTIONS:
-        raise RuleError(f"function {declaration.name} is declared twice")
+    _check_name("function", declaration)
     parameters = parameters_of(function)
     if all(kind is inspect.Parameter.POSITIONAL_ONLY for _, kind, _ in parameters):
         names = [name for name, _, _ in parameters]
@@ -384,12 +384,23 @@ def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callabl
     return answered
 
 
+def _check_name(what: str, declaration: Declaration) -> None:
+    """Refuse a name that is taken, unless the same place declares it again, as in a notebook."""
+    taken, function = FUNCTIONS.get(declaration.name), declaration.function
+    if taken is None:
+        return
+    if (taken.__module__, taken.__qualname__) != (function.__module__, function.__qualname__):
+        raise RuleError(
+            f"{what} {declaration.name} is declared twice: in {taken.__module__} as "
+            f"{taken.__qualname__}, and in {function.__module__} as {function.__qualname__}; give "
+            "one of them another name"
+        )
+
+
 def _check(op: Op) -> None:
     """Refuse a declaration that is incomplete or contradicts itself."""
     declared, ruled = op.declaration, bool(op.declaration.rules or op.joint)
     strange = [n for n in (*declared.rules, *declared.jvp) if n not in op.operands]
-    if op.name in FUNCTIONS:
-        raise RuleError(f"operation {op.name} is declared twice")
     faults = (
         (not op.operands, "no operand (a parameter before /)"),
         (strange, f"a rule for {strange[0]!r}, operands {op.operands}" if strange else ""),
@@ -401,6 +412,11 @@ def _check(op: Op) -> None:
             "several results need general(vjp=...)",
         ),
         (op.format_family not in FAMILIES, f"unknown format family {op.format_family!r}"),
+        (
+            declared.format == "reduce" and "axis" not in op.params,
+            "the format family 'reduce' needs a parameter axis, which says what is reduced; "
+            "declare one, or format= as 'new' or a function",
+        ),
         (declared.samples is None, "no samples, so nothing would test it"),
         (not declared.function.__doc__, "no docstring"),
     )

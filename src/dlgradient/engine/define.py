@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from dlgradient import rules
 from dlgradient.core.arguments import checked
-from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.declaration import OPS
-from dlgradient.core.types import Declarer, P, R
-from dlgradient.errors import RuleError
+from dlgradient.core.types import Declarer
 
 __all__ = ["define_operation"]
 
@@ -23,8 +19,6 @@ _DECLARERS = {
     "constant": rules.constant,
     "general": rules.general,
 }
-# Operations that users declared, and may declare again.
-_defined: set[str] = set()
 
 
 @checked
@@ -33,7 +27,7 @@ def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
 
     The decorated function is the kernel, on raw arrays: operands are before ``/``, parameters after
     it. The decorator returns a function of dlarrays, with forward mode and derivatives of every
-    order. A second declaration with the same name replaces the first.
+    order. A declaration that runs again, as the cell of a notebook, replaces the one before.
 
     Parameters
     ----------
@@ -41,8 +35,23 @@ def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
         What the rule is: a differential, an adjoint, an adjoint for each operand, nothing, or a
         vector-Jacobian product.
     **declaration
-        The rules, by the names of operands (or ``vjp=`` for all together), and ``samples=``, a
-        function of a maker that returns cases to test. See the page on writing a rule.
+        A rule for each operand, by its name, and these options:
+
+        * ``samples=``, ``errors=``: functions of a maker that return the calls to test, and wrong
+          calls with their errors. Samples are required;
+        * ``vjp=``, ``fast_vjp=``, ``jvp=``: one rule for the cotangents of all operands; the same
+          on raw arrays of real values, faster; rules for tangents, by the names of operands;
+        * ``format=``, ``format_family=``: the format family, or a function of the result's format;
+          the family of such a function;
+        * ``domain="real"``, ``floating=True``: complex operands are refused; integers become
+          float64 first;
+        * ``masks=``, ``selects=``: whether it makes structural zeros; whether its rules then only
+          select and scale;
+        * ``outputs=``: number of results, if the kernel returns a tuple;
+        * ``kernel=``, ``numpy=``, ``reference=``, ``shown=``: the kernel, if it is another
+          function; NumPy's counterpart; another oracle; the name in messages.
+
+        The page on writing a rule explains each.
 
     Returns
     -------
@@ -74,20 +83,4 @@ def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
     >>> dl.dlfeval(lambda x: dl.dlgradient(sine(x), x), dl.dlarray(0.0)).item()
     1.0
     """
-    declare = _DECLARERS[kind](**declaration)
-
-    def decorate(function: Callable[P, R], /) -> Callable[P, R]:
-        name = function.__name__
-        before = None
-        if name in _defined and name in OPS:
-            before = OPS.pop(name), FUNCTIONS.pop(name)
-        try:
-            path = declare(function)
-        except RuleError:
-            if before is not None:
-                OPS[name], FUNCTIONS[name] = before
-            raise
-        _defined.add(name)
-        return path
-
-    return decorate
+    return _DECLARERS[kind](**declaration)
