@@ -310,6 +310,54 @@ WRONG |= {
     ),
 }
 
+WRONG |= {
+    "no conjugate, real samples of products": Wrong(
+        "complexified",
+        lambda: multilinear(x=lambda g, y: g * y, y=lambda g, x: g * x, samples=pair),
+        two(lambda x, y: x * y),
+        "domain='real'.*argument x: vjp gives",
+    ),
+    "no conjugate, real samples of a general rule": Wrong(
+        "complexified",
+        lambda: general(x=lambda g, x: g * dl.cos(x), samples=real),
+        kernel(np.sin),
+        "domain='real'.*argument x: jvp gives",
+    ),
+    "complex operands that are not known to be refused": Wrong(
+        "complexified",
+        lambda: elementwise(x=lambda t, x: t / dl.abs(x) * x, samples=real),
+        kernel(np.fabs),
+        "domain='real'.*TypeError|domain='real'.*ComplexValueError",
+    ),
+    "dimensions that change places": Wrong(
+        "format",
+        lambda: linear(x=lambda g: g.T, format="same", samples=matrix),
+        kernel(np.transpose),
+        r"shape \(3, 2\), an operand \(2, 3\), and the family 'same'",
+    ),
+    "an operand that is saved and not read": Wrong(
+        "saved",
+        lambda: elementwise(x=lambda t, x: -t, samples=real),  # noqa: ARG005 - this is wrong
+        kernel(np.negative),
+        "the rule x names x, which is saved",
+    ),
+    "a result that is saved and not read": Wrong(
+        "saved",
+        lambda: general(
+            vjp=lambda g, x, out: (2 * g * dl.conj(x),),  # noqa: ARG005 - this is wrong
+            samples=complex_,
+        ),
+        kernel(lambda x: x * x),
+        "the rule vjp names out, which is saved",
+    ),
+    "a direction that is shown": Wrong(
+        "derivatives",
+        lambda: linear(x=lambda g: 2 * g, samples=real),
+        kernel(lambda x: x * 1.0),
+        r"in the direction t = \[.*\], for the cotangent g = \[",
+    ),
+}
+
 
 def run(checks: list[Check]) -> None:
     for check in checks:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -293,18 +294,34 @@ def _check_order(
                     f"{where}: central differences are not finite ({d}); the point is at the edge "
                     "of the domain, so it is a kink or no sample"
                 )
-        weight = sum([float(np.sum(np.abs(d))) for d in difference]) + noise(size) / rtol
-        if pushed:
-            for j, (found, d) in enumerate(zip(pushed[i], difference, strict=True)):
-                label = f"jvp of result {j}" if len(ys) > 1 else "jvp"
-                scale = noise(size) / rtol
-                compare(where, label, found, "central differences", d, rtol=rtol, scale=scale)
-        if pulled:
-            c = extractdata(pulled[i])
-            found = inner(ts[i], c)
-            expected = sum([inner(d, g) for d, g in zip(difference, gs, strict=True)])
-            compare(where, "vjp", found, "central differences", expected, rtol=rtol, scale=weight)
+        with _along(ts[i], gs):
+            weight = sum([float(np.sum(np.abs(d))) for d in difference]) + noise(size) / rtol
             if pushed:
-                expected = sum([inner(p, g) for p, g in zip(pushed[i], gs, strict=True)])
-                scale = weight + float(np.sum(np.abs(c)))
-                compare(where, "vjp", found, "jvp", expected, rtol=_EXACT, scale=scale)
+                for j, (found, d) in enumerate(zip(pushed[i], difference, strict=True)):
+                    label = f"jvp of result {j}" if len(ys) > 1 else "jvp"
+                    scale = noise(size) / rtol
+                    compare(where, label, found, "central differences", d, rtol=rtol, scale=scale)
+            if pulled:
+                c = extractdata(pulled[i])
+                found = inner(ts[i], c)
+                expected = sum([inner(d, g) for d, g in zip(difference, gs, strict=True)])
+                compare(
+                    where, "vjp", found, "central differences", expected, rtol=rtol, scale=weight
+                )
+                if pushed:
+                    expected = sum([inner(p, g) for p, g in zip(pushed[i], gs, strict=True)])
+                    scale = weight + float(np.sum(np.abs(c)))
+                    compare(where, "vjp", found, "jvp", expected, rtol=_EXACT, scale=scale)
+
+
+@contextmanager
+def _along(t: Value, gs: Sequence[Value]) -> Iterator[None]:
+    """Add to the error of a comparison what the numbers in it are products with."""
+    try:
+        yield
+    except CheckError as error:
+        shown = ", ".join(np.array2string(np.asarray(g), precision=4, threshold=16) for g in gs)
+        direction = np.array2string(np.asarray(t), precision=4, threshold=16)
+        raise CheckError(
+            f"{error}; in the direction t = {direction}, for the cotangent g = {shown}"
+        ) from None

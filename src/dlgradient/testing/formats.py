@@ -53,6 +53,7 @@ def check_format(subject: Subject, case: Case, where: str) -> None:
         _check_values(title, found, plain)
         for y, z in zip(found, plain, strict=True):
             _check_labels(subject, case, title, dims(y) or None, z, formats)
+            _check_sizes(subject, case, title, z.shape, ndim)
         _check_gradients(subject, case, args, orders, title)
         if subject.op is not None and subject.op.format_family == "align":
             turned, _, orders = _formatted(case.args, ndim, fmt, turned=True)
@@ -163,6 +164,21 @@ def _check_labels(
         raise CheckError(
             f"{title}: the result has format {found!r}, "
             f"family {op.format_family!r} promises {expected!r}"
+        )
+
+
+def _check_sizes(subject: Subject, case: Case, title: str, shape: Shape, ndim: int) -> None:
+    """Refuse a family that keeps labels in their places, if the dimensions change places."""
+    op = subject.op
+    if op is None or op.format_rule is not None or op.format_family not in ("same", "align"):
+        return
+    shapes = [np.shape(x) for x in tree.flatten(list(case.args))[0] if np.ndim(x) == ndim]
+    moved = [s for s in shapes if s != shape and sorted(s) == sorted(shape)]
+    if moved and shape not in shapes and shape != np.broadcast_shapes(*shapes):
+        raise CheckError(
+            f"{title}: the result has shape {shape}, an operand {moved[0]}, and the family "
+            f"{op.format_family!r} promises that each dimension stays in its place; declare "
+            "'permute' with a function of the format, or 'new'"
         )
 
 

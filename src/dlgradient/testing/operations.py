@@ -6,7 +6,6 @@ The checks need only the declaration. Each is a function of a subject (the decla
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,12 +21,14 @@ from dlgradient.core.pulls import compile_pull
 from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
-from dlgradient.errors import DlgradientError
 from dlgradient.testing import formats
 from dlgradient.testing.checks import Bound, bind, check_derivatives, evaluate, outputs, pull, push
+from dlgradient.testing.complexified import check_complexified, complexified
 from dlgradient.testing.oracles import CheckError, compare, inner, random_direction
-from dlgradient.testing.samples import Case, Error, error_cases
+from dlgradient.testing.samples import Case, error_cases
+from dlgradient.testing.saved import check_saved
 from dlgradient.testing.subject import Subject
+from dlgradient.testing.wrong_calls import check_error
 
 __all__ = ["Check", "check_operation", "operation_checks"]
 
@@ -43,7 +44,8 @@ class Check:
     Attributes
     ----------
     sample : str
-        The operation and the number of the sample, as ``exp-0``; ``exp-error-0`` for a wrong call.
+        The operation and the number of the sample, as ``exp-0``; ``exp-error-0`` for a wrong call;
+        the operation alone for a check of its own sample.
     aspect : str
         What is checked.
     run : callable
@@ -459,42 +461,6 @@ def check_reshaped(subject: Subject, case: Case, where: str) -> None:
                 )
 
 
-def check_error(subject: Subject, wrong: Error) -> None:
-    """A wrong call raises the declared error, traced and untraced."""
-    case, error, text = wrong
-    leaves, rebuild = tree.flatten(list(case.args))
-    kinds = np.ndarray | np.inexact
-    arrays = rebuild([dlarray(x) if isinstance(x, kinds) else x for x in leaves])
-
-    def call(*args: Value) -> Value:
-        return subject.call(*args, **case.params)
-
-    where = f"{subject.name} of {_described(case)}"
-    # Both call paths must refuse: that of constants and that of variables.
-    for traced in (False, True):
-        try:
-            _ = dlfeval(call, *arrays) if traced else call(*arrays)
-        except error as found:
-            # Users catch every error of the library by one class.
-            if not issubclass(error, DlgradientError):
-                raise CheckError(f"{where}: {error.__name__} is no DlgradientError") from found
-            if not re.search(text, str(found)):
-                raise CheckError(
-                    f"{where}: the message does not match {text!r}:\n{found}"
-                ) from found
-        except Exception as found:
-            raise CheckError(
-                f"{where}: {type(found).__name__} instead of {error.__name__}: {found}"
-            ) from found
-        else:
-            raise CheckError(f"{where}: no {error.__name__} is raised")
-
-
-def _described(case: Case) -> str:
-    shown = [f"shape {np.shape(a)}" if isinstance(a, np.ndarray) else repr(a) for a in case.args]
-    return ", ".join([*shown, *[f"{k}={v!r}" for k, v in case.params.items()]])
-
-
 # -- which checks apply --------------------------------------------------------------------------
 
 
@@ -554,6 +520,10 @@ def operation_checks(operation: Any) -> Iterator[Check]:
         where = subject.title(case, index)
         for aspect, check in _named_checks(subject, case):
             yield Check(f"{subject.name}-{index}", aspect, _run(check, subject, index, where))
+    if subject.op is not None:
+        yield Check(subject.name, "saved", partial(check_saved, subject.op))
+    if (made := complexified(subject)) is not None:
+        yield Check(subject.name, "complexified", partial(check_complexified, subject, made))
     for index, wrong in enumerate(error_cases(subject.declaration)):
         yield Check(f"{subject.name}-error-{index}", "error", partial(check_error, subject, wrong))
 
