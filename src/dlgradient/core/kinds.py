@@ -57,6 +57,9 @@ __all__ = [
 # What a conversion may raise for a value that it refuses.
 _REFUSALS = (TypeError, ValueError, OverflowError, AttributeError)
 _BOOLS = (bool, np.bool_)
+# Tuples: a union would be made at each call.
+_NUMBERS = (int, float, complex)
+_SEQUENCES = (tuple, list, range)
 _MORE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 _LONGEST = 60  # characters of a value in a message
 
@@ -142,9 +145,11 @@ def shown(value: Any) -> str:
 
 def _scalar(value: Any) -> Any:
     """Return a number, or the element of an array without dimensions, as a Python number."""
+    if type(value) is float or type(value) is int:
+        return value
     if isinstance(value, _BOOLS):
         raise TypeError
-    if isinstance(value, int | float | complex):
+    if isinstance(value, _NUMBERS):
         return value.item() if isinstance(value, np.generic) else value
     if value.shape == () and value.dtype.kind in "iufc":
         return value.item()
@@ -201,6 +206,8 @@ def number(
 
 
 def _index(value: Any) -> int:
+    if type(value) is int:
+        return value
     if isinstance(value, _BOOLS):
         raise TypeError
     return operator.index(value)
@@ -236,7 +243,7 @@ def integer(least: int | None = None) -> Kind:
 
 def _listed(value: Any) -> Sequence[Any]:
     """Return the members of a sequence or of an array of one dimension."""
-    if isinstance(value, list | tuple | range):
+    if isinstance(value, _SEQUENCES):
         return value
     if value.ndim == 1:
         return value.tolist()  # type: ignore[no-any-return]
@@ -260,7 +267,9 @@ def _axes(value: Any) -> Any:
 
 
 def _sizes(value: Any) -> Any:
-    sequence = isinstance(value, tuple | list | range) or np.ndim(value)
+    if type(value) is int:
+        return value
+    sequence = isinstance(value, _SEQUENCES) or np.ndim(value)
     return _indices(value) if sequence else _index(value)
 
 
@@ -281,7 +290,7 @@ def integers(least: int) -> Kind:
 
     def convert(value: Any) -> Any:
         found = _sizes(value)
-        if min(found if isinstance(found, tuple) else (found,), default=least) < least:
+        if (min(found, default=least) if type(found) is tuple else found) < least:
             raise ValueError
         return found
 

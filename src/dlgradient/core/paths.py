@@ -142,7 +142,9 @@ def path(op, kernel, params, required, align, keeps_format, saves):
 """
 
 _SIGNATURES = {
-    "one": "x=ABSENT, /, *more, **unknown",
+    # Python's own error for a wrong call names the function too: `*more, **unknown` would cost a
+    # sixth of the call (row overhead).
+    "one": "x, /",
     "two": "x=ABSENT, y=ABSENT, /, *more, **unknown",
     "operator": "x, y, /",
     "one, parameters": "*args, **given",
@@ -150,11 +152,7 @@ _SIGNATURES = {
     "indexing": "x, /, key",
 }
 _ARGUMENTS = {
-    "one": """\
-if more or unknown or x is ABSENT:
-    given = [a for a in (x, *more) if a is not ABSENT]
-    refuse_call(op, tuple(given), unknown, dlarray)
-""",
+    "one": "",
     "operator": "",
     "two": """\
 if y is ABSENT or more or unknown:

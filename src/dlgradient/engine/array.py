@@ -26,6 +26,7 @@ from dlgradient.core.calls import FUNCTIONS, open_node, placed, shallow_copy, un
 from dlgradient.core.conversion import as_array
 from dlgradient.core.declaration import OPS
 from dlgradient.core.formats import checked_format, valid_format
+from dlgradient.core.kinds import DLARRAY
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
 from dlgradient.core.types import Dlarray, Format, Operand
@@ -350,7 +351,6 @@ dlarray.__signature__ = Signature(  # type: ignore[attr-defined]
 )
 
 
-@checked
 def dims(x: Dlarray) -> str:
     """Return the data format of a dlarray, '' if it has none.
 
@@ -361,7 +361,11 @@ def dims(x: Dlarray) -> str:
 
     Source: MATLAB ``dims``.
     """
-    return x._format or ""
+    try:
+        return x._format or ""
+    except AttributeError:
+        DLARRAY.accepted("dims", "x", x)
+        raise
 
 
 @checked
@@ -418,7 +422,6 @@ def stripdims(x: Dlarray, fmt: Format = None) -> dlarray:
         ) from error
 
 
-@checked
 def extractdata(x: Operand) -> Any:
     """Return the values as an independent NumPy array; they are constants for every derivative.
 
@@ -434,7 +437,6 @@ def extractdata(x: Operand) -> Any:
     return np.array(x._value) if x.ndim else x._value
 
 
-@checked
 def isdlarray(x: Operand) -> bool:
     """Return whether `x` is a dlarray.
 
