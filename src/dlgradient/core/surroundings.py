@@ -69,13 +69,13 @@ def values_read(functions: Sequence[Function]) -> Iterator[_Read]:
     while todo:
         read = todo.pop()
         value = read.value
-        if type(value) in _SKIPPED:
+        if type(value) in _SKIPPED or id(value) in seen:
             continue
         if isinstance(value, _NUMBERS) or type(value) is calls.dlarray or _is_array(value):
             yield read
         elif type(value) in (list, tuple) and LEAF_TYPES.issuperset(map(type, value)):
             yield read._replace(value=tuple([v for v in value if isinstance(v, float | complex)]))
-        elif id(value) not in seen:
+        else:
             seen[id(value)] = value
             todo += _parts(read)
 
@@ -131,7 +131,8 @@ def _scope(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:  # it has no value yet
             continue
-    yield "defaults", (function.__defaults__, function.__kwdefaults__)
+    if function.__defaults__ is not None or function.__kwdefaults__ is not None:
+        yield "defaults", (function.__defaults__, function.__kwdefaults__)
     for name in names & scope.keys():
         value = scope[name]
         if not isinstance(value, ModuleType):
