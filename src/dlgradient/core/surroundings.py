@@ -10,11 +10,10 @@ depth. Integers may count calls. Arrays to which a function only writes its resu
 
 from __future__ import annotations
 
+import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import cache, lru_cache, partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -44,8 +43,6 @@ _SKIPPED = {
     property,
     staticmethod,
 }
-# Folders whose code is not the user's.
-_LIBRARIES = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 
 
 class _Read(NamedTuple):
@@ -109,6 +106,15 @@ def _parts_of_function(path: str, value: MethodType | FunctionType | partial[Any
     return [_Read(name, name, part) for name, part in _scope(value)]
 
 
+@cache
+def _libraries() -> tuple[str, ...]:
+    """Return the folders whose code is not the user's."""
+    import sysconfig  # at the first use: it would take a tenth of the import (row import)
+
+    names = "stdlib", "platstdlib", "purelib", "platlib"
+    return tuple([sysconfig.get_path(name) + os.sep for name in names])
+
+
 @lru_cache(maxsize=4096)
 def _is_of_user(module: str | None) -> bool:
     """Return whether a module is neither installed, nor of the standard library, nor this one."""
@@ -117,7 +123,7 @@ def _is_of_user(module: str | None) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return module not in sys.builtin_module_names
-    return not any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
+    return not file.startswith(_libraries())
 
 
 def _scope(function: FunctionType) -> Iterator[tuple[str, Any]]:
