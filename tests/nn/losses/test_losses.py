@@ -373,3 +373,24 @@ def test_integer_targets_leave_single_precision(loss):
     value = loss(dl.dlarray(y, "BC"), targets)
     assert value.dtype == np.float32
     assert_allclose(value.item(), loss(dl.dlarray(y, "BC"), targets.astype(np.float32)).item())
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_squares_of_complex_predictions_by_hand(rng, reduction):
+    y, t = rng.normal(size=(2, 4, 3)) + 1j * rng.normal(size=(2, 4, 3))
+    options = {"reduction": reduction, "normalization_factor": "none", "data_format": "CB"}
+
+    def run(y):
+        loss = l2loss(y, t, **options)
+        return loss, dl.dlgradient(loss.sum(), y)
+
+    value, gradient = dl.dlfeval(run, dl.dlarray(y))
+    squares = np.abs(y - t) ** 2
+    assert_close(value, squares.sum() if reduction == "sum" else squares)
+    assert_close(gradient, 2 * (y - t))
+
+
+def test_targets_in_an_order_that_is_not_its_own_inverse(rng):
+    y, t = rng.normal(size=(2, 4, 3, 2))
+    turned = dl.dlarray(t.transpose(1, 2, 0), "BTC")
+    assert_close(l1loss(dl.dlarray(y, "CBT"), turned), l1loss(y, t, data_format="CBT"))
