@@ -437,3 +437,8 @@ def test_a_dlarray_copies_its_data():
     view = x.__array__(copy=False)
     with pytest.raises(ValueError, match="read-only"):
         view[0] = 7.0
+
+
+def test_integers_keep_their_format():
+    x = dl.dlfeval(lambda x: x, dl.dlarray(np.array([[1, 2]]), "CB"))
+    assert (dl.dims(x), x.dtype, x.tolist()) == ("CB", np.int64, [[1, 2]])

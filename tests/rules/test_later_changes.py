@@ -13,7 +13,9 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.core import calls, trace, tree
+from dlgradient.core.calls import open_node
 from dlgradient.core.samples import Case
+from dlgradient.nn.losses.alignment import chain
 from dlgradient.rules import DERIVED, OPS
 from dlgradient.testing.checks import outputs, pull, push
 from dlgradient.testing.subject import Subject
@@ -107,3 +109,16 @@ def test_operands_and_parameters_that_change(
         except (TypeError, ValueError):  # it takes tuples only
             found += differences(subject, case, lists=False)
     assert not found, "\n".join(["", *found])
+
+
+def test_an_array_that_is_in_a_list_several_times_stays_one() -> None:
+    step = np.ones((2, 1))
+
+    def run(g: Any) -> Any:
+        y = chain(g, np.ones((3, 2, 1)), steps=[step] * 3)
+        held = open_node(y).params["steps"]
+        assert held[0] is not step
+        assert len({id(array) for array in held}) == 1
+        return dl.dlgradient(y.sum(), g)
+
+    assert dl.dlfeval(run, dl.dlarray(np.ones((4, 2, 1)))).shape == (4, 2, 1)

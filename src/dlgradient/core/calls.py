@@ -321,7 +321,9 @@ def fixed_parameters(params: Params, given: Params, trace: Trace) -> Params:
 def _fixed(value: Any, trace: Trace) -> Any:
     kind = type(value)
     if kind is tuple or kind is list:
-        return kind([_fixed(v, trace) for v in value])
+        # What is in a list several times stays one object: the steps of row ctc are one array.
+        fixed = {id(v): _fixed(v, trace) for v in value}
+        return kind([fixed[id(v)] for v in value])
     if kind is dict:
         return {key: _fixed(v, trace) for key, v in value.items()}
     if isinstance(value, np.ndarray):
