@@ -3,6 +3,9 @@
 The chain rule cannot see that. Its first derivative is right, but at the kink the derivative of the
 derivative is lost: abs(z)**2 would have no curvature at 0. A traced walk, whose result is to be
 differentiated, takes the smooth operation instead.
+
+A loss of saturated probabilities is another composition: its derivatives pass the logits, except
+for those by the probabilities themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 from dlgradient.core.declaration import OPS
 from dlgradient.core.graph import Node
 
-__all__ = ["smooth_form"]
+__all__ = ["bypassed", "smooth_form"]
 
 # Outer and inner operation, and the operation on the inner operands that is their composition.
 _SQUARES = {"abs": "abs2", "hypot": "sum_of_squares", "std": "var"}
@@ -45,6 +48,17 @@ def smooth_form(node: Node) -> tuple[Node, Node] | None:
     if forms is not _SQUARES and inner.parents[0].dtype.kind == "c":
         return None
     return inner, inner.but(op=OPS[forms[inner.op.name]])
+
+
+def bypassed(node: Node) -> Node | None:
+    """Return the node that the second operand of a loss bypasses; None for other operations.
+
+    A derivative by this node passes the first operand, and every other one the second.
+    """
+    probabilities: Node | None = (
+        node.params["probabilities"] if node.op.name == "by_logits" else None
+    )
+    return probabilities
 
 
 def _is_two(exponent: Any) -> bool:

@@ -26,6 +26,7 @@ from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
 from dlgradient.core.recompute import restore
 from dlgradient.engine.array import dlarray
+from dlgradient.engine.compositions import bypassed
 from dlgradient.engine.gradient import check_open, checked_traced, differentiable, like_variable
 from dlgradient.engine.walk import between, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
@@ -134,7 +135,9 @@ def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
             t = seeds.get(node)
             if node.op is not None:
                 pushed = _assigned(node, tangents) if last.get(node) else None
-                if pushed is None:
+                if bypassed(node) in seeds:
+                    pushed = tangents.get(node.parents[0])
+                elif pushed is None:
                     pushed = _push(node, tangents, values, traced=traced)
                 t = pushed if t is None else (t if pushed is None else t + pushed)
             if t is not None:

@@ -32,7 +32,7 @@ from dlgradient.core.recompute import by_number, number, restore
 from dlgradient.core.sizes import IN_PLACE_ELEMENTS
 from dlgradient.core.types import Cotangent, Key
 from dlgradient.core.values import ERRORS, SILENT
-from dlgradient.engine.compositions import smooth_form
+from dlgradient.engine.compositions import bypassed, smooth_form
 from dlgradient.engine.zeros import guarded, guarded_jointly, has_nan
 from dlgradient.ops.index import clear, scatter_add
 
@@ -236,8 +236,8 @@ class _Walk:
         op = node.op
         pull = op.joint.traced if self.traced else op.joint.raw
         pulled = pull(node, g)
-        if op.name == "by_logits" and node.params["probabilities"] in self.wanted:
-            pulled = pulled[::-1]  # the derivative for probabilities does not pass their logits
+        if bypassed(node) in self.wanted:
+            pulled = pulled[::-1]
         has_zeros = op.masks or node in self.zeros
         if node in self.zeros and op.joint.needs:
             self.multiplied_zeros = True

@@ -212,3 +212,37 @@ def test_the_logits_are_found_after_a_walk_has_dropped_them():
 
     _, g = dl.dlfeval(gradients, dl.dlarray([1.0], "C"))
     assert g.item() == 80.0
+
+
+@pytest.mark.parametrize("make", [dl.sigmoid, dl.softmax])
+def test_derivatives_by_the_probabilities_do_not_pass_their_logits(make):
+    z, t = dl.dlarray([40.0, -3.0, 0.2], "C"), np.array([0.0, 0.5, 0.5])
+    direction = np.array([0.3, -1.0, 0.7])
+
+    def loss(p):
+        return dl.crossentropy(p, t, classification_mode="multilabel")
+
+    def given(p):
+        y = loss(p)
+        return dl.dlgradient(y, p, retain_data=True), dl.dljvp(y, p, direction)
+
+    def made(z):
+        p = make(z)
+        y = loss(p)
+        gradient = dl.dlgradient(y, p, retain_data=True)
+        both = dl.dlgradient(y, p, z, retain_data=True)
+        return (
+            gradient,
+            dl.dljvp(y, p, direction),
+            both,
+            dl.dljvp(y, [p, z], [direction, direction]),
+        )
+
+    gradient, tangent = dl.dlfeval(given, make(z))
+    found, pushed, (by_p, by_z), pushed_both = dl.dlfeval(made, z)
+    np.testing.assert_allclose(found, gradient)
+    np.testing.assert_allclose(pushed, tangent)
+    np.testing.assert_allclose(pushed, np.dot(extracted := dl.extractdata(gradient), direction))
+    np.testing.assert_allclose(by_p, extracted)
+    total = np.dot(dl.extractdata(by_p) + dl.extractdata(by_z), direction)
+    np.testing.assert_allclose(pushed_both, total)

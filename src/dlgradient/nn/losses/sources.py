@@ -108,8 +108,8 @@ def by_logits(
 ) -> Value:
     """A loss of probabilities and the same of their logits: it is the second.
 
-    Only for the derivative with respect to the probabilities, whose node is a parameter, the
-    reverse walk takes the first.
+    Only for the derivative with respect to the probabilities, whose node is a parameter, the walks
+    take the first (`dlgradient.engine.compositions`).
     """
     return np.array(exact)[()]
 
