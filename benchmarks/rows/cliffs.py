@@ -30,15 +30,18 @@ class Cliff:
     name : str
         For the report.
     shape : tuple of int
-        Batch, channels, sizes.
+        Batch, channels, sizes; or as `fmt` has it.
     ours, torch : callable
         ``f(library, x)`` with `dlgradient`, or with `torch.nn.functional`.
+    fmt : str
+        Data format.
     """
 
     name: str
     shape: tuple[int, ...]
     ours: Callable[[Any, Any], Any]
     torch: Callable[[Any, Any], Any]
+    fmt: str = ""
 
     def data(self) -> Any:
         """Return different numbers in any order, so that maxima are unique."""
@@ -50,7 +53,7 @@ class Cliff:
         """Return the call of dlgradient."""
         import dlgradient as dl
 
-        x = dl.dlarray(self.data(), "BC" + "S" * (len(self.shape) - 2))
+        x = dl.dlarray(self.data(), self.fmt or "BC" + "S" * (len(self.shape) - 2))
         return ours(lambda params: self.ours(dl, params[0]).sum(), [x])
 
     def torch_call(self) -> Call:
@@ -125,6 +128,25 @@ CASES = (
         (1, 1, 20_000),
         lambda dl, x: dl.maxpool(x, 5_000),
         lambda functional, x: functional.max_pool1d(x, 5_000, stride=1),
+    ),
+    Cliff(
+        "softmax of 100,000 channels, 8 observations",
+        (100_000, 8),
+        lambda dl, x: (dl.softmax(x) * 100_000) ** 2,
+        lambda functional, x: (functional.softmax(x, 0) * 100_000) ** 2,
+        fmt="CB",
+    ),
+    Cliff(
+        "sums over 10,000 observations of 3 channels",
+        (10_000, 3),
+        lambda dl, x: dl.sum(x, axis=0) ** 2,
+        lambda _functional, x: x.sum(0) ** 2,
+    ),
+    Cliff(
+        "groupnorm of 32×256×8² in 32 groups",
+        (32, 256, 8, 8),
+        lambda dl, x: dl.groupnorm(x, 32, 0.0, 1.0) ** 3,
+        lambda functional, x: functional.group_norm(x, 32) ** 3,
     ),
     _filtered((16, 64, 55, 55), 64, 3, 64),
     _filtered((16, 128, 29, 29), 128, 5, 128),

@@ -113,7 +113,7 @@ LEGITIMATE: dict[str, set[str]] = {
     "Probability": {"0"},
     "Number": {"0", *POSITIVE},
     "Rate": {"0"},
-    "Largest": {"inf", *POSITIVE},
+    "StepSize": {"inf", *POSITIVE},
     "Bound": NUMBERS,
     "End": {*NUMBERS, "nan", "inf", "3j"},
     "Padding": {"0"},

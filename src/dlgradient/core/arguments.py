@@ -312,16 +312,17 @@ class _Signature:
         words = option_words(self._keywords(), args)
         if words:
             return UnknownKeywordError(f"{self.name}: {words}")
-        text, kind = str(error), InvalidArgumentError
+        kind: type[DlgradientError] = InvalidArgumentError
+        text = str(error)
         if isinstance(error, DlgradientError):
-            text, kind = str(error.args[0]), type(error)  # type: ignore[assignment]
+            text, kind = str(error.args[0]), type(error)
             # "x" is one of "xs".
             names = "|".join(f"{name}?" if name.endswith("s") else name for name in self.kinds)
             named = re.search(rf"\b({names})\b", text.removeprefix(self.name))
             if named and text.startswith(self.name):
                 return error
         elif isinstance(error, IndexError) and not isinstance(error, ValueError):
-            kind = IndexingError  # type: ignore[assignment]
+            kind = IndexingError
         wrong = self._wrong_argument(args, given)
         if wrong is not None:
             return wrong

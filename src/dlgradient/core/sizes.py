@@ -15,6 +15,10 @@ __all__ = [
     "COUNTED_ADDITIONS",
     "GELU_CHUNK_ELEMENTS",
     "IN_PLACE_ELEMENTS",
+    "NARROW_COLUMNS",
+    "NARROW_ELEMENTS",
+    "NARROW_ROWS",
+    "NARROW_RUN_ELEMENTS",
     "NORM_CHUNK_BYTES",
     "NORM_RUN_ELEMENTS",
     "NORM_THREAD_ELEMENTS",
@@ -66,7 +70,7 @@ PRODUCT_MULTIPLICATIONS = 1 << 23
 # -- reductions -----------------------------------------------------------------------------------
 
 # Several rows of a narrow array are reduced as one run. The array has at least so many elements and
-# rows, and at most so many columns; the run has at most so many elements. Row: mlp.
+# rows, and at most so many columns; the run has at most so many elements. Row: cliffs.
 NARROW_ELEMENTS, NARROW_ROWS, NARROW_COLUMNS = 1 << 11, 1 << 9, 1 << 7
 NARROW_RUN_ELEMENTS = 1 << 10
 

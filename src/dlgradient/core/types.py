@@ -128,8 +128,9 @@ Axis: TypeAlias = int
 Axes: TypeAlias = Annotated[tuple[int, ...], ORDER]
 # As users give it; None for all dimensions.
 AxisLike: TypeAlias = Annotated[int | tuple[int, ...] | None, AXES]
-# One integer for all dimensions that a window slides over, or one for each.
+# One for each dimension of a transform.
 Lengths: TypeAlias = Annotated[Sequence[int], lengths(1)]
+# One integer for all dimensions that a window slides over, or one for each.
 Counts: TypeAlias = Annotated[int | Sequence[int], integers(1)]
 Sizes: TypeAlias = Annotated[int | Sequence[int], integers(0)]
 # Numbers of a thing, and sizes that may be zero.

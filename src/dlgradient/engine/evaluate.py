@@ -104,7 +104,7 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         # NumPy hides the error of the conversion that `array[i] = x` is.
         if not isinstance(error.__cause__, LeavingTraceError):
             raise
-        raise _assignment_to_array(error.__cause__).with_traceback(error.__traceback__) from None
+        raise error.__cause__.with_traceback(error.__traceback__) from None
     finally:
         the_trace.reset(token)
         if outer is None:
@@ -115,16 +115,6 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 
 # What a function returns if its body has not run yet.
 _RUN_LATER = {AsyncGeneratorType, CoroutineType, GeneratorType}
-
-
-def _assignment_to_array(error: LeavingTraceError) -> LeavingTraceError:
-    """Return the error for an assignment of a traced value to an element of a NumPy array."""
-    array = error.args[0].partition(" out of ")[0].partition("take ")[2]
-    return LeavingTraceError(
-        f"z[i] = x, with a NumPy array z, would take x, {array}, out of its trace, and its "
-        "derivative would silently be lost; make z a dlarray, z = zeros(n), or write "
-        "z = stack([x, y])"
-    )
 
 
 def _too_late(fun: Callable[..., Any], result: Any) -> InvalidArgumentError:

@@ -27,7 +27,6 @@ from dlgradient.rules import derived, linear, multilinear
 __all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "tril", "triu", "vecdot"]
 
 
-# The number of summed dimensions, or those of each operand.
 def _axes(value: Any) -> Any:
     if np.ndim(value) == 0:
         return integer(0).convert(value)
@@ -35,8 +34,9 @@ def _axes(value: Any) -> Any:
     return tuple([SHAPE.convert(axes) for axes in (first, second)])
 
 
-PAIRS = Kind("a number of axes, or a pair of axes or of sequences of them", _axes, plain=(tuple,))
-Pairs: TypeAlias = Annotated[int | tuple[int | Sequence[int], int | Sequence[int]], PAIRS]
+_PAIRS = Kind("a number of axes, or a pair of axes or of sequences of them", _axes, plain=(tuple,))
+# The number of summed dimensions, or those of each operand.
+Pairs: TypeAlias = Annotated[int | tuple[int | Sequence[int], int | Sequence[int]], _PAIRS]
 
 
 # -- matmul --------------------------------------------------------------------------------------

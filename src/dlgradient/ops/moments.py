@@ -11,6 +11,7 @@ from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj, real
 from dlgradient.ops.logical import equal
 from dlgradient.ops.reduce import count, reduction_samples, spread, sum, wrong_axis
+from dlgradient.ops.scales import least_square, power_of_two
 from dlgradient.ops.shape import normalized
 from dlgradient.rules import general, linear
 
@@ -248,20 +249,19 @@ def std(
 
 def _is_in_range(variance: Value) -> bool:
     """Return whether no square has overflowed or underflowed; zeros and NaN count as if."""
-    kind = np.finfo(variance.dtype)
-    least = kind.tiny / kind.eps
-    return bool(np.all((variance > least) & (variance < 1 / least)))
+    least = least_square(variance.dtype)
+    if variance.ndim == 0:
+        return bool(least < variance < 1 / least)
+    low = np.minimum.reduce(variance, axis=None, initial=1)
+    return bool(least < low and np.maximum.reduce(variance, axis=None, initial=1) < 1 / least)
 
 
 def _scaled_std(x: Array, axis: AxisLike, correction: float, keepdims: bool) -> Value:
     """Return the standard deviation of values in units of the largest, which are powers of two."""
     x = x if x.dtype.kind in "fc" else x.astype(np.float64)
-    kind = np.finfo(x.dtype)
     with np.errstate(all="ignore"):
         largest = np.maximum(np.abs(x.real), np.abs(x.imag))
-        largest = np.max(largest, axis=axis, keepdims=True, initial=0)
-        powers = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
-        unit = np.ldexp(kind.dtype.type(1), np.clip(powers, kind.minexp, kind.maxexp - 1))
+        unit = power_of_two(np.max(largest, axis=axis, keepdims=True, initial=0))
         out = np.sqrt(_variance(x / unit, axis, correction, True)) * unit
     return out if keepdims else np.squeeze(out, axis=axis)[()]
 

@@ -54,7 +54,7 @@ from dlgradient.solvers.rungekutta import (
 
 __all__ = ["dlode1", "dlode4", "dlode45"]
 
-Largest: TypeAlias = Annotated[float, number(above=0, finite=False)]
+StepSize: TypeAlias = Annotated[float, number(above=0, finite=False)]
 Mode: TypeAlias = Literal["direct", "checkpointed", "adjoint", "adjoint-seminorm"]
 
 
@@ -313,7 +313,7 @@ def _solve(
             )
         fmt += "T"
     problem = _Problem(name, odefun, times, y0, theta, options)
-    plain = wrap(y0._value, y0._node)
+    plain = unlabelled(y0)
     parameters = [unlabelled(p) for p in problem.parameters]
     if mode == "direct":
         outs, _, _ = integrate(problem.slope(parameters), times, plain, options)
@@ -352,7 +352,7 @@ def dlode45(
     *,
     gradient_mode: Mode = "direct",
     initial_step_size: Positive | None = None,
-    max_step_size: Largest | None = None,
+    max_step_size: StepSize | None = None,
     max_steps: Count | None = 100_000,
     relative_tolerance: Positive = 1e-3,
     absolute_tolerance: NonNegative = 1e-6,
@@ -429,7 +429,7 @@ def dlode1(
     theta: Any = None,
     *,
     gradient_mode: Mode = "direct",
-    step_size: Largest | None = None,
+    step_size: StepSize | None = None,
 ) -> Any:
     """Solution of y' = odefun(t, y, theta) by Euler's method, with equal steps.
 
@@ -470,7 +470,7 @@ def dlode4(
     theta: Any = None,
     *,
     gradient_mode: Mode = "direct",
-    step_size: Largest | None = None,
+    step_size: StepSize | None = None,
 ) -> Any:
     """Solution of y' = odefun(t, y, theta) by the classical Runge-Kutta method, with equal steps.
 

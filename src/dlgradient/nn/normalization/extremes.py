@@ -12,24 +12,19 @@ from math import prod
 import numpy as np
 
 from dlgradient.core.types import Array, Axes, Kernel, Shape
+from dlgradient.nn.shared.sums import sum_to
+from dlgradient.ops.scales import least_square, power_of_two
 
-__all__ = ["is_out_of_range", "pull_scaled", "standardize_scaled", "sum_to", "units"]
+__all__ = ["is_out_of_range", "pull_scaled", "standardize_scaled", "units"]
 
 _add: Kernel = np.add.reduce
-
-
-def sum_to(x: Array, shape: Shape) -> Array:
-    """Sum over the dimensions that have size one in `shape`."""
-    axes = tuple([axis for axis, n in enumerate(shape) if n == 1 and x.shape[axis] != 1])
-    return _add(x, axis=axes, keepdims=True) if axes else x
 
 
 def is_out_of_range(variance: Array, epsilon: float) -> bool:
     """Return whether squares have overflowed or underflowed, or a variance is NaN."""
     if not variance.size:
         return False
-    kind = np.finfo(variance.dtype)
-    least = float(kind.tiny / kind.eps)
+    least = least_square(variance.dtype)
     # Negated, so that NaN is out of range.
     if not np.maximum.reduce(variance, axis=None) < 1 / least:
         return True
@@ -37,17 +32,10 @@ def is_out_of_range(variance: Array, epsilon: float) -> bool:
 
 
 def units(x: Array, axes: Axes, epsilon: float) -> tuple[Array, Array]:
-    """Return powers of two, as large as the largest element of each average, or as √ε; and ε there.
-
-    The largest is infinite or NaN: then the unit is one.
-    """
-    kind = np.finfo(x.dtype)
+    """Return a unit for each average, as large as its largest element or as √ε; and ε in it."""
     largest = np.maximum.reduce(np.abs(x), axis=axes, keepdims=True, initial=0)
-    largest = np.maximum(largest, kind.dtype.type(np.sqrt(epsilon)))
-    powers = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
-    powers = np.clip(powers, kind.minexp, kind.maxexp - 1)
-    unit = np.ldexp(kind.dtype.type(1), powers)
-    return unit, kind.dtype.type(epsilon) / unit / unit
+    unit = power_of_two(np.maximum(largest, x.dtype.type(np.sqrt(epsilon))))
+    return unit, x.dtype.type(epsilon) / unit / unit
 
 
 def _scaled(

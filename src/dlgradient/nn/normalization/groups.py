@@ -15,6 +15,7 @@ from dlgradient.nn.normalization.arguments import like_operand, operand, paramet
 from dlgradient.nn.normalization.standardize import standardized
 from dlgradient.nn.shared.arguments import axes_of, finished, raw_value
 from dlgradient.ops.choice import where
+from dlgradient.ops.scales import power_of_two
 from dlgradient.ops.shape import reshape
 from dlgradient.ops.take import take
 from dlgradient.rules import derived, linear
@@ -272,12 +273,12 @@ def crosschannelnorm(
     array, strip = operand("crosschannelnorm", x, data_format)
     (channel,) = axes_of(array, "C")
     before, after = (window_size - 1) // 2, window_size // 2
-
     weight = alpha / window_size
     with np.errstate(over="ignore"):
         total = channel_sum(array * array, axis=channel, before=before, after=after)
     # Below this, no power of the sum that the derivatives need underflows.
-    if np.all(raw_value(total) < 2.0 ** (np.finfo(array.dtype).maxexp // 3)):
+    largest = np.maximum.reduce(raw_value(total), axis=None, initial=0)
+    if largest < 2.0 ** (np.finfo(array.dtype).maxexp // 3):
         return finished(array * (k + total * weight) ** -beta, strip)
     window = range(-before, after + 1)
     large = _normalize_large(unlabelled(array), channel, window, weight, beta, k)
@@ -288,19 +289,17 @@ def _normalize_large(
     x: Value, axis: Axis, window: range, weight: float, beta: float, k: float
 ) -> Value:
     """Return x / (k + s weight)^β in units of the largest element of a window, a power of two."""
-    n, kind = x.shape[axis], np.finfo(x.dtype)
+    n, kind = x.shape[axis], x.dtype.type
     neighbours = []
     for shift in window:
         places = np.arange(n) + shift
         inside = ((places >= 0) & (places < n)).reshape(-1, *[1] * (x.ndim - 1 - axis))
         neighbours.append(where(inside, take(x, np.clip(places, 0, n - 1), axis=axis), 0))
     largest = np.max([np.abs(raw_value(a)) for a in neighbours], axis=0)
-    largest = np.maximum(largest, kind.dtype.type(max(k, 0) ** 0.5))
-    powers = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
-    unit = np.ldexp(kind.dtype.type(1), np.clip(powers, kind.minexp, kind.maxexp - 1))
+    unit = power_of_two(np.maximum(largest, kind(max(k, 0) ** 0.5)))
     squares = [(a / unit) ** 2 for a in neighbours]
-    total: Value = weight * sum(squares) + kind.dtype.type(k) / unit / unit
-    return x / unit * total**-beta * unit ** kind.dtype.type(1 - 2 * beta)
+    total: Value = weight * sum(squares) + kind(k) / unit / unit
+    return x / unit * total**-beta * unit ** kind(1 - 2 * beta)
 
 
 def _cross_samples(m: Maker) -> list[Case]:

@@ -24,10 +24,9 @@ from dlgradient.nn.normalization.extremes import (
     is_out_of_range,
     pull_scaled,
     standardize_scaled,
-    sum_to,
 )
 from dlgradient.nn.shared.blocks import for_each
-from dlgradient.nn.shared.sums import dot, total
+from dlgradient.nn.shared.sums import dot, sum_to, total
 
 __all__ = ["Method", "Standardized", "pull", "standardize"]
 

@@ -8,8 +8,7 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
-import math
-from math import prod
+from math import inf, prod
 
 import numpy as np
 
@@ -44,14 +43,14 @@ __all__ = [
 ]
 
 
-def scalar(function: str, name: str, value: Value, least: float = -math.inf) -> Value:
+def scalar(function: str, name: str, value: Value, least: float = -inf) -> Value:
     """Return an option that is a number, or traced: a dlarray without dimensions."""
     if type(value) is not calls.dlarray:
         return number(least).accepted(function, name, value)
     if value.ndim or not value._value >= least:
         raise InvalidArgumentError(
             f"{function}: {name} is a dlarray of shape {value.shape} {value.dtype}; it must be one "
-            "number, without dimensions" + (f", of at least {least:g}" if least > -math.inf else "")
+            "number, without dimensions" + (f", of at least {least:g}" if least > -inf else "")
         )
     return unlabelled(value) if calls.is_variable(value) else value._value.item()
 

@@ -13,10 +13,10 @@ from math import prod
 import numpy as np
 
 from dlgradient.core.sizes import SUM_RUN_ELEMENTS
-from dlgradient.core.types import Array, Axes
+from dlgradient.core.types import Array, Axes, Shape
 from dlgradient.ops import narrow
 
-__all__ = ["dot", "finite", "total"]
+__all__ = ["dot", "finite", "sum_to", "total"]
 
 # NumPy's overloads of this know `keepdims` only as a literal.
 _add: Callable[..., Array] = np.add.reduce
@@ -92,6 +92,20 @@ def dot(x: Array, y: Array, axes: Axes) -> Array:
         out: Array = narrow.add(x * y, axes, True)
         return out
     return _rest(np.vecdot(_rows(x, count), _rows(y, count)), x, axes, count)
+
+
+def sum_to(x: Array, shape: Shape) -> Array:
+    """Sum over the dimensions that have size one in `shape`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sum_to(np.ones((2, 3)), (2, 1)).tolist()
+    [[3.0], [3.0]]
+    """
+    axes = tuple([axis for axis, n in enumerate(shape) if n == 1 and x.shape[axis] != 1])
+    out: Array = narrow.add(x, axes, True) if axes else x
+    return out
 
 
 def finite(x: Array) -> bool:
