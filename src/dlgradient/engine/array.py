@@ -243,8 +243,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         if open_node(self) is not None:
             self._refuse(
                 f"{kind.__name__}()",
-                "keep the dlarray, as in sin(x) for math.sin(x), and z = zeros(n) for an array z "
-                "with z[i] = x; or use x.item() for a constant",
+                "keep the dlarray, as in sin(x) for math.sin(x); for z[i] = x make z a dlarray, "
+                "z = zeros(n), or stack([x, y]); or use x.item() for a constant",
             )
         return kind(self._value)
 
