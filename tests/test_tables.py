@@ -90,7 +90,9 @@ def has_rows(path: Path) -> bool:
     return any(list(rows(piece["table"])) for piece in PIECE.finditer(page) if piece["table"])
 
 
-@pytest.mark.parametrize("path", [p for p in PAGES if has_rows(p)], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [p for p in PAGES if has_rows(p)], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_rows(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     scope = {"dl": dl, "np": np, "__name__": "__main__"}

@@ -86,7 +86,7 @@ NAMES = {
 
 # Files and folders where a phrase or a name may be, and why.
 ALLOWED = {
-    ("docs/matlab-to-python.md", "unformatted"): "MATLAB's word",
+    ("docs/coming-from", "unformatted"): "MATLAB's word",
     ("src/dlgradient/interop", "ours"): "a column of a table: NumPy's function, and ours",
     ("benchmarks", "ours"): "a contestant, as torch and jax are",
 }

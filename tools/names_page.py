@@ -1,4 +1,4 @@
-"""Write ``docs/other-names.md`` from the table of names in `dlgradient.interop.counterparts`.
+"""Write the page of other libraries' names, from the table in `dlgradient.interop.counterparts`.
 
 Run it after a change of the table: ``python tools/names_page.py``. A test compares the page with
 what this program writes.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dlgradient.interop.counterparts import NOTES, WRITE
 
-PAGE = Path(__file__).parent.parent / "docs" / "other-names.md"
+PAGE = Path(__file__).parent.parent / "docs" / "supported" / "other-names.md"
 
 HEAD = """\
 # Names in other libraries

@@ -12,7 +12,7 @@ import dlgradient as dl
 from dlgradient.interop.counterparts import ATTRIBUTES, NOTES, WRITE, answers
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "other-names.md"
+PAGE = ROOT / "docs" / "supported" / "other-names.md"
 TOOL = ROOT / "tools" / "names_page.py"
 
 LINES = [line.rpartition(": ") for line in WRITE.strip().splitlines()]

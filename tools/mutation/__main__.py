@@ -8,7 +8,7 @@ and this program fails.
 
 `make mutate` tries all mutants, `make mutate SAMPLE=10` ten of every file. `FILES='engine ops/fft'`
 names folders or files. A run that was interrupted goes on where it was, if nothing has changed
-since. A run over whole floors writes `docs/mutation.md`.
+since. A run over whole floors writes `docs/extend/mutation.md`.
 
 Why not an existing tool? The two established ones do not suit a table of declarations. mutmut skips
 decorated functions and everything outside functions. But an operation is a decorated function, and

@@ -16,7 +16,7 @@ from mutants import Mutant
 from plan import ROOT
 
 EXPLAINED = Path(__file__).with_name("explained.toml")
-PAGE = ROOT / "docs" / "mutation.md"
+PAGE = ROOT / "docs" / "extend" / "mutation.md"
 
 INTRODUCTION = """# Mutation testing
 

@@ -1,8 +1,8 @@
 """Names of MATLAB, NumPy, PyTorch and JAX that this package does not have, and what to write.
 
 One table answers an unknown name of the package, an unknown attribute of a dlarray, and a function
-of NumPy that is not traced. ``tools/names_page.py`` writes ``docs/other-names.md`` from it, and a
-test executes every expression. It is read when a name is not found.
+of NumPy that is not traced. ``tools/names_page.py`` writes ``docs/supported/other-names.md`` from
+it, and a test executes every expression. It is read when a name is not found.
 """
 
 from __future__ import annotations
