@@ -8,7 +8,7 @@ import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Format, Operand, Value
+from dlgradient.core.types import Array, Format, Operand, Shape, Value
 from dlgradient.errors import (
     ComplexValueError,
     FormatClashError,
@@ -174,20 +174,35 @@ def grid_sample(
 
 def _grid_sample_samples(m: Maker) -> list[Case]:
     return [
-        case(m.real(3, 2, 1, 2), m.real(2, 2, 2, 2) * 0.3, data_format="SSCB"),
+        case(m.real(3, 2, 1, 2), _between(m, (3, 2), 2, 2, 2), data_format="SSCB"),
         case(
             m.real(2, 1, 3, 4),
-            m.real(2, 1, 3, 2),
+            _between(m, (3, 4), 2, 1, 3, align_corners=True),
             data_format="BCSS",
             align_corners=True,
             padding="border",
         ),
-        case(m.complex(3, 3, 1), m.real(1, 2, 2) * 0.3, data_format="SSC"),
-        case(m.real(3, 2), m.real(2, 2, 2), method="cubic", data_format="SS"),
-        case(m.real(3, 2, 1), m.real(1, 2, 1), method="nearest", data_format="SCB"),
-        case(m.real(2, 2, 3), m.real(1, 1, 2, 3), padding="reflection", data_format="SSS"),
+        case(m.complex(3, 3, 1), _between(m, (3, 3), 1, 2), data_format="SSC"),
+        case(m.real(3, 2), _between(m, (3, 2), 2, 2), method="cubic", data_format="SS"),
+        case(m.real(3, 2, 1), _between(m, (3,), 1, 2), method="nearest", data_format="SCB"),
+        case(
+            m.real(2, 2, 3),
+            _between(m, (2, 2, 3), 1, 1, 2),
+            padding="reflection",
+            data_format="SSS",
+        ),
         case(m.real(0, 1, 2, 2), m.real(0, 1, 1, 2), data_format="BCSS"),
     ]
+
+
+def _between(m: Maker, sizes: Shape, *shape: int, align_corners: bool = False) -> Array:
+    """Return a grid in and around an image, away from its elements and the middles between them."""
+    grid = []
+    for n in reversed(sizes):
+        halves = m.rng.integers(-3, 2 * n + 2, shape)
+        place = halves / 2 + m.between(0.1, 0.4, *shape)
+        grid.append(2 * place / (n - 1) - 1 if align_corners else (2 * place + 1) / n - 1)
+    return np.stack(grid, -1)
 
 
 def _grid_sample_errors(m: Maker) -> list[Error]:
