@@ -194,7 +194,13 @@ def derived(
     reference: Function | None = None,
     domain: Domain = "complex",
 ) -> Declarer:
-    """Add a composition of operations to the table, so that it is tested like an operation."""
+    """Add a composition of operations to the table, so that it is tested like an operation.
+
+    See Also
+    --------
+    dlgradient.define_operation : make an operation of a NumPy function and its rule
+    dlgradient.testing.check_operation : check all that a declaration promises
+    """
 
     def declare(function: Callable[P, R], /) -> Callable[P, R]:
         declaration = Declaration(

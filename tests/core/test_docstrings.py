@@ -1,11 +1,18 @@
 """What a declaration says of an elementwise function is added to its docstring."""
 
+import ast
 import inspect
+from collections.abc import Iterator
+from functools import reduce
 from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 import dlgradient as dl
+import dlgradient.testing
 from dlgradient.core.docstrings import completed
 from dlgradient.rules import OPS
 
@@ -18,7 +25,7 @@ def sections(docstring: str) -> list[str]:
 
 
 def test_one_real_operand() -> None:
-    text = inspect.cleandoc(completed(WRITTEN, ["x"], "real"))
+    text = inspect.cleandoc(completed("double", WRITTEN, ["x"], "real"))
     assert "x : dlarray or array_like\n    Real.\n" in text
     assert "Of the shape and format of `x`" in text
     assert "ComplexValueError" in text
@@ -27,7 +34,7 @@ def test_one_real_operand() -> None:
 
 
 def test_two_complex_operands() -> None:
-    text = inspect.cleandoc(completed(WRITTEN, ["x", "y"], "complex"))
+    text = inspect.cleandoc(completed("double", WRITTEN, ["x", "y"], "complex"))
     assert "x, y : dlarray or array_like\n    Real or complex; shapes broadcast" in text
     assert "Of the broadcast shape" in text
     assert "ShapeMismatchError" in text
@@ -38,7 +45,7 @@ def test_two_complex_operands() -> None:
     "docstring", ["Double.", "Double.\n\n    Parameters\n    ----------\n    x\n" + WRITTEN]
 )
 def test_what_is_not_meant_stays(docstring: str) -> None:
-    assert completed(docstring, ["x"], "complex") == docstring
+    assert completed("double", docstring, ["x"], "complex") == docstring
 
 
 ELEMENTWISE = [name for name in dl.__all__ if name in OPS and OPS[name].format_family == "align"]
@@ -49,5 +56,65 @@ def test_help_is_complete(name: str) -> None:
     docstring = inspect.getdoc(getattr(dl, name)) or ""
     found = sections(docstring)
     assert found[:2] == ["Parameters", "Returns"]
-    assert found[-1] == "Examples"
+    assert found[-2:] == ["See Also", "Examples"]
     assert OPS[name].domain == "complex" or "ComplexValueError" in docstring
+
+
+SRC = Path(dl.__file__).parent
+SOURCE = {
+    ".".join(path.relative_to(SRC.parent).with_suffix("").parts): {
+        node.name: ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    for path in SRC.rglob("*.py")
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_what_is_written_of_a_pointwise_function_is_short(name: str) -> None:
+    written = SOURCE[getattr(dl, name).__module__][name]
+    assert len(written.splitlines()) <= 12 or "Parameters" in written
+
+
+# -- See Also ------------------------------------------------------------------------------------
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of all that users call, without errors and parts of NumPy."""
+    for space in (dl, dl.fft, dl.rules, dlgradient.testing):
+        for name in space.__all__:
+            value = getattr(space, name)
+            if callable(value) and getattr(value, "__module__", "").startswith("dlgradient."):
+                yield f"{space.__name__}.{name}", value
+
+
+FUNCTIONS = {name: f for name, f in public() if inspect.isfunction(f)}
+CLASSES = {"dlgradient.dlarray", "dlgradient.DifferentiableFunction"}
+
+
+def exists(name: str, module: str) -> bool:
+    """Whether a name means something to a reader of a docstring in `module`."""
+    for start in (module, "dlgradient"):
+        path = f"{start}.{name}" if not name.startswith("dlgradient.") else name
+        try:
+            found = reduce(getattr, path.split(".")[1:], dl)
+        except AttributeError:
+            continue
+        return not isinstance(found, ModuleType)
+    return False
+
+
+@pytest.mark.parametrize("name", sorted([*FUNCTIONS, *CLASSES]))
+def test_see_also(name: str) -> None:
+    value = reduce(getattr, name.split(".")[1:], dl)
+    lines = (inspect.getdoc(value) or "").splitlines()
+    start = lines.index("See Also") + 2
+    entries = lines[start : lines.index("", start)] if "" in lines[start:] else lines[start:]
+    assert 1 <= len(entries) <= 4
+    for entry in entries:
+        other, colon, what = entry.partition(" : ")
+        assert colon, entry
+        assert what, entry
+        assert exists(other, name.rpartition(".")[0]), entry
+        assert other != name.rpartition(".")[2], entry

@@ -342,7 +342,7 @@ def enter_operation(declaration: Declaration, function: Callable[P, R]) -> Calla
     _check_name("operation", declaration)
     _check(op)
     if op.format_family in ("same", "align") and not op.params:
-        function.__doc__ = completed(function.__doc__ or "", op.operands, op.domain)
+        function.__doc__ = completed(op.name, function.__doc__ or "", op.operands, op.domain)
     path = make_path(op)
     if declaration.of_user:
         path = _noting(op, path)
@@ -377,7 +377,8 @@ def enter_derived(declaration: Declaration, function: Callable[P, R]) -> Callabl
     parameters = parameters_of(function)
     if all(kind is inspect.Parameter.POSITIONAL_ONLY for _, kind, _ in parameters):
         names = [name for name, _, _ in parameters]
-        function.__doc__ = completed(function.__doc__ or "", names, declaration.domain)
+        written = function.__doc__ or ""
+        function.__doc__ = completed(declaration.name, written, names, declaration.domain)
     declaration.function = answered = checked(function)
     FUNCTIONS[declaration.name] = answered
     DERIVED[declaration.name] = declaration

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from dlgradient.core.domain import Domain
+from dlgradient.core.related import see_also
 
 __all__ = ["completed"]
 
@@ -19,8 +20,8 @@ _ONE = "Of the shape and format of `x`, and of the dtype that NumPy gives."
 _SEVERAL = "Of the broadcast shape, and of the dtype that NumPy gives."
 
 
-def completed(docstring: str, operands: Sequence[str], domain: Domain) -> str:
-    """Return `docstring` with sections of parameters, results and errors, if it lacks them."""
+def completed(name: str, docstring: str, operands: Sequence[str], domain: Domain) -> str:
+    """Return `docstring` with all sections that it lacks, if it lacks that of parameters."""
     found = _EXAMPLES.search(docstring)
     if found is None or "Parameters\n" in docstring:
         return docstring
@@ -40,6 +41,9 @@ def completed(docstring: str, operands: Sequence[str], domain: Domain) -> str:
         raises += ["ComplexValueError", "    If an operand is complex."]
     if raises:
         sections += ["", "Raises", "------", *raises]
+    related = see_also(name)
+    if related:
+        sections += ["", "See Also", "--------", *related]
     added = "\n".join([f"{found[1]}{line}".rstrip() for line in sections])
     before, after = docstring[: found.start()], docstring[found.start() :]
     return f"{before}\n\n{added}{after}"

@@ -68,6 +68,10 @@ def case(
 ) -> Case:
     """Return a `Case`; other keywords are parameters of the operation.
 
+    See Also
+    --------
+    dlgradient.testing.sample_cases : the samples of an operation
+
     Examples
     --------
     >>> case([-1.0, 0.0], kink=True, gradient={"x": [-1, 0]}).gradient

@@ -74,6 +74,13 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     FormatError
         If `fmt` does not describe the array.
 
+    See Also
+    --------
+    dlfeval : evaluate a function and trace it
+    extractdata : values as a NumPy array, constants for a derivative
+    asarray : dlarray of data, without a copy where possible
+    dims : data format of an array
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -354,6 +361,12 @@ dlarray.__signature__ = Signature(  # type: ignore[attr-defined]
 def dims(x: Dlarray) -> str:
     """Return the data format of a dlarray, '' if it has none.
 
+    See Also
+    --------
+    finddim : axes that have a label
+    stripdims : the same values unlabelled
+    dlarray : array for automatic differentiation
+
     Examples
     --------
     >>> dims(dlarray([[1.0]], "CB"))
@@ -371,6 +384,11 @@ def dims(x: Dlarray) -> str:
 @checked
 def finddim(x: Dlarray, label: Label) -> tuple[int, ...]:
     """Return the axes of the dimensions that have the label `label`.
+
+    See Also
+    --------
+    dims : data format of an array
+    stripdims : the same values unlabelled
 
     Examples
     --------
@@ -402,6 +420,12 @@ def stripdims(x: Dlarray, fmt: Format = None) -> dlarray:
     FormatClashError
         If `fmt` lacks a label of `x`.
 
+    See Also
+    --------
+    dims : data format of an array
+    finddim : axes that have a label
+    extractdata : values as a NumPy array, constants for a derivative
+
     Examples
     --------
     >>> dims(stripdims(dlarray([[1.0]], "CB")))
@@ -425,6 +449,12 @@ def stripdims(x: Dlarray, fmt: Format = None) -> dlarray:
 def extractdata(x: Operand) -> Any:
     """Return the values as an independent NumPy array; they are constants for every derivative.
 
+    See Also
+    --------
+    stripdims : the same values unlabelled
+    isdlarray : whether a value is a dlarray
+    dlarray : array for automatic differentiation
+
     Examples
     --------
     >>> extractdata(dlarray([1.0, 2.0]))
@@ -439,6 +469,11 @@ def extractdata(x: Operand) -> Any:
 
 def isdlarray(x: Operand) -> bool:
     """Return whether `x` is a dlarray.
+
+    See Also
+    --------
+    extractdata : values as a NumPy array, constants for a derivative
+    asarray : dlarray of data, without a copy where possible
 
     Examples
     --------

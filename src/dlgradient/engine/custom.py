@@ -80,6 +80,11 @@ class DifferentiableFunction:
     ShapeMismatchError
         If the shape of a gradient is not that of its argument.
 
+    See Also
+    --------
+    define_operation : make an operation of a NumPy function and its rule
+    dlgradient.testing.check_derivatives : compare derivatives of a function with differences
+
     Examples
     --------
     >>> import dlgradient as dl

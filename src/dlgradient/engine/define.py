@@ -66,6 +66,11 @@ def define_operation(kind: Kind, /, **declaration: Any) -> Declarer:
     InvalidArgumentError
         If there is no such kind.
 
+    See Also
+    --------
+    DifferentiableFunction : class with a forward and a backward pass of your own
+    dlgradient.testing.check_operation : check all that a declaration promises
+
     Examples
     --------
     >>> import dlgradient as dl

@@ -52,6 +52,13 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     object
         What `fun` returns, with every dlarray untraced.
 
+    See Also
+    --------
+    dlgradient : gradient of a real scalar
+    dljvp : derivative forwards, along a tangent
+    dlvjp : derivative backwards, from an array of cotangents
+    dlarray : array for automatic differentiation
+
     Examples
     --------
     >>> import dlgradient as dl

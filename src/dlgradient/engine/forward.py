@@ -72,6 +72,11 @@ def dljvp(
     ComplexValueError
         If the tangent of a real variable is complex.
 
+    See Also
+    --------
+    dlvjp : derivative backwards, from an array of cotangents
+    dlgradient : gradient of a real scalar
+
     Examples
     --------
     >>> import dlgradient as dl

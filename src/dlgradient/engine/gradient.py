@@ -141,6 +141,12 @@ def dlgradient(
     NotDlarrayError, NotTracedError, NonScalarError, ComplexValueError, IntegerVariableError
         If `y` or a variable is not as described; the message gives its name and path.
 
+    See Also
+    --------
+    dlfeval : evaluate a function and trace it
+    dlvjp : derivative backwards, from an array of cotangents
+    dljvp : derivative forwards, along a tangent
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -187,6 +193,11 @@ def dlvjp(
     -------
     product : dlarray or container
         Σᵢ conj(∂yᵢ/∂x) cotangentᵢ, with the structure of the variables, as in `dlgradient`.
+
+    See Also
+    --------
+    dlgradient : gradient of a real scalar
+    dljvp : derivative forwards, along a tangent
 
     Examples
     --------

@@ -19,6 +19,11 @@ def __array_namespace_info__() -> Any:  # noqa: N807 - the name of the standard
         ``devices`` and ``dtypes``. They are NumPy's, since everything here is computed with NumPy's
         arrays.
 
+    See Also
+    --------
+    isdtype : whether a dtype is of a kind
+    result_type : dtype of a result of several operands
+
     Examples
     --------
     >>> info = dl.__array_namespace_info__()

@@ -116,6 +116,11 @@ def initialize_glorot(
     InvalidArgumentError
         If fans are neither given nor determined, or a number is not valid.
 
+    See Also
+    --------
+    initialize_he : normal numbers for layers with relu
+    initialize_orthogonal : random orthogonal matrix
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -177,6 +182,11 @@ def initialize_he(
     InvalidArgumentError
         If `fan_in` is neither given nor determined, or a number is not valid.
 
+    See Also
+    --------
+    initialize_glorot : uniform numbers by the sizes of a layer
+    initialize_narrow_normal : normal numbers of a small deviation
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -220,6 +230,11 @@ def initialize_orthogonal(
     ------
     InvalidArgumentError
         If there are fewer than two dimensions, or a number is not valid.
+
+    See Also
+    --------
+    initialize_glorot : uniform numbers by the sizes of a layer
+    initialize_he : normal numbers for layers with relu
 
     Examples
     --------
@@ -270,6 +285,11 @@ def initialize_narrow_normal(
     InvalidArgumentError
         If the shape or the dtype is not valid.
 
+    See Also
+    --------
+    initialize_he : normal numbers for layers with relu
+    initialize_zeros : zeros
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -308,6 +328,11 @@ def initialize_zeros(
     InvalidArgumentError
         If the shape or the dtype is not valid.
 
+    See Also
+    --------
+    initialize_ones : ones
+    zeros : array of zeros
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -342,6 +367,11 @@ def initialize_ones(
     ------
     InvalidArgumentError
         If the shape or the dtype is not valid.
+
+    See Also
+    --------
+    initialize_zeros : zeros
+    ones : array of ones
 
     Examples
     --------
@@ -381,6 +411,11 @@ def initialize_unit_forget_gate(
     ------
     InvalidArgumentError
         If the first dimension is not a multiple of four, or the dtype is not valid.
+
+    See Also
+    --------
+    initialize_zeros : zeros
+    lstm : long short-term memory
 
     Examples
     --------
@@ -457,6 +492,12 @@ def initialize(
     ------
     InvalidArgumentError
         If there is no such initialiser, or a function returns another shape.
+
+    See Also
+    --------
+    initialize_glorot : uniform numbers by the sizes of a layer
+    initialize_he : normal numbers for layers with relu
+    initialize_zeros : zeros
 
     Examples
     --------

@@ -103,6 +103,11 @@ def dlstft(
     InvalidArgumentError
         If the signal is shorter than the window, or a number has no meaning.
 
+    See Also
+    --------
+    dlistft : signal of a short-time Fourier transform
+    fft.rfft : Fourier transform of real values
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -173,6 +178,11 @@ def dlistft(
         If there is not one dimension S and one T.
     InvalidArgumentError, ShapeMismatchError
         If a number has no meaning, or does not fit the number of frequencies.
+
+    See Also
+    --------
+    dlstft : short-time Fourier transform
+    fft.irfft : real values of half a spectrum
 
     Examples
     --------
@@ -252,6 +262,11 @@ def spectral_convolution(
         If `x` has no dimension S or C.
     ShapeMismatchError
         If the weights do not fit the dimensions of `x`.
+
+    See Also
+    --------
+    dlconv : convolution
+    fft.fft : discrete Fourier transform
 
     Examples
     --------

@@ -43,6 +43,11 @@ def index_add(x: Operand, key: Key, values: Operand, /) -> Value:
     ShapeMismatchError
         If the values do not broadcast to ``x[key]``.
 
+    See Also
+    --------
+    take : elements at indices along an axis
+    take_along_axis : elements at indices that differ for each vector
+
     Examples
     --------
     >>> import dlgradient as dl

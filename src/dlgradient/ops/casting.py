@@ -147,6 +147,12 @@ def astype(x: Operand, /, dtype: TargetDtype, *, copy: bool = True) -> Value:
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    result_type : dtype of a result of several operands
+    can_cast : whether a conversion loses nothing
+    asarray : dlarray of data, without a copy where possible
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -209,6 +215,11 @@ def result_type(*arrays_and_dtypes: Operand | DtypeLike) -> Dtype:
     ----------
     *arrays_and_dtypes : array, dtype_like or scalar
 
+    See Also
+    --------
+    can_cast : whether a conversion loses nothing
+    astype : conversion to a dtype
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -231,6 +242,11 @@ def can_cast(from_: Operand | TargetDtype, to: TargetDtype, /) -> bool:
     ----------
     from_ : array or dtype_like
     to : dtype_like
+
+    See Also
+    --------
+    result_type : dtype of a result of several operands
+    astype : conversion to a dtype
 
     Examples
     --------
@@ -256,6 +272,11 @@ def isdtype(
         ``'bool'``, ``'signed integer'``, ``'unsigned integer'``, ``'integral'``,
         ``'real floating'``, ``'complex floating'``, ``'numeric'``.
 
+    See Also
+    --------
+    result_type : dtype of a result of several operands
+    finfo : limits of a floating-point dtype
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -276,6 +297,11 @@ def finfo(dtype: Operand | TargetDtype, /) -> np.finfo[np.floating]:
     dtype : array or dtype_like
         For a complex dtype, the limits of its parts.
 
+    See Also
+    --------
+    iinfo : limits of an integer dtype
+    isdtype : whether a dtype is of a kind
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -294,6 +320,11 @@ def iinfo(dtype: Operand | TargetDtype, /) -> np.iinfo[np.integer]:
     Parameters
     ----------
     dtype : array or dtype_like
+
+    See Also
+    --------
+    finfo : limits of a floating-point dtype
+    isdtype : whether a dtype is of a kind
 
     Examples
     --------

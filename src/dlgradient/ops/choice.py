@@ -308,6 +308,12 @@ def clip(x: Operand, /, min: Operand | None = None, max: Operand | None = None) 
     ShapeMismatchError
         If the shapes do not broadcast.
 
+    See Also
+    --------
+    maximum : larger of two elements
+    minimum : smaller of two elements
+    hardsigmoid : sigmoid of straight lines
+
     Examples
     --------
     >>> import dlgradient as dl

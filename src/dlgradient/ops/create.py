@@ -68,6 +68,12 @@ def zeros(shape: Sizes, *, dtype: DtypeLike = None, device: Device = None) -> Va
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    zeros_like : array of zeros, of the shape of another
+    ones : array of ones
+    full : array of one value
+
     Examples
     --------
     >>> dl.zeros((2, 1)).tolist()
@@ -98,6 +104,12 @@ def ones(shape: Sizes, *, dtype: DtypeLike = None, device: Device = None) -> Val
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    ones_like : array of ones, of the shape of another
+    zeros : array of zeros
+    full : array of one value
+
     Examples
     --------
     >>> dl.ones(2, dtype="float32").dtype
@@ -127,6 +139,11 @@ def empty(shape: Sizes, *, dtype: DtypeLike = None, device: Device = None) -> Va
     ------
     UnsupportedDtypeError
         For a dtype such as float16 or object.
+
+    See Also
+    --------
+    zeros : array of zeros
+    empty_like : array without values, of the shape of another
 
     Examples
     --------
@@ -160,6 +177,12 @@ def full(
     ------
     UnsupportedDtypeError
         For a dtype such as float16 or object.
+
+    See Also
+    --------
+    full_like : array of one value, of the shape of another
+    zeros : array of zeros
+    ones : array of ones
 
     Examples
     --------
@@ -206,6 +229,12 @@ def eye(
     ------
     UnsupportedDtypeError
         For a dtype such as float16 or object.
+
+    See Also
+    --------
+    ones : array of ones
+    tril : lower triangle of a matrix
+    triu : upper triangle of a matrix
 
     Examples
     --------
@@ -254,6 +283,12 @@ def zeros_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    zeros : array of zeros
+    ones_like : array of ones, of the shape of another
+    full_like : array of one value, of the shape of another
+
     Examples
     --------
     >>> dl.zeros_like(dl.dlarray([[1.0, 2.0]], "CB"))
@@ -285,6 +320,12 @@ def ones_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None) 
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    ones : array of ones
+    zeros_like : array of zeros, of the shape of another
+    full_like : array of one value, of the shape of another
+
     Examples
     --------
     >>> dl.ones_like(dl.dlarray([[2.0, 3.0]])).tolist()
@@ -315,6 +356,11 @@ def empty_like(x: Operand, /, *, dtype: DtypeLike = None, device: Device = None)
     ------
     UnsupportedDtypeError
         For a dtype such as float16 or object.
+
+    See Also
+    --------
+    empty : array without values
+    zeros_like : array of zeros, of the shape of another
 
     Examples
     --------
@@ -357,6 +403,12 @@ def full_like(
     ------
     UnsupportedDtypeError
         For a dtype such as float16 or object.
+
+    See Also
+    --------
+    full : array of one value
+    zeros_like : array of zeros, of the shape of another
+    ones_like : array of ones, of the shape of another
 
     Examples
     --------
@@ -419,6 +471,12 @@ def asarray(
     InvalidArgumentError
         For ``copy=False`` and data other than a dlarray.
 
+    See Also
+    --------
+    dlarray : array for automatic differentiation
+    astype : conversion to a dtype
+    from_dlpack : dlarray of data of another library
+
     Examples
     --------
     >>> dl.asarray([1, 2], dtype="float32").dtype
@@ -458,6 +516,10 @@ def from_dlpack(x: Operand, /, *, device: Device = None, copy: bool | None = Non
     -------
     dlarray
         Unlabelled. A dlarray stays traced.
+
+    See Also
+    --------
+    asarray : dlarray of data, without a copy where possible
 
     Examples
     --------

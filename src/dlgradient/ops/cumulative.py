@@ -76,6 +76,12 @@ def cumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -
     UnsupportedDtypeError
         If `dtype` cannot hold the values.
 
+    See Also
+    --------
+    cumulative_sum : cumulative sums, as in the array-API standard
+    sum : sum of elements
+    cumprod : cumulative products, in the same shape
+
     Examples
     --------
     >>> dl.cumsum(dl.dlarray([1.0, 2.0, 3.0])).tolist()
@@ -281,6 +287,12 @@ def cumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) 
     UnsupportedDtypeError
         If `dtype` cannot hold the values.
 
+    See Also
+    --------
+    cumulative_prod : cumulative products, as in the array-API standard
+    prod : product of elements
+    cumsum : cumulative sums, in the same shape
+
     Examples
     --------
     >>> x = dl.dlarray([2.0, 0.0, 3.0])
@@ -353,6 +365,12 @@ def cumulative_sum(
     InvalidArgumentError
         If `axis` is omitted although ``x`` has several dimensions, or does not exist.
 
+    See Also
+    --------
+    cumsum : cumulative sums, in the same shape
+    sum : sum of elements
+    cumulative_prod : cumulative products, as in the array-API standard
+
     Examples
     --------
     >>> dl.cumulative_sum(dl.dlarray([1.0, 2.0]), include_initial=True).tolist()
@@ -396,6 +414,12 @@ def cumulative_prod(
     ------
     InvalidArgumentError
         If `axis` is omitted although ``x`` has several dimensions, or does not exist.
+
+    See Also
+    --------
+    cumprod : cumulative products, in the same shape
+    prod : product of elements
+    cumulative_sum : cumulative sums, as in the array-API standard
 
     Examples
     --------

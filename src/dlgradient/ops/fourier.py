@@ -106,6 +106,13 @@ def fft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "bac
     InvalidArgumentError
         If `n`, `axis` or `norm` is not valid for `x`.
 
+    See Also
+    --------
+    ifft : inverse discrete Fourier transform
+    rfft : Fourier transform of real values
+    fft2 : Fourier transform of two dimensions
+    fftn : Fourier transform of several dimensions
+
     Examples
     --------
     >>> dl.fft.fft(dl.dlarray([1.0, 0.0, -1.0, 0.0])).tolist()
@@ -145,6 +152,12 @@ def ifft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "ba
     ------
     InvalidArgumentError
         If `n`, `axis` or `norm` is not valid for `x`.
+
+    See Also
+    --------
+    fft : discrete Fourier transform
+    irfft : real values of half a spectrum
+    ifftn : inverse Fourier transform of several dimensions
 
     Examples
     --------
@@ -254,6 +267,12 @@ def fftn(
     InvalidArgumentError
         If `s`, `axes` or `norm` is not valid for `x`.
 
+    See Also
+    --------
+    ifftn : inverse Fourier transform of several dimensions
+    fft2 : Fourier transform of two dimensions
+    rfftn : Fourier transform of real values of several dimensions
+
     Examples
     --------
     >>> dl.fft.fftn(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
@@ -296,6 +315,12 @@ def ifftn(
     InvalidArgumentError
         If `s`, `axes` or `norm` is not valid for `x`.
 
+    See Also
+    --------
+    fftn : Fourier transform of several dimensions
+    ifft2 : inverse Fourier transform of two dimensions
+    irfftn : real values of half a spectrum of several dimensions
+
     Examples
     --------
     >>> dl.fft.ifftn(dl.dlarray([[10.0, -2.0], [-4.0, 0.0]])).tolist()
@@ -322,6 +347,12 @@ def fft2(
     s, axes, norm
         As in `fftn`.
 
+    See Also
+    --------
+    ifft2 : inverse Fourier transform of two dimensions
+    fft : discrete Fourier transform
+    fftn : Fourier transform of several dimensions
+
     Examples
     --------
     >>> dl.fft.fft2(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
@@ -347,6 +378,12 @@ def ifft2(
     x : array
     s, axes, norm
         As in `ifftn`.
+
+    See Also
+    --------
+    fft2 : Fourier transform of two dimensions
+    ifft : inverse discrete Fourier transform
+    ifftn : inverse Fourier transform of several dimensions
 
     Examples
     --------

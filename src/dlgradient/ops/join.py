@@ -89,6 +89,12 @@ def concat(arrays: Sequence[Operand], /, axis: int | None = 0) -> Value:
     FormatClashError
         If the formats differ.
 
+    See Also
+    --------
+    stack : arrays joined along a new axis
+    tile : the whole array several times
+    unstack : arrays along an axis
+
     Examples
     --------
     >>> dl.concat([dl.dlarray([1.0, 2.0]), [3.0]]).tolist()
@@ -150,6 +156,11 @@ def stack(arrays: Sequence[Operand], /, axis: int = 0) -> Value:
     FormatClashError
         If the formats differ.
 
+    See Also
+    --------
+    concat : arrays joined along an axis that they have
+    unstack : arrays along an axis
+
     Examples
     --------
     >>> dl.stack([dl.dlarray([1.0, 2.0]), dl.dlarray([3.0, 4.0])], axis=1).tolist()
@@ -205,6 +216,11 @@ def unstack(x: Operand, /, *, axis: int = 0) -> tuple[Value, ...]:
     ------
     InvalidArgumentError
         If the dimension does not exist.
+
+    See Also
+    --------
+    stack : arrays joined along a new axis
+    take : elements at indices along an axis
 
     Examples
     --------
@@ -290,6 +306,11 @@ def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value
     ------
     InvalidArgumentError
         If a number is negative, or there are too few or too many.
+
+    See Also
+    --------
+    tile : the whole array several times
+    broadcast_to : array with a larger shape
 
     Examples
     --------
@@ -381,6 +402,11 @@ def tile(x: Operand, /, repetitions: int | Shape) -> Value:
     ------
     InvalidArgumentError
         If a number is negative.
+
+    See Also
+    --------
+    repeat : each element several times
+    concat : arrays joined along an axis that they have
 
     Examples
     --------

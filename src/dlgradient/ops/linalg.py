@@ -99,6 +99,12 @@ def matmul(x: Operand, y: Operand, /) -> Value:
     FormatClashError
         If an operand has a format.
 
+    See Also
+    --------
+    vecdot : product with a sum over one axis
+    tensordot : product with a sum over several axes
+    matrix_transpose : last two dimensions exchanged
+
     Examples
     --------
     >>> dl.matmul(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0]).tolist()
@@ -185,6 +191,12 @@ def matrix_transpose(x: Operand, /) -> Value:
     ------
     InvalidArgumentError
         If there are fewer than two dimensions.
+
+    See Also
+    --------
+    permute_dims : dimensions in another order
+    swapaxes : two dimensions exchanged
+    matmul : matrix product
 
     Examples
     --------
@@ -283,6 +295,12 @@ def tensordot(x: Operand, y: Operand, /, *, axes: Pairs = 2) -> Value:
     FormatClashError
         If an operand has a format.
 
+    See Also
+    --------
+    matmul : matrix product
+    vecdot : product with a sum over one axis
+    outer : all products of the elements of two vectors
+
     Examples
     --------
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
@@ -344,6 +362,12 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
         If the sizes along the dimension differ.
     InvalidArgumentError
         If an operand has no such dimension.
+
+    See Also
+    --------
+    matmul : matrix product
+    tensordot : product with a sum over several axes
+    sum : sum of elements
 
     Examples
     --------
@@ -407,6 +431,11 @@ def outer(x: Operand, y: Operand, /) -> Value:
         If an operand does not have exactly one dimension.
     FormatClashError
         If an operand has a format.
+
+    See Also
+    --------
+    tensordot : product with a sum over several axes
+    matmul : matrix product
 
     Examples
     --------
@@ -478,6 +507,11 @@ def tril(x: Operand, /, *, k: int = 0) -> Value:
     InvalidArgumentError
         If ``x`` has fewer than two dimensions.
 
+    See Also
+    --------
+    triu : upper triangle of a matrix
+    eye : matrix with ones on a diagonal
+
     Examples
     --------
     >>> dl.tril(dl.ones((2, 2))).tolist()
@@ -514,6 +548,11 @@ def triu(x: Operand, /, *, k: int = 0) -> Value:
     ------
     InvalidArgumentError
         If ``x`` has fewer than two dimensions.
+
+    See Also
+    --------
+    tril : lower triangle of a matrix
+    eye : matrix with ones on a diagonal
 
     Examples
     --------

@@ -58,6 +58,12 @@ def mean(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Val
     InvalidArgumentError
         If ``x`` has no such dimension.
 
+    See Also
+    --------
+    sum : sum of elements
+    std : standard deviation
+    var : variance
+
     Examples
     --------
     >>> dl.mean(dl.dlarray([1.0, 2.0, 6.0])).item()
@@ -168,6 +174,11 @@ def var(
     InvalidArgumentError
         If ``x`` has no such dimension.
 
+    See Also
+    --------
+    std : standard deviation
+    mean : arithmetic mean
+
     Examples
     --------
     >>> dl.var(dl.dlarray([1.0, 3.0])).item(), dl.var(dl.dlarray([1.0, 3.0]), correction=1).item()
@@ -232,6 +243,11 @@ def std(
     ------
     InvalidArgumentError
         If ``x`` has no such dimension.
+
+    See Also
+    --------
+    var : variance
+    mean : arithmetic mean
 
     Examples
     --------

@@ -59,6 +59,12 @@ def permute_dims(x: Operand, /, axes: Axes) -> Value:
     InvalidArgumentError
         If `axes` does not name every dimension once.
 
+    See Also
+    --------
+    moveaxis : dimensions moved to other positions
+    swapaxes : two dimensions exchanged
+    matrix_transpose : last two dimensions exchanged
+
     Examples
     --------
     >>> x = dl.dlarray([[1.0, 2.0, 3.0]], "CB")
@@ -107,6 +113,11 @@ def moveaxis(x: Operand, /, source: int | Axes, destination: int | Axes) -> Valu
     ------
     InvalidArgumentError
         If a dimension does not exist, or the numbers of dimensions differ.
+
+    See Also
+    --------
+    permute_dims : dimensions in another order
+    swapaxes : two dimensions exchanged
 
     Examples
     --------
@@ -167,6 +178,11 @@ def swapaxes(x: Operand, /, axis1: int, axis2: int) -> Value:
     InvalidArgumentError
         If a dimension does not exist.
 
+    See Also
+    --------
+    permute_dims : dimensions in another order
+    matrix_transpose : last two dimensions exchanged
+
     Examples
     --------
     >>> dl.swapaxes(dl.dlarray([[[1.0, 2.0]]]), 0, 2).shape
@@ -219,6 +235,11 @@ def flip(x: Operand, /, axis: AxisLike = None) -> Value:
     InvalidArgumentError
         If a dimension does not exist.
 
+    See Also
+    --------
+    roll : elements moved along an axis, around the end
+    permute_dims : dimensions in another order
+
     Examples
     --------
     >>> dl.flip(dl.dlarray([1.0, 2.0, 3.0])).tolist()
@@ -268,6 +289,11 @@ def roll(x: Operand, /, shift: Places, *, axis: AxisLike = None) -> Value:
     ------
     InvalidArgumentError
         If a dimension does not exist.
+
+    See Also
+    --------
+    flip : order of elements reversed
+    fft.fftshift : frequency zero moved to the middle
 
     Examples
     --------

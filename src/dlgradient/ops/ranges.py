@@ -60,6 +60,10 @@ def arange(
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    linspace : a given number of numbers between two
+
     Examples
     --------
     >>> dl.arange(3).tolist(), dl.arange(0.0, 1.0, 0.5).tolist()
@@ -109,6 +113,11 @@ def linspace(
     UnsupportedDtypeError
         For a dtype such as float16 or object.
 
+    See Also
+    --------
+    arange : numbers at a given distance
+    meshgrid : coordinates of a grid
+
     Examples
     --------
     >>> dl.linspace(0, 1, 3).tolist()
@@ -144,6 +153,12 @@ def meshgrid(*arrays: Operand, indexing: Indexing = "xy") -> list[Value]:
     ------
     InvalidArgumentError
         For another `indexing`, or an array of several dimensions.
+
+    See Also
+    --------
+    linspace : a given number of numbers between two
+    arange : numbers at a given distance
+    broadcast_arrays : arrays with one common shape
 
     Examples
     --------

@@ -127,6 +127,12 @@ def sum(
     UnsupportedDtypeError
         If `dtype` cannot hold the values.
 
+    See Also
+    --------
+    mean : arithmetic mean
+    prod : product of elements
+    cumsum : cumulative sums, in the same shape
+
     Examples
     --------
     >>> dl.sum(dl.dlarray([[1.0, 2.0], [3.0, 4.0]]), axis=0).tolist()
@@ -222,6 +228,11 @@ def prod(
     UnsupportedDtypeError
         If `dtype` cannot hold the values.
 
+    See Also
+    --------
+    sum : sum of elements
+    cumprod : cumulative products, in the same shape
+
     Examples
     --------
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.prod(x), x), dl.dlarray([2.0, 0.0, 3.0])).tolist()
@@ -310,6 +321,12 @@ def max(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     ComplexValueError
         If ``x`` is complex.
 
+    See Also
+    --------
+    min : smallest element
+    maximum : larger of two elements
+    argmax : index of the largest element
+
     Examples
     --------
     >>> dl.dlfeval(lambda x: dl.dlgradient(dl.max(x), x), dl.dlarray([3.0, 1.0, 3.0])).tolist()
@@ -351,6 +368,12 @@ def min(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
         If ``x`` has no such dimension, or no element along it.
     ComplexValueError
         If ``x`` is complex.
+
+    See Also
+    --------
+    max : largest element
+    minimum : smaller of two elements
+    argmin : index of the smallest element
 
     Examples
     --------

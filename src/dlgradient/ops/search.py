@@ -39,6 +39,11 @@ def any(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     InvalidArgumentError
         If ``x`` has no such dimension.
 
+    See Also
+    --------
+    all : whether all elements are true
+    logical_or : whether at least one is true
+
     Examples
     --------
     >>> dl.any(dl.dlarray([[0.0, 1.0], [0.0, 0.0]]), axis=1).tolist()
@@ -70,6 +75,11 @@ def all(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> Valu
     ------
     InvalidArgumentError
         If ``x`` has no such dimension.
+
+    See Also
+    --------
+    any : whether some element is true
+    logical_and : whether both are true
 
     Examples
     --------
@@ -111,6 +121,12 @@ def argmax(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
     ComplexValueError
         If ``x`` is complex.
 
+    See Also
+    --------
+    argmin : index of the smallest element
+    max : largest element
+    take_along_axis : elements at indices that differ for each vector
+
     Examples
     --------
     >>> dl.argmax(dl.dlarray([1.0, 3.0, 3.0])).item()
@@ -151,6 +167,12 @@ def argmin(x: Operand, /, axis: int | None = None, *, keepdims: bool = False) ->
     ComplexValueError
         If ``x`` is complex.
 
+    See Also
+    --------
+    argmax : index of the largest element
+    min : smallest element
+    take_along_axis : elements at indices that differ for each vector
+
     Examples
     --------
     >>> dl.argmin(dl.dlarray([[1.0, 3.0], [2.0, 0.0]]), axis=1).tolist()
@@ -181,6 +203,11 @@ def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = Fals
     ------
     InvalidArgumentError
         If ``x`` has no such dimension.
+
+    See Also
+    --------
+    any : whether some element is true
+    sum : sum of elements
 
     Examples
     --------

@@ -64,6 +64,12 @@ def reshape(x: Operand, /, shape: ShapeLike) -> Value:
     InvalidArgumentError
         If the number of elements differs.
 
+    See Also
+    --------
+    expand_dims : a new dimension of size one
+    squeeze : without dimensions of size one
+    permute_dims : dimensions in another order
+
     Examples
     --------
     >>> dl.reshape(dl.dlarray([1.0, 2.0, 3.0, 4.0]), (2, 2)).tolist()
@@ -123,6 +129,11 @@ def squeeze(x: Operand, /, axis: AxisLike = None) -> Value:
     InvalidArgumentError
         If a dimension does not exist, or its size is not one.
 
+    See Also
+    --------
+    expand_dims : a new dimension of size one
+    reshape : the same elements in another shape
+
     Examples
     --------
     >>> dl.squeeze(dl.dlarray([[[1.0, 2.0]]]), axis=0).shape
@@ -175,6 +186,12 @@ def expand_dims(x: Operand, /, axis: int | Axes = 0) -> Value:
     ------
     InvalidArgumentError
         If there is no such place.
+
+    See Also
+    --------
+    squeeze : without dimensions of size one
+    reshape : the same elements in another shape
+    broadcast_to : array with a larger shape
 
     Examples
     --------
@@ -229,6 +246,12 @@ def broadcast_to(x: Operand, /, shape: ShapeLike) -> Value:
     ShapeMismatchError
         If a size is neither one nor that of `shape`.
 
+    See Also
+    --------
+    broadcast_arrays : arrays with one common shape
+    expand_dims : a new dimension of size one
+    tile : the whole array several times
+
     Examples
     --------
     >>> dl.broadcast_to(dl.dlarray([1.0, 2.0]), (2, 2)).tolist()
@@ -277,6 +300,11 @@ def broadcast_arrays(*arrays: Operand) -> list[Value]:
     ------
     ShapeMismatchError
         If the shapes do not broadcast.
+
+    See Also
+    --------
+    broadcast_to : array with a larger shape
+    meshgrid : coordinates of a grid
 
     Examples
     --------

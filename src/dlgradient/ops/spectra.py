@@ -103,6 +103,12 @@ def rfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "ba
     InvalidArgumentError
         If `n`, `axis` or `norm` is not valid for `x`.
 
+    See Also
+    --------
+    irfft : real values of half a spectrum
+    fft : discrete Fourier transform
+    rfftn : Fourier transform of real values of several dimensions
+
     Examples
     --------
     >>> dl.fft.rfft(dl.dlarray([1.0, 0.0, -1.0, 0.0])).tolist()
@@ -177,6 +183,12 @@ def irfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "b
     InvalidArgumentError
         If `n`, `axis` or `norm` is not valid for `x`.
 
+    See Also
+    --------
+    rfft : Fourier transform of real values
+    ifft : inverse discrete Fourier transform
+    hfft : real spectrum of half a Hermitian signal
+
     Examples
     --------
     >>> dl.fft.irfft(dl.dlarray([6.0 + 0j, -1.5 + 0.5j]), n=3).shape
@@ -234,6 +246,12 @@ def rfftn(
     s, axes, norm
         As in `fftn`.
 
+    See Also
+    --------
+    irfftn : real values of half a spectrum of several dimensions
+    rfft : Fourier transform of real values
+    fftn : Fourier transform of several dimensions
+
     Examples
     --------
     >>> dl.fft.rfftn(dl.dlarray([[1.0, 2.0], [3.0, 4.0]])).tolist()
@@ -277,6 +295,12 @@ def irfftn(
     axes, norm
         As in `ifftn`.
 
+    See Also
+    --------
+    rfftn : Fourier transform of real values of several dimensions
+    irfft : real values of half a spectrum
+    ifftn : inverse Fourier transform of several dimensions
+
     Examples
     --------
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
@@ -319,6 +343,11 @@ def hfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "ba
     norm : {"backward", "ortho", "forward"}
         Whether the result is divided by 1, √n or n.
 
+    See Also
+    --------
+    ihfft : half a Hermitian signal of a real spectrum
+    irfft : real values of half a spectrum
+
     Examples
     --------
     >>> dl.fft.hfft(dl.dlarray([1.0, 2.0, 3.0])).tolist()
@@ -344,6 +373,11 @@ def ihfft(x: Operand, /, n: Count | None = None, axis: int = -1, norm: Norm = "b
         As in `rfft`.
     norm : {"backward", "ortho", "forward"}
         Whether the result is divided by n, √n or 1.
+
+    See Also
+    --------
+    hfft : real spectrum of half a Hermitian signal
+    rfft : Fourier transform of real values
 
     Examples
     --------
@@ -381,6 +415,12 @@ def fftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     axes : int or sequence of int, optional
         Dimensions to reorder; by default all.
 
+    See Also
+    --------
+    ifftshift : frequency zero moved back to the start
+    fftfreq : frequencies of a transform
+    dlgradient.roll : elements moved along an axis, around the end
+
     Examples
     --------
     >>> dl.fft.fftshift(dl.dlarray([0.0, 1.0, 2.0, -2.0, -1.0])).tolist()
@@ -400,6 +440,11 @@ def ifftshift(x: Operand, /, *, axes: AxisLike = None) -> Value:
     x : array
     axes : int or sequence of int, optional
         Dimensions to reorder; by default all.
+
+    See Also
+    --------
+    fftshift : frequency zero moved to the middle
+    dlgradient.roll : elements moved along an axis, around the end
 
     Examples
     --------
@@ -438,6 +483,11 @@ def fftfreq(
         float64 by default.
     device : {None, "cpu"}
 
+    See Also
+    --------
+    rfftfreq : frequencies of a transform of real values
+    fftshift : frequency zero moved to the middle
+
     Examples
     --------
     >>> dl.fft.fftfreq(4).tolist()
@@ -463,6 +513,11 @@ def rfftfreq(
     dtype : dtype_like
         float64 by default.
     device : {None, "cpu"}
+
+    See Also
+    --------
+    fftfreq : frequencies of a transform
+    rfft : Fourier transform of real values
 
     Examples
     --------

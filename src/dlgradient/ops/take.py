@@ -150,6 +150,11 @@ def take(x: Operand, indices: Operand, /, axis: int | None = None) -> Value:
     IndexingError
         If an index is outside the array, or not an integer.
 
+    See Also
+    --------
+    take_along_axis : elements at indices that differ for each vector
+    index_add : add terms at indices
+
     Examples
     --------
     >>> dl.take(dl.dlarray([1.0, 2.0, 3.0]), [2, 0, 2]).tolist()
@@ -272,6 +277,11 @@ def take_along_axis(x: Operand, indices: Operand, /, axis: int = -1) -> Value:
     ------
     IndexingError
         If an index is outside the array, or not an integer.
+
+    See Also
+    --------
+    take : elements at indices along an axis
+    argmax : index of the largest element
 
     Examples
     --------

@@ -399,6 +399,11 @@ def dlode45(
     LeavingTraceError
         If a derivative would be lost: times are traced, or odefun uses a traced value not in theta.
 
+    See Also
+    --------
+    dlode4 : solve a differential equation with fixed steps of order four
+    dlode1 : solve a differential equation with Euler's method
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -450,6 +455,11 @@ def dlode1(
     InvalidArgumentError, ShapeMismatchError, FormatClashError, LeavingTraceError
         As by `dlode45`.
 
+    See Also
+    --------
+    dlode4 : solve a differential equation with fixed steps of order four
+    dlode45 : solve a differential equation with adaptive steps
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -490,6 +500,11 @@ def dlode4(
     ------
     InvalidArgumentError, ShapeMismatchError, FormatClashError, LeavingTraceError
         As by `dlode45`.
+
+    See Also
+    --------
+    dlode45 : solve a differential equation with adaptive steps
+    dlode1 : solve a differential equation with Euler's method
 
     Examples
     --------

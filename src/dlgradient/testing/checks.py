@@ -109,6 +109,10 @@ def bind(
     Bound
         ``bound(*variables)``; the variables are the arrays of floating-point or complex dtype.
 
+    See Also
+    --------
+    check_derivatives : compare derivatives of a function with differences
+
     Examples
     --------
     >>> import numpy as np
@@ -217,6 +221,11 @@ def check_derivatives(
     CheckError
         If two numbers that must be equal differ. The message names the function, the order, the
         argument and both numbers.
+
+    See Also
+    --------
+    check_operation : check all that a declaration promises
+    central_difference : derivative along a direction by differences
 
     Examples
     --------

@@ -509,6 +509,11 @@ def operation_checks(operation: Any) -> Iterator[Check]:
     Check
         Call it to run the check.
 
+    See Also
+    --------
+    check_operation : check all that a declaration promises
+    sample_cases : the samples of an operation
+
     Examples
     --------
     >>> from dlgradient.testing import operation_checks
@@ -557,6 +562,12 @@ def check_operation(operation: Any) -> None:
     CheckError
         If a check fails; the message names the operation, the sample, the argument and what was
         compared.
+
+    See Also
+    --------
+    check_derivatives : compare derivatives of a function with differences
+    operation_checks : the checks of an operation, one by one
+    dlgradient.define_operation : make an operation of a NumPy function and its rule
 
     Examples
     --------

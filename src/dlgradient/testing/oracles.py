@@ -42,6 +42,11 @@ def central_difference(
     list of ndarray
         One derivative for each array that `fun` returns.
 
+    See Also
+    --------
+    random_direction : random values like those given
+    check_derivatives : compare derivatives of a function with differences
+
     Examples
     --------
     >>> import numpy as np
@@ -74,6 +79,11 @@ def inner(a: Value, b: Value) -> float:
     -------
     float
 
+    See Also
+    --------
+    random_direction : random values like those given
+    dlgradient.vecdot : product with a sum over one axis
+
     Examples
     --------
     >>> import numpy as np
@@ -99,6 +109,11 @@ def random_direction(rng: np.random.Generator, shape: Shape, dtype: DtypeLike) -
     Returns
     -------
     ndarray or scalar of float64 or complex128
+
+    See Also
+    --------
+    central_difference : derivative along a direction by differences
+    inner : real inner product
 
     Examples
     --------
@@ -142,6 +157,10 @@ def compare(
     ------
     CheckError
         If shapes or numbers differ.
+
+    See Also
+    --------
+    check_derivatives : compare derivatives of a function with differences
 
     Examples
     --------

@@ -31,6 +31,10 @@ def maker(name: str) -> Maker:
     -------
     Maker
 
+    See Also
+    --------
+    sample_cases : the samples of an operation
+
     Examples
     --------
     >>> from dlgradient.testing import maker
@@ -51,6 +55,11 @@ def sample_cases(declaration: Op | Declaration) -> list[Case]:
     Returns
     -------
     list of Case
+
+    See Also
+    --------
+    error_cases : the wrong calls of an operation
+    operation_checks : the checks of an operation, one by one
 
     Examples
     --------
@@ -76,6 +85,11 @@ def error_cases(declaration: Op | Declaration) -> list[Error]:
     Returns
     -------
     list of Error
+
+    See Also
+    --------
+    sample_cases : the samples of an operation
+    operation_checks : the checks of an operation, one by one
 
     Examples
     --------

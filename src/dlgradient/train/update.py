@@ -55,6 +55,11 @@ def dlupdate(fun: Callable[..., Any], parameters: Container, /, *others: Contain
     InvalidArgumentError
         If the structure of a container differs from `parameters`; the message gives the path.
 
+    See Also
+    --------
+    adamupdate : update by Adam
+    sgdmupdate : update by gradient descent with momentum
+
     Examples
     --------
     >>> weights = {"w": dl.dlarray([1.0, 2.0]), "b": dl.dlarray(4.0)}
@@ -132,6 +137,12 @@ def sgdmupdate(
     NotDlarrayError, IntegerVariableError
         If a leaf is not an array of floating-point or complex dtype.
 
+    See Also
+    --------
+    adamupdate : update by Adam
+    rmspropupdate : update by RMSProp
+    dlupdate : apply a function to the leaves of containers
+
     Examples
     --------
     >>> p, v = dl.sgdmupdate(dl.dlarray([1.0, 2.0]), dl.dlarray([10.0, 0.0]))
@@ -203,6 +214,12 @@ def adamupdate(
     NotDlarrayError, IntegerVariableError
         If a leaf is not an array of floating-point or complex dtype.
 
+    See Also
+    --------
+    sgdmupdate : update by gradient descent with momentum
+    rmspropupdate : update by RMSProp
+    dlupdate : apply a function to the leaves of containers
+
     Examples
     --------
     >>> p, m, s = {"w": dl.dlarray([1.0, 2.0])}, None, None
@@ -273,6 +290,12 @@ def rmspropupdate(
         If a gradient or an average does not match its learnable; the message gives the path.
     NotDlarrayError, IntegerVariableError
         If a leaf is not an array of floating-point or complex dtype.
+
+    See Also
+    --------
+    adamupdate : update by Adam
+    sgdmupdate : update by gradient descent with momentum
+    dlupdate : apply a function to the leaves of containers
 
     Examples
     --------

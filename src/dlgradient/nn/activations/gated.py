@@ -50,6 +50,11 @@ def glu(x: Operand, /, *, axis: Axis | None = None, data_format: Format = None) 
     FormatError
         If there is neither `axis` nor a format with 'C'.
 
+    See Also
+    --------
+    sigmoid : logistic function
+    swish : x times sigmoid
+
     Examples
     --------
     >>> dl.glu(dl.dlarray([[1.0], [2.0], [0.0], [100.0]], "CB"))

@@ -127,6 +127,12 @@ def leakyrelu(x: Operand, /, scale: Annotated[float, _SLOPE] = 0.01) -> Value:
     InvalidArgumentError
         If `scale` is no finite number.
 
+    See Also
+    --------
+    relu : rectified linear unit
+    prelu : rectified linear unit with a learnable slope
+    elu : exponential linear unit
+
     Examples
     --------
     >>> dl.leakyrelu(dl.dlarray([-1.0, 0.5]))
@@ -178,6 +184,12 @@ def clippedrelu(x: Operand, /, ceiling: NonNegative) -> Value:
         If `x` is complex.
     InvalidArgumentError
         If `ceiling` is negative or no finite number.
+
+    See Also
+    --------
+    relu : rectified linear unit
+    clip : values limited to an interval
+    hardsigmoid : sigmoid of straight lines
 
     Examples
     --------
@@ -236,6 +248,12 @@ def elu(x: Operand, /, alpha: NonNegative = 1.0) -> Value:
         If `x` is complex.
     InvalidArgumentError
         If `alpha` is negative or no finite number.
+
+    See Also
+    --------
+    selu : scaled exponential linear unit
+    relu : rectified linear unit
+    softplus : smooth form of relu
 
     Examples
     --------
@@ -353,6 +371,11 @@ def prelu(x: Operand, alpha: Operand, /, *, data_format: Format = None) -> Value
         If `alpha` is unlabelled, and neither a slope for each channel nor of the dimensions of
         `x`.
 
+    See Also
+    --------
+    leakyrelu : rectified linear unit with a slope below zero
+    relu : rectified linear unit
+
     Examples
     --------
     >>> x = dl.dlarray([[-1.0, 2.0], [-3.0, 4.0]], "CB")
@@ -441,6 +464,12 @@ def hardsigmoid(x: Operand, /, *, alpha: float = 0.2, beta: float = 0.5) -> Valu
     ------
     ComplexValueError
         If `x` is complex.
+
+    See Also
+    --------
+    sigmoid : logistic function
+    clippedrelu : rectified linear unit with a ceiling
+    clip : values limited to an interval
 
     Examples
     --------

@@ -419,6 +419,12 @@ def gelu(x: Operand, /, *, approximation: Literal["none", "tanh"] = "none") -> V
     InvalidArgumentError
         If `approximation` is neither.
 
+    See Also
+    --------
+    swish : x times sigmoid
+    relu : rectified linear unit
+    erf : error function
+
     Examples
     --------
     >>> dl.gelu(dl.dlarray([-1.0, 1.0]))

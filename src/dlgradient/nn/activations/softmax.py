@@ -203,6 +203,12 @@ def softmax(x: Operand, /, *, axis: Axis | None = None, data_format: Format = No
     ComplexValueError
         If `x` is complex.
 
+    See Also
+    --------
+    log_softmax : logarithm of softmax, accurate
+    sigmoid : logistic function
+    crossentropy : cross entropy of probabilities
+
     Examples
     --------
     >>> dl.softmax(dl.dlarray([[0.0], [1000.0]], "CB"))
@@ -244,6 +250,12 @@ def log_softmax(x: Operand, /, *, axis: Axis | None = None, data_format: Format 
         If `axis` does not exist.
     ComplexValueError
         If `x` is complex.
+
+    See Also
+    --------
+    softmax : exponentials with the sum one
+    logaddexp : logarithm of a sum of exponentials
+    indexcrossentropy : cross entropy with indices of classes
 
     Examples
     --------

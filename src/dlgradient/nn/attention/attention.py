@@ -125,6 +125,12 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     ComplexValueError
         If an operand or the bias is complex.
 
+    See Also
+    --------
+    softmax : exponentials with the sum one
+    rotaryencoding : positions as rotations of channels
+    sinusoidalencoding : positions as sines and cosines
+
     Examples
     --------
     >>> import dlgradient as dl

@@ -85,6 +85,11 @@ def sinusoidalencoding(
     ComplexValueError
         If positions are complex.
 
+    See Also
+    --------
+    rotaryencoding : positions as rotations of channels
+    attention : weighted means of values, by queries and keys
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -166,6 +171,11 @@ def rotaryencoding(
         If n is odd or more than a head has, or `base` is not positive.
     ComplexValueError
         If positions are complex.
+
+    See Also
+    --------
+    sinusoidalencoding : positions as sines and cosines
+    attention : weighted means of values, by queries and keys
 
     Examples
     --------

@@ -117,6 +117,12 @@ def dlconv(
     InvalidArgumentError
         If an option is not valid.
 
+    See Also
+    --------
+    dltranspconv : transposed convolution
+    fullyconnect : matrix product of the channels, and a bias
+    avgpool : means over windows
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -275,6 +281,12 @@ def dltranspconv(
         If channels, filters, bias and sizes do not match, or nothing is left.
     InvalidArgumentError
         If an option is not valid.
+
+    See Also
+    --------
+    dlconv : convolution
+    dlresize : resize an image
+    maxunpool : values put back where they were the maxima
 
     Examples
     --------

@@ -81,6 +81,11 @@ def depth_to_space(
     InvalidArgumentError, FormatError, FormatClashError
         If an option has an invalid value, or `x` the wrong dimensions.
 
+    See Also
+    --------
+    space_to_depth : blocks of the image moved into channels
+    dltranspconv : transposed convolution
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -161,6 +166,10 @@ def space_to_depth(
         If the images cannot be divided into blocks.
     InvalidArgumentError, FormatError, FormatClashError
         If an option has an invalid value, or `x` the wrong dimensions.
+
+    See Also
+    --------
+    depth_to_space : channels moved into blocks of the image
 
     Examples
     --------

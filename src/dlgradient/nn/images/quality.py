@@ -73,6 +73,11 @@ def psnr(
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    ssim : structural similarity
+    mse : half mean squared error
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -162,6 +167,11 @@ def ssim(
         If an option is not positive.
     ComplexValueError
         If an operand is complex.
+
+    See Also
+    --------
+    psnr : peak signal-to-noise ratio
+    mse : half mean squared error
 
     Examples
     --------

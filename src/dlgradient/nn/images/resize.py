@@ -248,6 +248,12 @@ def dlresize(
     FormatError, FormatClashError
         If `x` has no format or no spatial dimension.
 
+    See Also
+    --------
+    grid_sample : values of an image at given coordinates
+    roialign : values in boxes of an image
+    adaptiveavgpool : means over windows, by the size of the result
+
     Examples
     --------
     >>> import dlgradient as dl

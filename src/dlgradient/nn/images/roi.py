@@ -251,6 +251,11 @@ def roialign(
         If an option has an invalid value, `x` the wrong dimensions, or the boxes are complex. Or if
         a box is not finite, or too large for the points of "auto" to be told apart.
 
+    See Also
+    --------
+    grid_sample : values of an image at given coordinates
+    dlresize : resize an image
+
     Examples
     --------
     >>> import dlgradient as dl

@@ -128,6 +128,11 @@ def grid_sample(
     InvalidArgumentError, FormatError, FormatClashError, ComplexValueError
         If an option has an invalid value, `x` the wrong dimensions, or the grid is complex.
 
+    See Also
+    --------
+    dlresize : resize an image
+    roialign : values in boxes of an image
+
     Examples
     --------
     >>> import dlgradient as dl

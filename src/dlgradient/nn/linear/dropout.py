@@ -70,6 +70,11 @@ def dropout(
     FormatError
         If `spatial` and there is no format.
 
+    See Also
+    --------
+    initialize_he : normal numbers for layers with relu
+    batchnorm : normalize each channel over the batch
+
     Examples
     --------
     >>> import dlgradient as dl

@@ -86,6 +86,11 @@ def embed(
     FormatClashError
         If the format of the weights is neither 'CU' nor 'UC'.
 
+    See Also
+    --------
+    onehotencode : array of zeros and ones of classes
+    fullyconnect : matrix product of the channels, and a bias
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -208,6 +213,12 @@ def onehotencode(
     FormatClashError
         If the format has a 'C' already.
 
+    See Also
+    --------
+    onehotdecode : classes of an array of zeros and ones
+    embed : rows of a table by indices
+    crossentropy : cross entropy of probabilities
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -272,6 +283,11 @@ def onehotdecode(y: Operand, class_names: Sequence[Any], /, axis: int | None = N
     ------
     ShapeMismatchError
         If the number of `class_names` is not the size of the dimension.
+
+    See Also
+    --------
+    onehotencode : array of zeros and ones of classes
+    argmax : index of the largest element
 
     Examples
     --------

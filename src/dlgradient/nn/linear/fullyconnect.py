@@ -147,6 +147,11 @@ def fullyconnect(
         If the format of the weights is not 'UC' or 'CU' and does not name the inputs of `x`. Also
         if the bias has another dimension.
 
+    See Also
+    --------
+    matmul : matrix product
+    dlconv : convolution
+
     Examples
     --------
     >>> import dlgradient as dl

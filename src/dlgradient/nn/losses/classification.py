@@ -224,6 +224,13 @@ def crossentropy(
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    indexcrossentropy : cross entropy with indices of classes
+    softmax : exponentials with the sum one
+    focalcrossentropy : cross entropy that weights hard examples
+    kldivergence : divergence of two distributions
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -367,6 +374,12 @@ def indexcrossentropy(
         As for `crossentropy`.
     ComplexValueError
         If an operand is complex.
+
+    See Also
+    --------
+    crossentropy : cross entropy of probabilities
+    softmax : exponentials with the sum one
+    onehotencode : array of zeros and ones of classes
 
     Examples
     --------

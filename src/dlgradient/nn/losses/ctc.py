@@ -186,6 +186,12 @@ def ctc(
     ComplexValueError
         If `y` is complex.
 
+    See Also
+    --------
+    crossentropy : cross entropy of probabilities
+    softmax : exponentials with the sum one
+    lstm : long short-term memory
+
     Examples
     --------
     The label 1 in two steps, blank 0: -log(0.4 · 0.5 + 0.4 · 0.5 + 0.6 · 0.5).

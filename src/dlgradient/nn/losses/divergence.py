@@ -131,6 +131,11 @@ def focalcrossentropy(
     ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError, ComplexValueError
         As for `crossentropy`.
 
+    See Also
+    --------
+    crossentropy : cross entropy of probabilities
+    generalizeddice : overlap of regions of an image
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -221,6 +226,11 @@ def kldivergence(
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    crossentropy : cross entropy of probabilities
+    softmax : exponentials with the sum one
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -309,6 +319,11 @@ def generalizeddice(
         As for `crossentropy`.
     ComplexValueError
         If an operand is complex.
+
+    See Also
+    --------
+    focalcrossentropy : cross entropy that weights hard examples
+    crossentropy : cross entropy of probabilities
 
     Examples
     --------

@@ -89,6 +89,12 @@ def mse(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value
     FormatError
         If there is no format.
 
+    See Also
+    --------
+    l2loss : sum of squared differences
+    l1loss : sum of absolute differences
+    huber : loss that is squared near zero and linear far from it
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -170,6 +176,12 @@ def l1loss(
     ComplexValueError
         If weights are complex.
 
+    See Also
+    --------
+    l2loss : sum of squared differences
+    huber : loss that is squared near zero and linear far from it
+    mse : half mean squared error
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -243,6 +255,12 @@ def l2loss(
     ------
     ShapeMismatchError, FormatClashError, FormatError, InvalidArgumentError
         As for `l1loss`.
+
+    See Also
+    --------
+    l1loss : sum of absolute differences
+    huber : loss that is squared near zero and linear far from it
+    mse : half mean squared error
 
     Examples
     --------
@@ -339,6 +357,12 @@ def huber(
         As for `l1loss`.
     ComplexValueError
         If an operand is complex.
+
+    See Also
+    --------
+    l1loss : sum of absolute differences
+    l2loss : sum of squared differences
+    mse : half mean squared error
 
     Examples
     --------

@@ -81,6 +81,11 @@ def cosineloss(y: Operand, targets: Operand, /, *, data_format: Format = None) -
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    contrastiveloss : loss of pairs, by their distance
+    tripletloss : loss of anchors, like and unlike examples
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -160,6 +165,11 @@ def tripletloss(
     InvalidArgumentError
         If `margin` is negative.
 
+    See Also
+    --------
+    contrastiveloss : loss of pairs, by their distance
+    cosineloss : loss of pairs, by the angle between them
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -237,6 +247,11 @@ def contrastiveloss(
     ------
     ShapeMismatchError, FormatClashError, FormatError, ComplexValueError, InvalidArgumentError
         As for `tripletloss`.
+
+    See Also
+    --------
+    tripletloss : loss of anchors, like and unlike examples
+    cosineloss : loss of pairs, by the angle between them
 
     Examples
     --------

@@ -88,6 +88,12 @@ def batchnorm(
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    layernorm : normalize each observation
+    groupnorm : normalize groups of channels
+    instancenorm : normalize each channel of each observation
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -233,6 +239,12 @@ def layernorm(
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    rmsnorm : divide by the root of the mean square
+    batchnorm : normalize each channel over the batch
+    groupnorm : normalize groups of channels
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -321,6 +333,10 @@ def rmsnorm(
         If `operation_dimension` is unknown, or ε is negative.
     ComplexValueError
         If an operand is complex.
+
+    See Also
+    --------
+    layernorm : normalize each observation
 
     Examples
     --------

@@ -69,6 +69,12 @@ def groupnorm(
     ComplexValueError
         If an operand is complex.
 
+    See Also
+    --------
+    instancenorm : normalize each channel of each observation
+    layernorm : normalize each observation
+    batchnorm : normalize each channel over the batch
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -146,6 +152,11 @@ def instancenorm(
         If ε is negative.
     ComplexValueError
         If an operand is complex.
+
+    See Also
+    --------
+    groupnorm : normalize groups of channels
+    batchnorm : normalize each channel over the batch
 
     Examples
     --------
@@ -259,6 +270,11 @@ def crosschannelnorm(
         If `window_size` is not a positive integer.
     ComplexValueError
         If x is complex.
+
+    See Also
+    --------
+    groupnorm : normalize groups of channels
+    batchnorm : normalize each channel over the batch
 
     Examples
     --------

@@ -63,6 +63,12 @@ def adaptiveavgpool(
     InvalidArgumentError
         If a size is not positive.
 
+    See Also
+    --------
+    avgpool : means over windows
+    adaptivemaxpool : maxima over windows, by the size of the result
+    dlresize : resize an image
+
     Examples
     --------
     >>> import dlgradient as dl
@@ -128,6 +134,11 @@ def adaptivemaxpool(
         If a size is not positive.
     ComplexValueError
         If ``x`` is complex.
+
+    See Also
+    --------
+    maxpool : maxima over windows
+    adaptiveavgpool : means over windows, by the size of the result
 
     Examples
     --------

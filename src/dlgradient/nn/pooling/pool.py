@@ -110,6 +110,12 @@ def maxpool(
     ComplexValueError
         If ``x`` is complex.
 
+    See Also
+    --------
+    avgpool : means over windows
+    maxunpool : values put back where they were the maxima
+    adaptivemaxpool : maxima over windows, by the size of the result
+
     Notes
     -----
     Equally large elements of a window share its cotangent equally.
@@ -203,6 +209,11 @@ def maxunpool(
         If shapes do not match.
     InvalidArgumentError
         If an index is outside the output sizes, or not an integer.
+
+    See Also
+    --------
+    maxpool : maxima over windows
+    dltranspconv : transposed convolution
 
     Examples
     --------
@@ -320,6 +331,12 @@ def avgpool(
         If the window is larger than the array.
     InvalidArgumentError
         If an option is not valid.
+
+    See Also
+    --------
+    maxpool : maxima over windows
+    adaptiveavgpool : means over windows, by the size of the result
+    dlconv : convolution
 
     Examples
     --------

@@ -100,6 +100,11 @@ def gru(  # noqa: PLR0913 - the parameters of the layer
     ComplexValueError
         If an operand or a parameter is complex.
 
+    See Also
+    --------
+    lstm : long short-term memory
+    initialize_orthogonal : random orthogonal matrix
+
     Examples
     --------
     >>> import dlgradient as dl

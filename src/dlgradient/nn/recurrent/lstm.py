@@ -102,6 +102,12 @@ def lstm(  # noqa: PLR0913 - the parameters of the layer
     ComplexValueError
         If an operand or a parameter is complex.
 
+    See Also
+    --------
+    gru : gated recurrent unit
+    initialize_unit_forget_gate : bias of an LSTM, one at the forget gate
+    attention : weighted means of values, by queries and keys
+
     Examples
     --------
     >>> import dlgradient as dl
