@@ -88,6 +88,11 @@ NAMES = {
 ALLOWED = {
     ("docs/coming-from", "unformatted"): "MATLAB's word",
     ("src/dlgradient/interop", "ours"): "a column of a table: NumPy's function, and ours",
+    ("docs/course", "tape"): "the word of textbooks",
+    ("docs/glossary.md", "tape"): "the same",
+    ("docs/glossary.md", "primitive"): "a word of other libraries",
+    ("docs/glossary.md", "upstream gradient"): "the same",
+    ("docs/glossary.md", "unformatted"): "MATLAB's word",
     ("benchmarks", "ours"): "a contestant, as torch and jax are",
 }
 
