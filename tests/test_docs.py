@@ -105,6 +105,7 @@ def test_docstrings_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_pages(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = path.read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(path.parent)  # for a file that the page offers
     scope = namespace()
     for block in BLOCK.finditer(page):
         code = dedent(block["code"])
