@@ -20,7 +20,16 @@ HEAD = """\
 
 Each kind of mistake has a class. The last line of a message points to its section here, for
 instance `See docs/errors.md#nottracederror`. The examples below omit that line.
+
+```{eval-rst}
+.. py:module:: dlgradient.errors
+```
 """
+
+ENTRY = """\
+```{eval-rst}
+.. py:exception:: dlgradient.%s
+```"""
 
 
 def blocks(text: str) -> Iterator[str]:
@@ -44,8 +53,10 @@ def section(name: str) -> str:
     text = re.sub(r"Attributes\n-+\n.*?\n\n", "", text, flags=re.DOTALL)
     text = text.replace("Examples\n--------\n", "")
     caught = kind.__bases__[-1].__name__
+    article = "an" if caught[0] in "AEIOU" else "a"
     summary, *rest = blocks(text)
-    return "\n\n".join([f"## {name}", f"{summary} It is a `{caught}`.", *rest])
+    summary += f" It is {article} `{caught}`."
+    return "\n\n".join([f"## {name}", ENTRY % name, summary, *rest])
 
 
 def page() -> str:
