@@ -189,7 +189,7 @@ def pairs(m: Maker) -> list[Case]:
 
 
 def away(samples: Samples, distance: Callable[..., Array]) -> Samples:
-    """Draw the samples of two operands until no `distance` of them is below 0.05 in size.
+    """Draw samples until no `distance` of their operands is below 0.05 in size.
 
     It is the distance from a jump or a tie, which differences must not reach.
     """

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlgradient.core.samples import Case, Maker, case, mismatch
-from dlgradient.core.types import Operand, Value
+from dlgradient.core.samples import Case, Maker, away, case, mismatch
+from dlgradient.core.types import Array, Operand, Value
 from dlgradient.ops.complex import sign
 from dlgradient.rules import constant, elementwise
 
 __all__ = ["ceil", "copysign", "floor", "round", "signbit", "trunc"]
 
 
+def _from_jumps(x: Array) -> Array:
+    """Distance from whole numbers and the middles between them, where rounding jumps."""
+    parts = np.stack([np.real(x), np.imag(x)]) if np.iscomplexobj(x) else x
+    return parts - np.round(2 * parts) / 2
+
+
+_between = away(lambda m: [case(m.real(3) * 3), case(m.real()), case(m.real(2, 0))], _from_jumps)
+_complex = away(lambda m: [case(m.complex(3) * 4)], _from_jumps)
+
+
 def _reals(m: Maker) -> list[Case]:
     return [
-        case(m.real(3) * 3),
-        case(m.real()),
-        case(m.real(2, 0)),
+        *_between(m),
         # Also at the jumps, the derivative is zero.
         case(np.array([-1.0, -0.5, 0.5, 1.5, 2.0]), kink=True, gradient={"x": np.zeros(5)}),
         case(np.array([-2, 3])),
@@ -71,7 +79,7 @@ def trunc(x: Operand, /) -> Value:
 @constant(
     format="align",
     kernel=np.round,
-    samples=lambda m: [*_reals(m), case(m.complex(3) * 4)],
+    samples=lambda m: [*_reals(m), *_complex(m)],
     numpy=np.round,
 )
 def round(x: Operand, /) -> Value:
