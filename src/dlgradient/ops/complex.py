@@ -165,6 +165,7 @@ def sign(x: Operand, /) -> Value:
         *_samples(m),
         case(m.real()),
         case(np.array([-1.0, 0.0, 2.0]), kink=True, gradient={"x": np.array([-1.0, 0.0, 1.0])}),
+        case(np.array([0j, 2j]), kink=True, gradient={"x": [0, 1j]}),
         case(
             np.array([0j, 3e-320j, 3e-23 + 4e-23j]), kink=True, gradient={"x": [0, 1j, 0.6 + 0.8j]}
         ),

@@ -392,6 +392,14 @@ def _huber_samples(m: Maker) -> list[Case]:
     return [
         *_weighted(m),
         case(m.real(2, 2), m.real(2, 2), data_format="CB", transition_point=0.7),
+        case(
+            np.array([0.0, 2.0, -2.0]),
+            np.zeros(3),
+            data_format="C",
+            transition_point=2.0,
+            kink=True,  # of the second derivative
+            gradient={"y": [0, 2, -2], "targets": [0, -2, 2]},
+        ),
     ]
 
 
