@@ -184,7 +184,10 @@ def rows() -> list[Row]:
             result = eval(python, {"dl": dl, "np": np, "gradient": gradient})
             found.append(Row(name, python, shortened(result)))
     chosen: dict[str, list[Row]] = {}
-    for row in sorted(set(found), key=lambda row: (row.name, "nan" in row.python + row.result, found.index(row))):
+    order = {row: i for i, row in reversed(list(enumerate(found)))}
+    for row in sorted(
+        order, key=lambda row: (row.name, "nan" in row.python + row.result, order[row])
+    ):
         chosen.setdefault(row.name, []).append(row)
     return [row for several in chosen.values() for row in several[:ROWS]]
 
