@@ -204,7 +204,7 @@ def _abs2_differential(t: Value, x: Value) -> Value:
     reference=lambda x: np.abs(x) ** 2,
 )
 def abs2(x: Operand, /) -> Value:
-    """Square of the absolute value or modulus, elementwise: |x|², real and smooth.
+    """Square of the absolute value or modulus, elementwise: ``|x|²``, real and smooth.
 
     The gradient is 2 x. ``abs(x)**2`` has the same derivatives, also of second order at 0.
 

@@ -152,7 +152,7 @@ def _variance(x: Operand, axis: AxisLike, correction: float, keepdims: bool) -> 
 def var(
     x: Operand, /, axis: AxisLike = None, *, correction: float = 0.0, keepdims: bool = False
 ) -> Value:
-    """Variance, Σᵢ |xᵢ - m|² / (n - correction) with the mean m; real, also for a complex ``x``.
+    """Variance, ``Σᵢ |xᵢ - m|² / (n - correction)`` with the mean m; it is real.
 
     Parameters
     ----------

@@ -176,9 +176,9 @@ def _softsign(t: Value, x: Value) -> Value:
     reference=lambda x: x / (1 + np.abs(x)),
 )
 def softsign(x: Operand, /) -> Value:
-    """Softsign, elementwise: x / (1 + |x|).
+    """Softsign, elementwise: ``x / (1 + |x|)``.
 
-    The differential is dx / (1 + |x|)². Its derivative jumps at 0, where it is taken as 0.
+    The differential is ``dx / (1 + |x|)²``. Its derivative jumps at 0, where it is taken as 0.
 
     Examples
     --------

@@ -84,9 +84,10 @@ def dlconv(
         With channels ``C`` and one to three dimensions ``S``, or ``T``, in any order. All other
         dimensions are a batch.
     weights : array
-        Unlabelled, of shape (*filter sizes, channels of a group, filters of a group[, groups]); the
-        filter slides over ``S``. With a format, in any order: the filter slides over ``S`` and
-        ``T``, ``C`` are the channels, the first ``U`` the filters, the second ``U`` the groups.
+        Unlabelled, of shape (filter sizes, channels of a group, filters of a group[, groups]): a
+        size for each dimension ``S``. With a format, in any order:
+        the filter slides over ``S`` and ``T``, ``C`` are the channels, the first ``U`` the filters,
+        the second ``U`` the groups.
     bias : array
         A number; or one for each filter, where those of a group are adjacent; or of shape (filters
         of a group, groups).
@@ -254,7 +255,7 @@ def dltranspconv(
         With channels ``C`` and one to three dimensions ``S``, or ``T``, in any order. All other
         dimensions are a batch.
     weights : array
-        Unlabelled, of shape (*filter sizes, filters of a group, channels of a group[, groups]).
+        Unlabelled, of shape (filter sizes, filters of a group, channels of a group[, groups]).
         With a format, in any order: the filter slides over ``S`` and ``T``, ``C`` are the channels,
         the first ``U`` the filters, the second ``U`` the groups.
     bias : array

@@ -102,9 +102,10 @@ def grid_sample(
     x : array
         Images, signals or volumes: d dimensions 'S', and optionally 'C' and 'B', in any order.
     grid : array
-        Real, of shape (batch, *sizes, d) with d sizes, or (*sizes, d) without 'B': the place of
-        each element of the result. The first coordinate is that of the last dimension of space, and
-        so on: across, down. With a format, the coordinates are 'C'. The image extends from -1 to 1.
+        Real, of shape ``(batch, *sizes, d)`` with d sizes, or ``(*sizes, d)`` without 'B': the
+        place of each element of the result. The first coordinate is that of the last dimension of
+        space, and so on: across, down. With a format, the coordinates are 'C'. The image extends
+        from -1 to 1.
     method : {"linear", "nearest", "cubic"}
         Of two elements at equal distance, "nearest" takes the even one. The coefficient of "cubic"
         is -3/4.

@@ -66,7 +66,7 @@ def _sum_of_squares(d: Value) -> Value:
     errors=lambda m: misfits(m),
 )
 def mse(y: Operand, targets: Operand, /, *, data_format: Format = None) -> Value:
-    """Half mean squared error, Σ |y - t|² / (2 N), where N is the number of observations.
+    """Half mean squared error, ``Σ |y - t|² / (2 N)``, where N is the number of observations.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def l1loss(
     data_format: Format = None,
     weights_format: Format = None,
 ) -> Value:
-    """Sum of absolute errors, Σ w m |y - t| / N.
+    """Sum of absolute errors, ``Σ w m |y - t| / N``.
 
     The gradient is 0 where prediction and target are equal.
 
@@ -235,7 +235,7 @@ def l2loss(
     data_format: Format = None,
     weights_format: Format = None,
 ) -> Value:
-    """Sum of squared errors, Σ w m |y - t|² / N; unlike `mse`, without the factor one half.
+    """Sum of squared errors, ``Σ w m |y - t|² / N``; unlike `mse`, without the factor one half.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def huber(
     data_format: Format = None,
     weights_format: Format = None,
 ) -> Value:
-    """Huber's loss, Σ w m h(y - t) / N: h(e) is e²/2 for |e| ≤ δ, else δ (|e| - δ/2).
+    """Huber's loss, ``Σ w m h(y - t) / N``: h(e) is e²/2 for ``|e| ≤ δ``, else ``δ (|e| - δ/2)``.
 
     The gradient of h is e, limited to the interval from -δ to δ.
 
