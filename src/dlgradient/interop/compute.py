@@ -201,21 +201,6 @@ def clip(
     return clip_(a, low, high)
 
 
-@answers(np.round, np.around)
-def round(a: Operand, decimals: int = 0) -> Value:
-    """Round to decimals; the derivative is zero."""
-    if not decimals:
-        return round_(a)
-    # Integers stay integers, and carry no derivative.
-    if a.dtype.kind in "biu":
-        return wrap(np.round(a._value, decimals), None, a._format)
-    # A power with a negative exponent, 0.1, is not exact.
-    scale = 10.0 ** abs(decimals)
-    if decimals > 0:
-        return round_(a * scale) / scale
-    return round_(a / scale) * scale
-
-
 @answers(np.angle)
 def angle(z: Operand, deg: bool = False) -> Value:
     """Angle of complex values."""

@@ -60,7 +60,7 @@ remainder(x, y): mod
 x - y * trunc(x / y): rem fmod
 trunc(x): fix
 round(x): rint
-np.round(x, n): around
+round(x, n): around
 x - floor(x): frac
 equal(x, y): eq
 not_equal(x, y): ne

@@ -16,7 +16,7 @@ from dlgradient.core.calls import unknown_keyword
 from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, TargetDtype, Value
 from dlgradient.interop import counterparts
 from dlgradient.interop.protocol import function
-from dlgradient.ops import casting, choice, complex, moments, reduce, search, shape
+from dlgradient.ops import casting, choice, complex, moments, reduce, rounding, search, shape
 
 __all__ = ["ArrayMethods"]
 
@@ -232,7 +232,7 @@ class ArrayMethods(metaclass=_Listed):  # noqa: PLW1641 - __eq__ is elementwise;
 
     def round(self, decimals: int = 0) -> Value:
         """Round to decimals; the derivative is zero."""
-        return function(np.round, (self, decimals), {})
+        return rounding.round(self, decimals)
 
     def clip(self, min: Operand = None, max: Operand = None) -> Value:
         """Limit values to an interval; the derivative outside it, and at a bound, is zero."""

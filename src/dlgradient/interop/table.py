@@ -26,6 +26,7 @@ _ADAPTORS: dict[Any, Callable[..., Value]] = {}
 
 # Further names of a function that a declaration names.
 _SYNONYMS = (
+    (np.round, np.around),
     (np.max, np.amax),
     (np.min, np.amin),
     (np.matmul, np.linalg.matmul),

@@ -20,6 +20,7 @@ def _from_jumps(x: Array) -> Array:
 
 _between = away(lambda m: [case(m.real(3) * 3), case(m.real()), case(m.real(2, 0))], _from_jumps)
 _complex = away(lambda m: [case(m.complex(3) * 4)], _from_jumps)
+_tens = away(lambda m: [case(m.complex(3) * 40, decimals=-1)], lambda x: _from_jumps(x / 10))
 
 
 def _reals(m: Maker) -> list[Case]:
@@ -79,18 +80,43 @@ def trunc(x: Operand, /) -> Value:
 @constant(
     format="align",
     kernel=np.round,
-    samples=lambda m: [*_reals(m), *_complex(m)],
+    samples=lambda m: [
+        *_reals(m),
+        *_complex(m),
+        *_tens(m),
+        case(np.array([0.15, -1.234]), kink=True, gradient={"x": np.zeros(2)}, decimals=1),
+        case(np.array([1234, -56]), decimals=-2),
+    ],
     numpy=np.round,
 )
-def round(x: Operand, /) -> Value:
-    """Nearest integer, elementwise; halves go to the even one.
+def round(x: Operand, /, decimals: int = 0) -> Value:
+    """Nearest integer, or number of so many decimals, elementwise; halves go to the even one.
 
     Complex elements are rounded part by part. The derivative is zero, also at the jumps.
+
+    Parameters
+    ----------
+    x : dlarray or array_like
+        Real or complex.
+    decimals : int
+        Digits after the point to keep; a negative number counts to the left of it.
+
+    Returns
+    -------
+    dlarray or array
+        Of the shape and format of `x`, and of the dtype that NumPy gives.
+
+    See Also
+    --------
+    floor : largest integer that is not larger
+    trunc : integer part, towards zero
 
     Examples
     --------
     >>> dl.round(dl.dlarray([0.5, 1.5, -1.7]))
     dlarray([ 0.,  2., -2.])
+    >>> dl.round(dl.dlarray([3.14159]), 2)
+    dlarray([3.14])
 
     Source: array-API ``round``; MATLAB ``round`` (which rounds halves away from zero).
     """
