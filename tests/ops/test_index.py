@@ -113,3 +113,33 @@ def test_an_index_may_change_afterwards(kind, assigns):
 
     expected = dl.dlfeval(run, dl.dlarray(data), False).tolist()
     assert dl.dlfeval(run, dl.dlarray(data), True).tolist() == expected
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("assigned", [False, True])
+@pytest.mark.parametrize("kind", ["number", "members", "bounds"])
+@pytest.mark.parametrize("value", [1.0, 2.5, 1 + 0j])
+def test_an_index_that_is_no_integer(traced, assigned, kind, value):
+    index = [value, value] if kind == "members" else value
+    forms = [index, np.array(index), dl.dlarray(index)]
+    if kind == "number":
+        forms += [np.float64(value) if isinstance(value, float) else np.complex128(value)]
+    if kind == "bounds":
+        forms = [slice(bound, None) for bound in forms] + [slice(None, None, b) for b in forms]
+    forms += [(slice(None), form) for form in forms]
+
+    def use(x, form):
+        if assigned:
+            x[form] = 0.0
+        return x[form]
+
+    whole = "1" if kind != "members" else r"extractdata\(i\)\.astype\(int\)"
+    fix = (
+        f"write {whole}; indices count from 0" if value == 1.0 and type(value) is float else "round"
+    )
+    for form in forms:
+        x = dl.dlarray(np.zeros((3, 3)))
+        with pytest.raises(
+            dl.errors.IndexingError, match=rf"indexing a dlarray with .*: an index must.*{fix}"
+        ):
+            dl.dlfeval(use, x, form) if traced else use(x, form)

@@ -358,10 +358,7 @@ def fixed_key(key: Key) -> Key:
         if not key.size and key.dtype.kind == "f":
             key = key.astype(np.intp)
     if key.dtype.kind not in "biu":
-        raise IndexingError(
-            f"indexing a dlarray with an array of dtype {key.dtype}: an index must be integer or "
-            "bool; round it and convert it with extractdata(x).astype(int)"
-        )
+        raise _no_index(key)
     return key
 
 
@@ -370,5 +367,22 @@ def _is_sequence(kind: type) -> bool:
 
 
 def _fixed_bound(value: Any) -> Any:
-    """Return a bound of a slice, which may be an array without dimensions, as an integer."""
+    """Return an index or a bound of a slice, which may be an array without dimensions."""
+    number = value._value if type(value) is dlarray else value
+    if isinstance(number, float | complex | np.floating | np.ndarray):
+        number = np.asarray(number)
+        if number.dtype.kind in "fc":
+            raise _no_index(number)
     return operator.index(value) if hasattr(value, "__index__") else value
+
+
+def _no_index(key: Array) -> IndexingError:
+    """Return the error for an index that is no integer, as those of MATLAB and ``dlarray([0])``."""
+    fix = "round it, and convert it with extractdata(i).astype(int)"
+    if key.dtype.kind == "f" and np.array_equal(key, np.rint(key)):
+        whole = f"{key:.0f}" if key.ndim == 0 else "extractdata(i).astype(int)"
+        fix = f"write {whole}; indices count from 0"
+    found = f"{key} of dtype" if key.ndim == 0 else f"an array of shape {key.shape}"
+    return IndexingError(
+        f"indexing a dlarray with {found} {key.dtype}: an index must be integer or bool; {fix}"
+    )
