@@ -126,3 +126,28 @@ def test_round_and_divmod(evaluate: Any) -> None:
 def test_the_derivative_of_a_remainder() -> None:
     found = dl.dlfeval(lambda x: dl.dlgradient(divmod(x, 2.0)[1], x), dl.dlarray(3.0))
     assert found.item() == 1.0
+
+
+def test_matrix_products_with_tables() -> None:
+    # pandas computes `table @ x` itself, and asks x only for its values.
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    w = dl.dlarray([5.0, 7.0])
+    for wrong in (
+        lambda w: table @ w,
+        lambda w: table.dot(w),
+        lambda w: np.matmul(table, w),
+        lambda w: table["a"] @ w,
+        lambda w: table["a"].dot(w),
+    ):
+        assert isinstance(wrong(w), pd.Series | float)
+        with pytest.raises(dl.errors.LeavingTraceError, match=r"write matmul\(table, x\) or mat"):
+            dl.dlfeval(wrong, w)
+    for right, gradient in (
+        (lambda w: dl.matmul(table, w), [3.0, 7.0]),
+        (lambda w: w @ table, [4.0, 6.0]),
+        (lambda w: dl.matmul(table["a"], w), [1.0, 2.0]),
+        (lambda w: w @ table["a"], [1.0, 2.0]),
+    ):
+        found = dl.dlfeval(lambda w, f=right: dl.dlgradient(dl.sum(f(w)), w), w)
+        assert found.tolist() == gradient

@@ -51,6 +51,17 @@ def _wrong_call(unknown: dict[str, Any]) -> UnknownKeywordError:
     return UnknownKeywordError("dlarray: takes data and fmt; write dlarray(x) or dlarray(x, 'SCB')")
 
 
+# What to write instead of a conversion to a NumPy array, by who converts.
+_TRACED_FORMS = {
+    "": "for numpy.array([x, y]), numpy.r_[x, y] or numpy.mean([x, y]) write dlarray([x, y]), "
+    "concat([x, y]) or mean(dlarray([x, y])), which are traced; use functions of dlgradient, or "
+    "NumPy's of dlarrays; for z[i] = x make z a dlarray, z = zeros(n), or stack([x, y]); or take "
+    "extractdata(x) for a constant",
+    "pandas": "for table @ x, table.dot(x) or series @ x write matmul(table, x) or "
+    "matmul(series, x), which are traced; or take extractdata(x) for a constant",
+}
+
+
 @final
 class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     """An array for automatic differentiation.
@@ -233,13 +244,9 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if open_node(self) is not None:
-            self._refuse(
-                "Conversion to a NumPy array",
-                "for numpy.array([x, y]), numpy.r_[x, y] or numpy.mean([x, y]) write "
-                "dlarray([x, y]), concat([x, y]) or mean(dlarray([x, y])), which are traced; use "
-                "functions of dlgradient, or NumPy's of dlarrays; for z[i] = x make z a dlarray, "
-                "z = zeros(n), or stack([x, y]); or take extractdata(x) for a constant",
-            )
+            # For `table @ x`, pandas asks for the values only.
+            asks = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
+            self._refuse("Conversion to a NumPy array", _TRACED_FORMS.get(asks, _TRACED_FORMS[""]))
         if copy is False:
             view = np.asarray(self._value, dtype=dtype, copy=False).view()
             view.flags.writeable = False
