@@ -3,12 +3,17 @@
 import ast
 import graphlib
 import json
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import optree
 import pytest
+
+import dlgradient as dl
 
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "benchmarks"
@@ -183,3 +188,18 @@ def test_a_checkout_is_compared_with_another() -> None:
     old, _, new, _, ratio, *_ = lines["rosenbrock"]
     assert float(new) / float(old) == pytest.approx(float(ratio), rel=0.02)
     assert "import dlgradient" in lines
+
+
+def test_the_page_is_written_from_the_results() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "benchmarks_page.py"))
+    written = tool["page"]((BENCHMARKS / "RESULTS.md").read_text(encoding="utf-8"))
+    assert tool["PAGE"].read_text(encoding="utf-8") == written, (
+        "run python tools/benchmarks_page.py"
+    )
+
+
+def test_both_ways_of_a_habit_compute_the_same() -> None:
+    for slow_name, _, slow, fast in runpy.run_path(str(BENCHMARKS / "habits.py"))["habits"]():
+        expected, got = (optree.tree_leaves(dl.dlupdate(dl.extractdata, f())) for f in (slow, fast))
+        for a, b in zip(expected, got, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-5, err_msg=slow_name)
