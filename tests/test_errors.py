@@ -64,8 +64,9 @@ def test_a_message_ends_with_the_section_of_its_class(name: str) -> None:
     error = kind("what was found; what to do")
     assert str(error) == f"what was found; what to do\nSee {kind.page}"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    file, _, anchor = kind.page.partition("#")
-    headings = re.findall(r"^## (\w+)$", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)
+    page, _, anchor = kind.page.partition("#")
+    assert page == f"{errors.DOCUMENTATION}errors.html"
+    headings = re.findall(r"^## (\w+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert [heading for heading in headings if heading.lower() == anchor] == [name]
 
 

@@ -18,8 +18,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 HEAD = """\
 # Errors
 
-Each kind of mistake has a class. The last line of a message points to its section here, for
-instance `See docs/errors.md#nottracederror`. The examples below omit that line.
+Each kind of mistake has a class. The last line of a message is the address of its section here. The
+examples below omit that line.
 
 ```{eval-rst}
 .. py:module:: dlgradient.errors

@@ -1,9 +1,9 @@
 """One class per user mistake, all under `DlgradientError`.
 
 Every message has the same parts: the function, the argument (with its path in a container), the
-shape and dtype that were found, what was expected, and the fix. Its last line names the section of
-``docs/errors.md`` about the class. ``tools/errors_page.py`` writes that page from the docstrings
-below. Each shows a mistake and the fix, and the tests execute both.
+shape and dtype that were found, what was expected, and the fix. Its last line is the address of the
+section about the class. ``tools/errors_page.py`` writes that page, ``docs/errors.md``, from the
+docstrings below. Each shows a mistake and the fix, and the tests execute both.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+# Where the site is, also in `[project.urls]` of pyproject.toml.
+DOCUMENTATION = "https://dlgradient.readthedocs.io/en/stable/"
+
+
 class DlgradientError(Exception):
     """The base class of all errors of this package.
 
@@ -49,15 +53,15 @@ class DlgradientError(Exception):
     >>> issubclass(dl.NonScalarError, dl.DlgradientError), issubclass(dl.NonScalarError, ValueError)
     (True, True)
     >>> dl.NonScalarError.page
-    'docs/errors.md#nonscalarerror'
+    'https://dlgradient.readthedocs.io/en/stable/errors.html#nonscalarerror'
     """
 
-    page: ClassVar[str] = "docs/errors.md#dlgradienterror"
+    page: ClassVar[str] = f"{DOCUMENTATION}errors.html#dlgradienterror"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__ == __name__:  # a class of a user has the page of the class it extends
-            cls.page = f"docs/errors.md#{cls.__name__.lower()}"
+            cls.page = f"{DOCUMENTATION}errors.html#{cls.__name__.lower()}"
 
     def __str__(self) -> str:
         # Not part of `args`, so that a pickled error does not get the line twice.
