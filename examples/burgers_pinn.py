@@ -1,4 +1,7 @@
-"""A network solves Burgers' equation: its loss contains second derivatives of the network.
+"""Burgers' equation by a network
+==============================
+
+The loss contains second derivatives of the network.
 
 The equation is u_t + u u_x = ν u_xx for -1 < x < 1 and 0 < t < 1, with u = -sin(πx) at t = 0 and
 u = 0 at both ends. The solution has the form -sin(πx) + t (1 - x²) N(t, x) with a network N. So its
@@ -21,6 +24,11 @@ import dlgradient as dl
 VISCOSITY = 0.03
 
 
+# %%
+# The closed form
+# ---------------
+
+
 def cole_hopf(t, x):
     """Return the exact solution at points with t > 0."""
     nodes, weights = np.polynomial.hermite.hermgauss(100)
@@ -29,6 +37,11 @@ def cole_hopf(t, x):
     # its largest value.
     heat = weights * np.exp(-(1 + np.cos(np.pi * y)) / (2 * np.pi * VISCOSITY))
     return -(heat * np.sin(np.pi * y)).sum(axis=-1) / heat.sum(axis=-1)
+
+
+# %%
+# The network
+# -----------
 
 
 def network(width, layers, generator):
@@ -53,6 +66,14 @@ def solution(learnables, t, x):
     return t * (1 - x**2) * y - dl.sin(np.pi * x)
 
 
+# %%
+# The residual of the equation
+# ----------------------------
+#
+# Derivatives with respect to time and space are gradients too. The last one, for the learnables,
+# differentiates through them.
+
+
 def model_loss(learnables, t, x):
     """Mean square of the residual of the equation, and its gradient for the learnables."""
     u = solution(learnables, t, x)
@@ -60,6 +81,13 @@ def model_loss(learnables, t, x):
     u_xx = dl.dlgradient(u_x.sum(), x, enable_higher_derivatives=True)
     loss = ((u_t + u * u_x - VISCOSITY * u_xx) ** 2).mean()
     return loss, dl.dlgradient(loss, learnables)
+
+
+# %%
+# L-BFGS of SciPy
+# ---------------
+#
+# SciPy minimises over one vector, so the learnables are concatenated and split again.
 
 
 def flat(learnables):
@@ -102,6 +130,11 @@ def train(learnables, t, x, iterations):
     return unflat(result.x, learnables), losses
 
 
+# %%
+# The picture
+# -----------
+
+
 def draw(losses, x, rows, u):
     """Draw the loss, the solution in time and space, and three times with the closed form."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4))
@@ -119,6 +152,14 @@ def draw(losses, x, rows, u):
     right.set(xlabel="x", title="Cole-Hopf as points")
     right.legend()
     return figures.save(figure, "burgers_pinn")
+
+
+# %%
+# Run it
+# ------
+#
+# The output and the picture below are those of ``--small``, a problem that takes seconds. Without
+# it, the script trains the network in full size.
 
 
 def main(small=False):

@@ -1,4 +1,7 @@
-"""A network writes text, one character at a time: an LSTM in a custom training loop.
+"""An LSTM writes text
+===================
+
+One character at a time, in a custom training loop.
 
 The text is Python's reference, the pages of ``help("CLASSES")`` and others, which come with Python.
 The network reads a character and predicts the probabilities of the next one. It consists of
@@ -17,6 +20,10 @@ import runs
 
 import dlgradient as dl
 
+# %%
+# The text
+# --------
+
 
 def characters(limit):
     """Return the text as numbers, 97 % to train with and the rest held out, and the alphabet."""
@@ -33,6 +40,11 @@ def rows(numbers, count):
     """Cut a text into sections, the columns of an array."""
     length = len(numbers) // count
     return numbers[: count * length].reshape(count, length).T
+
+
+# %%
+# The network
+# -----------
 
 
 def network(symbols, channels, hidden, generator):
@@ -54,6 +66,13 @@ def predict(learnables, x, h, c):
     x = dl.embed(x, learnables["embedding"])
     y, h, c = dl.lstm(x, h, c, learnables["input"], learnables["recurrent"], learnables["bias"])
     return dl.fullyconnect(y, learnables["output"], learnables["output_bias"]), h, c
+
+
+# %%
+# Loss and gradient
+# -----------------
+#
+# The states are returned, so that the next window goes on from them.
 
 
 def cross_entropy(learnables, window, h, c):
@@ -79,6 +98,11 @@ def clip(gradient, threshold):
     return dl.dlupdate(lambda g: factor * g, gradient)
 
 
+# %%
+# The training loop
+# -----------------
+
+
 def train(learnables, numbers, *, iterations, batch, length, rate):
     """Train with Adam; return the learnables and the loss of every iteration."""
     text = rows(numbers, batch)
@@ -99,6 +123,11 @@ def train(learnables, numbers, *, iterations, batch, length, rate):
     return learnables, losses
 
 
+# %%
+# The network writes
+# ------------------
+
+
 def write(learnables, alphabet, length, generator, temperature=0.7):
     """Let the network write: each character is drawn, and read as the next one."""
     number, h, c = int(np.flatnonzero(alphabet == "\n")[0]), 0, 0
@@ -109,6 +138,11 @@ def write(learnables, alphabet, length, generator, temperature=0.7):
         number = generator.choice(len(alphabet), p=p / p.sum())
         text.append(alphabet[number])
     return "".join(text).strip()
+
+
+# %%
+# The picture
+# -----------
 
 
 def draw(losses, held_out, text):
@@ -124,6 +158,14 @@ def draw(losses, held_out, text):
     right.set(title="The network writes")
     right.set_axis_off()
     return figures.save(figure, "char_lstm")
+
+
+# %%
+# Run it
+# ------
+#
+# The output and the picture below are those of ``--small``, a problem that takes seconds. Without
+# it, the script trains the network in full size.
 
 
 def main(small=False):

@@ -1,4 +1,7 @@
-"""The gradient of Re((2+3i)x) in the complex plane: the second example of MATLAB's `dlgradient`.
+"""A gradient in the complex plane
+===============================
+
+The gradient of Re((2+3i)x), the second example of MATLAB's `dlgradient`.
 
 The value to differentiate is real. So the gradient is the direction of steepest ascent of a
 function of two real variables, ∂/∂Re(x) + i ∂/∂Im(x). Here it is 2-3i everywhere, the conjugate of
@@ -10,6 +13,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import dlgradient as dl
+
+# %%
+# A real value of a complex variable
+# ----------------------------------
+#
+# `dlgradient` differentiates a real scalar. The sum over all points gives every point its own
+# gradient, since no point depends on another.
 
 
 def complex_fun(x):
@@ -27,6 +37,11 @@ def square(points, reach=2.0):
     """Return sample points in the complex plane between -reach(1+i) and reach(1+i)."""
     axis = np.linspace(-reach, reach, points)
     return axis + 1j * axis[:, None]
+
+
+# %%
+# The picture
+# -----------
 
 
 def draw():
@@ -65,6 +80,11 @@ def draw():
         title="Real value and gradient: $2-3i$ everywhere",
     )
     return figures.save(figure, "complex_gradient")
+
+
+# %%
+# Run it
+# ------
 
 
 def main():

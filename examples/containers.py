@@ -1,4 +1,7 @@
-"""Gradients with respect to containers, and a model whose learnables are a table.
+"""Containers and tables of learnables
+===================================
+
+Gradients with respect to containers, and a model whose learnables are a table.
 
 A variable of `dlgradient` may be a list, tuple, dict, named tuple or dataclass. It may be a table
 with the columns Layer, Parameter and Value, and any nesting of these. The gradient has the same
@@ -15,6 +18,12 @@ import numpy as np
 import pandas as pd
 
 import dlgradient as dl
+
+# %%
+# A dataclass of lists, named tuples and dicts
+# --------------------------------------------
+#
+# The gradient of a `Mixture` is a `Mixture`.
 
 
 class Line(NamedTuple):
@@ -55,6 +64,13 @@ def show_nested():
         print(f"  weights[{name!r}]: {weight.item():g}")
 
 
+# %%
+# A network with a table of learnables
+# ------------------------------------
+#
+# The columns are those of MATLAB's ``dlnetwork.Learnables``.
+
+
 def learnables(rng, hidden):
     """Return a table of the learnables of a network with one hidden layer."""
     rows = [
@@ -79,6 +95,13 @@ def model_loss(table, x, target):
     return loss, dl.dlgradient(loss, table)
 
 
+# %%
+# Gradient descent with momentum
+# ------------------------------
+#
+# Columns of a table are Series of dlarrays, so pandas does the arithmetic.
+
+
 def fit(table, x, target, *, rate=0.05, momentum=0.9, iterations=600):
     """Run gradient descent with momentum; return the fitted table and the losses."""
     losses = []
@@ -89,6 +112,11 @@ def fit(table, x, target, *, rate=0.05, momentum=0.9, iterations=600):
         table = table.assign(Value=table["Value"] + velocity)
         losses.append(loss.item())
     return table, losses
+
+
+# %%
+# The picture
+# -----------
 
 
 def draw(x, target, table, losses, noise):
@@ -109,6 +137,11 @@ def draw(x, target, table, losses, noise):
     right.set_ylim(-1.6, 2.1)
     right.legend(ncols=3, loc="upper center")
     return figures.save(figure, "containers")
+
+
+# %%
+# Run it
+# ------
 
 
 def main():

@@ -1,4 +1,7 @@
-"""A convolutional network reads digits, in a custom training loop.
+"""A convolutional network reads digits
+====================================
+
+Convolution, batch normalisation and Adam, in a custom training loop.
 
 The 1797 digits of scikit-learn have 8×8 pixels. The network is written with functions: convolution,
 batch normalisation, relu and pooling, all twice, then a fully connected layer. Its learnables are a
@@ -18,6 +21,11 @@ import dlgradient as dl
 CLASSES = 10
 
 
+# %%
+# The data
+# --------
+
+
 def digits(limit):
     """Return images ``BSSC`` and their digits: three quarters to train with, the rest to test."""
     from sklearn.datasets import load_digits
@@ -28,6 +36,13 @@ def digits(limit):
     labels = data.target[order]
     split = 3 * len(order) // 4
     return (images[:split], labels[:split]), (images[split:], labels[split:])
+
+
+# %%
+# The network
+# -----------
+#
+# Its learnables are a nested dict. A layer is a call of a function.
 
 
 def block(channels, filters, generator):
@@ -72,6 +87,13 @@ def predict(learnables, statistics, x, *, training):
     return dl.fullyconnect(x, output["weights"], output["bias"]), moved
 
 
+# %%
+# Loss and gradient
+# -----------------
+#
+# The gradient has the structure of the learnables.
+
+
 def model_loss(learnables, statistics, x, labels):
     """Return the cross-entropy of a batch, its gradient, and the moving statistics."""
     logits, moved = predict(learnables, statistics, x, training=True)
@@ -83,6 +105,11 @@ def classify(learnables, statistics, images):
     """Return the digit that the network reads in each image."""
     logits, _ = predict(learnables, statistics, dl.dlarray(images, "BSSC"), training=False)
     return np.argmax(dl.extractdata(logits), axis=dl.finddim(logits, "C")[0])
+
+
+# %%
+# The training loop
+# -----------------
 
 
 def train(data, held_out, *, filters, epochs, batch=64, rate=0.003):
@@ -112,6 +139,11 @@ def train(data, held_out, *, filters, epochs, batch=64, rate=0.003):
     return learnables, statistics, losses, accuracies
 
 
+# %%
+# The picture
+# -----------
+
+
 def draw(losses, accuracies, held_out, read):
     """Draw loss, accuracy, and the digits that were read wrongly (if few, also others)."""
     images, labels = held_out
@@ -134,6 +166,14 @@ def draw(losses, accuracies, held_out, read):
         color = figures.COLORS[1] if read[i] != labels[i] else figures.INK
         panel.set_title(f"{labels[i]} as {read[i]}", color=color, size=8, loc="center")
     return figures.save(figure, "digits_cnn")
+
+
+# %%
+# Run it
+# ------
+#
+# The output and the picture below are those of ``--small``, a problem that takes seconds. Without
+# it, the script trains the network in full size.
 
 
 def main(small=False):

@@ -40,6 +40,5 @@ def save(figure: Figure, name: str) -> Path:
     OUTPUT.mkdir(exist_ok=True)
     path = OUTPUT / f"{name}.png"
     figure.savefig(path)
-    plt.close(figure)
     print(f"figure: {path}")
     return path

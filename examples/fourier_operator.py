@@ -1,4 +1,7 @@
-"""A Fourier neural operator maps the start of a solution to its end; it has complex learnables.
+"""A Fourier neural operator
+=========================
+
+It maps the start of a solution to its end, and has complex learnables.
 
 The equation is Burgers' equation, u_t + u u_x = ν u_xx, on a ring of length 1. The starts are
 random smooth functions, and a solver that is spectral in space makes the data. Each layer of the
@@ -16,6 +19,11 @@ import dlgradient as dl
 
 VISCOSITY = 0.01
 POINTS = 128
+
+
+# %%
+# The data
+# --------
 
 
 def starts(count, points, generator):
@@ -58,6 +66,13 @@ def data(count, generator):
     return [values[..., None].astype(np.float32) for values in (u, burgers(u, 200))]
 
 
+# %%
+# The operator
+# ------------
+#
+# `spectral_convolution` multiplies Fourier modes by complex weights.
+
+
 def network(channels, modes, layers, generator):
     """Return the learnables of the operator; those of the convolutions are complex."""
 
@@ -93,6 +108,13 @@ def linear(layer, x):
     return dl.dlconv(x, layer["weights"], layer["bias"])
 
 
+# %%
+# Loss and gradient
+# -----------------
+#
+# The gradient is complex where the learnables are.
+
+
 def relative_error(y, targets):
     """Return the norm of the error relative to that of the solution, on average."""
     error = dl.sqrt(((y - targets) ** 2).sum(axis=(1, 2)))
@@ -109,6 +131,11 @@ def test_error(learnables, held_out, every):
     """Return the relative error of solutions held out, on every n-th point of their grid."""
     u, targets = (values[:, ::every] for values in held_out)
     return relative_error(predict(learnables, dl.dlarray(u, "BSC")), targets).item()
+
+
+# %%
+# The training loop
+# -----------------
 
 
 def train(learnables, examples, held_out, *, epochs, batch, rate):
@@ -134,6 +161,11 @@ def train(learnables, examples, held_out, *, epochs, batch, rate):
     return learnables, errors
 
 
+# %%
+# The picture
+# -----------
+
+
 def draw(errors, held_out, ends):
     """Draw the errors by epoch, and three starts with their ends."""
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), width_ratios=(1.3, 1, 1, 1))
@@ -150,6 +182,14 @@ def draw(errors, held_out, ends):
     axes[1].set(title="Held out")
     axes[1].legend(fontsize=8)
     return figures.save(figure, "fourier_operator")
+
+
+# %%
+# Run it
+# ------
+#
+# The output and the picture below are those of ``--small``, a problem that takes seconds. Without
+# it, the script trains the network in full size.
 
 
 def main(small=False):

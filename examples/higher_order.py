@@ -1,4 +1,7 @@
-"""The first four derivatives of a function, compared with the closed form.
+"""Derivatives of any order
+========================
+
+The first four derivatives of a function, compared with the closed form.
 
 f(x) = exp(-x/2) sin(3x) is the imaginary part of exp(cx) with c = -1/2 + 3i. So its n-th derivative
 is the imaginary part of cⁿ exp(cx). Each derivative is the gradient of the previous one. The value
@@ -16,6 +19,11 @@ C = -0.5 + 3j
 ORDERS = 4
 
 
+# %%
+# The function, and its derivatives in closed form
+# ------------------------------------------------
+
+
 def fun(x):
     """Return exp(-x/2) sin(3x)."""
     return dl.exp(-x / 2) * dl.sin(3 * x)
@@ -26,12 +34,24 @@ def closed_form(x, order):
     return (C**order * np.exp(C * x)).imag
 
 
+# %%
+# Gradients of gradients
+# ----------------------
+#
+# With ``enable_higher_derivatives=True``, a gradient is traced like any other value.
+
+
 def derivatives(x):
     """Return the value and all derivatives up to the highest order."""
     results = [fun(x)]
     for _ in range(ORDERS):
         results.append(dl.dlgradient(results[-1].sum(), x, enable_higher_derivatives=True))
     return results
+
+
+# %%
+# The picture
+# -----------
 
 
 def draw(x, results):
@@ -52,6 +72,11 @@ def draw(x, results):
         ncols=2,
     )
     return figures.save(figure, "higher_order")
+
+
+# %%
+# Run it
+# ------
 
 
 def main():

@@ -1,4 +1,7 @@
-"""A neural differential equation: the right-hand side of y' = f(y), learned from a trajectory.
+"""A neural differential equation
+==============================
+
+The right-hand side of y' = f(y), learned from a trajectory.
 
 The data are a spiral, the solution of a cubic equation. A network with one hidden layer is the
 right-hand side. `dlode45` solves its equation over short windows of the trajectory, and the
@@ -18,6 +21,11 @@ START = np.array([[2.0], [0.0]])
 LENGTH = 15.0
 
 
+# %%
+# The data
+# --------
+
+
 def spiral(_, y):
     """Return the right-hand side of the equation that the data come from."""
     return MATRIX @ y**3
@@ -27,6 +35,14 @@ def trajectory(equation, times, *theta):
     """Solve from the first point; return an array of two rows with a column for each time."""
     y = dl.dlode45(equation, times, START, *theta, relative_tolerance=1e-6)
     return np.concatenate([START, dl.extractdata(y)[:, 0]], axis=1)
+
+
+# %%
+# The network, and the solver in its loss
+# ---------------------------------------
+#
+# `dlode45` takes the learnables as a parameter of the right-hand side, and returns a solution whose
+# gradient is known.
 
 
 def network(hidden, generator):
@@ -51,6 +67,11 @@ def model_loss(theta, times, starts, targets):
     return loss, dl.dlgradient(loss, theta)
 
 
+# %%
+# The training loop
+# -----------------
+
+
 def train(theta, times, data, *, iterations, window, batch, rate=0.005):
     """Train with Adam on random windows of the data; return the learnables and the losses."""
     rng = np.random.default_rng(1)
@@ -70,6 +91,11 @@ def train(theta, times, data, *, iterations, window, batch, rate=0.005):
     return theta, losses
 
 
+# %%
+# The picture
+# -----------
+
+
 def draw(losses, times, data, learned):
     """Draw the loss, and both trajectories in the plane and over time."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4))
@@ -86,6 +112,14 @@ def draw(losses, times, data, learned):
     right.set(xlabel="t", title="Over time (data dashed)")
     right.legend()
     return figures.save(figure, "neural_ode")
+
+
+# %%
+# Run it
+# ------
+#
+# The output and the picture below are those of ``--small``, a problem that takes seconds. Without
+# it, the script trains the network in full size.
 
 
 def main(small=False):

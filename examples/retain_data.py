@@ -1,4 +1,7 @@
-"""The cost and benefit of ``retain_data``: memory and time of two gradients in one evaluation.
+"""Memory with and without retain_data
+===================================
+
+The cost and benefit of ``retain_data``: memory and time of two gradients in one evaluation.
 
 A network of many tanh layers has two losses, as in adversarial training. Both gradients pass
 through the same layers. Without ``retain_data``, the first call drops the saved values as it passes
@@ -21,6 +24,11 @@ DEPTHS = [5, 10, 20, 40]
 MIB = 2**20
 
 
+# %%
+# Two losses that share layers
+# ----------------------------
+
+
 def features(weights, x):
     """Return the output of the layers that both losses share."""
     for w in weights:
@@ -40,6 +48,11 @@ def two_gradients(weights, x, between, *, retain_data):
 def one_gradient(weights, x, *, retain_data):
     """Return the gradient of one loss."""
     return dl.dlgradient((features(weights, x) ** 2).mean(), weights, retain_data=retain_data)
+
+
+# %%
+# What is measured
+# ----------------
 
 
 def network(depth):
@@ -73,6 +86,11 @@ def measure(depth, *, retain_data):
     return peak / MIB, (held[0] - gradients) / MIB, seconds
 
 
+# %%
+# The picture
+# -----------
+
+
 def draw(rows):
     """Draw peak memory, memory between the two calls, and time, over the depth."""
     figure, panels = plt.subplots(1, 3, figsize=(10.5, 3.4))
@@ -86,6 +104,11 @@ def draw(rows):
         panel.set_ylim(bottom=0)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figures.save(figure, "retain_data")
+
+
+# %%
+# Run it
+# ------
 
 
 def main():

@@ -1,4 +1,7 @@
-"""Rosenbrock's function and its gradient: the first example of MATLAB's `dlgradient`.
+"""Rosenbrock's function
+=====================
+
+Value and gradient of the first example of MATLAB's `dlgradient`.
 
 It evaluates the function of one vector and the function of two scalars at (-1, 2). Then it draws
 the gradient on a 10x10 grid in the unit square, computed point by point as in MATLAB's example.
@@ -10,6 +13,13 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 import dlgradient as dl
+
+# %%
+# Value and gradient
+# ------------------
+#
+# `dlgradient` is called inside the function that `dlfeval` evaluates. The variable may be one
+# vector, or several scalars.
 
 
 def rosenbrock(x):
@@ -24,6 +34,14 @@ def rosenbrock2(x1, x2):
     return y, *dl.dlgradient(y, x1, x2)
 
 
+# %%
+# Points of a grid
+# ----------------
+#
+# MATLAB's example evaluates the function point by point, and so does this one. An assignment to an
+# element of a dlarray works as in NumPy.
+
+
 def gradients_on_grid(points):
     """Evaluate `rosenbrock2` in a loop over the points of a grid in the unit square."""
     grid1, grid2 = np.meshgrid(np.linspace(0, 1, points), np.linspace(0, 1, points))
@@ -35,6 +53,11 @@ def gradients_on_grid(points):
     for i in range(len(x1)):
         y[i], dydx1[i], dydx2[i] = dl.dlfeval(rosenbrock2, x1[i], x2[i])
     return [dl.extractdata(a) for a in (x1, x2, y, dydx1, dydx2)]
+
+
+# %%
+# The picture
+# -----------
 
 
 def draw(points=10):
@@ -72,6 +95,13 @@ def draw(points=10):
     )
     axes.legend(loc="lower left", frameon=True, facecolor="#7fb3cf", edgecolor="none")
     return figures.save(figure, "rosenbrock")
+
+
+# %%
+# Run it
+# ------
+#
+# It prints MATLAB's numbers next to those found here.
 
 
 def main():

@@ -1,4 +1,7 @@
-"""Rosenbrock's function in many dimensions, minimised by SciPy with exact derivatives.
+"""Exact derivatives for SciPy's minimize
+======================================
+
+Rosenbrock's function in many dimensions, minimised by SciPy with exact derivatives.
 
 `scipy.optimize.minimize` takes a function that returns value and gradient (``jac=True``). For the
 Newton methods it also takes one that returns the product of the Hessian and a vector. The product
@@ -16,6 +19,10 @@ from scipy.optimize import minimize
 
 import dlgradient as dl
 
+# %%
+# Gradient, and Hessian times a vector
+# ------------------------------------
+
 
 def rosenbrock(x):
     """Return the sum of 100 (x[i+1] - x[i]²)² + (1 - x[i])² over i."""
@@ -32,6 +39,13 @@ def times_vector(x, vector):
     """Return the product of the Hessian and a vector."""
     gradient = dl.dlgradient(rosenbrock(x), x, enable_higher_derivatives=True)
     return dl.dljvp(gradient, x, vector)
+
+
+# %%
+# The function as SciPy calls it
+# ------------------------------
+#
+# SciPy's arrays go in, and NumPy arrays come out.
 
 
 class Counted:
@@ -70,6 +84,11 @@ class Counted:
         """Return the exact product of the Hessian and a vector."""
         self.products += 1
         return dl.extractdata(dl.dlfeval(times_vector, dl.dlarray(x), vector))
+
+
+# %%
+# Four ways to minimise
+# ---------------------
 
 
 def solve(method, start, *, exact=True):
@@ -120,6 +139,11 @@ def compare(n):
     return counts
 
 
+# %%
+# The picture
+# -----------
+
+
 def draw(n, counts, sizes, calls):
     """Draw convergence in `n` dimensions, and function calls over the number of dimensions."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
@@ -139,6 +163,11 @@ def draw(n, counts, sizes, calls):
     right.minorticks_off()
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figures.save(figure, "scipy_minimize")
+
+
+# %%
+# Run it
+# ------
 
 
 def main():

@@ -1,4 +1,7 @@
-"""A network draws digits: a Wasserstein GAN, whose loss contains a gradient.
+"""A Wasserstein GAN draws digits
+==============================
+
+The loss of the critic contains a gradient.
 
 The generator makes images from noise with transposed convolutions. The critic gives each image a
 number, and learns to give higher numbers to the digits of scikit-learn. The mean difference
@@ -18,6 +21,11 @@ import dlgradient as dl
 NOISE = 24
 
 
+# %%
+# The data
+# --------
+
+
 def digits(limit):
     """Return images ``BSSC`` from -1 to 1: three quarters to train with, and the rest."""
     from sklearn.datasets import load_digits
@@ -27,6 +35,11 @@ def digits(limit):
     images = (images[order, :, :, None] / 8 - 1).astype(np.float32)
     split = 3 * len(images) // 4
     return images[:split], images[split:]
+
+
+# %%
+# Generator and critic
+# --------------------
 
 
 def networks(filters, generator):
@@ -72,6 +85,14 @@ def judge(learnables, x):
     return dl.fullyconnect(x, learnables["third"])
 
 
+# %%
+# Losses
+# ------
+#
+# The slope of the critic is a gradient with ``enable_higher_derivatives=True``. The loss contains
+# it, and `dlgradient` differentiates the loss.
+
+
 def critic_loss(critic, real, generated, mixture, penalty=10.0):
     """Return the estimated distance, and the gradient of the critic's loss with its penalty."""
     distance = judge(critic, real).mean() - judge(critic, generated).mean()
@@ -85,6 +106,11 @@ def critic_loss(critic, real, generated, mixture, penalty=10.0):
 def generator_loss(generator, critic, noise):
     """Return the gradient of the generator's loss: the critic's numbers, negated."""
     return dl.dlgradient(-judge(critic, generate(generator, noise)).mean(), generator)
+
+
+# %%
+# The training loop
+# -----------------
 
 
 def train(images, *, filters, iterations, batch, rate, judgements):
@@ -121,6 +147,11 @@ def train(images, *, filters, iterations, batch, rate, judgements):
     return mean, distances
 
 
+# %%
+# The picture
+# -----------
+
+
 def to_nearest(images, others):
     """Return the distance to the nearest of the others, averaged over the images."""
     flat, other = images.reshape(len(images), -1), others.reshape(len(others), -1)
@@ -146,6 +177,14 @@ def draw(distances, real, generated):
         panel.set_axis_off()
         panel.set(title=title)
     return figures.save(figure, "wgan_gp")
+
+
+# %%
+# Run it
+# ------
+#
+# The output and the picture below are those of ``--small``, a problem that takes seconds. Without
+# it, the script trains the network in full size.
 
 
 def main(small=False):

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -29,6 +30,7 @@ def run(tmp_path, monkeypatch, capsys):
         return printed
 
     yield run_example
+    plt.close("all")  # they are left open, so that a notebook shows them
     for name in [path.stem for path in EXAMPLES.glob("*.py")]:
         sys.modules.pop(name, None)
 
