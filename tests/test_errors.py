@@ -277,7 +277,7 @@ def test_assignment_of_another_shape() -> None:
 
 def test_index_out_of_range() -> None:
     refused(dl.IndexingError, r"shape \(3,\) float64 with 7: index 7 is out", lambda x: x[7])
-    refused(dl.IndexingError, "dtype float64: an index must be integer", lambda x: x[np.ones(1)])
+    refused(dl.IndexingError, "float64: an index must be integer", lambda x: x[np.ones(1)])
 
 
 @pytest.mark.parametrize(
