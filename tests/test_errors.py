@@ -362,6 +362,16 @@ def test_assignment_of_an_element_into_an_ndarray() -> None:
     assert found.traceback[-1].name == assign_element_into_ndarray.__name__
 
 
+@pytest.mark.parametrize("number", [2.0, 1j, True, [1], np.array([1, 2])])
+def test_an_index_or_a_size_that_is_no_integer(number: Any) -> None:
+    x = dl.dlarray(number)
+    with pytest.raises(dl.UnsupportedDtypeError, match=r"index or a size.*shape.*write int\(x\)"):
+        [1, 2, 3][x]
+    with pytest.raises(dl.UnsupportedDtypeError, match=str(x.dtype)):
+        range(x)
+    assert [1, 2, 3][dl.dlarray(np.int8(1))] == 2
+
+
 def test_leaving_the_trace_on_purpose() -> None:
     def leave(x: Any) -> Any:
         assert dl.extractdata(x).tolist() == [1.0, 2.0, 3.0]

@@ -32,7 +32,12 @@ from dlgradient.core.paths import make_operator
 from dlgradient.core.types import Dlarray, Format, Operand
 from dlgradient.core.values import is_python_integer
 from dlgradient.engine.temporary import lost_assignment
-from dlgradient.errors import FormatClashError, LeavingTraceError, UnknownKeywordError
+from dlgradient.errors import (
+    FormatClashError,
+    LeavingTraceError,
+    UnknownKeywordError,
+    UnsupportedDtypeError,
+)
 from dlgradient.ops.index import set_item
 
 Label: TypeAlias = Literal["S", "C", "B", "T", "U"]
@@ -274,7 +279,12 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     def __index__(self) -> int:
         if open_node(self) is not None:
             self._refuse("Use as an index or a size", "use x.item() or extractdata(x)")
-        return operator.index(self._value)
+        if self.ndim or self.dtype.kind not in "iu":
+            raise UnsupportedDtypeError(
+                f"use as an index or a size: a dlarray of shape {self.shape} {self.dtype} is not "
+                "one integer; write int(x), or extractdata(x).astype(int) for an array"
+            )
+        return operator.index(self._value.item())
 
     def __round__(self, decimals: int | None = None) -> Any:
         return self.round(decimals or 0)
