@@ -42,7 +42,10 @@ __all__ = [
     "UNFOLD_NANOSECONDS",
     "WEIGHTED_BLOCK_BYTES",
     "WEIGHTED_LANES",
+    "WEIGHTED_RUN_ELEMENTS",
     "WEIGHTED_THREAD_ELEMENTS",
+    "WEIGHTED_WINDOWS",
+    "WEIGHTED_WINDOWS_BYTES",
     "WIDE_MULTIPLICATIONS",
     "WIDE_PART",
 ]
@@ -127,6 +130,10 @@ POOL_TILE_ELEMENTS = 16
 # Lines next to each other that are multiplied by a sparse matrix at once, and their bytes: each of
 # its elements costs more than a run of few lines. Row: cliffs.
 WEIGHTED_LANES, WEIGHTED_BLOCK_BYTES = 256, 1 << 19
+
+# Windows that are summed one by one, not as a product with a sparse matrix; bytes of the lines that
+# are summed at once; elements of a run that is long enough for it. Row: cliffs.
+WEIGHTED_WINDOWS, WEIGHTED_WINDOWS_BYTES, WEIGHTED_RUN_ELEMENTS = 1 << 6, 1 << 22, 1 << 4
 
 # Matrices that each function of sizes keeps for its next call, and elements of a dimension up to
 # which one is kept. Row: cliffs.

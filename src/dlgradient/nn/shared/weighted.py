@@ -19,7 +19,10 @@ from dlgradient.core.sizes import (
     TERMS_KEPT_ELEMENTS,
     WEIGHTED_BLOCK_BYTES,
     WEIGHTED_LANES,
+    WEIGHTED_RUN_ELEMENTS,
     WEIGHTED_THREAD_ELEMENTS,
+    WEIGHTED_WINDOWS,
+    WEIGHTED_WINDOWS_BYTES,
 )
 from dlgradient.core.types import Array, Axis, Dtype, Value
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
@@ -51,13 +54,18 @@ class Terms:
     ----------
     shape : (int, int)
         Numbers of sums and of elements.
+    transposed : bool
+        Whether they are the terms of an adjoint map.
+    windows : list of slice
+        The elements of each sum if the sums are few and of neighbours of weight one, else empty.
     """
 
     def __init__(self, ends: Array, index: Array, weights: Array, length: int) -> None:
         kind = index_dtype(max(length, index.size))
         self.shape = (ends.size - 1, length)
         self._rows = weights, index.astype(kind, copy=False), ends.astype(kind, copy=False)
-        self._transposed = False
+        self.transposed = False
+        self.windows: list[slice] = []
         self._matrices: dict[tuple[Dtype, bool], Any] = {}
 
     @property
@@ -66,24 +74,24 @@ class Terms:
         other = object.__new__(Terms)
         other.__dict__.update(self.__dict__)
         other.shape = self.shape[::-1]
-        other._transposed = not self._transposed
+        other.transposed = not self.transposed
         return other
 
     @property
     def chosen(self) -> Array | None:
         """The element of each sum if all are single elements of weight one, else None."""
         weights, index, ends = self._rows
-        single = not self._transposed and len(index) == len(ends) - 1 and bool((weights == 1).all())
+        single = not self.transposed and len(index) == len(ends) - 1 and bool((weights == 1).all())
         return index if single and bool((np.diff(ends) == 1).all()) else None
 
     def matrix(self, dtype: Dtype) -> Any:
         """Return the sparse matrix with weights of a dtype."""
         from scipy.sparse import csc_array, csr_array
 
-        key = dtype, self._transposed
+        key = dtype, self.transposed
         if key not in self._matrices:
             weights, *places = self._rows
-            kind = csc_array if self._transposed else csr_array
+            kind = csc_array if self.transposed else csr_array
             self._matrices[key] = kind((weights.astype(dtype, copy=False), *places), self.shape)
         return self._matrices[key]
 
@@ -121,7 +129,10 @@ class Terms:
         """
         counts = last - first
         index = np.arange(counts.sum()) + np.repeat(first - np.cumsum(counts) + counts, counts)
-        return Terms(_ends(counts), index, np.ones(index.size), length)
+        terms = Terms(_ends(counts), index, np.ones(index.size), length)
+        if first.size <= WEIGHTED_WINDOWS:
+            terms.windows = [slice(*pair) for pair in zip(first, last, strict=True)]
+        return terms
 
 
 def kept_if_small(make: C) -> C:
@@ -184,12 +195,53 @@ def weighted_sums(x: Value, /, *, terms: Terms, axis: Axis) -> Value:
         x = x.astype(np.float64)
     before, (size, n), after = x.shape[:axis], terms.shape, x.shape[axis + 1 :]
     out = np.empty((*before, size, *after), x.dtype)
-    if out.size:
+    if out.size and terms.windows:
+        flat = x.reshape(prod(before), n, prod(after))
+        _add_windows(terms, flat, out.reshape(prod(before), size, prod(after)))
+    elif out.size:
         # A complex element is two real ones next to each other.
         real = x.real.dtype
         flat = np.ascontiguousarray(x).reshape(prod(before), n, prod(after)).view(real)
         _multiply(terms.matrix(real), flat, out.reshape(prod(before), size, prod(after)).view(real))
     return out
+
+
+def _add_windows(terms: Terms, x: Array, out: Array) -> None:
+    """Sum windows one by one: in runs of many elements, no product is as fast."""
+    lines, _, after = x.shape
+    n = max(terms.shape)
+    add = _spread_windows if terms.transposed else _sum_windows
+
+    def work(chunk: slice) -> None:
+        source, target = x[chunk], out[chunk]
+        # A long window is a run itself, and its sum pairwise.
+        if after >= WEIGHTED_RUN_ELEMENTS or lines * after * len(terms.windows) < n:
+            add(terms.windows, source, target)
+            return
+        # The dimension goes first, so that all lines are one run.
+        result = np.empty((1, out.shape[1], (chunk.stop - chunk.start) * after), out.dtype)
+        add(terms.windows, source.swapaxes(0, 1).reshape(1, x.shape[1], -1), result)
+        target[...] = result.reshape(-1, chunk.stop - chunk.start, after).swapaxes(0, 1)
+
+    at_once = items_within(WEIGHTED_WINDOWS_BYTES, sum(terms.shape) * after * x.itemsize)
+    for_each_chunk(work, lines, at_once, split=x.size + out.size >= WEIGHTED_THREAD_ELEMENTS)
+
+
+def _sum_windows(windows: list[slice], x: Array, out: Array) -> None:
+    for i, window in enumerate(windows):
+        np.add.reduce(x[:, window], axis=1, out=out[:, i])
+
+
+def _spread_windows(windows: list[slice], x: Array, out: Array) -> None:
+    """Add the value of each window to its elements; what no window before has met is new."""
+    end = 0
+    for i, window in enumerate(windows):
+        value, met = x[:, i : i + 1], min(max(window.start, end), window.stop)
+        out[:, end:met] = 0
+        out[:, window.start : met] += value
+        out[:, met : window.stop] = value
+        end = max(end, window.stop)
+    out[:, end:] = 0
 
 
 def _multiply(matrix: Any, x: Array, out: Array) -> None:
