@@ -13,6 +13,9 @@ __all__ = [
     "CONV_THREAD_MULTIPLICATIONS",
     "COPY_BYTES",
     "COUNTED_ADDITIONS",
+    "COVER_CHUNK_BYTES",
+    "COVER_RUN_ELEMENTS",
+    "COVER_WINDOWS",
     "GELU_CHUNK_ELEMENTS",
     "IN_PLACE_ELEMENTS",
     "NARROW_COLUMNS",
@@ -120,6 +123,10 @@ POOL_MASK_BYTES = 1 << 23
 
 # Elements of a batch of images. Below, a second thread costs more than it saves. Row: pool.
 POOL_THREAD_ELEMENTS = 1 << 17
+
+# Windows along a dimension that are reduced one by one; bytes of the images that are reduced at
+# once; elements of a run that is long enough for it. Row: cliffs.
+COVER_WINDOWS, COVER_CHUNK_BYTES, COVER_RUN_ELEMENTS = 1 << 6, 1 << 21, 1 << 4
 
 # Elements of windows side by side. From here on, whole images are compared with their maxima, not
 # one place in the window after the other. Row: cliffs.

@@ -9,8 +9,10 @@ import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.sizes import COVER_WINDOWS
 from dlgradient.core.types import Array, Axes, Counts, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.nn.pooling.cover import bounds, cover_max
 from dlgradient.nn.pooling.kernels import lowest
 from dlgradient.nn.pooling.windowed import window_max
 from dlgradient.nn.shared.arguments import finished, formatted
@@ -153,6 +155,8 @@ def adaptivemaxpool(
     array, strip = formatted("adaptivemaxpool", x, data_format)
     axes, size = _sizes("adaptivemaxpool", array, output_size, pool_format)
     y, layout = to_images(array, axes)
+    if max(size) <= COVER_WINDOWS:
+        return finished(from_images(cover_max(y, size=size), layout), strip)
     window: Shape = ()
     inside = np.ones((), np.bool_)
     for axis, count in enumerate(size, start=2):
@@ -172,24 +176,18 @@ def adaptivemaxpool(
 @kept_if_small
 def _windows(n: int, count: int) -> tuple[Terms, Array]:
     """Return the elements of each window, and their numbers."""
-    first, last = _bounds(n, count)
+    first, last = bounds(n, count)
     return Terms.of_windows(first, last, n), last - first
 
 
 @kept_if_small
 def _padded_windows(n: int, count: int) -> tuple[Terms, Array]:
     """Return the elements of windows that all have the most, and which belong to the window."""
-    first, last = _bounds(n, count)
+    first, last = bounds(n, count)
     indices = first[:, None] + np.arange(np.max(last - first))
     elements = np.minimum(indices, n - 1).reshape(-1, 1)
     terms = Terms.of_rows(elements, np.ones(elements.shape), n)
     return terms, (indices < last[:, None]).reshape(-1)
-
-
-def _bounds(n: int, count: int) -> tuple[Array, Array]:
-    """Return where each of `count` windows that cover `n` elements begins and ends."""
-    i = np.arange(count)
-    return i * n // count, -(-(i + 1) * n // count)
 
 
 def _sizes(function: str, x: Value, output_size: Counts, pool_format: Format) -> tuple[Axes, Shape]:

@@ -196,7 +196,7 @@ def weighted_sums(x: Value, /, *, terms: Terms, axis: Axis) -> Value:
     before, (size, n), after = x.shape[:axis], terms.shape, x.shape[axis + 1 :]
     out = np.empty((*before, size, *after), x.dtype)
     if out.size and terms.windows:
-        flat = x.reshape(prod(before), n, prod(after))
+        flat = np.ascontiguousarray(x).reshape(prod(before), n, prod(after))
         _add_windows(terms, flat, out.reshape(prod(before), size, prod(after)))
     elif out.size:
         # A complex element is two real ones next to each other.
