@@ -38,10 +38,11 @@ def marked(names: str) -> str:
 
 def page() -> str:
     """Return the whole page."""
-    rows = []
+    written: dict[str, str] = {}
     for line in WRITE.strip().splitlines():
         expression, _, names = line.rpartition(": ")
-        rows.append(f"| {marked(names)} | `{expression.replace('|', chr(92) + '|')}` |")
+        written[expression] = f"{written.get(expression, '')} {names}"
+    rows = [f"| {marked(n)} | `{e.replace('|', chr(92) + '|')}` |" for e, n in written.items()]
     notes = [f"* {marked(names)}: it {note}." for note, names in NOTES.items()]
     return HEAD + "\n".join([*rows, REST, *notes]) + "\n"
 

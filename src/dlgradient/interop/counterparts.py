@@ -12,10 +12,10 @@ from functools import cache
 
 __all__ = ["ATTRIBUTES", "NOTES", "WRITE", "answers", "attribute"]
 
-# An expression, and the names that it answers. Functions are those of this package, and those of
-# NumPy, np, which are traced on dlarrays. In expressions x and y are vectors, A and B matrices, i
-# indices, c a mask, n a number and f a function. X is an image of format "SSCB", Y a sequence of
-# format "CBT", and the others are what they are called.
+# An expression, and the names that it answers; many names need several lines. Functions are those
+# of this package, and those of NumPy, np, which are traced on dlarrays. In expressions x and y are
+# vectors, A and B matrices, i indices, c a mask, n a number and f a function. X is an image of
+# format "SSCB", Y a sequence of format "CBT", and the others are what they are called.
 WRITE = """
 abs(x): absolute fabs
 acos(x): arccos
@@ -42,11 +42,14 @@ cos(pi * x): cospi
 sin(pi * x) / (pi * x): sinc
 1 - erf(x): erfc
 0.5 * (1 + erf(x / sqrt(2))): normcdf ndtr
+log(0.5 * (1 + erf(x / sqrt(2)))): log_ndtr
 np.radians(x): deg2rad radians
 np.degrees(x): rad2deg degrees
 1 / sqrt(x): rsqrt
 add(x, y): plus
 subtract(x, y): minus sub
+y - x: rsub
+x + 0.5 * (y - x): lerp
 multiply(x, y): times mul
 divide(x, y): rdivide div true_divide truediv
 divide(y, x): ldivide
@@ -62,6 +65,9 @@ trunc(x): fix
 round(x): rint
 round(x, n): around
 x - floor(x): frac
+x - trunc(x): modf
+x * 2**n: ldexp
+0.5 * (1 + sign(x)): heaviside
 equal(x, y): eq
 not_equal(x, y): ne
 less(x, y): lt
@@ -74,18 +80,25 @@ np.isclose(x, y): isclose
 bitwise_and(i, 1): bitand
 bitwise_or(i, 1): bitor
 bitwise_xor(i, 1): bitxor
+logical_and(c, x > 0): and
+logical_or(c, x > 0): or
+logical_not(c): not
 logical_xor(c, x > 0): xor
+ones(n, dtype=bool): true
+zeros(n, dtype=bool): false
 bitwise_invert(i): bitcmp invert bitwise_not
 bitwise_left_shift(i, 1): bitshift left_shift
 bitwise_right_shift(i, 1): right_shift
 conj(x): conjugate
 complex(x, y): view_as_complex
-matmul(A, B): mtimes pagemtimes mm bmm multi_dot
-tensordot(A, B, axes=1): einsum
+stack([real(x), imag(x)], axis=-1): view_as_real
+complex(x * cos(y), x * sin(y)): polar
+matmul(A, B): mtimes pagemtimes mm bmm multi_dot chain_matmul
+tensordot(A, B, axes=1): einsum tensorprod
 reshape(permute_dims(tensordot(A, B, axes=0), (0, 2, 1, 3)), (9, 9)): kron
 matmul(A, x): mv matvec
 vecdot(x, y): dot inner vdot
-fullyconnect(x, A, y, data_format="C"): linear addmm dense
+fullyconnect(x, A, y, data_format="C"): linear addmm addmv dense
 matrix_transpose(A): pagetranspose adjoint
 conj(matrix_transpose(A)): ctranspose pagectranspose
 permute_dims(A, (1, 0)): permute transpose ipermute shiftdim
@@ -93,12 +106,12 @@ moveaxis(A, 0, 1): movedim rollaxis
 swapaxes(A, 0, 1): swapdims
 concat([x, y], axis=0): cat concatenate vertcat append
 concat([A, B], axis=1): horzcat
-stack([x, y], axis=0): vstack
+stack([x, y], axis=0): vstack row_stack
 stack([x, y], axis=1): column_stack
 np.hstack([x, y]): hstack
 np.dstack([x, y]): dstack
 np.block([[A, B], [B, A]]): block
-np.split(x, [n]): split tensor_split array_split chunk
+np.split(x, [n]): split tensor_split array_split chunk split_with_sizes
 unstack(A, axis=0): unbind num2cell
 tile(x, n): repmat
 repeat(x, n): repelem repeat_interleave
@@ -113,49 +126,74 @@ roll(x, n): circshift
 concat([zeros(n), x, zeros(n)]): pad paddata zeropad
 x[:2]: narrow trimdata
 x[2]: subsref
-where(c, x, y): piecewise choose ifelse merge
+where(c, x, y): piecewise choose ifelse merge select
 concat([x[:1], y, x[1:]]): insert
 concat([x[:1], x[2:]]): delete
 take(x, i): index_select
 take_along_axis(A, argmax(A, axis=0, keepdims=True), axis=0): take_along_dim
 x[c]: masked_select compress extract boolean_mask
 index_add(zeros(3), i, x): accumarray scatter_add segment_sum unsorted_segment_sum
-np.diag(x): diag diagonal
+np.diag(x): diag diagonal diagflat diag_embed
 sum(np.diag(A)): trace
-np.diff(x): diff
+np.diff(x): diff ediff1d
 np.argsort(x): argsort
-x[np.argsort(x)]: sort
+x[np.argsort(x)]: sort sort_complex msort partition
 x[np.argsort(x)[-n:]]: maxk topk
 x[np.argsort(x)[:n]]: mink
 np.nonzero(x): nonzero find
 x[np.nonzero(x)]: nonzeros
 np.searchsorted(x, 1.5): searchsorted
-np.digitize(x, [1.5]): digitize discretize
+np.digitize(x, [1.5]): digitize discretize bucketize
 np.flatnonzero(x): flatnonzero
 count_nonzero(x): nnz
 where(isnan(x), 0, x): nan_to_num
 where(c, 0, x): masked_fill
 sum(where(isnan(x), 0, x)): nansum
 sum(where(isnan(x), 0, x)) / count_nonzero(~isnan(x)): nanmean
+max(where(isnan(x), -inf, x)): nanmax
+min(where(isnan(x), inf, x)): nanmin
+prod(where(isnan(x), 1, x)): nanprod
+cumsum(where(isnan(x), 0, x)): nancumsum
+cumprod(where(isnan(x), 1, x)): nancumprod
+var(x[~isnan(x)]): nanvar
+std(x[~isnan(x)]): nanstd
 max(A): amax
 min(A): amin
 max(A) - min(A): range ptp
 clip(x, 0, n): clamp
-clip(x, -1, 1): hardtanh
+clip(x, -1, 1): hardtanh hard_tanh
 (x - min(x)) / (max(x) - min(x)): rescale
-(x - mean(x)) / std(x, correction=1): zscore
+(x - mean(x)) / std(x, correction=1): zscore standardize
 maximum(x, y): fmax
 minimum(x, y): fmin
 x.mean(): average
 sqrt(mean(square(x))): rms
-sqrt(sum(abs2(x))): norm vecnorm
+sqrt(sum(abs2(x))): norm vecnorm vector_norm matrix_norm
 sum((x[1:] + x[:-1]) / 2): trapz trapezoid
 log(sum(exp(x - max(x)))) + max(x): logsumexp
+log(mean(exp(x - max(x)))) + max(x): logmeanexp
+log(-expm1(-x)): log1mexp
 sum((x - mean(x)) * (y - mean(y))) / (x.size - 1): cov
-sqrt(sum(square(expand_dims(A, 1) - expand_dims(B, 0)), axis=2)): cdist pdist2
-sqrt(sum(square(x - y))): pairwise_distance
+mean((x - mean(x)) * (y - mean(y))) / (std(x) * std(y)): corrcoef
+sqrt(sum(square(expand_dims(A, 1) - expand_dims(B, 0)), axis=2)): cdist pdist2 pdist
+sqrt(sum(square(x - y))): pairwise_distance dist
 vecdot(x, y) / sqrt(vecdot(x, x) * vecdot(y, y)): cosine_similarity
 2 * x**2 + 3 * x + 1: polyval
+expand_dims(x, axis=1) ** arange(n): vander
+where(x == 0, 0, x * log(y)): xlogy
+where(x == 0, 0, x * log1p(y)): xlog1py
+-x * log(x): entr
+x * log(x / y): rel_entr
+log(x / (1 - x)): logit
+10**x: exp10
+expm1(x) / x: exprel
+x**y - 1: powm1
+(x**n - 1) / n: boxcox
+(n * x + 1) ** (1 / n): inv_boxcox
+-2 * square(sin(x / 2)): cosm1
+sin(np.radians(x)): sind sindg
+cos(np.radians(x)): cosd cosdg
+tan(np.radians(x)): tand tandg
 stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]): cross
 x.size: numel nelement
 x.shape: size
@@ -167,6 +205,8 @@ x.ndim == 1: isvector
 A.ndim == 2: ismatrix
 x.dtype: underlyingType
 x.size == 1: isscalar
+isinf(x) & (x > 0): isposinf
+isinf(x) & (x < 0): isneginf
 isdtype(x.dtype, "real floating"): isreal isfloat is_floating_point isrealobj
 isdtype(x.dtype, "complex floating"): iscomplex iscomplexobj is_complex
 isdtype(x.dtype, "bool"): islogical
@@ -178,11 +218,14 @@ astype(x, complex128): cdouble
 dlarray([1, 2]): array tensor asanyarray as_tensor from_numpy gpuArray parameter Variable
 extractdata(x): numpy to_numpy
 dlarray(extractdata(x)): detach stop_gradient
-dlarray(np.random.default_rng(0).random(3)): rand uniform
-dlarray(np.random.default_rng(0).standard_normal(3)): randn normal
-np.random.default_rng(0).integers(n, size=3): randi randint
+dlarray(np.random.default_rng(0).random(3)): rand uniform rand_like
+dlarray(np.random.default_rng(0).random(3) < 0.5): bernoulli
+dlarray(np.random.default_rng(0).standard_normal(3)): randn normal randn_like
+np.random.default_rng(0).integers(n, size=3): randi randint randint_like
 np.random.default_rng(0).permutation(n): randperm permutation
 10 ** linspace(0, 1, n): logspace geomspace
+eye(n): identity
+asarray(x): asarray_chkfinite
 arange(0, n): colon
 meshgrid(x, y, indexing="ij"): ndgrid
 onehotencode(i, class_names=range(3)): one_hot ind2vec
@@ -193,8 +236,8 @@ iinfo(int32).max: intmax
 iinfo(int32).min: intmin
 inf: Inf
 nan: NaN
-dlgradient(sum(square(x)), x): grad backward value_and_grad
-dljvp(square(x), x, y): jvp forward_ad
+dlgradient(sum(square(x)), x): grad backward value_and_grad grad_and_value
+dljvp(square(x), x, y): jvp forward_ad linearize
 dlvjp(square(x), y, x): vjp pullback
 stack([dlgradient(v, x, retain_data=True) for v in square(x)]): dljacobian jacobian jacrev
 stack([dljvp(square(x), x, v) for v in eye(3)], axis=1): jacfwd
@@ -203,8 +246,13 @@ relu(x): rectify
 clippedrelu(x, 6): relu6
 leakyrelu(x): leaky_relu LeakyReLU
 swish(x): silu SiLU
-x * hardsigmoid(x): hardswish
-log(sigmoid(x)): logsigmoid log_sigmoid
+x * hardsigmoid(x): hardswish hard_swish hard_silu
+maximum(x, 0) + minimum(expm1(x), 0): celu
+(x + sqrt(square(x) + 4)) / 2: squareplus
+where(abs(x) > 0.5, x, 0): hardshrink
+sign(x) * maximum(abs(x) - 0.5, 0): softshrink
+where(x > 0.5, x, 0): threshold
+log(sigmoid(x)): logsigmoid log_sigmoid log_expit
 softmax(-Y): softmin
 x - tanh(x): tanhshrink
 1 / (1 + exp(-x)): expit logistic logsig
@@ -212,32 +260,40 @@ tanh(x): tansig
 exp(-square(x)): radbas
 fft.ifft(fft.fft(x, n=5) * fft.fft(y, n=5)).real: convolve fftconvolve
 dlconv(X, weights, bias, padding="same"): conv conv1d conv2d conv3d Conv2d convolution
-dltranspconv(X, weights_t, bias): conv_transpose conv_transpose2d ConvTranspose2d transposedconv
+dltranspconv(X, weights_t, bias): conv_transpose conv_transpose1d conv_transpose2d conv_transpose3d
+dltranspconv(X, weights_t, bias): ConvTranspose2d transposedconv
 maxpool(X, 2, stride=2): max_pool max_pool1d max_pool2d max_pool3d MaxPool2d
+maxpool(X, 2, stride=2, return_indices=True): max_pool2d_with_indices
 avgpool(X, 2, stride=2): avg_pool avg_pool1d avg_pool2d avg_pool3d AvgPool2d
 avgpool(X, "global"): globalavgpool global_avg_pool
-adaptiveavgpool(X, 2): adaptive_avg_pool2d AdaptiveAvgPool2d
-adaptivemaxpool(X, 2): adaptive_max_pool2d AdaptiveMaxPool2d
+adaptiveavgpool(X, 2): adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d AdaptiveAvgPool2d
+adaptivemaxpool(X, 2): adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d AdaptiveMaxPool2d
 batchnorm(X, offset, scale): batch_norm BatchNorm2d
 layernorm(X, offset, scale): layer_norm LayerNorm
 groupnorm(X, 1, offset, scale): group_norm GroupNorm
 instancenorm(X, offset, scale): instance_norm InstanceNorm2d
 rmsnorm(X, scale): rms_norm RMSNorm
 crosschannelnorm(X, 1): local_response_norm
-dropout(X, probability=0.5, seed=1): Dropout dropout2d
+dropout(X, probability=0.5, seed=1): Dropout dropout1d dropout2d dropout3d
 embed([1, 0], A, data_format="B"): embedding Embedding
 attention(Y, Y, Y, 1): scaled_dot_product_attention MultiheadAttention multi_head_attention
-dlresize(X, output_size=(8, 8)): interpolate imresize upsample
+attention(Y, Y, Y, 1): dot_product_attention multi_head_attention_forward
+dlresize(X, output_size=(8, 8)): interpolate imresize upsample upsample_bilinear upsample_nearest
 depth_to_space(X4, 2): pixel_shuffle depthToSpace
 space_to_depth(X, 2): pixel_unshuffle spaceToDepth
 crossentropy(softmax(Y), targets): cross_entropy CrossEntropyLoss categorical_crossentropy
 indexcrossentropy(softmax(Y), labels): nll_loss NLLLoss sparse_categorical_crossentropy
 crossentropy(sigmoid(Y), targets, classification_mode="multilabel"): binary_cross_entropy BCELoss
+crossentropy(Y, targets, classification_mode="multilabel", from_logits=True): BCEWithLogitsLoss
+mean(softplus(-x * y)): soft_margin_loss
+mean(exp(x) - y * x): poisson_nll_loss
+mean(maximum(1 - x * y, 0)): hinge_loss
 mse(Y, targets): mse_loss MSELoss immse mean_squared_error
 l1loss(Y, targets): l1_loss L1Loss mean_absolute_error
 huber(Y, targets): huber_loss HuberLoss smooth_l1_loss
 kldivergence(softmax(Y), targets): kl_div KLDivLoss
-tripletloss(Y, Y + 1, Y - 1): triplet_margin_loss TripletMarginLoss
+tripletloss(Y, Y + 1, Y - 1): triplet_margin_loss triplet_margin_with_distance_loss
+tripletloss(Y, Y + 1, Y - 1): TripletMarginLoss
 sgdmupdate(x, y): SGD sgd sgdm
 adamupdate(x, y): Adam adam
 rmspropupdate(x, y): RMSprop rmsprop
@@ -250,6 +306,8 @@ initialize_he((3, 2)): kaiming_normal he_normal kaiming_normal_
 initialize_orthogonal((3, 2)): orthogonal orthogonal_
 dlstft(signal, window=[1.0] * 4): stft
 dlistft(dlstft(signal, window=[1.0] * 4), window=[1.0] * 4): istft
+fft.rfftn(A, axes=(-2, -1)): rfft2
+fft.irfftn(fft.rfftn(A, axes=(-2, -1)), s=(3, 3), axes=(-2, -1)): irfft2
 """
 
 # Names without a counterpart, after what to do instead.
@@ -260,41 +318,75 @@ NOTES: dict[str, str] = {
     ): (
         "inv pinv solve linsolve mldivide mrdivide det slogdet logdet svd eig eigh eigvals "
         "eigvalsh chol cholesky qr lu schur expm logm sqrtm lstsq lsqr cond rank matrix_rank null"
-        " orth matrix_power mpower linalg"
+        " orth matrix_power mpower linalg svdvals tensorinv tensorsolve"
+        " inverse pinverse matrix_exp cholesky_solve lu_solve lu_factor cholesky_inverse "
+        "solve_triangular triangular_solve lobpcg pageinv pageeig pagesvd pagemldivide "
+        "pagemrdivide lsqminnorm"
     ),
     (
         "has no traced form; NumPy has it for what is not traced, and a sorted vector is "
         "x[np.argsort(x)]"
     ): (
         "median mode quantile percentile prctile sortrows unique histogram histcounts interp "
-        "interp1 cummax cummin cumtrapz unwrap"
+        "interp1 cummax cummin cumtrapz unwrap nanmedian nanquantile nanpercentile histogram2d "
+        "histogramdd histogram_bin_edges correlate xcorr"
     ),
     (
         "is not among the functions here; define_operation makes an operation of a kernel and its"
         " rule"
     ): (
         "gamma gammaln lgamma digamma psi polygamma beta betaln erfinv erfcinv erfcx besselj "
-        "besseli zeta i0 custom_vjp custom_jvp custom_gradient"
+        "besseli besselk bessely zeta i0 custom_vjp custom_jvp custom_gradient binom comb factorial"
+        " nextafter spacing"
+    ),
+    (
+        "is for polynomials by their coefficients; write the polynomial out, as 2 * x**2 + 3 * x + "
+        "1, or call NumPy's function for what is not traced"
+    ): "poly polyadd polyder polydiv polyfit polyint polymul polysub roots",
+    ("makes a constant; call NumPy's function, and use its result with dlarrays"): (
+        "bartlett blackman hamming hanning hann kaiser tri indices fromfunction fromiter ix_ "
+        "diag_indices tril_indices triu_indices mask_indices diag_indices_from "
+        "tril_indices_from triu_indices_from unravel_index ravel_multi_index"
+    ),
+    (
+        "gives indices, counts or sets, which carry no derivative; call NumPy's function with "
+        "extractdata(x)"
+    ): (
+        "argpartition lexsort nanargmax nanargmin unique_all unique_counts unique_inverse "
+        "unique_values union1d intersect1d setdiff1d setxor1d trim_zeros"
+    ),
+    (
+        "is for integers, which carry no derivative; call NumPy's function with extractdata(x)"
+    ): "gcd lcm bitwise_count packbits unpackbits popcount",
+    ("is about files, text, settings or dtypes; NumPy's function works as it is"): (
+        "loadtxt genfromtxt fromfile fromregex fromstring frombuffer seterr geterr seterrcall "
+        "geterrcall setbufsize getbufsize get_printoptions set_printoptions printoptions "
+        "show_config show_runtime get_include test info typename mintypecode datetime_as_string "
+        "datetime_data busday_count busday_offset is_busday isnat base_repr binary_repr "
+        "format_float_positional format_float_scientific iterable issubdtype promote_types "
+        "broadcast_shapes einsum_path nested_iters frompyfunc isfortran asfortranarray require "
+        "asmatrix bmat"
     ),
     "is not needed: functions run as they are, with Python's if, for and while": (
-        "jit compile pmap dlaccelerate scan while_loop fori_loop xla lax"
+        "jit compile pmap dlaccelerate scan while_loop fori_loop xla lax make_jaxpr eval_shape "
+        "clearCache named_call"
     ),
     "is not needed: nothing is traced outside dlfeval, and extractdata(x) is a constant": (
         "no_grad inference_mode enable_grad set_grad_enabled requires_grad"
     ),
     "is not needed: arrays are in the memory of the CPU": (
-        "cuda gpu gpuDevice canUseGPU device_put device_get"
+        "cuda gpu gpuDevice canUseGPU device_put device_get block_until_ready"
     ),
     (
         "is not needed: functions that draw numbers take generator=, of "
         "numpy.random.default_rng(seed)"
-    ): ("manual_seed rng random PRNGKey"),
+    ): ("manual_seed rng random PRNGKey multinomial poisson"),
     (
         "is an object with a state elsewhere; here a network is a function of a container of "
         "learnables, as in the quick start"
     ): (
         "optim Module Sequential dlnetwork layerGraph trainnet trainNetwork predict forward "
-        "trainingOptions minibatchqueue DataLoader"
+        "functional_call trainingOptions minibatchqueue minibatchpredict DataLoader"
     ),
     "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True)": "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
@@ -313,8 +405,22 @@ NOTES: dict[str, str] = {
     "does not exist, since a vector has one dimension, and is neither a row nor a column": (
         "isrow iscolumn"
     ),
+    "is sum(A, axis=(0, 1), keepdims=True) for sums, and so on for other reductions": (
+        "apply_over_axes"
+    ),
+    "is reshape(x, shape), for as many elements as there are": "resize",
+    "is real(x); the dtype does not depend on the values": "real_if_close",
+    (
+        'is crossentropy(Y, targets, classification_mode="multilabel", from_logits=True)'
+    ): "binary_cross_entropy_with_logits",
+    "is ctc(y, targets, y_mask, targets_mask)": "ctc_loss",
+    "is lstm or gru with one time step": "lstm_cell gru_cell",
+    "is a loop over time steps, for t in range(n)": "rnn_tanh rnn_relu RNN",
+    "is the sum of second derivatives, each by dlgradient of a first one": "dllaplacian laplacian",
+    "is logaddexp for the base e; for the base 2, write log2(exp2(x) + exp2(y))": "logaddexp2",
     "does not exist, since a dlarray is a value; write x[i] = v, which is differentiated": (
-        "subsasgn scatter index_put dynamic_update_slice"
+        "subsasgn scatter index_put dynamic_update_slice put_along_axis put place putmask copyto "
+        "fill_diagonal"
     ),
 }
 
