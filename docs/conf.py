@@ -41,6 +41,8 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 nitpicky = True
+# Names of other libraries are code: their lists of addresses would be read from other hosts.
+nitpick_ignore_regex = [("py:.*", r"(numpy|scipy|pandas|matplotlib|sklearn)\..*")]
 default_role = "code_or_link"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
