@@ -141,7 +141,7 @@ def without(fmt: str, axes: tuple[int, ...]) -> str | None:
 
 def reduced(fmt: str | None, ndim: int, params: dict[str, Any]) -> str | None:
     """Format after a reduction over ``params["axis"]`` of an array of `ndim` dimensions."""
-    if fmt is None or params["keepdims"]:
+    if fmt is None or params.get("keepdims"):  # an operation of a user may not have it
         return fmt
     axis = params["axis"]
     if axis is None:
