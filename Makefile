@@ -91,6 +91,7 @@ test-peers: .venv-bench/.installed ## Compare values, first and second gradients
 docs: .venv-docs/.installed ## Build the documentation into site/
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --nitpicky --jobs auto \
 	  --doctree-dir docs/_build docs site
+	.venv-docs/bin/python tools/check_site.py site
 
 test-oldest: $(VENV)-oldest/.installed ## Run the tests with the oldest supported dependencies
 	$(VENV)-oldest/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
