@@ -16,6 +16,8 @@ __all__ = [
     "COVER_CHUNK_BYTES",
     "COVER_RUN_ELEMENTS",
     "COVER_WINDOWS",
+    "DEPTHWISE_RUN_BYTES",
+    "DEPTHWISE_RUN_ELEMENTS",
     "GELU_CHUNK_ELEMENTS",
     "IN_PLACE_ELEMENTS",
     "NARROW_COLUMNS",
@@ -111,6 +113,11 @@ WIDE_PART, WIDE_MULTIPLICATIONS = 0.35, 16
 # Nanoseconds of a multiplication, of unfolding an element, and of adding one where it belongs: a
 # transposed convolution gathers or scatters, by what is faster. Row: gan.
 PRODUCT_NANOSECONDS, UNFOLD_NANOSECONDS, ADD_NANOSECONDS = 1 / 36, 0.3, 2.0
+
+# Bytes of one channel of some images that are convolved at once, if it has a filter of its own:
+# they stay in a core's cache. Elements of a channel of all images, from which on this pays. Row:
+# cliffs.
+DEPTHWISE_RUN_BYTES, DEPTHWISE_RUN_ELEMENTS = 1 << 18, 1 << 11
 
 # -- pooling --------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from scipy.signal import correlate as scipy_correlate
 
 import dlgradient as dl
 from dlgradient.core import threads
+from dlgradient.nn.convolution import depthwise
 from dlgradient.nn.convolution import unfold as unfolding
 from dlgradient.nn.convolution.conv import dlconv, dltranspconv
 from dlgradient.nn.convolution.trilinear import (
@@ -71,6 +72,48 @@ def test_core_operations_are_one_trilinear_form(rng, monkeypatch, geometry, filt
     value, sums = np.sum(expected * y), (expected.size, np.sum(np.abs(expected * y)))
     assert_close(np.sum(deconvolve(y, w, geometry=form) * x), value, *sums)
     assert_close(np.sum(correlate(x, y, geometry=form) * w), value, *sums)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("run", [1, 1 << 18])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        ((7,), (3,), (5,), (1,), (1,), (0,), 4),
+        ((5, 6), (3, 2), (5, 6), (1, 1), (2, 1), (2, 1), 4),
+        ((3, 4, 3), (2, 1, 3), (2, 3, 4), (1, 1, 1), (1, 2, 1), (0, -1, 2), 4),
+        ((6,), (2,), (4,), (1,), (1,), (7,), 4),  # the first results are in the padding alone
+    ],
+)
+def test_channels_with_a_filter_of_their_own(rng, monkeypatch, geometry, run, dtype):
+    # As runs of one image each, or of all of them.
+    monkeypatch.setattr(depthwise, "DEPTHWISE_RUN_ELEMENTS", 1)
+    monkeypatch.setattr(depthwise, "DEPTHWISE_RUN_BYTES", run)
+    monkeypatch.setattr(unfolding, "CONV_THREAD_MULTIPLICATIONS", run)
+    monkeypatch.setattr(threads, "_count", lambda: 2)
+    form = Geometry(*geometry)
+
+    def normal(*shape):
+        x = rng.normal(size=shape)
+        return x if dtype == np.float64 else x + 1j * rng.normal(size=shape)
+
+    x, w, bias = normal(3, 4, *form.sizes), normal(4, 1, *form.window), normal(4)
+    y = normal(3, 4, *form.results)
+    expected = loops(x, w, form)
+    assert_close(convolve(x, w, geometry=form), expected, w[0].size)
+    biased = expected + bias.reshape(4, *[1] * len(form.sizes))
+    assert_close(biased_convolve(x, w, bias, geometry=form), biased, w[0].size + 1)
+    value, sums = np.sum(expected * y), (expected.size, np.sum(np.abs(expected * y)))
+    assert_close(np.sum(deconvolve(y, w, geometry=form) * x), value, *sums)
+    assert_close(np.sum(correlate(x, y, geometry=form) * w), value, *sums)
+    # A factor zero does not hide what is not finite, and padding does not meet it.
+    w[2] = 0
+    x[1, 2:, *[n // 2 for n in form.sizes]] = np.inf
+    with np.errstate(invalid="ignore"):
+        wrong = ~np.isfinite(loops(x, w, form))
+        np.testing.assert_array_equal(~np.isfinite(convolve(x, w, geometry=form)), wrong)
+        met = correlate(1.0 * np.isinf(x), np.ones(y.shape), geometry=form) != 0
+        np.testing.assert_array_equal(~np.isfinite(correlate(x, y, geometry=form)), met)
 
 
 @pytest.mark.parametrize("cost", [0, np.inf])

@@ -24,14 +24,14 @@ from dlgradient.core.sizes import (
 )
 from dlgradient.core.threads import in_blocks, one_blas_thread
 from dlgradient.core.types import Array, Dtype, Key, Shape
+from dlgradient.nn.convolution import depthwise
+from dlgradient.nn.convolution.depthwise import Store
 from dlgradient.nn.shared.blocks import chunks, for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.sums import finite
 
 __all__ = ["convolve", "correlate", "deconvolve"]
 
-# Uses the results of some images: ``store(images, rows, y)``, where y is (filters, ...).
-Store = Callable[[slice, slice, Array], None]
 T = TypeVar("T")
 _ALL = slice(None)
 
@@ -67,14 +67,7 @@ class Unfolding:
     def __init__(self, x: Array, geometry: Geometry, dtype: Dtype, products: int) -> None:
         self.x, self.geometry, self.dtype = x, geometry, dtype
         results, stride = geometry.results, geometry.stride
-        reach = zip(stride, results, geometry.reach, strict=True)
-        self.padded = tuple([s * (o - 1) + r for s, o, r in reach])
-        # The overlap of the image and the padded image, in the coordinates of each.
-        sizes = list(zip(geometry.start, x.shape[2:], self.padded, strict=True))
-        self.inner = tuple([slice(max(a, 0), max(min(n, a + i), a, 0)) for a, i, n in sizes])
-        self.source = tuple(
-            [slice(s.start - a, s.stop - a) for s, (a, _, _) in zip(self.inner, sizes, strict=True)]
-        )
+        self.padded, self.inner, self.source = geometry.frame
         extra = self.padded[-1] / results[-1] - 1 if results[-1] else 0
         self.wide = (
             len(results) > 1
@@ -167,8 +160,8 @@ def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometr
     if not finite(w):
         return _convolve_by_place(x, w, offsets, geometry, out)
 
-    def store(images: slice, rows: slice, y: Array) -> None:
-        out[images, :, rows] = y.swapaxes(0, 1)
+    def store(images: slice, channels: slice, rows: slice, y: Array) -> None:
+        out[images, channels, rows] = y.swapaxes(0, 1)
 
     _multiply(x, w, geometry, dtype, offsets, store)
     return out
@@ -179,6 +172,10 @@ def _multiply(
 ) -> None:
     """Convolve, and pass results to `store`."""
     filters, groups = w.shape[0], geometry.groups
+    split = _needs_threads(x.shape[0], w.shape, geometry.results)
+    if depthwise.pays(x, w.shape, geometry, dtype) and (w.all() or finite(x)):
+        depthwise.convolve(x, w, geometry, dtype, offsets, store, split=split)
+        return
     weights = w.reshape(groups, filters // groups, -1).astype(dtype, copy=False)
     strips = _strips(x.shape[1], geometry, dtype)
 
@@ -193,11 +190,10 @@ def _multiply(
             if offsets is not None:
                 y += offsets
             laid = y.reshape(filters, chunk.stop - chunk.start, *images.laid)
-            store(chunk, strips[number], laid[..., : images.geometry.results[-1]])
+            store(chunk, _ALL, strips[number], laid[..., : images.geometry.results[-1]])
 
     # Images are on all cores, so each product is on one.
     with one_blas_thread():
-        split = _needs_threads(x.shape[0], w.shape, geometry.results)
         _for_each_strip(work, x.shape[0], strips, split=split)
 
 
@@ -234,6 +230,10 @@ def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
     shape = (filters, channels, *geometry.window)
     if not (x.size and y.size and prod(geometry.window)):
         return np.zeros(shape, dtype)
+    split = _needs_threads(x.shape[0], shape, geometry.results)
+    if depthwise.pays(x, shape, geometry, dtype):
+        total = depthwise.correlate(x, y, geometry, dtype, split=split)
+        return total if finite(total) else _correlate_by_place(x, y, geometry, total)
     strips = _strips(x.shape[1], geometry, dtype)
 
     def work(part: slice, number: int) -> Array:
@@ -258,10 +258,9 @@ def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
         return total
 
     with one_blas_thread(), np.errstate(invalid="ignore"):
-        split = _needs_threads(x.shape[0], shape, geometry.results)
         parts = _for_each_strip(work, x.shape[0], strips, split=split)
     # Each part has its own sum, so that threads do not add into one array.
-    total: Array = sum(parts[1:], start=parts[0])
+    total = sum(parts[1:], start=parts[0])
     if not finite(total):
         return _correlate_by_place(x, y, geometry, total.reshape(shape))
     return total.reshape(shape)
@@ -327,13 +326,13 @@ def _gather(y: Array, w: Array, geometry: Geometry, out: Array) -> Array:
     one, whose results at q are interleaved. Where a phase has fewer places than others, its kernel
     ends with zeros.
     """
-    groups, stride = geometry.groups, geometry.stride
-    channels = w.shape[1]
+    stride = geometry.stride
     phased, inner = _phased(w, geometry)
 
-    def store(images: slice, rows: slice, laid: Array) -> None:
-        parts = laid.reshape(groups * channels, *stride, *laid.shape[1:])
-        target = out[images].swapaxes(0, 1)
+    def store(images: slice, of_phases: slice, rows: slice, laid: Array) -> None:
+        # One by one, if each channel has one phase.
+        parts = laid.reshape(-1, *stride, *laid.shape[1:])
+        target = out[images, of_phases].swapaxes(0, 1)
         for phase in np.ndindex(*stride):
             of, to = _interleaved(phase, geometry, rows)
             target[(_ALL, _ALL, *to)] = parts[(_ALL, *phase, _ALL, *of)]

@@ -56,6 +56,16 @@ class Geometry:
         """The sizes of the window with its gaps."""
         return reach_of(self.window, self.dilation)
 
+    @property
+    def frame(self) -> tuple[Shape, Slices, Slices]:
+        """The sizes that all windows span, and what the array fills of it: there, and of itself."""
+        lines = zip(self.stride, self.results, self.reach, strict=True)
+        span = tuple([s * (o - 1) + r for s, o, r in lines])
+        pairs = list(zip(self.start, self.sizes, span, strict=True))
+        inner = tuple([slice(max(a, 0), max(min(n, a + i), a, 0)) for a, i, n in pairs])
+        source = [slice(s.start - a, s.stop - a) for s, a in zip(inner, self.start, strict=True)]
+        return span, inner, tuple(source)
+
     def strip(self, rows: slice) -> Geometry:
         """Return the geometry of a part of the results along the first dimension."""
         results = (rows.stop - rows.start, *self.results[1:])
