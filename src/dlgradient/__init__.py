@@ -58,18 +58,32 @@ from dlgradient.train.update import *
 __version__ = "0.1.0"
 
 
-def _public_names() -> list[str]:
-    """Load what is not loaded yet, and return the names of all that users need."""
+def _load_functions() -> None:
+    """Load the deep-learning functions, which are two fifths of the package (row import)."""
     from dlgradient.nn import namespace
 
     for name, value in vars(namespace).items():
         globals().setdefault(name, value)  # what the user replaced stays
+
+
+def _load_networks() -> None:
+    """Load layers and networks, whose classes take as long as all the rest (row import)."""
+    from dlgradient.network import namespace  # and so the folder of layers, which is public
+
+    for name, value in vars(namespace).items():
+        globals().setdefault(name, value)
+
+
+def _public_names() -> list[str]:
+    """Load what is not loaded yet, and return the names of all that users need."""
+    _load_functions()
+    _load_networks()
+    public = ("errors", "fft", "layers", "rules", "__array_namespace_info__", "__version__")
     # A name is said once, in the `__all__` of the module that defines it; folders are not public.
     globals()["__all__"] = names = [
         name
         for name, value in globals().items()
-        if name in ("errors", "fft", "rules", "__array_namespace_info__", "__version__")
-        or not (name.startswith("_") or isinstance(value, _Module))
+        if name in public or not (name.startswith("_") or isinstance(value, _Module))
     ]
     return names
 
@@ -79,14 +93,18 @@ def __dir__() -> list[str]:
 
 
 if _typing.TYPE_CHECKING:
+    from dlgradient import layers
+    from dlgradient.network.network import *
     from dlgradient.nn.namespace import *
 else:
-    # The deep-learning functions are two fifths of the package: they are loaded when a name is
-    # asked for that is not here yet (row import). A type checker must not see this function: with
-    # it, every name exists.
+    # Names that are not here yet are loaded when they are asked for. A type checker must not see
+    # this function: with it, every name exists.
     def __getattr__(name: str) -> object:
-        if name == "__all__" or not name.startswith("_"):
-            names = _public_names()
-            if name == "__all__" or name in names:
-                return globals()[name]
+        if name == "__all__":
+            return _public_names()
+        if not name.startswith("_"):
+            for load in (_load_functions, _load_networks):
+                load()
+                if name in globals():
+                    return globals()[name]
         return _missing(name)

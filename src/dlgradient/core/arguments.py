@@ -245,7 +245,11 @@ class _Signature:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.name: str = function.__name__
+        # A class is called by its name.
+        constructor = function.__name__ == "__init__"
+        self.name: str = (
+            function.__qualname__.rpartition(".")[0] if constructor else function.__name__
+        )
         self.plain: dict[str, frozenset[type]] | None = None
         kinds = inspect.Parameter
         parameters = parameters_of(function)
@@ -298,7 +302,8 @@ class _Signature:
 
     def _keywords(self) -> list[str]:
         parameters = self.signature.parameters.values()
-        return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return [p.name for p in parameters if p.kind in named and p.name != "self"]
 
     def answer(self, args: tuple[Any, ...], given: dict[str, Any], error: Exception) -> Exception:
         """Return the error that a user sees: the same one if it is clear, or of a user's function.
@@ -327,7 +332,9 @@ class _Signature:
         if wrong is not None:
             return wrong
         bound = self.signature.bind(*args, **given).arguments
-        found = "; ".join(f"{name}: {shown(value)}" for name, value in bound.items())
+        found = "; ".join(
+            f"{name}: {shown(value)}" for name, value in bound.items() if name != "self"
+        )
         return kind(f"{self.name}: {text.removeprefix(f'{self.name}: ')} [{found}]")
 
     def _wrong_argument(
@@ -341,8 +348,9 @@ class _Signature:
             if strange:
                 return unknown_keyword(self.name, strange, self._keywords())
             fix = meant_by_position(self.positional, self._keywords(), self.kinds, args)
+            positional = [name for name in self.positional if name != "self"]
             return UnknownKeywordError(
-                f"{self.name}: {error}; it takes {', '.join(self.positional) or 'none'} by "
+                f"{self.name}: {error}; it takes {', '.join(positional) or 'none'} by "
                 f"position, and the keywords {', '.join(self._keywords()) or 'none'}"
                 + (f"; {fix}" if fix else "")
             )

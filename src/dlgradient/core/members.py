@@ -66,7 +66,9 @@ def kind_of(value: Any) -> Kind:
 def _decide(value: Any) -> Kind:
     """Find out about a type. Two threads may do it at a time, with the same result."""
     kind = type(value)
-    registered = _registered_with_optree(value)
+    # A class of this package, such as a network, says itself what it is.
+    own = kind._container_kind() if hasattr(kind, "_container_kind") else None
+    registered = own or _registered_with_optree(value)
     if registered is not None:
         return registered
     if hasattr(kind, "__dataclass_fields__"):

@@ -193,3 +193,7 @@ ATTENTION_SCORES = 1 << 16
 # Bytes of the gates that the backward pass of a recurrent layer prepares at a time: they are used
 # several times in a row and stay in a core's cache. Row: lstm.
 RECURRENT_GATE_BYTES = 1 << 18
+
+# Learnables that a step of an optimiser works on at a time: a formula has some five temporaries,
+# which stay in a core's cache. Row: adam.
+UPDATE_CHUNK = 1 << 14

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -19,36 +20,23 @@ from dlgradient.ops.casting import astype
 from dlgradient.ops.complex import complex, imag, real
 from dlgradient.train.containers import Container, Results, map_together, take_result
 
-__all__ = ["Formula", "update_all"]
+__all__ = ["Formula", "is_empty", "update_leaves"]
 
-# formula(p, g, *states) -> new p, *new states, of real arrays; a state is 0.0 at first.
+# formula(factor, p, g, *states) -> new p, *new states, of real arrays; a state is 0.0 at first, and
+# the factor is that of the learn rate.
 Formula = Callable[..., tuple[Value, ...]]
 
 
-def update_all(
+def update_leaves(
     name: str,
     formula: Formula,
     parameters: Container,
     gradients: Container,
     states: dict[str, Container],
+    factors: Mapping[str, float],
 ) -> tuple[Container, ...]:
-    """Apply a formula to all learnables.
-
-    Parameters
-    ----------
-    name : str
-        Public function, for errors.
-    formula : callable
-    parameters, gradients : container
-    states : dict
-        The container of each state by its name; None, or MATLAB's ``[]``, before the first step.
-
-    Returns
-    -------
-    tuple of containers
-        New learnables, then new states.
-    """
-    given = {label: state for label, state in states.items() if not _is_empty(state)}
+    """Update each learnable of any container; the factors of the learn rate are by path."""
+    given = {label: state for label, state in states.items() if not is_empty(state)}
     labels = ["parameters", "gradients", *given]
 
     def update(path: str, p: Operand, *others: Operand) -> Results:
@@ -58,14 +46,20 @@ def update_all(
             _check_alike(name, f"{label}{where}", value, f"parameters{where}", p)
         old = dict(zip(given, others[1:], strict=True))
         return Results(
-            _update_one(formula, p, others[0], [old.get(label, 0.0) for label in states])
+            _update_one(
+                partial(formula, factors.get(path, 1.0)),
+                p,
+                others[0],
+                [old.get(label, 0.0) for label in states],
+            )
         )
 
     found = map_together(name, update, labels, [parameters, gradients, *given.values()], "")
     return tuple([take_result(found, i) for i in range(1 + len(states))])
 
 
-def _is_empty(state: Container) -> bool:
+def is_empty(state: Container) -> bool:
+    """Return whether a state is that before the first step: None, or MATLAB's ``[]``."""
     return state is None or (type(state) is list and not state)
 
 

@@ -21,7 +21,7 @@ from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.powers import root_of_squares
 from dlgradient.train.containers import Container, Results, map_together, take_result
-from dlgradient.train.step import update_all
+from dlgradient.train.step import Formula, update_leaves
 
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
 
@@ -29,6 +29,36 @@ _C = TypeVar("_C")  # an array or a container; states have the structure of the 
 # Hyperparameters; a traced one is differentiated.
 Number: TypeAlias = Annotated[float | dlarray, number(0, traced=True)]
 Rate: TypeAlias = Annotated[float | dlarray, number(0, below=1, traced=True)]
+
+
+def update_all(
+    name: str,
+    formula: Formula,
+    parameters: Container,
+    gradients: Container,
+    states: dict[str, Container],
+) -> tuple[Container, ...]:
+    """Apply a formula to all learnables.
+
+    Parameters
+    ----------
+    name : str
+        Public function, for errors.
+    formula : callable
+    parameters, gradients : container
+    states : dict
+        The container of each state by its name; None, or MATLAB's ``[]``, before the first step.
+
+    Returns
+    -------
+    tuple of containers
+        New learnables, then new states.
+    """
+    if hasattr(type(parameters), "_container_kind"):  # so networks are loaded
+        from dlgradient.train.buffers import update_table
+
+        return update_table(name, formula, parameters, gradients, states)
+    return update_leaves(name, formula, parameters, gradients, states, {})
 
 
 @checked
@@ -153,8 +183,8 @@ def sgdmupdate(
     Source: MATLAB ``sgdmupdate``; with a constant learning rate the steps of PyTorch's ``SGD``.
     """
 
-    def formula(p: Value, g: Value, v: Value) -> tuple[Value, ...]:
-        v = momentum * v - learning_rate * g
+    def formula(factor: float, p: Value, g: Value, v: Value) -> tuple[Value, ...]:
+        v = momentum * v - (factor * learning_rate) * g
         return p + v, v
 
     found = update_all("sgdmupdate", formula, parameters, gradients, {"velocity": velocity})
@@ -237,10 +267,10 @@ def adamupdate(
     step = learning_rate / (1 - beta1**iteration)
     correction = (1 - beta2**iteration) ** 0.5
 
-    def formula(p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
+    def formula(factor: float, p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g * g)
-        return p - step * (m / (root_of_squares(s) / correction + epsilon)), m, s
+        return p - (factor * step) * (m / (root_of_squares(s) / correction + epsilon)), m, s
 
     states = {"average": average, "average_sq": average_sq}
     found = update_all(name, formula, parameters, gradients, states)
@@ -308,9 +338,9 @@ def rmspropupdate(
     name = "rmspropupdate"
     beta = sq_gradient_decay
 
-    def formula(p: Value, g: Value, s: Value) -> tuple[Value, ...]:
+    def formula(factor: float, p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = beta * s + (1 - beta) * (g * g)
-        return p - learning_rate * (g / (root_of_squares(s) + epsilon)), s
+        return p - (factor * learning_rate) * (g / (root_of_squares(s) + epsilon)), s
 
     found = update_all(name, formula, parameters, gradients, {"average_sq": average_sq})
     return found[0], found[1]

@@ -1,0 +1,106 @@
+"""Layers that multiply by a matrix: fully connected, embedding."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import ClassVar, Literal
+
+from dlgradient.core.types import Count, Value
+from dlgradient.engine.array import dlarray, stripdims
+from dlgradient.layers.layer import Fresh, Layer
+from dlgradient.layers.layout import Layout, format_of
+from dlgradient.layers.parameters import Bias, Initializer, Weights
+from dlgradient.nn.linear.embed import embed
+from dlgradient.nn.linear.fullyconnect import fullyconnect
+from dlgradient.ops.arithmetic import add
+from dlgradient.ops.linalg import matmul, matrix_transpose
+from dlgradient.ops.permute import moveaxis
+
+__all__ = ["Embedding", "FullyConnected"]
+
+
+class FullyConnected(Weights, Bias, Layer):
+    """Weights times the inputs, plus a bias.
+
+    Parameters
+    ----------
+    output_size : int
+    operation_dimension : {"spatial-channel", "channel"}
+        Which dimensions are inputs; the others are a batch.
+    weights, bias : array, optional
+        Initial values: outputs × inputs, and outputs.
+    weights_initializer, bias_initializer : str or callable
+        See `dlgradient.initialize`.
+    weights_learn_rate_factor, weights_l2_factor, bias_learn_rate_factor, bias_l2_factor : float
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork([dl.layers.FeatureInput(4), dl.layers.FullyConnected(2)])
+    >>> net.learnables["fc/weights"].shape
+    (2, 4)
+
+    Source: MATLAB ``fullyConnectedLayer``.
+    """
+
+    output_size: Count
+    operation_dimension: Literal["spatial-channel", "channel"] = field(
+        default="spatial-channel", kw_only=True
+    )
+    learnables: ClassVar[tuple[str, ...]] = ("weights", "bias")
+    short: ClassVar[str] = "fc"
+
+    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+        """Return shapes for an input."""
+        inputs = layouts[0].size_of("C" if self.operation_dimension == "channel" else "CSU")
+        return {
+            "weights": Fresh((self.output_size, inputs)),
+            "bias": Fresh((self.output_size,)),
+        }
+
+    def predict(self, x: Value) -> Value:  # type: ignore[override]
+        """Return weights x + bias."""
+        if self.operation_dimension == "spatial-channel":
+            return fullyconnect(x, self.weights, self.bias)
+        fmt = format_of(x)
+        axis = fmt.index("C")
+        y: Value = matmul(moveaxis(stripdims(x), axis, -1), matrix_transpose(self.weights))
+        y = add(y, self.bias)
+        return dlarray(moveaxis(y, -1, axis), fmt)
+
+
+class Embedding(Weights, Layer):
+    """The vector of each index.
+
+    Parameters
+    ----------
+    dimension : int
+        Channels of a vector.
+    num_symbols : int
+        The indices are 0, ..., `num_symbols` - 1.
+    weights : array, optional
+        Initial values: symbols × channels.
+    weights_initializer : str or callable
+    weights_learn_rate_factor, weights_l2_factor : float
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork([dl.layers.SequenceInput(1), dl.layers.Embedding(8, 100)])
+    >>> net.predict(np.zeros((5, 1, 3))).shape
+    (5, 8, 3)
+
+    Source: MATLAB ``embeddingLayer``, ``wordEmbeddingLayer``.
+    """
+
+    dimension: Count
+    num_symbols: Count
+    weights_initializer: Initializer = field(default="narrow-normal", kw_only=True)
+    learnables: ClassVar[tuple[str, ...]] = ("weights",)
+
+    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+        """Return the shape of the table."""
+        del layouts
+        return {"weights": Fresh((self.num_symbols, self.dimension), "UC")}
+
+    def predict(self, x: Value) -> Value:  # type: ignore[override]
+        """Return the vectors of the indices x."""
+        return embed(x, dlarray(self.weights, "UC"))

@@ -1,0 +1,221 @@
+"""The base class of all layers, and of a user's own.
+
+A subclass becomes a dataclass: what it annotates are its options, checked by the kinds of
+`dlgradient.core.kinds`. A class with an ``__init__`` of its own keeps it.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, dataclass_transform
+
+import numpy as np
+
+from dlgradient.core.arguments import checked
+from dlgradient.core.members import Kind, Parts
+from dlgradient.core.types import Format, Shape, Value
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.layers.layout import Layout
+from dlgradient.nn.initialize import initialize
+
+__all__ = ["Layer"]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """How the values of a learnable begin: shape, and what an initialiser counts."""
+
+    shape: Shape
+    weights_format: Format = None
+    fan_in: int | None = None
+    fan_out: int | None = None
+
+
+@dataclass_transform(kw_only_default=False, eq_default=False, field_specifiers=(field,))
+@dataclass(eq=False, repr=False)
+class Layer:
+    """A layer of a network; derive your own from this class.
+
+    Parameters
+    ----------
+    name : str
+        Name in the network; by default the network makes one of the class, such as "relu_2".
+
+    Attributes
+    ----------
+    learnables : tuple of str
+        Names of the attributes that training changes. A class attribute.
+    state : tuple of str
+        Names of the attributes that `forward` or `predict` may set for the next call, such as the
+        statistics of a normalisation. A class attribute.
+    input_names, output_names : tuple of str
+        Names of the operands and the results of `predict`.
+    generator : numpy.random.Generator
+        In `initialize` and `forward`: where random numbers come from.
+
+    Notes
+    -----
+    Write ``initialize(self, *layouts)``, which sets the learnables and the state that are None.
+    Write ``predict(self, *xs)``, which returns the result, or a tuple of the results. Write
+    ``forward`` too if training computes something else. All are written with functions that can be
+    differentiated, such as NumPy's, so derivatives of every order exist. If you need a backward
+    pass of your own, call a `DifferentiableFunction`.
+
+    Examples
+    --------
+    >>> class Scale(dl.layers.Layer):
+    ...     factor: float = 2.0
+    ...     learnables = ("offset",)
+    ...
+    ...     def initialize(self, x):
+    ...         self.offset = np.ones(x.size_of("C"))
+    ...
+    ...     def predict(self, x):
+    ...         return self.factor * x + dl.dlarray(self.offset, "C")
+    >>> net = dl.dlnetwork([dl.layers.FeatureInput(2), Scale(3.0)])
+    >>> net.predict(dl.dlarray([[1.0, 2.0]], "BC"))
+    dlarray([[4., 7.]], 'BC')
+
+    Source: MATLAB ``nnet.layer.Layer``, ``nnet.layer.Formattable``.
+    """
+
+    learnables: ClassVar[tuple[str, ...]] = ()
+    state: ClassVar[tuple[str, ...]] = ()
+    input_names: tuple[str, ...] = field(default=("in",), init=False, repr=False)
+    output_names: tuple[str, ...] = field(default=("out",), init=False, repr=False)
+    name: str = field(default="", kw_only=True)
+
+    generator: ClassVar[np.random.Generator | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = cls.__dict__.get("__init__")
+        dataclass(eq=False, repr=False)(cls)
+        if own is None:
+            _check_calls(cls)
+        for names in (cls.learnables, cls.state):
+            given: Any = names
+            if not isinstance(given, tuple) or not all(isinstance(n, str) for n in given):
+                raise InvalidArgumentError(
+                    f"layer class {cls.__name__}: learnables and state must be tuples of names, "
+                    f"such as ('weights', 'bias'), not {names!r}"
+                )
+
+    def initialize(self, *layouts: Layout) -> None:
+        """Set the learnables and the state that are None, for inputs of these sizes and formats.
+
+        Parameters
+        ----------
+        *layouts : Layout
+            One for each input.
+        """
+        fresh = self.fresh(*layouts)
+        for name in (*self.learnables, *self.state):
+            value = getattr(self, name, None)
+            if name not in fresh:
+                continue
+            wanted = fresh[name]
+            if value is None:
+                value = initialize(
+                    getattr(self, f"{name}_initializer", "zeros"),
+                    wanted.shape,
+                    fan_in=wanted.fan_in,
+                    fan_out=wanted.fan_out,
+                    weights_format=wanted.weights_format,
+                    generator=self.generator,
+                )
+            elif value.shape != wanted.shape:
+                raise ShapeMismatchError(
+                    f"{name} has shape {value.shape}; inputs of "
+                    f"{' and '.join(map(str, layouts))} need {wanted.shape}"
+                )
+            setattr(self, name, value)
+
+    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+        """Return shapes of the learnables and the state, by name; the layers here define it."""
+        del layouts
+        return {}
+
+    def predict(self, *xs: Value) -> Any:
+        """Return the results for inference: one, or a tuple.
+
+        Parameters
+        ----------
+        *xs : dlarray
+            One for each input.
+        """
+        raise NotImplementedError(f"layer class {type(self).__name__} has no predict(self, x)")
+
+    def forward(self, *xs: Value) -> Any:
+        """Return the results in training: by default those of `predict`.
+
+        Parameters
+        ----------
+        *xs : dlarray
+            One for each input.
+        """
+        return self.predict(*xs)
+
+    def factor(self, learnable: str, kind: str) -> float:
+        """Return the factor of the learn rate (``"learn_rate"``) or of L2 (``"l2"``)."""
+        value: float = getattr(self, f"{learnable}_{kind}_factor", 1.0)
+        return value
+
+    def bound(self, values: Mapping[str, Any]) -> typing.Self:
+        """Return a shallow copy that has these attributes."""
+        new = object.__new__(type(self))
+        attributes = new.__dict__
+        attributes.update(self.__dict__)
+        attributes.update(values)
+        return new
+
+    def __repr__(self) -> str:
+        given = []
+        for option in sorted(fields(self), key=lambda option: bool(option.kw_only)):
+            value = getattr(self, option.name, None)
+            hidden = not option.init or option.name in ("name", *self.learnables, *self.state)
+            if hidden or _is_default(option, value):
+                continue
+            shown = getattr(value, "__name__", None) if callable(value) else None
+            given.append(f"{option.name}=" * bool(option.kw_only) + (shown or repr(value)))
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    @classmethod
+    def _container_kind(cls) -> Kind:
+        """Return how containers split a layer: its learnables are the members."""
+        return Kind(_split_layer, lambda layer: [f".{name}" for name in layer.learnables])
+
+
+def _split_layer(layer: Layer) -> Parts:
+    names = layer.learnables
+    values = [getattr(layer, name, None) for name in names]
+    return values, lambda new: layer.bound(dict(zip(names, new, strict=True)))
+
+
+def _is_default(option: Any, value: object) -> bool:
+    """Return whether an option need not be shown."""
+    if option.default is MISSING:
+        return False
+    return type(value) is type(option.default) and value == option.default
+
+
+def _check_calls(cls: type[Layer]) -> None:
+    """Let wrong options of a layer be answered by name, as wrong arguments of functions are."""
+    init: Any = cls.__init__
+    init.__name__ = f"layers.{cls.__name__}"
+
+    @functools.wraps(init)
+    def first(self: Layer, *args: Any, **given: Any) -> None:
+        # Annotations are read at the first call: an import must not evaluate some hundred.
+        try:
+            hints = typing.get_type_hints(cls, include_extras=True)
+        except NameError:  # a user's class in a function: its local names are not to be had
+            hints = {}
+        init.__annotations__ = {n: hints[n] for n in init.__annotations__ if n in hints}
+        cls.__init__ = checked(init)  # type: ignore[method-assign]
+        cls.__init__(self, *args, **given)
+
+    cls.__init__ = first  # type: ignore[method-assign]

@@ -1,0 +1,527 @@
+"""`dlnetwork`: layers in a graph, with the values that they learn and the state that they carry.
+
+A network is a value. `add_layers` and the other edits return a new one. It is also a container of
+its learnables: `dlfeval` traces it as an argument, `dlgradient` gives a network of gradients, and
+the update functions take both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, final
+
+import numpy as np
+
+from dlgradient.core.arguments import checked
+from dlgradient.core.calls import wrap
+from dlgradient.core.members import Kind, Parts
+from dlgradient.core.types import Array, Generator, Operand, Value
+from dlgradient.engine.array import dlarray, stripdims
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.layers.input import AnyInput
+from dlgradient.layers.layer import Layer
+from dlgradient.layers.layout import Layout
+from dlgradient.network.graph import Graph
+from dlgradient.network.plan import Plan, place_results
+from dlgradient.network.table import ParameterTable, value_of
+
+__all__ = ["dlnetwork"]
+
+
+@final
+class dlnetwork:  # noqa: N801 - the established name
+    """A network of layers.
+
+    Parameters
+    ----------
+    layers : sequence of Layer, Layer or dlnetwork, optional
+        They are connected in series. `add_layers` and `connect_layers` make other graphs.
+    *examples : dlarray
+        For inputs without an input layer: arrays of the sizes and formats that they will have.
+    initialize : bool
+        Whether to initialise the learnables, if the sizes of all inputs are known.
+    generator : numpy.random.Generator or int, optional
+        Source of randomness of the initial values, or a seed.
+
+    Attributes
+    ----------
+    layers : dict
+        Layers by name.
+    connections : list of (str, str)
+        Endpoints, from and to.
+    learnables, state : ParameterTable
+        Arrays by ``"layer/parameter"``.
+    input_names, output_names : tuple of str
+    initialized : bool
+
+    Raises
+    ------
+    InvalidArgumentError
+        If names or connections of layers are wrong.
+    DlgradientError
+        Of the layer whose input does not fit; the message names it and the sizes.
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork(
+    ...     [
+    ...         dl.layers.FeatureInput(2),
+    ...         dl.layers.FullyConnected(3),
+    ...         dl.layers.Relu(),
+    ...     ]
+    ... )
+    >>> net
+    dlnetwork of 3 layers, 9 learnables
+      input  FeatureInput(2)
+      fc     FullyConnected(3)
+      relu   Relu()
+    >>> net.predict(np.ones((5, 2))).shape
+    (5, 3)
+
+    Source: MATLAB ``dlnetwork``.
+    """
+
+    _graph: Graph
+    _plan: Plan | None
+    _learnables: ParameterTable
+    _state: ParameterTable
+
+    @checked
+    def __init__(
+        self,
+        layers: Any = (),
+        *examples: Operand,
+        initialize: bool = True,
+        generator: Generator = None,
+    ) -> None:
+        self._plan = None
+        self._learnables = self._state = ParameterTable()
+        if isinstance(layers, dlnetwork):
+            self.__dict__.update(layers.__dict__)
+        else:
+            self._graph = Graph().added(_as_layers("dlnetwork", layers))
+        if initialize and self._graph.layers and (examples or self._knows_inputs()):
+            self._initialize(examples, np.random.default_rng(generator))
+
+    # -- what it consists of -----------------------------------------------------------------------
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """Layers by name, with their learnables and state as attributes."""
+        return {name: self.get_layer(name) for name in self._graph.layers}
+
+    @property
+    def connections(self) -> list[tuple[str, str]]:
+        """Endpoints of all connections, from and to."""
+        return [
+            (self._endpoint(start, "output"), self._endpoint(end, "input"))
+            for end, start in self._graph.sources.items()
+        ]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs: input layers, and inputs that nothing is connected to."""
+        return tuple([self._endpoint(port, "input") for port in self._graph.open_inputs()])
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs: those that nothing is connected to."""
+        return tuple([self._endpoint(port, "output") for port in self._graph.open_outputs()])
+
+    def _endpoint(self, port: tuple[str, str], kind: str) -> str:
+        name, own = port
+        layer = self._graph.layers[name]
+        ports = layer.input_names if kind == "input" else layer.output_names
+        return name if len(ports) <= 1 else f"{name}/{own}"
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the learnables have values."""
+        return self._plan is not None
+
+    @property
+    def learnables(self) -> ParameterTable:
+        """The learnables; assign a table, a mapping or a DataFrame to replace all of them."""
+        return self._learnables
+
+    @learnables.setter
+    def learnables(self, values: Any) -> None:
+        self._learnables = _replaced(self._learnables, values, "learnables")
+
+    @property
+    def state(self) -> ParameterTable:
+        """The state; assign what `forward` returned."""
+        return self._state
+
+    @state.setter
+    def state(self, values: Any) -> None:
+        if not isinstance(values, ParameterTable):
+            values = ParameterTable(values)
+        if values.columns.keys != self._state.columns.keys:
+            raise InvalidArgumentError(
+                f"state must have the keys {list(self._state)}, not {list(values)}"
+            )
+        self._state = values
+
+    def get_layer(self, name: str) -> Layer:
+        """Return a layer, with its learnables and state as attributes.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no layer of this name.
+        """
+        layer = self._graph.layers[self._graph.known(name)]
+        values: dict[str, Any] = {}
+        for table, names in ((self._learnables, layer.learnables), (self._state, layer.state)):
+            for attribute in names:
+                if f"{name}/{attribute}" in table:
+                    values[attribute] = table[name, attribute]
+        return layer.bound(values)
+
+    # -- edits -----------------------------------------------------------------------------------
+
+    def _with(self, graph: Graph) -> dlnetwork:
+        """Return a network of another graph; layers that stay keep their values."""
+        new = object.__new__(dlnetwork)
+        new.__dict__.update(self.__dict__)
+        layers = {
+            name: self.get_layer(name) if layer is self._graph.layers.get(name) else layer
+            for name, layer in graph.layers.items()
+        }
+        new._graph = Graph(layers, graph.sources)
+        new._plan = None
+        new._learnables = new._state = ParameterTable()
+        return new
+
+    def add_layers(self, layers: Sequence[Layer] | Layer) -> dlnetwork:
+        """Return a network with more layers, in series with each other and not connected yet."""
+        return self._with(self._graph.added(_as_layers("add_layers", layers)))
+
+    def connect_layers(self, source: str, destination: str) -> dlnetwork:
+        """Return a network with one more connection.
+
+        Parameters
+        ----------
+        source, destination : str
+            ``"layer"`` or ``"layer/port"``, as "add/in2".
+        """
+        return self._with(self._graph.connected(source, destination))
+
+    def disconnect_layers(self, source: str, destination: str) -> dlnetwork:
+        """Return a network without a connection."""
+        return self._with(self._graph.disconnected(source, destination))
+
+    def remove_layers(self, names: str | Iterable[str]) -> dlnetwork:
+        """Return a network without some layers and their connections."""
+        return self._with(self._graph.removed([names] if isinstance(names, str) else names))
+
+    def replace_layer(self, name: str, layers: Sequence[Layer] | Layer) -> dlnetwork:
+        """Return a network in which one layer, or several in series, replace a layer."""
+        given = _as_layers("replace_layer", layers)
+        return self._with(self._graph.replaced(self._graph.known(name), given))
+
+    def copy(self) -> dlnetwork:
+        """Return a network of its own, which shares the data of the arrays."""
+        new = object.__new__(dlnetwork)
+        new.__dict__.update(self.__dict__)
+        new._learnables = self._learnables.copy()
+        new._state = self._state.copy()
+        return new
+
+    def __copy__(self) -> dlnetwork:
+        return self.copy()
+
+    def reset_state(self) -> dlnetwork:
+        """Return a network whose recurrent layers begin with zeros.
+
+        Source: MATLAB ``resetState``.
+        """
+        new = self.copy()
+        names = [key for key in self._state if key.endswith(("/hidden_state", "/cell_state"))]
+        values = dict(self._state)
+        values.update({key: dlarray(np.zeros((), np.float32)) for key in names})
+        new._state = ParameterTable.of(self._state.columns, list(values.values()))
+        return new
+
+    # -- initialisation --------------------------------------------------------------------------
+
+    def initialize(self, *examples: Operand, generator: Generator = None) -> dlnetwork:
+        """Return a network whose learnables have values.
+
+        Values that layers have already are kept.
+
+        Parameters
+        ----------
+        *examples : dlarray
+            For inputs without an input layer, arrays of their sizes and formats.
+        generator : numpy.random.Generator or int, optional
+            Source of randomness, or a seed.
+
+        Raises
+        ------
+        DlgradientError
+            Of the layer whose input does not fit; the message names it and the sizes.
+        """
+        new = self._with(self._graph)
+        new._initialize(examples, np.random.default_rng(generator))
+        return new
+
+    def _knows_inputs(self) -> bool:
+        return all(not p for _, p in self._graph.open_inputs())
+
+    def _initialize(self, examples: Sequence[Operand], generator: np.random.Generator) -> None:
+        graph = self._graph
+        plan = Plan(graph, (), ())
+        values: list[Any] = [None] * len(plan.numbers)
+        values[: len(plan.inputs)] = self._examples(plan, list(examples))
+        learnables: dict[str, Array] = {}
+        state: dict[str, Array] = {}
+        layers = dict(graph.layers)
+        for step in plan.steps:
+            name = step.name
+            layer = step.layer.bound({"generator": generator})
+            operands = [values[i] for i in step.sources]
+            with plan.explaining(step, operands):
+                layer.initialize(*[Layout.of(x) for x in operands])
+                learned = {f"{name}/{a}": _initial(layer, a) for a in layer.learnables}
+                carried = {f"{name}/{a}": _initial(layer, a) for a in layer.state}
+                arrays = {
+                    key.rpartition("/")[2]: wrap(value, None)
+                    for key, value in {**learned, **carried}.items()
+                }
+                place_results(step, layer.bound(arrays).predict(*operands), values)
+            learnables.update(learned)
+            state.update(carried)
+            # A layer in a graph has no arrays: they are in the tables.
+            layers[name] = layer.bound({**dict.fromkeys(arrays), "generator": None})
+        self._graph = Graph(layers, graph.sources)
+        self._learnables = ParameterTable(learnables)
+        self._state = ParameterTable(state)
+        self._plan = Plan(self._graph, tuple(learnables), tuple(state))
+
+    def _examples(self, plan: Plan, examples: list[Operand]) -> list[Value]:
+        found = []
+        for name, port in plan.inputs:
+            layer = self._graph.layers[name]
+            if not port and isinstance(layer, AnyInput):
+                found.append(layer.example())
+            elif examples:
+                given = examples.pop(0)
+                x = given if type(given) is dlarray else dlarray(given)
+                found.append(dlarray(np.zeros(x.shape, x.dtype), x._format))
+            else:
+                raise InvalidArgumentError(
+                    f"dlnetwork: the sizes of the input {name!r} are not known; begin with an "
+                    "input layer, or give an example: net.initialize(dlarray(x, 'CB'))"
+                )
+        if examples:
+            raise InvalidArgumentError(
+                f"dlnetwork: {len(examples)} examples more than inputs without an input layer"
+            )
+        return found
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def predict(self, *xs: Operand, outputs: str | Sequence[str] | None = None) -> Any:
+        """Return the outputs of the network for inference.
+
+        Parameters
+        ----------
+        *xs : dlarray or array
+            One for each input. Data without a format have that of the input layer.
+        outputs : str or sequence of str, optional
+            Layers, or outputs of layers, whose results are wanted; by default `output_names`.
+
+        Returns
+        -------
+        dlarray or array, or tuple
+            One for each output. They are arrays if all inputs are, and without a format if all
+            inputs are without.
+
+        Raises
+        ------
+        DlgradientError
+            Of the layer whose input does not fit; the message names it and the sizes.
+        """
+        return self._call(xs, outputs, None, training=False)[0]
+
+    def forward(
+        self,
+        *xs: Operand,
+        outputs: str | Sequence[str] | None = None,
+        generator: Generator = None,
+    ) -> tuple[Any, ...]:
+        """Return the outputs of the network in training, and its new state.
+
+        Parameters
+        ----------
+        *xs : dlarray or array
+            One for each input. Data without a format have that of the input layer.
+        outputs : str or sequence of str, optional
+            Layers, or outputs of layers, whose results are wanted; by default `output_names`.
+        generator : numpy.random.Generator or int, optional
+            Source of randomness of layers such as dropout, or a seed.
+
+        Returns
+        -------
+        *ys : dlarray or array
+            One for each output.
+        state : ParameterTable
+            Assign it: ``net.state = state``.
+
+        Raises
+        ------
+        DlgradientError
+            Of the layer whose input does not fit; the message names it and the sizes.
+        """
+        random = np.random.default_rng(generator)
+        found, state = self._call(xs, outputs, random, training=True)
+        return (*found, state) if isinstance(found, tuple) else (found, state)
+
+    def _call(
+        self,
+        xs: tuple[Operand, ...],
+        outputs: str | Sequence[str] | None,
+        generator: np.random.Generator | None,
+        *,
+        training: bool,
+    ) -> tuple[Any, ParameterTable]:
+        plan = self._plan
+        name = "forward" if training else "predict"
+        if plan is None:
+            raise InvalidArgumentError(
+                f"{name}: the network is not initialised; net = net.initialize(...) does it"
+            )
+        if len(xs) != len(plan.inputs):
+            raise InvalidArgumentError(
+                f"{name}: the network has the inputs {', '.join(self.input_names)}; "
+                f"{len(xs)} arrays were given"
+            )
+        raw = not any(type(x) is dlarray for x in xs)
+        plain = all(type(x) is not dlarray or x._format is None for x in xs)
+        state = list(self._state.arrays())
+        values = plan.run(
+            [self._operand(port, x) for port, x in zip(plan.inputs, xs, strict=True)],
+            self._learnables.arrays(),
+            state,
+            generator,
+            training=training,
+        )
+        found = [values[i] for i in self._wanted(plan, outputs)]
+        if raw:
+            found = [np.asarray(y._value) if type(y) is dlarray else y for y in found]
+        elif plain:
+            found = [stripdims(y) if type(y) is dlarray else y for y in found]
+        columns = self._state.columns
+        several = len(found) != 1
+        return tuple(found) if several else found[0], ParameterTable.of(columns, state)
+
+    def _operand(self, port: tuple[str, str], x: Operand) -> Value:
+        if type(x) is dlarray and x._format is not None:
+            return x
+        layer = self._graph.layers[port[0]]
+        if type(x) is not dlarray:
+            x = np.asarray(x)
+            groups = self._learnables.columns.groups
+            if groups and x.dtype.kind == "f":  # MATLAB's single with double is single, too
+                x = x.astype(self._learnables.arrays()[groups[0][0]].dtype)
+        if not port[1] and isinstance(layer, AnyInput):
+            return layer.labelled(x)
+        return x if type(x) is dlarray else dlarray(x)
+
+    def _wanted(self, plan: Plan, outputs: str | Sequence[str] | None) -> list[int]:
+        if outputs is None:
+            return [plan.numbers[port] for port in plan.outputs]
+        texts = [outputs] if isinstance(outputs, str) else outputs
+        return [plan.numbers[self._graph.output_port(text, "outputs")] for text in texts]
+
+    # -- container, printed ----------------------------------------------------------------------
+
+    def with_learnables(self, table: ParameterTable) -> Self:
+        """Return a network with other values of its learnables."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new._learnables = table
+        return new
+
+    def learn_rate_factors(self) -> dict[str, float]:
+        """Return the factor of the learn rate of each learnable.
+
+        Examples
+        --------
+        >>> fc = dl.layers.FullyConnected(2, bias_learn_rate_factor=2.0)
+        >>> dl.dlnetwork([dl.layers.FeatureInput(4), fc]).learn_rate_factors()
+        {'fc/weights': 1.0, 'fc/bias': 2.0}
+        """
+        return self._factors("learn_rate")
+
+    def l2_factors(self) -> dict[str, float]:
+        """Return the factor of the L2 regularisation of each learnable."""
+        return self._factors("l2")
+
+    def _factors(self, kind: str) -> dict[str, float]:
+        layers = self._graph.layers
+        keys = [key.rpartition("/") for key in self._learnables]
+        return {f"{name}/{p}": layers[name].factor(p, kind) for name, _, p in keys}
+
+    @classmethod
+    def _container_kind(cls) -> Kind:
+        """Return how containers split a network: its learnables are the members."""
+        return Kind(_split_network, lambda net: [f".learnables[{k!r}]" for k in net.learnables])
+
+    def __repr__(self) -> str:
+        graph = self._graph
+        count = sum(a.size for a in self._learnables.arrays())
+        learned = f"{count:,} learnables" if self.initialized else "not initialised"
+        width = max(map(len, graph.layers), default=0)
+        lines = [f"  {name:<{width}}  {layer!r}" for name, layer in graph.layers.items()]
+        return "\n".join([f"dlnetwork of {len(graph.layers)} layers, {learned}", *lines])
+
+
+def _split_network(net: dlnetwork) -> Parts:
+    table = net._learnables
+    columns = table.columns
+    return (
+        list(table.arrays()),
+        lambda new: net.with_learnables(ParameterTable.of(columns, new)),
+    )
+
+
+def _initial(layer: Layer, attribute: str) -> Array:
+    value = getattr(layer, attribute, None)
+    if value is None:
+        raise InvalidArgumentError(f"initialize must set {attribute}, which is still None")
+    return value_of(value, attribute)
+
+
+def _as_layers(name: str, layers: Any) -> list[Layer]:
+    found = [layers] if isinstance(layers, Layer) else list(layers)
+    for i, layer in enumerate(found):
+        if not isinstance(layer, Layer):
+            fix = ""
+            if isinstance(layer, type):
+                fix = f"; write layers.{layer.__name__}()"
+            elif callable(layer):
+                fix = "; layers.Function(f) makes a layer of a function"
+            raise InvalidArgumentError(
+                f"{name}: layers[{i}] must be a layer, not {type(layer).__name__}{fix}"
+            )
+    return found
+
+
+def _replaced(old: ParameterTable, values: Any, what: str) -> ParameterTable:
+    if isinstance(values, ParameterTable) and values.columns is old.columns:
+        return values
+    given: Mapping[str, Any] = values if isinstance(values, Mapping) else ParameterTable(values)
+    strange = [key for key in given if key not in old]
+    missing = [key for key in old if key not in given]
+    if strange or missing:
+        raise InvalidArgumentError(
+            f"{what} must have the keys of the network; "
+            + (f"missing: {', '.join(missing)}" if missing else f"unknown: {', '.join(strange)}")
+        )
+    new = old.copy()
+    for key in old:
+        new[key] = given[key]
+    return new

@@ -1,0 +1,163 @@
+"""The steps of a call of a network, one for each layer, found once for a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dlgradient.core.types import Value
+from dlgradient.errors import DlgradientError, InvalidArgumentError
+from dlgradient.layers.layer import Layer
+from dlgradient.layers.layout import Layout
+from dlgradient.network.graph import Graph, Port
+
+__all__ = ["Plan", "Step"]
+
+
+class Step(NamedTuple):
+    """One layer of a call.
+
+    Attributes
+    ----------
+    name : str
+    layer : Layer
+    learnables, state : tuple of (str, int)
+        Attributes, and the numbers of their arrays in the tables.
+    sources, targets : tuple of int
+        Numbers of the operands and the results among the values of a call.
+    """
+
+    name: str
+    layer: Layer
+    learnables: tuple[tuple[str, int], ...]
+    state: tuple[tuple[str, int], ...]
+    sources: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+class Plan:
+    """The steps of a call.
+
+    Attributes
+    ----------
+    steps : list of Step
+    inputs, outputs : list of (str, str)
+        Ports of the network.
+    numbers : dict
+        The number of the value of each output port; of an input of the network under the port.
+    """
+
+    def __init__(self, graph: Graph, learnables: Sequence[str], state: Sequence[str]) -> None:
+        self.inputs = graph.open_inputs()
+        self.outputs = graph.open_outputs()
+        self.numbers: dict[Port, int] = {port: i for i, port in enumerate(self.inputs)}
+        position = {key: i for i, key in enumerate(learnables)}
+        position_of_state = {key: i for i, key in enumerate(state)}
+        self.steps: list[Step] = []
+        for name in graph.order():
+            layer = graph.layers[name]
+            sources = [
+                self.numbers[graph.sources.get((name, p), (name, p))] for p in layer.input_names
+            ] or [self.numbers[name, ""]]
+            targets = []
+            for port in layer.output_names:
+                self.numbers[name, port] = len(self.numbers)
+                targets.append(self.numbers[name, port])
+            self.steps.append(
+                Step(
+                    name,
+                    layer,
+                    _places(name, layer.learnables, position),
+                    _places(name, layer.state, position_of_state),
+                    tuple(sources),
+                    tuple(targets),
+                )
+            )
+
+    def run(
+        self,
+        xs: Sequence[Value],
+        learnables: Sequence[Value],
+        state: list[Value],
+        generator: np.random.Generator | None,
+        *,
+        training: bool,
+    ) -> list[Any]:
+        """Return all values of a call; the new state is written into `state`."""
+        values: list[Any] = [None] * len(self.numbers)
+        values[: len(xs)] = xs
+        for step in self.steps:
+            layer = step.layer
+            if step.learnables or step.state or training:
+                attributes: dict[str, Any] = {n: learnables[i] for n, i in step.learnables}
+                for n, i in step.state:
+                    attributes[n] = state[i]
+                attributes["generator"] = generator
+                layer = layer.bound(attributes)
+            operands = [values[i] for i in step.sources]
+            with self.explaining(step, operands):
+                found = layer.forward(*operands) if training else layer.predict(*operands)
+                place_results(step, found, values)
+            for n, i in step.state:
+                state[i] = layer.__dict__[n]
+        return values
+
+    def explaining(self, step: Step, operands: Sequence[Value]) -> _Explaining:
+        """Return a context in which an error names the layer and what it got."""
+        return _Explaining(self, step, operands)
+
+    def where(self, step: Step, operands: Sequence[Value]) -> str:
+        """Return a description of a layer and what it got."""
+        found = " and ".join(str(Layout.of(x)) for x in operands if hasattr(x, "shape"))
+        number = 1 + [s.name for s in self.steps].index(step.name)
+        return (
+            f"layer {step.name!r} ({type(step.layer).__name__}, {number} of {len(self.steps)}), "
+            f"whose input has {found}"
+        )
+
+
+class _Explaining:
+    """A context in which an error names a layer; a generator would cost more than some layers."""
+
+    __slots__ = ("operands", "plan", "step")
+
+    def __init__(self, plan: Plan, step: Step, operands: Sequence[Value]) -> None:
+        self.plan, self.step, self.operands = plan, step, operands
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        where = self.plan.where(self.step, self.operands)
+        if isinstance(error, DlgradientError):
+            raise type(error)(f"{where}: {error.args[0]}") from error.__cause__
+        error.add_note(f"in {where}")
+
+
+def place_results(step: Step, found: Any, values: list[Any]) -> None:
+    """Put the result or the results of a layer among the values of a call."""
+    targets = step.targets
+    if len(targets) == 1:
+        values[targets[0]] = found
+        return
+    if not isinstance(found, tuple) or len(found) != len(targets):
+        raise InvalidArgumentError(
+            f"layer {step.name!r} ({type(step.layer).__name__}) must return {len(targets)} results "
+            f"for its outputs {', '.join(step.layer.output_names)}"
+        )
+    for i, value in zip(targets, found, strict=True):
+        values[i] = value
+
+
+def _places(
+    name: str, attributes: Sequence[str], position: dict[str, int]
+) -> tuple[tuple[str, int], ...]:
+    keys = [(a, position.get(f"{name}/{a}")) for a in attributes]
+    return tuple([(a, i) for a, i in keys if i is not None])

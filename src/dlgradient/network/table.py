@@ -1,0 +1,257 @@
+"""Tables of learnables and of state: arrays by ``"layer/parameter"``.
+
+The arrays of one dtype are parts of one vector, the buffer. An update function works on buffers,
+where there are some; a call of the network on arrays. Each is made from the other when it is asked
+for: arrays are views of a buffer, and a buffer is a copy of arrays. No buffer is ever changed in
+place, so tables may share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dlgradient.core.calls import open_node, wrap
+from dlgradient.core.members import Kind, Parts
+from dlgradient.core.types import Array, Dtype, Shape
+from dlgradient.engine.array import dlarray
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+
+__all__ = ["ParameterTable"]
+
+Key: TypeAlias = str | tuple[str, str]
+
+
+class Columns:
+    """What tables of one network share: names, shapes, and places in the buffers.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        ``"layer/parameter"``.
+    shapes : tuple of tuple of int
+    groups : tuple of tuple of int
+        For each buffer, the numbers of the arrays in it.
+    """
+
+    def __init__(self, keys: Iterable[str], arrays: Iterable[Array]) -> None:
+        arrays = list(arrays)
+        self.keys = tuple(keys)
+        self.index = {key: i for i, key in enumerate(self.keys)}
+        self.shapes: tuple[Shape, ...] = tuple([a.shape for a in arrays])
+        kinds: dict[Dtype, list[int]] = {}
+        for i, array in enumerate(arrays):
+            kinds.setdefault(array.dtype, []).append(i)
+        self.groups = tuple([tuple(members) for members in kinds.values()])
+        # Where each array of a group begins and ends in the buffer.
+        self.places: list[tuple[int, int, int]] = [(0, 0, 0)] * len(arrays)
+        for number, members in enumerate(self.groups):
+            ends = np.cumsum([0, *[arrays[i].size for i in members]]).tolist()
+            for i, (start, stop) in zip(members, pairwise(ends), strict=True):
+                self.places[i] = (number, start, stop)
+
+    def spans(
+        self, group: int, factors: Mapping[str, float] | None
+    ) -> list[tuple[float, int, int]]:
+        """Return the spans of a buffer whose arrays have the same factor."""
+        spans: list[tuple[float, int, int]] = []
+        for i in self.groups[group]:
+            _, start, stop = self.places[i]
+            factor = factors.get(self.keys[i], 1.0) if factors else 1.0
+            if spans and spans[-1][0] == factor:
+                spans[-1] = (factor, spans[-1][1], stop)
+            else:
+                spans.append((factor, start, stop))
+        return spans
+
+
+class ParameterTable(Mapping[str, dlarray]):
+    """Arrays of a network by ``"layer/parameter"``, as learnables, gradients or state.
+
+    It reads as a mapping, and prints as a table with the columns Layer, Parameter and Value. It is
+    a container: `dlgradient`, `dlupdate` and the update functions take it.
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork([dl.layers.FeatureInput(4), dl.layers.FullyConnected(2)])
+    >>> list(net.learnables)
+    ['fc/weights', 'fc/bias']
+    >>> net.learnables["fc/bias"]
+    dlarray([0., 0.], dtype=float32)
+    """
+
+    __slots__ = ("_arrays", "_buffers", "columns")
+
+    columns: Columns
+    _arrays: list[Any] | None
+    _buffers: list[Array] | None
+
+    def __init__(self, data: Mapping[str, Any] | Any = ()) -> None:
+        items = dict(_items(data))
+        arrays = [value_of(value, key) for key, value in items.items()]
+        self.columns = Columns(items, arrays)
+        self._arrays = [wrap(a, None) for a in arrays]
+        self._buffers = None
+
+    @classmethod
+    def of(
+        cls,
+        columns: Columns,
+        arrays: list[Any] | None = None,
+        buffers: list[Array] | None = None,
+    ) -> ParameterTable:
+        """Return a table of arrays, or of buffers."""
+        new: ParameterTable = object.__new__(cls)
+        new.columns = columns
+        new._arrays = arrays
+        new._buffers = buffers
+        return new
+
+    # -- both forms ------------------------------------------------------------------------------
+
+    def arrays(self) -> list[Any]:
+        """Return the arrays, as dlarrays, in the order of the keys."""
+        if self._arrays is None:
+            buffers: Any = self._buffers
+            columns = self.columns
+            self._arrays = [
+                wrap(buffers[number][start:stop].reshape(shape), None)
+                for (number, start, stop), shape in zip(columns.places, columns.shapes, strict=True)
+            ]
+        return self._arrays
+
+    def buffers(self) -> list[Array] | None:
+        """Return one vector for each dtype; None if an array is traced or has another dtype."""
+        if self._buffers is None:
+            arrays: Any = self._arrays
+            if any(open_node(a) is not None for a in arrays):
+                return None
+            raw = [np.asarray(a._value) for a in arrays]
+            found = []
+            for members in self.columns.groups:
+                dtypes = {raw[i].dtype for i in members}
+                if len(dtypes) > 1:
+                    return None
+                found.append(np.concatenate([raw[i].reshape(-1) for i in members]))
+            for buffer in found:
+                buffer.flags.writeable = False
+            self._buffers = found
+        return self._buffers
+
+    # -- mapping ---------------------------------------------------------------------------------
+
+    def __getitem__(self, key: Key) -> dlarray:
+        return self.arrays()[self._number(key)]  # type: ignore[no-any-return]
+
+    def __setitem__(self, key: Key, value: Any) -> None:
+        i = self._number(key)
+        old = self.arrays()[i]
+        raw = value_of(value, str(key)).astype(old.dtype)
+        if raw.shape != old.shape:
+            raise ShapeMismatchError(
+                f"{key} has shape {old.shape}, the new value has shape {raw.shape}"
+            )
+        arrays = list(self.arrays())
+        arrays[i] = wrap(raw, None, old._format)
+        self._arrays, self._buffers = arrays, None
+
+    def _number(self, key: Key) -> int:
+        name = key if isinstance(key, str) else "/".join(key)
+        found = self.columns.index.get(name)
+        if found is None:
+            have = ", ".join(self.columns.keys) or "none"
+            raise KeyError(f"no {name!r} in this table; it has: {have}")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns.keys)
+
+    def __len__(self) -> int:
+        return len(self.columns.keys)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ParameterTable):
+            return NotImplemented
+        return self.columns.keys == other.columns.keys and all(
+            np.array_equal(np.asarray(a._value), np.asarray(b._value))
+            for a, b in zip(self.arrays(), other.arrays(), strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def copy(self) -> ParameterTable:
+        """Return a table of its own, which shares the data until one of them is assigned to."""
+        arrays = None if self._arrays is None else list(self._arrays)
+        return ParameterTable.of(self.columns, arrays, self._buffers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ParameterTable, ({k: np.asarray(a._value) for k, a in self.items()},)
+
+    # -- shown -----------------------------------------------------------------------------------
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame with the columns Layer, Parameter and Value.
+
+        Examples
+        --------
+        >>> net = dl.dlnetwork([dl.layers.FeatureInput(4), dl.layers.FullyConnected(2)])
+        >>> list(net.learnables.to_pandas()["Parameter"])
+        ['weights', 'bias']
+        """
+        import pandas as pd
+
+        rows = [(*key.rsplit("/", 1), value) for key, value in self.items()]
+        return pd.DataFrame(
+            {
+                "Layer": [row[0] for row in rows],
+                "Parameter": [row[1] for row in rows],
+                "Value": pd.Series([row[2] for row in rows], dtype=object),
+            }
+        )
+
+    def __repr__(self) -> str:
+        rows = [("Layer", "Parameter", "Value")]
+        for key, value in self.items():
+            layer, _, parameter = key.rpartition("/")
+            sizes = "×".join(map(str, value.shape)) or "1"
+            rows.append((layer, parameter, f"{sizes} {value.dtype}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(2)]
+        return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
+
+    @classmethod
+    def _container_kind(cls) -> Kind:
+        """Return how containers split a table: its arrays are the members."""
+        return Kind(_split_table, lambda table: [f"[{key!r}]" for key in table])
+
+
+def _split_table(table: ParameterTable) -> Parts:
+    columns = table.columns
+    return list(table.arrays()), lambda new: ParameterTable.of(columns, new)
+
+
+def _items(data: Any) -> Iterable[tuple[str, Any]]:
+    """Yield keys and values of a mapping, or of a DataFrame with the columns of a table."""
+    if hasattr(data, "columns") and hasattr(data, "itertuples"):
+        missing = [c for c in ("Layer", "Parameter", "Value") if c not in data.columns]
+        if missing:
+            raise InvalidArgumentError(
+                f"a table of learnables needs the columns Layer, Parameter and Value; "
+                f"{', '.join(missing)} is missing"
+            )
+        rows = zip(data["Layer"], data["Parameter"], data["Value"], strict=True)
+        return [(f"{layer}/{parameter}", value) for layer, parameter, value in rows]
+    return dict(data).items()
+
+
+def value_of(data: Any, where: str) -> Array:
+    """Return given values as a raw array of their own; lists are single precision."""
+    raw = data._value if type(data) is dlarray else data
+    array: Array = np.array(raw, order="C") if hasattr(raw, "dtype") else np.array(raw, np.float32)
+    if array.dtype.kind not in "fcb":
+        raise InvalidArgumentError(
+            f"{where} must be a floating-point array, not {array.dtype} of shape {array.shape}"
+        )
+    return array
