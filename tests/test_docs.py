@@ -10,6 +10,7 @@ import doctest
 import importlib
 import inspect
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -125,6 +126,29 @@ def test_links_lead_to_files(path: Path) -> None:
     text = CODE_SPAN.sub("", path.read_text(encoding="utf-8"))
     links = LINK.findall(text)
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+# -- what programs write -------------------------------------------------------------------------
+
+
+def test_the_pictures_of_a_trace_are_those_of_the_library() -> None:
+    written = runpy.run_path(str(ROOT / "tools" / "trace_figures.py"))["pictures"]()
+    folder = ROOT / "docs" / "start" / "figures"
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")}
+    assert found == written, "run python tools/trace_figures.py"
+
+
+def test_the_tables_of_kinks_are_those_of_the_samples() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "kinks_page.py"))
+    page = (ROOT / "docs" / "understand" / "kinks.md").read_text(encoding="utf-8")
+    assert page == tool["page"](page), "run python tools/kinks_page.py"
+    table = page.partition("<!-- end of kinks -->")[0]
+    names = set(re.findall(r"^\| `(\w+)` \| ", table, re.MULTILINE))
+    assert names == tool["PLACES"].keys()
+    assert {"relu", "maxpool", "clippedrelu", "zrelu", "copysign", "huber"} <= names
+
+
+# -- these tests ---------------------------------------------------------------------------------
 
 
 def test_an_example_with_the_wrong_output_fails() -> None:

@@ -110,18 +110,28 @@ def declared() -> Iterator[tuple[str, str, Declaration]]:
 
 
 def number(x: Any) -> str:
-    """Return a number or a text as a reader writes it."""
+    """Return a number or a text as a reader writes it: 2 for 2.0, and 1j for (-0+1j)."""
     if isinstance(x, str):
         return f'"{x}"'
-    text = repr(x.item() if isinstance(x, np.generic) else x)
-    return re.sub(r"\b(inf|nan)\b", r"np.\1", text)
+    value = x.item() if isinstance(x, np.generic) else x
+    if isinstance(value, complex):
+        real = number(value.real) if value.real else ""
+        imaginary = f"{number(value.imag)}j" if value.imag else ""
+        return "+".join(filter(None, [real, imaginary])) or "0"
+    whole = isinstance(value, float) and value.is_integer()
+    return re.sub(r"\b(inf|nan)\b", r"np.\1", repr(int(value) if whole else value))
 
 
 def literal(x: Any) -> str:
     """Return an operand or a parameter as Python."""
-    if isinstance(x, np.ndarray) and x.ndim:
-        return f"[{', '.join(map(literal, x))}]"
-    return number(x[()] if isinstance(x, np.ndarray) else x)
+    if not isinstance(x, np.ndarray):
+        return number(x)
+    if not x.ndim:
+        return number(x[()])
+    elements = [literal(element) for element in x]
+    if x.dtype.kind == "c" and not np.any(x.imag):
+        elements[0] += "j" if elements[0] == "0" else "+0j"  # so that the array is complex
+    return f"[{', '.join(elements)}]"
 
 
 def shortened(x: Any) -> str:
