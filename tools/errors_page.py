@@ -28,7 +28,9 @@ examples below omit that line.
 
 ENTRY = """\
 ```{eval-rst}
-.. py:exception:: dlgradient.%s
+.. currentmodule:: dlgradient
+
+.. py:exception:: %s
 ```"""
 
 
