@@ -21,7 +21,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo examples test lint types pytest test-seeds format fuzz mutate bench bench-against
-.PHONY: test-peers docs test-oldest test-next test-pythons clean
+.PHONY: test-peers docs search test-oldest test-next test-pythons clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,11 +87,15 @@ test-peers: .venv-bench/.installed ## Compare values, first and second gradients
 	.venv-bench/bin/python -m pytest --confcutdir=tests/peers tests/peers $(ARGS)
 
 # A warning is an error: a link without a target, a page in no table of contents, a wrong docstring.
-# Only what changed is made again; `make clean` and this command make everything.
+# Only what changed is read and run again. But all pages are written: else Sphinx forgets the words of
+# the index, and the search does not find them.
 docs: .venv-docs/.installed ## Build the documentation into site/
-	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --nitpicky --jobs auto \
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --nitpicky --jobs auto --write-all \
 	  --doctree-dir docs/_build docs site
 	.venv-docs/bin/python tools/check_site.py site
+
+search: docs ## Say what the site's search finds first for users' words; needs node
+	node tools/search_site.js site
 
 test-oldest: $(VENV)-oldest/.installed ## Run the tests with the oldest supported dependencies
 	$(VENV)-oldest/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)

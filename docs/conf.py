@@ -35,6 +35,7 @@ extensions = [
     # In _ext:
     "docstrings",  # `name` is code, and a link where it is a public name; |x| is a size
     "mathml",  # formulas without a script
+    "search_words",  # what readers look for
     "versions",  # the list of versions, without a server
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -65,6 +66,7 @@ html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
+html_search_scorer = str(HERE / "_ext" / "scorer.js")
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
