@@ -143,7 +143,7 @@ def test_the_tables_of_kinks_are_those_of_the_samples() -> None:
     page = (ROOT / "docs" / "understand" / "kinks.md").read_text(encoding="utf-8")
     assert page == tool["page"](page), "run python tools/kinks_page.py"
     table = page.partition("<!-- end of kinks -->")[0]
-    names = set(re.findall(r"^\| `(\w+)` \| ", table, re.MULTILINE))
+    names = set(re.findall(r"^\| \{func\}`~dlgradient\.(\w+)` \| ", table, re.MULTILINE))
     assert names == tool["PLACES"].keys()
     assert {"relu", "maxpool", "clippedrelu", "zrelu", "copysign", "huber"} <= names
 

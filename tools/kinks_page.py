@@ -263,16 +263,21 @@ def cell(code: str) -> str:
     return "`{}`".format(code.replace("|", "\\|"))
 
 
+def link(name: str) -> str:
+    """Return a name that leads into the reference."""
+    return f"{{func}}`~dlgradient.{name}`"
+
+
 def tables() -> dict[str, list[str]]:
     """Return the lines of both tables."""
     kinks = ["| function | kink | Python | Result |", "|---|---|---|---|"]
     kinks += [
-        f"| `{row.name}` | {PLACES[row.name]} | {cell(row.python)} | {cell(row.result)} |"
+        f"| {link(row.name)} | {PLACES[row.name]} | {cell(row.python)} | {cell(row.result)} |"
         for row in rows()
     ]
     inner = ["| function | kinks of |", "|---|---|"]
     inner += [
-        f"| `{name}` | {', '.join(f'`{part}`' for part in inside)} |"
+        f"| {link(name)} | {', '.join(map(link, inside))} |"
         for name, inside in sorted(composed().items())
     ]
     return {"kinks": kinks, "composed": inner}
