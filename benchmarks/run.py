@@ -93,6 +93,9 @@ def main() -> int:
         (HERE / "RESULTS.md").write_text(report.markdown(results, failures, facts))
         report.plot(results, HERE / "results.png")
         console.print(f"written: {HERE / 'RESULTS.md'}, {HERE / 'results.png'}")
+        console.print(
+            "python tools/benchmarks_page.py writes the page of the documentation from it"
+        )
     return 1 if failures else 0
 
 

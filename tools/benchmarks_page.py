@@ -19,10 +19,10 @@ PEERS = ("torch", "jax.jit", "jax", "autograd", "numpy")
 COLORS = dict(zip(PEERS, ("#d1495b", "#2e8b57", "#8fc7a6", "#8a5fbf", "#9aa5b1"), strict=True))
 NAMES = {
     "torch": "PyTorch",
-    "jax.jit": "JAX with jit",
-    "jax": "JAX without jit",
+    "jax.jit": "JAX jit",
+    "jax": "JAX",
     "autograd": "autograd",
-    "numpy": "NumPy by hand",
+    "numpy": "NumPy",
 }
 SMALL = ("rosenbrock", "chain", "overhead", "small MLP", "indexed loop", "deep chain")
 LARGE = ("MLP step", "elementwise", "cnn", "lstm", "transformer", "pinn", "gan")
@@ -38,7 +38,8 @@ run. The file `benchmarks/RESULTS.md` shows it in full, with the targets, met or
 
 {machine}
 
-A ratio below 1 means that `dlgradient` needs less.
+The columns with a slash are ratios: below 1, `dlgradient` needs less. "JAX" is without `jit`, and
+"NumPy" a gradient that was derived and written by hand.
 """
 
 FOOT = """\
@@ -140,13 +141,14 @@ def shown(ratio: float) -> str:
 
 
 def times(rows: dict[str, Row], names: tuple[str, ...], peers: tuple[str, ...]) -> str:
-    """Return a table of our time, and its ratio to each peer's."""
+    """Return what the rows compute, and a table of our time over each peer's."""
     lines = []
     for name in names:
         row = rows[name]
         ratios = [shown(row.ratio(p)) if p in row.figures else "" for p in peers]
-        lines.append([f"**{name}**: {row.work}", row.figures["ours"].strip("*"), *ratios])
-    return markdown(["what", "dlgradient", *(f"over {NAMES[p]}" for p in peers)], lines)
+        lines.append([name, row.figures["ours"].strip("*"), *ratios])
+    table = markdown(["", "time", *(f"/ {NAMES[p]}" for p in peers)], lines)
+    return "\n".join([table, *(f"* **{name}**: {rows[name].work}." for name in names), ""])
 
 
 def page(text: str) -> str:
@@ -176,12 +178,12 @@ def page(text: str) -> str:
         times(rows, LARGE + LAYERS, ("torch", "jax.jit")),
         "## Memory\n",
         "![Peak memory](../images/benchmarks-memory.png)\n",
-        markdown(["what", "peak", "over PyTorch", "over JAX with jit"], memory_lines),
+        markdown(["", "peak", "/ PyTorch", "/ JAX jit"], memory_lines),
         "## Odd sizes\n",
         "Sizes that a library may not have been tuned for, each over PyTorch's time. They are\n"
         "the worst cases that we know.\n",
         "![Time at odd sizes](../images/benchmarks-odd.png)\n",
-        markdown(["what", "over PyTorch"], odd),
+        markdown(["", "/ PyTorch"], odd),
         FOOT,
     ]
     return "\n".join(parts)
