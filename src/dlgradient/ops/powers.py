@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cmath
 import math
-import operator
 
 import numpy as np
 
@@ -29,7 +28,8 @@ from dlgradient.rules import elementwise
 
 __all__ = ["cbrt", "hypot", "pow", "reciprocal", "sqrt", "square"]
 
-_SCALARS = RAW_TYPES - {np.ndarray}
+_Array = np.ndarray
+_SCALARS = RAW_TYPES - {_Array}
 
 
 def _powers(m: Maker) -> list[Case]:
@@ -100,10 +100,17 @@ def _pow_exponent(t: Value, x: Value, y: Value, out: Value) -> Value:
     return where(gone, 0, t * (power * log(x) * power))
 
 
+def _power(x: Operand, y: Operand) -> Operand:
+    # NumPy takes a logarithm and an exponential for it, thirty times as long. Row: cliffs.
+    if type(x) is _Array and type(y) is not _Array and y == 3 and x.dtype.kind == "f":
+        return x * x * x
+    return x**y
+
+
 @elementwise(
     x=_pow_base,
     y=_pow_exponent,
-    kernel=operator.pow,
+    kernel=_power,
     samples=_powers,
     errors=lambda m: [
         *mismatch(m),
