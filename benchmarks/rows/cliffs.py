@@ -114,6 +114,48 @@ def _filtered(shape: tuple[int, ...], filters: int, size: int, groups: int) -> C
     return Cliff(name, shape, our_convolution, theirs)
 
 
+def _lstm(name: str, **options: Any) -> Cliff:
+    """An lstm that torch's own layer does not have: there, each step is written out."""
+    steps, batch, inputs, units = 100, 8, 32, 64
+    rng = np.random.default_rng(10)
+    weights = [
+        (rng.standard_normal(shape) / 8).astype(np.float32)
+        for shape in ((4 * units, inputs), (4 * units, units), (4 * units,), (3 * units,))
+    ]
+    has_peephole = options.pop("peephole", False)
+
+    def our_layer(dl: Any, x: Any) -> Any:
+        w, r, b, p = weights
+        start = dl.zeros(units, dtype=x.dtype)
+        return dl.lstm(x, start, start, w, r, b, peephole=p if has_peephole else None, **options)[0]
+
+    def theirs(functional: Any, x: Any) -> Any:
+        import torch
+
+        w, r, b, p = map(torch.from_numpy, weights)
+        peep = p.chunk(3) if has_peephole else (0.0, 0.0, 0.0)
+        state = getattr(functional, options.get("state_activation_function", "tanh"))
+        gate = torch.sigmoid
+        if options.get("gate_activation_function") == "hard-sigmoid":
+
+            def gate(z: Any) -> Any:
+                return (0.2 * z + 0.5).clamp(0, 1)
+
+        h = c = torch.zeros(batch, units)
+        hidden = []
+        for z in x @ w.T + b:
+            i, f, candidate, o = (z + h @ r.T).chunk(4, 1)
+            i, f = gate(i + peep[0] * c), gate(f + peep[1] * c)
+            c = f * c + i * state(candidate)
+            h = gate(o + peep[2] * c) * state(c)
+            hidden.append(h)
+        return torch.stack(hidden)
+
+    return Cliff(
+        f"lstm with {name}, {steps} steps", (steps, batch, inputs), our_layer, theirs, "TBC"
+    )
+
+
 CASES = (
     _resized("8×3×256² to 5², antialias", (8, 3, 256, 256), (5, 5), antialias=True),
     _resized("2 to 1,000,003", (1, 1, 2), 1_000_003),
@@ -151,6 +193,10 @@ CASES = (
     _filtered((16, 64, 55, 55), 64, 3, 64),
     _filtered((16, 128, 29, 29), 128, 5, 128),
     _filtered((4096, 3, 7, 7), 8, 3, 1),
+    _lstm("peepholes", peephole=True),
+    _lstm("hard-sigmoid", gate_activation_function="hard-sigmoid"),
+    _lstm("relu", state_activation_function="relu"),
+    _lstm("softsign", state_activation_function="softsign"),
 )
 
 
