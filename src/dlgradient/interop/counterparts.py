@@ -385,7 +385,7 @@ NOTES: dict[str, str] = {
         "is an object with a state elsewhere; here a network is a function of a container of "
         "learnables, as in the quick start"
     ): (
-        "optim Module Sequential dlnetwork layerGraph trainnet trainNetwork predict forward "
+        "optim Module Sequential layerGraph trainnet trainNetwork predict forward "
         "functional_call trainingOptions minibatchqueue minibatchpredict DataLoader"
     ),
     "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True)": "hessian",
