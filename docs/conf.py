@@ -33,6 +33,7 @@ extensions = [
     "sphinx_design",  # the cards of the home page, and tabs
     "sphinx_gallery.gen_gallery",
     # In _ext:
+    "blocks",  # no empty line at the end of code
     "docstrings",  # `name` is code, and a link where it is a public name; |x| is a size
     "mathml",  # formulas without a script
     "search_words",  # what readers look for
@@ -71,7 +72,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "navbar_end": ["versions.html", "theme-switcher"],
     "show_prev_next": True,
     "show_toc_level": 2,
