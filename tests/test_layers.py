@@ -68,6 +68,10 @@ NOT_AT_IMPORT = (
 )
 
 
+# Modules and folders that are public as such.
+FOLDERS = {"errors", "fft", "layers", "metrics", "rules", "schedules"}
+
+
 def room_of(parts: tuple[str, ...]) -> str:
     """Name the room of a module: a top-level module or folder, or a folder of `nn`."""
     if parts[0] == "nn" and len(parts) > 1 and parts[1] != "__init__":
@@ -224,12 +228,12 @@ def test_a_public_name_is_said_once_by_the_module_that_defines_it() -> None:
         for name in getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")])
     )
     assert [name for name, count in said.items() if count > 1] == []
-    assert set(said) | {"errors", "fft", "layers", "rules", "__version__"} == set(dl.__all__)
+    assert set(said) | FOLDERS | {"__version__"} == set(dl.__all__)
 
 
 def starred() -> list[ModuleType]:
     """List the modules whose names the package takes over."""
-    files = [SRC / "__init__.py", *SRC.glob("n*/namespace.py")]
+    files = [SRC / "__init__.py", *SRC.glob("*/namespace.py")]
     body = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
     return [
         importlib.import_module(str(node.module))
@@ -241,7 +245,7 @@ def starred() -> list[ModuleType]:
 def test_users_see_public_names_only() -> None:
     assert dir(dl) == sorted(dl.__all__)
     modules = {name for name in dl.__all__ if isinstance(getattr(dl, name), ModuleType)}
-    assert modules == {"errors", "fft", "layers", "rules"}
+    assert modules == FOLDERS
 
 
 @pytest.mark.parametrize("name", ["trace", "array", "gradient", "walk", "calls", "custom", "tree"])

@@ -54,7 +54,8 @@ def public() -> set[str]:
     """Return the full names of all that users may call or read."""
     names = {f"dlgradient.{name}" for name in dl.__all__} | {"dlgradient.testing"}
     names |= {f"dlgradient.fft.{name}" for name in dl.fft.__all__}
-    names |= {f"dlgradient.layers.{name}" for name in dl.layers.__all__}
+    for folder in ("layers", "metrics", "schedules"):
+        names |= {f"dlgradient.{folder}.{name}" for name in getattr(dl, folder).__all__}
     names |= {f"dlgradient.rules.{name}" for name in dl.rules.__all__}
     testing = {name for name in dlgradient.testing.__all__ if name not in dl.rules.__all__}
     names |= {f"dlgradient.testing.{name}" for name in testing}

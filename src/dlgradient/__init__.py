@@ -68,9 +68,10 @@ def _load_functions() -> None:
 
 def _load_networks() -> None:
     """Load layers and networks, whose classes take as long as all the rest (row import)."""
-    from dlgradient.network import namespace  # and so the folder of layers, which is public
+    from dlgradient.train import metrics, namespace, schedules  # and so the folder of layers
 
-    for name, value in vars(namespace).items():
+    public = {"metrics": metrics, "schedules": schedules}
+    for name, value in {**public, **vars(namespace)}.items():
         globals().setdefault(name, value)
 
 
@@ -78,7 +79,8 @@ def _public_names() -> list[str]:
     """Load what is not loaded yet, and return the names of all that users need."""
     _load_functions()
     _load_networks()
-    public = ("errors", "fft", "layers", "rules", "__array_namespace_info__", "__version__")
+    folders = ("errors", "fft", "layers", "metrics", "rules", "schedules")
+    public = (*folders, "__array_namespace_info__", "__version__")
     # A name is said once, in the `__all__` of the module that defines it; folders are not public.
     globals()["__all__"] = names = [
         name
@@ -94,8 +96,9 @@ def __dir__() -> list[str]:
 
 if _typing.TYPE_CHECKING:
     from dlgradient import layers
-    from dlgradient.network.network import *
     from dlgradient.nn.namespace import *
+    from dlgradient.train import metrics, schedules
+    from dlgradient.train.namespace import *
 else:
     # Names that are not here yet are loaded when they are asked for. A type checker must not see
     # this function: with it, every name exists.

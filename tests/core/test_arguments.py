@@ -138,7 +138,9 @@ ANYTHING = {
     ("dlupdate", "fun"), ("dlupdate", "parameters"), ("result_type", "arrays_and_dtypes"),
     ("can_cast", "from_"), ("dlode1", "theta"), ("dlode4", "theta"), ("dlode45", "theta"),
     ("onehotdecode", "class_names"), ("onehotencode", "class_names"), ("finfo", "dtype"),
-    ("onehotencode", "labels"), ("isdtype", "kind"),
+    ("onehotencode", "labels"), ("isdtype", "kind"), ("trainnet", "loss"), ("testnet", "metrics"),
+    ("trainnet", "data"), ("trainnet", "targets"), ("minibatchpredict", "data"),
+    ("testnet", "data"), ("testnet", "targets"), ("padsequences", "sequences"),
 }  # fmt: skip
 
 
@@ -177,6 +179,8 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
     spectrum = dl.dlstft(signal, window=np.ones(4))
     initialisers = ("glorot", "he", "narrow_normal", "ones", "orthogonal", "zeros")
     ode = {"odefun": lambda _t, y, *_: -y}
+    network = dl.dlnetwork([dl.layers.FeatureInput(1), dl.layers.FullyConnected(1)])
+    quick = dl.training_options("adam", max_epochs=1, verbose=False)
     return {
         "dims": ((dl.dlarray(X),), {}),
         "dlarray": ((X,), {}),
@@ -220,6 +224,11 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "sgdmupdate": ((learnables, gradients), {}),
         "dlupdate": ((lambda p: p * 2, learnables), {}),
         "dlfeval": ((lambda x: x * 2, dl.dlarray(X)), {}),
+        "training_options": (("adam",), {}),
+        "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
+        "minibatchpredict": ((network, X[:, None]), {}),
+        "testnet": ((network, X[:, None], X[:, None], "rmse"), {}),
+        "padsequences": (([X, X[:2]], 0), {}),
         "fftfreq": ((4,), {}),
         "rfftfreq": ((4,), {}),
     }

@@ -381,13 +381,15 @@ NOTES: dict[str, str] = {
         "is not needed: functions that draw numbers take generator=, of "
         "numpy.random.default_rng(seed)"
     ): ("manual_seed rng random PRNGKey multinomial poisson"),
-    (
-        "is an object with a state elsewhere; here a network is a function of a container of "
-        "learnables, as in the quick start"
-    ): (
-        "optim Module Sequential layerGraph trainnet trainNetwork predict forward "
-        "functional_call trainingOptions minibatchqueue minibatchpredict DataLoader"
+    "is a network here: dlnetwork([layers.FeatureInput(2), layers.FullyConnected(3)])": (
+        "Module Sequential layerGraph"
     ),
+    "is a method: net.predict(x) for inference, net.forward(x) in training": (
+        "predict forward functional_call"
+    ),
+    "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
+    "is trainnet(x, targets, net, loss, training_options('adam'))": "trainNetwork trainingOptions",
+    "is minibatchqueue((x, targets), mini_batch_size=32)": "DataLoader",
     "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True)": "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
     (

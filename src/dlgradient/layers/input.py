@@ -111,6 +111,10 @@ class AnyInput(Layer):
         unit = (x - low) / (high - low)
         return 2 * unit - 1 if self.normalization == "rescale-symmetric" else unit
 
+    def lacks(self) -> bool:
+        """Return whether a statistic of the data is missing, which training finds."""
+        return any(getattr(self, name) is None for name in STATISTICS[self.normalization])
+
     def statistic(self, name: str) -> Value:
         """Return a statistic of the data: a number, or one for each channel."""
         value = getattr(self, name)

@@ -6,7 +6,6 @@ A subclass becomes a dataclass: what it annotates are its options, checked by th
 
 from __future__ import annotations
 
-import functools
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -14,9 +13,9 @@ from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
-from dlgradient.core.arguments import checked
 from dlgradient.core.members import Kind, Parts
-from dlgradient.core.types import Format, Shape, Value
+from dlgradient.core.records import check_constructor
+from dlgradient.core.types import Format, Generator, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.layers.layout import Layout
 from dlgradient.nn.initialize import initialize
@@ -32,6 +31,24 @@ class Fresh:
     weights_format: Format = None
     fan_in: int | None = None
     fan_out: int | None = None
+
+
+class Source:
+    """Where a call takes random numbers from.
+
+    The generator is made when the first number is drawn: fresh entropy costs as much as a small
+    layer, and most networks need none (row small-mlp).
+    """
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Generator) -> None:
+        self._given = given
+
+    def generator(self) -> np.random.Generator:
+        """Return the generator."""
+        self._given = np.random.default_rng(self._given)
+        return self._given
 
 
 @dataclass_transform(kw_only_default=False, eq_default=False, field_specifiers=(field,))
@@ -88,14 +105,14 @@ class Layer:
     output_names: tuple[str, ...] = field(default=("out",), init=False, repr=False)
     name: str = field(default="", kw_only=True)
 
-    generator: ClassVar[np.random.Generator | None] = None
+    source: ClassVar[Source | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = cls.__dict__.get("__init__")
         dataclass(eq=False, repr=False)(cls)
         if own is None:
-            _check_calls(cls)
+            check_constructor(cls, f"layers.{cls.__name__}")
         for names in (cls.learnables, cls.state):
             given: Any = names
             if not isinstance(given, tuple) or not all(isinstance(n, str) for n in given):
@@ -103,6 +120,11 @@ class Layer:
                     f"layer class {cls.__name__}: learnables and state must be tuples of names, "
                     f"such as ('weights', 'bias'), not {names!r}"
                 )
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """Where random numbers of this call come from."""
+        return (self.source or Source(None)).generator()
 
     def initialize(self, *layouts: Layout) -> None:
         """Set the learnables and the state that are None, for inputs of these sizes and formats.
@@ -200,22 +222,3 @@ def _is_default(option: Any, value: object) -> bool:
     if option.default is MISSING:
         return False
     return type(value) is type(option.default) and value == option.default
-
-
-def _check_calls(cls: type[Layer]) -> None:
-    """Let wrong options of a layer be answered by name, as wrong arguments of functions are."""
-    init: Any = cls.__init__
-    init.__name__ = f"layers.{cls.__name__}"
-
-    @functools.wraps(init)
-    def first(self: Layer, *args: Any, **given: Any) -> None:
-        # Annotations are read at the first call: an import must not evaluate some hundred.
-        try:
-            hints = typing.get_type_hints(cls, include_extras=True)
-        except NameError:  # a user's class in a function: its local names are not to be had
-            hints = {}
-        init.__annotations__ = {n: hints[n] for n in init.__annotations__ if n in hints}
-        cls.__init__ = checked(init)  # type: ignore[method-assign]
-        cls.__init__(self, *args, **given)
-
-    cls.__init__ = first  # type: ignore[method-assign]

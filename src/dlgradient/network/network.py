@@ -19,7 +19,7 @@ from dlgradient.core.types import Array, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
-from dlgradient.layers.layer import Layer
+from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.network.graph import Graph
 from dlgradient.network.plan import Plan, place_results
@@ -101,7 +101,7 @@ class dlnetwork:  # noqa: N801 - the established name
         else:
             self._graph = Graph().added(_as_layers("dlnetwork", layers))
         if initialize and self._graph.layers and (examples or self._knows_inputs()):
-            self._initialize(examples, np.random.default_rng(generator))
+            self._initialize(examples, Source(generator))
 
     # -- what it consists of -----------------------------------------------------------------------
 
@@ -264,13 +264,13 @@ class dlnetwork:  # noqa: N801 - the established name
             Of the layer whose input does not fit; the message names it and the sizes.
         """
         new = self._with(self._graph)
-        new._initialize(examples, np.random.default_rng(generator))
+        new._initialize(examples, Source(generator))
         return new
 
     def _knows_inputs(self) -> bool:
         return all(not p for _, p in self._graph.open_inputs())
 
-    def _initialize(self, examples: Sequence[Operand], generator: np.random.Generator) -> None:
+    def _initialize(self, examples: Sequence[Operand], source: Source) -> None:
         graph = self._graph
         plan = Plan(graph, (), ())
         values: list[Any] = [None] * len(plan.numbers)
@@ -280,9 +280,10 @@ class dlnetwork:  # noqa: N801 - the established name
         layers = dict(graph.layers)
         for step in plan.steps:
             name = step.name
-            layer = step.layer.bound({"generator": generator})
+            layer = step.layer.bound({"source": source})
             operands = [values[i] for i in step.sources]
-            with plan.explaining(step, operands):
+            # The examples are zeros, of which a function may warn.
+            with plan.explaining(step, operands), np.errstate(all="ignore"):
                 layer.initialize(*[Layout.of(x) for x in operands])
                 learned = {f"{name}/{a}": _initial(layer, a) for a in layer.learnables}
                 carried = {f"{name}/{a}": _initial(layer, a) for a in layer.state}
@@ -290,11 +291,13 @@ class dlnetwork:  # noqa: N801 - the established name
                     key.rpartition("/")[2]: wrap(value, None)
                     for key, value in {**learned, **carried}.items()
                 }
-                place_results(step, layer.bound(arrays).predict(*operands), values)
+                bound = layer.bound(arrays)
+                lacking = isinstance(bound, AnyInput) and bound.lacks()
+                place_results(step, operands[0] if lacking else bound.predict(*operands), values)
             learnables.update(learned)
             state.update(carried)
             # A layer in a graph has no arrays: they are in the tables.
-            layers[name] = layer.bound({**dict.fromkeys(arrays), "generator": None})
+            layers[name] = layer.bound({**dict.fromkeys(arrays), "source": None})
         self._graph = Graph(layers, graph.sources)
         self._learnables = ParameterTable(learnables)
         self._state = ParameterTable(state)
@@ -375,15 +378,14 @@ class dlnetwork:  # noqa: N801 - the established name
         DlgradientError
             Of the layer whose input does not fit; the message names it and the sizes.
         """
-        random = np.random.default_rng(generator)
-        found, state = self._call(xs, outputs, random, training=True)
+        found, state = self._call(xs, outputs, Source(generator), training=True)
         return (*found, state) if isinstance(found, tuple) else (found, state)
 
     def _call(
         self,
         xs: tuple[Operand, ...],
         outputs: str | Sequence[str] | None,
-        generator: np.random.Generator | None,
+        source: Source | None,
         *,
         training: bool,
     ) -> tuple[Any, ParameterTable]:
@@ -405,7 +407,7 @@ class dlnetwork:  # noqa: N801 - the established name
             [self._operand(port, x) for port, x in zip(plan.inputs, xs, strict=True)],
             self._learnables.arrays(),
             state,
-            generator,
+            source,
             training=training,
         )
         found = [values[i] for i in self._wanted(plan, outputs)]
@@ -444,6 +446,21 @@ class dlnetwork:  # noqa: N801 - the established name
         new.__dict__.update(self.__dict__)
         new._learnables = table
         return new
+
+    def with_options(self, name: str, options: Mapping[str, Any]) -> Self:
+        """Return a network in which a layer has other options, and the same learnables."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        layer = self._graph.layers[self._graph.known(name)]
+        layers = {**self._graph.layers, name: layer.bound(options)}
+        new._graph = Graph(layers, self._graph.sources)
+        if self.initialized:
+            new._plan = Plan(new._graph, tuple(self._learnables), tuple(self._state))
+        return new
+
+    def order(self) -> list[str]:
+        """Return the names of the layers in the order of a call."""
+        return self._graph.order()
 
     def learn_rate_factors(self) -> dict[str, float]:
         """Return the factor of the learn rate of each learnable.

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from dlgradient.core.types import Value
 from dlgradient.errors import DlgradientError, InvalidArgumentError
-from dlgradient.layers.layer import Layer
+from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.network.graph import Graph, Port
 
@@ -82,7 +80,7 @@ class Plan:
         xs: Sequence[Value],
         learnables: Sequence[Value],
         state: list[Value],
-        generator: np.random.Generator | None,
+        source: Source | None,
         *,
         training: bool,
     ) -> list[Any]:
@@ -95,7 +93,7 @@ class Plan:
                 attributes: dict[str, Any] = {n: learnables[i] for n, i in step.learnables}
                 for n, i in step.state:
                     attributes[n] = state[i]
-                attributes["generator"] = generator
+                attributes["source"] = source
                 layer = layer.bound(attributes)
             operands = [values[i] for i in step.sources]
             with self.explaining(step, operands):

@@ -1,0 +1,63 @@
+"""Gradients of a network before an update: L2 regularisation, and thresholds of their size."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from dlgradient.core.types import Array
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.network.network import dlnetwork
+from dlgradient.network.table import ParameterTable
+
+__all__ = ["limited", "regularized"]
+
+Method: TypeAlias = Literal["l2norm", "global-l2norm", "absolute-value"]
+
+
+def vectors(table: ParameterTable) -> list[Array]:
+    """Return the vectors of a table that is not traced."""
+    found = table.buffers()
+    if found is None:
+        raise InvalidArgumentError("the gradients must have the dtypes of the learnables")
+    return found
+
+
+def regularized(net: dlnetwork, gradients: ParameterTable, l2: float) -> ParameterTable:
+    """Return gradients of the loss plus l2/2 Σ factor w², with the factors of the layers."""
+    factors = net.l2_factors()
+    if l2 == 0 or not any(factors.values()):
+        return gradients
+    columns = gradients.columns
+    found = []
+    pairs = zip(vectors(gradients), vectors(net.learnables), strict=True)
+    for group, (g, w) in enumerate(pairs):
+        new = np.empty_like(g)
+        for factor, start, stop in columns.spans(group, factors):
+            part = slice(start, stop)
+            np.multiply(w[part], l2 * factor, out=new[part])
+            new[part] += g[part]
+        found.append(new)
+    return ParameterTable.of(columns, buffers=found)
+
+
+def limited(gradients: ParameterTable, threshold: float, method: Method) -> ParameterTable:
+    """Return gradients that are no larger than a threshold."""
+    if math.isinf(threshold):
+        return gradients
+    columns, given = gradients.columns, vectors(gradients)
+    if method == "absolute-value":
+        found = [np.clip(g, -threshold, threshold) for g in given]
+    elif method == "global-l2norm":
+        norm = math.sqrt(sum(float(np.vdot(g, g).real) for g in given))
+        found = [g * (threshold / norm) if norm > threshold else g for g in given]
+    else:
+        found = [g.copy() for g in given]
+        for group, start, stop in columns.places:
+            part = found[group][start:stop]
+            norm = math.sqrt(float(np.vdot(part, part).real))
+            if norm > threshold:
+                part *= threshold / norm
+    return ParameterTable.of(columns, buffers=found)

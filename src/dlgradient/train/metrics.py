@@ -1,0 +1,361 @@
+"""Metrics: numbers that say how well a network does, gathered over mini-batches.
+
+A metric is told predictions and targets of one batch after the other, and computes its value from
+what it gathered. So it is that of all data at once, whatever the size of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dlgradient.core.types import Array, Operand
+from dlgradient.engine.array import dlarray, extractdata
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+
+__all__ = [
+    "Accuracy",
+    "Auc",
+    "FScore",
+    "Mape",
+    "Metric",
+    "Precision",
+    "RSquared",
+    "Recall",
+    "Rmse",
+]
+
+MetricLike: TypeAlias = "str | Metric | Callable[..., Any]"
+
+
+class Metric:
+    """The base class of metrics; derive your own from it.
+
+    Write ``update(self, y, targets)``, which gathers raw arrays, ``evaluate(self)``, which returns
+    a number, and ``reset(self)``. In ``y`` and ``targets`` the observations are rows, and columns
+    are the channels.
+
+    Attributes
+    ----------
+    name : str
+        What the columns of a history are called.
+    maximize : bool
+        Whether a larger value is better.
+
+    Source: MATLAB ``deep.Metric``.
+    """
+
+    name = "metric"
+    maximize = True
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        raise NotImplementedError(f"metric {type(self).__name__} has no reset(self)")
+
+    def update(self, y: Array, targets: Array) -> None:
+        """Gather a batch."""
+        raise NotImplementedError(f"metric {type(self).__name__} has no update(self, y, targets)")
+
+    def evaluate(self) -> float:
+        """Return the value for all that was gathered."""
+        raise NotImplementedError(f"metric {type(self).__name__} has no evaluate(self)")
+
+
+class _Counted(Metric):
+    """A metric of the numbers of right and wrong classes."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self.correct = self.predicted = self.actual = np.zeros(0)
+
+    def update(self, y: Array, targets: Array) -> None:
+        """Count the classes of a batch."""
+        count = max(y.shape[-1], 2)
+        found, wanted = classes(y), classes(targets)
+        new = [
+            np.bincount(x, minlength=count).astype(float)
+            for x in (found[found == wanted], found, wanted)
+        ]
+        if self.actual.size:
+            new = [
+                a + b for a, b in zip(new, (self.correct, self.predicted, self.actual), strict=True)
+            ]
+        self.correct, self.predicted, self.actual = new
+
+
+class Accuracy(_Counted):
+    """The share of observations whose class is right.
+
+    Examples
+    --------
+    >>> metric = dl.metrics.Accuracy()
+    >>> metric.update(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([[1, 0], [0, 1]]))
+    >>> metric.evaluate()
+    0.5
+
+    Source: MATLAB ``accuracyMetric``.
+    """
+
+    name = "accuracy"
+
+    def evaluate(self) -> float:
+        """Return the share."""
+        return float(self.correct.sum() / self.actual.sum())
+
+
+class Precision(_Counted):
+    """The share of right ones among the observations of a predicted class, averaged over classes.
+
+    Source: MATLAB ``precisionMetric``; scikit-learn ``precision_score(average="macro")``.
+    """
+
+    name = "precision"
+
+    def evaluate(self) -> float:
+        """Return the mean over the classes."""
+        return float(_ratio(self.correct, self.predicted).mean())
+
+
+class Recall(_Counted):
+    """The share of right ones among the observations of a true class, averaged over classes.
+
+    Source: MATLAB ``recallMetric``; scikit-learn ``recall_score(average="macro")``.
+    """
+
+    name = "recall"
+
+    def evaluate(self) -> float:
+        """Return the mean over the classes."""
+        return float(_ratio(self.correct, self.actual).mean())
+
+
+class FScore(_Counted):
+    """The harmonic mean of precision and recall of each class, averaged over classes.
+
+    Source: MATLAB ``fScoreMetric``; scikit-learn ``f1_score(average="macro")``.
+    """
+
+    name = "fscore"
+
+    def evaluate(self) -> float:
+        """Return the mean over the classes."""
+        return float(_ratio(2 * self.correct, self.predicted + self.actual).mean())
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+class Auc(Metric):
+    """The area under the curve of true over false positives, averaged over classes.
+
+    Source: MATLAB ``aucMetric``; scikit-learn ``roc_auc_score``.
+    """
+
+    name = "auc"
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self.batches: list[tuple[Array, Array]] = []
+
+    def update(self, y: Array, targets: Array) -> None:
+        """Keep the scores and the classes of a batch."""
+        self.batches.append((y, classes(targets)))
+
+    def evaluate(self) -> float:
+        """Return the mean over the classes that occur."""
+        scores = np.concatenate([y for y, _ in self.batches])
+        wanted = np.concatenate([t for _, t in self.batches])
+        if scores.shape[-1] == 1:
+            scores = np.concatenate([1 - scores, scores], -1)
+        areas = []
+        for k in range(scores.shape[-1]):
+            inside = wanted == k
+            count = inside.sum()
+            if 0 < count < len(wanted):
+                ranks = _mean_ranks(scores[:, k])[inside].sum()
+                areas.append((ranks - count * (count + 1) / 2) / (count * (len(wanted) - count)))
+        return float(np.mean(areas)) if areas else float("nan")
+
+
+def _mean_ranks(x: Array) -> Array:
+    """Return ranks from 1; equal elements share the mean of theirs."""
+    _, places, counts = np.unique(x, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Array = (last - (counts - 1) / 2)[places]
+    return ranks
+
+
+class _Summed(Metric):
+    """A metric of sums over elements."""
+
+    maximize = False
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self.count = 0
+        self.total = 0.0
+
+    def update(self, y: Array, targets: Array) -> None:
+        """Add up a batch."""
+        _check_sizes(self.name, y, targets)
+        self.count += y.size
+        self.total += float(self.terms(y.astype(float), targets.astype(float)).sum())
+
+    def terms(self, y: Array, targets: Array) -> Array:
+        """Return what is summed."""
+        raise NotImplementedError
+
+
+class Rmse(_Summed):
+    """The root of the mean squared error.
+
+    Examples
+    --------
+    >>> metric = dl.metrics.Rmse()
+    >>> metric.update(np.array([[1.0], [5.0]]), np.array([[1.0], [1.0]]))
+    >>> metric.evaluate() == 8**0.5
+    True
+
+    Source: MATLAB ``rmseMetric``.
+    """
+
+    name = "rmse"
+
+    def terms(self, y: Array, targets: Array) -> Array:
+        """Return squares."""
+        squares: Array = (y - targets) ** 2
+        return squares
+
+    def evaluate(self) -> float:
+        """Return the root."""
+        return float((self.total / self.count) ** 0.5)
+
+
+class Mape(_Summed):
+    """The mean absolute error in per cent of the target.
+
+    Source: MATLAB ``mapeMetric``.
+    """
+
+    name = "mape"
+
+    def terms(self, y: Array, targets: Array) -> Array:
+        """Return relative errors."""
+        errors: Array = np.abs((y - targets) / targets)
+        return errors
+
+    def evaluate(self) -> float:
+        """Return the mean, in per cent."""
+        return 100 * self.total / self.count
+
+
+class RSquared(Metric):
+    """The share of the variance of the targets that the predictions explain.
+
+    Source: MATLAB ``rSquaredMetric``; scikit-learn ``r2_score``.
+    """
+
+    name = "rsquared"
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self.batches: list[tuple[Array, Array]] = []
+
+    def update(self, y: Array, targets: Array) -> None:
+        """Keep a batch."""
+        _check_sizes(self.name, y, targets)
+        self.batches.append((y.astype(float), targets.astype(float)))
+
+    def evaluate(self) -> float:
+        """Return 1 - Σ (y - t)² / Σ (t - mean)²."""
+        y, t = (np.concatenate([b[i] for b in self.batches]) for i in range(2))
+        return float(1 - ((y - t) ** 2).sum() / ((t - t.mean(0)) ** 2).sum())
+
+
+BY_NAME: dict[str, type[Metric]] = {
+    kind.name: kind for kind in (Accuracy, Auc, FScore, Mape, Precision, RSquared, Recall, Rmse)
+}
+
+
+@dataclass
+class _OfFunction(Metric):
+    """The mean over observations of what a function returns for a batch."""
+
+    fun: Callable[..., Any]
+    maximize = False
+
+    def __post_init__(self) -> None:
+        self.name = getattr(self.fun, "__name__", "metric")
+        self.reset()
+
+    def reset(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def update(self, y: Array, targets: Array) -> None:
+        self.total += float(self.fun(y, targets)) * len(y)
+        self.count += len(y)
+
+    def evaluate(self) -> float:
+        return self.total / self.count
+
+
+def metric_of(value: MetricLike) -> Metric:
+    """Return a metric from its name, an instance, a class or a function."""
+    if isinstance(value, Metric):
+        return value
+    if isinstance(value, type) and issubclass(value, Metric):
+        return value()
+    if isinstance(value, str):
+        kind = BY_NAME.get(value.lower().replace("-", "").replace("_", ""))
+        if kind is not None:
+            return kind()
+    elif callable(value):
+        return _OfFunction(value)
+    raise InvalidArgumentError(
+        f"metrics: {value!r} is no metric; write one of {', '.join(BY_NAME)}, or give a Metric or "
+        "a function of predictions and targets"
+    )
+
+
+def rows_of(x: Operand, fmt: str) -> Array:
+    """Return predictions or targets with observations as rows, and channels as columns."""
+    raw = np.asarray(extractdata(x) if type(x) is dlarray else x)
+    axis = fmt.find("C")
+    if axis < 0:
+        return raw.reshape(-1, 1)
+    return np.moveaxis(raw, axis, -1).reshape(-1, raw.shape[axis])
+
+
+def classes(rows: Array) -> Array:
+    """Return the class of each row: the largest score; of one column a threshold or an index."""
+    if rows.shape[-1] > 1:
+        found: Array = rows.argmax(-1)
+        return found
+    column = rows[:, 0]
+    if column.dtype.kind == "f" and ((column != np.round(column)).any()):
+        return (column > 0.5).astype(int)
+    return column.astype(int)
+
+
+def _check_sizes(name: str, y: Array, targets: Array) -> None:
+    if y.shape != targets.shape:
+        raise ShapeMismatchError(
+            f"metric {name}: predictions have shape {y.shape} (observations × channels), targets "
+            f"have {targets.shape}"
+        )

@@ -1,0 +1,8 @@
+"""Public names of networks and training, loaded when the first one is used."""
+
+from dlgradient.network.network import *
+from dlgradient.train.options import *
+from dlgradient.train.predict import *
+from dlgradient.train.queue import *
+from dlgradient.train.sequences import *
+from dlgradient.train.trainnet import *

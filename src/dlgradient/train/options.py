@@ -1,0 +1,186 @@
+"""Options of training, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeAlias
+
+from dlgradient.core.kinds import Kind, number
+from dlgradient.core.records import check_constructor
+from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.train import schedules
+from dlgradient.train.metrics import BY_NAME, Metric, metric_of
+from dlgradient.train.schedules import Piecewise, Schedule
+
+__all__ = ["training_options"]
+
+Solver: TypeAlias = Literal["sgdm", "adam", "rmsprop"]
+PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
+SCHEDULES = ("none", "piecewise", "warmup", "polynomial", "exponential", "cosine", "cyclical")
+
+
+def _metrics(value: Any) -> tuple[Metric, ...]:
+    given = value if isinstance(value, list | tuple) else [value]
+    return tuple([metric_of(v) for v in given])
+
+
+Metrics: TypeAlias = Annotated[
+    Any,
+    Kind(
+        f"a Metric, a function, one of {', '.join(map(repr, BY_NAME))}, or a list of these",
+        _metrics,
+    ),
+]
+
+
+@dataclass
+class TrainingOptions:
+    """Options of `trainnet`; `training_options` makes them.
+
+    Examples
+    --------
+    >>> options = dl.training_options("adam", max_epochs=5)
+    >>> options.initial_learn_rate, options.mini_batch_size
+    (0.001, 128)
+
+    Source: MATLAB ``TrainingOptionsADAM`` and its relatives.
+    """
+
+    solver: Solver
+    initial_learn_rate: Positive | None = field(default=None, kw_only=True)
+    learn_rate_schedule: Any = field(default="none", kw_only=True)
+    learn_rate_drop_factor: Positive = field(default=0.1, kw_only=True)
+    learn_rate_drop_period: Count = field(default=10, kw_only=True)
+    max_epochs: Count = field(default=30, kw_only=True)
+    mini_batch_size: Count = field(default=128, kw_only=True)
+    shuffle: Literal["once", "every-epoch", "never"] = field(default="once", kw_only=True)
+    momentum: Decay = field(default=0.9, kw_only=True)
+    gradient_decay_factor: Decay = field(default=0.9, kw_only=True)
+    squared_gradient_decay_factor: Decay | None = field(default=None, kw_only=True)
+    epsilon: NonNegative = field(default=1e-8, kw_only=True)
+    l2_regularization: NonNegative = field(default=1e-4, kw_only=True)
+    gradient_threshold: PositiveOrInf = field(default=math.inf, kw_only=True)
+    gradient_threshold_method: Literal["l2norm", "global-l2norm", "absolute-value"] = field(
+        default="l2norm", kw_only=True
+    )
+    validation_data: Any = field(default=None, kw_only=True, repr=False)
+    validation_frequency: Count = field(default=50, kw_only=True)
+    validation_patience: PositiveOrInf = field(default=math.inf, kw_only=True)
+    metrics: Metrics = field(default=(), kw_only=True)
+    objective_metric_name: str = field(default="loss", kw_only=True)
+    output_network: Literal["auto", "best-validation", "last-iteration"] = field(
+        default="auto", kw_only=True
+    )
+    verbose: bool = field(default=True, kw_only=True)
+    verbose_frequency: Count = field(default=50, kw_only=True)
+    output_fcn: Callable[..., Any] | Sequence[Any] | None = field(default=None, kw_only=True)
+    input_data_formats: Any = field(default="auto", kw_only=True)
+    target_data_formats: Any = field(default="auto", kw_only=True)
+    reset_input_normalization: bool = field(default=True, kw_only=True)
+    generator: Generator = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.initial_learn_rate is None:
+            self.initial_learn_rate = 0.01 if self.solver == "sgdm" else 0.001
+        if self.squared_gradient_decay_factor is None:
+            self.squared_gradient_decay_factor = 0.9 if self.solver == "rmsprop" else 0.999
+        self.schedules = self._schedules(self.learn_rate_schedule)
+        names = ["loss", *[metric.name for metric in self.metrics]]
+        if self.objective_metric_name not in names:
+            raise InvalidArgumentError(
+                f"training_options: objective_metric_name must be one of {', '.join(names)}, not "
+                f"{self.objective_metric_name!r}"
+            )
+
+    def _schedules(self, value: Any) -> list[Schedule]:
+        given = value if isinstance(value, list | tuple) else [value]
+        found: list[Schedule] = []
+        for item in given:
+            if isinstance(item, Schedule):
+                found.append(item)
+            elif item == "piecewise":
+                found.append(Piecewise(self.learn_rate_drop_factor, self.learn_rate_drop_period))
+            elif item in SCHEDULES and item != "none":
+                found.append(getattr(schedules, str(item).capitalize())())
+            elif item != "none":
+                raise InvalidArgumentError(
+                    f"training_options: learn_rate_schedule must be one of {', '.join(SCHEDULES)}, "
+                    f"a schedule of dl.schedules, or a list of these, not {item!r}"
+                )
+        return found
+
+
+check_constructor(TrainingOptions, "training_options")
+
+
+def training_options(solver: Solver, **options: Any) -> TrainingOptions:
+    """Return options of `trainnet`.
+
+    Parameters
+    ----------
+    solver : {"sgdm", "adam", "rmsprop"}
+    initial_learn_rate : float
+        0.01 for "sgdm", else 0.001.
+    learn_rate_schedule : str, Schedule or list
+        "none", "piecewise", "warmup", "polynomial", "exponential", "cosine" or "cyclical"; or
+        schedules of `dlgradient.schedules`.
+    learn_rate_drop_factor, learn_rate_drop_period : float, int
+        Of "piecewise": 0.1 every 10 epochs.
+    max_epochs, mini_batch_size : int
+        30 and 128.
+    shuffle : {"once", "every-epoch", "never"}
+    momentum : float
+        Of "sgdm": 0.9.
+    gradient_decay_factor, squared_gradient_decay_factor, epsilon : float
+        Of "adam" and "rmsprop": 0.9; 0.999, or 0.9 for "rmsprop"; 1e-8.
+    l2_regularization : float
+        1e-4, times the factor of each learnable.
+    gradient_threshold : float
+        A larger gradient is scaled down, or clipped; infinity by default.
+    gradient_threshold_method : {"l2norm", "global-l2norm", "absolute-value"}
+        Norm of the gradient of each learnable, of all of them, or each element.
+    validation_data : tuple or minibatchqueue
+    validation_frequency : int
+        In iterations: 50.
+    validation_patience : float
+        How often the objective may fail to improve; infinity by default.
+    metrics : str, Metric, callable, or list
+    objective_metric_name : str
+        What is validated: "loss", or the name of a metric.
+    output_network : {"auto", "best-validation", "last-iteration"}
+        "auto" is "best-validation" if there are validation data.
+    verbose, verbose_frequency : bool, int
+        Whether to print, and every how many iterations.
+    output_fcn : callable or list of callable
+        Called with a dict after each iteration; a true result stops training.
+    input_data_formats, target_data_formats : str or sequence of str
+        "auto" takes that of the input layer, and of the number of dimensions of the targets.
+    reset_input_normalization : bool
+        Whether statistics of input layers are found from the data, also where they are given.
+    generator : numpy.random.Generator or int, optional
+        Source of all randomness of training, or a seed.
+
+    Returns
+    -------
+    TrainingOptions
+
+    Raises
+    ------
+    InvalidArgumentError, UnknownKeywordError
+        If an option does not exist or has a wrong value.
+
+    Examples
+    --------
+    >>> dl.training_options("sgdm", momentum=0.8).momentum
+    0.8
+
+    See Also
+    --------
+    trainnet : trains with them.
+
+    Source: MATLAB ``trainingOptions``.
+    """
+    return TrainingOptions(solver, **options)

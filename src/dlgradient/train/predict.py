@@ -1,0 +1,202 @@
+"""Predictions of a network in mini-batches, and metrics of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core.arguments import checked
+from dlgradient.core.types import Count, Value
+from dlgradient.engine.array import dims, dlarray, extractdata
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.layers.input import AnyInput
+from dlgradient.network.network import dlnetwork
+from dlgradient.train.metrics import Metric, rows_of
+from dlgradient.train.options import TrainingOptions
+from dlgradient.train.queue import minibatchqueue
+
+__all__ = ["minibatchpredict", "testnet"]
+
+# The layout of targets by their number of dimensions, as in MATLAB.
+TARGETS = {1: "B", 2: "BC", 3: "TCB", 4: "SSCB", 5: "SSSCB"}
+
+
+def queue_of(
+    data: Any,
+    targets: Any,
+    net: dlnetwork,
+    options: TrainingOptions,
+    generator: np.random.Generator,
+) -> minibatchqueue:
+    """Return data as a queue whose outputs have formats."""
+    if isinstance(data, minibatchqueue):
+        return data
+    predictors = data if type(data) is tuple else (data,)
+    wanted = () if targets is None else targets if type(targets) is tuple else (targets,)
+    return minibatchqueue(
+        (*predictors, *wanted),
+        mini_batch_size=options.mini_batch_size,
+        mini_batch_format=(
+            *_input_formats(net, options.input_data_formats),
+            *_target_formats(wanted, options.target_data_formats),
+        ),
+        generator=generator,
+    )
+
+
+def _input_formats(net: dlnetwork, given: Any) -> list[str | None]:
+    if given != "auto":
+        return [given] if isinstance(given, str) else list(given)
+    found: list[str | None] = []
+    for name in net.input_names:
+        layer = net.get_layer(name.partition("/")[0])
+        if not isinstance(layer, AnyInput):
+            raise InvalidArgumentError(
+                f"trainnet: input {name!r} has no input layer, so the format of the data is not "
+                "known; give input_data_formats= in training_options"
+            )
+        found.append(layer.data_format)
+    return found
+
+
+def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:
+    if given != "auto":
+        return [given] if isinstance(given, str) else list(given)
+    found: list[str | None] = []
+    for target in targets:
+        if np.ndim(target) == 1 and np.asarray(target).dtype.kind in "biuUSO":
+            found.append(None)  # classes
+        else:
+            found.append(TARGETS.get(np.ndim(target)))
+    return found
+
+
+def evaluated(
+    net: dlnetwork,
+    queue: minibatchqueue,
+    loss: Callable[..., Value] | None,
+    metrics: Sequence[Metric],
+    inputs: int,
+) -> dict[str, float]:
+    """Return the mean loss over the observations, and metrics."""
+    for metric in metrics:
+        metric.reset()
+    total, count = 0.0, 0
+    for batch in queue:
+        ys = net.predict(*batch[:inputs])
+        ys = ys if isinstance(ys, tuple) else (ys,)
+        size = _observations(batch[0])
+        if loss is not None:
+            total += float(loss(*ys, *batch[inputs:])) * size
+        count += size
+        for metric in metrics:
+            _gathered(metric, ys, batch[inputs:])
+    found = {} if loss is None else {"loss": total / count}
+    return {**found, **{metric.name: metric.evaluate() for metric in metrics}}
+
+
+def _observations(x: Any) -> int:
+    fmt = dims(x) if type(x) is dlarray else ""
+    return int(x.shape[fmt.index("B")]) if "B" in fmt else len(x)
+
+
+def _gathered(metric: Metric, ys: Sequence[Value], targets: Sequence[Any]) -> None:
+    for y, t in zip(ys, targets, strict=False):
+        fmt = dims(t) if type(t) is dlarray else ""
+        metric.update(rows_of(y, dims(y)), rows_of(t, fmt))
+
+
+def metric_of_batch(metric: Metric, ys: Sequence[Value], targets: Sequence[Any]) -> float:
+    metric.reset()
+    _gathered(metric, ys, targets)
+    return metric.evaluate()
+
+
+@checked
+def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128) -> Any:
+    """Return what a network predicts, computed in mini-batches.
+
+    Parameters
+    ----------
+    net : dlnetwork
+    data : array, tuple of arrays or minibatchqueue
+        In the formats of the input layers.
+    mini_batch_size : int
+
+    Returns
+    -------
+    numpy.ndarray, or tuple
+        One for each output, with the observations along 'B'.
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.FullyConnected(3)])
+    >>> dl.minibatchpredict(net, np.ones((300, 2))).shape
+    (300, 3)
+
+    See Also
+    --------
+    testnet : metrics of what is predicted.
+
+    Source: MATLAB ``minibatchpredict``.
+    """
+    options = TrainingOptions("adam", mini_batch_size=mini_batch_size)
+    queue = queue_of(data, None, net, options, np.random.default_rng(0))
+    parts: list[tuple[Value, ...]] = []
+    for batch in queue:
+        xs = batch if isinstance(batch, tuple) else (batch,)
+        ys = net.predict(*xs[: len(net.input_names)])
+        parts.append(ys if isinstance(ys, tuple) else (ys,))
+    found = []
+    for column in zip(*parts, strict=True):
+        fmt = dims(column[0])
+        arrays = [np.asarray(extractdata(y)) for y in column]
+        found.append(np.concatenate(arrays, fmt.index("B") if "B" in fmt else 0))
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+@checked
+def testnet(
+    net: dlnetwork,
+    data: Any,
+    targets: Any,
+    metrics: Any,
+    *,
+    mini_batch_size: Count = 128,  # noqa: PT028 - the name is MATLAB's, and no test
+) -> Any:
+    """Return metrics of a network.
+
+    Parameters
+    ----------
+    net : dlnetwork
+    data, targets : array or tuple of arrays
+    metrics : str, Metric, callable, or list
+    mini_batch_size : int
+
+    Returns
+    -------
+    float, or tuple of float
+        One for each metric.
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.Softmax()])
+    >>> dl.testnet(net, np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([0, 0]), "accuracy")
+    0.5
+
+    See Also
+    --------
+    minibatchpredict : the predictions.
+
+    Source: MATLAB ``testnet``.
+    """
+    options = TrainingOptions("adam", mini_batch_size=mini_batch_size, metrics=metrics)
+    queue = queue_of(data, targets, net, options, np.random.default_rng(0))
+    values = evaluated(net, queue, None, options.metrics, len(net.input_names))
+    found = tuple(values.values())
+    return found if isinstance(metrics, list | tuple) else found[0]
+
+
+vars(testnet)["__test__"] = False  # its name is that of a test to pytest

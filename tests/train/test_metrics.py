@@ -1,0 +1,79 @@
+"""Metrics against scikit-learn's, whatever the batches; schedules by their formulas."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+import dlgradient as dl
+
+
+@pytest.mark.parametrize("batch", [7, 60])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("accuracy", reference.accuracy_score),
+        ("precision", lambda t, y: reference.precision_score(t, y, average="macro")),
+        ("recall", lambda t, y: reference.recall_score(t, y, average="macro")),
+        ("fscore", lambda t, y: reference.f1_score(t, y, average="macro")),
+    ],
+)
+def test_classification(name, function, batch, rng):
+    scores, labels = rng.random((60, 4)), rng.integers(0, 4, 60)
+    metric = dl.metrics.BY_NAME[name]()
+    for k in range(0, 60, batch):
+        metric.update(scores[k : k + batch], labels[k : k + batch, None])
+    assert metric.evaluate() == pytest.approx(function(labels, scores.argmax(1)))
+
+
+def test_area_under_the_curve(rng):
+    labels = rng.integers(0, 3, 80)
+    scores = np.round(rng.random((80, 3)), 1)  # with ties
+    metric = dl.metrics.Auc()
+    metric.update(scores[:30], labels[:30, None])
+    metric.update(scores[30:], np.eye(3)[labels[30:]])
+    want = np.mean([reference.roc_auc_score(labels == k, scores[:, k]) for k in range(3)])
+    assert metric.evaluate() == pytest.approx(want)
+
+
+@pytest.mark.parametrize(
+    ("metric", "function"),
+    [
+        (dl.metrics.Rmse, reference.root_mean_squared_error),
+        (dl.metrics.Mape, lambda t, y: 100 * reference.mean_absolute_percentage_error(t, y)),
+        (dl.metrics.RSquared, reference.r2_score),
+    ],
+)
+def test_regression(metric, function, rng):
+    t = rng.uniform(1, 2, size=(50, 1))
+    y = t + rng.normal(size=(50, 1))
+    found = metric()
+    for k in range(0, 50, 13):
+        found.update(y[k : k + 13], t[k : k + 13])
+    assert found.evaluate() == pytest.approx(function(t, y))
+    found.reset()
+    with pytest.raises(dl.ShapeMismatchError, match=r"predictions have shape \(3, 1\)"):
+        found.update(np.zeros((3, 1)), np.zeros((2, 1)))
+
+
+def test_a_function_is_a_metric(rng):
+    x = rng.normal(size=(10, 1))
+
+    def bias(y, t):
+        return (y - t).mean()
+
+    net = dl.dlnetwork([dl.layers.FeatureInput(1)])
+    assert dl.testnet(net, x, x + 1, bias, mini_batch_size=4) == pytest.approx(-1, rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", ["epoch", "iteration"])
+def test_a_schedule_of_a_user_and_its_unit(unit):
+    from dlgradient.train.schedules import factor_at
+
+    class Halved(dl.schedules.Schedule):
+        def factor(self, time):
+            return 0.5**time
+
+    schedule = Halved(frequency_unit=unit)
+    assert factor_at([schedule], 2, 5) == (0.25 if unit == "epoch" else 0.5**5)
+    with pytest.raises(dl.DlgradientError, match=r"schedules\.Cosine: unknown keyword 'Period'"):
+        dl.schedules.Cosine(Period=3)

@@ -1,0 +1,239 @@
+"""trainnet: what it learns, what its options do, how it stops, and what goes wrong."""
+
+import numpy as np
+import pytest
+
+import dlgradient as dl
+from dlgradient import layers
+
+QUIET = {"verbose": False, "generator": 0}
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.normal(size=(120, 2)).astype(np.float32)
+    return x, (x[:, 0] > x[:, 1]).astype(int)
+
+
+def classifier(*more):
+    return [layers.FeatureInput(2), *more, layers.FullyConnected(2), layers.Softmax()]
+
+
+def options(solver="adam", **others):
+    return dl.training_options(
+        solver, **{**QUIET, "max_epochs": 3, "mini_batch_size": 40, **others}
+    )
+
+
+def values(net):
+    return {key: np.asarray(value) for key, value in net.learnables.items()}
+
+
+def by_hand(x, labels, net, solver, *, epochs, batch, rate, l2):
+    """The steps of trainnet, as a user writes them."""
+
+    def model_loss(net, x, t):
+        y, state = net.forward(x)
+        loss = dl.indexcrossentropy(y, t)
+        return loss, dl.dlgradient(loss, net.learnables), state
+
+    states, iteration = (), 0
+    for _ in range(epochs):
+        for k in range(0, len(x), batch):
+            iteration += 1
+            part = dl.dlarray(x[k : k + batch], "BC"), dl.dlarray(labels[k : k + batch], "B")
+            _, g, net.state = dl.dlfeval(model_loss, net, *part)
+            g = dl.dlupdate(
+                lambda g, w, f: g + l2 * f * w, dict(g), dict(net.learnables), net.l2_factors()
+            )
+            p = dict(net.learnables)
+            if solver == "sgdm":
+                p, *states = dl.sgdmupdate(p, g, *states, learning_rate=rate)
+            elif solver == "rmsprop":
+                p, *states = dl.rmspropupdate(p, g, *states, learning_rate=rate)
+            else:
+                p, *states = dl.adamupdate(p, g, *(states or (None, None)), iteration, rate)
+            net.learnables = p
+    return net
+
+
+@pytest.mark.parametrize("solver", ["sgdm", "adam", "rmsprop"])
+def test_the_steps_are_those_of_a_custom_loop(solver, data):
+    x, labels = data
+    start = dl.dlnetwork(classifier(layers.BatchNormalization()), generator=1)
+    chosen = options(solver, shuffle="never", l2_regularization=0.1, initial_learn_rate=0.02)
+    net, info = dl.trainnet(x, labels, start, "crossentropy", chosen)
+    hand = by_hand(x, labels, start.copy(), solver, epochs=3, batch=40, rate=0.02, l2=0.1)
+    for key, value in values(net).items():
+        np.testing.assert_allclose(value, hand.learnables[key], rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        net.state["batchnorm/trained_mean"], hand.state["batchnorm/trained_mean"], rtol=1e-4
+    )
+    assert info.training_history["iteration"] == list(range(1, 10))
+    assert info.training_history["epoch"] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_a_seed_repeats_everything(data):
+    x, labels = data
+    net = classifier(layers.FullyConnected(4), layers.Dropout(0.3))
+    chosen = options(shuffle="every-epoch")
+    first, one = dl.trainnet(x, labels, net, "crossentropy", chosen)
+    second, two = dl.trainnet(x, labels, net, "crossentropy", chosen)
+    assert one.training_history["loss"] == two.training_history["loss"]
+    assert first.learnables == second.learnables
+
+
+def test_one_hot_targets_are_classes(data):
+    x, labels = data
+    encoded = np.eye(2, dtype=np.float32)[labels]
+    start = dl.dlnetwork(classifier(), generator=1)
+    with_classes, _ = dl.trainnet(x, labels, start, "crossentropy", options())
+    with_vectors, _ = dl.trainnet(x, encoded, start, "crossentropy", options())
+    for key, value in values(with_classes).items():
+        np.testing.assert_allclose(value, with_vectors.learnables[key], rtol=1e-5, atol=1e-7)
+
+
+def test_validation_returns_the_best_network_and_stops(data):
+    x, labels = data
+    chosen = options(
+        initial_learn_rate=0.5,
+        max_epochs=200,
+        mini_batch_size=20,
+        validation_data=(x[:40], 1 - labels[:40]),  # the more it learns, the worse it is
+        validation_frequency=2,
+        validation_patience=3,
+        metrics="accuracy",
+        objective_metric_name="accuracy",
+    )
+    net, info = dl.trainnet(x, labels, classifier(), "crossentropy", chosen)
+    assert info.stop_reason == "Met validation criterion"
+    history = info.validation_history
+    best = int(np.argmax(history["accuracy"]))
+    assert info.output_network_iteration == history["iteration"][best]
+    assert dl.testnet(net, x[:40], 1 - labels[:40], "accuracy") == history["accuracy"][best]
+    assert len(history["accuracy"]) - 1 - best == 3
+
+
+def test_input_layers_find_the_statistics_of_the_data(rng):
+    x = rng.normal(3, 2, size=(200, 2)).astype(np.float32)
+    net = [layers.FeatureInput(2, normalization="zscore"), layers.FullyConnected(1)]
+    chosen = options(max_epochs=1, mini_batch_size=30)
+    trained, _ = dl.trainnet(x, x[:, :1], net, "mse", chosen)
+    layer = trained.get_layer("input")
+    np.testing.assert_allclose(layer.mean, x.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(layer.standard_deviation, x.std(0), rtol=1e-5)
+
+
+def test_schedules_and_output_functions(data):
+    x, labels = data
+    rows = []
+    chosen = options(
+        "sgdm",
+        max_epochs=6,
+        learn_rate_schedule=[dl.schedules.Warmup(num_steps=2), dl.schedules.Piecewise(0.5, 2)],
+        output_fcn=lambda row: rows.append(row) or row["iteration"] == 14,
+    )
+    _, info = dl.trainnet(x, labels, classifier(), "crossentropy", chosen)
+    assert info.stop_reason == "Stopped by output_fcn"
+    assert len(rows) == 14
+    rates = info.training_history["learn_rate"][::3]
+    np.testing.assert_allclose(rates, [0.001, 0.0055, 0.01, 0.01, 0.005])
+
+
+def test_an_interruption_keeps_the_network(data):
+    x, labels = data
+
+    def interrupt(row):
+        if row["iteration"] == 2:
+            raise KeyboardInterrupt
+
+    net, info = dl.trainnet(x, labels, classifier(), "crossentropy", options(output_fcn=interrupt))
+    assert (info.stop_reason, info.output_network_iteration) == ("Stopped by the user", 2)
+    assert net.initialized
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in log")
+def test_a_loss_that_is_not_finite_stops_before_the_step(rng):
+    def logarithm(x):
+        return dl.log(x)
+
+    x = rng.uniform(1, 2, size=(40, 2)).astype(np.float32)
+    x[25] = -1
+    net = [layers.FeatureInput(2), layers.Function(logarithm, name="log"), layers.FullyConnected(1)]
+    net = dl.dlnetwork(net, dl.dlarray(np.ones((1, 2)), "BC"), initialize=False)
+    chosen = options(mini_batch_size=10, shuffle="never")
+    trained, info = dl.trainnet(x, x[:, :1], net, "mse", chosen)
+    assert info.stop_reason == "Loss is nan: layer 'log' is the first whose result is not finite"
+    assert all(np.isfinite(v).all() for v in values(trained).values())
+
+
+@pytest.mark.parametrize("method", ["l2norm", "global-l2norm", "absolute-value"])
+def test_thresholds_of_gradients(method, rng):
+    from dlgradient.train.gradients import limited
+
+    net = dl.dlnetwork(classifier(), generator=0)
+    table = net.learnables
+    gradients = type(table)({k: rng.normal(size=v.shape) for k, v in table.items()})
+    found = limited(gradients, 0.5, method)
+    raw = {k: np.asarray(v) for k, v in gradients.items()}
+    whole = np.sqrt(sum((v**2).sum() for v in raw.values()))
+    for key, value in raw.items():
+        norm = {"l2norm": np.linalg.norm(value), "global-l2norm": whole}.get(method)
+        want = np.clip(value, -0.5, 0.5) if norm is None else value * min(1, 0.5 / norm)
+        np.testing.assert_allclose(found[key], want, rtol=1e-12)
+
+
+def test_the_table_of_iterations(data, capsys):
+    x, labels = data
+    chosen = options(
+        verbose=True, verbose_frequency=5, metrics="accuracy", validation_data=(x, labels)
+    )
+    dl.trainnet(x, labels, classifier(), "crossentropy", chosen)
+    head, *rows, end = capsys.readouterr().out.splitlines()
+    columns = ["Iteration", "Epoch", "TimeElapsed", "LearnRate", "TrainingLoss"]
+    assert head.split() == [*columns, "ValidationLoss", "Accuracy"]
+    assert [row.split()[0] for row in rows] == ["1", "5", "9"]
+    assert end == "Training stopped: Max epochs completed"
+
+
+def test_the_history_is_drawn(data):
+    x, labels = data
+    _, info = dl.trainnet(x, labels, classifier(), "crossentropy", options(metrics="accuracy"))
+    figure = info.show()
+    assert [axis.get_ylabel() for axis in figure.axes] == ["loss", "accuracy"]
+    assert len(figure.axes[0].lines[0].get_xdata()) == 9
+
+
+WRONG = {
+    "MaxEpochs.*write max_epochs=": lambda *_: dl.training_options("adam", MaxEpochs=3),
+    "solver must be one of 'sgdm', 'adam', 'rmsprop'": lambda *_: dl.training_options("sgd"),
+    "max_epochs must be an integer of at least 1": lambda *_: options(max_epochs=0),
+    "objective_metric_name must be one of loss, not": lambda *_: options(
+        objective_metric_name="accuracy"
+    ),
+    "learn_rate_schedule must be one of none": lambda *_: options(learn_rate_schedule="step"),
+    "metrics must be a Metric, .*'accuracy'": lambda *_: options(metrics="acuracy"),
+    "write trainnet\\(x, targets, net": lambda x, t: dl.trainnet(x, t, 3, {}),
+    "net must be a dlnetwork or a list": lambda x, t: dl.trainnet(x, t, 3, "mse", options()),
+    "loss must be a function or one of": lambda x, t: dl.trainnet(
+        x, t, classifier(), "mze", options()
+    ),
+    "options must be what training_options returns": lambda x, t: dl.trainnet(
+        x, t, classifier(), "mse", {}
+    ),
+    r"observations; each source": lambda x, t: dl.trainnet(
+        x, t[:7], classifier(), "crossentropy", options()
+    ),
+    r"layer 'input'.*so \(2,\) for 'C'; the layer expects \(5\)": lambda x, t: dl.trainnet(
+        x, t, [layers.FeatureInput(5), layers.FullyConnected(2)], "crossentropy", options()
+    ),
+    "has no input layer": lambda x, t: dl.trainnet(
+        x, t, dl.dlnetwork([layers.Relu()], dl.dlarray(x, "BC")), "mse", options()
+    ),
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_mistakes_are_answered_before_the_first_step(text, data):
+    with pytest.raises(dl.DlgradientError, match=text):
+        WRONG[text](*data)
