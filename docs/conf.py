@@ -72,7 +72,8 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
-    "header_links_before_dropdown": 8,
+    "logo": {"text": "dlgradient"},
+    "header_links_before_dropdown": 6,
     "navbar_end": ["versions.html", "theme-switcher"],
     "show_prev_next": True,
     "show_toc_level": 2,
