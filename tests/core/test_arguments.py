@@ -68,6 +68,7 @@ NONSENSE: dict[str, Callable[[], Any]] = {
     "function": lambda: lambda *_: None,
     "dlarray": lambda: dl.dlarray([1.0, 2.0]),
     "class": lambda: int,
+    "class of arrays": lambda: dl.dlarray,
     "model": Model,
     "bytes": lambda: b"ab",
     "slice": lambda: slice(1, 2),
@@ -120,15 +121,17 @@ LEGITIMATE: dict[str, set[str]] = {
     "Edges": set(),
     "PoolSize": {"huge"},
     "Generator": {"None", "0", "huge", "generator"},
-    "DtypeLike": NAMES,
-    "TargetDtype": {"class"},
+    "DtypeLike": {*NAMES, "class of arrays"},
+    "TargetDtype": {"class", "class of arrays"},
     "Format": {"None", "no word"},
     "Device": {"None"},
     "Key": {"integers", "-1", "0"},
     "Container": {"None", *EMPTY},
     "_C": {"no list"},
-    "Callable[..., Any]": {"function"},
+    "Callable[..., Any]": {"function", "class of arrays"},
     "Dlarray": {"dlarray"},
+    "StateActivation": {"class of arrays"},
+    "GateActivation": {"class of arrays"},
 }  # fmt: skip
 # Arguments without a kind, and the annotation that says what they accept.
 READ_AS = {("dljvp", "tangents"): "Operand"}

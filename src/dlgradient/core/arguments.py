@@ -24,7 +24,7 @@ from dlgradient.core.kinds import ANY, kinds_of, parameters_of, shown
 from dlgradient.core.slips import meant_by_array, meant_by_position, option_words
 from dlgradient.core.spelling import nearest
 from dlgradient.core.types import Array, Function, Key, Op, P, Params, R, RawValue, Shape, Value
-from dlgradient.core.values import PYTHON_SCALARS
+from dlgradient.core.values import PYTHON_SCALARS, is_dlarray
 from dlgradient.errors import (
     ComplexValueError,
     DlgradientError,
@@ -294,7 +294,7 @@ class _Signature:
             return value
         if type(value) in kind.plain or (kind.arrays and type(value) is not str):
             return value
-        if hasattr(value, "_node") and is_open(value):
+        if is_dlarray(value) and is_open(value):
             if kind.traced and value.size == 1:
                 return value
             raise traced_parameter(self.name, name, kind.fixed(value))

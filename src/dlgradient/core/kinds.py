@@ -22,6 +22,7 @@ import numpy as np
 
 from dlgradient.core.formats import valid_format
 from dlgradient.core.spelling import nearest
+from dlgradient.core.values import is_dlarray
 from dlgradient.errors import (
     DlgradientError,
     FormatError,
@@ -127,11 +128,11 @@ class Kind:
 
 def shown(value: Any) -> str:
     """Describe a value for a message, in one line."""
-    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):
-        kind = "a dlarray" if hasattr(value, "_node") else "an array"
-        return f"{kind} of shape {value.shape} {value.dtype}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):
+        kind = "a dlarray" if is_dlarray(value) else "an array"
+        return f"{kind} of shape {value.shape} {value.dtype}"
     if callable(value):
         return f"the function {getattr(value, '__name__', type(value).__name__)}"
     text = " ".join(repr(value).split())
@@ -426,7 +427,7 @@ def _unchanged(value: Any) -> Any:
 
 
 def _dlarray(value: Any) -> Any:
-    if not hasattr(value, "_node"):
+    if not is_dlarray(value):
         raise TypeError
     return value
 

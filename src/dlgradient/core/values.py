@@ -24,6 +24,7 @@ __all__ = [
     "Unconverted",
     "as_operand",
     "as_value",
+    "is_dlarray",
     "is_python_integer",
     "is_supported",
     "whole_numbers",
@@ -117,6 +118,11 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
     if array.dtype.byteorder not in "=|":
         array = array.astype(array.dtype.newbyteorder("="))
     return array if array.ndim else array[()]
+
+
+def is_dlarray(value: object) -> bool:
+    """Return whether a value is a dlarray. The class, which this module does not know, is none."""
+    return hasattr(type(value), "_node")
 
 
 def is_python_integer(data: Any) -> bool:

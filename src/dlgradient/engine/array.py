@@ -30,7 +30,7 @@ from dlgradient.core.kinds import DLARRAY
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
 from dlgradient.core.types import Dlarray, Format, Operand
-from dlgradient.core.values import is_python_integer
+from dlgradient.core.values import is_dlarray, is_python_integer
 from dlgradient.engine.temporary import lost_assignment
 from dlgradient.errors import (
     FormatClashError,
@@ -391,11 +391,9 @@ def dims(x: Dlarray) -> str:
 
     Source: MATLAB ``dims``.
     """
-    try:
-        return x._format or ""
-    except AttributeError:
+    if not is_dlarray(x):
         DLARRAY.accepted("dims", "x", x)
-        raise
+    return x._format or ""
 
 
 @checked
@@ -452,6 +450,8 @@ def stripdims(x: Dlarray, fmt: Format = None) -> dlarray:
 
     Source: MATLAB ``stripdims``.
     """
+    if not is_dlarray(x):
+        DLARRAY.accepted("stripdims", "x", x)
     if not fmt or x._format is None:
         return unlabelled(x)
     try:

@@ -39,7 +39,7 @@ asinh(1 / x): acsch
 1 / sinh(x): csch
 sin(pi * x): sinpi
 cos(pi * x): cospi
-sin(pi * x) / (pi * x): sinc
+where(x == 0, 1.0, sin(pi * x) / where(x == 0, 1.0, pi * x)): sinc
 1 - erf(x): erfc
 0.5 * (1 + erf(x / sqrt(2))): normcdf ndtr
 log(0.5 * (1 + erf(x / sqrt(2)))): log_ndtr
@@ -164,8 +164,8 @@ clip(x, 0, n): clamp
 clip(x, -1, 1): hardtanh hard_tanh
 (x - min(x)) / (max(x) - min(x)): rescale
 (x - mean(x)) / std(x, correction=1): zscore standardize
-maximum(x, y): fmax
-minimum(x, y): fmin
+maximum(where(isnan(x), y, x), where(isnan(y), x, y)): fmax
+minimum(where(isnan(x), y, x), where(isnan(y), x, y)): fmin
 x.mean(): average
 sqrt(mean(square(x))): rms
 sqrt(sum(abs2(x))): norm vecnorm vector_norm matrix_norm

@@ -6,6 +6,7 @@ A keyword that has no meaning for a dlarray passes at its default, and is refuse
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -163,7 +164,9 @@ def _defaults_of(func: Any) -> Params:
 def full_name(func: object) -> str:
     """Return the name of a function of NumPy with that of its module."""
     if isinstance(func, np.ufunc):
-        return f"numpy.{func.__name__}"
+        special = sys.modules.get("scipy.special")
+        its = getattr(special, func.__name__, None) is func
+        return f"{'scipy.special' if its else 'numpy'}.{func.__name__}"
     return f"{getattr(func, '__module__', 'numpy')}.{getattr(func, '__name__', func)}"
 
 
