@@ -70,14 +70,13 @@ class Layer:
         statistics of a normalisation. A class attribute.
     input_names, output_names : tuple of str
         Names of the operands and the results of `predict`.
-    generator : numpy.random.Generator
-        In `initialize` and `forward`: where random numbers come from.
 
     Notes
     -----
     Write ``initialize(self, *layouts)``, which sets the learnables and the state that are None.
     Write ``predict(self, *xs)``, which returns the result, or a tuple of the results. Write
-    ``forward`` too if training computes something else. All are written with functions that can be
+    ``forward`` too if training computes something else; ``self.generator`` is where random numbers
+    come from. All are written with functions that can be
     differentiated, such as NumPy's, so derivatives of every order exist. If you need a backward
     pass of your own, call a `DifferentiableFunction`.
 

@@ -172,14 +172,14 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     InvalidArgumentError, UnknownKeywordError
         If an option does not exist or has a wrong value.
 
+    See Also
+    --------
+    trainnet : trains with them.
+
     Examples
     --------
     >>> dl.training_options("sgdm", momentum=0.8).momentum
     0.8
-
-    See Also
-    --------
-    trainnet : trains with them.
 
     Source: MATLAB ``trainingOptions``.
     """

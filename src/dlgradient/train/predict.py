@@ -130,15 +130,15 @@ def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128)
     numpy.ndarray, or tuple
         One for each output, with the observations along 'B'.
 
+    See Also
+    --------
+    testnet : metrics of what is predicted.
+
     Examples
     --------
     >>> net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.FullyConnected(3)])
     >>> dl.minibatchpredict(net, np.ones((300, 2))).shape
     (300, 3)
-
-    See Also
-    --------
-    testnet : metrics of what is predicted.
 
     Source: MATLAB ``minibatchpredict``.
     """
@@ -180,15 +180,15 @@ def testnet(
     float, or tuple of float
         One for each metric.
 
+    See Also
+    --------
+    minibatchpredict : the predictions.
+
     Examples
     --------
     >>> net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.Softmax()])
     >>> dl.testnet(net, np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([0, 0]), "accuracy")
     0.5
-
-    See Also
-    --------
-    minibatchpredict : the predictions.
 
     Source: MATLAB ``testnet``.
     """

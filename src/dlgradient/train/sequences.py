@@ -47,6 +47,10 @@ def padsequences(
     ShapeMismatchError
         If other sizes differ; the message gives the place.
 
+    See Also
+    --------
+    minibatchqueue : pads the sequences of a batch.
+
     Examples
     --------
     >>> x, mask = dl.padsequences([np.array([1.0, 2.0]), np.array([3.0])], 0)
@@ -55,10 +59,6 @@ def padsequences(
            [2., 0.]])
     >>> mask[:, 1]
     array([ True, False])
-
-    See Also
-    --------
-    minibatchqueue : pads the sequences of a batch.
 
     Source: MATLAB ``padsequences``.
     """

@@ -131,6 +131,11 @@ def trainnet(
     stops training and returns the network. So does a loss that is not finite, with the network of
     the step before; the reason in `info` names the layer that made it.
 
+    See Also
+    --------
+    training_options : what can be chosen.
+    testnet : metrics of a trained network.
+
     Examples
     --------
     >>> x = np.random.default_rng(0).normal(size=(200, 2))
@@ -156,11 +161,6 @@ def trainnet(
     'Max epochs completed'
     >>> bool(dl.testnet(net, x, labels, "accuracy") > 0.95)
     True
-
-    See Also
-    --------
-    training_options : what can be chosen.
-    testnet : metrics of a trained network.
 
     Source: MATLAB ``trainnet``.
     """
