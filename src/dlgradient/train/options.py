@@ -40,6 +40,10 @@ Metrics: TypeAlias = Annotated[
 class TrainingOptions:
     """Options of `trainnet`; `training_options` makes them.
 
+    See Also
+    --------
+    trainnet : trains with them.
+
     Examples
     --------
     >>> options = dl.training_options("adam", max_epochs=5)
