@@ -32,7 +32,7 @@ BLOCK = re.compile(
     r"^(?P<indent> *)```(?:python|pycon)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-POINTER = re.compile(r"^See https:\S+/errors\.html#\w+\n", re.MULTILINE)
+POINTER = re.compile(r"^See https:\S+\.html(#[\w-]+)?\n", re.MULTILINE)
 CODE_SPAN = re.compile(r"`[^`\n]+`")  # `f[k](x)` is no link
 
 

@@ -1,10 +1,13 @@
 """Every mistake has its class, and a message that says what, where, and how to put it right."""
 
+import ast
+import builtins
 import math
 import pickle
 import re
 import runpy
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+import dlgradient.testing
 from dlgradient import errors
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +72,52 @@ def test_a_message_ends_with_the_section_of_its_class(name: str) -> None:
     assert page == f"{errors.DOCUMENTATION}errors.html"
     headings = re.findall(r"^## (\w+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert [heading for heading in headings if heading.lower() == anchor] == [name]
+
+
+# Python shows the text of a KeyError in quotes, on one line.
+WITHOUT_ADDRESS = {"KeyError"}
+SOURCES = sorted(Path(dl.__file__).parent.rglob("*.py"))
+
+
+def exceptions(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where an exception of Python is made, and its first argument."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            kind = getattr(builtins, node.func.id, None)
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                given = ast.unparse(node.args[0]) if node.args else ""
+                yield f"{path.name}, line {node.lineno}: {node.func.id}", given
+
+
+def test_every_message_has_an_address() -> None:
+    """The classes of this package add theirs; what must be an exception of Python is given one."""
+    found = [each for path in SOURCES for each in exceptions(path)]
+    bare = [where for where, given in found if not given.startswith("located(")]
+    assert [where for where in bare if where.split()[-1] not in WITHOUT_ADDRESS] == []
+    assert len(found) > len(bare) > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda _: dl.concatenate,
+        lambda _: dl.qwxyz,
+        lambda _: dl.rules.qwxyz,
+        lambda x: x.detach,
+        lambda x: len(x.sum()),
+        lambda x: list(x.sum()),
+        lambda x: x.sum().__dlpack__(copy=False),
+        lambda x: dlgradient.testing.compare("here", "sum", x, "NumPy", x + 1, rtol=0.1),
+        lambda x: dl.add(x, [1.0, 2.0]),
+    ],
+)
+def test_the_last_line_is_the_address_of_a_page(wrong: Any) -> None:
+    with pytest.raises(Exception, match=r"\nSee https://\S+$") as found:
+        wrong(dl.dlarray(X))
+    path, _, anchor = str(found.value).rpartition("See ")[2].partition("#")
+    page = ROOT / "docs" / path.removeprefix(errors.DOCUMENTATION).replace(".html", ".md")
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert not anchor or anchor in [h.lower().replace(" ", "-") for h in headings]
 
 
 def test_an_error_of_a_user_has_the_page_of_the_class_it_extends() -> None:

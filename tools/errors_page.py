@@ -33,6 +33,24 @@ ENTRY = """\
 .. py:exception:: %s
 ```"""
 
+# Sections of what is not a class of this package.
+REST = """\
+## Exceptions of Python
+
+Some exceptions must be Python's own, since Python or another library catches them. Their messages
+have an address too.
+
+* `AttributeError`: a name that does not exist. The message says what to write, from the table of
+  [names in other libraries](supported/other-names.md).
+* `TypeError`: `len(x)` of a dlarray without dimensions, and a loop over it. `x[None]` has one
+  dimension.
+* `BufferError`: the memory of a dlarray without dimensions cannot be shared by DLPack.
+* `NotImplementedError`: a layer, a metric or a schedule of your own lacks a method.
+* `KeyError`: a row that a table does not have. Python shows its text in quotes, so it has no
+  address.
+* `CheckError` of `dlgradient.testing`, an `AssertionError`: a check of a derivative failed.
+"""
+
 
 def blocks(text: str) -> Iterator[str]:
     """Yield the paragraphs of a docstring in Markdown, with examples as blocks of code."""
@@ -64,7 +82,7 @@ def section(name: str) -> str:
 def page() -> str:
     """Return the whole page, the base class first."""
     names = sorted(errors.__all__, key=lambda name: (name != "DlgradientError", name))
-    return "\n\n".join([HEAD.strip(), *map(section, names)]) + "\n"
+    return "\n\n".join([HEAD.strip(), *map(section, names), REST])
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ __all__ = [
 DOCUMENTATION = "https://dlgradient.readthedocs.io/en/stable/"
 
 
+def located(text: str, page: str) -> str:
+    """Return the message of an exception of Python, with the address of a page as its last line."""
+    return f"{text}\nSee {DOCUMENTATION}{page}"
+
+
 class DlgradientError(Exception):
     """The base class of all errors of this package.
 

@@ -66,6 +66,7 @@ from dlgradient.core.domain import Domain
 from dlgradient.core.pulls import Factor
 from dlgradient.core.samples import Case, Error, Errors, Maker, Samples, case
 from dlgradient.core.types import Counterpart, Declarer, FormatRule, Function, Kernel, P, R, Rule
+from dlgradient.errors import located
 
 __all__ = [
     "DERIVED",
@@ -222,7 +223,8 @@ else:
 
     def __getattr__(name: str) -> object:
         if name not in ("DERIVED", "OPS"):
-            raise AttributeError(f"module 'dlgradient.rules' has no attribute {name!r}", name=name)
+            text = f"module 'dlgradient.rules' has no attribute {name!r}"
+            raise AttributeError(located(text, "reference/custom.html"), name=name)
         # The tables are whole when all functions are loaded, as the package does for its names.
         # An import would go upwards.
         dir(sys.modules["dlgradient"])

@@ -295,7 +295,7 @@ def test_errors_name_the_layer(text):
     [("convolution2dLayer", "Convolution2d"), ("transposedConv2dLayer", "TransposedConvolution2d")],
 )
 def test_names_of_matlab_are_answered(name, meant):
-    with pytest.raises(AttributeError, match=f"write layers.{meant}$"):
+    with pytest.raises(AttributeError, match=f"write layers.{meant}\n"):
         getattr(layers, name)
 
 

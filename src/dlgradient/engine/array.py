@@ -37,6 +37,7 @@ from dlgradient.errors import (
     LeavingTraceError,
     UnknownKeywordError,
     UnsupportedDtypeError,
+    located,
 )
 from dlgradient.ops.index import set_item
 
@@ -46,6 +47,7 @@ __all__ = ["dims", "dlarray", "extractdata", "finddim", "isdlarray", "stripdims"
 
 
 _ABSENT = object()
+_OF_PYTHON = "errors.html#exceptions-of-python"
 _NUMBERS = frozenset({int, list, range, tuple})  # data that may be integers of Python
 
 
@@ -220,12 +222,12 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError("len() of a dlarray without dimensions")
+            raise TypeError(located("len() of a dlarray without dimensions", _OF_PYTHON))
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[dlarray]:
         if not self.ndim:
-            raise TypeError("iteration over a dlarray without dimensions")
+            raise TypeError(located("iteration over a dlarray without dimensions", _OF_PYTHON))
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, item: Any) -> bool:
@@ -325,9 +327,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         if open_node(self) is not None:
             self._refuse("Export by DLPack", "use extractdata(x) for a constant")
         if copy is False and not self.ndim:
-            raise BufferError(
-                "a dlarray without dimensions has no memory to share; omit copy=False"
-            )
+            text = "a dlarray without dimensions has no memory to share; omit copy=False"
+            raise BufferError(located(text, _OF_PYTHON))
         # A consumer may write into what it gets, and a dlarray is a value. So it gets a copy, or a
         # read-only view, which old consumers cannot take.
         array = self.__array__(copy=False if copy is False else None)

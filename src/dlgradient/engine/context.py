@@ -9,7 +9,7 @@ import numpy as np
 from dlgradient.core import tree
 from dlgradient.core.types import Operand, Params, RawValue
 from dlgradient.core.user_code import forward_outputs, note_output, read_only
-from dlgradient.errors import RuleError
+from dlgradient.errors import RuleError, located
 
 __all__ = ["Context", "description", "has_no_derivative"]
 
@@ -71,7 +71,8 @@ class Context:
         try:
             return object.__getattribute__(self, "_constants")[name]
         except KeyError:
-            raise AttributeError(f"the forward pass set no context.{name}") from None
+            text = f"the forward pass set no context.{name}"
+            raise AttributeError(located(text, "reference/custom.html"), name=name) from None
 
 
 def _own(value: object) -> object:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dlgradient.core.calls import unknown_keyword
 from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, TargetDtype, Value
+from dlgradient.errors import located
 from dlgradient.interop import counterparts
 from dlgradient.interop.protocol import function
 from dlgradient.ops import casting, choice, complex, moments, reduce, rounding, search, shape
@@ -48,7 +49,8 @@ class _Missing:
 
     def __get__(self, instance: Any, owner: type | None = None) -> NoReturn:
         fix = counterparts.attribute(self.name)
-        raise AttributeError(f"dlarray has no attribute {self.name!r}; {fix}", name=self.name)
+        text = f"dlarray has no attribute {self.name!r}; {fix}"
+        raise AttributeError(located(text, "supported/other-names.html"), name=self.name)
 
 
 class _Listed(type):

@@ -8,6 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from dlgradient.core.spelling import close_name, same_name
+from dlgradient.errors import located
 from dlgradient.interop.counterparts import answers
 from dlgradient.interop.table import supported
 
@@ -47,4 +48,5 @@ def missing(name: str) -> NoReturn:
     """
     found = "" if name.startswith("_") else _answer(name)
     text = f"module 'dlgradient' has no attribute {name!r}"
-    raise AttributeError(f"{text}; {found}" if found else text, name=name)
+    text = f"{text}; {found}" if found else text
+    raise AttributeError(located(text, "supported/other-names.html"), name=name)

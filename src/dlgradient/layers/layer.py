@@ -16,7 +16,7 @@ import numpy as np
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.records import check_constructor
 from dlgradient.core.types import Format, Generator, Shape, Value
-from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.layout import Layout
 from dlgradient.nn.initialize import initialize
 
@@ -168,7 +168,12 @@ class Layer:
         *xs : dlarray
             One for each input.
         """
-        raise NotImplementedError(f"layer class {type(self).__name__} has no predict(self, x)")
+        raise NotImplementedError(
+            located(
+                f"layer class {type(self).__name__} has no predict(self, x)",
+                "reference/networks.html",
+            )
+        )
 
     def forward(self, *xs: Value) -> Any:
         """Return the results in training: by default those of `predict`.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dlgradient.core.types import DtypeLike, Shape, Value
+from dlgradient.errors import located
 
 __all__ = ["CheckError", "central_difference", "compare", "inner", "random_direction"]
 
@@ -19,6 +20,9 @@ Arrays = Sequence[Value]
 
 class CheckError(AssertionError):
     """A check of an operation failed; the message names what was compared and both numbers."""
+
+    def __str__(self) -> str:
+        return located(super().__str__(), "reference/testing.html")
 
 
 def central_difference(

@@ -14,7 +14,7 @@ import numpy as np
 
 from dlgradient.core.types import Array, Operand
 from dlgradient.engine.array import dlarray, extractdata
-from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 
 __all__ = [
     "Accuracy",
@@ -53,15 +53,30 @@ class Metric:
 
     def reset(self) -> None:
         """Forget what was gathered."""
-        raise NotImplementedError(f"metric {type(self).__name__} has no reset(self)")
+        raise NotImplementedError(
+            located(
+                f"metric {type(self).__name__} has no reset(self)",
+                "errors.html#exceptions-of-python",
+            )
+        )
 
     def update(self, y: Array, targets: Array) -> None:
         """Gather a batch."""
-        raise NotImplementedError(f"metric {type(self).__name__} has no update(self, y, targets)")
+        raise NotImplementedError(
+            located(
+                f"metric {type(self).__name__} has no update(self, y, targets)",
+                "errors.html#exceptions-of-python",
+            )
+        )
 
     def evaluate(self) -> float:
         """Return the value for all that was gathered."""
-        raise NotImplementedError(f"metric {type(self).__name__} has no evaluate(self)")
+        raise NotImplementedError(
+            located(
+                f"metric {type(self).__name__} has no evaluate(self)",
+                "errors.html#exceptions-of-python",
+            )
+        )
 
 
 class _Counted(Metric):

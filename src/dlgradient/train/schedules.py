@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 from dlgradient.core.records import check_constructor
 from dlgradient.core.types import Count, Positive
+from dlgradient.errors import located
 
 __all__ = ["Cosine", "Cyclical", "Exponential", "Piecewise", "Polynomial", "Schedule", "Warmup"]
 
@@ -50,7 +51,12 @@ class Schedule:
         time : int
             Epochs or iterations that have ended, from 0.
         """
-        raise NotImplementedError(f"schedule {type(self).__name__} has no factor(self, time)")
+        raise NotImplementedError(
+            located(
+                f"schedule {type(self).__name__} has no factor(self, time)",
+                "errors.html#exceptions-of-python",
+            )
+        )
 
 
 class Piecewise(Schedule):
