@@ -277,6 +277,11 @@ def test_second_derivatives_of_lstm(rng, small, name):
     options = dict(LSTM_OPTIONS[name])
     if name == "peephole":
         options["peephole"] = rng.normal(size=6)
+    if name == "activations":
+        # The second derivative of softsign jumps at zero: candidates and cells are above it.
+        x, h, c, w, r, b = small
+        candidate = np.repeat([0.0, 0.0, 4.0, 0.0], len(b) // 4)
+        small = x, h, np.abs(c) + 0.5, 0.3 * np.tanh(w), 0.3 * np.tanh(r), np.tanh(b) + candidate
     check_derivatives(lambda *operands: lstm(*operands, data_format="TBC", **options), *small)
 
 
