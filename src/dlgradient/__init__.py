@@ -18,7 +18,9 @@ Examples
 import typing as _typing
 from types import ModuleType as _Module
 
-from dlgradient import errors, rules
+# "as" exports a module to type checkers.
+from dlgradient import errors as errors
+from dlgradient import rules as rules
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
 from dlgradient.engine.define import *
@@ -28,7 +30,7 @@ from dlgradient.engine.gradient import *
 from dlgradient.errors import *
 from dlgradient.interop.namespace import *
 from dlgradient.interop.unknown import missing as _missing
-from dlgradient.ops import fft
+from dlgradient.ops import fft as fft
 from dlgradient.ops.accumulate import *
 from dlgradient.ops.arithmetic import *
 from dlgradient.ops.bitwise import *
@@ -95,9 +97,10 @@ def __dir__() -> list[str]:
 
 
 if _typing.TYPE_CHECKING:
-    from dlgradient import layers
+    from dlgradient import layers as layers
     from dlgradient.nn.namespace import *
-    from dlgradient.train import metrics, schedules
+    from dlgradient.train import metrics as metrics
+    from dlgradient.train import schedules as schedules
     from dlgradient.train.namespace import *
 else:
     # Names that are not here yet are loaded when they are asked for. A type checker must not see
