@@ -26,6 +26,7 @@ SUMMARY = re.compile(r"\.\. autosummary::\n\n((?: +\S+\n)+)")
 
 # What Python reads or calls, and users do not.
 INTERNAL = {"__dir__", "__init__", "__doc__", "__module__", "__slots__", "__hash__", "__final__"}
+INTERNAL |= {"__firstlineno__", "__static_attributes__"}  # from Python 3.13 on
 INTERNAL |= {"__signature__", "__pandas_priority__", "__annotations__", "__weakref__"}
 
 
