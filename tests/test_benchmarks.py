@@ -29,7 +29,8 @@ ALLOWED = {
 NAMES = [
     *("rosenbrock", "chain", "small-mlp", "mlp-step", "elementwise", "indexed-loop", "deep-chain"),
     *("overhead", "memory", "import"),
-    *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "cliffs"),
+    *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
+    "cliffs",
 ]
 UNTIMED = {"memory", "import"}
 

@@ -13,6 +13,7 @@ from rows.layers import EMBED, NORMS, POOL
 from rows.loop import INDEXED_LOOP
 from rows.memory import MEMORY
 from rows.mlp import MLP_STEP, SMALL_MLP
+from rows.optimiser import ADAM
 from rows.overhead import OVERHEAD
 from rows.pinn import PINN
 from rows.rosenbrock import ROSENBROCK
@@ -40,6 +41,7 @@ _ALL = (
     EMBED,
     POOL,
     NORMS,
+    ADAM,
     CLIFFS,
 )
 ROWS = {row.name: row for row in _ALL}

@@ -196,4 +196,4 @@ RECURRENT_GATE_BYTES = 1 << 18
 
 # Learnables that a step of an optimiser works on at a time: a formula has some five temporaries,
 # which stay in a core's cache. Row: adam.
-UPDATE_CHUNK = 1 << 14
+UPDATE_CHUNK = 1 << 15
