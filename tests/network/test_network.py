@@ -321,6 +321,18 @@ class Scale(layers.Layer):
         return self.predict(x)
 
 
+class Named(layers.Layer):
+    """Options with names that the library might use itself."""
+
+    factor: float = 2.0
+    bound: float = 1.0
+    fresh: str = "no"
+    source: str = "here"
+
+    def predict(self, x):
+        return self.factor * x + self.bound
+
+
 class Broken(layers.Layer):
     learnables = ("weights",)
 
@@ -337,6 +349,13 @@ def test_a_layer_of_a_user(x):
     assert loss.item() == pytest.approx((want**2).sum() / 2, rel=1e-6)
     assert state["own/calls"].item() == 1
     assert net.get_layer("own").offset.shape == (4,)
+
+
+def test_options_of_a_user_may_have_any_names(x):
+    net = dl.dlnetwork([layers.FeatureInput(4), Named(3.0, 0.5), layers.FullyConnected(1)])
+    assert np.array_equal(net.predict(x, outputs="named"), 3 * x + np.float32(0.5))
+    assert set(net.learn_rate_factors().values()) == {1.0}
+    assert repr(net.get_layer("named")) == "Named(3.0, 0.5)"
 
 
 def test_mistakes_in_a_layer_of_a_user():

@@ -124,6 +124,24 @@ def test_input_layers_find_the_statistics_of_the_data(rng):
     np.testing.assert_allclose(layer.standard_deviation, x.std(0), rtol=1e-5)
 
 
+def test_a_queue_without_targets_and_its_own_order(rng):
+    """A queue of the user keeps its generator; with one output its batches are no tuples."""
+    x = rng.normal(size=(30, 2)).astype(np.float32)
+
+    def energy(y):
+        return (y * y).mean()
+
+    histories = []
+    for seed in (1, 1, 2):
+        queue = dl.minibatchqueue(x, mini_batch_size=10, mini_batch_format="BC", generator=seed)
+        held_out = dl.minibatchqueue(x[:10], mini_batch_format="BC")
+        net = dl.dlnetwork([layers.FeatureInput(2), layers.FullyConnected(1)], generator=0)
+        _, info = dl.trainnet(queue, net, energy, options("sgdm", validation_data=held_out))
+        histories.append(info.training_history["loss"])
+        assert info.validation_history["loss"][-1] < info.validation_history["loss"][0]
+    assert histories[0] == histories[1] != histories[2]
+
+
 def test_schedules_and_output_functions(data):
     x, labels = data
     rows = []

@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
 from dlgradient.core.arguments import checked
 
-__all__ = ["check_constructor"]
+__all__ = ["record"]
+
+_T = TypeVar("_T")
 
 
-def check_constructor(cls: Any, name: str) -> None:
-    """Let the annotations of a dataclass check what its constructor is given.
+@dataclass_transform(field_specifiers=(field,))
+def record(name: str, **options: bool) -> Callable[[type[_T]], type[_T]]:
+    """Make a class a dataclass whose annotations check what its constructor is given.
+
+    A constructor that the class has already stays as it is.
 
     Parameters
     ----------
-    cls : type
-        A dataclass; its ``__init__`` is replaced.
     name : str
         What users call, for errors.
+    **options
+        Of `dataclasses.dataclass`.
     """
-    init = cls.__init__
+
+    def decorated(cls: Any) -> Any:
+        own = "__init__" in vars(cls)
+        dataclass(**options)(cls)
+        if not own:
+            cls.__init__ = _checked_at_first(cls, cls.__init__, name)
+        return cls
+
+    return decorated
+
+
+def _checked_at_first(cls: Any, init: Any, name: str) -> Callable[..., None]:
+    """Return a constructor that is checked from its first call on.
+
+    Annotations are read then: an import must not evaluate some hundred.
+    """
     init.__name__ = name
 
     @wraps(init)
     def first(self: Any, *args: Any, **given: Any) -> None:
-        # Annotations are read at the first call: an import must not evaluate some hundred.
         try:
             hints = typing.get_type_hints(cls, include_extras=True)
         except NameError:  # a user's class in a function: its local names are not to be had
@@ -35,4 +56,4 @@ def check_constructor(cls: Any, name: str) -> None:
         cls.__init__ = checked(init)
         cls.__init__(self, *args, **given)
 
-    cls.__init__ = first
+    return first

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from dlgradient.core.types import Array, Count, NonNegative, Operand, Shape, Value
-from dlgradient.layers.layer import Fresh, Layer
+from dlgradient.layers.layer import Fresh, Layer, numbered
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.parameters import Initializer
 from dlgradient.nn.activations import complexrelu as _complex
@@ -51,7 +51,7 @@ class Relu(Layer):
     Source: MATLAB ``reluLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return piecewise.relu(x)
 
@@ -73,7 +73,7 @@ class LeakyRelu(Layer):
 
     scale: float = 0.01
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return piecewise.leakyrelu(x, self.scale)
 
@@ -95,7 +95,7 @@ class ClippedRelu(Layer):
 
     ceiling: NonNegative
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return piecewise.clippedrelu(x, self.ceiling)
 
@@ -117,7 +117,7 @@ class Elu(Layer):
 
     alpha: NonNegative = 1.0
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return piecewise.elu(x, self.alpha)
 
@@ -146,11 +146,11 @@ class Prelu(Layer):
     alpha_l2_factor: NonNegative = field(default=1.0, kw_only=True)
     learnables: ClassVar[tuple[str, ...]] = ("alpha",)
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return the shape for an input."""
         return {"alpha": Fresh((layouts[0].size_of("C"),))}
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return piecewise.prelu(x, self.alpha)
 
@@ -172,7 +172,7 @@ class Gelu(Layer):
 
     approximation: Literal["none", "tanh"] = field(default="none", kw_only=True)
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return smooth.gelu(x, approximation=self.approximation)
 
@@ -188,7 +188,7 @@ class Swish(Layer):
     Source: MATLAB ``swishLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return smooth.swish(x)
 
@@ -204,7 +204,7 @@ class Softplus(Layer):
     Source: MATLAB ``softplusLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return smooth.softplus(x)
 
@@ -220,7 +220,7 @@ class Tanh(Layer):
     Source: MATLAB ``tanhLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return tanh(x)
 
@@ -236,7 +236,7 @@ class Sigmoid(Layer):
     Source: MATLAB ``sigmoidLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return smooth.sigmoid(x)
 
@@ -252,7 +252,7 @@ class Softmax(Layer):
     Source: MATLAB ``softmaxLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return softmax(x)
 
@@ -268,7 +268,7 @@ class ComplexRelu(Layer):
     Source: MATLAB ``complexReluLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return _complex.complexrelu(x)
 
@@ -284,7 +284,7 @@ class Zrelu(Layer):
     Source: MATLAB ``zreluLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the result."""
         return _complex.zrelu(x)
 
@@ -311,10 +311,8 @@ class Function(Layer):
     num_outputs: Count = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.num_inputs > 1:
-            self.input_names = tuple([f"in{i + 1}" for i in range(self.num_inputs)])
-        if self.num_outputs > 1:
-            self.output_names = tuple([f"out{i + 1}" for i in range(self.num_outputs)])
+        self.input_names = numbered("in", self.num_inputs)
+        self.output_names = numbered("out", self.num_outputs)
 
     def predict(self, *xs: Value) -> Any:
         """Return what the function returns."""

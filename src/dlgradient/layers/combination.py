@@ -8,7 +8,7 @@ from typing import Annotated
 from dlgradient.core.kinds import integer
 from dlgradient.core.types import Value
 from dlgradient.errors import FormatClashError
-from dlgradient.layers.layer import Layer
+from dlgradient.layers.layer import Layer, numbered
 from dlgradient.layers.layout import format_of
 from dlgradient.ops.arithmetic import add, multiply
 from dlgradient.ops.join import concat
@@ -24,7 +24,7 @@ class _Combination(Layer):
     num_inputs: Several
 
     def __post_init__(self) -> None:
-        self.input_names = tuple([f"in{i + 1}" for i in range(self.num_inputs)])
+        self.input_names = numbered("in", self.num_inputs)
 
 
 class Addition(_Combination):
@@ -93,7 +93,7 @@ class Concatenation(Layer):
     num_inputs: Several
 
     def __post_init__(self) -> None:
-        self.input_names = tuple([f"in{i + 1}" for i in range(self.num_inputs)])
+        self.input_names = numbered("in", self.num_inputs)
 
     def predict(self, *xs: Value) -> Value:
         """Return one array."""

@@ -7,10 +7,11 @@ from dataclasses import field
 from typing import ClassVar, Literal, TypeAlias
 
 from dlgradient.core.types import Count, Counts, Shape, Value
-from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
-from dlgradient.layers.layer import Fresh, Layer
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.layers.layer import Fresh
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.parameters import Bias, Weights
+from dlgradient.layers.sliding import Sliding
 from dlgradient.nn.convolution.conv import dlconv, dltranspconv
 from dlgradient.nn.shared.windows import Padding as _Padding
 
@@ -39,43 +40,37 @@ def window(value: int | Sequence[int], dimensions: int, where: str) -> Shape:
     return sizes
 
 
-def slid(layout: Layout, dimensions: int, name: str) -> str:
-    """Return the labels that a filter slides over: space, or time if there is one of it only."""
-    fmt = layout.format or ""
-    if fmt.count("S") == dimensions:
-        return "S" * dimensions
-    if dimensions == 1 and "T" in fmt and "S" not in fmt:
-        return "T"
-    raise FormatClashError(
-        f"{name} slides over {dimensions} dimension{'s' if dimensions > 1 else ''} 'S'"
-        f"{' or one T' if dimensions == 1 else ''}; the input has {layout}"
-    )
+class _Filters(Weights, Bias, Sliding):
+    """Filters that slide over the input; the bias has a number for each."""
 
-
-class _Convolution(Weights, Bias, Layer):
     filter_size: Counts
-    num_filters: Count
     stride: Counts = field(default=1, kw_only=True)
+    learnables: ClassVar[tuple[str, ...]] = ("weights", "bias")
+    # Labels of the weights after those that a filter slides over.
+    order: ClassVar[str]
+
+    def counts(self, channels: int) -> tuple[Shape, int]:
+        """Return the sizes of the weights that are no size of a filter, and the filters."""
+        raise NotImplementedError
+
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+        """Return shapes for an input."""
+        sizes = window(self.filter_size, self.dimensions, "filter_size")
+        rest, filters = self.counts(layouts[0].size_of("C"))
+        return {
+            "weights": Fresh((*sizes, *rest), f"{self.over}{self.order}"),
+            "bias": Fresh((filters,)),
+        }
+
+
+class _Forward(_Filters):
+    """Convolution, whatever the groups are."""
+
     dilation_factor: Counts = field(default=1, kw_only=True)
     padding: Padding = field(default=0, kw_only=True)
     padding_value: complex | Edges = field(default=0, kw_only=True)
-    num_channels: Count | Literal["auto"] = field(default="auto", kw_only=True)
-    learnables: ClassVar[tuple[str, ...]] = ("weights", "bias")
-    dimensions: ClassVar[int]
-    short: ClassVar[str] = "conv"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
-        """Return shapes for an input."""
-        self.over = slid(layouts[0], self.dimensions, type(self).__name__)
-        channels = layouts[0].size_of("C")
-        _check_channels(self.num_channels, channels)
-        sizes = window(self.filter_size, self.dimensions, "filter_size")
-        return {
-            "weights": Fresh((*sizes, channels, self.num_filters), f"{self.over}CU"),
-            "bias": Fresh((self.num_filters,)),
-        }
-
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the convolution of x."""
         return dlconv(
             x,
@@ -85,8 +80,20 @@ class _Convolution(Weights, Bias, Layer):
             dilation_factor=self.dilation_factor,
             padding=self.padding,
             padding_value=self.padding_value,
-            weights_format=f"{self.over}CU",
+            weights_format=f"{self.over}{self.order}",
         )
+
+
+class _Convolution(_Forward):
+    num_filters: Count
+    num_channels: Count | Literal["auto"] = field(default="auto", kw_only=True)
+    order: ClassVar[str] = "CU"
+    short: ClassVar[str] = "conv"
+
+    def counts(self, channels: int) -> tuple[Shape, int]:
+        """Return channels and filters."""
+        _check_channels(self.num_channels, channels)
+        return (channels, self.num_filters), self.num_filters
 
 
 def _check_channels(wanted: int | str, found: int) -> None:
@@ -187,46 +194,21 @@ class Convolution3d(_Convolution):
     dimensions: ClassVar[int] = 3
 
 
-class _Grouped(Weights, Bias, Layer):
-    filter_size: Counts
+class _Grouped(_Forward):
     num_filters_per_group: Count
     num_groups: Count | Literal["channel-wise"]
-    stride: Counts = field(default=1, kw_only=True)
-    dilation_factor: Counts = field(default=1, kw_only=True)
-    padding: Padding = field(default=0, kw_only=True)
-    padding_value: complex | Edges = field(default=0, kw_only=True)
-    learnables: ClassVar[tuple[str, ...]] = ("weights", "bias")
-    dimensions: ClassVar[int]
+    order: ClassVar[str] = "CUU"
     short: ClassVar[str] = "groupedconv"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
-        """Return shapes for an input."""
-        self.over = slid(layouts[0], self.dimensions, type(self).__name__)
-        channels = layouts[0].size_of("C")
+    def counts(self, channels: int) -> tuple[Shape, int]:
+        """Return channels and filters of a group, and the groups."""
         groups = channels if self.num_groups == "channel-wise" else int(self.num_groups)
         if channels % groups:
             raise ShapeMismatchError(
                 f"the input has {channels} channels, which {groups} groups do not divide"
             )
-        sizes = window(self.filter_size, self.dimensions, "filter_size")
         each = self.num_filters_per_group
-        return {
-            "weights": Fresh((*sizes, channels // groups, each, groups), f"{self.over}CUU"),
-            "bias": Fresh((each * groups,)),
-        }
-
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
-        """Return the convolution of x."""
-        return dlconv(
-            x,
-            self.weights,
-            self.bias,
-            stride=self.stride,
-            dilation_factor=self.dilation_factor,
-            padding=self.padding,
-            padding_value=self.padding_value,
-            weights_format=f"{self.over}CUU",
-        )
+        return (channels // groups, each, groups), each * groups
 
 
 class GroupedConvolution1d(_Grouped):
@@ -289,28 +271,19 @@ class GroupedConvolution2d(_Grouped):
     dimensions: ClassVar[int] = 2
 
 
-class _Transposed(Weights, Bias, Layer):
-    filter_size: Counts
+class _Transposed(_Filters):
     num_filters: Count
-    stride: Counts = field(default=1, kw_only=True)
     cropping: _Padding = field(default=0, kw_only=True)
     num_channels: Count | Literal["auto"] = field(default="auto", kw_only=True)
-    learnables: ClassVar[tuple[str, ...]] = ("weights", "bias")
-    dimensions: ClassVar[int]
+    order: ClassVar[str] = "UC"
     short: ClassVar[str] = "transposed-conv"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
-        """Return shapes for an input."""
-        self.over = slid(layouts[0], self.dimensions, type(self).__name__)
-        channels = layouts[0].size_of("C")
+    def counts(self, channels: int) -> tuple[Shape, int]:
+        """Return filters and channels."""
         _check_channels(self.num_channels, channels)
-        sizes = window(self.filter_size, self.dimensions, "filter_size")
-        return {
-            "weights": Fresh((*sizes, self.num_filters, channels), f"{self.over}UC"),
-            "bias": Fresh((self.num_filters,)),
-        }
+        return (self.num_filters, channels), self.num_filters
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the transposed convolution of x."""
         return dltranspconv(
             x,
@@ -318,7 +291,7 @@ class _Transposed(Weights, Bias, Layer):
             self.bias,
             stride=self.stride,
             cropping=self.cropping,
-            weights_format=f"{self.over}UC",
+            weights_format=f"{self.over}{self.order}",
         )
 
 

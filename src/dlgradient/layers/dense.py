@@ -49,7 +49,7 @@ class FullyConnected(Weights, Bias, Layer):
     learnables: ClassVar[tuple[str, ...]] = ("weights", "bias")
     short: ClassVar[str] = "fc"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input."""
         inputs = layouts[0].size_of("C" if self.operation_dimension == "channel" else "CSU")
         return {
@@ -57,7 +57,7 @@ class FullyConnected(Weights, Bias, Layer):
             "bias": Fresh((self.output_size,)),
         }
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return weights x + bias."""
         if self.operation_dimension == "spatial-channel":
             return fullyconnect(x, self.weights, self.bias)
@@ -96,11 +96,11 @@ class Embedding(Weights, Layer):
     weights_initializer: Initializer = field(default="narrow-normal", kw_only=True)
     learnables: ClassVar[tuple[str, ...]] = ("weights",)
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return the shape of the table."""
         del layouts
         return {"weights": Fresh((self.num_symbols, self.dimension), "UC")}
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the vectors of the indices x."""
         return embed(x, dlarray(self.weights, "UC"))

@@ -57,7 +57,6 @@ DataFormat: TypeAlias = Annotated[str, FORMAT]
 class AnyInput(Layer):
     """What all input layers share: sizes by label, a format for data without one."""
 
-    data_format: DataFormat = field(default="", kw_only=True)
     normalization: Normalization = field(default="none", kw_only=True)
     mean: Operand | None = field(default=None, kw_only=True)
     standard_deviation: Operand | None = field(default=None, kw_only=True)
@@ -65,6 +64,11 @@ class AnyInput(Layer):
     max: Operand | None = field(default=None, kw_only=True)
     input_names = ()
     short: ClassVar[str] = "input"
+
+    @property
+    def labels(self) -> str:
+        """The format of data that have none."""
+        raise NotImplementedError
 
     def fixed(self) -> dict[str, tuple[int | None, ...]]:
         """Return the sizes of the dimensions with a label; None where one may vary."""
@@ -75,9 +79,9 @@ class AnyInput(Layer):
         sizes = {label: list(found) for label, found in self.fixed().items()}
         shape = [
             (sizes[label].pop(0) or self.least(label)) if sizes.get(label) else self.least(label)
-            for label in self.data_format
+            for label in self.labels
         ]
-        return dlarray(np.zeros(shape, np.float32), self.data_format)
+        return dlarray(np.zeros(shape, np.float32), self.labels)
 
     def least(self, label: str) -> int:
         """Return the size of a dimension that may vary, in an example."""
@@ -89,15 +93,15 @@ class AnyInput(Layer):
         if type(x) is dlarray and x._format is not None:
             return x
         shape = np.shape(x)
-        if len(shape) != len(self.data_format):
+        if len(shape) != len(self.labels):
             raise FormatError(
                 f"the input has shape {shape} and no format; this layer expects "
-                f"{self.data_format!r}. Give the data that many dimensions, or a format with "
+                f"{self.labels!r}. Give the data that many dimensions, or a format with "
                 "dlarray(x, fmt)"
             )
-        return dlarray(x, self.data_format)
+        return dlarray(x, self.labels)
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         self.check(x)
         if self.normalization == "none":
@@ -165,8 +169,12 @@ class Input(AnyInput):
 
     def __post_init__(self) -> None:
         shape = tuple([n or 1 for n in self.size])
-        fmt = checked_format(self.format, shape, "layers.Input", "format")
-        self.data_format = self.format = fmt or ""
+        checked_format(self.format, shape, "layers.Input", "format")
+
+    @property
+    def labels(self) -> str:
+        """The format."""
+        return self.format
 
     def fixed(self) -> dict[str, tuple[int | None, ...]]:
         """Return the sizes by label; the batch and the time are never fixed."""
@@ -177,7 +185,23 @@ class Input(AnyInput):
         return found
 
 
-class FeatureInput(AnyInput):
+class _WithUsualFormat(AnyInput):
+    """An input whose data have a usual format, unless another one is given."""
+
+    data_format: DataFormat = field(default="", kw_only=True)
+
+    @property
+    def usual(self) -> str:
+        """The usual format of data without one."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> str:
+        """The format of data that have none."""
+        return self.data_format or self.usual
+
+
+class FeatureInput(_WithUsualFormat):
     """An input of features: a vector of channels for each observation.
 
     Parameters
@@ -187,7 +211,7 @@ class FeatureInput(AnyInput):
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
     data_format : str
-        Format of data that have none.
+        Format of data that have none, if it is not "BC".
 
     Examples
     --------
@@ -199,14 +223,18 @@ class FeatureInput(AnyInput):
     """
 
     num_features: Count
-    data_format: DataFormat = field(default="BC", kw_only=True)
+
+    @property
+    def usual(self) -> str:
+        """The usual format of data without one."""
+        return "BC"
 
     def fixed(self) -> dict[str, tuple[int | None, ...]]:
         """Return the size of 'C'."""
         return {"C": (self.num_features,)}
 
 
-class ImageInput(AnyInput):
+class ImageInput(_WithUsualFormat):
     """An input of images: two spatial dimensions and channels.
 
     Parameters
@@ -217,7 +245,7 @@ class ImageInput(AnyInput):
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
     data_format : str
-        Format of data that have none.
+        Format of data that have none, if it is not "SSCB".
 
     Examples
     --------
@@ -230,8 +258,12 @@ class ImageInput(AnyInput):
 
     size: Sizes
     normalization: Normalization = field(default="zerocenter", kw_only=True)
-    data_format: DataFormat = field(default="SSCB", kw_only=True)
     spatial: ClassVar[int] = 2
+
+    @property
+    def usual(self) -> str:
+        """The usual format of data without one."""
+        return "S" * self.spatial + "CB"
 
     def __post_init__(self) -> None:
         if len(self.size) == self.spatial:
@@ -258,7 +290,7 @@ class Image3dInput(ImageInput):
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
     data_format : str
-        Format of data that have none.
+        Format of data that have none, if it is not "SSSCB".
 
     Examples
     --------
@@ -269,11 +301,10 @@ class Image3dInput(ImageInput):
     Source: MATLAB ``image3dInputLayer``.
     """
 
-    data_format: DataFormat = field(default="SSSCB", kw_only=True)
     spatial: ClassVar[int] = 3
 
 
-class SequenceInput(AnyInput):
+class SequenceInput(_WithUsualFormat):
     """An input of sequences: channels, and possibly spatial dimensions, for each time.
 
     Parameters
@@ -286,7 +317,8 @@ class SequenceInput(AnyInput):
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
     data_format : str
-        Format of data that have none; by default "TCB", with an 'S' for each spatial size first.
+        Format of data that have none, if it is not "TCB"; or "SCBT", with an 'S' for each spatial
+        size.
 
     Examples
     --------
@@ -300,9 +332,11 @@ class SequenceInput(AnyInput):
     size: Sizes
     min_length: Count = field(default=1, kw_only=True)
 
-    def __post_init__(self) -> None:
+    @property
+    def usual(self) -> str:
+        """The usual format of data without one."""
         spatial = "S" * (len(self.size) - 1)
-        self.data_format = self.data_format or (f"{spatial}CBT" if spatial else "TCB")
+        return f"{spatial}CBT" if spatial else "TCB"
 
     def least(self, label: str) -> int:
         """Return the least length for 'T', else one."""

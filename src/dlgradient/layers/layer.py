@@ -14,8 +14,8 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 
 from dlgradient.core.members import Kind, Parts
-from dlgradient.core.records import check_constructor
-from dlgradient.core.types import Format, Generator, Shape, Value
+from dlgradient.core.records import record
+from dlgradient.core.types import Format, Generator, Shape
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.layout import Layout
 from dlgradient.nn.initialize import initialize
@@ -104,14 +104,11 @@ class Layer:
     output_names: tuple[str, ...] = field(default=("out",), init=False, repr=False)
     name: str = field(default="", kw_only=True)
 
-    source: ClassVar[Source | None] = None
+    _source: ClassVar[Source | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        own = cls.__dict__.get("__init__")
-        dataclass(eq=False, repr=False)(cls)
-        if own is None:
-            check_constructor(cls, f"layers.{cls.__name__}")
+        record(f"layers.{cls.__name__}", eq=False, repr=False)(cls)
         for names in (cls.learnables, cls.state):
             given: Any = names
             if not isinstance(given, tuple) or not all(isinstance(n, str) for n in given):
@@ -123,7 +120,7 @@ class Layer:
     @property
     def generator(self) -> np.random.Generator:
         """Where random numbers of this call come from."""
-        return (self.source or Source(None)).generator()
+        return (self._source or Source(None)).generator()
 
     def initialize(self, *layouts: Layout) -> None:
         """Set the learnables and the state that are None, for inputs of these sizes and formats.
@@ -133,7 +130,7 @@ class Layer:
         *layouts : Layout
             One for each input.
         """
-        fresh = self.fresh(*layouts)
+        fresh = self._fresh(*layouts)
         for name in (*self.learnables, *self.state):
             value = getattr(self, name, None)
             if name not in fresh:
@@ -155,12 +152,13 @@ class Layer:
                 )
             setattr(self, name, value)
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes of the learnables and the state, by name; the layers here define it."""
         del layouts
         return {}
 
-    def predict(self, *xs: Value) -> Any:
+    # Any arguments, to a type checker: a layer that takes two operands overrides this one.
+    def predict(self, *xs: Any, **_: Any) -> Any:
         """Return the results for inference: one, or a tuple.
 
         Parameters
@@ -175,7 +173,7 @@ class Layer:
             )
         )
 
-    def forward(self, *xs: Value) -> Any:
+    def forward(self, *xs: Any, **_: Any) -> Any:
         """Return the results in training: by default those of `predict`.
 
         Parameters
@@ -185,12 +183,7 @@ class Layer:
         """
         return self.predict(*xs)
 
-    def factor(self, learnable: str, kind: str) -> float:
-        """Return the factor of the learn rate (``"learn_rate"``) or of L2 (``"l2"``)."""
-        value: float = getattr(self, f"{learnable}_{kind}_factor", 1.0)
-        return value
-
-    def bound(self, values: Mapping[str, Any]) -> typing.Self:
+    def _bound(self, values: Mapping[str, Any]) -> typing.Self:
         """Return a shallow copy that has these attributes."""
         new = object.__new__(type(self))
         attributes = new.__dict__
@@ -215,10 +208,15 @@ class Layer:
         return Kind(_split_layer, lambda layer: [f".{name}" for name in layer.learnables])
 
 
+def numbered(word: str, count: int) -> tuple[str, ...]:
+    """Return names of inputs or outputs: "in1", "in2", ..., or "in" of one."""
+    return tuple([f"{word}{i + 1}" for i in range(count)]) if count > 1 else (word,)
+
+
 def _split_layer(layer: Layer) -> Parts:
     names = layer.learnables
     values = [getattr(layer, name, None) for name in names]
-    return values, lambda new: layer.bound(dict(zip(names, new, strict=True)))
+    return values, lambda new: layer._bound(dict(zip(names, new, strict=True)))
 
 
 def _is_default(option: Any, value: object) -> bool:

@@ -26,7 +26,7 @@ class _Normalization(Offset, Scale, Layer):
     epsilon: NonNegative = field(default=1e-5, kw_only=True)
     learnables: ClassVar[tuple[str, ...]] = ("offset", "scale")
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input."""
         channels = (layouts[0].size_of("C"),)
         return {"offset": Fresh(channels), "scale": Fresh(channels)}
@@ -68,12 +68,12 @@ class BatchNormalization(_Normalization):
     trained_variance_initializer: ClassVar[str] = "ones"
     short: ClassVar[str] = "batchnorm"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input."""
         channels = Fresh((layouts[0].size_of("C"),))
         return dict.fromkeys((*self.learnables, *self.state), channels)
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised by the state."""
         return batchnorm(
             x,
@@ -84,7 +84,7 @@ class BatchNormalization(_Normalization):
             epsilon=self.epsilon,
         )
 
-    def forward(self, x: Value) -> Value:  # type: ignore[override]
+    def forward(self, x: Value) -> Value:
         """Return x, normalised by its own statistics, and set the state."""
         y: Value
         y, self.trained_mean, self.trained_variance = batchnorm(
@@ -128,7 +128,7 @@ class LayerNormalization(_Normalization):
     )
     short: ClassVar[str] = "layernorm"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         return layernorm(
             x,
@@ -163,11 +163,11 @@ class RmsNormalization(Scale, Layer):
     learnables: ClassVar[tuple[str, ...]] = ("scale",)
     short: ClassVar[str] = "rmsnorm"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return the shape for an input."""
         return {"scale": Fresh((layouts[0].size_of("C"),))}
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         return rmsnorm(x, self.scale, epsilon=self.epsilon)
 
@@ -197,7 +197,7 @@ class GroupNormalization(_Normalization):
     num_groups: Count | Literal["all-channels", "channel-wise"]
     short: ClassVar[str] = "groupnorm"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         return groupnorm(x, self.num_groups, self.offset, self.scale, epsilon=self.epsilon)
 
@@ -225,7 +225,7 @@ class InstanceNormalization(_Normalization):
 
     short: ClassVar[str] = "instancenorm"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         return instancenorm(x, self.offset, self.scale, epsilon=self.epsilon)
 
@@ -254,7 +254,7 @@ class CrossChannelNormalization(Layer):
     k: float = field(default=2.0, kw_only=True)
     short: ClassVar[str] = "crossnorm"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         return crosschannelnorm(
             x, self.window_channel_size, alpha=self.alpha, beta=self.beta, k=self.k

@@ -6,9 +6,9 @@ from dataclasses import field
 from typing import ClassVar, Literal
 
 from dlgradient.core.types import Counts, Value
-from dlgradient.layers.convolution import slid
 from dlgradient.layers.layer import Layer
-from dlgradient.layers.layout import Layout, format_of
+from dlgradient.layers.layout import format_of
+from dlgradient.layers.sliding import Sliding
 from dlgradient.nn.pooling.adaptive import adaptiveavgpool
 from dlgradient.nn.pooling.pool import avgpool, maxpool, maxunpool
 from dlgradient.nn.shared.windows import Padding
@@ -32,15 +32,10 @@ __all__ = [
 ]
 
 
-class _Pooling(Layer):
+class _Pooling(Sliding):
     pool_size: Counts
     stride: Counts = field(default=1, kw_only=True)
     padding: Padding = field(default=0, kw_only=True)
-    dimensions: ClassVar[int]
-
-    def initialize(self, *layouts: Layout) -> None:
-        """Find what the window slides over."""
-        self.over = slid(layouts[0], self.dimensions, type(self).__name__)
 
 
 class _MaxPooling(_Pooling):
@@ -51,7 +46,7 @@ class _MaxPooling(_Pooling):
         if self.has_unpooling_outputs:
             self.output_names = ("out", "indices", "size")
 
-    def predict(self, x: Value) -> Value | tuple[Value, ...]:  # type: ignore[override]
+    def predict(self, x: Value) -> Value | tuple[Value, ...]:
         """Return the maxima; with places and the size of x if unpooling needs them."""
         unpool = self.has_unpooling_outputs
         found = maxpool(
@@ -72,7 +67,7 @@ class _AveragePooling(_Pooling):
     padding_value: float | Literal["mean"] = field(default=0, kw_only=True)
     short: ClassVar[str] = "avgpool"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the means."""
         return avgpool(
             x,
@@ -222,26 +217,18 @@ class AveragePooling3d(_AveragePooling):
     dimensions: ClassVar[int] = 3
 
 
-class _Global(Layer):
-    dimensions: ClassVar[int]
-
-    def initialize(self, *layouts: Layout) -> None:
-        """Find the dimensions to pool over."""
-        self.over = slid(layouts[0], self.dimensions, type(self).__name__)
-
-
-class _GlobalMax(_Global):
+class _GlobalMax(Sliding):
     short: ClassVar[str] = "gmpool"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the maxima."""
         return _without_time(maxpool(x, "global", pool_format=self.over), self.over)
 
 
-class _GlobalAverage(_Global):
+class _GlobalAverage(Sliding):
     short: ClassVar[str] = "gapool"
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the means."""
         return _without_time(avgpool(x, "global", pool_format=self.over), self.over)
 
@@ -362,7 +349,7 @@ class AdaptiveAveragePooling2d(Layer):
 
     output_size: Counts
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return the means."""
         return adaptiveavgpool(x, self.output_size)
 
@@ -390,6 +377,6 @@ class MaxUnpooling2d(Layer):
     def __post_init__(self) -> None:
         self.input_names = ("in", "indices", "size")
 
-    def predict(self, x: Value, indices: Value, size: tuple[int, ...]) -> Value:  # type: ignore[override]
+    def predict(self, x: Value, indices: Value, size: tuple[int, ...]) -> Value:
         """Return the array of the given spatial sizes."""
         return maxunpool(x, indices, size)

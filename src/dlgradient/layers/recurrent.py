@@ -48,7 +48,7 @@ class _Recurrent(Weights, RecurrentWeights, Bias, Layer):
         if self.has_state_outputs:
             self.output_names = ("out", *extra)
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input."""
         hidden, channels = self.num_hidden_units, layouts[0].size_of("C")
         rows = self.directions * self.gates * hidden
@@ -70,7 +70,7 @@ class _Recurrent(Weights, RecurrentWeights, Bias, Layer):
         """Return the hidden states of all steps, and the last states."""
         raise NotImplementedError
 
-    def predict(self, x: Value, *given: Value) -> Any:  # type: ignore[override]
+    def predict(self, x: Value, *given: Value) -> Any:
         """Return the hidden states, and the last states if they are outputs."""
         states = given or tuple([getattr(self, name) for name in self.state])
         y, *last = self.run(x, *states)
@@ -211,9 +211,9 @@ class Gru(_Recurrent):
     gates: ClassVar[int] = 3
     short: ClassVar[str] = "gru"
 
-    def fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input; the bias has a second part in one mode."""
-        found = super().fresh(*layouts)
+        found = super()._fresh(*layouts)
         if self.reset_gate_mode == "recurrent-bias-after-multiplication":
             found["bias"] = Fresh((2 * self.gates * self.num_hidden_units,))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar
 
 from dlgradient.core.types import Probability, Value
@@ -9,6 +10,7 @@ from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.layers.layer import Layer
 from dlgradient.layers.layout import format_of
 from dlgradient.nn.linear.dropout import dropout
+from dlgradient.nn.linear.fullyconnect import input_layout
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape
 
@@ -35,11 +37,11 @@ class Dropout(Layer):
     probability: Probability = 0.5
     spatial: ClassVar[bool] = False
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x."""
         return x
 
-    def forward(self, x: Value) -> Value:  # type: ignore[override]
+    def forward(self, x: Value) -> Value:
         """Return x with zeros."""
         return dropout(
             x, probability=self.probability, spatial=self.spatial, generator=self.generator
@@ -80,19 +82,13 @@ class Flatten(Layer):
     Source: MATLAB ``flattenLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x without spatial dimensions."""
-        fmt = format_of(x)
-        inputs = [i for label in "UCS" for i, f in enumerate(fmt) if f == label]
-        others = [i for i, f in enumerate(fmt) if f in "BT"]
-        place = fmt.find("C") if "C" in fmt else inputs[0]
-        before = sum(i < place for i in others)  # the channels stay where they were
-        order = (*others[:before], *inputs, *others[before:])
-        sizes = [x.shape[i] for i in others]
-        shape = (*sizes[:before], -1, *sizes[before:])
-        labels = [fmt[i] for i in others]
-        flat = reshape(permute_dims(stripdims(x), axes=order), shape)
-        return dlarray(flat, "".join([*labels[:before], "C", *labels[before:]]))
+        order, back, fmt = input_layout(format_of(x))
+        count = len(back) - 1  # of the dimensions that are no inputs
+        rows = permute_dims(stripdims(x), axes=order)
+        flat = reshape(rows, (*rows.shape[:count], prod(rows.shape[count:])))
+        return dlarray(permute_dims(flat, axes=back), fmt)
 
 
 class Identity(Layer):
@@ -106,6 +102,6 @@ class Identity(Layer):
     Source: MATLAB ``identityLayer``.
     """
 
-    def predict(self, x: Value) -> Value:  # type: ignore[override]
+    def predict(self, x: Value) -> Value:
         """Return x."""
         return x

@@ -96,7 +96,7 @@ class Graph:
         others = {n: layer for n, layer in self.layers.items() if n != name}
         named = _named(
             [
-                layer if layer.name or len(layers) > 1 else layer.bound({"name": name})
+                layer if layer.name or len(layers) > 1 else layer._bound({"name": name})
                 for layer in layers
             ],
             others,
@@ -204,7 +204,7 @@ def _named(layers: Sequence[Layer], taken: Mapping[str, Layer]) -> list[Layer]:
     named = []
     for layer, base in zip(layers, short, strict=True):
         if layer.name:
-            named.append(layer.bound({}))
+            named.append(layer._bound({}))
             continue
         several = short.count(base) > 1
         name, i = base, 0
@@ -214,7 +214,7 @@ def _named(layers: Sequence[Layer], taken: Mapping[str, Layer]) -> list[Layer]:
             if name not in used:
                 break
         used.add(name)
-        named.append(layer.bound({"name": name}))
+        named.append(layer._bound({"name": name}))
     return named
 
 

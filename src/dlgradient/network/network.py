@@ -8,7 +8,7 @@ the update functions take both.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 
@@ -177,21 +177,26 @@ class dlnetwork:  # noqa: N801 - the established name
             for attribute in names:
                 if f"{name}/{attribute}" in table:
                     values[attribute] = table[name, attribute]
-        return layer.bound(values)
+        return layer._bound(values)
 
     # -- edits -----------------------------------------------------------------------------------
 
     def _with(self, graph: Graph) -> dlnetwork:
         """Return a network of another graph; layers that stay keep their values."""
-        new = object.__new__(dlnetwork)
-        new.__dict__.update(self.__dict__)
         layers = {
             name: self.get_layer(name) if layer is self._graph.layers.get(name) else layer
             for name, layer in graph.layers.items()
         }
-        new._graph = Graph(layers, graph.sources)
-        new._plan = None
-        new._learnables = new._state = ParameterTable()
+        empty = ParameterTable()
+        return self._changed(
+            _graph=Graph(layers, graph.sources), _plan=None, _learnables=empty, _state=empty
+        )
+
+    def _changed(self, **attributes: Any) -> dlnetwork:
+        """Return a shallow copy with other attributes."""
+        new = object.__new__(dlnetwork)
+        new.__dict__.update(self.__dict__)
+        new.__dict__.update(attributes)
         return new
 
     def add_layers(self, layers: Sequence[Layer] | Layer) -> dlnetwork:
@@ -223,11 +228,7 @@ class dlnetwork:  # noqa: N801 - the established name
 
     def copy(self) -> dlnetwork:
         """Return a network of its own, which shares the data of the arrays."""
-        new = object.__new__(dlnetwork)
-        new.__dict__.update(self.__dict__)
-        new._learnables = self._learnables.copy()
-        new._state = self._state.copy()
-        return new
+        return self._changed(_learnables=self._learnables.copy(), _state=self._state.copy())
 
     def __copy__(self) -> dlnetwork:
         return self.copy()
@@ -237,12 +238,12 @@ class dlnetwork:  # noqa: N801 - the established name
 
         Source: MATLAB ``resetState``.
         """
-        new = self.copy()
-        names = [key for key in self._state if key.endswith(("/hidden_state", "/cell_state"))]
-        values = dict(self._state)
-        values.update({key: dlarray(np.zeros((), np.float32)) for key in names})
-        new._state = ParameterTable.of(self._state.columns, list(values.values()))
-        return new
+        zeros = ("hidden_state", "cell_state")
+        arrays = [
+            dlarray(np.zeros((), np.float32)) if key.endswith(zeros) else value
+            for key, value in self._state.items()
+        ]
+        return self._changed(_state=ParameterTable.of(self._state.columns, arrays))
 
     # -- initialisation --------------------------------------------------------------------------
 
@@ -280,7 +281,7 @@ class dlnetwork:  # noqa: N801 - the established name
         layers = dict(graph.layers)
         for step in plan.steps:
             name = step.name
-            layer = step.layer.bound({"source": source})
+            layer = step.layer._bound({"_source": source})
             operands = [values[i] for i in step.sources]
             # The examples are zeros, of which a function may warn.
             with plan.explaining(step, operands), np.errstate(all="ignore"):
@@ -291,13 +292,13 @@ class dlnetwork:  # noqa: N801 - the established name
                     key.rpartition("/")[2]: wrap(value, None)
                     for key, value in {**learned, **carried}.items()
                 }
-                bound = layer.bound(arrays)
+                bound = layer._bound(arrays)
                 lacking = isinstance(bound, AnyInput) and bound.lacks()
                 place_results(step, operands[0] if lacking else bound.predict(*operands), values)
             learnables.update(learned)
             state.update(carried)
             # A layer in a graph has no arrays: they are in the tables.
-            layers[name] = layer.bound({**dict.fromkeys(arrays), "source": None})
+            layers[name] = layer._bound({**dict.fromkeys(arrays), "_source": None})
         self._graph = Graph(layers, graph.sources)
         self._learnables = ParameterTable(learnables)
         self._state = ParameterTable(state)
@@ -440,23 +441,16 @@ class dlnetwork:  # noqa: N801 - the established name
 
     # -- container, printed ----------------------------------------------------------------------
 
-    def with_learnables(self, table: ParameterTable) -> Self:
+    def with_learnables(self, table: ParameterTable) -> dlnetwork:
         """Return a network with other values of its learnables."""
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        new._learnables = table
-        return new
+        return self._changed(_learnables=table)
 
-    def with_options(self, name: str, options: Mapping[str, Any]) -> Self:
+    def with_options(self, name: str, options: Mapping[str, Any]) -> dlnetwork:
         """Return a network in which a layer has other options, and the same learnables."""
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        layer = self._graph.layers[self._graph.known(name)]
-        layers = {**self._graph.layers, name: layer.bound(options)}
-        new._graph = Graph(layers, self._graph.sources)
-        if self.initialized:
-            new._plan = Plan(new._graph, tuple(self._learnables), tuple(self._state))
-        return new
+        layer = self._graph.layers[self._graph.known(name)]._bound(options)
+        graph = Graph({**self._graph.layers, name: layer}, self._graph.sources)
+        plan = self._plan and Plan(graph, tuple(self._learnables), tuple(self._state))
+        return self._changed(_graph=graph, _plan=plan)
 
     def order(self) -> list[str]:
         """Return the names of the layers in the order of a call."""
@@ -480,7 +474,7 @@ class dlnetwork:  # noqa: N801 - the established name
     def _factors(self, kind: str) -> dict[str, float]:
         layers = self._graph.layers
         keys = [key.rpartition("/") for key in self._learnables]
-        return {f"{name}/{p}": layers[name].factor(p, kind) for name, _, p in keys}
+        return {f"{n}/{p}": getattr(layers[n], f"{p}_{kind}_factor", 1.0) for n, _, p in keys}
 
     @classmethod
     def _container_kind(cls) -> Kind:

@@ -26,6 +26,8 @@ class Step(NamedTuple):
         Attributes, and the numbers of their arrays in the tables.
     sources, targets : tuple of int
         Numbers of the operands and the results among the values of a call.
+    draws : bool
+        Whether training differs from inference, and so may draw random numbers.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Step(NamedTuple):
     state: tuple[tuple[str, int], ...]
     sources: tuple[int, ...]
     targets: tuple[int, ...]
+    draws: bool
 
 
 class Plan:
@@ -72,6 +75,7 @@ class Plan:
                     _places(name, layer.state, position_of_state),
                     tuple(sources),
                     tuple(targets),
+                    type(layer).forward is not Layer.forward,
                 )
             )
 
@@ -89,12 +93,12 @@ class Plan:
         values[: len(xs)] = xs
         for step in self.steps:
             layer = step.layer
-            if step.learnables or step.state or training:
+            if step.learnables or step.state or (training and step.draws):
                 attributes: dict[str, Any] = {n: learnables[i] for n, i in step.learnables}
                 for n, i in step.state:
                     attributes[n] = state[i]
-                attributes["source"] = source
-                layer = layer.bound(attributes)
+                attributes["_source"] = source
+                layer = layer._bound(attributes)
             operands = [values[i] for i in step.sources]
             with self.explaining(step, operands):
                 found = layer.forward(*operands) if training else layer.predict(*operands)

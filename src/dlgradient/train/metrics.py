@@ -348,6 +348,12 @@ def metric_of(value: MetricLike) -> Metric:
     )
 
 
+def metrics_of(value: Any) -> tuple[Metric, ...]:
+    """Return the metrics of one, or of a list."""
+    given = value if isinstance(value, list | tuple) else [value]
+    return tuple([metric_of(v) for v in given])
+
+
 def rows_of(x: Operand, fmt: str) -> Array:
     """Return predictions or targets with observations as rows, and channels as columns."""
     raw = np.asarray(extractdata(x) if type(x) is dlarray else x)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from dlgradient.core.kinds import Kind, number
-from dlgradient.core.records import check_constructor
+from dlgradient.core.records import record
 from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.train import schedules
-from dlgradient.train.metrics import BY_NAME, Metric, metric_of
+from dlgradient.train.metrics import BY_NAME, metrics_of
 from dlgradient.train.schedules import Piecewise, Schedule
 
 __all__ = ["training_options"]
@@ -22,21 +22,16 @@ PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
 SCHEDULES = ("none", "piecewise", "warmup", "polynomial", "exponential", "cosine", "cyclical")
 
 
-def _metrics(value: Any) -> tuple[Metric, ...]:
-    given = value if isinstance(value, list | tuple) else [value]
-    return tuple([metric_of(v) for v in given])
-
-
 Metrics: TypeAlias = Annotated[
     Any,
     Kind(
         f"a Metric, a function, one of {', '.join(map(repr, BY_NAME))}, or a list of these",
-        _metrics,
+        metrics_of,
     ),
 ]
 
 
-@dataclass
+@record("training_options")
 class TrainingOptions:
     """Options of `trainnet`; `training_options` makes them.
 
@@ -115,9 +110,6 @@ class TrainingOptions:
                     f"a schedule of dl.schedules, or a list of these, not {item!r}"
                 )
         return found
-
-
-check_constructor(TrainingOptions, "training_options")
 
 
 def training_options(solver: Solver, **options: Any) -> TrainingOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from dlgradient.engine.array import dims, dlarray, extractdata
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
-from dlgradient.train.metrics import Metric, rows_of
-from dlgradient.train.options import TrainingOptions
+from dlgradient.train.metrics import Metric, metrics_of, rows_of
 from dlgradient.train.queue import minibatchqueue
 
 __all__ = ["minibatchpredict", "testnet"]
@@ -24,11 +23,13 @@ TARGETS = {1: "B", 2: "BC", 3: "TCB", 4: "SSCB", 5: "SSSCB"}
 
 
 def queue_of(
+    net: dlnetwork,
     data: Any,
     targets: Any,
-    net: dlnetwork,
-    options: TrainingOptions,
-    generator: np.random.Generator,
+    mini_batch_size: int,
+    generator: np.random.Generator | None = None,
+    input_formats: Any = "auto",
+    target_formats: Any = "auto",
 ) -> minibatchqueue:
     """Return data as a queue whose outputs have formats."""
     if isinstance(data, minibatchqueue):
@@ -37,13 +38,19 @@ def queue_of(
     wanted = () if targets is None else targets if type(targets) is tuple else (targets,)
     return minibatchqueue(
         (*predictors, *wanted),
-        mini_batch_size=options.mini_batch_size,
+        mini_batch_size=mini_batch_size,
         mini_batch_format=(
-            *_input_formats(net, options.input_data_formats),
-            *_target_formats(wanted, options.target_data_formats),
+            *_input_formats(net, input_formats),
+            *_target_formats(wanted, target_formats),
         ),
         generator=generator,
     )
+
+
+def batches(queue: minibatchqueue) -> Iterator[tuple[Any, ...]]:
+    """Yield all batches as tuples, also of a queue with one output."""
+    for batch in queue:
+        yield batch if isinstance(batch, tuple) else (batch,)
 
 
 def _input_formats(net: dlnetwork, given: Any) -> list[str | None]:
@@ -57,7 +64,7 @@ def _input_formats(net: dlnetwork, given: Any) -> list[str | None]:
                 f"trainnet: input {name!r} has no input layer, so the format of the data is not "
                 "known; give input_data_formats= in training_options"
             )
-        found.append(layer.data_format)
+        found.append(layer.labels)
     return found
 
 
@@ -84,7 +91,7 @@ def evaluated(
     for metric in metrics:
         metric.reset()
     total, count = 0.0, 0
-    for batch in queue:
+    for batch in batches(queue):
         ys = net.predict(*batch[:inputs])
         ys = ys if isinstance(ys, tuple) else (ys,)
         size = _observations(batch[0])
@@ -142,12 +149,10 @@ def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128)
 
     Source: MATLAB ``minibatchpredict``.
     """
-    options = TrainingOptions("adam", mini_batch_size=mini_batch_size)
-    queue = queue_of(data, None, net, options, np.random.default_rng(0))
+    queue = queue_of(net, data, None, mini_batch_size)
     parts: list[tuple[Value, ...]] = []
-    for batch in queue:
-        xs = batch if isinstance(batch, tuple) else (batch,)
-        ys = net.predict(*xs[: len(net.input_names)])
+    for batch in batches(queue):
+        ys = net.predict(*batch[: len(net.input_names)])
         parts.append(ys if isinstance(ys, tuple) else (ys,))
     found = []
     for column in zip(*parts, strict=True):
@@ -192,10 +197,8 @@ def testnet(
 
     Source: MATLAB ``testnet``.
     """
-    options = TrainingOptions("adam", mini_batch_size=mini_batch_size, metrics=metrics)
-    queue = queue_of(data, targets, net, options, np.random.default_rng(0))
-    values = evaluated(net, queue, None, options.metrics, len(net.input_names))
-    found = tuple(values.values())
+    queue = queue_of(net, data, targets, mini_batch_size)
+    found = tuple(evaluated(net, queue, None, metrics_of(metrics), len(net.input_names)).values())
     return found if isinstance(metrics, list | tuple) else found[0]
 
 

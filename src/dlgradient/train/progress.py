@@ -66,9 +66,8 @@ class Progress:
         else:
             sys.stdout.write(f"{line}\n")
 
-    def show(self, row: dict[str, float], info: Any) -> None:
+    def show(self, row: dict[str, float]) -> None:
         """Print a row of the history, if it is the turn of one."""
-        del info
         if not self.options.verbose:
             return
         if self.bar is not None:

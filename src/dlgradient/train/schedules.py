@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
-from dlgradient.core.records import check_constructor
+from dlgradient.core.records import record
 from dlgradient.core.types import Count, Positive
 from dlgradient.errors import located
 
@@ -38,10 +38,7 @@ class Schedule:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        own = "__init__" in cls.__dict__
-        dataclass(frozen=True)(cls)
-        if not own:
-            check_constructor(cls, f"schedules.{cls.__name__}")
+        record(f"schedules.{cls.__name__}", frozen=True)(cls)
 
     def factor(self, time: int) -> float:
         """Return the factor of the learn rate.

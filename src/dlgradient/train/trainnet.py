@@ -6,7 +6,7 @@ update. What the loop carries is one object, so that an interruption keeps the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -29,7 +29,7 @@ from dlgradient.nn.losses.regression import huber, l1loss, l2loss, mse
 from dlgradient.train.gradients import limited, regularized
 from dlgradient.train.metrics import rows_of
 from dlgradient.train.options import TrainingOptions
-from dlgradient.train.predict import evaluated, metric_of_batch, queue_of
+from dlgradient.train.predict import batches, evaluated, metric_of_batch, queue_of
 from dlgradient.train.progress import Progress
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.schedules import factor_at
@@ -199,12 +199,9 @@ class _Training:
     ) -> None:
         self.options = options
         self.generator = np.random.default_rng(options.generator)
-        self.queue = queue_of(data, targets, net, options, self.generator)
-        self.validation = (
-            None
-            if options.validation_data is None
-            else queue_of(*_pair(options.validation_data), net, options, self.generator)
-        )
+        self.queue = self._queue_of(net, data, targets)
+        given = options.validation_data
+        self.validation = None if given is None else self._queue_of(net, *_pair(given))
         self.inputs = len(net.input_names)
         net = normalized(net, self.queue, self.inputs, options)
         if not net.initialized:
@@ -216,6 +213,18 @@ class _Training:
         self.info = TrainingInfo()
         self.best: tuple[float, dlnetwork, int] | None = None
         self.failures = 0
+
+    def _queue_of(self, net: dlnetwork, data: Any, targets: Any) -> minibatchqueue:
+        options = self.options
+        return queue_of(
+            net,
+            data,
+            targets,
+            options.mini_batch_size,
+            self.generator,
+            options.input_data_formats,
+            options.target_data_formats,
+        )
 
     def run(self) -> tuple[dlnetwork, TrainingInfo]:
         """Train until the end, or until something stops it."""
@@ -240,9 +249,8 @@ class _Training:
         for epoch in range(1, options.max_epochs + 1):
             self.epoch = epoch
             if options.shuffle == "every-epoch" or (options.shuffle == "once" and epoch == 1):
-                self.queue.generator = self.generator
                 self.queue.shuffle()
-            for batch in self._batches():
+            for batch in batches(self.queue):
                 self.iteration += 1
                 reason, row = self._step(batch)
                 row["time_elapsed"] = perf_counter() - begun
@@ -250,17 +258,11 @@ class _Training:
                 if not reason and self.validation is not None and self._validates(last=last):
                     reason = self._validate(row)
                 self._record(row)
-                progress.show(row, self.info)
+                progress.show(row)
                 reason = reason or self._asked(row)
                 if reason:
                     return reason
         return "Max epochs completed"
-
-    def _batches(self) -> Iterator[tuple[Any, ...]]:
-        self.queue.reset()
-        while self.queue.hasdata():
-            found = self.queue.next()
-            yield found if isinstance(found, tuple) else (found,)
 
     def _step(self, batch: tuple[Any, ...]) -> tuple[str, dict[str, float]]:
         """Take one step; return a reason to stop, and a row of the history."""
@@ -398,9 +400,8 @@ def statistics(queue: minibatchqueue, i: int, names: Sequence[str]) -> dict[str,
     """Return statistics of an input over all batches, for each channel."""
     count, total, squares = 0, 0.0, 0.0
     low, high = np.inf, -np.inf
-    for batch in queue:
-        x = batch[i] if isinstance(batch, tuple) else batch
-        rows = rows_of(x, dims(x)).astype(float)
+    for batch in batches(queue):
+        rows = rows_of(batch[i], dims(batch[i])).astype(float)
         count += len(rows)
         total, squares = total + rows.sum(0), squares + (rows**2).sum(0)
         low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))

@@ -84,7 +84,7 @@ def _affine_samples(m: Maker) -> list[Case]:
 
 
 @cache  # it depends only on the format, and every call needs it
-def _layout(fmt: str) -> tuple[Axes, Axes, str]:
+def input_layout(fmt: str) -> tuple[Axes, Axes, str]:
     """Return the order for the product (others, inputs), its inverse, and the format.
 
     The inputs are unspecified dimensions, channels and spatial ones. So the last spatial one
@@ -168,7 +168,7 @@ def fullyconnect(
             f"fullyconnect: x of shape {array.shape} has the format {given!r}, with neither 'C' "
             "nor 'S' or 'U', so there are no inputs to weight"
         )
-    order, back, fmt = _layout(given)
+    order, back, fmt = input_layout(given)
     count = len(back) - 1
     rows = unlabelled(array)
     if order != tuple(range(len(order))):

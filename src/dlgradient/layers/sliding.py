@@ -1,0 +1,45 @@
+"""Layers with a window that slides over space or time, whose labels the input decides."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlgradient.errors import FormatClashError
+from dlgradient.layers.layer import Layer
+from dlgradient.layers.layout import Layout
+
+__all__ = ["Sliding"]
+
+
+class Sliding(Layer):
+    """The base of convolution and pooling layers.
+
+    Attributes
+    ----------
+    dimensions : int
+        How many dimensions the window has. A class attribute.
+    over : str
+        Their labels, known after `initialize`: "S" for each, or "T".
+    """
+
+    dimensions: ClassVar[int]
+
+    def initialize(self, *layouts: Layout) -> None:
+        """Find what the window slides over, then set what is None.
+
+        Raises
+        ------
+        FormatClashError
+            If the input has other dimensions of space.
+        """
+        fmt, count = layouts[0].format or "", self.dimensions
+        if fmt.count("S") == count:
+            self.over = "S" * count
+        elif count == 1 and "T" in fmt and "S" not in fmt:
+            self.over = "T"
+        else:
+            words = "one dimension 'S' or 'T'" if count == 1 else f"{count} dimensions 'S'"
+            raise FormatClashError(
+                f"{type(self).__name__} slides over {words}; the input has {layouts[0]}"
+            )
+        super().initialize(*layouts)
