@@ -222,8 +222,9 @@ CASES = {
     "Flatten": (layers.Flatten, [((2, 2, 3, 5), "SSCB")], ((12, 5), "CB")),
     "Identity": (layers.Identity, [((2, 3), "BC")], ((2, 3), "BC")),
 }
-# Tested elsewhere: it has indices among its inputs, and takes them from a pooling layer.
-ELSEWHERE = {"Embedding", "MaxUnpooling2d"}
+# Tested elsewhere: it has indices among its inputs, or takes them from a pooling layer; or it holds
+# other layers.
+ELSEWHERE = {"Embedding", "MaxUnpooling2d", "Network", "Shared"}
 
 
 def inputs(name, rng):

@@ -17,6 +17,7 @@ from dlgradient.layers.dense import *
 from dlgradient.layers.input import *
 from dlgradient.layers.layer import *
 from dlgradient.layers.layout import *
+from dlgradient.layers.nested import *
 from dlgradient.layers.normalization import *
 from dlgradient.layers.pooling import *
 from dlgradient.layers.recurrent import *

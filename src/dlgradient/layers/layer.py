@@ -45,6 +45,11 @@ class Source:
     def __init__(self, given: Generator) -> None:
         self._given = given
 
+    @classmethod
+    def of(cls, given: Generator | Source) -> Source:
+        """Return a source of what the user gave; a network in a layer gets that of the call."""
+        return given if isinstance(given, Source) else cls(given)
+
     def generator(self) -> np.random.Generator:
         """Return the generator."""
         self._given = np.random.default_rng(self._given)

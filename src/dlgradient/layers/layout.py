@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlgradient.core.types import Format, Shape, Value
+from dlgradient.engine.array import dlarray
 from dlgradient.errors import FormatClashError
 
 __all__ = ["Layout"]
@@ -69,6 +70,10 @@ class Layout:
                 "input layer, must give one"
             )
         return math.prod(found)
+
+    def example(self) -> Value:
+        """Return zeros of this layout."""
+        return dlarray(np.zeros(self.size, np.float32), self.format)
 
     def __str__(self) -> str:
         return f"shape {self.size} and format {self.format!r}"

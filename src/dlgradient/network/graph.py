@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+from typing import Any
 
 from dlgradient.core.spelling import nearest
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.layer import Layer
+from dlgradient.layers.nested import Shared
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "Port", "as_layers"]
 
 Port = tuple[str, str]
 
@@ -31,10 +33,19 @@ class Graph:
         Layers by name, in the order in which they were added.
     sources : dict
         The output port that an input port is connected to.
+    outputs : tuple
+        The outputs of the network; by default those that nothing is connected to.
     """
 
     layers: Mapping[str, Layer] = field(default_factory=dict)
     sources: Mapping[Port, Port] = field(default_factory=dict)
+    outputs: tuple[Port, ...] = ()
+
+    def edited(self, layers: Mapping[str, Layer], sources: Mapping[Port, Port]) -> Graph:
+        """Return a graph of other layers and connections, whose outputs stay if they exist."""
+        layers = {name: _resolved(layer, layers) for name, layer in layers.items()}
+        outputs = [(n, p) for n, p in self.outputs if n in layers and p in layers[n].output_names]
+        return Graph(layers, sources, tuple(outputs))
 
     def added(self, layers: Sequence[Layer]) -> Graph:
         """Return a graph with more layers, connected in series."""
@@ -46,7 +57,8 @@ class Graph:
                     if "/" not in layer.name
                     else f"the name {layer.name!r} has a '/', which separates layer and port"
                 )
-        new = Graph({**self.layers, **{layer.name: layer for layer in named}}, self.sources)
+        new = self.edited({**self.layers, **{layer.name: layer for layer in named}}, self.sources)
+        named = [new.layers[layer.name] for layer in named]
         for before, after in pairwise(named):
             if before.output_names and after.input_names:
                 new = new.connected(
@@ -81,7 +93,7 @@ class Graph:
     def removed(self, names: Iterable[str]) -> Graph:
         """Return a graph without layers and their connections."""
         gone = {self.known(name) for name in names}
-        return Graph(
+        return self.edited(
             {name: layer for name, layer in self.layers.items() if name not in gone},
             {
                 end: start
@@ -104,6 +116,7 @@ class Graph:
         new: dict[str, Layer] = {}
         for n, layer in self.layers.items():
             new.update({x.name: x for x in named} if n == name else {n: layer})
+        named = [_resolved(layer, new) for layer in named]
         sources: dict[Port, Port] = {}
         first, last = named[0], named[-1]
         for (to, into), (source, out) in self.sources.items():
@@ -116,7 +129,7 @@ class Graph:
             sources[end] = start
         for before, after in pairwise(named):
             sources[after.name, after.input_names[0]] = before.name, before.output_names[0]
-        return Graph(new, sources)
+        return self.edited(new, sources)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -177,7 +190,9 @@ class Graph:
         return found
 
     def open_outputs(self) -> list[Port]:
-        """Return the output ports that nothing is connected to."""
+        """Return the outputs of the network."""
+        if self.outputs:
+            return list(self.outputs)
         used = set(self.sources.values())
         return [
             (name, port)
@@ -185,6 +200,27 @@ class Graph:
             for port in layer.output_names
             if (name, port) not in used
         ]
+
+
+def _resolved(layer: Layer, layers: Mapping[str, Layer]) -> Layer:
+    """Return a layer; a second use of another one with the inputs and outputs of that."""
+    if not isinstance(layer, Shared):
+        return layer
+    owner = layers.get(layer.layer)
+    if isinstance(owner, Shared):
+        owner = layers.get(owner.layer)
+    if owner is None:
+        raise InvalidArgumentError(
+            f"layer {layer.name!r} is another use of {layer.layer!r}, which is not in the "
+            f"network; the layers are: {', '.join(layers)}"
+        )
+    return layer._bound(
+        {
+            "layer": owner.name,
+            "input_names": owner.input_names,
+            "output_names": owner.output_names,
+        }
+    )
 
 
 def _counterpart(port: str, old: Sequence[str], new: Sequence[str], name: str) -> str:
@@ -222,3 +258,19 @@ def _short(layer: Layer) -> str:
     kind = type(layer)
     found: str = getattr(kind, "short", "")
     return found or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind.__name__).lower()
+
+
+def as_layers(name: str, layers: Any) -> list[Layer]:
+    """Return given layers as a list."""
+    found = [layers] if isinstance(layers, Layer) else list(layers)
+    for i, layer in enumerate(found):
+        if not isinstance(layer, Layer):
+            fix = ""
+            if isinstance(layer, type):
+                fix = f"; write layers.{layer.__name__}()"
+            elif callable(layer):
+                fix = "; layers.Function(f) makes a layer of a function"
+            raise InvalidArgumentError(
+                f"{name}: layers[{i}] must be a layer, not {type(layer).__name__}{fix}"
+            )
+    return found

@@ -7,29 +7,32 @@ the update functions take both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any, final
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.calls import wrap
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.types import Array, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.layers.layer import Layer, Source
-from dlgradient.layers.layout import Layout
-from dlgradient.network.graph import Graph
-from dlgradient.network.plan import Plan, place_results
-from dlgradient.network.table import ParameterTable, value_of
+from dlgradient.layers.nested import Shared, held_networks, prefix_of
+from dlgradient.network.assembly import arrays_of, initialized_layers, values_of
+from dlgradient.network.edits import Edits
+from dlgradient.network.graph import Graph, as_layers
+from dlgradient.network.plan import Plan
+from dlgradient.network.table import ParameterTable, replaced_table
 
 __all__ = ["dlnetwork"]
 
 
 @final
-class dlnetwork:  # noqa: N801 - the established name
+class dlnetwork(Edits):  # noqa: N801 - the established name
     """A network of layers.
 
     Parameters
@@ -85,6 +88,8 @@ class dlnetwork:  # noqa: N801 - the established name
     _plan: Plan | None
     _learnables: ParameterTable
     _state: ParameterTable
+    # Where random numbers come from in a network that a layer holds, during a call.
+    _source: Source | None
 
     @checked
     def __init__(
@@ -94,14 +99,14 @@ class dlnetwork:  # noqa: N801 - the established name
         initialize: bool = True,
         generator: Generator = None,
     ) -> None:
-        self._plan = None
+        self._plan = self._source = None
         self._learnables = self._state = ParameterTable()
         if isinstance(layers, dlnetwork):
             self.__dict__.update(layers.__dict__)
         else:
-            self._graph = Graph().added(_as_layers("dlnetwork", layers))
+            self._graph = Graph().added(as_layers("dlnetwork", layers))
         if initialize and self._graph.layers and (examples or self._knows_inputs()):
-            self._initialize(examples, Source(generator))
+            self._initialize(examples, Source.of(generator))
 
     # -- what it consists of -----------------------------------------------------------------------
 
@@ -125,8 +130,15 @@ class dlnetwork:  # noqa: N801 - the established name
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs: those that nothing is connected to."""
+        """Names of the outputs: those that nothing is connected to, until they are assigned."""
         return tuple([self._endpoint(port, "output") for port in self._graph.open_outputs()])
+
+    @output_names.setter
+    def output_names(self, names: str | Sequence[str]) -> None:
+        texts = [names] if isinstance(names, str) else names
+        ports = tuple([self._graph.output_port(text, "output_names") for text in texts])
+        self._graph = replace(self._graph, outputs=ports)
+        self._replan()
 
     def _endpoint(self, port: tuple[str, str], kind: str) -> str:
         name, own = port
@@ -146,7 +158,7 @@ class dlnetwork:  # noqa: N801 - the established name
 
     @learnables.setter
     def learnables(self, values: Any) -> None:
-        self._learnables = _replaced(self._learnables, values, "learnables")
+        self._learnables = replaced_table(self._learnables, values, "learnables")
 
     @property
     def state(self) -> ParameterTable:
@@ -166,18 +178,37 @@ class dlnetwork:  # noqa: N801 - the established name
     def get_layer(self, name: str) -> Layer:
         """Return a layer, with its learnables and state as attributes.
 
+        Parameters
+        ----------
+        name : str
+            Its name; ``"outer/inner"`` for a layer of a network that another layer holds.
+
         Raises
         ------
         InvalidArgumentError
             If there is no layer of this name.
         """
-        layer = self._graph.layers[self._graph.known(name)]
-        values: dict[str, Any] = {}
-        for table, names in ((self._learnables, layer.learnables), (self._state, layer.state)):
-            for attribute in names:
-                if f"{name}/{attribute}" in table:
-                    values[attribute] = table[name, attribute]
-        return layer._bound(values)
+        outer, attribute, inner = self._path(name)
+        layer = self._graph.layers[outer]
+        layer = layer._bound(values_of(outer, layer, self._learnables, self._state))
+        if not attribute:
+            return layer
+        found: Layer = getattr(layer, attribute).get_layer(inner)
+        return found
+
+    def _path(self, name: str) -> tuple[str, str, str]:
+        """Return a layer; of a path into it also the attribute of the network, and the rest."""
+        outer, _, rest = name.partition("/")
+        layer = self._graph.layers[self._graph.known(outer)]
+        if not rest:
+            return outer, "", ""
+        for attribute, _ in held_networks(layer):
+            prefix = prefix_of(layer, attribute)
+            if rest.startswith(prefix):
+                return outer, attribute, rest.removeprefix(prefix)
+        raise InvalidArgumentError(
+            f"layer {outer!r} ({type(layer).__name__}) holds no network in which {rest!r} could be"
+        )
 
     # -- edits -----------------------------------------------------------------------------------
 
@@ -189,7 +220,7 @@ class dlnetwork:  # noqa: N801 - the established name
         }
         empty = ParameterTable()
         return self._changed(
-            _graph=Graph(layers, graph.sources), _plan=None, _learnables=empty, _state=empty
+            _graph=replace(graph, layers=layers), _plan=None, _learnables=empty, _state=empty
         )
 
     def _changed(self, **attributes: Any) -> dlnetwork:
@@ -199,32 +230,13 @@ class dlnetwork:  # noqa: N801 - the established name
         new.__dict__.update(attributes)
         return new
 
-    def add_layers(self, layers: Sequence[Layer] | Layer) -> dlnetwork:
-        """Return a network with more layers, in series with each other and not connected yet."""
-        return self._with(self._graph.added(_as_layers("add_layers", layers)))
-
-    def connect_layers(self, source: str, destination: str) -> dlnetwork:
-        """Return a network with one more connection.
-
-        Parameters
-        ----------
-        source, destination : str
-            ``"layer"`` or ``"layer/port"``, as "add/in2".
-        """
-        return self._with(self._graph.connected(source, destination))
-
-    def disconnect_layers(self, source: str, destination: str) -> dlnetwork:
-        """Return a network without a connection."""
-        return self._with(self._graph.disconnected(source, destination))
-
-    def remove_layers(self, names: str | Iterable[str]) -> dlnetwork:
-        """Return a network without some layers and their connections."""
-        return self._with(self._graph.removed([names] if isinstance(names, str) else names))
-
-    def replace_layer(self, name: str, layers: Sequence[Layer] | Layer) -> dlnetwork:
-        """Return a network in which one layer, or several in series, replace a layer."""
-        given = _as_layers("replace_layer", layers)
-        return self._with(self._graph.replaced(self._graph.known(name), given))
+    def _regrouped(self, graph: Graph) -> dlnetwork:
+        """Return a network of layers that have their values, initialised as this one is."""
+        empty = ParameterTable()
+        new = self._changed(_graph=graph, _plan=None, _learnables=empty, _state=empty)
+        if self.initialized:
+            new._assemble(graph)
+        return new
 
     def copy(self) -> dlnetwork:
         """Return a network of its own, which shares the data of the arrays."""
@@ -265,48 +277,41 @@ class dlnetwork:  # noqa: N801 - the established name
             Of the layer whose input does not fit; the message names it and the sizes.
         """
         new = self._with(self._graph)
-        new._initialize(examples, Source(generator))
+        new._initialize(examples, Source.of(generator))
         return new
 
     def _knows_inputs(self) -> bool:
         return all(not p for _, p in self._graph.open_inputs())
 
     def _initialize(self, examples: Sequence[Operand], source: Source) -> None:
-        graph = self._graph
-        plan = Plan(graph, (), ())
-        values: list[Any] = [None] * len(plan.numbers)
-        values[: len(plan.inputs)] = self._examples(plan, list(examples))
+        xs = self._examples(list(examples))
+        self._assemble(initialized_layers(self._graph, xs, source))
+
+    def _assemble(self, graph: Graph) -> None:
+        """Take the graph of initialised layers, and their arrays into tables."""
         learnables: dict[str, Array] = {}
         state: dict[str, Array] = {}
         layers = dict(graph.layers)
-        for step in plan.steps:
-            name = step.name
-            layer = step.layer._bound({"_source": source})
-            operands = [values[i] for i in step.sources]
-            # The examples are zeros, of which a function may warn.
-            with plan.explaining(step, operands), np.errstate(all="ignore"):
-                layer.initialize(*[Layout.of(x) for x in operands])
-                learned = {f"{name}/{a}": _initial(layer, a) for a in layer.learnables}
-                carried = {f"{name}/{a}": _initial(layer, a) for a in layer.state}
-                arrays = {
-                    key.rpartition("/")[2]: wrap(value, None)
-                    for key, value in {**learned, **carried}.items()
-                }
-                bound = layer._bound(arrays)
-                lacking = isinstance(bound, AnyInput) and bound.lacks()
-                place_results(step, operands[0] if lacking else bound.predict(*operands), values)
-            learnables.update(learned)
-            state.update(carried)
-            # A layer in a graph has no arrays: they are in the tables.
-            layers[name] = layer._bound({**dict.fromkeys(arrays), "_source": None})
-        self._graph = Graph(layers, graph.sources)
+        for name in graph.order():
+            layer = layers[name]
+            if not isinstance(layer, Shared):
+                found = arrays_of(name, layer)
+                learnables.update(found.learnables)
+                state.update(found.state)
+                layers[name] = found.emptied
+        self._graph = replace(graph, layers=layers)
         self._learnables = ParameterTable(learnables)
         self._state = ParameterTable(state)
         self._plan = Plan(self._graph, tuple(learnables), tuple(state))
 
-    def _examples(self, plan: Plan, examples: list[Operand]) -> list[Value]:
+    def _replan(self) -> None:
+        """Make the plan of a graph whose layers have other options."""
+        if self._plan is not None:
+            self._plan = Plan(self._graph, tuple(self._learnables), tuple(self._state))
+
+    def _examples(self, examples: list[Operand]) -> list[Value]:
         found = []
-        for name, port in plan.inputs:
+        for name, port in self._graph.open_inputs():
             layer = self._graph.layers[name]
             if not port and isinstance(layer, AnyInput):
                 found.append(layer.example())
@@ -379,7 +384,8 @@ class dlnetwork:  # noqa: N801 - the established name
         DlgradientError
             Of the layer whose input does not fit; the message names it and the sizes.
         """
-        found, state = self._call(xs, outputs, Source(generator), training=True)
+        source = self._source if generator is None else None
+        found, state = self._call(xs, outputs, source or Source.of(generator), training=True)
         return (*found, state) if isinstance(found, tuple) else (found, state)
 
     def _call(
@@ -447,10 +453,37 @@ class dlnetwork:  # noqa: N801 - the established name
 
     def with_options(self, name: str, options: Mapping[str, Any]) -> dlnetwork:
         """Return a network in which a layer has other options, and the same learnables."""
-        layer = self._graph.layers[self._graph.known(name)]._bound(options)
-        graph = Graph({**self._graph.layers, name: layer}, self._graph.sources)
-        plan = self._plan and Plan(graph, tuple(self._learnables), tuple(self._state))
-        return self._changed(_graph=graph, _plan=plan)
+        outer, attribute, inner = self._path(name)
+        layer = self._graph.layers[outer]
+        if attribute:
+            options = {attribute: getattr(layer, attribute).with_options(inner, options)}
+        new = self._changed(
+            _graph=replace(self._graph, layers={**self._graph.layers, outer: layer._bound(options)})
+        )
+        new._replan()
+        return new
+
+    # -- held by a layer ---------------------------------------------------------------------------
+
+    def takes_example(self, number: int) -> bool:
+        """Return whether `initialize` needs an example of an input."""
+        name, port = self._graph.open_inputs()[number]
+        return bool(port) or not isinstance(self._graph.layers[name], AnyInput)
+
+    def emptied(self) -> dlnetwork:
+        """Return a network without arrays, for a layer in a graph."""
+        tables = [ParameterTable.of(t.columns) for t in (self._learnables, self._state)]
+        return self._changed(_learnables=tables[0], _state=tables[1], _source=None)
+
+    def holding(
+        self, learnables: list[Any], state: list[Any], source: Source | None = None
+    ) -> dlnetwork:
+        """Return a network with other arrays."""
+        return self._changed(
+            _learnables=ParameterTable.of(self._learnables.columns, learnables),
+            _state=ParameterTable.of(self._state.columns, state),
+            _source=source,
+        )
 
     def order(self) -> list[str]:
         """Return the names of the layers in the order of a call."""
@@ -472,9 +505,16 @@ class dlnetwork:  # noqa: N801 - the established name
         return self._factors("l2")
 
     def _factors(self, kind: str) -> dict[str, float]:
-        layers = self._graph.layers
-        keys = [key.rpartition("/") for key in self._learnables]
-        return {f"{n}/{p}": getattr(layers[n], f"{p}_{kind}_factor", 1.0) for n, _, p in keys}
+        found: dict[str, float] = {}
+        for name, layer in self._graph.layers.items():
+            nets = dict(held_networks(layer))
+            for p in layer.learnables:
+                if p in nets:
+                    prefix = f"{name}/{prefix_of(layer, p)}"
+                    found |= {prefix + k: v for k, v in nets[p]._factors(kind).items()}
+                else:
+                    found[f"{name}/{p}"] = getattr(layer, f"{p}_{kind}_factor", 1.0)
+        return {key: found[key] for key in self._learnables}
 
     @classmethod
     def _container_kind(cls) -> Kind:
@@ -483,7 +523,7 @@ class dlnetwork:  # noqa: N801 - the established name
 
     def __repr__(self) -> str:
         graph = self._graph
-        count = sum(a.size for a in self._learnables.arrays())
+        count = sum(map(prod, self._learnables.columns.shapes))
         learned = f"{count:,} learnables" if self.initialized else "not initialised"
         width = max(map(len, graph.layers), default=0)
         lines = [f"  {name:<{width}}  {layer!r}" for name, layer in graph.layers.items()]
@@ -497,42 +537,3 @@ def _split_network(net: dlnetwork) -> Parts:
         list(table.arrays()),
         lambda new: net.with_learnables(ParameterTable.of(columns, new)),
     )
-
-
-def _initial(layer: Layer, attribute: str) -> Array:
-    value = getattr(layer, attribute, None)
-    if value is None:
-        raise InvalidArgumentError(f"initialize must set {attribute}, which is still None")
-    return value_of(value, attribute)
-
-
-def _as_layers(name: str, layers: Any) -> list[Layer]:
-    found = [layers] if isinstance(layers, Layer) else list(layers)
-    for i, layer in enumerate(found):
-        if not isinstance(layer, Layer):
-            fix = ""
-            if isinstance(layer, type):
-                fix = f"; write layers.{layer.__name__}()"
-            elif callable(layer):
-                fix = "; layers.Function(f) makes a layer of a function"
-            raise InvalidArgumentError(
-                f"{name}: layers[{i}] must be a layer, not {type(layer).__name__}{fix}"
-            )
-    return found
-
-
-def _replaced(old: ParameterTable, values: Any, what: str) -> ParameterTable:
-    if isinstance(values, ParameterTable) and values.columns is old.columns:
-        return values
-    given: Mapping[str, Any] = values if isinstance(values, Mapping) else ParameterTable(values)
-    strange = [key for key in given if key not in old]
-    missing = [key for key in old if key not in given]
-    if strange or missing:
-        raise InvalidArgumentError(
-            f"{what} must have the keys of the network; "
-            + (f"missing: {', '.join(missing)}" if missing else f"unknown: {', '.join(strange)}")
-        )
-    new = old.copy()
-    for key in old:
-        new[key] = given[key]
-    return new

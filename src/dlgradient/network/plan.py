@@ -10,9 +10,19 @@ from dlgradient.core.types import Value
 from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
+from dlgradient.layers.nested import Shared, held_networks, prefix_of
 from dlgradient.network.graph import Graph, Port
 
 __all__ = ["Plan", "Step"]
+
+
+class Held(NamedTuple):
+    """A network that a layer holds: attribute, itself, and where its arrays are in the tables."""
+
+    attribute: str
+    net: Any
+    learnables: slice
+    state: slice
 
 
 class Step(NamedTuple):
@@ -21,9 +31,13 @@ class Step(NamedTuple):
     Attributes
     ----------
     name : str
+    owner : str
+        The name that its arrays have in the tables; another one if the layer is used again.
     layer : Layer
     learnables, state : tuple of (str, int)
         Attributes, and the numbers of their arrays in the tables.
+    held : tuple of Held
+        Its networks.
     sources, targets : tuple of int
         Numbers of the operands and the results among the values of a call.
     draws : bool
@@ -31,9 +45,11 @@ class Step(NamedTuple):
     """
 
     name: str
+    owner: str
     layer: Layer
     learnables: tuple[tuple[str, int], ...]
     state: tuple[tuple[str, int], ...]
+    held: tuple[Held, ...]
     sources: tuple[int, ...]
     targets: tuple[int, ...]
     draws: bool
@@ -67,12 +83,17 @@ class Plan:
             for port in layer.output_names:
                 self.numbers[name, port] = len(self.numbers)
                 targets.append(self.numbers[name, port])
+            if isinstance(layer, Shared):
+                layer = graph.layers[layer.layer]
+            owner = layer.name
             self.steps.append(
                 Step(
                     name,
+                    owner,
                     layer,
-                    _places(name, layer.learnables, position),
-                    _places(name, layer.state, position_of_state),
+                    _places(owner, layer.learnables, position),
+                    _places(owner, layer.state, position_of_state),
+                    _held(owner, layer, position, position_of_state),
                     tuple(sources),
                     tuple(targets),
                     type(layer).forward is not Layer.forward,
@@ -93,10 +114,12 @@ class Plan:
         values[: len(xs)] = xs
         for step in self.steps:
             layer = step.layer
-            if step.learnables or step.state or (training and step.draws):
+            if step.learnables or step.state or step.held or (training and step.draws):
                 attributes: dict[str, Any] = {n: learnables[i] for n, i in step.learnables}
                 for n, i in step.state:
                     attributes[n] = state[i]
+                for n, net, learned, carried in step.held:
+                    attributes[n] = net.holding(learnables[learned], state[carried], source)
                 attributes["_source"] = source
                 layer = layer._bound(attributes)
             operands = [values[i] for i in step.sources]
@@ -105,6 +128,8 @@ class Plan:
                 place_results(step, found, values)
             for n, i in step.state:
                 state[i] = layer.__dict__[n]
+            for n, _, _, carried in step.held:
+                state[carried] = layer.__dict__[n].state.arrays()
         return values
 
     def explaining(self, step: Step, operands: Sequence[Value]) -> _Explaining:
@@ -156,6 +181,21 @@ def place_results(step: Step, found: Any, values: list[Any]) -> None:
         )
     for i, value in zip(targets, found, strict=True):
         values[i] = value
+
+
+def _held(
+    name: str, layer: Layer, position: dict[str, int], position_of_state: dict[str, int]
+) -> tuple[Held, ...]:
+    found = []
+    for attribute, net in held_networks(layer):
+        prefix = f"{name}/{prefix_of(layer, attribute)}"
+        parts = []
+        for keys, places in ((net.learnables, position), (net.state, position_of_state)):
+            numbers = [places[prefix + key] for key in keys if prefix + key in places]
+            first = numbers[0] if numbers else 0
+            parts.append(slice(first, first + len(numbers)))
+        found.append(Held(attribute, net, *parts))
+    return tuple(found)
 
 
 def _places(

@@ -20,7 +20,7 @@ from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 
-__all__ = ["ParameterTable"]
+__all__ = ["ParameterTable", "replaced_table", "value_of"]
 
 Key: TypeAlias = str | tuple[str, str]
 
@@ -188,6 +188,8 @@ class ParameterTable(Mapping[str, dlarray]):
         return ParameterTable.of(self.columns, arrays, self._buffers)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._arrays is None and self._buffers is None:  # of a network that a layer holds
+            return ParameterTable.of, (self.columns,)
         return ParameterTable, ({k: np.asarray(a._value) for k, a in self.items()},)
 
     # -- shown -----------------------------------------------------------------------------------
@@ -255,3 +257,21 @@ def value_of(data: Any, where: str) -> Array:
             f"{where} must be a floating-point array, not {array.dtype} of shape {array.shape}"
         )
     return array
+
+
+def replaced_table(old: ParameterTable, values: Any, what: str) -> ParameterTable:
+    """Return a table with all values replaced, by those of a mapping or a DataFrame."""
+    if isinstance(values, ParameterTable) and values.columns is old.columns:
+        return values
+    given: Mapping[str, Any] = values if isinstance(values, Mapping) else ParameterTable(values)
+    strange = [key for key in given if key not in old]
+    missing = [key for key in old if key not in given]
+    if strange or missing:
+        raise InvalidArgumentError(
+            f"{what} must have the keys of the network; "
+            + (f"missing: {', '.join(missing)}" if missing else f"unknown: {', '.join(strange)}")
+        )
+    new = old.copy()
+    for key in old:
+        new[key] = given[key]
+    return new
