@@ -14,8 +14,8 @@ __all__ = [
     "COPY_BYTES",
     "COUNTED_ADDITIONS",
     "COVER_CHUNK_BYTES",
-    "COVER_RUN_ELEMENTS",
-    "COVER_WINDOWS",
+    "COVER_LONG_ELEMENTS",
+    "COVER_REDUCED_ELEMENTS",
     "DEPTHWISE_RUN_BYTES",
     "DEPTHWISE_RUN_ELEMENTS",
     "GELU_CHUNK_ELEMENTS",
@@ -30,9 +30,10 @@ __all__ = [
     "NORM_WHOLE_BYTES",
     "OBJECTS_UNTIL_COLLECTION",
     "POOL_CHUNK_BYTES",
+    "POOL_INTERVAL_ELEMENTS",
     "POOL_MASK_BYTES",
+    "POOL_MERGED_ELEMENTS",
     "POOL_THREAD_ELEMENTS",
-    "POOL_TILE_ELEMENTS",
     "PRODUCT_MULTIPLICATIONS",
     "PRODUCT_NANOSECONDS",
     "RECURRENCE_LANES",
@@ -117,7 +118,7 @@ PRODUCT_NANOSECONDS, UNFOLD_NANOSECONDS, ADD_NANOSECONDS = 1 / 36, 0.3, 2.0
 # Bytes of one channel of some images that are convolved at once, if it has a filter of its own:
 # they stay in a core's cache. Elements of a channel of all images, from which on this pays. Row:
 # cliffs.
-DEPTHWISE_RUN_BYTES, DEPTHWISE_RUN_ELEMENTS = 1 << 18, 1 << 11
+DEPTHWISE_RUN_BYTES, DEPTHWISE_RUN_ELEMENTS = 1 << 19, 1 << 11
 
 # -- pooling --------------------------------------------------------------------------------------
 
@@ -131,13 +132,16 @@ POOL_MASK_BYTES = 1 << 23
 # Elements of a batch of images. Below, a second thread costs more than it saves. Row: pool.
 POOL_THREAD_ELEMENTS = 1 << 17
 
-# Windows along a dimension that are reduced one by one; bytes of the images that are reduced at
-# once; elements of a run that is long enough for it. Row: cliffs.
-COVER_WINDOWS, COVER_CHUNK_BYTES, COVER_RUN_ELEMENTS = 1 << 6, 1 << 21, 1 << 4
+# Bytes of the images whose maxima over windows that cover them are found at once. Row: cliffs.
+COVER_CHUNK_BYTES = 1 << 20
 
-# Elements of windows side by side. From here on, whole images are compared with their maxima, not
-# one place in the window after the other. Row: cliffs.
-POOL_TILE_ELEMENTS = 16
+# Elements of windows that cover images, along one dimension and of all lines. From here on, each is
+# reduced by itself. Row: cliffs.
+COVER_LONG_ELEMENTS, COVER_REDUCED_ELEMENTS = 1 << 5, 1 << 12
+
+# Elements of a window. From here on, elements are compared along one dimension after the other
+# where windows overlap little, and maxima are merged from those of blocks. Row: cliffs.
+POOL_INTERVAL_ELEMENTS, POOL_MERGED_ELEMENTS = 32, 128
 
 # -- resampling -----------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
-"""Pooling into a given number of windows: few windows and many are reduced in different ways."""
+"""Pooling into a given number of windows: short and long ones are reduced in different ways."""
 
 import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.nn.pooling import adaptive, cover
+from dlgradient.nn.pooling import intervals
 
 SIZES = [((13,), (5,)), ((13,), (20,)), ((200,), (3,)), ((9, 7), (4, 2)), ((5, 6, 4), (2, 3, 5))]
 
@@ -36,12 +36,13 @@ def pulled(function, x, g):
     return dl.extractdata(function(x)), dl.extractdata(pull)
 
 
-@pytest.mark.parametrize("few", [True, False])
+@pytest.mark.parametrize("is_reduced", [True, False])
 @pytest.mark.parametrize("kind", ["different", "ties", "nan"])
 @pytest.mark.parametrize(("sizes", "size"), SIZES)
-def test_maxima(rng, monkeypatch, sizes, size, kind, few):
-    monkeypatch.setattr(adaptive, "COVER_WINDOWS", 1 << 6 if few else 0)
-    monkeypatch.setattr(cover, "COVER_CHUNK_BYTES", 1)
+def test_maxima(rng, monkeypatch, sizes, size, kind, is_reduced):
+    for name in ("COVER_LONG_ELEMENTS", "COVER_REDUCED_ELEMENTS"):
+        monkeypatch.setattr(intervals, name, 1 if is_reduced else 1 << 40)
+    monkeypatch.setattr(intervals, "COVER_CHUNK_BYTES", 1)
     x, g = data(rng, sizes, kind), rng.standard_normal((2, 1, *size))
     out, pull = np.empty(g.shape), np.zeros(x.shape)
     for index, window in each_window(sizes, size):

@@ -97,36 +97,83 @@ def test_windows_with_all_elements_in_the_padding_are_refused(
     assert refused or pads in ((0, 0), (1, 1), "same")
 
 
-@pytest.mark.parametrize("sizes", [(12,), (8, 10), (9, 11), (4, 6, 3)])
-@pytest.mark.parametrize("limits", [(1, 1 << 23), (1 << 20, 1 << 23), (1 << 20, 0)])
-def test_all_ways_to_share_a_cotangent_agree(rng, monkeypatch, sizes, limits):
-    """Tiles, masks of all places in a window at once, and one mask after the other."""
-    x = rng.integers(0, 3, size=(2, 3, *sizes)).astype(np.float64)
-    x[0, 0] = np.nan
-    count = tuple([2] * len(sizes))
-    v = rng.normal(size=(2, 3, *count))
+def each_window(geometry):
+    """Yield the index of each result, and the elements of its window."""
+    g = geometry
+    for index in np.ndindex(*g.results):
+        begin = [s * i - a for s, i, a in zip(g.stride, index, g.start, strict=True)]
+        lines = [
+            [b + d * k for k in range(w) if 0 <= b + d * k < n]
+            for b, d, w, n in zip(begin, g.dilation, g.window, g.sizes, strict=True)
+        ]
+        yield index, np.ix_(*lines), all(lines)
 
-    def run(x):
-        y = adaptivemaxpool(x, count, data_format="BC" + "S" * len(sizes))
-        return dl.dlgradient((dl.where(dl.isnan(y), 0, y) * v).sum() + y[0].sum(), x)
 
-    monkeypatch.setattr(kernels, "POOL_TILE_ELEMENTS", limits[0])
-    monkeypatch.setattr(kernels, "POOL_MASK_BYTES", limits[1])
-    found = np.asarray(dl.dlfeval(run, dl.dlarray(x)))
-    expected = np.zeros_like(x)
-    weights = np.where(
-        np.isnan(x).any(axis=tuple(range(2, x.ndim)))[(..., *[None] * len(sizes))], 0, v
-    )
-    weights[0] += 1
-    for place in np.ndindex(*count):
-        part = [slice(i * n // 2, -(-(i + 1) * n // 2)) for i, n in zip(place, sizes, strict=True)]
-        elements = x[(..., *part)]
-        axes = tuple(range(2, x.ndim))
-        best = elements.max(axis=axes, keepdims=True)
-        ties = (elements == best) | (np.isnan(elements) & np.isnan(best))
-        share = weights[(..., *place)][(..., *[None] * len(sizes))]
-        expected[(..., *part)] += ties * share / ties.sum(axis=axes, keepdims=True)
-    assert_close(found, expected, 8)
+def random_geometry(rng, dimensions, is_dilated):
+    while True:
+        sizes = tuple(rng.integers(4, 14, dimensions).tolist())
+        window = tuple([int(rng.integers(1, n + 1)) for n in sizes])
+        stride = tuple(rng.integers(1, 7, dimensions).tolist())
+        dilation = (
+            tuple(rng.integers(1, 4, dimensions).tolist()) if is_dilated else (1,) * dimensions
+        )
+        start = tuple([int(rng.integers(0, w)) for w in window])
+        reach = [d * (w - 1) + 1 for d, w in zip(dilation, window, strict=True)]
+        lines = zip(sizes, start, reach, stride, rng.integers(0, 3, dimensions), strict=True)
+        results = tuple([int((n + a + after - r) // s + 1) for n, a, r, s, after in lines])
+        geometry = Geometry(sizes, window, results, stride, dilation, start)
+        if min(results) > 0 and all(full for _, _, full in each_window(geometry)):
+            return geometry
+
+
+# Elements from which on windows are intervals, or merged; bytes of masks that are held at once.
+WAYS = {
+    "intervals": (0, 1 << 40, 1 << 23),
+    "merged": (1 << 40, 0, 1 << 23),
+    "masks at once": (1 << 40, 1 << 40, 1 << 23),
+    "mask by mask": (1 << 40, 1 << 40, 0),
+}
+
+
+@pytest.mark.parametrize("kind", ["different", "ties", "nan", "lowest"])
+@pytest.mark.parametrize("is_dilated", [False, True])
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("way", WAYS)
+def test_maxima_are_those_of_each_window(rng, monkeypatch, way, dimensions, is_dilated, kind):
+    limits = ("POOL_INTERVAL_ELEMENTS", "POOL_MERGED_ELEMENTS", "POOL_MASK_BYTES")
+    for name, limit in zip(limits, WAYS[way], strict=True):
+        monkeypatch.setattr(kernels, name, limit)
+    for _ in range(4):
+        geometry = random_geometry(rng, dimensions, is_dilated)
+        x = rng.normal(size=(2, 1, *geometry.sizes))
+        if kind != "different":
+            x = np.maximum(np.rint(x), 0)
+        if kind == "lowest":  # the value with which what is outside of the array is filled
+            x[x == 0] = -np.inf
+        if kind == "nan":
+            x[rng.random(x.shape) < 0.1] = np.nan
+        g, t = rng.normal(size=(2, 1, *geometry.results)), rng.normal(size=x.shape)
+        best, mean, pull = np.empty(g.shape), np.empty(g.shape), np.zeros(x.shape)
+        for index, elements, _ in each_window(geometry):
+            for image, out, means, of, pulled, g_one in zip(x, best, mean, t, pull, g, strict=True):
+                window = image[0][elements]
+                top = out[0][index] = window.max()
+                same = (window == top) | (np.isnan(window) & np.isnan(top))
+                means[0][index] = of[0][elements][same].mean()
+                pulled[0][elements] += same * g_one[0][index] / same.sum()
+        y = kernels.maximum(x, geometry=geometry)
+        np.testing.assert_array_equal(y, best)
+        assert_close(kernels.maximum_adjoint(g, x, y, geometry=geometry), pull, 8)
+        assert_close(kernels.maximum_tangent(t, x, y, geometry=geometry), mean, 8)
+
+
+@pytest.mark.parametrize(("window", "stride"), [(40, 1), (40, 8), (40, 40), (150, 150)])
+def test_large_windows_of_other_data_types(rng, window, stride):
+    for dtype in (np.float32, np.int16, np.bool_):
+        x = rng.integers(0, 2, (1, 1, 300)).astype(dtype)
+        y = maxpool(dl.dlarray(x, "BCS"), window, stride=stride)
+        places = np.lib.stride_tricks.sliding_window_view(x[0, 0], window)[::stride]
+        np.testing.assert_array_equal(np.asarray(y)[0, 0], places.max(axis=1))
 
 
 @pytest.mark.parametrize("pool", [maxpool, avgpool, adaptivemaxpool, adaptiveavgpool])

@@ -9,14 +9,10 @@ import numpy as np
 
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.sizes import COVER_WINDOWS
 from dlgradient.core.types import Array, Axes, Counts, Format, Operand, Params, Shape, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.pooling.cover import bounds, cover_max
-from dlgradient.nn.pooling.kernels import lowest
-from dlgradient.nn.pooling.windowed import window_max
 from dlgradient.nn.shared.arguments import finished, formatted
-from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.weighted import Terms, kept_if_small, weighted_sums
 from dlgradient.nn.shared.windows import (
     for_each,
@@ -25,7 +21,6 @@ from dlgradient.nn.shared.windows import (
     real_like,
     to_images,
 )
-from dlgradient.ops.choice import where
 from dlgradient.rules import derived
 
 __all__ = ["adaptiveavgpool", "adaptivemaxpool"]
@@ -155,22 +150,7 @@ def adaptivemaxpool(
     array, strip = formatted("adaptivemaxpool", x, data_format)
     axes, size = _sizes("adaptivemaxpool", array, output_size, pool_format)
     y, layout = to_images(array, axes)
-    if max(size) <= COVER_WINDOWS:
-        return finished(from_images(cover_max(y, size=size), layout), strip)
-    window: Shape = ()
-    inside = np.ones((), np.bool_)
-    for axis, count in enumerate(size, start=2):
-        # Every window as long as the longest, one after the other; what is too much is masked.
-        terms, used = _padded_windows(y.shape[axis], count)
-        if y.shape[axis] % count:
-            y = weighted_sums(y, terms=terms, axis=axis)
-        inside = inside[..., None] & used
-        window = (*window, used.size // count)
-    if not inside.all():
-        y = where(inside, y, lowest(y.dtype))
-    ones, zeros = (1,) * len(size), (0,) * len(size)
-    y = window_max(y, geometry=Geometry(y.shape[2:], window, size, window, ones, zeros))
-    return finished(from_images(y, layout), strip)
+    return finished(from_images(cover_max(y, size=size), layout), strip)
 
 
 @kept_if_small
@@ -178,16 +158,6 @@ def _windows(n: int, count: int) -> tuple[Terms, Array]:
     """Return the elements of each window, and their numbers."""
     first, last = bounds(n, count)
     return Terms.of_windows(first, last, n), last - first
-
-
-@kept_if_small
-def _padded_windows(n: int, count: int) -> tuple[Terms, Array]:
-    """Return the elements of windows that all have the most, and which belong to the window."""
-    first, last = bounds(n, count)
-    indices = first[:, None] + np.arange(np.max(last - first))
-    elements = np.minimum(indices, n - 1).reshape(-1, 1)
-    terms = Terms.of_rows(elements, np.ones(elements.shape), n)
-    return terms, (indices < last[:, None]).reshape(-1)
 
 
 def _sizes(function: str, x: Value, output_size: Counts, pool_format: Format) -> tuple[Axes, Shape]:

@@ -6,7 +6,7 @@ on all cores. `dlgradient.nn.pooling.windowed` says what each of them computes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import TypeAlias
 
@@ -14,12 +14,15 @@ import numpy as np
 
 from dlgradient.core.sizes import (
     POOL_CHUNK_BYTES,
+    POOL_INTERVAL_ELEMENTS,
     POOL_MASK_BYTES,
+    POOL_MERGED_ELEMENTS,
     POOL_THREAD_ELEMENTS,
-    POOL_TILE_ELEMENTS,
 )
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.nn.pooling import intervals
+from dlgradient.nn.pooling.merged import Merged
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
 from dlgradient.nn.shared.sums import finite
@@ -66,6 +69,10 @@ def sum(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum(x: Array, *, geometry: Geometry) -> Array:
     """Maximum over each window."""
+    if windows := _intervals(geometry):
+        return intervals.maximum(x, windows)
+    if _is_large(geometry):
+        return _merged(lambda merged, _: merged.y, x, geometry, geometry.results, x.dtype)
     return _reduced(np.maximum, x, geometry, lowest(x.dtype))
 
 
@@ -129,8 +136,10 @@ def spread(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
     """Divide the value of each window equally among its largest elements."""
-    if _are_tiles(geometry):
-        return _tiles_adjoint(g, x, out, geometry)
+    if windows := _intervals(geometry):
+        return intervals.maximum_adjoint(g, x, windows)
+    if _is_large(geometry):
+        return _merged_adjoint(g, x, geometry)
     total = np.zeros(x.shape, g.dtype)
     keys = _keys(geometry)
 
@@ -149,48 +158,12 @@ def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
     return total
 
 
-def _are_tiles(geometry: Geometry) -> bool:
-    """Return whether windows are large and cover the array side by side, as adaptive ones do."""
-    covered = tuple([w * o for w, o in zip(geometry.window, geometry.results, strict=True)])
-    return (
-        prod(geometry.window) >= POOL_TILE_ELEMENTS
-        and covered == geometry.sizes
-        and geometry.stride == geometry.window
-        and not any(geometry.start)
-        and set(geometry.dilation) == {1}
-    )
-
-
-def _tiles_adjoint(g: Array, x: Array, out: Array, geometry: Geometry) -> Array:
-    """Return the adjoint for windows that do not overlap, by operations on whole images."""
-    total = np.empty(x.shape, g.dtype)
-    window = geometry.window
-
-    def enlarged(y: Array) -> Array:
-        for axis in reversed(range(2, y.ndim)):
-            y = np.repeat(y, window[axis - 2], axis=axis)
-        return y
-
-    def counts(mask: Array) -> Array:
-        for axis, size in enumerate(window, start=2):
-            shape = (*mask.shape[:axis], -1, size, *mask.shape[axis + 1 :])
-            mask = np.add.reduce(mask.reshape(shape), axis=axis + 1, dtype=np.uint32)
-        return mask
-
-    def work(chunk: slice) -> None:
-        best = enlarged(out[chunk])
-        mask = x[chunk] == best
-        if np.isnan(out[chunk]).any():
-            mask |= np.isnan(x[chunk]) & np.isnan(best)
-        shares = g[chunk] / np.maximum(counts(mask), 1).astype(g.real.dtype)
-        total[chunk] = np.where(mask, enlarged(shares), g.dtype.type(0))
-
-    for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
-    return total
-
-
 def maximum_tangent(t: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
     """Mean over the largest elements of each window."""
+    if windows := _intervals(geometry):
+        return intervals.maximum_tangent(t, x, windows)
+    if _is_large(geometry):
+        return _merged_tangent(t, x, geometry)
     total = np.zeros(out.shape, t.dtype)
     keys = _keys(geometry)
 
@@ -236,6 +209,60 @@ def _ties(x: Array, out: Array, keys: Keys) -> tuple[Iterable[Array], Array]:
     for one in masks():
         count += one
     return masks(), count
+
+
+# -- large windows ------------------------------------------------------------------------------
+
+
+def _intervals(geometry: Geometry) -> intervals.Windows | None:
+    """Return large windows as intervals, if each element is in few of them."""
+    pairs = zip(geometry.window, geometry.stride, strict=True)
+    if (
+        prod(geometry.window) < POOL_INTERVAL_ELEMENTS
+        or set(geometry.dilation) != {1}
+        or any(window > 2 * stride for window, stride in pairs)
+    ):
+        return None
+    windows = []
+    for axis, size in enumerate(geometry.sizes):
+        begin = geometry.stride[axis] * np.arange(geometry.results[axis]) - geometry.start[axis]
+        end = begin + geometry.window[axis]
+        windows.append((np.maximum(begin, 0), np.minimum(end, size)))
+    return windows
+
+
+def _is_large(geometry: Geometry) -> bool:
+    """Return whether an operation for each place in the window costs more than merging blocks."""
+    return prod(geometry.window) >= POOL_MERGED_ELEMENTS
+
+
+def _merged(
+    of: Callable[[Merged, slice], Array], x: Array, geometry: Geometry, size: Shape, dtype: Dtype
+) -> Array:
+    """Return what a function makes of the maxima of some images, for all images."""
+    out = np.empty((*x.shape[:2], *size), dtype)
+
+    def work(chunk: slice) -> None:
+        out[chunk] = of(Merged(x[chunk], geometry, lowest(x.dtype)), chunk)
+
+    for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
+    return out
+
+
+def _merged_adjoint(g: Array, x: Array, geometry: Geometry) -> Array:
+    def pulled(merged: Merged, chunk: slice) -> Array:
+        shares: Array = g[chunk] / merged.counts().astype(g.real.dtype)
+        return merged.spread(shares)
+
+    return _merged(pulled, x, geometry, geometry.sizes, g.dtype)
+
+
+def _merged_tangent(t: Array, x: Array, geometry: Geometry) -> Array:
+    def pushed(merged: Merged, chunk: slice) -> Array:
+        means: Array = merged.sums(t[chunk]) / merged.counts().astype(t.real.dtype)
+        return means
+
+    return _merged(pushed, x, geometry, geometry.results, t.dtype)
 
 
 # -- elements by their numbers -------------------------------------------------------------------
