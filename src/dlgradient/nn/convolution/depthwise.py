@@ -36,30 +36,47 @@ def pays(x: Array, kernel: Shape, geometry: Geometry, dtype: Dtype) -> bool:
     )
 
 
+def _sizes(geometry: Geometry) -> Shape:
+    """Return the sizes of an image in a run: what a window meets after a line is zero, too.
+
+    That is the padding before the next line, so less is needed after a line.
+    """
+    span, inner, _ = geometry.frame
+    lines = zip(span, inner, geometry.results, strict=True)
+    return tuple([max(part.stop, size - part.start, results) for size, part, results in lines])
+
+
 def _runs(
     x: Array, geometry: Geometry, dtype: Dtype, part: slice
 ) -> Iterator[tuple[slice, int, Array]]:
-    """Yield chunks of images, each channel of `part`, and its images as one padded run."""
-    span, inner, source = geometry.frame
-    at_once = items_within(DEPTHWISE_RUN_BYTES, prod(span) * dtype.itemsize)
+    """Yield chunks of images, each channel of `part`, and its images as one padded run.
+
+    The run is longer than the images by the distance of the last place in the window.
+    """
+    sizes = _sizes(geometry)
+    _, inner, source = geometry.frame
+    beyond = _distances(geometry)[-1]
+    at_once = items_within(DEPTHWISE_RUN_BYTES, prod(sizes) * dtype.itemsize)
     for chunk in chunks(slice(0, x.shape[0]), at_once):
-        images = np.zeros((chunk.stop - chunk.start, *span), dtype)
+        count = (chunk.stop - chunk.start) * prod(sizes)
+        run = np.zeros(count + beyond, dtype)
+        images = run[:count].reshape(-1, *sizes)
         for channel in range(part.start, part.stop):
             images[(_ALL, *inner)] = x[chunk, channel][(_ALL, *source)]
-            yield chunk, channel, images.reshape(-1)
+            yield chunk, channel, run
 
 
 def _distances(geometry: Geometry) -> list[int]:
     """Return the distance of each place in the window along a run."""
-    span = geometry.frame[0]
-    steps = [d * prod(span[i + 1 :]) for i, d in enumerate(geometry.dilation)]
+    sizes = _sizes(geometry)
+    steps = [d * prod(sizes[i + 1 :]) for i, d in enumerate(geometry.dilation)]
     return [int(np.dot(index, steps)) for index in np.ndindex(*geometry.window)]
 
 
-def _of_results(run: Array, geometry: Geometry) -> Array:
-    """Return the results in a run, as (images, *results)."""
-    images = run.reshape(-1, *geometry.frame[0])
-    return images[(_ALL, *map(slice, geometry.results))]
+def _of_results(geometry: Geometry) -> Callable[[Array], Array]:
+    """Return what gives the results in a run, as (images, *results)."""
+    shape, key = (-1, *_sizes(geometry)), (_ALL, *map(slice, geometry.results))
+    return lambda run: run.reshape(shape)[key]
 
 
 def convolve(
@@ -78,20 +95,20 @@ def convolve(
     add_multiple = get_blas_funcs("axpy", dtype=dtype)
     distances = _distances(geometry)
     factors = w.reshape(w.shape[0], -1).astype(dtype, copy=False)
-    rows = slice(0, geometry.results[0])
+    rows, results_of = slice(0, geometry.results[0]), _of_results(geometry)
 
     def work(part: slice) -> None:
         y = np.empty(0, dtype)
         for chunk, channel, run in _runs(x, geometry, dtype, part):
-            y = y if y.size == run.size else np.empty_like(run)
             count = run.size - distances[-1]
-            np.multiply(run[:count], factors[channel, 0], out=y[:count])
-            for distance, factor in zip(distances[1:], factors[channel, 1:], strict=True):
-                add_multiple(run, y, n=count, a=factor, offx=distance)
+            y = y if y.size == count else np.empty(count, dtype)
+            np.multiply(run[:count], factors[channel, 0], out=y)
+            # By position and as a number of Python: else the call costs as much as its work.
+            for distance, factor in zip(distances[1:], factors[channel, 1:].tolist(), strict=True):
+                add_multiple(run, y, count, factor, distance)
             if offsets is not None:
-                y[:count] += offsets[channel, 0]
-            results = _of_results(y, geometry)[None]
-            store(chunk, slice(channel, channel + 1), rows, results)
+                y += offsets[channel, 0]
+            store(chunk, slice(channel, channel + 1), rows, results_of(y)[None])
 
     with one_blas_thread():
         in_blocks(work, x.shape[1], split=split)
@@ -99,18 +116,18 @@ def convolve(
 
 def correlate(x: Array, y: Array, geometry: Geometry, dtype: Dtype, *, split: bool) -> Array:
     """Return the kernel for input and result."""
-    distances = _distances(geometry)
+    distances, results_of = _distances(geometry), _of_results(geometry)
     total = np.zeros((x.shape[1], len(distances)), dtype)
 
     def work(part: slice) -> None:
         other = np.empty(0, dtype)
         for chunk, channel, run in _runs(x, geometry, dtype, part):
-            if other.size != run.size:
-                other = np.zeros_like(run)  # what is between the rows stays zero
-            _of_results(other, geometry)[...] = y[chunk, channel]
-            factor = other[: run.size - distances[-1]]
+            count = run.size - distances[-1]
+            if other.size != count:
+                other = np.zeros(count, dtype)  # what is between the rows stays zero
+            results_of(other)[...] = y[chunk, channel]
             for place, distance in enumerate(distances):
-                total[channel, place] += np.dot(factor, run[distance : distance + factor.size])
+                total[channel, place] += np.dot(other, run[distance : distance + count])
 
     with one_blas_thread(), np.errstate(invalid="ignore"):
         in_blocks(work, x.shape[1], split=split)
