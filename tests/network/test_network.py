@@ -369,3 +369,40 @@ def test_mistakes_in_a_layer_of_a_user():
     with pytest.raises(AttributeError) as caught:
         dl.dlnetwork([layers.FeatureInput(4), failing])
     assert "in layer 'function' (Function, 2 of 2)" in caught.value.__notes__[0]
+
+
+class Counter(layers.Layer):
+    """A memory of a user: how often it was called, and a statistic that stays."""
+
+    state = ("calls", "largest")
+
+    def initialize(self, _):
+        self.calls, self.largest = np.zeros(()), np.zeros(())
+
+    def predict(self, x):
+        self.calls = self.calls + 1
+        self.largest = dl.maximum(self.largest, dl.max(dl.abs(dl.stripdims(x))))
+        return x
+
+    def reset_state(self):
+        self.calls = np.zeros(())
+
+
+def test_reset_state_reaches_every_layer():
+    inner = dl.dlnetwork([layers.Gru(2, name="gru"), Counter(name="count")])
+    net = dl.dlnetwork([layers.SequenceInput(2), layers.Network(inner, name="in"), layers.Lstm(3)])
+    _, net.state = net.forward(np.ones((4, 2, 3)))
+    assert net.state["in/count/calls"] == 1
+    assert np.any(np.asarray(net.state["lstm/cell_state"]))
+    fresh = net.reset_state().state
+    assert fresh["in/count/calls"] == 0
+    assert fresh["in/count/largest"] == net.state["in/count/largest"] != 0
+    assert not any(np.any(np.asarray(v)) for k, v in fresh.items() if k.endswith("_state"))
+
+
+def test_sizes_are_remembered_for_edits():
+    net = dl.dlnetwork([layers.FullyConnected(2)], dl.dlarray(np.ones((3, 4)), "CB"), generator=0)
+    longer = net.add_layers(layers.Tanh()).connect_layers("fc", "tanh").initialize()
+    assert longer.learnables == net.learnables
+    with pytest.raises(dl.InvalidArgumentError, match="1 examples more than inputs"):
+        net.initialize(np.ones(3), np.ones(3))

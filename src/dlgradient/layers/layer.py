@@ -81,9 +81,10 @@ class Layer:
     Write ``initialize(self, *layouts)``, which sets the learnables and the state that are None.
     Write ``predict(self, *xs)``, which returns the result, or a tuple of the results. Write
     ``forward`` too if training computes something else; ``self.generator`` is where random numbers
-    come from. All are written with functions that can be
-    differentiated, such as NumPy's, so derivatives of every order exist. If you need a backward
-    pass of your own, call a `DifferentiableFunction`.
+    come from. All are written with functions that can be differentiated, such as NumPy's, so
+    derivatives of every order exist. If you need a backward pass of your own, call a
+    `DifferentiableFunction`. A learnable may also be a network, see `layers.Network`. A layer with
+    a memory overrides ``reset_state(self)``.
 
     Examples
     --------
@@ -143,7 +144,7 @@ class Layer:
             wanted = fresh[name]
             if value is None:
                 value = initialize(
-                    getattr(self, f"{name}_initializer", "zeros"),
+                    self._option(name, "initializer", "zeros"),
                     wanted.shape,
                     fan_in=wanted.fan_in,
                     fan_out=wanted.fan_out,
@@ -161,6 +162,20 @@ class Layer:
         """Return shapes of the learnables and the state, by name; the layers here define it."""
         del layouts
         return {}
+
+    def _option(self, learnable: str, kind: str, default: Any) -> Any:
+        """Return an option of a learnable; "query_weights" has those of "weights" by default."""
+        for name in (learnable, learnable.rpartition("_")[2]):
+            found = getattr(self, f"{name}_{kind}", None)
+            if found is not None:
+                return found
+        return default
+
+    def reset_state(self) -> None:
+        """Set the state to that before the first call; by default nothing is done.
+
+        A layer whose state is a memory, and no statistics, overrides it.
+        """
 
     # Any arguments, to a type checker: a layer that takes two operands overrides this one.
     def predict(self, *xs: Any, **_: Any) -> Any:

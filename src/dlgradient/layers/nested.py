@@ -89,6 +89,10 @@ class Network(Layer):
         *ys, self.net.state = self.net.forward(*xs)
         return tuple(ys) if len(ys) > 1 else ys[0]
 
+    def reset_state(self) -> None:
+        """Reset the state of the network."""
+        self.net = self.net.reset_state()
+
     def __repr__(self) -> str:
         return f"Network({self.net!r})".replace("\n", "\n  ")
 

@@ -66,6 +66,11 @@ class _Recurrent(Weights, RecurrentWeights, Bias, Layer):
             if getattr(self, name) is None:
                 setattr(self, name, np.zeros((), np.float32))
 
+    def reset_state(self) -> None:
+        """Set the state to zeros of any batch."""
+        for name in self.state:
+            setattr(self, name, np.zeros((), np.float32))
+
     def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
         """Return the hidden states of all steps, and the last states."""
         raise NotImplementedError

@@ -16,15 +16,18 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.members import Kind, Parts
-from dlgradient.core.types import Array, Generator, Operand, Value
+from dlgradient.core.types import Array, Dtype, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.layers.layer import Layer, Source
+from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import Shared, held_networks, prefix_of
 from dlgradient.network.assembly import arrays_of, initialized_layers, values_of
 from dlgradient.network.edits import Edits
-from dlgradient.network.graph import Graph, as_layers
+from dlgradient.network.factors import Factors
+from dlgradient.network.graph import Graph, Port, as_layers
+from dlgradient.network.likeness import same_graph
 from dlgradient.network.plan import Plan
 from dlgradient.network.table import ParameterTable, replaced_table
 
@@ -32,7 +35,7 @@ __all__ = ["dlnetwork"]
 
 
 @final
-class dlnetwork(Edits):  # noqa: N801 - the established name
+class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
     """A network of layers.
 
     Parameters
@@ -90,6 +93,8 @@ class dlnetwork(Edits):  # noqa: N801 - the established name
     _state: ParameterTable
     # Where random numbers come from in a network that a layer holds, during a call.
     _source: Source | None
+    # Layouts and dtypes of the examples of inputs that have no input layer.
+    _given: dict[Port, tuple[Layout, Dtype]]
 
     @checked
     def __init__(
@@ -100,6 +105,7 @@ class dlnetwork(Edits):  # noqa: N801 - the established name
         generator: Generator = None,
     ) -> None:
         self._plan = self._source = None
+        self._given = {}
         self._learnables = self._state = ParameterTable()
         if isinstance(layers, dlnetwork):
             self.__dict__.update(layers.__dict__)
@@ -248,14 +254,20 @@ class dlnetwork(Edits):  # noqa: N801 - the established name
     def reset_state(self) -> dlnetwork:
         """Return a network whose recurrent layers begin with zeros.
 
+        Layers of a user have a method of this name, if their state is a memory.
+
         Source: MATLAB ``resetState``.
         """
-        zeros = ("hidden_state", "cell_state")
-        arrays = [
-            dlarray(np.zeros((), np.float32)) if key.endswith(zeros) else value
-            for key, value in self._state.items()
-        ]
-        return self._changed(_state=ParameterTable.of(self._state.columns, arrays))
+        state = list(self._state.arrays())
+        for step in self._plan.steps if self._plan else ():
+            layer = self.get_layer(step.name)
+            layer.reset_state()
+            for name, i in step.state:
+                value = layer.__dict__[name]
+                state[i] = value if type(value) is dlarray else dlarray(value)
+            for name, _, _, carried in step.held:
+                state[carried] = layer.__dict__[name].state.arrays()
+        return self._changed(_state=ParameterTable.of(self._state.columns, state))
 
     # -- initialisation --------------------------------------------------------------------------
 
@@ -284,7 +296,7 @@ class dlnetwork(Edits):  # noqa: N801 - the established name
         return all(not p for _, p in self._graph.open_inputs())
 
     def _initialize(self, examples: Sequence[Operand], source: Source) -> None:
-        xs = self._examples(list(examples))
+        xs = self._examples(examples)
         self._assemble(initialized_layers(self._graph, xs, source))
 
     def _assemble(self, graph: Graph) -> None:
@@ -309,26 +321,33 @@ class dlnetwork(Edits):  # noqa: N801 - the established name
         if self._plan is not None:
             self._plan = Plan(self._graph, tuple(self._learnables), tuple(self._state))
 
-    def _examples(self, examples: list[Operand]) -> list[Value]:
-        found = []
-        for name, port in self._graph.open_inputs():
-            layer = self._graph.layers[name]
-            if not port and isinstance(layer, AnyInput):
-                found.append(layer.example())
-            elif examples:
-                given = examples.pop(0)
-                x = given if type(given) is dlarray else dlarray(given)
-                found.append(dlarray(np.zeros(x.shape, x.dtype), x._format))
-            else:
-                raise InvalidArgumentError(
-                    f"dlnetwork: the sizes of the input {name!r} are not known; begin with an "
-                    "input layer, or give an example: net.initialize(dlarray(x, 'CB'))"
-                )
-        if examples:
+    def _examples(self, examples: Sequence[Operand]) -> list[Value]:
+        given = self._graph.open_inputs()
+        ports = [p for i, p in enumerate(given) if self.takes_example(i)]
+        if len(examples) > len(ports):
             raise InvalidArgumentError(
-                f"dlnetwork: {len(examples)} examples more than inputs without an input layer"
+                f"dlnetwork: {len(examples) - len(ports)} examples more than inputs without an "
+                "input layer"
             )
-        return found
+        arrays = [x if type(x) is dlarray else dlarray(x) for x in examples]
+        layouts = [(Layout.of(x), x.dtype) for x in arrays]
+        known = {**self._given, **dict(zip(ports, layouts, strict=False))}
+        for port in ports:
+            if port not in known:
+                raise InvalidArgumentError(
+                    f"dlnetwork: the sizes of the input {self._endpoint(port, 'input')!r} are not "
+                    "known; begin with an input layer, or give an example: "
+                    "net.initialize(dlarray(x, 'CB'))"
+                )
+        self._given = {port: known[port] for port in ports}
+        return [self._example(port) for port in given]
+
+    def _example(self, port: Port) -> Value:
+        layer = self._graph.layers[port[0]]
+        if port not in self._given and isinstance(layer, AnyInput):
+            return layer.example()
+        layout, dtype = self._given[port]
+        return dlarray(np.zeros(layout.size, dtype), layout.format)
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -489,37 +508,21 @@ class dlnetwork(Edits):  # noqa: N801 - the established name
         """Return the names of the layers in the order of a call."""
         return self._graph.order()
 
-    def learn_rate_factors(self) -> dict[str, float]:
-        """Return the factor of the learn rate of each learnable.
-
-        Examples
-        --------
-        >>> fc = dl.layers.FullyConnected(2, bias_learn_rate_factor=2.0)
-        >>> dl.dlnetwork([dl.layers.FeatureInput(4), fc]).learn_rate_factors()
-        {'fc/weights': 1.0, 'fc/bias': 2.0}
-        """
-        return self._factors("learn_rate")
-
-    def l2_factors(self) -> dict[str, float]:
-        """Return the factor of the L2 regularisation of each learnable."""
-        return self._factors("l2")
-
-    def _factors(self, kind: str) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for name, layer in self._graph.layers.items():
-            nets = dict(held_networks(layer))
-            for p in layer.learnables:
-                if p in nets:
-                    prefix = f"{name}/{prefix_of(layer, p)}"
-                    found |= {prefix + k: v for k, v in nets[p]._factors(kind).items()}
-                else:
-                    found[f"{name}/{p}"] = getattr(layer, f"{p}_{kind}_factor", 1.0)
-        return {key: found[key] for key in self._learnables}
-
     @classmethod
     def _container_kind(cls) -> Kind:
         """Return how containers split a network: its learnables are the members."""
         return Kind(_split_network, lambda net: [f".learnables[{k!r}]" for k in net.learnables])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, dlnetwork):
+            return NotImplemented
+        return self is other or (
+            same_graph(self._graph, other._graph)
+            and self._learnables == other._learnables
+            and self._state == other._state
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         graph = self._graph

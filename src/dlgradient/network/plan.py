@@ -65,6 +65,8 @@ class Plan:
         Ports of the network.
     numbers : dict
         The number of the value of each output port; of an input of the network under the port.
+    factors : dict
+        Factors of the learn rate and of the L2 regularisation, once they were asked for.
     """
 
     def __init__(self, graph: Graph, learnables: Sequence[str], state: Sequence[str]) -> None:
@@ -73,6 +75,7 @@ class Plan:
         self.numbers: dict[Port, int] = {port: i for i, port in enumerate(self.inputs)}
         position = {key: i for i, key in enumerate(learnables)}
         position_of_state = {key: i for i, key in enumerate(state)}
+        self.factors: dict[str, dict[str, float]] = {}
         self.steps: list[Step] = []
         for name in graph.order():
             layer = graph.layers[name]

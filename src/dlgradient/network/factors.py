@@ -1,0 +1,122 @@
+"""Factors of the learn rate and of the L2 regularisation, which layers have for each learnable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+from dlgradient.core.arguments import checked
+from dlgradient.core.types import NonNegative
+from dlgradient.layers.layer import Layer
+from dlgradient.layers.nested import held_networks, prefix_of
+from dlgradient.network.graph import Graph
+from dlgradient.network.plan import Plan
+from dlgradient.network.table import ParameterTable
+
+__all__ = ["Factors"]
+
+
+class Factors:
+    """The methods of networks that read and set factors."""
+
+    _graph: Graph
+    _plan: Plan | None
+    _learnables: ParameterTable
+
+    def get_layer(self, name: str) -> Layer:
+        """Return a layer."""
+        raise NotImplementedError
+
+    def with_options(self, name: str, options: Mapping[str, Any]) -> Self:
+        """Return a network in which a layer has other options, and the same learnables."""
+        raise NotImplementedError
+
+    def learn_rate_factors(self) -> dict[str, float]:
+        """Return the factor of the learn rate of each learnable.
+
+        Examples
+        --------
+        >>> fc = dl.layers.FullyConnected(2, bias_learn_rate_factor=2.0)
+        >>> dl.dlnetwork([dl.layers.FeatureInput(4), fc]).learn_rate_factors()
+        {'fc/weights': 1.0, 'fc/bias': 2.0}
+        """
+        return self._factors("learn_rate")
+
+    def l2_factors(self) -> dict[str, float]:
+        """Return the factor of the L2 regularisation of each learnable."""
+        return self._factors("l2")
+
+    def _factors(self, kind: str) -> dict[str, float]:
+        known = self._plan.factors if self._plan else {}
+        if kind not in known:  # an update asks at every step
+            found = {
+                key: layer._option(p, f"{kind}_factor", 1.0) for key, layer, p in self._paths()
+            }
+            known[kind] = {key: found[key] for key in self._learnables or found}
+        return dict(known[kind])
+
+    def _paths(self) -> Iterator[tuple[str, Layer, str]]:
+        """Yield path, layer and attribute of each learnable."""
+        for name, layer in self._graph.layers.items():
+            nets = dict(held_networks(layer))
+            for attribute in layer.learnables:
+                if attribute in nets:
+                    prefix = f"{name}/{prefix_of(layer, attribute)}"
+                    yield from ((prefix + key, x, p) for key, x, p in nets[attribute]._paths())
+                else:
+                    yield f"{name}/{attribute}", layer, attribute
+
+    @checked
+    def set_learn_rate_factor(self, names: str | Iterable[str], factor: NonNegative) -> Self:
+        """Return a network in which some learnables have another factor of the learn rate.
+
+        With the factor zero, updates leave them as they are: they are frozen.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Paths of learnables, such as "fc/weights"; or of layers, for all that is in them.
+        factor : float
+
+        Examples
+        --------
+        >>> net = dl.dlnetwork(
+        ...     [
+        ...         dl.layers.FeatureInput(4),
+        ...         dl.layers.FullyConnected(3, name="hidden"),
+        ...         dl.layers.FullyConnected(2, name="head"),
+        ...     ]
+        ... )
+        >>> net = net.set_learn_rate_factor("hidden", 0)
+        >>> net.learn_rate_factors()["hidden/weights"]
+        0.0
+
+        Source: MATLAB ``setLearnRateFactor``.
+        """
+        return self._with_factors("learn_rate", names, factor)
+
+    @checked
+    def set_l2_factor(self, names: str | Iterable[str], factor: NonNegative) -> Self:
+        """Return a network in which some learnables have another factor of the L2 regularisation.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            Paths of learnables, such as "fc/weights"; or of layers, for all that is in them.
+        factor : float
+
+        Source: MATLAB ``setL2Factor``.
+        """
+        return self._with_factors("l2", names, factor)
+
+    def _with_factors(self, kind: str, names: str | Iterable[str], factor: float) -> Self:
+        keys = [key for key, _, _ in self._paths()]
+        new = self
+        for name in [names] if isinstance(names, str) else names:
+            chosen = [key for key in keys if key == name or key.startswith(f"{name}/")]
+            if not chosen:
+                self.get_layer(name)  # one without learnables is fine
+            for key in chosen:
+                layer, _, parameter = key.rpartition("/")
+                new = new.with_options(layer, {f"{parameter}_{kind}_factor": float(factor)})
+        return new
