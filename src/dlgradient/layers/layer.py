@@ -151,9 +151,9 @@ class Layer:
                     weights_format=wanted.weights_format,
                     generator=self.generator,
                 )
-            elif value.shape != wanted.shape:
+            elif np.shape(value) != wanted.shape:
                 raise ShapeMismatchError(
-                    f"{name} has shape {value.shape}; inputs of "
+                    f"{name} has shape {np.shape(value)}; inputs of "
                     f"{' and '.join(map(str, layouts))} need {wanted.shape}"
                 )
             setattr(self, name, value)

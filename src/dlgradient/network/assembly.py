@@ -20,10 +20,10 @@ from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import held_networks, prefix_of
 from dlgradient.network.graph import Graph
-from dlgradient.network.plan import Plan, place_results
+from dlgradient.network.plan import Plan, Step, place_results
 from dlgradient.network.table import ParameterTable, value_of
 
-__all__ = ["Arrays", "arrays_of", "initialized_layers", "values_of"]
+__all__ = ["Arrays", "arrays_of", "initialized_layers", "prepared", "values_of"]
 
 
 class Arrays(NamedTuple):
@@ -121,19 +121,31 @@ def initialized_layers(graph: Graph, xs: Sequence[Value], source: Source) -> Gra
     values[: len(plan.inputs)] = xs
     ready = dict(graph.layers)
     for step in plan.steps:
-        layer = ready[step.owner]._bound({"_source": source})
         operands = [values[i] for i in step.sources]
-        # The examples are zeros, of which a function may warn.
-        with plan.explaining(step, operands), np.errstate(all="ignore"):
-            names = (*layer.learnables, *layer.state)
-            before = {n: getattr(layer, n, None) for n in names}
-            layer.initialize(*[Layout.of(x) for x in operands])
-            keep_values(layer, before)
-            bound = layer._bound(arrays_of(step.owner, layer).wrapped)
-            lacking = isinstance(bound, AnyInput) and bound.lacks()
-            place_results(step, operands[0] if lacking else bound.predict(*operands), values)
-        ready[step.owner] = layer
+        ready[step.owner] = prepared(plan, step, ready[step.owner], operands, values, source)
     return replace(graph, layers=ready)
+
+
+def prepared(
+    plan: Plan,
+    step: Step,
+    layer: Layer,
+    operands: Sequence[Value],
+    values: list[Any],
+    source: Source,
+) -> Layer:
+    """Return a layer that has values for its operands, and put its results among `values`."""
+    layer = layer._bound({"_source": source})
+    # The examples are zeros, of which a function may warn.
+    with plan.explaining(step, operands), np.errstate(all="ignore"):
+        names = (*layer.learnables, *layer.state)
+        before = {n: getattr(layer, n, None) for n in names}
+        layer.initialize(*[Layout.of(x) for x in operands])
+        keep_values(layer, before)
+        bound = layer._bound(arrays_of(step.owner, layer).wrapped)
+        lacking = isinstance(bound, AnyInput) and bound.lacks()
+        place_results(step, operands[0] if lacking else bound.predict(*operands), values)
+    return layer
 
 
 def _raw(x: Any) -> Array:

@@ -152,6 +152,13 @@ class Graph:
         """Return layer and input of an endpoint."""
         return self._port(text, argument, "input")
 
+    def endpoint(self, port: Port, kind: str) -> str:
+        """Return the text of a port: the layer's name alone if it has no other one."""
+        name, own = port
+        layer = self.layers[name]
+        ports = layer.input_names if kind == "input" else layer.output_names
+        return name if len(ports) <= 1 else f"{name}/{own}"
+
     def _port(self, text: str, argument: str, kind: str) -> Port:
         name, _, port = text.partition("/")
         layer = self.layers[self.known(name)]

@@ -29,6 +29,8 @@ from dlgradient.network.factors import Factors
 from dlgradient.network.graph import Graph, Port, as_layers
 from dlgradient.network.likeness import same_graph
 from dlgradient.network.plan import Plan
+from dlgradient.network.plot import draw
+from dlgradient.network.report import summary
 from dlgradient.network.table import ParameterTable, replaced_table
 
 __all__ = ["dlnetwork"]
@@ -125,19 +127,19 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
     def connections(self) -> list[tuple[str, str]]:
         """Endpoints of all connections, from and to."""
         return [
-            (self._endpoint(start, "output"), self._endpoint(end, "input"))
+            (self._graph.endpoint(start, "output"), self._graph.endpoint(end, "input"))
             for end, start in self._graph.sources.items()
         ]
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs: input layers, and inputs that nothing is connected to."""
-        return tuple([self._endpoint(port, "input") for port in self._graph.open_inputs()])
+        return tuple([self._graph.endpoint(port, "input") for port in self._graph.open_inputs()])
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs: those that nothing is connected to, until they are assigned."""
-        return tuple([self._endpoint(port, "output") for port in self._graph.open_outputs()])
+        return tuple([self._graph.endpoint(port, "output") for port in self._graph.open_outputs()])
 
     @output_names.setter
     def output_names(self, names: str | Sequence[str]) -> None:
@@ -145,12 +147,6 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
         ports = tuple([self._graph.output_port(text, "output_names") for text in texts])
         self._graph = replace(self._graph, outputs=ports)
         self._replan()
-
-    def _endpoint(self, port: tuple[str, str], kind: str) -> str:
-        name, own = port
-        layer = self._graph.layers[name]
-        ports = layer.input_names if kind == "input" else layer.output_names
-        return name if len(ports) <= 1 else f"{name}/{own}"
 
     @property
     def initialized(self) -> bool:
@@ -334,10 +330,10 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
         known = {**self._given, **dict(zip(ports, layouts, strict=False))}
         for port in ports:
             if port not in known:
+                name = self._graph.endpoint(port, "input")
                 raise InvalidArgumentError(
-                    f"dlnetwork: the sizes of the input {self._endpoint(port, 'input')!r} are not "
-                    "known; begin with an input layer, or give an example: "
-                    "net.initialize(dlarray(x, 'CB'))"
+                    f"dlnetwork: the sizes of the input {name!r} are not known; begin with an "
+                    "input layer, or give an example: net.initialize(dlarray(x, 'CB'))"
                 )
         self._given = {port: known[port] for port in ports}
         return [self._example(port) for port in given]
@@ -512,6 +508,37 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
     def _container_kind(cls) -> Kind:
         """Return how containers split a network: its learnables are the members."""
         return Kind(_split_network, lambda net: [f".learnables[{k!r}]" for k in net.learnables])
+
+    def summary(self) -> None:
+        """Print how many learnables and what inputs and outputs there are.
+
+        Examples
+        --------
+        >>> dl.dlnetwork([dl.layers.FeatureInput(4), dl.layers.FullyConnected(2)]).summary()
+        dlnetwork of 2 layers, initialised
+        learnables  10 numbers in 2 arrays, float32, 40 B
+        input       input  1×4 BC
+        output      fc  1×2 BC
+
+        Source: MATLAB ``summary``.
+        """
+        print(summary(self))  # noqa: T201 - it is what this method does
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the graph with Matplotlib: layers in rows, with arrows from inputs to outputs.
+
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes, optional
+            By default new ones, large enough.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Source: MATLAB ``plot``.
+        """
+        return draw(self._graph, axes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, dlnetwork):
