@@ -182,6 +182,8 @@ def test_casting_and_setting_learnables(x):
     net = small()
     double = dl.dlupdate(np.float64, net)
     assert {a.dtype.name for a in double.learnables.arrays()} == {"float64"}
+    _, gradient, _ = dl.dlfeval(half_squares, double, dl.astype(x, np.float64))
+    assert gradient.learnables["fc_2/bias"].dtype == np.float64
     assert double.predict(dl.astype(x, np.float64)).dtype == np.float64
     net.learnables["fc_2/bias"] = [1, 2]
     assert net.learnables["fc_2", "bias"].tolist() == [1.0, 2.0]
@@ -356,6 +358,40 @@ def test_options_of_a_user_may_have_any_names(x):
     assert np.array_equal(net.predict(x, outputs="named"), 3 * x + np.float32(0.5))
     assert set(net.learn_rate_factors().values()) == {1.0}
     assert repr(net.get_layer("named")) == "Named(3.0, 0.5)"
+
+
+class Written(layers.Layer):
+    """A constructor of its own."""
+
+    def __init__(self, rank, **options):
+        super().__init__(**options)
+        self.rank = rank
+        self.output_names = ("left", "right")
+
+    def predict(self, x):
+        return self.rank * x, x
+
+
+class Inherits(Written):
+    def predict(self, x):
+        return x, self.rank * x
+
+
+class Extends(Written):
+    share: float = 0.5
+
+    def __post_init__(self):
+        self.output_names = ("left", "right")
+
+    def predict(self, x):
+        return x, self.share * x
+
+
+def test_constructors_of_a_user_are_inherited(x):
+    net = dl.dlnetwork([layers.FeatureInput(4), Inherits(3, name="own")])
+    assert np.array_equal(net.predict(x)[1], 3 * x)
+    longer = dl.dlnetwork([layers.FeatureInput(4), Extends(0.25)])
+    assert np.array_equal(longer.predict(x)[1], 0.25 * x)
 
 
 def test_mistakes_in_a_layer_of_a_user():

@@ -82,9 +82,10 @@ class Layer:
     Write ``predict(self, *xs)``, which returns the result, or a tuple of the results. Write
     ``forward`` too if training computes something else; ``self.generator`` is where random numbers
     come from. All are written with functions that can be differentiated, such as NumPy's, so
-    derivatives of every order exist. If you need a backward pass of your own, call a
-    `DifferentiableFunction`. A learnable may also be a network, see `layers.Network`. A layer with
-    a memory overrides ``reset_state(self)``.
+    derivatives of every order exist.
+
+    A learnable may also be a network, see `layers.Network`. A layer with a memory overrides
+    ``reset_state(self)``. One that needs a backward pass of its own overrides ``backward``.
 
     Examples
     --------
@@ -111,13 +112,23 @@ class Layer:
     name: str = field(default="", kw_only=True)
 
     _source: ClassVar[Source | None] = None
+    # Whether the constructor is written, and not made of the options.
+    _writes_init: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        record(f"layers.{cls.__name__}", eq=False, repr=False)(cls)
-        for names in (cls.learnables, cls.state):
-            given: Any = names
-            if not isinstance(given, tuple) or not all(isinstance(n, str) for n in given):
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if (
+            "__init__" not in vars(cls)
+            and cls._writes_init
+            and not vars(cls).get("__annotations__")
+        ):
+            dataclass(eq=False, repr=False, init=False)(cls)  # the constructor of its base stays
+        else:
+            cls._writes_init = "__init__" in vars(cls)
+            record(f"layers.{cls.__name__}", eq=False, repr=False)(cls)
+        for declared in (cls.learnables, cls.state):
+            names: Any = declared
+            if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
                 raise InvalidArgumentError(
                     f"layer class {cls.__name__}: learnables and state must be tuples of names, "
                     f"such as ('weights', 'bias'), not {names!r}"
@@ -202,6 +213,25 @@ class Layer:
             One for each input.
         """
         return self.predict(*xs)
+
+    def backward(self, xs: Any, ys: Any, gs: Any) -> Any:
+        """Return gradients of a layer that has a backward pass of its own; a subclass defines it.
+
+        A network then calls it instead of differentiating `predict` and `forward`, which may be
+        any code. It is itself differentiated for derivatives of higher order.
+
+        Parameters
+        ----------
+        xs, ys, gs : tuple of dlarray
+            Inputs, results, and the cotangents of the results, with formats. The learnables are
+            attributes.
+
+        Returns
+        -------
+        tuple
+            A gradient for each input, then one for each learnable; None for zero.
+        """
+        raise NotImplementedError
 
     def _bound(self, values: Mapping[str, Any]) -> typing.Self:
         """Return a shallow copy that has these attributes."""

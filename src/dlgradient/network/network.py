@@ -562,8 +562,4 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
 
 def _split_network(net: dlnetwork) -> Parts:
     table = net._learnables
-    columns = table.columns
-    return (
-        list(table.arrays()),
-        lambda new: net.with_learnables(ParameterTable.of(columns, new)),
-    )
+    return list(table.arrays()), lambda new: net.with_learnables(table.with_arrays(new))

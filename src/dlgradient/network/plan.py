@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dlgradient.core.types import Value
 from dlgradient.errors import DlgradientError, InvalidArgumentError
+from dlgradient.layers.backward import call_with_backward, has_backward
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import Shared, held_networks, prefix_of
@@ -53,6 +54,7 @@ class Step(NamedTuple):
     sources: tuple[int, ...]
     targets: tuple[int, ...]
     draws: bool
+    own: bool
 
 
 class Plan:
@@ -100,6 +102,7 @@ class Plan:
                     tuple(sources),
                     tuple(targets),
                     type(layer).forward is not Layer.forward,
+                    has_backward(layer),
                 )
             )
 
@@ -117,7 +120,7 @@ class Plan:
         values[: len(xs)] = xs
         for step in self.steps:
             layer = step.layer
-            if step.learnables or step.state or step.held or (training and step.draws):
+            if step.learnables or step.state or step.held or step.own or (training and step.draws):
                 attributes: dict[str, Any] = {n: learnables[i] for n, i in step.learnables}
                 for n, i in step.state:
                     attributes[n] = state[i]
@@ -127,7 +130,10 @@ class Plan:
                 layer = layer._bound(attributes)
             operands = [values[i] for i in step.sources]
             with self.explaining(step, operands):
-                found = layer.forward(*operands) if training else layer.predict(*operands)
+                if step.own:
+                    found = call_with_backward(layer, operands, training=training)
+                else:
+                    found = layer.forward(*operands) if training else layer.predict(*operands)
                 place_results(step, found, values)
             for n, i in step.state:
                 state[i] = layer.__dict__[n]

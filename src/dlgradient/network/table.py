@@ -110,6 +110,14 @@ class ParameterTable(Mapping[str, dlarray]):
         new._buffers = buffers
         return new
 
+    def with_arrays(self, arrays: list[Any]) -> ParameterTable:
+        """Return a table of other arrays, or of what a function made of them.
+
+        NumPy's become dlarrays, as of ``dlupdate(np.float64, net)``.
+        """
+        wrapped = [wrap(a, None) if isinstance(a, np.ndarray | np.generic) else a for a in arrays]
+        return ParameterTable.of(self.columns, wrapped)
+
     # -- both forms ------------------------------------------------------------------------------
 
     def arrays(self) -> list[Any]:
@@ -230,8 +238,7 @@ class ParameterTable(Mapping[str, dlarray]):
 
 
 def _split_table(table: ParameterTable) -> Parts:
-    columns = table.columns
-    return list(table.arrays()), lambda new: ParameterTable.of(columns, new)
+    return list(table.arrays()), table.with_arrays
 
 
 def _items(data: Any) -> Iterable[tuple[str, Any]]:
