@@ -190,3 +190,76 @@ def test_forward_mode_keeps_what_an_assignment_replaces():
     assert before.tolist() == [2.0, 20.0]
     assert whole.tolist() == [2.0, 20.0, 200.0]
     assert both.tolist() == [600.0, 0.0, 0.0, 2.0, 20.0, 200.0]
+
+
+def test_the_derivative_for_an_argument_that_was_assigned_to_is_refused():
+    """Else it would silently be that of the new value."""
+
+    def overwritten(q):
+        q[1] = 5.0
+        return (q**2).sum()
+
+    def nested(q):
+        return dl.dlfeval(lambda p: dl.dlgradient(overwritten(p), p), q)
+
+    x = dl.dlarray([-1.0, 2.0])
+    for call in (
+        lambda q: dl.dlgradient(overwritten(q), q),
+        lambda q: dl.dlgradient(overwritten(q), {"a": [q]}),
+        lambda q: dl.dlvjp(overwritten(q), 1.0, q),
+        lambda q: dl.dljvp(overwritten(q), q, [1.0, 0.0]),
+        nested,
+    ):
+        with pytest.raises(dl.ChangedArrayError, match=r"assigned to .*z = x.copy\(\)"):
+            dl.dlfeval(call, x)
+    assert x.tolist() == [-1, 2]
+
+
+def test_an_argument_and_what_follows_an_assignment_have_derivatives():
+    def of_the_argument(q):
+        z = q.copy()
+        z[1] = 5.0
+        return dl.dlgradient((z**2).sum(), q)
+
+    def of_what_follows(q):
+        q[0] = 3 * q[1]
+        q = q.copy()
+        return dl.dlgradient((q**2).sum(), q)
+
+    x = dl.dlarray([-1.0, 2.0])
+    assert dl.dlfeval(of_the_argument, x).tolist() == [-2, 0]
+    assert dl.dlfeval(of_what_follows, x).tolist() == [12, 4]
+
+
+@pytest.mark.parametrize("part", ["x[0]", "x.T", "2 * x"])
+def test_a_variable_that_was_computed_after_y_is_refused(part):
+    """Else its derivative would silently be zero."""
+
+    def gradient(x):
+        y = (x**2).sum()
+        return dl.dlgradient(y, eval(part, {"x": x}))
+
+    def tangent(x):
+        y = (x**2).sum()
+        z = eval(part, {"x": x})
+        return dl.dljvp(y, z, dl.ones_like(z))
+
+    for function in (gradient, tangent):
+        with pytest.raises(dl.InvalidArgumentError, match=r"computed after y.*\(y, x\)\[i\]"):
+            dl.dlfeval(function, dl.dlarray([1.0, 2.0]))
+
+
+def test_an_outer_value_does_not_depend_on_an_inner_argument():
+    def outer(x):
+        y = (x**2).sum()
+        return dl.dlfeval(lambda z: dl.dlgradient(y, z), x)
+
+    assert dl.dlfeval(outer, dl.dlarray([1.0, 2.0])).tolist() == [0, 0]
+
+
+def test_a_call_of_an_array_is_explained():
+    with pytest.raises(TypeError) as raised:
+        dl.dlfeval(lambda x: x(1), dl.dlarray([1.0, 2.0]))
+    assert raised.value.__notes__ == [
+        "For MATLAB's x(1) write x[0]: the index is in brackets, and begins at 0"
+    ]

@@ -65,6 +65,11 @@ def test_results_are_what_the_inputs_are(x):
     raw = np.asarray(x)
     assert type(net.predict(raw)) is np.ndarray
     assert net.predict(raw.astype(np.float64)).dtype == np.float32
+    # With traced learnables the result is traced, whatever the data are.
+    of_raw, of_x = (
+        dl.dlfeval(lambda net, x=x: dl.dlgradient(net.predict(x).sum(), net), net) for x in (raw, x)
+    )
+    assert of_raw == of_x
     unlabelled = net.predict(dl.dlarray(raw))
     assert (type(unlabelled), dl.dims(unlabelled)) == (dl.dlarray, "")
     assert dl.dims(net.predict(dl.dlarray(raw.T, "CB"))) == "CB"

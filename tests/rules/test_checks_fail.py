@@ -387,6 +387,24 @@ def test_check_derivatives_names_the_argument() -> None:
         check_derivatives(fun, [1.0, 2.0], np.array([3.0, 4.0]))
 
 
+@pytest.mark.parametrize("point", [[1.0, 2.0], (1.0, 2.0), [[1.0], [2.0]], [1j, 2.0]])
+def test_check_derivatives_of_numbers_in_lists(point: Any) -> None:
+    def fun(x: Any) -> Any:
+        return dl.sin(x) * dl.extractdata(dl.sin(x))
+
+    with pytest.raises(CheckError, match="gives"):
+        check_derivatives(fun, point)
+    check_derivatives(dl.sin, point)
+
+
+def test_check_derivatives_of_nothing() -> None:
+    for args in ((), (1.0,), ([1, 2],), (np.arange(3),), ([],)):
+        with pytest.raises(dl.InvalidArgumentError, match="nothing to check"):
+            check_derivatives(lambda *_: dl.zeros(2), *args)
+    with pytest.raises(dl.InvalidArgumentError, match=r"must return a dlarray.*not float"):
+        check_derivatives(lambda x: x.sum().item(), np.ones(2))
+
+
 @pytest.mark.parametrize("mode", ["vjp", "jvp"])
 def test_check_derivatives_of_one_mode(mode: str) -> None:
     def fun(x: Any) -> Any:

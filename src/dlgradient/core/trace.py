@@ -21,13 +21,14 @@ import sys
 from contextvars import ContextVar
 from threading import Lock
 from typing import ClassVar, NamedTuple, Protocol
+from weakref import WeakSet, ref
 
 import numpy as np
 
 from dlgradient.core import ownership
 from dlgradient.core.graph import Node
 from dlgradient.core.sizes import COPY_BYTES
-from dlgradient.core.types import Array, Function
+from dlgradient.core.types import Array, Function, Value
 from dlgradient.errors import ChangedArrayError, LeavingTraceError
 
 __all__ = [
@@ -99,7 +100,7 @@ class _Array(NamedTuple):
 class Trace:
     """One open `dlfeval`: its function, a flag, and the raw arrays that it holds."""
 
-    __slots__ = ("copies", "function", "held", "is_open")
+    __slots__ = ("assigned", "copies", "function", "held", "is_open", "joined")
 
     # References to a trace that is closed and has no node; measured when the engine is loaded.
     alone: ClassVar[int] = sys.maxsize
@@ -109,6 +110,10 @@ class Trace:
         self.is_open = True
         self.held: dict[int, Held] = {}
         self.copies: dict[object, Array] = {}
+        # Arguments whose elements were assigned to, by identity; nodes of the arguments of inner
+        # evaluations. Made when there is one.
+        self.assigned: dict[int, ref[Value]] | None = None
+        self.joined: WeakSet[Node] | None = None
         open_traces.add(self)
 
     @property
@@ -134,6 +139,27 @@ class Trace:
         if copy is None or not are_same(copy, array):
             copy = self.copies[place] = array.copy(order="K")
         return copy
+
+    def note_assignment(self, x: Value, node: Node) -> None:
+        """Note that `x`, whose node is given, is assigned to, if it is an argument."""
+        if node.op is None or self.is_joined(node):
+            self.assigned = self.assigned or {}
+            self.assigned[id(x)] = ref(x)
+
+    def note_argument(self, node: Node) -> None:
+        """Note that a node is that of an argument of an inner evaluation, not a variable."""
+        if self.joined is None:
+            self.joined = WeakSet()
+        self.joined.add(node)
+
+    def is_joined(self, node: Node) -> bool:
+        """Return whether a node is that of an argument of an inner evaluation."""
+        return self.joined is not None and node in self.joined
+
+    def is_assigned(self, x: Value) -> bool:
+        """Return whether `x` is an argument whose elements were assigned to."""
+        found = self.assigned.get(id(x)) if self.assigned else None
+        return found is not None and found() is x
 
     def check(self, function: str) -> None:
         """Raise an error if anything that the trace holds has changed."""

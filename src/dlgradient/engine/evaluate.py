@@ -27,7 +27,9 @@ def leaf(array: Any, trace: Trace) -> Any:
     """Return a traced dlarray of the same value, a new variable; integers have no trace."""
     if open_node(array) is not None:
         # An outer function traces it. With a new node, only uses in this function count.
-        return calls.FUNCTIONS["positive"](array)
+        inner = calls.FUNCTIONS["positive"](array)
+        trace.note_argument(inner._node)
+        return inner
     value = array._value
     if value.dtype.kind in "iu":
         return wrap(value, None, array._format)
@@ -107,11 +109,9 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
             raise _too_late(fun, result)
         found = tree.map_leaves(untraced, result)
         return found  # noqa: TRY300 - `finally` clears what an `else` block would still need
-    except ValueError as error:
-        # NumPy hides the error of the conversion that `array[i] = x` is.
-        if not isinstance(error.__cause__, LeavingTraceError):
-            raise
-        raise error.__cause__.with_traceback(error.__traceback__) from None
+    except (TypeError, ValueError) as error:
+        _explain(error)
+        raise
     finally:
         the_trace.reset(token)
         if outer is None:
@@ -119,6 +119,18 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
             trace.close()
             collector.restore()
 
+
+def _explain(error: TypeError | ValueError) -> None:
+    """Say what an exception of Python or NumPy means here."""
+    if str(error) == _CALLED:
+        error.add_note("For MATLAB's x(1) write x[0]: the index is in brackets, and begins at 0")
+    # NumPy hides the error of the conversion that `array[i] = x` is.
+    if isinstance(error.__cause__, LeavingTraceError):
+        raise error.__cause__.with_traceback(error.__traceback__) from None
+
+
+# What Python says of x(1).
+_CALLED = f"'{dlarray.__name__}' object is not callable"
 
 # What a function returns if its body has not run yet.
 _RUN_LATER = {AsyncGeneratorType, CoroutineType, GeneratorType}

@@ -27,7 +27,13 @@ from dlgradient.core.pulls import Pull
 from dlgradient.core.recompute import restore
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.compositions import bypassed
-from dlgradient.engine.gradient import check_open, checked_traced, differentiable, like_variable
+from dlgradient.engine.gradient import (
+    check_open,
+    checked_traced,
+    differentiable,
+    like_variable,
+    variables,
+)
 from dlgradient.engine.walk import between, reverse
 from dlgradient.errors import ComplexValueError, InvalidArgumentError, ShapeMismatchError
 
@@ -90,7 +96,7 @@ def dljvp(
     root = checked_traced("dljvp", "y", y)
     leaves, _ = tree.flatten(xs)
     paths = tree.paths(xs, "xs")
-    nodes = [checked_traced("dljvp", path, x) for path, x in zip(paths, leaves, strict=True)]
+    nodes = variables("dljvp", root, leaves, lambda: paths)
     directions = [tangents]
     if not tree.is_leaf(xs):
         directions, _ = tree.flatten(tangents)

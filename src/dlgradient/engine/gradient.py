@@ -28,8 +28,10 @@ from dlgradient.engine.array import dlarray
 from dlgradient.engine.outside import not_dlarray, taken_from_outside
 from dlgradient.engine.walk import reverse
 from dlgradient.errors import (
+    ChangedArrayError,
     ComplexValueError,
     IntegerVariableError,
+    InvalidArgumentError,
     NonScalarError,
     NotDlarrayError,
     NotTracedError,
@@ -250,7 +252,7 @@ def _derivatives(
             f"{name}: there is no dlarray in {', '.join(repr(x) for x in xs)}; give variables that "
             "are traced dlarrays, or containers of them"
         )
-    nodes = variables(name, xs, leaves)
+    nodes = variables(name, root, leaves, lambda: _paths(xs))
     if not allow_complex:
         _check_real(name, xs, leaves)
     if root.trace.held:
@@ -294,13 +296,41 @@ def _flat(xs: Sequence[Any]) -> tuple[list[Any], Callable[[list[Any]], list[Any]
     return leaves, lambda results: [rebuild(results[at]) for at, rebuild in parts]
 
 
-def variables(function: str, xs: Sequence[Any], leaves: Sequence[Any]) -> list[Node]:
-    """Return the nodes of all variables; an error gives the path of one that has none."""
+def variables(
+    function: str, root: Node, leaves: Sequence[Any], paths: Callable[[], list[str]]
+) -> list[Node]:
+    """Return the nodes of all variables; an error gives the path of one that cannot be one."""
     nodes: list[Any] = [open_node(x) if type(x) is dlarray else None for x in leaves]
     if None in nodes:
-        for path, x in zip(_paths(xs), leaves, strict=True):
+        for path, x in zip(paths(), leaves, strict=True):
             checked_traced(function, path, x)
+    trace = root.trace
+    if trace.assigned:
+        for path, x in zip(paths(), leaves, strict=True):
+            if trace.is_assigned(x):
+                raise _assigned(function, path, x)
+    for i, node in enumerate(nodes):
+        # An inner argument is new, too. An outer `y` does not depend on it: zero, as is said there.
+        if node.seq > root.seq and node.op is not None and not trace.is_joined(node):
+            raise _computed_later(function, paths()[i], leaves[i])
     return nodes
+
+
+def _assigned(function: str, argument: str, x: Any) -> ChangedArrayError:
+    return ChangedArrayError(
+        f"{function}: {argument} is {_found(x)}, an argument whose elements were assigned to "
+        "(x[i] = v), so it is the new value now, and the derivative would not be that of the "
+        "argument; assign to a copy, z = x.copy(); z[i] = v, or, for the derivative of what "
+        "follows the assignment, go on with x = x.copy() after it"
+    )
+
+
+def _computed_later(function: str, argument: str, x: Any) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"{function}: {argument} is {_found(x)} that was computed after y, so y does not depend on "
+        f"it; x[i], x.T and 2 * x in the call are new values. Differentiate for the variable, and "
+        f"take its part, {function}(y, x)[i]"
+    )
 
 
 def _paths(xs: Sequence[Any]) -> list[str]:

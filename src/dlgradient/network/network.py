@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.calls import open_node
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.types import Array, Dtype, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
@@ -360,8 +361,8 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
         Returns
         -------
         dlarray or array, or tuple
-            One for each output. They are arrays if all inputs are, and without a format if all
-            inputs are without.
+            One for each output. They are without a format if all inputs are without, and arrays if
+            all inputs are arrays and nothing is traced.
 
         Raises
         ------
@@ -433,10 +434,8 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
             training=training,
         )
         found = [values[i] for i in self._wanted(plan, outputs)]
-        if raw:
-            found = [np.asarray(y._value) if type(y) is dlarray else y for y in found]
-        elif plain:
-            found = [stripdims(y) if type(y) is dlarray else y for y in found]
+        if plain:
+            found = [_unlabelled(y, raw) for y in found]
         columns = self._state.columns
         several = len(found) != 1
         return tuple(found) if several else found[0], ParameterTable.of(columns, state)
@@ -563,3 +562,10 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
 def _split_network(net: dlnetwork) -> Parts:
     table = net._learnables
     return list(table.arrays()), lambda new: net.with_learnables(table.with_arrays(new))
+
+
+def _unlabelled(y: Value, raw: bool) -> Value:
+    """Return an output without its format; as an array for raw inputs, unless it is traced."""
+    if type(y) is not dlarray:
+        return y
+    return np.asarray(y._value) if raw and open_node(y) is None else stripdims(y)

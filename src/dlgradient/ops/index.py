@@ -246,6 +246,8 @@ def set_item(x: Value, key: Key, value: Value) -> None:
     if type(value) is not calls.dlarray and type(value) not in RAW_TYPES:
         value = as_array(value, "assignment: value")
     traced = open_node(x)
+    if traced is not None:
+        traced.trace.note_assignment(x, traced)
     origin = open_node(value) if type(value) is calls.dlarray else None
     # Not in place if only the value is traced: x has no node yet that could follow it.
     together = origin is None or (traced is not None and traced.trace is origin.trace)

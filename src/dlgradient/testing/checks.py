@@ -14,7 +14,7 @@ from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.engine.forward import dljvp
 from dlgradient.engine.gradient import dlvjp
-from dlgradient.errors import NotTracedError
+from dlgradient.errors import InvalidArgumentError, NotTracedError
 from dlgradient.testing.oracles import (
     STEP,
     CheckError,
@@ -202,7 +202,8 @@ def check_derivatives(
         ``fun(*args)`` is called with dlarrays, and returns a dlarray or a container of dlarrays.
     *args : array_like
         The point. The variables are arrays and dlarrays of floating-point or complex dtype, at any
-        depth of a container; everything else is constant. Use double precision.
+        depth of a container, and lists of such numbers. Everything else is constant. Use double
+        precision.
     order : int
         Highest order of derivatives to check.
     modes : sequence of {"vjp", "jvp"}
@@ -218,6 +219,8 @@ def check_derivatives(
 
     Raises
     ------
+    InvalidArgumentError
+        If there is nothing to check: no argument is a variable, or no result is a dlarray.
     CheckError
         If two numbers that must be equal differ. The message names the function, the order, the
         argument and both numbers.
@@ -240,7 +243,14 @@ def check_derivatives(
     dlgradient.testing.oracles.CheckError: wrong, order 1, argument args[0]: ...
     """
     title = name or getattr(fun, "__name__", "function")
-    bound = bind(fun, args, names=names)
+    bound = bind(fun, [dlarray(a) if _are_numbers(a) else a for a in args], names=names)
+    if not bound.values:
+        raise InvalidArgumentError(
+            f"check_derivatives: no argument of {title} is a floating-point array, so there is "
+            f"nothing to check; args has {_kinds(args)}. Make a variable of numbers, as "
+            "dlarray([0.5, 1.5])"
+        )
+    _check_result(title, dlfeval(bound, *bound.arrays()))
     current: Callable[..., Value] = bound
     values: list[Value] = [np.array(v)[()] for v in bound.values]
     labels = list(bound.names)
@@ -259,6 +269,27 @@ def check_derivatives(
             *labels,
             *[f"cotangent {j}" if len(gs) > 1 else "cotangent" for j in range(len(gs))],
         ]
+
+
+def _are_numbers(x: Value) -> bool:
+    """Return whether a value is a nested list of floating-point or complex numbers."""
+    if isinstance(x, list | tuple):
+        return bool(x) and all(isinstance(a, float | complex) or _are_numbers(a) for a in x)
+    return False
+
+
+def _kinds(args: Sequence[Value]) -> str:
+    return ", ".join(dict.fromkeys([type(leaf).__name__ for leaf in tree.flatten(list(args))[0]]))
+
+
+def _check_result(title: str, result: Value) -> None:
+    leaves, _ = tree.flatten(result)
+    if not any(type(leaf) is dlarray for leaf in leaves):
+        kinds = _kinds(leaves) or "nothing"
+        raise InvalidArgumentError(
+            f"check_derivatives: {title} must return a dlarray, or a container of dlarrays, not "
+            f"{kinds}: float(x), x.item() and extractdata(x) lose the derivative"
+        )
 
 
 def _formatted(fun: Callable[..., Value], formats: Sequence[str | None]) -> Callable[..., Value]:
