@@ -144,6 +144,7 @@ ANYTHING = {
     ("onehotencode", "labels"), ("isdtype", "kind"), ("trainnet", "loss"), ("testnet", "metrics"),
     ("trainnet", "data"), ("trainnet", "targets"), ("minibatchpredict", "data"),
     ("testnet", "data"), ("testnet", "targets"), ("padsequences", "sequences"),
+    ("analyze_network", "net"),
 }  # fmt: skip
 
 
@@ -229,6 +230,7 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "dlfeval": ((lambda x: x * 2, dl.dlarray(X)), {}),
         "training_options": (("adam",), {}),
         "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
+        "analyze_network": ((network,), {}),
         "minibatchpredict": ((network, X[:, None]), {}),
         "testnet": ((network, X[:, None], X[:, None], "rmse"), {}),
         "padsequences": (([X, X[:2]], 0), {}),

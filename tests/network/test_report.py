@@ -83,7 +83,8 @@ def test_examples_and_remarks():
     found = dl.analyze_network(net, x)
     assert (found.faults, found.layers[0].learnables["weights"]) == ([], (2, 4))
     assert dl.analyze_network(net.initialize(x)).faults == []
-    assert "more examples than inputs" in dl.analyze_network(net, x, x).faults[0]
+    with pytest.raises(dl.InvalidArgumentError, match="2 examples are given, more than"):
+        dl.analyze_network(net, x, x)
     assert dl.analyze_network([]).faults == ["there are no layers"]
     image = dl.analyze_network([layers.ImageInput((4, 4, 1))])
     assert (image.faults, len(image.remarks)) == ([], 1)

@@ -269,6 +269,10 @@ def _short(layer: Layer) -> str:
 
 def as_layers(name: str, layers: Any) -> list[Layer]:
     """Return given layers as a list."""
+    if isinstance(layers, str | dict) or not isinstance(layers, Layer | Iterable):
+        raise InvalidArgumentError(
+            f"{name}: layers must be a layer or a list of layers, not {type(layers).__name__}"
+        )
     found = [layers] if isinstance(layers, Layer) else list(layers)
     for i, layer in enumerate(found):
         if not isinstance(layer, Layer):

@@ -16,7 +16,7 @@ import numpy as np
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
-from dlgradient.errors import DlgradientError
+from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.layers.input import STATISTICS, AnyInput
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
@@ -185,7 +185,10 @@ def _inputs(
             )
         inputs.append(x if x is None or type(x) is dlarray else dlarray(x))
     if next(given, None) is not None:
-        found.faults.append("there are more examples than inputs without an input layer")
+        raise InvalidArgumentError(
+            f"analyze_network: {len(examples)} examples are given, more than there are inputs "
+            "without an input layer"
+        )
     return inputs
 
 
