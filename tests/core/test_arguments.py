@@ -144,7 +144,7 @@ ANYTHING = {
     ("onehotencode", "labels"), ("isdtype", "kind"), ("trainnet", "loss"), ("testnet", "metrics"),
     ("trainnet", "data"), ("trainnet", "targets"), ("minibatchpredict", "data"),
     ("testnet", "data"), ("testnet", "targets"), ("padsequences", "sequences"),
-    ("analyze_network", "net"),
+    ("analyze_network", "net"), ("import_network_from_onnx", "model"),
 }  # fmt: skip
 
 
@@ -231,12 +231,22 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "training_options": (("adam",), {}),
         "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
         "analyze_network": ((network,), {}),
+        "import_network_from_onnx": ((onnx_model(),), {}),
         "minibatchpredict": ((network, X[:, None]), {}),
         "testnet": ((network, X[:, None], X[:, None], "rmse"), {}),
         "padsequences": (([X, X[:2]], 0), {}),
         "fftfreq": ((4,), {}),
         "rfftfreq": ((4,), {}),
     }
+
+
+def onnx_model() -> Any:
+    """Return an ONNX model of one node."""
+    helper = pytest.importorskip("onnx.helper")
+    x, y = (helper.make_tensor_value_info(n, 1, (None, 3)) for n in "xy")
+    return helper.make_model(
+        helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "one", [x], [y])
+    )
 
 
 def good_calls() -> Iterator[Call]:

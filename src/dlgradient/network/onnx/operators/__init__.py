@@ -1,0 +1,1 @@
+"""The operators of the ONNX standard, one file for each family."""
