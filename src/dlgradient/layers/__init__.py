@@ -11,6 +11,7 @@ and nothing is changed in place.
 """
 
 from dlgradient.layers.activation import *
+from dlgradient.layers.attention import *
 from dlgradient.layers.combination import *
 from dlgradient.layers.convolution import *
 from dlgradient.layers.dense import *
@@ -18,9 +19,14 @@ from dlgradient.layers.input import *
 from dlgradient.layers.layer import *
 from dlgradient.layers.layout import *
 from dlgradient.layers.nested import *
+from dlgradient.layers.neural_ode import *
 from dlgradient.layers.normalization import *
 from dlgradient.layers.pooling import *
+from dlgradient.layers.positions import *
+from dlgradient.layers.projected import *
 from dlgradient.layers.recurrent import *
+from dlgradient.layers.shaping import *
+from dlgradient.layers.spectral import *
 from dlgradient.layers.utility import *
 
 __all__ = sorted(

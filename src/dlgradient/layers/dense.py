@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from dlgradient.core.types import Count, Value
-from dlgradient.engine.array import dlarray, stripdims
+from dlgradient.engine.array import dlarray, extractdata, stripdims
 from dlgradient.layers.layer import Fresh, Layer
 from dlgradient.layers.layout import Layout, format_of
 from dlgradient.layers.parameters import Bias, Initializer, Weights
@@ -16,7 +18,7 @@ from dlgradient.ops.arithmetic import add
 from dlgradient.ops.linalg import matmul, matrix_transpose
 from dlgradient.ops.permute import moveaxis
 
-__all__ = ["Embedding", "FullyConnected"]
+__all__ = ["Embedding", "FullyConnected", "WordEmbedding"]
 
 
 class FullyConnected(Weights, Bias, Layer):
@@ -61,11 +63,15 @@ class FullyConnected(Weights, Bias, Layer):
         """Return weights x + bias."""
         if self.operation_dimension == "spatial-channel":
             return fullyconnect(x, self.weights, self.bias)
-        fmt = format_of(x)
-        axis = fmt.index("C")
-        y: Value = matmul(moveaxis(stripdims(x), axis, -1), matrix_transpose(self.weights))
-        y = add(y, self.bias)
-        return dlarray(moveaxis(y, -1, axis), fmt)
+        return channel_product(x, self.weights, self.bias)
+
+
+def channel_product(x: Value, weights: Value, bias: Value) -> Value:
+    """Return weights times the channels of x, plus a bias; all other dimensions are a batch."""
+    fmt = format_of(x)
+    axis = fmt.index("C")
+    y: Value = matmul(moveaxis(stripdims(x), axis, -1), matrix_transpose(weights))
+    return dlarray(moveaxis(add(y, bias), -1, axis), fmt)
 
 
 class Embedding(Weights, Layer):
@@ -88,7 +94,7 @@ class Embedding(Weights, Layer):
     >>> net.predict(np.zeros((5, 1, 3))).shape
     (5, 8, 3)
 
-    Source: MATLAB ``embeddingLayer``, ``wordEmbeddingLayer``.
+    Source: MATLAB ``embeddingLayer``.
     """
 
     dimension: Count
@@ -104,3 +110,39 @@ class Embedding(Weights, Layer):
     def predict(self, x: Value) -> Value:
         """Return the vectors of the indices x."""
         return embed(x, dlarray(self.weights, "UC"))
+
+
+class WordEmbedding(Embedding):
+    """The vector of each word, by its index in a vocabulary.
+
+    Parameters
+    ----------
+    dimension : int
+        Channels of a vector.
+    num_symbols : int
+        Number of words; the indices are 0, ..., `num_symbols` - 1.
+    oov_mode : {"map-to-last", "error"}
+        Whether an index that is in no vocabulary has the vector of the last word, or is an error.
+    weights : array, optional
+        Initial values: words × channels.
+    weights_initializer : str or callable
+    weights_learn_rate_factor, weights_l2_factor : float
+
+    Examples
+    --------
+    >>> net = dl.dlnetwork([dl.layers.SequenceInput(1), dl.layers.WordEmbedding(8, 100)])
+    >>> net.predict(np.full((5, 1, 3), 200.0)).shape
+    (5, 8, 3)
+
+    Source: MATLAB ``wordEmbeddingLayer``.
+    """
+
+    oov_mode: Literal["map-to-last", "error"] = field(default="map-to-last", kw_only=True)
+
+    def predict(self, x: Value) -> Value:
+        """Return the vectors of the words x."""
+        if self.oov_mode == "map-to-last":
+            value = np.asarray(extractdata(x))
+            known = (value >= 0) & (value < self.num_symbols)
+            x = dlarray(np.where(known, value, self.num_symbols - 1), format_of(x))
+        return super().predict(x)

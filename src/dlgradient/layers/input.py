@@ -20,7 +20,14 @@ from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchEr
 from dlgradient.layers.layer import Layer
 from dlgradient.layers.layout import format_of
 
-__all__ = ["FeatureInput", "Image3dInput", "ImageInput", "Input", "SequenceInput"]
+__all__ = [
+    "FeatureInput",
+    "Image3dInput",
+    "ImageInput",
+    "Input",
+    "InverseNormalization",
+    "SequenceInput",
+]
 
 Normalization: TypeAlias = Literal[
     "none", "zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one"
@@ -121,13 +128,7 @@ class AnyInput(Layer):
 
     def statistic(self, name: str) -> Value:
         """Return a statistic of the data: a number, or one for each channel."""
-        value = getattr(self, name)
-        if value is None:
-            raise InvalidArgumentError(
-                f"normalization={self.normalization!r} needs {name}, which trainnet finds from "
-                f"the data; give {name}= to the layer, or normalization='none'"
-            )
-        return value if np.ndim(value) == 0 else dlarray(value, "C")
+        return _statistic(self, name)
 
     def check(self, x: Value) -> None:
         """Raise the error for an array that does not fit."""
@@ -346,3 +347,54 @@ class SequenceInput(_WithUsualFormat):
         """Return the sizes of 'S' and 'C'."""
         found = {"S": self.size[:-1]} if len(self.size) > 1 else {}
         return {**found, "C": self.size[-1:]}
+
+
+class InverseNormalization(Layer):
+    """The inverse of the normalisation of an input layer: data in their own units.
+
+    Parameters
+    ----------
+    normalization : {"zscore", "zerocenter", "rescale-symmetric", "rescale-zero-one"}
+    mean, standard_deviation, min, max : float or array
+        Statistics that the normalisation needs, one or one for each channel.
+
+    Examples
+    --------
+    >>> layer = dl.layers.InverseNormalization(mean=10.0, standard_deviation=2.0)
+    >>> layer.predict(dl.dlarray([[-1.0, 0.0]], "BC"))
+    dlarray([[ 8., 10.]], 'BC')
+
+    Source: MATLAB ``inverseNormalizationLayer``.
+    """
+
+    normalization: Normalization = "zscore"
+    mean: Operand | None = field(default=None, kw_only=True)
+    standard_deviation: Operand | None = field(default=None, kw_only=True)
+    min: Operand | None = field(default=None, kw_only=True)
+    max: Operand | None = field(default=None, kw_only=True)
+    short: ClassVar[str] = "inversenorm"
+
+    def predict(self, x: Value) -> Value:
+        """Return x before the normalisation."""
+        given = [_statistic(self, name) for name in STATISTICS[self.normalization]]
+        if self.normalization == "none":
+            return x
+        if self.normalization == "zerocenter":
+            return x + given[0]
+        if self.normalization == "zscore":
+            return x * given[1] + given[0]
+        low, high = given
+        unit = (x + 1) / 2 if self.normalization == "rescale-symmetric" else x
+        return unit * (high - low) + low
+
+
+def _statistic(layer: Layer, name: str) -> Value:
+    value = getattr(layer, name)
+    if value is None:
+        own: str = layer.normalization  # type: ignore[attr-defined]
+        found = ", which trainnet finds from the data" if isinstance(layer, AnyInput) else ""
+        raise InvalidArgumentError(
+            f"normalization={own!r} needs {name}{found}; give {name}= to the layer, or "
+            "normalization='none'"
+        )
+    return value if np.ndim(value) == 0 else dlarray(value, "C")

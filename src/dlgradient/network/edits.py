@@ -103,7 +103,7 @@ class Edits(HeldNetwork):
             for name in [names] if isinstance(names, str) else names:
                 graph = expanded(graph, name)
             return self._regrouped(graph)
-        while nested := [n for n, x in graph.layers.items() if isinstance(x, Network)]:
+        while nested := [n for n, x in graph.layers.items() if type(x) is Network]:
             graph = expanded(graph, nested[0])
         return self._regrouped(graph)
 

@@ -18,7 +18,7 @@ __all__ = ["expanded", "grouped"]
 def expanded(graph: Graph, name: str) -> Graph:
     """Return a graph with the layers of a nested network, called "outer:inner", instead of it."""
     outer = graph.layers[graph.known(name)]
-    if not isinstance(outer, Network):
+    if type(outer) is not Network:
         raise InvalidArgumentError(
             f"expand_layers: layer {name!r} is a {type(outer).__name__}, not a layers.Network"
         )

@@ -214,7 +214,7 @@ def _analyze(
             continue
         ready[step.owner] = layer
         _add_row(found, prefix, step, graph.layers[step.name], layer, values)
-        if isinstance(layer, Network) and step.owner == step.name:
+        if type(layer) is Network and step.owner == step.name:
             inner: Any = layer.net
             inside = replace(inner._graph, layers=inner.layers)
             _analyze(inside, operands, found, f"{prefix}{step.name}/")
@@ -232,7 +232,7 @@ def _add_row(
 ) -> None:
     name = prefix + step.name
     results = [Layout.of(values[i]) for i in step.targets]
-    nested = isinstance(layer, Network) or step.owner != step.name
+    nested = type(layer) is Network or step.owner != step.name
     arrays = None if nested else arrays_of(step.name, layer)
     parts: list[dict[str, Shape]] = [
         {key.partition("/")[2]: value.shape for key, value in table.items()}
