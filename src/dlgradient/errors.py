@@ -19,6 +19,7 @@ __all__ = [
     "IndexingError",
     "IntegerVariableError",
     "InvalidArgumentError",
+    "InvalidFileError",
     "LeavingTraceError",
     "NonScalarError",
     "NotDlarrayError",
@@ -378,6 +379,33 @@ class InvalidArgumentError(DlgradientError, ValueError):
 
     >>> dl.reshape(x, (-1, 2)).shape
     (2, 2)
+    """
+
+
+class InvalidFileError(DlgradientError, ValueError):
+    """A file is damaged, cut off, or not of the kind that the function reads.
+
+    Files are not believed: sizes are checked before memory is taken, and no code in them runs.
+
+    Examples
+    --------
+    The mistake: the file is a text.
+
+    >>> import dlgradient as dl
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> path = folder / "notes.txt"
+    >>> _ = path.write_text("These are my notes about the network.")
+    >>> dl.load(path)
+    Traceback (most recent call last):
+    ...
+    dlgradient.errors.InvalidFileError: ...notes.txt: the header should have ... bytes, ...
+
+    The fix: load what `save` wrote, or a file of safetensors.
+
+    >>> dl.save(folder / "model.safetensors", {"w": dl.dlarray([1.0, 2.0])})
+    >>> dl.load(folder / "model.safetensors")
+    {'w': dlarray([1., 2.])}
     """
 
 

@@ -393,10 +393,6 @@ NOTES: dict[str, str] = {
     "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True)": "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
     (
-        "is for a file; numpy.savez(file, w=extractdata(w)) writes arrays, and numpy.load reads "
-        "them"
-    ): ("save load"),
-    (
         "is take_along_axis(x, i, axis=0) if it is PyTorch's; MATLAB's is not needed, since "
         "arrays are in the memory of the CPU"
     ): ("gather"),
