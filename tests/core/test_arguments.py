@@ -6,10 +6,13 @@ must raise an error of this package that names the function and an argument, or 
 one that the kind of the argument accepts, by the list in this module.
 """
 
+import atexit
 import inspect
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -152,6 +155,7 @@ ANYTHING = {
     ("testnet", "data"), ("testnet", "targets"), ("padsequences", "sequences"),
     ("analyze_network", "net"), ("import_network_from_onnx", "model"),
     ("analyze_network", "net"), ("save", "value"),
+    ("analyze_network", "net"), ("image_folder", "path"), ("import_network_from_onnx", "model"),
 }  # fmt: skip
 
 
@@ -180,6 +184,18 @@ def inside(name: str) -> Any:
 
     call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return call
+
+
+@cache
+def image_folder() -> Path:
+    """Return a folder with an image."""
+    from PIL import Image
+
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    (folder / "class").mkdir()
+    Image.new("L", (2, 2)).save(folder / "class" / "0.png")
+    return folder
 
 
 def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -239,6 +255,7 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
         "analyze_network": ((network,), {}),
         "import_network_from_onnx": ((onnx_model(),), {}),
+        "image_folder": ((image_folder(),), {}),
         "minibatchpredict": ((network, X[:, None]), {}),
         "testnet": ((network, X[:, None], X[:, None], "rmse"), {}),
         "padsequences": (([X, X[:2]], 0), {}),

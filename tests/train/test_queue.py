@@ -1,5 +1,7 @@
 """minibatchqueue and padsequences: which observations come, in which form."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,200 @@ def test_other_sources(rng, tmp_path):
         ["a", "bc", "d"], mini_batch_fcn=lambda texts: np.array([len(t) for t in texts])
     )
     assert queue.next().tolist() == [1, 2, 1]
+
+
+class Numbered:
+    """A dataset that other processes can import."""
+
+    def __init__(self, count, broken=-1):
+        self.count, self.broken = count, broken
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, i):
+        if i == self.broken:
+            raise OSError("disk")
+        return np.full(3, i), i
+
+
+@pytest.mark.parametrize("environment", ["background", "parallel"])
+def test_who_reads_does_not_change_what_is_read(environment):
+    def queue(environment):
+        found = dl.minibatchqueue(
+            Numbered(23),
+            mini_batch_size=4,
+            mini_batch_format=("BC", None),
+            preprocessing_environment=environment,
+            generator=3,
+        )
+        found.shuffle()
+        return found
+
+    ahead, serial = queue(environment), queue("serial")
+    for _ in range(2):
+        pairs = list(zip(ahead, serial, strict=True))
+        assert len(pairs) == 6
+        for (x, t), (x_alone, t_alone) in pairs:
+            assert np.array_equal(x, x_alone)
+            assert np.array_equal(t, t_alone)
+            assert dl.dims(x) == "BC"
+    # Half-way is no reason to lose a batch: the next pass begins anew.
+    ahead.reset()
+    ahead.next()
+    assert len(list(ahead)) == 6
+
+
+@pytest.mark.parametrize("environment", ["serial", "background", "parallel"])
+def test_an_error_in_a_worker_has_its_place(environment):
+    queue = dl.minibatchqueue(
+        Numbered(40, broken=17), mini_batch_size=4, preprocessing_environment=environment
+    )
+    for _ in range(4):
+        queue.next()
+    with pytest.raises(OSError, match="disk") as caught:
+        queue.next()
+    assert "minibatchqueue: while observation 17 of data[0] was read" in caught.value.__notes__
+
+
+def test_a_file_is_mapped_again_in_another_process(rng, tmp_path):
+    mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(6, 2))
+    mapped[:] = rng.normal(size=(6, 2))
+    mapped.flush()
+    reader = dl.minibatchqueue(mapped)._reader
+    data = pickle.dumps(reader)
+    assert len(data) < 2_000 + 2 * len(str(tmp_path))
+    (batch,) = pickle.loads(data).read(np.array([4, 1]))
+    assert np.array_equal(batch, mapped[[4, 1]])
+    (batch,) = dl.minibatchqueue(mapped, preprocessing_environment="parallel")
+    assert np.array_equal(batch, mapped)
+
+
+def stream():
+    for i in range(7):
+        yield np.full(2, i), i
+
+
+@pytest.mark.parametrize("environment", ["serial", "background"])
+@pytest.mark.parametrize("partial", ["return", "discard"])
+def test_an_iterable_is_read_in_its_order(environment, partial):
+    queue = dl.minibatchqueue(
+        stream,
+        mini_batch_size=3,
+        mini_batch_format=("BC", None),
+        partial_mini_batch=partial,
+        preprocessing_environment=environment,
+    )
+    wanted = [[0, 1, 2], [3, 4, 5], [6]][: 3 if partial == "return" else 2]
+    for _ in range(2):
+        assert [t.tolist() for _, t in queue] == wanted
+    assert (queue.num_observations, queue.num_batches, queue.hasdata()) == (None, None, False)
+    with pytest.raises(TypeError, match="length of an iterable is not known"):
+        len(queue)
+
+
+def test_what_an_iterable_cannot_do():
+    queue = dl.minibatchqueue(stream(), mini_batch_size=3)
+    assert queue.hasdata()
+    assert len(list(queue)) == 3
+    for call, text in (
+        (lambda: list(queue), "a generator can be read once only; give a function"),
+        (queue.shuffle, "an iterable has its own order"),
+        (lambda: queue.partition(2, 0), "cannot be divided"),
+        (lambda: dl.minibatchqueue((stream(), np.arange(7))), "must be the only source"),
+        (
+            lambda: dl.minibatchqueue(stream, preprocessing_environment="parallel"),
+            "one process reads an iterable",
+        ),
+        (
+            lambda: dl.minibatchqueue(
+                Numbered(3), mini_batch_fcn=lambda x: x, preprocessing_environment="parallel"
+            ),
+            "sends data and mini_batch_fcn to other processes.*define functions",
+        ),
+        (lambda: dl.minibatchqueue(3.0), "data must be arrays.*not float"),
+    ):
+        with pytest.raises(dl.InvalidArgumentError, match=text):
+            call()
+
+
+def test_an_error_while_an_iterable_is_read_is_not_lost():
+    def broken():
+        yield from stream()
+        raise OSError("disk")
+
+    queue = dl.minibatchqueue(broken, mini_batch_size=4)
+    queue.next()
+    with pytest.raises(OSError, match="disk") as caught:
+        queue.next()
+    assert caught.value.__notes__ == [
+        "minibatchqueue: while the next observations of data were read"
+    ]
+
+
+def test_training_on_an_iterable(rng):
+    x = rng.normal(size=(40, 2))
+
+    def pairs():
+        return zip(x, x @ [1.0, -2.0], strict=True)
+
+    queue = dl.minibatchqueue(pairs, mini_batch_size=8, mini_batch_format=("BC", "B"))
+    options = dl.training_options(
+        "sgdm",
+        max_epochs=40,
+        initial_learn_rate=0.1,
+        verbose=False,
+        l2_regularization=0,
+        generator=0,
+    )
+    layers = [dl.layers.FeatureInput(2), dl.layers.FullyConnected(1)]
+    net, info = dl.trainnet(queue, layers, lambda y, t: dl.mse(y[:, 0], t), options)
+    assert len(info.training_history["loss"]) == 200
+    np.testing.assert_allclose(np.asarray(net.learnables["fc/weights"]).ravel(), [1, -2], rtol=0.01)
+    options = dl.training_options("sgdm", shuffle="every-epoch", verbose=False)
+    with pytest.raises(dl.InvalidArgumentError, match="shuffle='never'"):
+        dl.trainnet(queue, layers, lambda y, t: dl.mse(y[:, 0], t), options)
+
+
+def test_images_of_a_folder(tmp_path):
+    from PIL import Image
+
+    for kind, shade in (("b", 200), ("a", 10)):
+        (tmp_path / kind / "inner").mkdir(parents=True)
+        for i in range(3):
+            image = Image.new("RGB", (5 + i, 4), (shade, i, 0))
+            image.save(tmp_path / kind / ("inner" if i else "") / f"{i}.png")
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    data = dl.image_folder(tmp_path)
+    assert (len(data), data.class_names, data.labels.tolist()) == (
+        6,
+        ["a", "b"],
+        [0, 0, 0, 1, 1, 1],
+    )
+    image, label = data[4]
+    assert (image.shape, image.dtype, image[0, 0].tolist(), label) == (
+        (4, 6, 3), np.uint8, [200, 1, 0], 1,
+    )  # fmt: skip
+    sized = dl.image_folder(tmp_path, output_size=(8, 9), color="gray")
+    queue = dl.minibatchqueue(
+        sized,
+        mini_batch_size=4,
+        mini_batch_format=("SSCB", None),
+        preprocessing_environment="background",
+    )
+    assert [(x.shape, t.tolist()) for x, t in queue] == [
+        ((8, 9, 1, 4), [0, 0, 0, 1]),
+        ((8, 9, 1, 2), [1, 1]),
+    ]
+    (tmp_path / "b" / "broken.jpg").write_bytes(b"no jpeg")
+    with pytest.raises(dl.InvalidArgumentError, match=r"broken.jpg is not an image"):
+        dl.image_folder(tmp_path)[4]
+    for path, text in ((tmp_path / "none", "no folder"), (tmp_path / "a", "no folder with images")):
+        if path.name == "a":
+            (path / "inner" / "1.png").unlink()
+            (path / "inner" / "2.png").unlink()
+        with pytest.raises(dl.InvalidArgumentError, match=text):
+            dl.image_folder(path)
 
 
 def test_parts_divide_the_observations():

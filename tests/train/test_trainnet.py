@@ -239,7 +239,7 @@ WRONG = {
     "options must be what training_options returns": lambda x, t: dl.trainnet(
         x, t, classifier(), "mse", {}
     ),
-    r"observations; each source": lambda x, t: dl.trainnet(
+    r"observations, but each source": lambda x, t: dl.trainnet(
         x, t[:7], classifier(), "crossentropy", options()
     ),
     r"layer 'input'.*so \(2,\) for 'C'; the layer expects \(5\)": lambda x, t: dl.trainnet(

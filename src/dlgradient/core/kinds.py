@@ -138,7 +138,8 @@ def shown(value: Any) -> str:
     text = " ".join(repr(value).split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     simple = isinstance(value, bool | int | float | complex | str | tuple | list | dict | None)
-    return text if simple else f"{type(value).__name__} {text}"
+    name = type(value).__name__
+    return text if simple or text.startswith((name, f"<{name}")) else f"{name} {text}"
 
 
 # -- numbers -------------------------------------------------------------------------------------

@@ -32,13 +32,14 @@ import numpy as np
 
 from dlgradient.core.sizes import PRODUCT_MULTIPLICATIONS, THREAD_BYTES
 
-__all__ = ["in_blocks", "one_blas_thread", "product", "threaded"]
+__all__ = ["cores", "in_blocks", "one_blas_thread", "product", "threaded"]
 
 _cut = {"ever": False}
 _in_block: ContextVar[bool] = ContextVar("dlgradient_block", default=False)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -47,7 +48,7 @@ def _cores() -> int:
 @cache
 def _count() -> int:
     setting = os.environ.get("OMP_NUM_THREADS", "")
-    return int(setting) if setting.isdigit() and int(setting) else _cores()
+    return int(setting) if setting.isdigit() and int(setting) else cores()
 
 
 @cache

@@ -390,6 +390,8 @@ NOTES: dict[str, str] = {
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
     "is trainnet(x, targets, net, loss, training_options('adam'))": "trainNetwork trainingOptions",
     "is minibatchqueue((x, targets), mini_batch_size=32)": "DataLoader",
+    "is image_folder(path), with a folder for each class": "imageDatastore ImageFolder",
+    "is not needed: trainnet and minibatchqueue take the array itself": "arrayDatastore",
     "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True)": "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
     (

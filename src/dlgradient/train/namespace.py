@@ -4,6 +4,7 @@ from dlgradient.network.network import *
 from dlgradient.network.onnx.importer import *
 from dlgradient.network.report import *
 from dlgradient.network.saving import *
+from dlgradient.train.images import *
 from dlgradient.train.options import *
 from dlgradient.train.predict import *
 from dlgradient.train.queue import *

@@ -25,11 +25,11 @@ class Progress:
     Parameters
     ----------
     options : TrainingOptions
-    total : int
+    total : int or None
         Number of iterations.
     """
 
-    def __init__(self, options: TrainingOptions, total: int) -> None:
+    def __init__(self, options: TrainingOptions, total: int | None) -> None:
         self.options = options
         self.total = total
         self.bar: Any = None

@@ -2,25 +2,35 @@
 
 A source is an array, a list, a data frame, or any object with ``__getitem__`` and ``__len__``, such
 as a dataset of PyTorch. Only the observations of a batch are read, so an array may be mapped from
-a file that is larger than memory.
+a file that is larger than memory. An iterable is read from the first observation on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from itertools import repeat
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.formats import valid_format
 from dlgradient.core.kinds import Kind
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
-from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.train.sequences import padsequences
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
+from dlgradient.train.ahead import Environment, Partial, in_order, pool_of, reading
+from dlgradient.train.sources import (
+    Reader,
+    batch_axis,
+    is_stream,
+    length_of,
+    observations_of,
+    option_of,
+)
 
 __all__ = ["minibatchqueue"]
+
+_QUEUE = "reference/training.html"
 
 
 def _texts(value: Any) -> Any:
@@ -39,21 +49,42 @@ class minibatchqueue:  # noqa: N801 - the established name
 
     Parameters
     ----------
-    data : array, sequence, data frame, dataset, or tuple of these
-        The sources; each is an output. Observations are the dimension 'B' of an array with a
-        format, else the first one. A dataset whose elements are tuples has several outputs.
+    data : array, sequence, data frame, dataset, iterable, callable, or tuple of these
+        The sources; each is an output. Observations are the dimension 'B' of an array whose
+        `mini_batch_format` has one, else the first dimension. A dataset whose elements are tuples
+        has several outputs. An iterable, or a function that returns one, is the only source. It
+        is read in its order, and its length need not be known.
     mini_batch_size : int
     partial_mini_batch : {"return", "discard"}
         What becomes of a last batch that is smaller.
     mini_batch_fcn : callable, optional
-        ``fcn(*lists)`` of the lists of observations of each source; returns the batch of each
-        output. By default arrays are stacked along 'B', and padded along 'T'.
+        ``fcn(*lists)`` of the observations of each source, which are arrays without the dimension
+        'B'. It returns the batch of each output. By default observations are stacked along 'B',
+        and padded along 'T'.
     mini_batch_format : str or sequence of str, optional
         Format of each output. One without a format stays an array.
     output_cast : str or sequence of str
         Dtype of the outputs that have a format.
+    preprocessing_environment : {"serial", "background", "parallel"}
+        Who reads: the caller, or threads or processes that read the next batches while this one is
+        used. Threads serve sources that wait for files, or functions of NumPy. Processes need data
+        and functions that can be pickled, and a script that begins with
+        ``if __name__ == "__main__":``.
     generator : numpy.random.Generator or int, optional
         Source of randomness of `shuffle`, or a seed.
+
+    Raises
+    ------
+    ShapeMismatchError
+        If sources have different numbers of observations.
+    InvalidArgumentError
+        If there are none, or if another process cannot read the data.
+
+    See Also
+    --------
+    trainnet : trains with a queue
+    padsequences : sequences of one length
+    image_folder : a dataset of the images in a folder
 
     Examples
     --------
@@ -66,6 +97,20 @@ class minibatchqueue:  # noqa: N801 - the established name
     >>> len([batch for batch, _ in queue])
     3
 
+    Your own function gets lists of observations, here images of 28 by 28 by 1:
+
+    >>> images, labels = np.zeros((28, 28, 1, 6)), np.array([2, 0, 1, 1, 2, 0])
+    >>> def preprocess(images, labels):
+    ...     return np.stack(images, axis=-1) / 255, dl.onehotencode(labels, class_names=[0, 1, 2])
+    >>> queue = dl.minibatchqueue(
+    ...     (images, labels),
+    ...     mini_batch_size=4,
+    ...     mini_batch_fcn=preprocess,
+    ...     mini_batch_format=("SSCB", "BC"),
+    ... )
+    >>> [batch.shape for batch in queue.next()]
+    [(28, 28, 1, 4), (4, 3)]
+
     Source: MATLAB ``minibatchqueue``.
     """
 
@@ -75,65 +120,107 @@ class minibatchqueue:  # noqa: N801 - the established name
         data: Any,
         *,
         mini_batch_size: Count = 128,
-        partial_mini_batch: Literal["return", "discard"] = "return",
+        partial_mini_batch: Partial = "return",
         mini_batch_fcn: Callable[..., Any] | None = None,
         mini_batch_format: Texts = None,
         output_cast: Texts = "float32",
+        preprocessing_environment: Environment = "serial",
         generator: Generator = None,
     ) -> None:
         self.sources = tuple(data) if type(data) is tuple else (data,)
         self.mini_batch_size = mini_batch_size
         self.partial_mini_batch = partial_mini_batch
-        self.mini_batch_fcn = mini_batch_fcn
         self.mini_batch_format = mini_batch_format
-        self.output_cast = output_cast
+        self.preprocessing_environment = preprocessing_environment
         self.generator = np.random.default_rng(generator)
-        count = len(self.sources)
-        formats = [self._of(mini_batch_format, i) for i in range(count)]
-        self._axes = [_batch_axis(s, f) for s, f in zip(self.sources, formats, strict=True)]
-        sizes = [_length(s, a) for s, a in zip(self.sources, self._axes, strict=True)]
+        self.is_stream = any(map(is_stream, self.sources))
+        formats = [option_of(mini_batch_format, i) for i in range(len(self.sources))]
+        axes = [batch_axis(s, f) for s, f in zip(self.sources, formats, strict=True)]
+        self._reader = Reader(self.sources, axes, mini_batch_fcn, mini_batch_format, output_cast)
+        self._order: Array = np.arange(0)
+        if self.is_stream:
+            self._check_stream()
+        else:
+            self._order = np.arange(self._length(axes))
+        self._pool = pool_of(preprocessing_environment, self._reader, streams=self.is_stream)
+        # The number of the next observation; batches that are being read; the next one of a stream.
+        self._at = 0
+        self._read_before: Iterator[Any] | None = None
+        self._coming: Iterator[Any] | None = None
+        self._waiting: tuple[Any, ...] | None = None
+
+    def _length(self, axes: list[int | None]) -> int:
+        sizes = [length_of(s, a) for s, a in zip(self.sources, axes, strict=True)]
         if len(set(sizes)) > 1:
             raise ShapeMismatchError(
-                f"minibatchqueue: data have {', '.join(map(str, sizes))} observations; each source "
-                "must have as many"
+                f"minibatchqueue: data have {', '.join(map(str, sizes))} observations, but each "
+                "source must have as many; without a mini_batch_format that has 'B', they are the "
+                "first dimension of an array"
             )
         if sizes[0] == 0:
             raise InvalidArgumentError("minibatchqueue: data have no observations")
-        self._order = np.arange(sizes[0])
-        self._at = 0
+        return sizes[0]
 
-    @staticmethod
-    def _of(option: Any, i: int) -> Any:
-        """Return an option of one output."""
-        if option is None or isinstance(option, str):
-            return option
-        return option[i] if i < len(option) else None
+    def _check_stream(self) -> None:
+        if len(self.sources) > 1:
+            raise InvalidArgumentError(
+                "minibatchqueue: an iterable must be the only source; let it yield tuples, one "
+                "member for each output"
+            )
+        if self.preprocessing_environment == "parallel":
+            raise InvalidArgumentError(
+                "minibatchqueue: one process reads an iterable; use "
+                "preprocessing_environment='background', or a dataset with __getitem__ and __len__"
+            )
 
     # -- where it is -----------------------------------------------------------------------------
 
     def __len__(self) -> int:
         """Return the number of batches."""
+        if self.is_stream:
+            raise TypeError(located("the length of an iterable is not known", _QUEUE))
         full, rest = divmod(len(self._order), self.mini_batch_size)
         return full + (rest > 0 and self.partial_mini_batch == "return")
 
     @property
-    def num_observations(self) -> int:
-        """How many observations there are."""
-        return len(self._order)
+    def num_observations(self) -> int | None:
+        """How many observations there are; None for an iterable."""
+        return None if self.is_stream else len(self._order)
+
+    @property
+    def num_batches(self) -> int | None:
+        """How many batches there are; None for an iterable."""
+        return None if self.is_stream else len(self)
 
     def hasdata(self) -> bool:
         """Return whether there is another batch."""
+        if self.is_stream:
+            if self._waiting is None:
+                self._waiting = self._next_of_stream()
+            return bool(self._waiting)
         left = len(self._order) - self._at
         return left >= (1 if self.partial_mini_batch == "return" else self.mini_batch_size)
 
     def reset(self) -> None:
         """Begin with the first batch again."""
-        self._at = 0
+        if self._at:
+            self._at, self._coming, self._waiting = 0, None, None
 
     def shuffle(self) -> None:
-        """Draw a new order of the observations, and begin with the first batch again."""
+        """Draw a new order of the observations, and begin with the first batch again.
+
+        Raises
+        ------
+        InvalidArgumentError
+            For an iterable, which has its own order.
+        """
+        if self.is_stream:
+            raise InvalidArgumentError(
+                "minibatchqueue: an iterable has its own order; shuffle where it is made, and "
+                "train with shuffle='never'"
+            )
         self._order = self.generator.permutation(len(self._order))
-        self._at = 0
+        self._at, self._coming = 0, None
 
     def partition(self, count: Count, index: int) -> minibatchqueue:
         """Return a queue of one of several parts of the observations.
@@ -145,10 +232,12 @@ class minibatchqueue:  # noqa: N801 - the established name
         index : int
             Which one, from 0.
         """
+        if self.is_stream:
+            raise InvalidArgumentError("minibatchqueue: an iterable cannot be divided into parts")
         new = object.__new__(minibatchqueue)
         new.__dict__.update(self.__dict__)
         new._order = np.array_split(self._order, count)[index]
-        new._at = 0
+        new._at, new._coming = 0, None
         return new
 
     def __iter__(self) -> Iterator[Any]:
@@ -169,106 +258,39 @@ class minibatchqueue:  # noqa: N801 - the established name
             raise InvalidArgumentError(
                 "minibatchqueue: there is no batch left; reset() or shuffle() begins again"
             )
-        chosen = self._order[self._at : self._at + self.mini_batch_size]
-        self._at += len(chosen)
-        batches = self._read(chosen)
+        batches, self._waiting = self._waiting, None
+        if batches is None:
+            if self._coming is None:
+                read = reading(self._reader, self._pool)
+                self._coming = in_order(read, self._chosen(), self._pool)
+            batches = next(self._coming)
+        self._at += self.mini_batch_size
         found = tuple([self._finished(batch, i) for i, batch in enumerate(batches)])
         return found if len(found) > 1 else found[0]
 
-    # -- what it reads ---------------------------------------------------------------------------
+    # -- what comes next -------------------------------------------------------------------------
 
-    def _read(self, chosen: Array) -> tuple[Any, ...]:
-        if self.mini_batch_fcn is None and all(axis is not None for axis in self._axes):
-            pairs = zip(self.sources, self._axes, strict=True)
-            return tuple([_taken(source, chosen, axis or 0) for source, axis in pairs])
-        lists = self._observations(chosen)
-        if self.mini_batch_fcn is not None:
-            batches = self.mini_batch_fcn(*lists)
-            return batches if isinstance(batches, tuple) else (batches,)
-        return tuple(
-            [_collated(items, self._of(self.mini_batch_format, i)) for i, items in enumerate(lists)]
-        )
+    def _chosen(self) -> Iterator[tuple[Array]]:
+        """Yield the numbers of the observations of each batch that is left."""
+        for begin in range(self._at, len(self._order), self.mini_batch_size):
+            yield (self._order[begin : begin + self.mini_batch_size],)
 
-    def _observations(self, chosen: Array) -> list[list[Any]]:
-        """Return a list of observations of each output."""
-        lists = []
-        for number, (source, axis) in enumerate(zip(self.sources, self._axes, strict=True)):
-            items = []
-            for i in chosen.tolist():
-                try:
-                    items.append(_taken(source, i, axis) if axis is not None else source[i])
-                except Exception as error:
-                    error.add_note(
-                        f"minibatchqueue: while observation {i} of data[{number}] was read"
-                    )
-                    raise
-            lists.append(items)
-        if len(lists) == 1 and isinstance(lists[0][0], tuple):
-            return [list(column) for column in zip(*lists[0], strict=True)]
-        return lists
+    def _next_of_stream(self) -> tuple[Any, ...]:
+        """Return the next batch of an iterable; it is empty after the last one."""
+        size = self.mini_batch_size
+        if self._coming is None:
+            observations = observations_of(self.sources[0])
+            if observations is self._read_before:
+                raise InvalidArgumentError(
+                    "minibatchqueue: a generator can be read once only; give a function that "
+                    "returns a new one, data=observations and not data=observations()"
+                )
+            self._read_before = observations
+            jobs = repeat((observations, size))
+            self._coming = in_order(self._reader.read_next, jobs, self._pool)
+        count, batches = next(self._coming)
+        return batches if count == size or self.partial_mini_batch == "return" else ()
 
     def _finished(self, batch: Any, i: int) -> Any:
-        fmt = self._of(self.mini_batch_format, i)
-        if not fmt:
-            return batch
-        cast = self._of(self.output_cast, i)
-        raw = np.asarray(batch)
-        if cast and raw.dtype.kind in "biuf":
-            raw = raw.astype(cast)
-        return dlarray(raw, fmt)
-
-
-def _is_array(source: Any) -> bool:
-    return hasattr(source, "shape") and hasattr(source, "dtype") and not hasattr(source, "iloc")
-
-
-def _batch_axis(source: Any, fmt: str | None) -> int | None:
-    """Return the axis of the observations of an array; None for other sources."""
-    if hasattr(source, "iloc"):
-        return 0
-    if not _is_array(source):
-        return None
-    if not fmt:
-        return 0
-    valid = valid_format(fmt)
-    if "B" not in valid or len(valid) < np.ndim(source):
-        raise InvalidArgumentError(
-            f"minibatchqueue: mini_batch_format {fmt!r} must name each dimension of data of shape "
-            f"{np.shape(source)}, with 'B' for the observations"
-        )
-    return valid.index("B") if valid.index("B") < np.ndim(source) else 0
-
-
-def _length(source: Any, axis: int | None) -> int:
-    if axis is None:
-        return len(source)
-    shape = np.shape(source)
-    if not shape:
-        raise ShapeMismatchError("minibatchqueue: data is a number, which has no observations")
-    return int(shape[axis])
-
-
-def _taken(source: Any, chosen: Any, axis: int) -> Any:
-    if hasattr(source, "iloc"):
-        found = source.iloc[chosen]
-        return found.to_numpy() if hasattr(found, "to_numpy") else found
-    if type(source) is dlarray:
-        source = source._value
-    return source[(slice(None),) * axis + (chosen,)]
-
-
-def _collated(items: list[Any], fmt: str | None) -> Any:
-    """Return observations as one array: stacked along 'B', and padded along 'T'."""
-    arrays = [np.asarray(item) for item in items]
-    axis = valid_format(fmt).find("B") if fmt else 0
-    if len({a.shape for a in arrays}) == 1:
-        return np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
-    inner = (fmt or "").replace("B", "")
-    if "T" not in inner:
-        shapes = sorted({str(a.shape) for a in arrays})
-        raise ShapeMismatchError(
-            f"minibatchqueue: observations have the shapes {', '.join(shapes[:4])}; give "
-            "mini_batch_fcn=, or a format with 'T' to pad along it"
-        )
-    padded, _ = padsequences(arrays, inner.index("T"))
-    return np.moveaxis(padded, -1, max(axis, 0))
+        fmt = option_of(self.mini_batch_format, i)
+        return dlarray(batch, fmt) if fmt else batch

@@ -229,7 +229,8 @@ class _Training:
     def run(self) -> tuple[dlnetwork, TrainingInfo]:
         """Train until the end, or until something stops it."""
         options = self.options
-        total = options.max_epochs * len(self.queue)
+        batches_of_epoch = self.queue.num_batches
+        total = None if batches_of_epoch is None else options.max_epochs * batches_of_epoch
         with Progress(options, total) as progress:
             try:
                 reason = self._epochs(progress)
@@ -248,13 +249,14 @@ class _Training:
         begun = perf_counter()
         for epoch in range(1, options.max_epochs + 1):
             self.epoch = epoch
-            if options.shuffle == "every-epoch" or (options.shuffle == "once" and epoch == 1):
+            once = options.shuffle == "once" and epoch == 1 and not self.queue.is_stream
+            if once or options.shuffle == "every-epoch":
                 self.queue.shuffle()
             for batch in batches(self.queue):
                 self.iteration += 1
                 reason, row = self._step(batch)
                 row["time_elapsed"] = perf_counter() - begun
-                last = self.iteration == options.max_epochs * len(self.queue)
+                last = epoch == options.max_epochs and not self.queue.hasdata()
                 if not reason and self.validation is not None and self._validates(last=last):
                     reason = self._validate(row)
                 self._record(row)

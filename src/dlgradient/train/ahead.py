@@ -1,0 +1,79 @@
+"""Batches that are read before they are asked for, in threads or in other processes.
+
+They come in the order in which they were asked for, so what is read does not depend on who reads.
+Processes are started anew, not forked: a fork of a program with threads can hang.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, Literal, TypeAlias
+
+from dlgradient.core.threads import cores
+from dlgradient.core.types import Array
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.train.sources import Reader
+
+__all__ = ["Environment", "Partial", "Read", "in_order", "pool_of", "reading"]
+
+Environment: TypeAlias = Literal["serial", "background", "parallel"]
+Partial: TypeAlias = Literal["return", "discard"]
+Read: TypeAlias = Callable[..., Any]
+
+# The reader of a worker process.
+_reader: list[Reader] = []
+
+
+def pool_of(environment: Environment, reader: Reader, *, streams: bool) -> Executor | None:
+    """Return who reads ahead: threads or processes; None for the caller itself."""
+    if environment == "serial":
+        return None
+    if environment == "background":
+        return ThreadPoolExecutor(1 if streams else cores(), "minibatchqueue")
+    try:
+        data = pickle.dumps(reader)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise InvalidArgumentError(
+            "minibatchqueue: preprocessing_environment='parallel' sends data and mini_batch_fcn to "
+            f"other processes, and {error}; define functions and classes in a module, or use "
+            "'background', which are threads"
+        ) from error
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    return ProcessPoolExecutor(cores(), context, initializer=_begin, initargs=(data,))
+
+
+def _begin(data: bytes) -> None:
+    _reader.append(pickle.loads(data))
+
+
+def _read(chosen: Array) -> tuple[Any, ...]:
+    return _reader[0].read(chosen)
+
+
+def reading(reader: Reader, pool: Executor | None) -> Read:
+    """Return the function that reads a batch where the pool works."""
+    return _read if isinstance(pool, ProcessPoolExecutor) else reader.read
+
+
+def in_order(read: Read, jobs: Iterable[tuple[Any, ...]], pool: Executor | None) -> Iterator[Any]:
+    """Yield ``read(*job)`` for each job; with a pool, some jobs are begun before that."""
+    if pool is None:
+        for job in jobs:
+            yield read(*job)
+        return
+    pending: deque[Future[Any]] = deque()
+    try:
+        for job in jobs:
+            pending.append(pool.submit(read, *job))
+            if len(pending) > 2 * cores():
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,197 @@
+"""Sources of mini-batches: what data are, and how observations of them are read and collated.
+
+A source is read by the numbers of observations, or it is a stream, whose observations come one
+after the other. A reader has all that reading takes, so that it can work in a thread or in another
+process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core.formats import valid_format
+from dlgradient.core.types import Array
+from dlgradient.engine.array import dlarray
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.train.sequences import padsequences
+
+__all__ = ["Reader", "batch_axis", "is_stream", "length_of", "observations_of"]
+
+
+def option_of(option: Any, i: int) -> Any:
+    """Return an option of one output."""
+    if option is None or isinstance(option, str):
+        return option
+    return option[i] if i < len(option) else None
+
+
+def is_stream(source: Any) -> bool:
+    """Return whether observations come one after the other only."""
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+        return False
+    return isinstance(source, Iterable) or callable(source)
+
+
+def observations_of(source: Any) -> Iterator[Any]:
+    """Return the observations of a stream, from the first one on."""
+    return iter(source() if callable(source) else source)
+
+
+def batch_axis(source: Any, fmt: str | None) -> int | None:
+    """Return the axis of the observations of an array; None for other sources."""
+    if hasattr(source, "iloc"):
+        return 0
+    if not (hasattr(source, "shape") and hasattr(source, "dtype")):
+        return None
+    if not fmt:
+        return 0
+    valid = valid_format(fmt)
+    if "B" not in valid or len(valid) < np.ndim(source):
+        raise InvalidArgumentError(
+            f"minibatchqueue: mini_batch_format {fmt!r} must name each dimension of data of shape "
+            f"{np.shape(source)}, with 'B' for the observations"
+        )
+    return valid.index("B") if valid.index("B") < np.ndim(source) else 0
+
+
+def length_of(source: Any, axis: int | None) -> int:
+    """Return the number of observations of a source that is no stream."""
+    if axis is None:
+        if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
+            raise InvalidArgumentError(
+                "minibatchqueue: data must be arrays, sequences, data frames, datasets or an "
+                f"iterable, not {type(source).__name__}"
+            )
+        return len(source)
+    shape = np.shape(source)
+    if not shape:
+        raise ShapeMismatchError("minibatchqueue: data is a number, which has no observations")
+    return int(shape[axis])
+
+
+@dataclass
+class Reader:
+    """Reads batches of some sources.
+
+    Attributes
+    ----------
+    sources, axes
+        For each, the axis of the observations of an array, None for a dataset.
+    mini_batch_fcn, formats, casts
+        Options of `minibatchqueue`.
+    """
+
+    sources: tuple[Any, ...]
+    axes: list[int | None]
+    mini_batch_fcn: Callable[..., Any] | None
+    formats: Any
+    casts: Any
+
+    def __getstate__(self) -> dict[str, Any]:
+        """An array in a file is mapped again in another process, not copied to it."""
+        return self.__dict__ | {"sources": tuple([_Mapped.of(s) for s in self.sources])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.sources = tuple([s.array() if type(s) is _Mapped else s for s in self.sources])
+
+    def read(self, chosen: Array) -> tuple[Any, ...]:
+        """Return the batch of the observations with some numbers."""
+        if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
+            pairs = zip(self.sources, self.axes, strict=True)
+            return self._cast([_taken(source, chosen, axis or 0) for source, axis in pairs])
+        lists = []
+        for number, (source, axis) in enumerate(zip(self.sources, self.axes, strict=True)):
+            items = []
+            for i in chosen.tolist():
+                try:
+                    items.append(_taken(source, i, axis) if axis is not None else source[i])
+                except Exception as error:
+                    error.add_note(
+                        f"minibatchqueue: while observation {i} of data[{number}] was read"
+                    )
+                    raise
+            lists.append(items)
+        return self.collate(lists)
+
+    def read_next(self, observations: Iterator[Any], count: int) -> tuple[int, tuple[Any, ...]]:
+        """Return how many observations were left of those that are wanted, and their batch."""
+        try:
+            items = list(islice(observations, count))
+        except Exception as error:
+            error.add_note("minibatchqueue: while the next observations of data were read")
+            raise
+        return len(items), self.collate([items]) if items else ()
+
+    def collate(self, lists: list[list[Any]]) -> tuple[Any, ...]:
+        """Return the batch of lists of observations, one list for each source."""
+        if len(lists) == 1 and isinstance(lists[0][0], tuple):
+            lists = [list(column) for column in zip(*lists[0], strict=True)]
+        if self.mini_batch_fcn is not None:
+            batches = self.mini_batch_fcn(*lists)
+            return self._cast(batches if isinstance(batches, tuple) else (batches,))
+        return self._cast(
+            [_collated(items, option_of(self.formats, i)) for i, items in enumerate(lists)]
+        )
+
+    def _cast(self, batches: Sequence[Any]) -> tuple[Any, ...]:
+        """Return outputs that have a format as arrays of the dtype that is wanted."""
+        found = []
+        for i, batch in enumerate(batches):
+            if not option_of(self.formats, i):
+                found.append(batch)
+                continue
+            raw = np.asarray(batch)
+            cast = option_of(self.casts, i)
+            found.append(raw.astype(cast) if cast and raw.dtype.kind in "biuf" else raw)
+        return tuple(found)
+
+
+@dataclass
+class _Mapped:
+    """Where an array that is mapped from a file is."""
+
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, source: Any) -> Any:
+        if not isinstance(source, np.memmap) or source.filename is None:
+            return source
+        if not isinstance(source.base, np.memmap) and source.flags.c_contiguous:
+            names = ("filename", "dtype", "offset", "shape")
+            return cls({"mode": "r", **{name: getattr(source, name) for name in names}})
+        return source
+
+    def array(self) -> Array:
+        return np.memmap(**self.options)
+
+
+def _taken(source: Any, chosen: Any, axis: int) -> Any:
+    if hasattr(source, "iloc"):
+        found = source.iloc[chosen]
+        return found.to_numpy() if hasattr(found, "to_numpy") else found
+    if type(source) is dlarray:
+        source = source._value
+    return source[(slice(None),) * axis + (chosen,)]
+
+
+def _collated(items: list[Any], fmt: str | None) -> Any:
+    """Return observations as one array: stacked along 'B', and padded along 'T'."""
+    arrays = [np.asarray(item) for item in items]
+    axis = valid_format(fmt).find("B") if fmt else 0
+    if len({a.shape for a in arrays}) == 1:
+        return np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
+    inner = (fmt or "").replace("B", "")
+    if "T" not in inner:
+        shapes = sorted({str(a.shape) for a in arrays})
+        raise ShapeMismatchError(
+            f"minibatchqueue: observations have the shapes {', '.join(shapes[:4])}; give "
+            "mini_batch_fcn=, or a format with 'T' to pad along it"
+        )
+    padded, _ = padsequences(arrays, inner.index("T"))
+    return np.moveaxis(padded, -1, max(axis, 0))
