@@ -206,3 +206,93 @@ def test_dropout_drops_in_training_only():
     np.testing.assert_array_equal(net.predict(x), x)
     y, _ = net.forward(x, generator=0)
     assert set(np.unique(y)) == {0.0, 2.0}
+
+
+def branch(name, factor, rng, *, nested=None):
+    """A graph that takes x from around it: a product, perhaps with a condition in it."""
+    w = single(rng, 3, 2) * factor
+    nodes = [helper.make_node("MatMul", ["x", f"{name}_w"], [f"{name}_r"], name="product")]
+    if nested:
+        nodes.append(helper.make_node("If", ["flag"], [f"{name}_s"], name="inner", **nested))
+    last = f"{name}_s" if nested else f"{name}_r"
+    nodes.append(helper.make_node("Relu", [last], [f"{name}_y"]))
+    return helper.make_graph(
+        nodes,
+        name,
+        [],
+        [helper.make_tensor_value_info(f"{name}_y", onnx_cases.FLOAT, None)],
+        [onnx.numpy_helper.from_array(w, f"{name}_w")],
+    )
+
+
+def conditional(rng):
+    inner = {"then_branch": branch("a", 1, rng), "else_branch": branch("b", 1, rng)}
+    outer = {"then_branch": branch("c", 1, rng, nested=inner), "else_branch": branch("d", 1, rng)}
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        helper.make_node("Less", ["sum", "zero"], ["low"]),
+        helper.make_node("Greater", ["sum", "one"], ["flag"]),
+        helper.make_node("Not", ["low"], ["high"]),
+        helper.make_node("If", ["high"], ["y"], name="choice", **outer),
+    ]
+    numbers = {"zero": np.array(0, np.float32), "one": np.array(1, np.float32)}
+    return model(nodes, {"x": ["n", 3]}, ["y"], numbers)
+
+
+@pytest.mark.parametrize("total", [-1.0, 0.5, 2.0])
+def test_conditions_choose_and_learn(rng, total):
+    message = conditional(rng)
+    net = dl.import_network_from_onnx(message)
+    assert len(net.learnables) == 4
+    x = single(rng, 2, 3)
+    x += np.float32((total - x.sum()) / x.size)
+    np.testing.assert_allclose(net.predict(x), by_onnxruntime(message, x)[0], rtol=1e-5, atol=1e-6)
+    gradients = dl.dlfeval(
+        lambda net, x: dl.dlgradient(dl.sum(net.predict(x)), net), net, dl.dlarray(x)
+    )
+    moved = {key for key, g in gradients.learnables.items() if np.any(np.asarray(g))}
+    used = [key for key in net.learnables if ("inner" in key) == (total > 0)]
+    assert moved <= {key for key in used if key.startswith("choice/")}
+    assert len(moved) <= 1
+
+
+def test_loops_carry_values_and_are_differentiated(rng):
+    w = single(rng, 3, 3)
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", "w"], ["product"], name="step"),
+            helper.make_node("Tanh", ["product"], ["next"]),
+            helper.make_node("Identity", ["going"], ["goes_on"]),
+            helper.make_node("ReduceSum", ["next"], ["sum"], keepdims=0),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", onnx_cases.INT64, []),
+            helper.make_tensor_value_info("going", onnx.TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", onnx_cases.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("goes_on", onnx.TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", onnx_cases.FLOAT, None),
+            helper.make_tensor_value_info("sum", onnx_cases.FLOAT, None),
+        ],
+    )
+    nodes = [helper.make_node("Loop", ["count", "", "x"], ["y", "sums"], name="loop", body=body)]
+    arrays = {"count": np.array(4), "w": w}
+    message = model(nodes, {"x": ["n", 3]}, ["y", "sums"], arrays)
+    net = dl.import_network_from_onnx(message)
+    x = single(rng, 2, 3)
+    for y, expected in zip(net.predict(x), by_onnxruntime(message, x), strict=True):
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    (key,) = net.learnables
+    gradients = dl.dlfeval(
+        lambda net, x: dl.dlgradient(dl.sum(net.predict(x)[0]), net), net, dl.dlarray(x)
+    )
+
+    def by_hand(w, x):
+        for _ in range(4):
+            x = dl.tanh(x @ w)
+        return dl.dlgradient(dl.sum(x), w)
+
+    expected = dl.dlfeval(by_hand, dl.dlarray(w), dl.dlarray(x))
+    np.testing.assert_allclose(gradients.learnables[key], expected, rtol=1e-5, atol=1e-6)

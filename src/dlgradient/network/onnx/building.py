@@ -8,39 +8,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from math import prod
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from dlgradient.core.types import Array
-from dlgradient.errors import DlgradientError
 from dlgradient.layers.layer import Layer
 from dlgradient.network.graph import Graph, Port
-from dlgradient.network.onnx.legacy import modern
-from dlgradient.network.onnx.operator import Operator, TensorInput, settled
-from dlgradient.network.onnx.reading import STANDARD, Model, Node, Subgraph, fault
-from dlgradient.network.onnx.registry import Entry, table
+from dlgradient.network.onnx.constants import arguments_of, constants_of, may_be_weight
+from dlgradient.network.onnx.operator import Operator, TensorInput
+from dlgradient.network.onnx.program import lifted
+from dlgradient.network.onnx.reading import Model, Node, Subgraph, fault
+from dlgradient.network.onnx.registry import table
+from dlgradient.network.onnx.support import refuse_unsupported
 
-__all__ = ["built", "constants_of", "operator_of"]
-
-# A mask of attention is a large negative number; no weight is that large.
-LARGEST_WEIGHT = 1e8
-# Numbers that folding may make: as many as the file has, and these more.
-SPARE = 2**20
-# Operators whose results have no more elements than their operands.
-LAYOUT = (
-    *("Cast", "Flatten", "Identity", "Reshape", "Shape", "Size", "Slice", "Split", "Squeeze"),
-    *("Transpose", "Unsqueeze"),
-)
-# Operators that make large results of small operands, or other ones in every call.
-UNFOLDED = (
-    *("Bernoulli", "ConstantOfShape", "Dropout", "Expand", "EyeLike", "GridSample", "If", "Loop"),
-    *("OneHot", "Pad", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
-    *("Range", "Resize", "Scan", "Tile", "Upsample", "AffineGrid", "CenterCropPad"),
-    *("BlackmanWindow", "HannWindow", "HammingWindow", "MelWeightMatrix", "Col2Im", "Multinomial"),
-)
+__all__ = ["built"]
 
 
 def built(model: Model) -> Graph:
@@ -53,183 +34,23 @@ def built(model: Model) -> Graph:
     return _Builder(model.opset, constants, nodes, graph).graph()
 
 
-# -- support -----------------------------------------------------------------------------------
-
-
-def refuse_unsupported(graph: Subgraph, opset: int) -> None:
-    """Raise one error that names every node that cannot be imported."""
-    missing: dict[str, None] = {}
-    _collect(graph, opset, missing)
-    if missing:
-        listed = "\n".join(f"  {line}" for line in missing)
-        raise fault(f"the model has nodes that are not supported:\n{listed}")
-
-
-def _collect(graph: Subgraph, opset: int, missing: dict[str, None]) -> None:
-    entries = table()
-    for node in graph.nodes:
-        if node.operator == "Constant" and node.domain in STANDARD:
-            continue
-        if node.domain not in STANDARD or node.operator not in entries:
-            missing[node.shown] = None
-            continue
-        problem = _misfit(node, opset, entries[node.operator])
-        if problem:
-            missing[f"{node.shown}: {problem}"] = None
-        for value in node.attributes.values():
-            if isinstance(value, Subgraph):
-                _collect(value, opset, missing)
-
-
-def _misfit(node: Node, opset: int, entry: Entry) -> str:
-    """Return what is wrong with a node; '' if nothing is."""
-    return next(_misfits(node, opset, entry), "")
-
-
-def _misfits(node: Node, opset: int, entry: Entry) -> Iterator[str]:
-    """Yield what is wrong with a node, by the schema of its operator and by what is here."""
-    import onnx
-
-    try:
-        schema = onnx.defs.get_schema(node.operator, max_inclusive_version=opset)
-    except onnx.defs.SchemaError:
-        yield f"the standard has no such operator in version {opset}"
-        return
-    given = len(node.inputs)
-    if not schema.min_input <= given <= schema.max_input:
-        yield f"it has {given} inputs"
-    if not max(schema.min_output, 1) <= len(node.outputs) <= schema.max_output:
-        yield f"it has {len(node.outputs)} outputs"
-    if given > len(entry.names) and not entry.rest:
-        yield f"its input {given} is not supported"
-    for name, value in node.attributes.items():
-        if name not in schema.attributes:
-            yield f"it has no attribute {name!r}"
-        elif not _fits(value, str(schema.attributes[name].type).rpartition(".")[2]):
-            yield f"its attribute {name!r} is of the wrong type"
-    for name, attribute in schema.attributes.items():
-        if attribute.required and name not in node.attributes:
-            yield f"its attribute {name!r} is missing"
-    problem = entry.problem(node) if entry.problem else ""
-    if problem:
-        yield problem
-
-
-def _fits(value: Any, kind: str) -> bool:
-    single = {"FLOAT": float, "INT": int, "STRING": str, "TENSOR": np.ndarray, "GRAPH": Subgraph}
-    if kind in single:
-        return isinstance(value, single[kind])
-    return isinstance(value, list) and all(isinstance(v, single[kind[:-1]]) for v in value)
-
-
-# -- constants -----------------------------------------------------------------------------------
-
-
-def constants_of(graph: Subgraph, opset: int) -> tuple[dict[str, Array], list[Node]]:
-    """Return all values that depend on constants only, and the nodes that are left.
-
-    A weight that is used twice is not folded: one learnable would become two.
-    """
-    known = dict(graph.arrays)
-    uses = Counter(name for node in graph.nodes for name in node.inputs)
-    budget = SPARE + 2 * sum(a.size for a in known.values())
-    left = []
-    for original in graph.nodes:
-        node = modern(original, opset, known)
-        if node.operator == "Constant":
-            known[node.outputs[0]] = _constant(node)
-            budget += 2 * known[node.outputs[0]].size
-            continue
-        cost = _cost(node, known, uses)
-        if cost is None or cost > budget:
-            left.append(node)
-            continue
-        budget -= cost
-        values = [known[n] if n else None for n in node.inputs]
-        found = zip(node.outputs, _computed(node, values, opset), strict=False)
-        known.update({name: value for name, value in found if name})
-    return known, left
-
-
-def _constant(node: Node) -> Array:
-    for name, value in node.attributes.items():
-        if name == "value":
-            return np.asarray(value)
-        if name in ("value_float", "value_floats"):
-            return np.asarray(value, np.float32)
-        if name in ("value_int", "value_ints"):
-            return np.asarray(value, np.int64)
-    raise fault(f"{node.shown}: a constant that is no array is not supported")
-
-
-def _cost(node: Node, known: Mapping[str, Array], uses: Counter[str]) -> int | None:
-    """Return a bound of the number of elements that folding makes; None if it cannot be."""
-    names = [n for n in node.inputs if n]
-    if node.operator in UNFOLDED or not names or any(n not in known for n in names):
-        return None
-    operands = [known[n] for n in names]
-    if any(uses[n] > 1 and known[n].size > 1 and _weight(known[n]) for n in names):
-        return None
-    if node.operator in LAYOUT:
-        return operands[0].size + 16
-    if node.operator == "Concat":
-        return sum(a.size for a in operands)
-    return prod(max(a.size, 1) for a in operands)
-
-
-def _weight(array: Array) -> bool:
-    """Return whether a constant that an operator takes as a weight may be one.
-
-    Integers are none, and large numbers are masks.
-    """
-    return array.dtype.kind == "f" and bool(np.all(np.abs(array) < LARGEST_WEIGHT))
-
-
-def _computed(node: Node, values: list[Any], opset: int) -> list[Array]:
-    """Return the results of a node of constants."""
-    entry = table()[node.operator]
-    attributes = arguments_of(node, entry, opset)
-    try:
-        with np.errstate(all="ignore"):
-            found = entry.function(*values, **attributes)
-    except DlgradientError as error:
-        raise fault(f"{node.shown} of constants: {error.args[0]}") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise fault(f"{node.shown} of constants: {error}") from None
-    several = found if isinstance(found, (tuple, list)) else (found,)
-    return [_raw(settled(y)) for y in several]
-
-
-def _raw(y: Any) -> Array:
-    return np.asarray(getattr(y, "_value", y))
-
-
-def arguments_of(node: Node, entry: Entry, opset: int) -> dict[str, Any]:
-    """Return the keyword arguments of the function of a node."""
-    known = {k: v for k, v in node.attributes.items() if k in entry.options}
-    if "opset" in entry.options:
-        known["opset"] = opset
-    if "outputs" in entry.options:
-        known["outputs"] = len(node.outputs)
-    return known
-
-
-# -- layers --------------------------------------------------------------------------------------
-
-
 class _Builder:
     """Makes layers of nodes, in the order of the file."""
 
     def __init__(
         self, opset: int, constants: Mapping[str, Array], nodes: list[Node], graph: Subgraph
     ) -> None:
-        self.opset, self.constants, self.nodes, self.source = opset, constants, nodes, graph
+        self.opset, self.constants, self.source = opset, dict(constants), graph
+        self.nodes = [self._lifted(node) for node in nodes]
         self.taken: set[str] = set()
         self.layers: dict[str, Layer] = {}
         self.connections: dict[Port, Port] = {}
         self.values: dict[str, Port] = {}  # ports by the name of the value
-        uses = Counter(n for node in nodes for n in {*node.inputs})
+        uses = Counter(n for node in self.nodes for n in {*node.inputs})
         self.repeated = {n for n, count in uses.items() if count > 1}
+
+    def _lifted(self, node: Node) -> Node:
+        return lifted(node, self.opset, self.constants, f"{node.outputs[0]}\n")
 
     def graph(self) -> Graph:
         """Return the graph."""
@@ -306,7 +127,8 @@ def operator_of(
     sources: dict[str, Any] = {}
     carried: list[str] = []
     for i, value in enumerate(node.inputs):
-        own = entry.name(i)
+        # A weight in a graph of the node has a name of its own.
+        own = value.rpartition("\n")[2] if "\n" in value and entry.rest else entry.name(i)
         if not value:
             operands.append("")
         elif value in values:
@@ -319,7 +141,7 @@ def operator_of(
             if own in kind.state and array.dtype.kind == "f":
                 carried.append(own)
                 arrays[own] = array
-            elif entry.may_learn(i, array.size) and _weight(array):
+            elif entry.may_learn(i, array.size) and may_be_weight(array):
                 learned.append(own)
                 arrays[own] = array
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ def eye_like(x: Any, *, dtype: int | None = None, k: int = 0) -> Any:
 
 class Random(Operator):
     """Random numbers, from the generator of the call."""
+
+    random: ClassVar[bool] = True
 
     def predict(self, *xs: Any) -> Any:
         """Return random numbers."""
