@@ -154,6 +154,7 @@ ANYTHING = {
     ("trainnet", "data"), ("trainnet", "targets"), ("minibatchpredict", "data"),
     ("testnet", "data"), ("testnet", "targets"), ("padsequences", "sequences"),
     ("analyze_network", "net"), ("import_network_from_onnx", "model"),
+    ("export_onnx_network", "net"), ("export_onnx_network", "path"),
     ("analyze_network", "net"), ("save", "value"),
     ("analyze_network", "net"), ("image_folder", "path"), ("import_network_from_onnx", "model"),
 }  # fmt: skip
@@ -254,6 +255,7 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "training_options": (("adam",), {}),
         "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
         "analyze_network": ((network,), {}),
+        "export_onnx_network": ((network, Path(tempfile.mkdtemp(), "net.onnx")), {}),
         "import_network_from_onnx": ((onnx_model(),), {}),
         "image_folder": ((image_folder(),), {}),
         "minibatchpredict": ((network, X[:, None]), {}),

@@ -1,6 +1,7 @@
 """Public names of networks and training, loaded when the first one is used."""
 
 from dlgradient.network.network import *
+from dlgradient.network.onnx.exporter import *
 from dlgradient.network.onnx.importer import *
 from dlgradient.network.report import *
 from dlgradient.network.saving import *

@@ -42,6 +42,7 @@ def import_network_from_onnx(model: Any) -> dlnetwork:
     See Also
     --------
     dlnetwork : networks of layers
+    export_onnx_network : such files of networks
 
     Examples
     --------

@@ -1,0 +1,1 @@
+"""How layers are written as ONNX nodes, one file for each family."""
