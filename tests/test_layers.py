@@ -23,6 +23,7 @@ ORDER = (
     ("core",),
     ("rules",),  # the declarers
     ("ops",),
+    ("fft",),  # a public namespace of ops
     ("interop",),  # the protocols of NumPy and Python, answered by ops
     ("nn.shared",),
     ("nn.activations",),
@@ -45,6 +46,7 @@ ORDER = (
     ("layers",),
     ("network",),
     ("train",),
+    ("metrics", "schedules"),  # public namespaces of train
     ("testing",),
     ("__init__",),
 )
@@ -302,3 +304,9 @@ def test_the_import_loads_nothing_heavy() -> None:
     loaded = set(done.stdout.split())
     assert "dlgradient" in loaded
     assert loaded.isdisjoint(NOT_AT_IMPORT), loaded.intersection(NOT_AT_IMPORT)
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_a_public_folder_can_be_imported(folder: str) -> None:
+    module = importlib.import_module(f"dlgradient.{folder}")
+    assert module is getattr(dl, folder)

@@ -21,7 +21,7 @@ import numpy as np
 import dlgradient as dl
 from dlgradient.core import tree
 from dlgradient.core.spelling import same_name
-from dlgradient.interop.counterparts import answers
+from dlgradient.interop.counterparts import NOTES, WRITE
 from dlgradient.interop.table import find
 from dlgradient.interop.translate import Translation
 from dlgradient.rules import DERIVED, OPS
@@ -218,9 +218,27 @@ class Answer(NamedTuple):
     support: Support | None = None
 
 
+def _answers() -> dict[str, Answer]:
+    """Return the answers of errors, with the links of the pages."""
+    found = {}
+    for line in WRITE.strip().splitlines():
+        expression, _, names = line.rpartition(": ")
+        found.update(dict.fromkeys(names.split(), Answer("expression", expression)))
+    for note, names in NOTES.items():
+        found.update(dict.fromkeys(names.split(), Answer("reason", note)))
+    return found
+
+
+ANSWERS = _answers()
+# What the function of the same name is here with the defaults of the other one.
+OTHER_DEFAULTS = {
+    "hardsigmoid": "hardsigmoid(x, alpha=1 / 6)",
+    "hard_sigmoid": "hardsigmoid(x, alpha=1 / 6)",
+}
 # Names that mean something else in another library than here, or than in MATLAB.
 DIFFERENT = {
-    "scipy.special": ("huber", "jvp"),
+    "scipy.special": ("huber", "jvp", "kl_div"),
+    "scipy.linalg": ("polar",),
     "torch": ("equal",),
     "jax.nn": ("identity",),
 }
@@ -237,7 +255,7 @@ REASONS = {
         "is a special function that is not here; define_operation makes an operation of SciPy's "
         "function and its rule"
     ),
-    "scipy.linalg": answers()["inv"].removeprefix("it "),
+    "scipy.linalg": next(note for note, names in NOTES.items() if "expm" in names.split()),
     "scipy": "has no traced form; define_operation makes an operation of it and its rule",
     "": (
         "is not here; call the other library with extractdata(x), a constant, or make an operation "
@@ -257,12 +275,13 @@ def answer(space: str, name: str) -> Answer:
             found = _in_numpy(space, name)
             if found:
                 return found
+        if name in OTHER_DEFAULTS:
+            return Answer("expression", OTHER_DEFAULTS[name])
         here = _same(space, name)
         if here:
             return Answer("function", link(here), of_function(here))
-        if name in answers():
-            verb, _, text = answers()[name].partition(" ")
-            return Answer("expression" if verb == "write" else "reason", text)
+        if name in ANSWERS:
+            return ANSWERS[name]
         traced = _in_numpy("numpy", name) if library in ("jax", "torch") else None
         if traced:
             return traced

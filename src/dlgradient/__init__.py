@@ -20,6 +20,7 @@ from types import ModuleType as _Module
 
 # "as" exports a module to type checkers.
 from dlgradient import errors as errors
+from dlgradient import fft as fft
 from dlgradient import rules as rules
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
@@ -30,7 +31,6 @@ from dlgradient.engine.gradient import *
 from dlgradient.errors import *
 from dlgradient.interop.namespace import *
 from dlgradient.interop.unknown import missing as _missing
-from dlgradient.ops import fft as fft
 from dlgradient.ops.accumulate import *
 from dlgradient.ops.arithmetic import *
 from dlgradient.ops.bitwise import *
@@ -70,10 +70,11 @@ def _load_functions() -> None:
 
 def _load_networks() -> None:
     """Load layers and networks, whose classes take as long as all the rest (row import)."""
-    from dlgradient.train import metrics, namespace, schedules  # and so the folder of layers
+    import dlgradient.metrics  # an import of a module is an attribute of its package
+    import dlgradient.schedules
+    from dlgradient.train import namespace
 
-    public = {"metrics": metrics, "schedules": schedules}
-    for name, value in {**public, **vars(namespace)}.items():
+    for name, value in vars(namespace).items():
         globals().setdefault(name, value)
 
 
@@ -98,9 +99,9 @@ def __dir__() -> list[str]:
 
 if _typing.TYPE_CHECKING:
     from dlgradient import layers as layers
+    from dlgradient import metrics as metrics
+    from dlgradient import schedules as schedules
     from dlgradient.nn.namespace import *
-    from dlgradient.train import metrics as metrics
-    from dlgradient.train import schedules as schedules
     from dlgradient.train.namespace import *
 else:
     # Names that are not here yet are loaded when they are asked for. A type checker must not see

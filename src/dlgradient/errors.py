@@ -8,7 +8,7 @@ docstrings below. Each shows a mistake and the fix, and the tests execute both.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 __all__ = [
     "ChangedArrayError",
@@ -62,7 +62,7 @@ class DlgradientError(Exception):
     'https://dlgradient.readthedocs.io/en/stable/errors.html#nonscalarerror'
     """
 
-    page: ClassVar[str] = f"{DOCUMENTATION}errors.html#dlgradienterror"
+    page: str = f"{DOCUMENTATION}errors.html#dlgradienterror"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

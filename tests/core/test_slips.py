@@ -39,6 +39,19 @@ A = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
         (lambda: dl.concat(X, X), r"concat: axis .*write concat\(\[x, y\]\)"),
         (lambda: dl.concat(1, X, X), r"concat: .*write concat\(\[x, y\]\)"),
         (lambda: dl.stack(X, X), r"stack: axis .*write stack\(\[x, y\]\)"),
+        (lambda: dl.adamupdate(X, X, lr=0.1), "unknown keyword 'lr'; write learning_rate= "),
+        (lambda: dl.adamupdate(X, X, beta1=0.9), "'beta1'; write gradient_decay= "),
+        (lambda: dl.adamupdate(X, X, betas=(0.9, 0.99)), "'betas'; write gradient_decay= and sq_"),
+        (lambda: dl.adamupdate(X, X, weight_decay=0.1), "'weight_decay'; .*weight-decay.html"),
+        (lambda: dl.dropout(X, p=0.5, seed=1), "'p'; write probability= "),
+        (
+            lambda: dl.dlfeval(lambda x: dl.dlgradient(x.sum(), x, create_graph=True), X),
+            "'create_graph'; write enable_higher_derivatives= ",
+        ),
+        (
+            lambda: dl.dlfeval(lambda x: dl.dlgradient(x, x, grad_outputs=X), X),
+            r"'grad_outputs'; write dlvjp\(y, w, x\)",
+        ),
     ],
 )
 def test_what_was_meant(call: Any, text: str) -> None:

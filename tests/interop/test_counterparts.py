@@ -108,7 +108,10 @@ def test_an_unknown_name_is_answered(name: str) -> None:
         ("cat", r"write concat\(\[x, y\], axis=0\)"),
         ("circshift", r"write roll\(x, n\)"),
         ("diag", r"write np\.diag\(x\)"),
-        ("inv", "no derivative here; numpy.linalg"),
+        (
+            "inv",
+            r"no derivative here, but the page \"Linear systems\" .*\n.*/linear-systems.html",
+        ),
         ("isrow", "does not exist, since a vector has one dimension"),
         ("numel", r"write x\.size"),
         ("rem", r"write x - y \* trunc\(x / y\)"),
@@ -123,6 +126,60 @@ def test_an_unknown_name_is_answered(name: str) -> None:
 def test_names_are_answered_by_what_they_mean(name: str, text: str) -> None:
     with pytest.raises(AttributeError, match=f"'{name}'; .*{text}"):
         getattr(dl, name)
+
+
+def spellings(layer: str) -> set[str]:
+    """Return the names of a layer in MATLAB, and those that readers make of them."""
+    camel = layer[0].lower() + layer[1:]
+    snake = re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", camel).lower()
+    short = camel.replace("onvolution", "onv") if "Transposed" in layer else camel
+    return {f"{camel}Layer", f"{layer}Layer", f"{short}Layer", f"{snake}_layer"}
+
+
+@pytest.mark.parametrize("layer", sorted({*dl.layers.__all__} - {"Layer"}))
+def test_a_layer_is_found_in_every_spelling(layer: str) -> None:
+    for name in spellings(layer):
+        with pytest.raises(AttributeError, match=rf"'{name}'; write layers\.{layer}\b"):
+            getattr(dl, name)
+        with pytest.raises(AttributeError, match=rf"'{name}'; write layers\.{layer}\n"):
+            getattr(dl.layers, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("Linear", "FullyConnected"),
+        ("Dense", "FullyConnected"),
+        ("Conv2d", "Convolution2d"),
+        ("ConvTranspose3d", "TransposedConvolution3d"),
+        ("MaxPool2d", "MaxPooling2d"),
+        ("AvgPool1d", "AveragePooling1d"),
+        ("AdaptiveAvgPool2d", "AdaptiveAveragePooling2d"),
+        ("BatchNorm1d", "BatchNormalization"),
+        ("LayerNorm", "LayerNormalization"),
+        ("RMSNorm", "RmsNormalization"),
+        ("ReLU", "Relu"),
+        ("SiLU", "Swish"),
+        ("LSTM", "Lstm"),
+        ("Dropout2d", "SpatialDropout"),
+        ("Embedding", "Embedding"),
+    ],
+)
+def test_modules_of_pytorch_are_answered_by_layers(name: str, layer: str) -> None:
+    for space in (dl, dl.nn):
+        with pytest.raises(
+            AttributeError, match=rf"'{name}'; write .*layers\.{layer} in a network"
+        ):
+            getattr(space, name)
+    if name not in dl.layers.__all__:
+        with pytest.raises(AttributeError, match=rf"write layers\.{layer}\n"):
+            getattr(dl.layers, name)
+
+
+def test_a_name_without_meaning_in_nn() -> None:
+    for name in ("functional", "Qwxyz"):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+            getattr(dl.nn, name)
 
 
 @pytest.mark.parametrize("name", ["qwxyz", "e1", "__nothing__", "inverse_of"])

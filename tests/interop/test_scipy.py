@@ -73,3 +73,34 @@ def test_root_and_least_squares() -> None:
             lambda x: residuals(dl.dlarray(x)), START, jacobian, method=method
         )
         np.testing.assert_allclose(found.x, [1.0, 1.0], rtol=1e-7)
+
+
+def of_scipy() -> dict[str, Any]:
+    from scipy import fft, integrate, linalg, special
+
+    return {
+        r"scipy\.linalg\.solve is not traced; .*Linear systems": lambda x: linalg.solve(A, x),
+        r"scipy\.linalg\.expm is not traced": lambda x: linalg.expm(dl.outer(x, x)),
+        r"scipy\.linalg\.norm is not traced; write maximum": linalg.norm,
+        r"scipy\.fft\.fft is not traced; write np\.fft\.fft\(x\)": fft.fft,
+        r"scipy\.special\.logsumexp is not traced; write log": special.logsumexp,
+        r"scipy\.special\.softmax is not traced; write softmax\(x\)": special.softmax,
+        r"scipy\.integrate\.solve_ivp is not traced; write dlode45": lambda x: integrate.solve_ivp(
+            lambda _, y: y * x, [0, 1], START
+        ),
+        r"numpy\.array\(\[x, y\]\)": lambda x: np.array([x[0], 1.0]),
+    }
+
+
+A = np.array([[2.0, 1.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("text", of_scipy())
+def test_what_leaves_the_trace_in_scipy_is_answered_by_its_name(text: str) -> None:
+    with pytest.raises(dl.LeavingTraceError, match=text):
+        dl.dlfeval(of_scipy()[text], dl.dlarray(START))
+
+
+def test_the_error_of_a_function_that_a_page_has_leads_to_that_page() -> None:
+    with pytest.raises(dl.UnsupportedFunctionError, match=r"See \S+/recipes/linear-systems.html$"):
+        dl.dlfeval(lambda x: np.linalg.solve(A, x), dl.dlarray(START))

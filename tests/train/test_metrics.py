@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics as reference
 
 import dlgradient as dl
+from dlgradient.train.metrics import BY_NAME
 
 
 @pytest.mark.parametrize("batch", [7, 60])
@@ -19,7 +20,7 @@ import dlgradient as dl
 )
 def test_classification(name, function, batch, rng):
     scores, labels = rng.random((60, 4)), rng.integers(0, 4, 60)
-    metric = dl.metrics.BY_NAME[name]()
+    metric = BY_NAME[name]()
     for k in range(0, 60, batch):
         metric.update(scores[k : k + batch], labels[k : k + batch, None])
     assert metric.evaluate() == pytest.approx(function(labels, scores.argmax(1)))

@@ -6,7 +6,7 @@ the table of operations, or the tests of that part of the library, must fail for
 survives may be equivalent, and then `explained.toml` says why. Otherwise it is a gap in the tests,
 and this program fails.
 
-`make mutate` tries all mutants, `make mutate SAMPLE=10` ten of every file. `FILES='engine ops/fft'`
+`make mutate` tries all mutants, `make mutate SAMPLE=10` ten of every file. `FILES='engine fft'`
 names folders or files. A run that was interrupted goes on where it was, if nothing has changed
 since. A run over whole floors writes `docs/extend/mutation.md`.
 

@@ -21,8 +21,7 @@ import numpy as np
 
 from dlgradient.core.domain import complex_operand
 from dlgradient.core.kinds import ANY, kinds_of, parameters_of, shown
-from dlgradient.core.slips import meant_by_array, meant_by_position, option_words
-from dlgradient.core.spelling import nearest
+from dlgradient.core.slips import meant_by_array, meant_by_keyword, meant_by_position, option_words
 from dlgradient.core.types import Array, Function, Key, Op, P, Params, R, RawValue, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS, is_dlarray
 from dlgradient.errors import (
@@ -132,9 +131,9 @@ def sequence_of(op: Op, arrays: Iterable[Value]) -> tuple[Value, ...]:
 
 def unknown_keyword(function: str, name: str, accepted: Iterable[str]) -> UnknownKeywordError:
     """Return the error for a keyword that does not exist, with a suggestion."""
-    meant = nearest(name, accepted)
-    fix = f"; write {meant}=" if meant else ""
+    meant = meant_by_keyword(name, accepted)
     have = ", ".join(sorted(accepted)) or "none"
+    fix = f"; {meant}" if meant else ""
     return UnknownKeywordError(f"{function}: unknown keyword {name!r}{fix} (it has: {have})")
 
 

@@ -9,10 +9,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dlgradient.core.kinds import ANY, Kind, shown
-from dlgradient.core.spelling import same_name
+from dlgradient.core.spelling import nearest, same_name
 from dlgradient.errors import DlgradientError
 
-__all__ = ["meant_by_array", "meant_by_position", "option_words"]
+__all__ = ["meant_by_array", "meant_by_keyword", "meant_by_position", "option_words"]
+
+# Keywords of other libraries that are no keyword here, and what to write. Their letters are near
+# those of keywords that mean something else: weight_decay is not gradient_decay.
+_KEYWORDS = {
+    "weight_decay": "decay is a step of its own: the page recipes/weight-decay.html has it",
+    "betas": "write gradient_decay= and sq_gradient_decay=",
+    "amsgrad": "it is not here; write the update with dlupdate",
+    "nesterov": "it is not here; write the update with dlupdate",
+    "maximize": "give the gradient of -y",
+    "allow_unused": "it is not needed: the gradient is zero where y does not depend on x",
+    "materialize_grads": "it is not needed: the gradient is zero where y does not depend on x",
+    "grad_outputs": "write dlvjp(y, w, x)",
+    "has_aux": "it is not needed: return what you like next to the gradient",
+    "argnums": "it is not needed: name the variables, dlgradient(y, a, b)",
+    "holomorphic": "write dljvp(y, z, ones_like(z)) for an elementwise function",
+    "requires_grad": "it is not needed: what dlfeval is given is traced",
+    "device": "it is not needed: arrays are in the memory of the CPU",
+    "inplace": "it is not needed: a dlarray is a value",
+    "training": "it is not needed: call the function in training only",
+}
 
 # What two arrays are an argument of, where one array and an axis are expected.
 _OF_ARRAYS = {
@@ -58,6 +78,20 @@ def meant_by_position(
     except (TypeError, ValueError, AttributeError, DlgradientError):
         return ""
     return f"write {last}={rest!r}" if all(isinstance(value, int) for value in rest) else ""
+
+
+def meant_by_keyword(name: str, accepted: Iterable[str]) -> str:
+    """Return what to write instead of a keyword that does not exist, or ''.
+
+    Examples
+    --------
+    >>> meant_by_keyword("lr", ["learning_rate"]), meant_by_keyword("grad_outputs", ["retain_data"])
+    ('write learning_rate=', 'write dlvjp(y, w, x)')
+    """
+    if name in _KEYWORDS:
+        return _KEYWORDS[name]
+    meant = nearest(name, accepted)
+    return f"write {meant}=" if meant else ""
 
 
 def meant_by_array(function: str, value: Any) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["close_name", "nearest", "same_name"]
+__all__ = ["close_name", "layer_name", "nearest", "same_name"]
 
-# Keywords of other libraries, and their array-API names.
+# Keywords of other libraries, and what they are called here, in one function or another.
 _KNOWN = {
     "data_format": "fmt",
     "format": "fmt",
@@ -16,7 +16,42 @@ _KNOWN = {
     "keepdim": "keepdims",
     "dims": "axis",
     "axes": "axis",
+    "lr": "learning_rate initial_learn_rate",
+    "learning_rate": "initial_learn_rate",
+    "learn_rate": "learning_rate initial_learn_rate",
+    "beta1": "gradient_decay gradient_decay_factor",
+    "beta2": "sq_gradient_decay squared_gradient_decay_factor",
+    "create_graph": "enable_higher_derivatives",
+    "retain_graph": "retain_data",
+    "batch_size": "mini_batch_size",
+    "epochs": "max_epochs",
+    "p": "probability",
+    "rate": "probability",
+    "dilation": "dilation_factor",
+    "rtol": "relative_tolerance",
+    "atol": "absolute_tolerance",
+    "rng": "generator",
+    "key": "generator",
+    "random_state": "generator",
+    "num_classes": "class_names",
+    "align_corners": "geometric_transform_mode",
 }
+# Words in the names of layers elsewhere, in this order, after the word "layer" is taken off.
+_LAYER_WORDS = (
+    (r"^convtranspose", "transposedconvolution"),
+    (r"conv(?!olution)", "convolution"),
+    (r"avg", "average"),
+    (r"pool(?!ing)", "pooling"),
+    (r"unpooling$", "unpooling2d"),
+    (r"norm(alization)?(\dd)?$", "normalization"),
+    (r"^(linear|dense)$", "fullyconnected"),
+    (r"^silu$", "swish"),
+    (r"^relu6$", "clippedrelu"),
+    (r"^dropout\dd$", "spatialdropout"),
+    (r"^embed$", "embedding"),
+    (r"^add$", "addition"),
+    (r"^(concat|concatenate)$", "concatenation"),
+)
 
 
 def snake_case(name: str) -> str:
@@ -33,11 +68,27 @@ def same_name(name: str, names: Sequence[str]) -> str | None:
     ('fft_length', 'axis')
     """
     snake = snake_case(name)
-    for guess in (name, snake, _KNOWN.get(name, ""), _KNOWN.get(snake, "")):
+    for guess in (name, snake, *_KNOWN.get(name, "").split(), *_KNOWN.get(snake, "").split()):
         if guess in names:
             return guess
     squeezed = {n.replace("_", "").lower(): n for n in names}
     return squeezed.get(name.replace("_", "").lower())
+
+
+def layer_name(name: str, layers: Iterable[str]) -> str | None:
+    """Return the layer that has this name elsewhere, or None.
+
+    Examples
+    --------
+    >>> layer_name("convolution2dLayer", ["Convolution2d"]), layer_name("relu_layer", ["Relu"])
+    ('Convolution2d', 'Relu')
+    >>> layer_name("Linear", ["FullyConnected"])
+    'FullyConnected'
+    """
+    bare = name.replace("_", "").lower().removesuffix("layer")
+    for pattern, word in _LAYER_WORDS:
+        bare = re.sub(pattern, word, bare)
+    return next((layer for layer in layers if layer.lower() == bare), None)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

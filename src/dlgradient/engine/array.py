@@ -39,6 +39,7 @@ from dlgradient.errors import (
     UnsupportedDtypeError,
     located,
 )
+from dlgradient.interop.unknown import of_scipy
 from dlgradient.ops.index import set_item
 
 Label: TypeAlias = Literal["S", "C", "B", "T", "U"]
@@ -252,8 +253,10 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if open_node(self) is not None:
             # For `table @ x`, pandas asks for the values only.
-            asks = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
-            self._refuse("Conversion to a NumPy array", _TRACED_FORMS.get(asks, _TRACED_FORMS[""]))
+            frame = sys._getframe(1)
+            asks = frame.f_globals.get("__name__", "").partition(".")[0]
+            fix = of_scipy(frame) or _TRACED_FORMS.get(asks, _TRACED_FORMS[""])
+            self._refuse("Conversion to a NumPy array", fix)
         if copy is False:
             view = np.asarray(self._value, dtype=dtype, copy=False).view()
             view.flags.writeable = False

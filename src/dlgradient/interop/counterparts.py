@@ -7,10 +7,11 @@ it, and a test executes every expression. It is read when a name is not found.
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 
-__all__ = ["ATTRIBUTES", "NOTES", "WRITE", "answers", "attribute"]
+__all__ = ["ATTRIBUTES", "NOTES", "WRITE", "answers", "attribute", "page"]
 
 # An expression, and the names that it answers; many names need several lines. Functions are those
 # of this package, and those of NumPy, np, which are traced on dlarrays. In expressions x and y are
@@ -25,7 +26,7 @@ asinh(x): arcsinh
 atan(x): arctan
 atan2(x, y): arctan2
 atanh(x): arctanh
-atan(1 / x): acot
+atan2(sign(x), abs(x)): acot
 acos(1 / x): asec
 asin(1 / x): acsc
 atanh(1 / x): acoth
@@ -35,14 +36,11 @@ asinh(1 / x): acsch
 1 / cos(x): sec
 1 / sin(x): csc
 1 / tanh(x): coth
-1 / cosh(x): sech
-1 / sinh(x): csch
-sin(pi * x): sinpi
-cos(pi * x): cospi
-where(x == 0, 1.0, sin(pi * x) / where(x == 0, 1.0, pi * x)): sinc
-1 - erf(x): erfc
-0.5 * (1 + erf(x / sqrt(2))): normcdf ndtr
-log(0.5 * (1 + erf(x / sqrt(2)))): log_ndtr
+2 * exp(-abs(x)) / (1 + exp(-2 * abs(x))): sech
+-2 * sign(x) * exp(-abs(x)) / expm1(-2 * abs(x)): csch
+sin(pi * (x - 2 * round(x / 2))): sinpi
+cos(pi * (x - 2 * round(x / 2))): cospi
+where(abs(x) < 1e-4, 1 - square(pi * x) / 6, sin(pi * x) / (pi * where(x == 0, 1, x))): sinc
 np.radians(x): deg2rad radians
 np.degrees(x): rad2deg degrees
 1 / sqrt(x): rsqrt
@@ -166,34 +164,34 @@ clip(x, -1, 1): hardtanh hard_tanh
 (x - mean(x)) / std(x, correction=1): zscore standardize
 maximum(where(isnan(x), y, x), where(isnan(y), x, y)): fmax
 minimum(where(isnan(x), y, x), where(isnan(y), x, y)): fmin
-x.mean(): average
-sqrt(mean(square(x))): rms
-sqrt(sum(abs2(x))): norm vecnorm vector_norm matrix_norm
-sum((x[1:] + x[:-1]) / 2): trapz trapezoid
+sum(x * y) / sum(y): average
+maximum(sqrt(mean(square(x))), 0): rms
+maximum(sqrt(sum(abs2(x))), 0): norm vecnorm vector_norm matrix_norm
+sum(np.diff(x) * (y[1:] + y[:-1]) / 2): trapz trapezoid
 log(sum(exp(x - max(x)))) + max(x): logsumexp
 log(mean(exp(x - max(x)))) + max(x): logmeanexp
-log(-expm1(-x)): log1mexp
+where(x < 0.7, log(-expm1(-x)), log1p(-exp(-x))): log1mexp
 sum((x - mean(x)) * (y - mean(y))) / (x.size - 1): cov
 mean((x - mean(x)) * (y - mean(y))) / (std(x) * std(y)): corrcoef
-sqrt(sum(square(expand_dims(A, 1) - expand_dims(B, 0)), axis=2)): cdist pdist2 pdist
-sqrt(sum(square(x - y))): pairwise_distance dist
-vecdot(x, y) / sqrt(vecdot(x, x) * vecdot(y, y)): cosine_similarity
+maximum(sqrt(sum(square(expand_dims(A, 1) - expand_dims(B, 0)), axis=2)), 0): cdist pdist2 pdist
+maximum(sqrt(sum(square(x - y))), 0): pairwise_distance dist
+vecdot(x, y) / maximum(sqrt(vecdot(x, x) * vecdot(y, y)), 1e-8): cosine_similarity
 2 * x**2 + 3 * x + 1: polyval
 expand_dims(x, axis=1) ** arange(n): vander
-where(x == 0, 0, x * log(y)): xlogy
-where(x == 0, 0, x * log1p(y)): xlog1py
--x * log(x): entr
-x * log(x / y): rel_entr
-log(x / (1 - x)): logit
+x * log(where((x == 0) & (y == 0), 1, y)): xlogy
+x * log1p(where((x == 0) & (y == -1), 0, y)): xlog1py
+-x * log(maximum(x, finfo(x.dtype).smallest_normal)): entr
+x * log(maximum(x, finfo(x.dtype).smallest_normal) / where(x == 0, 1, y)): rel_entr
+log(x) - log1p(-x): logit
 10**x: exp10
-expm1(x) / x: exprel
-x**y - 1: powm1
-(x**n - 1) / n: boxcox
+where(abs(x) < 1e-4, 1 + x / 2 + x**2 / 6 + x**3 / 24, expm1(x) / where(x == 0, 1, x)): exprel
+expm1(y * log(x)): powm1
+expm1(n * log(x)) / n: boxcox
 (n * x + 1) ** (1 / n): inv_boxcox
 -2 * square(sin(x / 2)): cosm1
-sin(np.radians(x)): sind sindg
-cos(np.radians(x)): cosd cosdg
-tan(np.radians(x)): tand tandg
+sin(np.radians(x - 360 * round(x / 360))): sind sindg
+cos(np.radians(x - 360 * round(x / 360))): cosd cosdg
+tan(np.radians(x - 180 * round(x / 180))): tand tandg
 stack([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]): cross
 x.size: numel nelement
 x.shape: size
@@ -236,7 +234,6 @@ iinfo(int32).max: intmax
 iinfo(int32).min: intmin
 inf: Inf
 nan: NaN
-dlgradient(sum(square(x)), x): grad backward value_and_grad grad_and_value
 dljvp(square(x), x, y): jvp forward_ad linearize
 dlvjp(square(x), y, x): vjp pullback
 stack([dlgradient(v, x, retain_data=True) for v in square(x)]): dljacobian jacobian jacrev
@@ -246,16 +243,16 @@ relu(x): rectify
 clippedrelu(x, 6): relu6
 leakyrelu(x): leaky_relu LeakyReLU
 swish(x): silu SiLU
-x * hardsigmoid(x): hardswish hard_swish hard_silu
-maximum(x, 0) + minimum(expm1(x), 0): celu
+x * clippedrelu(x + 3, 6) / 6: hardswish hard_swish hard_silu
+elu(x, 1.0): celu
 (x + sqrt(square(x) + 4)) / 2: squareplus
 where(abs(x) > 0.5, x, 0): hardshrink
 sign(x) * maximum(abs(x) - 0.5, 0): softshrink
 where(x > 0.5, x, 0): threshold
-log(sigmoid(x)): logsigmoid log_sigmoid log_expit
+-softplus(-x): logsigmoid log_sigmoid log_expit
 softmax(-Y): softmin
 x - tanh(x): tanhshrink
-1 / (1 + exp(-x)): expit logistic logsig
+sigmoid(x): expit logistic logsig
 tanh(x): tansig
 exp(-square(x)): radbas
 fft.ifft(fft.fft(x, n=5) * fft.fft(y, n=5)).real: convolve fftconvolve
@@ -313,32 +310,51 @@ fft.irfftn(fft.rfftn(A, axes=(-2, -1)), s=(3, 3), axes=(-2, -1)): irfft2
 # Names without a counterpart, after what to do instead.
 NOTES: dict[str, str] = {
     (
-        "has no derivative here; numpy.linalg has it for what is not traced, and define_operation"
-        " makes an operation of it"
+        "has no derivative here, but the page [Linear systems](../recipes/linear-systems.md) has it"
+        " as an operation to copy. numpy.linalg is for what is not traced"
     ): (
-        "inv pinv solve linsolve mldivide mrdivide det slogdet logdet svd eig eigh eigvals "
+        "inv solve linsolve mldivide mrdivide det slogdet logdet inverse linalg pageinv"
+        " pagemldivide pagemrdivide"
+    ),
+    (
+        "has no derivative here. define_operation makes an operation of it, as on the page "
+        "[Linear systems](../recipes/linear-systems.md)"
+    ): (
+        "pinv svd eig eigh eigvals "
         "eigvalsh chol cholesky qr lu schur expm logm sqrtm lstsq lsqr cond rank matrix_rank null"
-        " orth matrix_power mpower linalg svdvals tensorinv tensorsolve"
-        " inverse pinverse matrix_exp cholesky_solve lu_solve lu_factor cholesky_inverse "
-        "solve_triangular triangular_solve lobpcg pageinv pageeig pagesvd pagemldivide "
-        "pagemrdivide lsqminnorm"
+        " orth matrix_power mpower svdvals tensorinv tensorsolve"
+        " pinverse matrix_exp cholesky_solve lu_solve lu_factor cholesky_inverse "
+        "solve_triangular triangular_solve lobpcg pageeig pagesvd lsqminnorm"
     ),
     (
         "has no traced form; NumPy has it for what is not traced, and a sorted vector is "
         "x[np.argsort(x)]"
     ): (
-        "median mode quantile percentile prctile sortrows unique histogram histcounts interp "
-        "interp1 cummax cummin cumtrapz unwrap nanmedian nanquantile nanpercentile histogram2d "
-        "histogramdd histogram_bin_edges correlate xcorr"
+        "mode quantile percentile prctile sortrows unique histogram histcounts cummax "
+        "cummin cumtrapz unwrap nanmedian nanquantile nanpercentile histogram2d histogramdd "
+        "histogram_bin_edges correlate xcorr"
     ),
     (
-        "is not among the functions here; define_operation makes an operation of a kernel and its"
-        " rule"
+        "is not among the functions here, but the page "
+        "[Special functions](../recipes/special-functions.md) has it as an operation to copy"
     ): (
-        "gamma gammaln lgamma digamma psi polygamma beta betaln erfinv erfcinv erfcx besselj "
-        "besseli besselk bessely zeta i0 custom_vjp custom_jvp custom_gradient binom comb factorial"
-        " nextafter spacing"
+        "gamma gammaln lgamma loggamma digamma psi polygamma beta betaln erfc ndtr normcdf log_ndtr"
+        " erfinv besselj jv j0 j1"
     ),
+    (
+        "is not among the functions here; define_operation makes an operation of SciPy's, as on "
+        "the page [Special functions](../recipes/special-functions.md)"
+    ): (
+        "erfcinv erfcx besseli besselk bessely zeta i0 binom comb factorial nextafter spacing ndtri"
+    ),
+    (
+        "is the class DifferentiableFunction here, as on the page "
+        "[Custom operations](../extend/custom-operations.md)"
+    ): "custom_vjp custom_jvp custom_gradient defvjp save_for_backward autograd",
+    (
+        "has no traced form; the page [Coming from NumPy](../coming-from/numpy.md) has it in a few "
+        "lines"
+    ): "median interp interp1 interp1d",
     (
         "is for polynomials by their coefficients; write the polynomial out, as 2 * x**2 + 3 * x + "
         "1, or call NumPy's function for what is not traced"
@@ -388,11 +404,31 @@ NOTES: dict[str, str] = {
         "predict forward functional_call"
     ),
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
-    "is trainnet(x, targets, net, loss, training_options('adam'))": "trainNetwork trainingOptions",
-    "is minibatchqueue((x, targets), mini_batch_size=32)": "DataLoader",
+    "is trainnet(x, targets, net, loss, training_options('adam'))": (
+        "trainNetwork trainingOptions fit"
+    ),
+    "is minibatchqueue((x, targets), mini_batch_size=32), which takes arrays and datasets": (
+        "DataLoader combine augmentedImageDatastore fileDatastore signalDatastore TensorDataset"
+    ),
     "is image_folder(path), with a folder for each class": "imageDatastore ImageFolder",
     "is not needed: trainnet and minibatchqueue take the array itself": "arrayDatastore",
-    "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True)": "hessian",
+    (
+        "is output_fcn= of training_options, which is called in each iteration; the second result "
+        "of trainnet draws the history, info.show()"
+    ): "trainingProgressMonitor",
+    "is onehotdecode(scores, class_names)": "scores2label classify",
+    (
+        "is dlgradient(y, x) inside a function that dlfeval evaluates; "
+        "the page [Coming from JAX](../coming-from/jax.md) has grad in three lines"
+    ): "grad value_and_grad grad_and_value elementwise_grad",
+    (
+        "is dlgradient(y, x) inside a function that dlfeval evaluates; gradients are returned, as "
+        "the page [Coming from PyTorch](../coming-from/pytorch.md) shows"
+    ): "backward",
+    (
+        "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True), as on the page "
+        "[Hessian](../recipes/hessian.md)"
+    ): "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
     (
         "is take_along_axis(x, i, axis=0) if it is PyTorch's; MATLAB's is not needed, since "
@@ -474,9 +510,12 @@ ATTRIBUTES: dict[str, str] = {
 }
 
 
+_LINK = re.compile(r"\[([^]]+)\]\(\.\./([^)]+)\.md\)")
+
+
 @cache
 def answers() -> dict[str, str]:
-    """Return the table: what to write, or what to know, for each name.
+    """Return the table: what to write, or what to know, for each name, as errors say it.
 
     Examples
     --------
@@ -488,8 +527,21 @@ def answers() -> dict[str, str]:
         expression, _, names = line.rpartition(": ")
         table.update(dict.fromkeys(names.split(), f"write {expression}"))
     for note, names in NOTES.items():
-        table.update(dict.fromkeys(names.split(), f"it {note}"))
+        table.update(dict.fromkeys(names.split(), "it " + _LINK.sub(r'"\1"', note)))
     return table
+
+
+def page(name: str) -> str:
+    """Return the page about a name: the one that its answer mentions, or that of all names.
+
+    Examples
+    --------
+    >>> page("solve"), page("cat")
+    ('recipes/linear-systems.html', 'supported/other-names.html')
+    """
+    notes = [note for note, names in NOTES.items() if name in names.split()]
+    found = _LINK.search(notes[0]) if notes else None
+    return f"{found[2]}.html" if found else "supported/other-names.html"
 
 
 def attribute(name: str) -> str:

@@ -50,7 +50,7 @@ class _Missing:
     def __get__(self, instance: Any, owner: type | None = None) -> NoReturn:
         fix = counterparts.attribute(self.name)
         text = f"dlarray has no attribute {self.name!r}; {fix}"
-        raise AttributeError(located(text, "supported/other-names.html"), name=self.name)
+        raise AttributeError(located(text, counterparts.page(self.name)), name=self.name)
 
 
 class _Listed(type):

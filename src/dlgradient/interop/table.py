@@ -15,7 +15,7 @@ import numpy as np
 
 from dlgradient.core.declaration import DERIVED, OPS
 from dlgradient.core.types import Value
-from dlgradient.errors import UnsupportedFunctionError
+from dlgradient.errors import DOCUMENTATION, UnsupportedFunctionError
 from dlgradient.interop import counterparts
 from dlgradient.interop.translate import Translation, full_name
 
@@ -111,9 +111,13 @@ def supported() -> frozenset[str]:
 
 def unsupported(func: object) -> UnsupportedFunctionError:
     """Return the error for a function that nothing answers, with what to write instead."""
-    advice = counterparts.answers().get(getattr(func, "__name__", ""), "")
-    return UnsupportedFunctionError(
+    name = getattr(func, "__name__", "")
+    advice = counterparts.answers().get(name, "")
+    error = UnsupportedFunctionError(
         f"{full_name(func)} is not supported on a traced dlarray, and a conversion would silently "
         f"lose the derivative{advice and '; '}{advice}. Write it with supported functions, or give "
         "it extractdata(x), a constant"
     )
+    if advice:
+        error.page = DOCUMENTATION + counterparts.page(name)
+    return error

@@ -3,34 +3,76 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import numpy as np
 
-from dlgradient.core.spelling import close_name, same_name
+from dlgradient.core.spelling import close_name, layer_name, same_name
 from dlgradient.errors import located
-from dlgradient.interop.counterparts import answers
+from dlgradient.interop.counterparts import answers, page
 from dlgradient.interop.table import supported
 
-__all__ = ["missing"]
+__all__ = ["missing", "of_scipy"]
 
 
 def _answer(name: str) -> str:
     """Return what to write instead of a name of this package that does not exist, or ''."""
     names = sys.modules["dlgradient"].__all__  # an import would go upwards
+    layer = _layer(name)
     if name in answers():
-        return answers()[name]
-    same = same_name(name, names) or close_name(name, names)
+        return answers()[name] + (f", or layers.{layer} in a network" if layer else "")
+    same = same_name(name, names)
+    if layer:
+        return f"write layers.{layer} in a network" + (f", or {same}(x), a function" * bool(same))
+    same = same or close_name(name, names)
     function = getattr(np, name, None)
     if function is not None and not same:
         return _of_numpy(name) if callable(function) else ""
     return f"did you mean {same!r}?" if same else ""
 
 
+def _layer(name: str) -> str | None:
+    """Return the layer that a name like MATLAB's or PyTorch's for a layer means."""
+    layers = sys.modules["dlgradient"].layers.__all__
+    spelt = name[0].isupper() or name.lower().endswith("layer")
+    return layer_name(name, layers) if spelt else None
+
+
 def _of_numpy(name: str) -> str:
     if name in supported():
         return f"write numpy.{name}, which is traced on dlarrays"
     return f"it has no traced form; numpy.{name} is for what is not traced"
+
+
+def of_scipy(frame: FrameType | None) -> str:
+    """Return what to write for the function of SciPy that asks for the values of a dlarray, or ''.
+
+    Parameters
+    ----------
+    frame : frame or None
+        Of the caller; several functions of SciPy and NumPy may be on the way to the user's.
+    """
+    asking = []
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] not in ("scipy", "numpy"):
+            break
+        asking.append((module.partition("._")[0], frame.f_code.co_name))
+        frame = frame.f_back
+    for module, name in reversed(asking):
+        advice = _advice(module, name) if module.startswith("scipy.") else ""
+        if advice:
+            return f"{module}.{name} is not traced; {advice}; or take extractdata(x) for a constant"
+    return ""
+
+
+def _advice(module: str, name: str) -> str:
+    if module == "scipy.fft":
+        return f"write np.fft.{name}(x)" if getattr(np.fft, name, None) is not None else ""
+    if name in sys.modules["dlgradient"].__all__:
+        return f"write {name}(x)"
+    return answers().get(name, "")
 
 
 def missing(name: str) -> NoReturn:
@@ -49,4 +91,4 @@ def missing(name: str) -> NoReturn:
     found = "" if name.startswith("_") else _answer(name)
     text = f"module 'dlgradient' has no attribute {name!r}"
     text = f"{text}; {found}" if found else text
-    raise AttributeError(located(text, "supported/other-names.html"), name=name)
+    raise AttributeError(located(text, page(name)), name=name)

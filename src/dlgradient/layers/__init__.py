@@ -42,13 +42,10 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> object:
     """Answer the name of a layer that does not exist, such as MATLAB's."""
-    from dlgradient.core.spelling import nearest
+    from dlgradient.core.spelling import layer_name, nearest
     from dlgradient.errors import located
 
-    bare = name.removesuffix("Layer").replace("Conv1d", "Convolution1d")
-    bare = bare.replace("Conv2d", "Convolution2d").replace("Conv3d", "Convolution3d")
-    same = [n for n in __all__ if n.lower() == bare.lower()]
-    meant = same[0] if same else nearest(bare, __all__)
+    meant = layer_name(name, __all__) or nearest(name.removesuffix("Layer"), __all__)
     fix = f"; write layers.{meant}" if meant else "; dir(layers) lists them"
     text = f"dlgradient.layers has no attribute {name!r}{fix}"
     raise AttributeError(located(text, "supported/other-names.html"), name=name)

@@ -14,7 +14,7 @@ from dlgradient.ops import (
     create,
     cumulative,
     exponential,
-    fft,
+    fourier,
     index,
     join,
     linalg,
@@ -27,6 +27,7 @@ from dlgradient.ops import (
     rounding,
     search,
     shape,
+    spectra,
     take,
     trigonometry,
 )
@@ -41,7 +42,7 @@ __all__ = [
     "create",
     "cumulative",
     "exponential",
-    "fft",
+    "fourier",
     "index",
     "join",
     "linalg",
@@ -54,6 +55,7 @@ __all__ = [
     "rounding",
     "search",
     "shape",
+    "spectra",
     "take",
     "trigonometry",
 ]

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient import fft
 from dlgradient.network.onnx.registry import operator
 from dlgradient.network.onnx.values import axis_in, ints
 from dlgradient.nn.signal import dlstft
-from dlgradient.ops import fft
 from dlgradient.ops.complex import imag, real
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.permute import permute_dims
