@@ -140,6 +140,7 @@ LEGITIMATE: dict[str, set[str]] = {
     "StateActivation": {"class of arrays"},
     "GateActivation": {"class of arrays"},
     "FilePath": {"word"},
+    "str": {"word", "no word"},
     "Sequence[Any]": EMPTY,
 }  # fmt: skip
 # Arguments without a kind, and the annotation that says what they accept.
@@ -154,9 +155,11 @@ ANYTHING = {
     ("trainnet", "data"), ("trainnet", "targets"), ("minibatchpredict", "data"),
     ("testnet", "data"), ("testnet", "targets"), ("padsequences", "sequences"),
     ("analyze_network", "net"), ("import_network_from_onnx", "model"),
-    ("export_onnx_network", "net"), ("export_onnx_network", "path"),
-    ("analyze_network", "net"), ("save", "value"),
-    ("analyze_network", "net"), ("image_folder", "path"), ("import_network_from_onnx", "model"),
+    ("export_onnx_network", "net"), ("export_onnx_network", "path"), ("save", "value"),
+    ("image_folder", "path"),
+    ("import_weights_from_torch", "net"), ("import_weights_from_torch", "source"),
+    ("import_weights_from_torch", "mapping"), ("export_weights_to_torch", "net"),
+    ("export_weights_to_torch", "mapping"),
 }  # fmt: skip
 
 
@@ -263,6 +266,8 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "padsequences": (([X, X[:2]], 0), {}),
         "save": ((FILE, learnables), {}),
         "load": ((FILE,), {}),
+        "import_weights_from_torch": ((network, dl.export_weights_to_torch(network)), {}),
+        "export_weights_to_torch": ((network,), {}),
         "fftfreq": ((4,), {}),
         "rfftfreq": ((4,), {}),
     }

@@ -59,7 +59,7 @@ def mutated(data, rng):
     """Return a damaged copy of a file: of its bytes, of its header, or of its description."""
     kind = rng.integers(3)
     if kind == 0:
-        return _bytes_changed(data, rng)
+        return bytes_changed(data, rng)
     length = int.from_bytes(data[:8], "little")
     header, rest = json.loads(data[8 : 8 + length]), data[8 + length :]
     if kind == 1:
@@ -73,7 +73,7 @@ def mutated(data, rng):
     return len(text).to_bytes(8, "little") + text + rest
 
 
-def _bytes_changed(data, rng):
+def bytes_changed(data, rng):
     changed = bytearray(data)
     for _ in range(rng.integers(1, 6)):
         # Half of the changes hit the beginning, where lengths and names are.

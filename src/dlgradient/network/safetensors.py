@@ -113,10 +113,11 @@ def read_arrays(path: FilePath) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _strange_start(start: bytes, size: int, length: int) -> str:
+    torch = "if PyTorch wrote it, use import_weights_from_torch(net, path)"
     if start.startswith(b"PK\x03\x04"):
-        return "this is a zip file; if NumPy wrote it, use numpy.load(path)"
+        return f"this is a zip file; {torch}; if NumPy did, numpy.load(path)"
     if start.startswith(b"\x80"):
-        return "this is a pickle, which runs code when it is loaded"
+        return f"this is a pickle, which runs code when it is loaded; {torch}"
     return (
         f"the header should have {length:,} bytes, in a file of {size:,}; the file is not a "
         "safetensors file, or it is damaged"

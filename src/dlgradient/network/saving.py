@@ -46,6 +46,7 @@ def save(path: FilePath, value: Any) -> None:
     See Also
     --------
     load : what reads the file.
+    export_weights_to_torch : learnables for PyTorch.
 
     Notes
     -----
@@ -94,6 +95,7 @@ def load(path: FilePath, *, custom: Sequence[Any] = ()) -> Any:
     See Also
     --------
     save : what writes the file.
+    import_weights_from_torch : weights from a file of PyTorch.
 
     Notes
     -----

@@ -5,6 +5,7 @@ from dlgradient.network.onnx.exporter import *
 from dlgradient.network.onnx.importer import *
 from dlgradient.network.report import *
 from dlgradient.network.saving import *
+from dlgradient.network.torch_weights import *
 from dlgradient.train.images import *
 from dlgradient.train.options import *
 from dlgradient.train.predict import *
