@@ -11,7 +11,7 @@ DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
 # Tests of the sources themselves, or of programs with data of their own: no seed changes them.
 SEEDLESS := tests/types tests/core/test_docstrings.py tests/core/test_paths.py \
   $(addprefix tests/test_,$(addsuffix .py,benchmarks docs errors examples layers tables tests words))
-EXAMPLES := digits_cnn burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
+EXAMPLES := digits_cnn digits_trainnet burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
 
 VENV ?= .venv
 BIN := $(VENV)/bin

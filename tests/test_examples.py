@@ -106,6 +106,14 @@ def test_digits_cnn(run):
     assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.6  # a guess is right in 0.1
 
 
+def test_digits_trainnet(run):
+    printed = run("digits_trainnet", small=True)
+    before, after = numbers(printed[printed.index("loss: ") :])[:2]
+    assert after < before
+    assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.3  # a guess is right in 0.1
+    assert "largest difference from the loop: 0.0\n" in printed
+
+
 def test_burgers_pinn(run):
     printed = run("burgers_pinn", small=True)
     before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]

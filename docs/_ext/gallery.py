@@ -17,6 +17,7 @@ ORDER = [
     "retain_data",
     "scipy_minimize",
     "digits_cnn",
+    "digits_trainnet",
     "char_lstm",
     "neural_ode",
     "burgers_pinn",

@@ -317,3 +317,18 @@ def test_padsequences(direction, length, rng):
         assert (x[:, :, i][~mask[:, :, i]] == -1).all()
     with pytest.raises(dl.ShapeMismatchError, match=r"sequences\[1\] has shape \(3, 1\)"):
         dl.padsequences([np.zeros((2, 1)), np.zeros((3, 1))], 1)
+
+
+def test_predictions_have_a_row_for_each_observation(rng):
+    images = rng.normal(size=(6, 6, 1, 5))
+    net = dl.dlnetwork(
+        [
+            dl.layers.ImageInput((6, 6, 1), normalization="none"),
+            dl.layers.Convolution2d(3, 2),
+            dl.layers.FullyConnected(4),
+        ]
+    )
+    scores = dl.minibatchpredict(net, images, mini_batch_size=2)
+    assert scores.shape == (5, 4)
+    alone = np.asarray(net.predict(dl.dlarray(images[..., 3:4], "SSCB").astype(np.float32)))
+    np.testing.assert_allclose(scores[3], alone.ravel(), rtol=1e-5)

@@ -135,7 +135,8 @@ def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128)
     Returns
     -------
     numpy.ndarray, or tuple
-        One for each output, with the observations along 'B'.
+        One for each output, with the observations along 'B'. Without other dimensions than 'B' and
+        'C', observations are the rows.
 
     See Also
     --------
@@ -158,7 +159,8 @@ def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128)
     for column in zip(*parts, strict=True):
         fmt = dims(column[0])
         arrays = [np.asarray(extractdata(y)) for y in column]
-        found.append(np.concatenate(arrays, fmt.index("B") if "B" in fmt else 0))
+        whole = np.concatenate(arrays, fmt.index("B") if "B" in fmt else 0)
+        found.append(whole.T if fmt == "CB" else whole)
     return tuple(found) if len(found) > 1 else found[0]
 
 
