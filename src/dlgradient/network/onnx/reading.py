@@ -23,7 +23,7 @@ __all__ = ["Model", "Node", "Subgraph", "attribute_value", "fault", "read_model"
 NAME = "import_network_from_onnx"
 LARGEST_MESSAGE = 2**31 - 1  # of protocol buffers
 DEEPEST = 16  # graphs in graphs
-MOST_NODES = 10**6  # with the bodies of functions, which a file may call any number of times
+MOST_NODES = 10**5  # with the bodies of functions, which a file may call any number of times
 EXTERNAL = 1  # TensorProto.EXTERNAL
 STANDARD = ("", "ai.onnx")
 
