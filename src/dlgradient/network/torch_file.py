@@ -57,6 +57,7 @@ DAMAGES = (
     OverflowError,
     OSError,
     struct.error,
+    DeprecationWarning,  # of an escape sequence in a text, where warnings are errors
 )
 
 
