@@ -239,10 +239,12 @@ OTHER_DEFAULTS = {
 DIFFERENT = {
     "scipy.special": ("huber", "jvp", "kl_div"),
     "scipy.linalg": ("polar",),
-    "torch": ("equal",),
+    "torch": ("equal", "gather", "unflatten"),
     "jax.nn": ("identity",),
 }
 REASONS = {
+    "torch.gather": "is take_along_axis(x, i, axis=0) here; gather is MATLAB's",
+    "torch.unflatten": "is reshape(A, (3, -1)) here; unflatten is for containers",
     "numpy.random": (
         "draws a constant; write dlarray(rng.normal(size=3)), and so on, with "
         "rng = numpy.random.default_rng(seed)"
@@ -285,7 +287,7 @@ def answer(space: str, name: str) -> Answer:
         traced = _in_numpy("numpy", name) if library in ("jax", "torch") else None
         if traced:
             return traced
-    reason = next(REASONS[s] for s in (space, library, "") if s in REASONS)
+    reason = next(REASONS[s] for s in (f"{space}.{name}", space, library, "") if s in REASONS)
     return Answer("reason", reason)
 
 

@@ -25,6 +25,7 @@ from dlgradient import rules as rules
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
 from dlgradient.engine.define import *
+from dlgradient.engine.devices import *
 from dlgradient.engine.evaluate import *
 from dlgradient.engine.forward import *
 from dlgradient.engine.gradient import *
@@ -78,10 +79,21 @@ def _load_networks() -> None:
         globals().setdefault(name, value)
 
 
+def _load_checks() -> None:
+    """Load the checks of layers, which need networks and the tests of derivatives."""
+    from dlgradient.testing import namespace
+
+    for name, value in vars(namespace).items():
+        globals().setdefault(name, value)
+
+
+_LOADERS = (_load_functions, _load_networks, _load_checks)
+
+
 def _public_names() -> list[str]:
     """Load what is not loaded yet, and return the names of all that users need."""
-    _load_functions()
-    _load_networks()
+    for load in _LOADERS:
+        load()
     folders = ("errors", "fft", "layers", "metrics", "rules", "schedules")
     public = (*folders, "__array_namespace_info__", "__version__")
     # A name is said once, in the `__all__` of the module that defines it; folders are not public.
@@ -102,6 +114,7 @@ if _typing.TYPE_CHECKING:
     from dlgradient import metrics as metrics
     from dlgradient import schedules as schedules
     from dlgradient.nn.namespace import *
+    from dlgradient.testing.namespace import *
     from dlgradient.train.namespace import *
 else:
     # Names that are not here yet are loaded when they are asked for. A type checker must not see
@@ -110,7 +123,7 @@ else:
         if name == "__all__":
             return _public_names()
         if not name.startswith("_"):
-            for load in (_load_functions, _load_networks):
+            for load in _LOADERS:
                 load()
                 if name in globals():
                     return globals()[name]

@@ -447,3 +447,10 @@ def test_sizes_are_remembered_for_edits():
     assert longer.learnables == net.learnables
     with pytest.raises(dl.InvalidArgumentError, match="1 examples more than inputs"):
         net.initialize(np.ones(3), np.ones(3))
+
+
+def test_names_of_layers_of_matlab_are_answered_by_the_package():
+    with pytest.raises(AttributeError, match=r"write layers\.TransposedConvolution2d"):
+        _ = dl.transposedConv2dLayer
+    with pytest.raises(AttributeError, match="it is a method of networks"):
+        _ = dl.getLayer

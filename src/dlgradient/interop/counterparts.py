@@ -115,8 +115,7 @@ tile(x, n): repmat
 repeat(x, n): repelem repeat_interleave
 expand_dims(x, axis=0): unsqueeze
 broadcast_to(x, (n, 3)): expand
-reshape(A, (-1,)): flatten ravel view
-reshape(A, (3, -1)): unflatten
+reshape(A, (-1,)): ravel view
 flip(A, axis=1): fliplr
 flip(A, axis=0): flipud
 flip(matrix_transpose(A), axis=0): rot90
@@ -213,7 +212,7 @@ astype(x, float64): double
 astype(x, float32): single float
 astype(x, bool): logical
 astype(x, complex128): cdouble
-dlarray([1, 2]): array tensor asanyarray as_tensor from_numpy gpuArray parameter Variable
+dlarray([1, 2]): array tensor asanyarray as_tensor from_numpy parameter Variable
 extractdata(x): numpy to_numpy
 dlarray(extractdata(x)): detach stop_gradient
 dlarray(np.random.default_rng(0).random(3)): rand uniform rand_like
@@ -391,7 +390,7 @@ NOTES: dict[str, str] = {
         "no_grad inference_mode enable_grad set_grad_enabled requires_grad"
     ),
     "is not needed: arrays are in the memory of the CPU": (
-        "cuda gpu gpuDevice canUseGPU device_put device_get block_until_ready"
+        "cuda gpu gpuDevice device_put device_get block_until_ready"
     ),
     (
         "is not needed: functions that draw numbers take generator=, of "
@@ -403,6 +402,12 @@ NOTES: dict[str, str] = {
     "is a method: net.predict(x) for inference, net.forward(x) in training": (
         "predict forward functional_call"
     ),
+    "is a method of networks, as net = net.add_layers(layers); dir(net) lists them": (
+        "addLayers removeLayers replaceLayer connectLayers disconnectLayers getLayer expandLayers "
+        "groupLayers addInputLayer resetState setLearnRateFactor getLearnRateFactor setL2Factor "
+        "getL2Factor"
+    ),
+    "is layers.Layout(size, format): layers.Layout((28, 28, 3, 1), 'SSCB')": "networkDataLayout",
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
     "is trainnet(x, targets, net, loss, training_options('adam'))": (
         "trainNetwork trainingOptions fit"
@@ -430,10 +435,6 @@ NOTES: dict[str, str] = {
         "[Hessian](../recipes/hessian.md)"
     ): "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
-    (
-        "is take_along_axis(x, i, axis=0) if it is PyTorch's; MATLAB's is not needed, since "
-        "arrays are in the memory of the CPU"
-    ): ("gather"),
     (
         "is (x - mean(x)) / std(x, correction=1) if it is MATLAB's, x / sqrt(sum(abs2(x))) if it "
         "is PyTorch's"

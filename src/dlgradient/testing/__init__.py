@@ -11,6 +11,7 @@ Examples
 """
 
 from dlgradient.testing.checks import Bound, bind, check_derivatives
+from dlgradient.testing.layer_checks import LayerCheck, LayerChecks
 from dlgradient.testing.operations import Check, check_operation, operation_checks
 from dlgradient.testing.oracles import (
     CheckError,
@@ -27,6 +28,8 @@ __all__ = [
     "Check",
     "CheckError",
     "Error",
+    "LayerCheck",
+    "LayerChecks",
     "Maker",
     "bind",
     "case",

@@ -12,3 +12,4 @@ from dlgradient.train.predict import *
 from dlgradient.train.queue import *
 from dlgradient.train.sequences import *
 from dlgradient.train.trainnet import *
+from dlgradient.train.vectors import *

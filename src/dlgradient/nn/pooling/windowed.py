@@ -151,12 +151,12 @@ def window_argmax(x: Value, /, *, geometry: Geometry) -> Value:
 # -- elements by their numbers -------------------------------------------------------------------
 
 
-def _gather(g: Value, indices: Value) -> Value:
-    return gather(g, indices)
+def _gathered(g: Value, indices: Value) -> Value:
+    return gathered(g, indices)
 
 
 @multilinear(
-    x=_gather,
+    x=_gathered,
     kernel=kernels.place,
     format="new",
     masks=True,
@@ -199,7 +199,7 @@ def place(x: Value, indices: Value, /, *, size: Shape) -> Value:
         case(m.real(1, 1, 3), np.array([[[1, 0, 1, 1]]])),
     ],
 )
-def gather(x: Value, indices: Value, /) -> Value:
+def gathered(x: Value, indices: Value, /) -> Value:
     """Elements by their indices, for the last of equal ones, else zero: the adjoint of `place`.
 
     Parameters
