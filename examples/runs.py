@@ -10,7 +10,7 @@ def small(description: str) -> bool:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--small", action="store_true", help="a small problem, done in seconds")
-    return parser.parse_args().small
+    return parser.parse_known_args()[0].small  # a notebook has arguments of its own
 
 
 def steps(count: int, what: str) -> Iterator[int]:

@@ -224,3 +224,12 @@ def test_no_progress_bar_without_rich(capsys, monkeypatch):
     runs = importlib.import_module("runs")
     assert list(runs.steps(3, "steps")) == [1, 2, 3]
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_arguments_of_a_notebook_are_not_those_of_an_example(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    runs = importlib.import_module("runs")
+    monkeypatch.setattr("sys.argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    assert not runs.small("text")
