@@ -91,13 +91,6 @@ def model_loss(learnables, window, h, c):
     return loss, dl.dlgradient(loss, learnables), h, c
 
 
-def clip(gradient, threshold):
-    """Scale a gradient down if its norm is above the threshold, so that no step is too long."""
-    norm = np.sqrt(sum((g**2).sum().item() for g in gradient.values()))
-    factor = np.float32(min(1, threshold / norm))
-    return dl.dlupdate(lambda g: factor * g, gradient)
-
-
 # %%
 # The training loop
 # -----------------
@@ -116,9 +109,10 @@ def train(learnables, numbers, *, iterations, batch, length, rate):
         window = text[first : first + length + 1]
         loss, gradient, h, c = dl.dlfeval(model_loss, learnables, window, h, c)
         losses.append(loss.item())
+        gradient = dl.clip_by_global_norm(gradient, 1)
         falling = rate * np.cos(np.pi / 2 * (iteration - 1) / iterations)
         learnables, average, average_sq = dl.adamupdate(
-            learnables, clip(gradient, 1), average, average_sq, iteration, falling
+            learnables, gradient, average, average_sq, iteration, falling
         )
     return learnables, losses
 

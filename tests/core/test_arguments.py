@@ -147,6 +147,8 @@ LEGITIMATE: dict[str, set[str]] = {
 READ_AS = {("dljvp", "tangents"): "Operand"}
 # Functions that ask what a thing is, or call a function that the user gives.
 ANYTHING = {
+    ("lbfgsupdate", "parameters"), ("lbfgsupdate", "loss_fcn"), ("clip_by_value", "gradients"),
+    ("clip_by_norm", "gradients"), ("clip_by_global_norm", "gradients"),
     ("isdlarray", "x"), ("extractdata", "x"), ("dlfeval", "args"), ("dlfeval", "fun"),
     ("dlupdate", "fun"), ("dlupdate", "parameters"), ("result_type", "arrays_and_dtypes"),
     ("can_cast", "from_"), ("dlode1", "theta"), ("dlode4", "theta"), ("dlode45", "theta"),
@@ -253,6 +255,16 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "dlode4": ((ode["odefun"], [0, 1], dl.dlarray([1.0])), {"step_size": 0.5}),
         "dlode45": ((ode["odefun"], [0, 1], dl.dlarray([1.0])), {}),
         "adamupdate": ((learnables, gradients, None, None, 1, 0.1), {}),
+        "adamwupdate": ((learnables, gradients, None, None, 1, 0.1), {}),
+        "nadamupdate": ((learnables, gradients, None, None, 1, 0.1), {}),
+        "muonupdate": ((learnables, gradients, None, None, 1, 0.1), {}),
+        "lionupdate": ((learnables, gradients), {}),
+        "adagradupdate": ((learnables, gradients), {}),
+        "adadeltaupdate": ((learnables, gradients), {}),
+        "clip_by_value": ((gradients, 1.0), {}),
+        "clip_by_norm": ((gradients, 1.0), {}),
+        "clip_by_global_norm": ((gradients, 1.0), {}),
+        "lbfgsupdate": ((learnables, lambda p: (1.0, p)), {}),
         "rmspropupdate": ((learnables, gradients), {}),
         "sgdmupdate": ((learnables, gradients), {}),
         "dlupdate": ((lambda p: p * 2, learnables), {}),

@@ -1,5 +1,7 @@
 """trainnet: what it learns, what its options do, how it stops, and what goes wrong."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,30 @@ def test_the_steps_are_those_of_a_custom_loop(solver, data):
     )
     assert info.training_history["iteration"] == list(range(1, 10))
     assert info.training_history["epoch"] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+@pytest.mark.parametrize("solver", ["adamw", "nadam", "lion", "adagrad", "adadelta", "muon"])
+def test_other_solvers_are_their_update_functions(solver, data):
+    """The defaults are those of the function; decoupled decay is no part of the gradient."""
+    x, labels = data
+    start = dl.dlnetwork(classifier(), generator=1)
+    chosen = options(solver, shuffle="never", max_epochs=2, mini_batch_size=120)
+    if solver not in ("adamw", "lion", "muon"):
+        chosen.l2_regularization = 0.0
+    net, _ = dl.trainnet(x, labels, start, "crossentropy", chosen)
+
+    def model_loss(net):
+        y, _ = net.forward(dl.dlarray(x, "BC"))
+        return dl.dlgradient(dl.indexcrossentropy(y, dl.dlarray(labels, "B")), net.learnables)
+
+    update, hand, states = getattr(dl, f"{solver}update"), start, ()
+    counts = "iteration" in inspect.signature(update).parameters
+    for i in (1, 2):
+        more = {"iteration": i} if counts else {}
+        hand, *states = update(hand, dl.dlfeval(model_loss, hand), *states, **more)
+    for key, value in values(net).items():
+        np.testing.assert_allclose(value, hand.learnables[key], rtol=1e-5, atol=1e-7)
+        assert not np.array_equal(value, start.learnables[key])
 
 
 def test_a_seed_repeats_everything(data):
@@ -224,7 +250,7 @@ def test_the_history_is_drawn(data):
 
 WRONG = {
     "MaxEpochs.*write max_epochs=": lambda *_: dl.training_options("adam", MaxEpochs=3),
-    "solver must be one of 'sgdm', 'adam', 'rmsprop'": lambda *_: dl.training_options("sgd"),
+    "solver must be one of 'sgdm', 'adam'.*'adamw'": lambda *_: dl.training_options("sgd"),
     "max_epochs must be an integer of at least 1": lambda *_: options(max_epochs=0),
     "objective_metric_name must be one of loss, not": lambda *_: options(
         objective_metric_name="accuracy"

@@ -42,6 +42,12 @@ STEPS = {
     "sgdm": lambda p, g, s, _i: sgdmupdate(p, g, *s, learning_rate=0.01, momentum=0.9),
     "adam": lambda p, g, s, i: adamupdate(p, g, *(s or (None, None)), i, learning_rate=0.02),
     "rmsprop": lambda p, g, s, _i: rmspropupdate(p, g, *s, learning_rate=0.002),
+    "adamw": lambda p, g, s, i: dl.adamwupdate(p, g, *(s or (None, None)), i),
+    "nadam": lambda p, g, s, i: dl.nadamupdate(p, g, *(s or (None, None)), i),
+    "lion": lambda p, g, s, _i: dl.lionupdate(p, g, *s),
+    "adagrad": lambda p, g, s, _i: dl.adagradupdate(p, g, *s),
+    "adadelta": lambda p, g, s, _i: dl.adadeltaupdate(p, g, *s),
+    "muon": lambda p, g, s, i: dl.muonupdate(p, g, *(s or (None, None)), i),
 }
 
 

@@ -293,6 +293,15 @@ tripletloss(Y, Y + 1, Y - 1): TripletMarginLoss
 sgdmupdate(x, y): SGD sgd sgdm
 adamupdate(x, y): Adam adam
 rmspropupdate(x, y): RMSprop rmsprop
+adamwupdate(x, y): AdamW adamw
+nadamupdate(x, y): NAdam nadam
+lionupdate(x, y): Lion lion
+adagradupdate(x, y): Adagrad adagrad
+adadeltaupdate(x, y): Adadelta adadelta
+muonupdate(A, A): Muon muon
+clip_by_global_norm({"w": x}, 1): clip_grad_norm_ clip_grad_norm thresholdGlobalL2Norm
+clip_by_norm({"w": x}, 1): thresholdL2Norm
+clip_by_value({"w": x}, 1): clip_grad_value_ clip_grad_value thresholdAbsoluteValue
 dlupdate(f, {"w": x}): tree_map cellfun structfun
 stack([f(v) for v in A]): vmap arrayfun apply_along_axis pagefun rowfun
 dlode45(lambda t, y: -y, [0, 1], x): ode45 odeint solve_ivp

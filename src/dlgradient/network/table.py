@@ -8,9 +8,9 @@ place, so tables may share them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 __all__ = ["ParameterTable", "replaced_table", "value_of"]
 
 Key: TypeAlias = str | tuple[str, str]
+_F = TypeVar("_F")
 
 
 class Columns:
@@ -53,14 +54,12 @@ class Columns:
             for i, (start, stop) in zip(members, pairwise(ends), strict=True):
                 self.places[i] = (number, start, stop)
 
-    def spans(
-        self, group: int, factors: Mapping[str, float] | None
-    ) -> list[tuple[float, int, int]]:
+    def spans(self, group: int, factors: Mapping[str, _F], usual: _F) -> list[tuple[_F, int, int]]:
         """Return the spans of a buffer whose arrays have the same factor."""
-        spans: list[tuple[float, int, int]] = []
+        spans: list[tuple[_F, int, int]] = []
         for i in self.groups[group]:
             _, start, stop = self.places[i]
-            factor = factors.get(self.keys[i], 1.0) if factors else 1.0
+            factor = factors.get(self.keys[i], usual)
             if spans and spans[-1][0] == factor:
                 spans[-1] = (factor, spans[-1][1], stop)
             else:
@@ -83,18 +82,20 @@ class ParameterTable(Mapping[str, dlarray]):
     dlarray([0., 0.], dtype=float32)
     """
 
-    __slots__ = ("_arrays", "_buffers", "columns")
+    __slots__ = ("_arrays", "_buffers", "columns", "spare")
 
     columns: Columns
     _arrays: list[Any] | None
     _buffers: list[Array] | None
+    # Of the state of an optimiser, for each group: vectors of tables before it, which may be dead.
+    spare: list[list[Array]] | None
 
     def __init__(self, data: Mapping[str, Any] | Any = ()) -> None:
         items = dict(_items(data))
         arrays = [value_of(value, key) for key, value in items.items()]
         self.columns = Columns(items, arrays)
         self._arrays = [wrap(a, None) for a in arrays]
-        self._buffers = None
+        self._buffers = self.spare = None
 
     @classmethod
     def of(
@@ -108,6 +109,7 @@ class ParameterTable(Mapping[str, dlarray]):
         new.columns = columns
         new._arrays = arrays
         new._buffers = buffers
+        new.spare = None
         return new
 
     def with_arrays(self, arrays: list[Any]) -> ParameterTable:
@@ -131,19 +133,25 @@ class ParameterTable(Mapping[str, dlarray]):
             ]
         return self._arrays
 
-    def buffers(self) -> list[Array] | None:
-        """Return one vector for each dtype; None if an array is traced or has another dtype."""
+    def buffers(self, make: Callable[[int], Array] | None = None) -> list[Array] | None:
+        """Return one vector for each dtype; None if an array is traced or has another dtype.
+
+        If they are made now, `make` gives the memory for each.
+        """
         if self._buffers is None:
             arrays: Any = self._arrays
             if any(open_node(a) is not None for a in arrays):
                 return None
             raw = [np.asarray(a._value) for a in arrays]
             found = []
-            for members in self.columns.groups:
+            for group, members in enumerate(self.columns.groups):
                 dtypes = {raw[i].dtype for i in members}
                 if len(dtypes) > 1:
                     return None
-                found.append(np.concatenate([raw[i].reshape(-1) for i in members]))
+                out = None if make is None else make(group)
+                if out is not None and out.dtype not in dtypes:
+                    out = None
+                found.append(np.concatenate([raw[i].reshape(-1) for i in members], out=out))
             for buffer in found:
                 buffer.flags.writeable = False
             self._buffers = found

@@ -11,10 +11,16 @@ from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
+from dlgradient.train.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 
 __all__ = ["limited", "regularized"]
 
 Method: TypeAlias = Literal["l2norm", "global-l2norm", "absolute-value"]
+METHODS = {
+    "l2norm": clip_by_norm,
+    "global-l2norm": clip_by_global_norm,
+    "absolute-value": clip_by_value,
+}
 
 
 def vectors(table: ParameterTable) -> list[Array]:
@@ -35,7 +41,7 @@ def regularized(net: dlnetwork, gradients: ParameterTable, l2: float) -> Paramet
     pairs = zip(vectors(gradients), vectors(net.learnables), strict=True)
     for group, (g, w) in enumerate(pairs):
         new = np.empty_like(g)
-        for factor, start, stop in columns.spans(group, factors):
+        for factor, start, stop in columns.spans(group, factors, 1.0):
             part = slice(start, stop)
             np.multiply(w[part], l2 * factor, out=new[part])
             new[part] += g[part]
@@ -45,19 +51,4 @@ def regularized(net: dlnetwork, gradients: ParameterTable, l2: float) -> Paramet
 
 def limited(gradients: ParameterTable, threshold: float, method: Method) -> ParameterTable:
     """Return gradients that are no larger than a threshold."""
-    if math.isinf(threshold):
-        return gradients
-    columns, given = gradients.columns, vectors(gradients)
-    if method == "absolute-value":
-        found = [np.clip(g, -threshold, threshold) for g in given]
-    elif method == "global-l2norm":
-        norm = math.sqrt(sum(float(np.vdot(g, g).real) for g in given))
-        found = [g * (threshold / norm) if norm > threshold else g for g in given]
-    else:
-        found = [g.copy() for g in given]
-        for group, start, stop in columns.places:
-            part = found[group][start:stop]
-            norm = math.sqrt(float(np.vdot(part, part).real))
-            if norm > threshold:
-                part *= threshold / norm
-    return ParameterTable.of(columns, buffers=found)
+    return gradients if math.isinf(threshold) else METHODS[method](gradients, threshold)

@@ -6,7 +6,10 @@ from dlgradient.network.onnx.importer import *
 from dlgradient.network.report import *
 from dlgradient.network.saving import *
 from dlgradient.network.torch_weights import *
+from dlgradient.train.adaptive import *
+from dlgradient.train.clipping import *
 from dlgradient.train.images import *
+from dlgradient.train.lbfgs import *
 from dlgradient.train.options import *
 from dlgradient.train.predict import *
 from dlgradient.train.queue import *

@@ -17,7 +17,15 @@ from dlgradient.train.schedules import Piecewise, Schedule
 
 __all__ = ["training_options"]
 
-Solver: TypeAlias = Literal["sgdm", "adam", "rmsprop"]
+Solver: TypeAlias = Literal[
+    "sgdm", "adam", "rmsprop", "adamw", "nadam", "lion", "adagrad", "adadelta", "muon"
+]
+# Defaults of solvers where they differ from those of Adam.
+RATES = {"sgdm": 0.01, "adagrad": 0.01, "adadelta": 1.0, "nadam": 0.002, "lion": 0.0001}
+SQUARED_DECAYS = {"rmsprop": 0.9, "adadelta": 0.9, "lion": 0.99}
+EPSILONS = {"adagrad": 1e-10, "adadelta": 1e-6}
+# These shrink the learnables next to the step; for the others it is a part of the gradient.
+DECAYS = {"adamw": 0.01, "lion": 0.001, "muon": 0.1}
 PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
 SCHEDULES = ("none", "piecewise", "warmup", "polynomial", "exponential", "cosine", "cyclical")
 
@@ -56,11 +64,11 @@ class TrainingOptions:
     max_epochs: Count = field(default=30, kw_only=True)
     mini_batch_size: Count = field(default=128, kw_only=True)
     shuffle: Literal["once", "every-epoch", "never"] = field(default="once", kw_only=True)
-    momentum: Decay = field(default=0.9, kw_only=True)
+    momentum: Decay | None = field(default=None, kw_only=True)
     gradient_decay_factor: Decay = field(default=0.9, kw_only=True)
     squared_gradient_decay_factor: Decay | None = field(default=None, kw_only=True)
-    epsilon: NonNegative = field(default=1e-8, kw_only=True)
-    l2_regularization: NonNegative = field(default=1e-4, kw_only=True)
+    epsilon: NonNegative | None = field(default=None, kw_only=True)
+    l2_regularization: NonNegative | None = field(default=None, kw_only=True)
     gradient_threshold: PositiveOrInf = field(default=math.inf, kw_only=True)
     gradient_threshold_method: Literal["l2norm", "global-l2norm", "absolute-value"] = field(
         default="l2norm", kw_only=True
@@ -82,10 +90,17 @@ class TrainingOptions:
     generator: Generator = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        solver = self.solver
         if self.initial_learn_rate is None:
-            self.initial_learn_rate = 0.01 if self.solver == "sgdm" else 0.001
+            self.initial_learn_rate = RATES.get(solver, 0.001)
+        if self.momentum is None:
+            self.momentum = 0.95 if solver == "muon" else 0.9
         if self.squared_gradient_decay_factor is None:
-            self.squared_gradient_decay_factor = 0.9 if self.solver == "rmsprop" else 0.999
+            self.squared_gradient_decay_factor = SQUARED_DECAYS.get(solver, 0.999)
+        if self.epsilon is None:
+            self.epsilon = EPSILONS.get(solver, 1e-8)
+        if self.l2_regularization is None:
+            self.l2_regularization = DECAYS.get(solver, 1e-4)
         self.schedules = self._schedules(self.learn_rate_schedule)
         names = ["loss", *[metric.name for metric in self.metrics]]
         if self.objective_metric_name not in names:
@@ -117,9 +132,11 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
 
     Parameters
     ----------
-    solver : {"sgdm", "adam", "rmsprop"}
+    solver : str
+        "sgdm", "adam", "rmsprop", "adamw", "nadam", "lion", "adagrad", "adadelta" or "muon".
     initial_learn_rate : float
-        0.01 for "sgdm", else 0.001.
+        0.01 for "sgdm" and "adagrad", 1 for "adadelta", 0.002 for "nadam", 0.0001 for "lion", else
+        0.001.
     learn_rate_schedule : str, Schedule or list
         "none", "piecewise", "warmup", "polynomial", "exponential", "cosine" or "cyclical"; or
         schedules of `dlgradient.schedules`.
@@ -129,11 +146,13 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         30 and 128.
     shuffle : {"once", "every-epoch", "never"}
     momentum : float
-        Of "sgdm": 0.9.
+        Of "sgdm": 0.9, and of "muon": 0.95.
     gradient_decay_factor, squared_gradient_decay_factor, epsilon : float
-        Of "adam" and "rmsprop": 0.9; 0.999, or 0.9 for "rmsprop"; 1e-8.
+        0.9; 0.999, but 0.9 for "rmsprop" and "adadelta", and 0.99 for "lion"; 1e-8, but 1e-10 for
+        "adagrad" and 1e-6 for "adadelta".
     l2_regularization : float
-        1e-4, times the factor of each learnable.
+        1e-4, times the factor of each learnable. For "adamw", "lion" and "muon" it is the decay of
+        the weights, which is no part of the gradient: 0.01, 0.001 and 0.1.
     gradient_threshold : float
         A larger gradient is scaled down, or clipped; infinity by default.
     gradient_threshold_method : {"l2norm", "global-l2norm", "absolute-value"}

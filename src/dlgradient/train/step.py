@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,10 +21,17 @@ from dlgradient.ops.casting import astype
 from dlgradient.ops.complex import complex, imag, real
 from dlgradient.train.containers import Container, Results, map_together, take_result
 
-__all__ = ["Formula", "is_empty", "update_leaves"]
+__all__ = ["Factor", "Formula", "check_parameter", "is_empty", "update_leaves"]
 
-# formula(factor, p, g, *states) -> new p, *new states, of real arrays; a state is 0.0 at first, and
-# the factor is that of the learn rate.
+
+class Factor(NamedTuple):
+    """By what the layer of a learnable multiplies the learn rate, and the decay of weights."""
+
+    rate: float = 1.0
+    decay: float = 1.0
+
+
+# formula(factor, p, g, *states) -> new p, *new states, of real arrays; a state is 0.0 at first.
 Formula = Callable[..., tuple[Value, ...]]
 
 
@@ -33,21 +41,21 @@ def update_leaves(
     parameters: Container,
     gradients: Container,
     states: dict[str, Container],
-    factors: Mapping[str, float],
+    factors: Mapping[str, Factor],
 ) -> tuple[Container, ...]:
-    """Update each learnable of any container; the factors of the learn rate are by path."""
+    """Update each learnable of any container; the factors are by path."""
     given = {label: state for label, state in states.items() if not is_empty(state)}
     labels = ["parameters", "gradients", *given]
 
     def update(path: str, p: Operand, *others: Operand) -> Results:
         where = f" at {path}" if path else ""
-        _check_parameter(name, f"parameters{where}", p)
+        check_parameter(name, f"parameters{where}", p)
         for label, value in zip(labels[1:], others, strict=True):
             _check_alike(name, f"{label}{where}", value, f"parameters{where}", p)
         old = dict(zip(given, others[1:], strict=True))
         return Results(
             _update_one(
-                partial(formula, factors.get(path, 1.0)),
+                partial(formula, factors.get(path, Factor())),
                 p,
                 others[0],
                 [old.get(label, 0.0) for label in states],
@@ -105,7 +113,8 @@ def _wrap(x: Value, fmt: Format) -> Value:
     return labelled(x, fmt) if type(x) is dlarray else wrap(x, None, fmt)
 
 
-def _check_parameter(name: str, where: str, p: Operand) -> None:
+def check_parameter(name: str, where: str, p: Operand) -> None:
+    """Refuse what is no array of a dtype with derivatives."""
     if not hasattr(p, "dtype") or not hasattr(p, "shape"):
         raise NotDlarrayError(
             f"{name}: {where} must be a dlarray or an array, not {type(p).__name__}; keep "
@@ -119,7 +128,7 @@ def _check_parameter(name: str, where: str, p: Operand) -> None:
 
 
 def _check_alike(name: str, where: str, value: Operand, parameter: str, p: Operand) -> None:
-    _check_parameter(name, where, value)
+    check_parameter(name, where, value)
     if value.shape != p.shape:
         raise ShapeMismatchError(
             f"{name}: {where} has shape {value.shape}, {parameter} has shape {p.shape}; they must "

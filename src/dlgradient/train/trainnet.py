@@ -28,12 +28,12 @@ from dlgradient.nn.losses.classification import crossentropy, indexcrossentropy
 from dlgradient.nn.losses.regression import huber, l1loss, l2loss, mse
 from dlgradient.train.gradients import limited, regularized
 from dlgradient.train.metrics import rows_of
-from dlgradient.train.options import TrainingOptions
+from dlgradient.train.options import DECAYS, TrainingOptions
 from dlgradient.train.predict import batches, evaluated, metric_of_batch, queue_of
 from dlgradient.train.progress import Progress
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.schedules import factor_at
-from dlgradient.train.update import adamupdate, rmspropupdate, sgdmupdate
+from dlgradient.train.solvers import updated
 
 __all__ = ["trainnet"]
 
@@ -208,7 +208,7 @@ class _Training:
             net = net.initialize(generator=self.generator)
         self.net = net
         self.loss = loss_function(loss)
-        self.states: tuple[Any, Any] = (None, None)  # of the optimiser
+        self.states: tuple[Any, ...] = ()  # of the optimiser
         self.iteration = self.epoch = 0
         self.info = TrainingInfo()
         self.best: tuple[float, dlnetwork, int] | None = None
@@ -278,11 +278,14 @@ class _Training:
             return f"Loss is {value}: {first_strange(self.net, batch[: self.inputs])}", row
         for metric in options.metrics:
             row[metric.name] = metric_of_batch(metric, ys, batch[self.inputs :])
-        gradients = regularized(self.net, gradients, options.l2_regularization)
+        if options.solver not in DECAYS:
+            gradients = regularized(self.net, gradients, options.l2_regularization or 0.0)
         gradients = limited(
             gradients, options.gradient_threshold, options.gradient_threshold_method
         )
-        self.net = self._updated(gradients, rate)
+        self.net, self.states = updated(
+            options, self.net, gradients, self.states, self.iteration, rate
+        )
         self.net.state = state
         return "", row
 
@@ -292,30 +295,6 @@ class _Training:
         *ys, state = net.forward(*batch[: self.inputs], generator=self.generator)
         loss = self.loss(*ys, *batch[self.inputs :])
         return loss, dlgradient(loss, net.learnables, allow_complex=False), state, tuple(ys)
-
-    def _updated(self, gradients: Any, rate: float) -> dlnetwork:
-        options = self.options
-        decay = float(options.squared_gradient_decay_factor or 0.0)
-        first, second = self.states
-        net: Any = self.net
-        if options.solver == "sgdm":
-            net, first = sgdmupdate(net, gradients, first, rate, options.momentum)
-        elif options.solver == "rmsprop":
-            net, first = rmspropupdate(net, gradients, first, rate, decay, options.epsilon)
-        else:
-            net, first, second = adamupdate(
-                net,
-                gradients,
-                first,
-                second,
-                self.iteration,
-                rate,
-                options.gradient_decay_factor,
-                decay,
-                options.epsilon,
-            )
-        self.states = first, second
-        return net  # type: ignore[no-any-return]
 
     # -- validation ------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.powers import root_of_squares
 from dlgradient.train.containers import Container, Results, map_together, take_result
-from dlgradient.train.step import Formula, update_leaves
+from dlgradient.train.step import Factor, Formula, update_leaves
 
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
 
@@ -37,6 +37,9 @@ def update_all(
     parameters: Container,
     gradients: Container,
     states: dict[str, Container],
+    *,
+    decays: bool = False,
+    whole: bool = False,
 ) -> tuple[Container, ...]:
     """Apply a formula to all learnables.
 
@@ -48,6 +51,10 @@ def update_all(
     parameters, gradients : container
     states : dict
         The container of each state by its name; None, or MATLAB's ``[]``, before the first step.
+    decays : bool
+        Whether it uses the factors of the L2 regularisation.
+    whole : bool
+        Whether it needs each learnable as it is, and not elements of any.
 
     Returns
     -------
@@ -57,7 +64,9 @@ def update_all(
     if hasattr(type(parameters), "_container_kind"):  # so networks are loaded
         from dlgradient.train.buffers import update_table
 
-        return update_table(name, formula, parameters, gradients, states)
+        return update_table(
+            name, formula, parameters, gradients, states, decays=decays, whole=whole
+        )
     return update_leaves(name, formula, parameters, gradients, states, {})
 
 
@@ -183,8 +192,8 @@ def sgdmupdate(
     Source: MATLAB ``sgdmupdate``; with a constant learning rate the steps of PyTorch's ``SGD``.
     """
 
-    def formula(factor: float, p: Value, g: Value, v: Value) -> tuple[Value, ...]:
-        v = momentum * v - (factor * learning_rate) * g
+    def formula(factor: Factor, p: Value, g: Value, v: Value) -> tuple[Value, ...]:
+        v = momentum * v - (factor.rate * learning_rate) * g
         return p + v, v
 
     found = update_all("sgdmupdate", formula, parameters, gradients, {"velocity": velocity})
@@ -261,20 +270,26 @@ def adamupdate(
 
     Source: MATLAB ``adamupdate``; PyTorch's ``Adam``.
     """
-    name = "adamupdate"
-    beta1, beta2 = gradient_decay, sq_gradient_decay
+    formula = adam_formula(iteration, learning_rate, gradient_decay, sq_gradient_decay, epsilon)
+    states = {"average": average, "average_sq": average_sq}
+    found = update_all("adamupdate", formula, parameters, gradients, states)
+    return found[0], found[1], found[2]
+
+
+def adam_formula(
+    iteration: int, rate: Number, beta1: Rate, beta2: Rate, epsilon: Number
+) -> Formula:
+    """Return the formula of Adam in one iteration."""
     # The averages begin at zero; both corrections are numbers, computed once for all learnables.
-    step = learning_rate / (1 - beta1**iteration)
+    step = rate / (1 - beta1**iteration)
     correction = (1 - beta2**iteration) ** 0.5
 
-    def formula(factor: float, p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
+    def formula(factor: Factor, p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g * g)
-        return p - (factor * step) * (m / (root_of_squares(s) / correction + epsilon)), m, s
+        return p - (factor.rate * step) * (m / (root_of_squares(s) / correction + epsilon)), m, s
 
-    states = {"average": average, "average_sq": average_sq}
-    found = update_all(name, formula, parameters, gradients, states)
-    return found[0], found[1], found[2]
+    return formula
 
 
 @checked
@@ -338,9 +353,9 @@ def rmspropupdate(
     name = "rmspropupdate"
     beta = sq_gradient_decay
 
-    def formula(factor: float, p: Value, g: Value, s: Value) -> tuple[Value, ...]:
+    def formula(factor: Factor, p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = beta * s + (1 - beta) * (g * g)
-        return p - (factor * learning_rate) * (g / (root_of_squares(s) + epsilon)), s
+        return p - (factor.rate * learning_rate) * (g / (root_of_squares(s) + epsilon)), s
 
     found = update_all(name, formula, parameters, gradients, {"average_sq": average_sq})
     return found[0], found[1]

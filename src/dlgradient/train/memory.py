@@ -1,0 +1,76 @@
+"""Memory of steps that are over, used again by the next ones.
+
+An update returns new vectors, and those of the step before are soon dead. To make them anew costs
+more than the formula: the system hands out memory page by page (row adam). So a state of an
+optimiser remembers the vectors that led to it. The next step writes to those which nothing else
+refers to: no table, no array that is a view of one, no trace. A caller who keeps an old network or
+an old state refers to its vectors, so they are left alone. The memory lives as long as the state.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlgradient.core.types import Array
+from dlgradient.network.table import ParameterTable
+
+__all__ = ["Memory"]
+
+
+def _references(held: list[Array]) -> int:
+    return sys.getrefcount(held[0])
+
+
+# The count of an array that only a list refers to; versions of Python differ. Without the lock of
+# the interpreter counts are no evidence, and nothing is used again.
+_LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
+_ALONE = _references([np.empty(1)]) if _LOCKED else -1
+
+
+class Memory:
+    """The memory of one step.
+
+    Parameters
+    ----------
+    like : sequence of array
+        A vector of each group, for sizes and dtypes.
+    states : sequence of ParameterTable
+        Given states; the first one remembers.
+
+    Attributes
+    ----------
+    later : list of list of array
+        What the new state remembers.
+    """
+
+    def __init__(self, like: Sequence[Array], states: Sequence[ParameterTable]) -> None:
+        self.like = like
+        self.now = states[0].spare if states else None
+        self.later: list[list[Array]] = [[] for _ in like]
+
+    def vector(self, group: int) -> Array:
+        """Return a vector to write to."""
+        spare = self.now[group] if self.now else []
+        while spare:
+            try:
+                # It is taken out before it is looked at: another thread may hold the state, too.
+                held = [spare.pop()]
+            except IndexError:
+                break
+            if _references(held) == _ALONE:
+                held[0].flags.writeable = True
+                return held[0]
+        return np.empty_like(self.like[group])
+
+    def give_back(self, group: int, vectors: Sequence[Array]) -> None:
+        """Remember vectors that the step has read, and that may soon be dead."""
+        size, dtype = self.like[group].size, self.like[group].dtype
+        self.later[group] = [
+            x
+            for x in vectors
+            # A vector that is part of another, as one of a file may be, is not its own memory.
+            if type(x) is np.ndarray and x.base is None and x.size == size and x.dtype == dtype
+        ]
