@@ -70,3 +70,9 @@ def test_every_test_asserts(module: str) -> None:
 
     tests = [n for n in functions.values() if n.name.startswith("test_")]
     assert not [n.name for n in tests if not asserts(n, frozenset([n.name]))]
+
+
+def test_no_two_files_have_one_name() -> None:
+    """Else pytest, which imports them by their names, cannot collect the second."""
+    names = [path.name for path in TESTS.rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

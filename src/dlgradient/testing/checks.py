@@ -284,11 +284,10 @@ def _kinds(args: Sequence[Value]) -> str:
 
 def _check_result(title: str, result: Value) -> None:
     leaves, _ = tree.flatten(result)
-    if not any(type(leaf) is dlarray for leaf in leaves):
-        kinds = _kinds(leaves) or "nothing"
+    if leaves and not any(type(leaf) is dlarray for leaf in leaves):
         raise InvalidArgumentError(
             f"check_derivatives: {title} must return a dlarray, or a container of dlarrays, not "
-            f"{kinds}: float(x), x.item() and extractdata(x) lose the derivative"
+            f"{_kinds(leaves)}: float(x), x.item() and extractdata(x) lose the derivative"
         )
 
 
