@@ -49,8 +49,6 @@ class lbfgs_state:  # noqa: N801 - the established name
     additional_loss_function_outputs : tuple
     step_history, gradients_difference_history : tuple of numpy.ndarray
         The newest is the last; all learnables are one vector.
-    inverse_hessian_factor : float
-        The multiple of the identity that the next step begins with.
 
     See Also
     --------
