@@ -1,6 +1,7 @@
 """An array is changed in place only where nothing else refers to it."""
 
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,11 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.core import ownership
-from dlgradient.core.ownership import array_alone_in_slot, array_alone_in_table
+from dlgradient.core.ownership import (
+    array_alone_in_slot,
+    array_alone_in_table,
+    is_alone_in_table,
+)
 from dlgradient.engine import walk
 from dlgradient.rules import OPS
 
@@ -83,6 +88,19 @@ def test_the_array_itself_is_returned() -> None:
     found = array_alone_in_table(table, 0)
     assert found is table[0]
     assert array_alone_in_table(table, 0) is None  # `found` refers to it now
+
+
+def test_a_locked_array_may_be_alone_but_not_with_a_weak_reference() -> None:
+    table = {0: read_only()}
+    for _ in range(100):
+        assert is_alone_in_table(table, 0)
+    view = table[0][1:]
+    assert not is_alone_in_table(table, 0)
+    del view
+    reference = weakref.ref(table[0])
+    assert not is_alone_in_table(table, 0)
+    del reference
+    assert is_alone_in_table(table, 0)
 
 
 def test_it_is_off_without_the_lock_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -70,6 +71,19 @@ def test_what_a_caller_has_is_never_written_to(name, rng):
             for a, b in zip(contents(thing), before, strict=True):
                 np.testing.assert_array_equal(a, b)
         held = [row for row in held if row[2] > t]
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_a_weak_reference_gives_what_it_was_made_of_or_nothing(name, rng):
+    update, net, state = UPDATES[name], network(), ()
+    made = []
+    for t in range(1, 31):
+        net, *state = update(net, gradients_of(net, rng), state, t)
+        vectors = [table.buffers()[0] for table in (net.learnables, *state)]
+        made += [(weakref.ref(vector), vector.copy()) for vector in vectors[t % 2 :]]
+        del vectors
+        for reference, before in made:
+            assert reference() is None or np.array_equal(reference(), before)
 
 
 @pytest.mark.parametrize("name", UPDATES)

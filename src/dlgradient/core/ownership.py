@@ -22,13 +22,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+from weakref import getweakrefcount
 
 import numpy as np
 from numpy import ndarray
 
 from dlgradient.core.types import Array, RawValue
 
-__all__ = ["array_alone_in_slot", "array_alone_in_table", "is_temporary"]
+__all__ = ["array_alone_in_slot", "array_alone_in_table", "is_alone_in_table", "is_temporary"]
 
 # Other interpreters need not count references.
 getrefcount: Callable[[object], int] = getattr(sys, "getrefcount", lambda _: 0)
@@ -47,6 +48,12 @@ def array_alone_in_table(table: Mapping[Any, RawValue], key: object) -> Array | 
     array = table[key]
     own = type(array) is ndarray and array.base is None and array.flags.writeable
     return array if own else None
+
+
+def is_alone_in_table(table: Mapping[Any, object], key: object) -> bool:
+    """Tell whether nothing else refers to ``table[key]``, which may be locked against writing."""
+    # A weak reference is not counted, but gives the value back.
+    return getrefcount(table.get(key)) == _TABLE and not getweakrefcount(table.get(key))
 
 
 def array_alone_in_slot(holder: Slot) -> Array | None:

@@ -3,31 +3,22 @@
 An update returns new vectors, and those of the step before are soon dead. To make them anew costs
 more than the formula: the system hands out memory page by page (row adam). So a state of an
 optimiser remembers the vectors that led to it. The next step writes to those which nothing else
-refers to: no table, no array that is a view of one, no trace. A caller who keeps an old network or
-an old state refers to its vectors, so they are left alone. The memory lives as long as the state.
+refers to: no table, no array that is a view of one, no trace (see `core.ownership`). A caller who
+keeps an old network or an old state refers to its vectors, so they are left alone. The memory lives
+as long as the state.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 
+from dlgradient.core.ownership import is_alone_in_table
 from dlgradient.core.types import Array
 from dlgradient.network.table import ParameterTable
 
 __all__ = ["Memory"]
-
-
-def _references(held: list[Array]) -> int:
-    return sys.getrefcount(held[0])
-
-
-# The count of an array that only a list refers to; versions of Python differ. Without the lock of
-# the interpreter counts are no evidence, and nothing is used again.
-_LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
-_ALONE = _references([np.empty(1)]) if _LOCKED else -1
 
 
 class Memory:
@@ -57,10 +48,10 @@ class Memory:
         while spare:
             try:
                 # It is taken out before it is looked at: another thread may hold the state, too.
-                held = [spare.pop()]
+                held = {0: spare.pop()}
             except IndexError:
                 break
-            if _references(held) == _ALONE:
+            if is_alone_in_table(held, 0):
                 held[0].flags.writeable = True
                 return held[0]
         return np.empty_like(self.like[group])
