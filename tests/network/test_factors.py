@@ -5,6 +5,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import layers
+from dlgradient.network.graph import Graph
 
 
 class Own(layers.Layer):
@@ -100,3 +101,14 @@ WRONG = {
 def test_wrong_calls(text):
     with pytest.raises(dl.DlgradientError, match=text):
         WRONG[text](network())
+
+
+def test_many_layers_are_frozen_with_one_plan(monkeypatch):
+    depth = 50
+    net = dl.dlnetwork([layers.FeatureInput(2), *[layers.FullyConnected(2)] * depth])
+    orders = []
+    order = Graph.order
+    monkeypatch.setattr(Graph, "order", lambda graph: [orders.append(1), order(graph)][1])
+    frozen = net.set_learn_rate_factor([f"fc_{i + 1}" for i in range(depth)], 0)
+    assert set(frozen.learn_rate_factors().values()) == {0.0}
+    assert len(orders) == 1

@@ -8,6 +8,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import layers
+from dlgradient.network.graph import Graph
 
 
 def small(**options):
@@ -454,3 +455,17 @@ def test_names_of_layers_of_matlab_are_answered_by_the_package():
         _ = dl.transposedConv2dLayer
     with pytest.raises(AttributeError, match="it is a method of networks"):
         _ = dl.getLayer
+
+
+def test_layers_in_series_are_ordered_once(monkeypatch):
+    orders = []
+    order = Graph.order
+    monkeypatch.setattr(Graph, "order", lambda graph: [orders.append(1), order(graph)][1])
+    net = dl.dlnetwork([layers.FeatureInput(2), *[layers.Tanh()] * 50], initialize=False)
+    assert len(net.connections) == 50
+    assert len(orders) == 1
+
+
+def test_a_name_twice_in_a_series():
+    with pytest.raises(dl.InvalidArgumentError, match="circle"):
+        dl.dlnetwork([layers.Tanh(name="a"), layers.Relu(name="b"), layers.Tanh(name="a")])

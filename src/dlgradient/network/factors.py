@@ -27,8 +27,8 @@ class Factors:
         """Return a layer."""
         raise NotImplementedError
 
-    def with_options(self, name: str, options: Mapping[str, Any]) -> Self:
-        """Return a network in which a layer has other options, and the same learnables."""
+    def with_all_options(self, changes: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Return a network in which layers have other options, and the same learnables."""
         raise NotImplementedError
 
     def learn_rate_factors(self) -> dict[str, float]:
@@ -111,12 +111,12 @@ class Factors:
 
     def _with_factors(self, kind: str, names: str | Iterable[str], factor: float) -> Self:
         keys = [key for key, _, _ in self._paths()]
-        new = self
+        changes: dict[str, dict[str, float]] = {}
         for name in [names] if isinstance(names, str) else names:
             chosen = [key for key in keys if key == name or key.startswith(f"{name}/")]
             if not chosen:
                 self.get_layer(name)  # one without learnables is fine
             for key in chosen:
                 layer, _, parameter = key.rpartition("/")
-                new = new.with_options(layer, {f"{parameter}_{kind}_factor": float(factor)})
-        return new
+                changes.setdefault(layer, {})[f"{parameter}_{kind}_factor"] = float(factor)
+        return self.with_all_options(changes)

@@ -59,12 +59,13 @@ class Graph:
                 )
         new = self.edited({**self.layers, **{layer.name: layer for layer in named}}, self.sources)
         named = [new.layers[layer.name] for layer in named]
-        for before, after in pairwise(named):
-            if before.output_names and after.input_names:
-                new = new.connected(
-                    f"{before.name}/{before.output_names[0]}",
-                    f"{after.name}/{after.input_names[0]}",
-                )
+        series = {
+            (after.name, after.input_names[0]): (before.name, before.output_names[0])
+            for before, after in pairwise(named)
+            if before.output_names and after.input_names
+        }
+        new = replace(new, sources={**new.sources, **series})
+        new.order()  # once: after each connection, it took most of the time of a deep network
         return new
 
     def connected(self, source: str, destination: str) -> Graph:

@@ -467,14 +467,23 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
 
     def with_options(self, name: str, options: Mapping[str, Any]) -> dlnetwork:
         """Return a network in which a layer has other options, and the same learnables."""
-        outer, attribute, inner = self._path(name)
-        layer = self._graph.layers[outer]
-        if attribute:
-            options = {attribute: getattr(layer, attribute).with_options(inner, options)}
-        new = self._changed(
-            _graph=replace(self._graph, layers={**self._graph.layers, outer: layer._bound(options)})
-        )
-        new._replan()
+        return self.with_all_options({name: options})
+
+    def with_all_options(self, changes: Mapping[str, Mapping[str, Any]]) -> dlnetwork:
+        """Return a network in which layers have other options, by their paths."""
+        layers = dict(self._graph.layers)
+        inside: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+        for name, options in changes.items():
+            outer, attribute, inner = self._path(name)
+            if attribute:
+                inside.setdefault((outer, attribute), {})[inner] = options
+            else:
+                layers[outer] = layers[outer]._bound(options)
+        for (outer, attribute), inner_changes in inside.items():
+            net = getattr(layers[outer], attribute).with_all_options(inner_changes)
+            layers[outer] = layers[outer]._bound({attribute: net})
+        new = self._changed(_graph=replace(self._graph, layers=layers))
+        new._replan()  # once: for each layer, freezing a deep network would take minutes
         return new
 
     # -- held by a layer ---------------------------------------------------------------------------
