@@ -63,3 +63,27 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_networks_that_differ(name):
     assert network() != OTHERS[name]()
+
+
+class Tables(layers.Layer):
+    """A layer with options that hold arrays and networks, none of which it learns."""
+
+    parts: object
+
+    def predict(self, x):
+        return x
+
+
+def holding(value):
+    inner = dl.dlnetwork([layers.FeatureInput(2), layers.FullyConnected(1)], generator=value)
+    parts = {"arrays": [np.arange(3), (np.full(2, value),)], "net": inner}
+    return dl.dlnetwork([layers.FeatureInput(2), Tables(parts)])
+
+
+def test_containers_and_networks_among_options():
+    assert holding(1) == holding(1)
+    assert holding(1) != holding(2)
+    inner = [holding(seed).get_layer("tables").parts["net"] for seed in (1, 1, 2)]
+    nets = [dl.dlnetwork([layers.FeatureInput(2), Tables(net)]) for net in inner]
+    assert nets[0] == nets[1]
+    assert nets[0] != nets[2]

@@ -8,7 +8,6 @@ import numpy as np
 
 from dlgradient.engine.array import dlarray
 from dlgradient.layers.layer import Layer
-from dlgradient.layers.nested import HeldNetwork
 from dlgradient.network.graph import Graph
 
 __all__ = ["same_graph"]
@@ -38,9 +37,10 @@ def _same_layer(a: Layer, b: Layer) -> bool:
 def _same_option(a: Any, b: Any) -> bool:
     if a is b:
         return True
-    if isinstance(a, HeldNetwork) and isinstance(b, HeldNetwork):
-        nets: tuple[Any, Any] = (a, b)
-        return same_graph(nets[0]._graph, nets[1]._graph)
+    if type(a) is type(b) and isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_same_option, a, b))
+    if type(a) is type(b) and isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same_option(a[key], b[key]) for key in a)
     if isinstance(a, np.ndarray | dlarray) or isinstance(b, np.ndarray | dlarray):
         return np.array_equal(np.asarray(a), np.asarray(b))
     return bool(a == b)

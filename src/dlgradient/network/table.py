@@ -24,6 +24,7 @@ __all__ = ["ParameterTable", "replaced_table", "value_of"]
 
 Key: TypeAlias = str | tuple[str, str]
 _F = TypeVar("_F")
+_OF_NUMPY = (np.ndarray, np.generic)
 
 
 class Columns:
@@ -117,7 +118,10 @@ class ParameterTable(Mapping[str, dlarray]):
 
         NumPy's become dlarrays, as of ``dlupdate(np.float64, net)``.
         """
-        wrapped = [wrap(a, None) if isinstance(a, np.ndarray | np.generic) else a for a in arrays]
+        wrapped = [  # most are dlarrays, in each step of training (row small-mlp)
+            wrap(a, None) if type(a) is not dlarray and isinstance(a, _OF_NUMPY) else a
+            for a in arrays
+        ]
         return ParameterTable.of(self.columns, wrapped)
 
     # -- both forms ------------------------------------------------------------------------------
@@ -191,6 +195,10 @@ class ParameterTable(Mapping[str, dlarray]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ParameterTable):
             return NotImplemented
+        if self._is_empty() or other._is_empty():
+            return (
+                self._is_empty() and other._is_empty() and self.columns.keys == other.columns.keys
+            )
         return self.columns.keys == other.columns.keys and all(
             np.array_equal(np.asarray(a._value), np.asarray(b._value))
             for a, b in zip(self.arrays(), other.arrays(), strict=True)
@@ -203,8 +211,12 @@ class ParameterTable(Mapping[str, dlarray]):
         arrays = None if self._arrays is None else list(self._arrays)
         return ParameterTable.of(self.columns, arrays, self._buffers)
 
+    def _is_empty(self) -> bool:
+        """Return whether there are no arrays, as of a network that a layer in a graph holds."""
+        return self._arrays is None and self._buffers is None
+
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._arrays is None and self._buffers is None:  # of a network that a layer holds
+        if self._is_empty():
             return ParameterTable.of, (self.columns,)
         return ParameterTable, ({k: np.asarray(a._value) for k, a in self.items()},)
 
