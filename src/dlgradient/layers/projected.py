@@ -30,26 +30,23 @@ class _Projected(Layer):
     output_projector_initializer: Initializer = field(default="orthogonal", kw_only=True)
     output_projector_learn_rate_factor: NonNegative = field(default=1.0, kw_only=True)
     output_projector_l2_factor: NonNegative = field(default=1.0, kw_only=True)
+    learnables: ClassVar[tuple[str, ...]] = (
+        "weights", "recurrent_weights", "bias", "input_projector", "output_projector"
+    )  # fmt: skip
 
-
-def _fresh_projected(
-    layer: Lstm | Gru, fresh: dict[str, Fresh], layout: Layout
-) -> dict[str, Fresh]:
-    """Return shapes of weights for projected inputs, and of the projectors."""
-    sizes: _Projected = layer  # type: ignore[assignment]
-    channels, hidden = layout.size_of("C"), layer.num_hidden_units
-    inputs, outputs = sizes.input_projector_size, sizes.output_projector_size
-    rows = fresh["weights"].shape[0]
-    return {
-        **fresh,
-        "weights": Fresh((rows, inputs), fan_in=inputs, fan_out=hidden),
-        "recurrent_weights": Fresh((rows, outputs), fan_in=outputs, fan_out=hidden),
-        "input_projector": Fresh((channels, inputs)),
-        "output_projector": Fresh((hidden, outputs)),
-    }
-
-
-_LEARNABLES = ("weights", "recurrent_weights", "bias", "input_projector", "output_projector")
+    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
+        """Return shapes of weights for projected inputs, and of the projectors."""
+        fresh = super()._fresh(*layouts)  # of the other base, Lstm or Gru
+        rows, channels = fresh["weights"].shape
+        _, hidden = fresh["recurrent_weights"].shape
+        inputs, outputs = self.input_projector_size, self.output_projector_size
+        return {
+            **fresh,
+            "weights": Fresh((rows, inputs), fan_in=inputs, fan_out=hidden),
+            "recurrent_weights": Fresh((rows, outputs), fan_in=outputs, fan_out=hidden),
+            "input_projector": Fresh((channels, inputs)),
+            "output_projector": Fresh((hidden, outputs)),
+        }
 
 
 class LstmProjected(_Projected, Lstm):
@@ -88,12 +85,7 @@ class LstmProjected(_Projected, Lstm):
     Source: MATLAB ``lstmProjectedLayer``.
     """
 
-    learnables: ClassVar[tuple[str, ...]] = _LEARNABLES
     short: ClassVar[str] = "lstmprojected"
-
-    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
-        """Return shapes for an input."""
-        return _fresh_projected(self, Lstm._fresh(self, *layouts), layouts[0])
 
     def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
         """Return y, h and c."""
@@ -151,12 +143,7 @@ class GruProjected(_Projected, Gru):
     Source: MATLAB ``gruProjectedLayer``.
     """
 
-    learnables: ClassVar[tuple[str, ...]] = _LEARNABLES
     short: ClassVar[str] = "gruprojected"
-
-    def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
-        """Return shapes for an input."""
-        return _fresh_projected(self, Gru._fresh(self, *layouts), layouts[0])
 
     def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
         """Return y and h."""
