@@ -203,3 +203,8 @@ def test_a_wrong_backward_pass_is_found(rng):
     net = dl.dlupdate(np.float64, dl.dlnetwork([Wrong()], dl.dlarray(x, "BC")))
     with pytest.raises(CheckError, match="order 1"):
         check_derivatives(lambda x: dl.stripdims(net.predict(dl.dlarray(x, "BC"))), x)
+
+
+def test_a_layer_without_a_backward_pass_says_so():
+    with pytest.raises(NotImplementedError, match=r"layer class Tanh has no backward\(self"):
+        layers.Tanh().backward((), (), ())

@@ -231,7 +231,13 @@ class Layer:
         tuple
             A gradient for each input, then one for each learnable; None for zero.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            located(
+                f"layer class {type(self).__name__} has no backward(self, xs, ys, gs): "
+                "its derivatives are those of predict and forward, see dlgradient",
+                "reference/networks.html",
+            )
+        )
 
     def _bound(self, values: Mapping[str, Any]) -> typing.Self:
         """Return a shallow copy that has these attributes."""
