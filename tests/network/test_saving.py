@@ -144,6 +144,70 @@ def test_graphs_nested_networks_and_second_uses_come_back(path, rng):
         assert np.array_equal(mine, theirs)
 
 
+class Gated(layers.Layer):
+    """A layer that holds two networks, next to a learnable and a state of its own."""
+
+    gate: object
+    expert: object
+    learnables = ("gate", "expert", "offset")
+    state = ("calls",)
+    offset = calls = None
+
+    def initialize(self, x):
+        for name in ("gate", "expert"):
+            net = getattr(self, name)
+            if not net.initialized:
+                setattr(self, name, net.initialize(x.example(), generator=self.generator))
+        if self.offset is None:
+            self.offset = np.ones(x.size_of("C"), np.float32)
+            self.calls = np.zeros((), np.float32)
+
+    def predict(self, x):
+        return self.gate.predict(x) * self.expert.predict(x) + dl.dlarray(self.offset, "C")
+
+    def forward(self, x):
+        gate, self.gate.state = self.gate.forward(x)
+        expert, self.expert.state = self.expert.forward(x)
+        self.calls = self.calls + 1
+        return gate * expert + dl.dlarray(self.offset, "C")
+
+
+@pytest.mark.parametrize("initialized", [True, False])
+def test_layers_that_hold_networks_come_back(path, rng, initialized):
+    block = [layers.FullyConnected(3, name="fc"), layers.BatchNormalization(name="bn")]
+    inner = dl.dlnetwork([*block, layers.Shared("fc", name="again")], initialize=False)
+    gated = Gated(inner, dl.dlnetwork([layers.Network(inner, name="in"), layers.Tanh()]))
+    net = dl.dlnetwork(
+        [
+            layers.FeatureInput(3),
+            layers.Network(inner, name="block"),
+            gated,
+            layers.Shared("gated", name="gated_again"),
+            layers.Shared("block", name="block_again"),
+        ],
+        initialize=initialized,
+        generator=0,
+    )
+    x = rng.normal(size=(4, 3))
+    if initialized:
+        _, net.state = net.forward(x)
+    found = again(path, net, custom=[Gated])
+    assert found == net
+    assert list(found.learnables) == list(net.learnables)
+    if not initialized:
+        found, net = found.initialize(generator=1), net.initialize(generator=1)
+        assert found == net
+    stored = again(path, found, custom=[Gated])
+    in_file = set(safetensors.numpy.load_file(path))
+    assert in_file == {*net.learnables, *net.state}
+    (y, state), (mine, mine_state) = net.forward(x), stored.forward(x)
+    assert np.array_equal(y, mine)
+    assert state == mine_state
+    assert state["gated/calls"] == net.state["gated/calls"] + 2
+    with pytest.raises(dl.InvalidArgumentError, match=r"load\(path, custom=\[Gated\]\)"):
+        dl.load(path)
+
+
 def test_examples_of_open_inputs_come_back(path):
     net = dl.dlnetwork([layers.FullyConnected(3)], dl.dlarray(np.zeros((5, 2)), "BC"))
     found = again(path, net)
