@@ -234,8 +234,7 @@ class Quadratic(Layer):
         fmt = format_of(x)
         axis = fmt.index("C")
         n = x.shape[axis]
-        first = np.array([i for j in range(n) for i in range(j + 1)], np.intp)
-        second = np.array([j for j in range(n) for _ in range(j + 1)], np.intp)
+        second, first = np.tril_indices(n)
         plain = stripdims(x)
         return dlarray(take(plain, first, axis=axis) * take(plain, second, axis=axis), fmt)
 

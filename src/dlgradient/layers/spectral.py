@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import ClassVar
 
 import numpy as np
 
-from dlgradient.core.types import Array, Count, Counts, NonNegative, Shape, Value
+from dlgradient.core.types import Array, Count, Counts, Shape, Value
 from dlgradient.errors import FormatClashError
 from dlgradient.layers.convolution import window
 from dlgradient.layers.layer import Fresh
@@ -86,7 +85,6 @@ class _SpectralConvolution(Weights):
     num_modes: Counts
     output_size: Count
     learnables: ClassVar[tuple[str, ...]] = ("weights",)
-    weights_l2_factor: NonNegative = field(default=1.0, kw_only=True)
     dimensions: ClassVar[int]
     short: ClassVar[str] = "spectralconv"
 

@@ -11,8 +11,9 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -198,7 +199,7 @@ def _check_places(path: FilePath, entries: list[Entry], size: int) -> None:
         )
 
 
-def _read(path: FilePath, file: BinaryIO, base: int, entry: Entry) -> Array:
+def _read(path: FilePath, file: BufferedReader, base: int, entry: Entry) -> Array:
     dtype = DTYPES[entry.dtype]
     try:
         array = np.empty(entry.shape, dtype)
@@ -206,7 +207,7 @@ def _read(path: FilePath, file: BinaryIO, base: int, entry: Entry) -> Array:
         raise InvalidFileError(f"{path}: {entry.name!r}: {error}") from None
     file.seek(base + entry.start)
     memory = array.reshape(-1).view(np.uint8)
-    if file.readinto(memory.data) != memory.size:  # type: ignore[attr-defined]
+    if file.readinto(memory.data) != memory.size:
         raise InvalidFileError(f"{path}: the file ends in {entry.name!r}")
     if entry.dtype == "BOOL" and memory.size and memory.max() > 1:
         raise InvalidFileError(f"{path}: {entry.name!r} has elements that are no truth values")
