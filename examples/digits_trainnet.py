@@ -59,7 +59,7 @@ def queue(data, batch):
 
 
 def network(filters):
-    """Return layers in series: two blocks of convolution, and a classifier."""
+    """Return layers in series: three blocks of convolution, and a classifier."""
     found = [layers.ImageInput((28, 28, 1), normalization="none")]
     for size, number in ((5, filters), (3, 2 * filters), (3, 4 * filters)):
         found += [

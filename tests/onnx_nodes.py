@@ -31,7 +31,6 @@ def made(name, *, in_place=False):
         arrays, without the optional ones that the test leaves out.
     """
     onnx = pytest.importorskip("onnx")
-    module = importlib.import_module(f"onnx.backend.test.case.node.{name}")
     found = []
 
     def expect(node, inputs, outputs, name, **_):
@@ -41,10 +40,20 @@ def made(name, *, in_place=False):
             inputs = [next(given) if x else None for x in node.input]
         found.append((name, attributes, inputs, outputs))
 
-    # Most inputs are drawn from the global generator: the same ones in every run and order.
+    run_exports(name, expect)
+    return found
+
+
+def run_exports(name, expect):
+    """Let a module of the standard make its tests, with `expect` for the function that takes each.
+
+    Most inputs are drawn from the global generator: the same ones in every run and order.
+    """
+    module = importlib.import_module(f"onnx.backend.test.case.node.{name}")
     state = np.random.get_state()  # noqa: NPY002
-    known, module.expect = module.expect, expect
+    known = getattr(module, "expect", None)
     try:
+        module.expect = expect
         np.random.seed(0)  # noqa: NPY002
         for case in vars(module).values():
             if inspect.isclass(case) and case.__module__ == module.__name__:
@@ -53,7 +62,6 @@ def made(name, *, in_place=False):
     finally:
         module.expect = known
         np.random.set_state(state)  # noqa: NPY002
-    return found
 
 
 def supported(test):

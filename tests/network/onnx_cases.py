@@ -1,13 +1,12 @@
 """Models of one operator, as the ONNX standard tests them, and small models written by hand."""
 
-import importlib
-import inspect
 import pkgutil
 
 import numpy as np
 import onnx
 import onnx.backend.test.case.node as cases
 from onnx import TensorProto, helper, numpy_helper
+from onnx_nodes import run_exports
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 MODULES = sorted(m.name for m in pkgutil.iter_modules(cases.__path__))
@@ -63,19 +62,7 @@ def made(module):
         ]
         found.append((name, helper.make_model(graph, opset_imports=sets), inputs, outputs))
 
-    module = importlib.import_module(f"{cases.__name__}.{module}")
-    state = np.random.get_state()  # noqa: NPY002
-    known = getattr(module, "expect", None)
-    try:
-        module.expect = expect
-        np.random.seed(0)  # noqa: NPY002
-        for case in vars(module).values():
-            if inspect.isclass(case) and case.__module__ == module.__name__:
-                for export in [v for k, v in vars(case).items() if k.startswith("export")]:
-                    export.__func__()
-    finally:
-        module.expect = known
-        np.random.set_state(state)  # noqa: NPY002
+    run_exports(module, expect)
     return found
 
 

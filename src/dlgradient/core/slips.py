@@ -17,7 +17,7 @@ __all__ = ["meant_by_array", "meant_by_keyword", "meant_by_position", "option_wo
 # Keywords of other libraries that are no keyword here, and what to write. Their letters are near
 # those of keywords that mean something else: weight_decay is not gradient_decay.
 _KEYWORDS = {
-    "weight_decay": "decay is a step of its own: the page recipes/weight-decay.html has it",
+    "weight_decay": "adamwupdate has it; the page recipes/weight-decay.html has other ways",
     "betas": "write gradient_decay= and sq_gradient_decay=",
     "amsgrad": "it is not here; write the update with dlupdate",
     "nesterov": "it is not here; write the update with dlupdate",

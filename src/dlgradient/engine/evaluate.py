@@ -122,7 +122,7 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
 
 def _explain(error: TypeError | ValueError) -> None:
     """Say what an exception of Python or NumPy means here."""
-    if str(error) == _CALLED:
+    if str(error) == _CALLED and not hasattr(error, "__notes__"):  # an inner dlfeval said it
         error.add_note("For MATLAB's x(1) write x[0]: the index is in brackets, and begins at 0")
     # NumPy hides the error of the conversion that `array[i] = x` is.
     if isinstance(error.__cause__, LeavingTraceError):

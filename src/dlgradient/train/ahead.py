@@ -18,10 +18,9 @@ from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.train.sources import Reader
 
-__all__ = ["Environment", "Partial", "Read", "in_order", "pool_of", "reading"]
+__all__ = ["Environment", "Read", "in_order", "pool_of", "reading"]
 
 Environment: TypeAlias = Literal["serial", "background", "parallel"]
-Partial: TypeAlias = Literal["return", "discard"]
 Read: TypeAlias = Callable[..., Any]
 
 # The reader of a worker process.

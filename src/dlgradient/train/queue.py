@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from dlgradient.core.kinds import Kind
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
-from dlgradient.train.ahead import Environment, Partial, in_order, pool_of, reading
+from dlgradient.train.ahead import Environment, in_order, pool_of, reading
 from dlgradient.train.sources import (
     Reader,
     batch_axis,
@@ -120,7 +120,7 @@ class minibatchqueue:  # noqa: N801 - the established name
         data: Any,
         *,
         mini_batch_size: Count = 128,
-        partial_mini_batch: Partial = "return",
+        partial_mini_batch: Literal["return", "discard"] = "return",
         mini_batch_fcn: Callable[..., Any] | None = None,
         mini_batch_format: Texts = None,
         output_cast: Texts = "float32",
