@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -12,9 +10,11 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Positive, Value
+from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.network.table import ParameterTable
 from dlgradient.ops.choice import clip, maximum
 from dlgradient.ops.complex import abs2, complex, imag, real
+from dlgradient.ops.join import stack
 from dlgradient.ops.powers import root_of_squares
 from dlgradient.ops.reduce import sum
 from dlgradient.train.containers import map_together
@@ -97,11 +97,11 @@ def clip_by_norm(gradients: _C, limit: Positive) -> _C:
     """
     vectors = _vectors("clip_by_norm", gradients)
     if vectors is None:
-        return _each("clip_by_norm", lambda g: g * _factor(_squares(g), limit), gradients)
+        return _each("clip_by_norm", lambda g: g * _factor(_norm(g), limit), gradients)
     new = [g.copy() for g in vectors]
     for group, start, stop in gradients.columns.places:  # type: ignore[attr-defined]
         part = new[group][start:stop]
-        part *= _factor(_squares(part), limit)
+        part *= _factor(_norm(part), limit)
     return _of(gradients, new)
 
 
@@ -137,11 +137,12 @@ def clip_by_global_norm(gradients: _C, limit: Positive) -> _C:
     """
     vectors = _vectors("clip_by_global_norm", gradients)
     if vectors is not None:
-        factor = _factor(math.fsum(_squares(g) for g in vectors), limit)
+        factor = _factor(math.hypot(*map(_norm, vectors)), limit)
         return gradients if factor == 1 else _of(gradients, [g * factor for g in vectors])
-    squares: list[Value] = []
-    _each("clip_by_global_norm", lambda g: squares.append(_squares(g)), gradients)
-    factor = _factor(functools.reduce(operator.add, squares, 0.0), limit)
+    norms: list[Value] = []
+    _each("clip_by_global_norm", lambda g: norms.append(_norm(g)), gradients)
+    are_numbers = all(type(norm) is float for norm in norms)
+    factor = _factor(math.hypot(*norms) if are_numbers else _norm(stack(norms)), limit)
     return _each("clip_by_global_norm", lambda g: g * factor, gradients)
 
 
@@ -155,17 +156,23 @@ def _each(name: str, function: Callable[[Value], Any], gradients: _C) -> _C:
     return map_together(name, apply, ["gradients"], [gradients], "")  # type: ignore[no-any-return]
 
 
-def _squares(g: Value) -> Value:
-    # A number has the dtype of no array, so the dtype of the gradients stays.
+def _norm(g: Value) -> Value:
+    """Return the Euclidean norm, also where the squares would overflow or vanish."""
     if type(g) is np.ndarray:
-        return float(np.vdot(g, g).real)
-    return sum(abs2(g))
+        squares = float(np.vdot(g, g).real)
+        tiny, huge = np.finfo(g.dtype).smallest_normal, np.finfo(g.dtype).max
+        if tiny < squares < huge:
+            return math.sqrt(squares)
+    # A number of Python has the dtype of no array, so the dtype of the gradients stays.
+    scale = float(np.max(np.abs(extractdata(g)), initial=0.0))
+    if not 0 < scale < math.inf:
+        scale = 1.0
+    norm = scale * root_of_squares(sum(abs2(g / scale)))
+    return norm if type(g) is dlarray else float(norm)
 
 
-def _factor(squares: Value, limit: float) -> Value:
-    if type(squares) is float:
-        return limit / max(math.sqrt(squares), limit)
-    return limit / maximum(root_of_squares(squares), limit)
+def _factor(norm: Value, limit: float) -> Value:
+    return limit / (max(norm, limit) if type(norm) is float else maximum(norm, limit))
 
 
 def _vectors(name: str, gradients: object) -> list[Array] | None:
