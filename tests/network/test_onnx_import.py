@@ -256,8 +256,8 @@ def test_conditions_choose_and_learn(rng, total):
     assert len(moved) <= 1
 
 
-def test_loops_carry_values_and_are_differentiated(rng):
-    w = single(rng, 3, 3)
+def looped(w):
+    """A model that multiplies by a matrix four times."""
     body = helper.make_graph(
         [
             helper.make_node("MatMul", ["state", "w"], ["product"], name="step"),
@@ -279,7 +279,12 @@ def test_loops_carry_values_and_are_differentiated(rng):
     )
     nodes = [helper.make_node("Loop", ["count", "", "x"], ["y", "sums"], name="loop", body=body)]
     arrays = {"count": np.array(4), "w": w}
-    message = model(nodes, {"x": ["n", 3]}, ["y", "sums"], arrays)
+    return model(nodes, {"x": ["n", 3]}, ["y", "sums"], arrays)
+
+
+def test_loops_carry_values_and_are_differentiated(rng):
+    w = single(rng, 3, 3)
+    message = looped(w)
     net = dl.import_network_from_onnx(message)
     x = single(rng, 2, 3)
     for y, expected in zip(net.predict(x), by_onnxruntime(message, x), strict=True):

@@ -25,6 +25,7 @@ from dlgradient.network.layer_description import (
     network_of,
 )
 from dlgradient.network.network import dlnetwork
+from dlgradient.network.onnx.program import Program
 from dlgradient.network.table import ParameterTable
 
 __all__ = ["Reader", "Writer"]
@@ -120,6 +121,8 @@ class Writer:
             return self._dict(value, path)
         if isinstance(value, ParameterTable):
             return {"$": "table", "rows": self._dict(dict(value), path)}
+        if isinstance(value, Program):
+            return {"$": "program", "parts": self._dict(value.parts(), path)}
         if hasattr(value, "itertuples") and {"Layer", "Parameter", "Value"} == set(value.columns):
             rows = zip(value["Layer"], value["Parameter"], strict=True)
             columns = {"Layer": value["Layer"], "Parameter": value["Parameter"]}
@@ -227,6 +230,9 @@ class Reader:
         rows = node["rows"]
         return ParameterTable(self._dict(rows))
 
+    def _program(self, node: Any) -> Program:
+        return Program.of(self._dict(node["parts"]))
+
     def _pandas(self, node: Any) -> Any:
         import pandas as pd
 
@@ -269,6 +275,7 @@ _KINDS: dict[str, Callable[[Reader, Any], Any]] = {
     "float": Reader._float,
     "network": Reader._network,
     "pandas": Reader._pandas,
+    "program": Reader._program,
     "table": Reader._table,
     "tuple": Reader._tuple,
 }

@@ -21,6 +21,7 @@ from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import HeldNetwork, prefix_of
 from dlgradient.network.graph import Graph, Port
 from dlgradient.network.network import dlnetwork
+from dlgradient.network.onnx.operator import layer_classes
 
 __all__ = [
     "Customs",
@@ -37,6 +38,7 @@ Customs: TypeAlias = Mapping[str, Any]
 MOST_PORTS = 10_000
 # Where functions are that compute with arrays only; `save` of the library is not among them.
 FUNCTIONS = ("dlgradient.nn.", "dlgradient.ops.")
+IMPORTED = "dlgradient.network.onnx."  # where the layers of ONNX models are
 
 
 def named_customs(customs: Iterable[Any]) -> Customs:
@@ -82,9 +84,16 @@ def described_layer(layer: Layer, write: Callable[..., Any]) -> dict[str, Any]:
             implied = isinstance(value, HeldNetwork) and not prefix_of(layer, name)
             node = write(value) if implied else write(value, name)
         found["options" if name in options else "others"][name] = node
-    own = kind is getattr(library, kind.__name__, None)
-    where = {} if own else {"module": kind.__module__}
-    return {"class": kind.__name__, "name": layer.name, **where, **found}
+    named = f"onnx.{kind.__name__}" if kind.__module__.startswith(IMPORTED) else kind.__name__
+    where = {} if kind is _library_class(named) else {"module": kind.__module__}
+    return {"class": named, "name": layer.name, **where, **found}
+
+
+def _library_class(name: str) -> Any:
+    """Return a class of the library, or another public name; None if it has none."""
+    if name.startswith("onnx."):
+        return layer_classes().get(name)
+    return getattr(library, name) if name in library.__all__ else None
 
 
 def _named_function(layer: Layer, attribute: str, function: Any) -> dict[str, str]:
@@ -132,7 +141,7 @@ def layer_from(
         layer = object.__new__(kind)
         vars(layer).update({**options, **others, "name": name})
         return name, layer
-    for option in ("num_inputs", "num_outputs"):
+    for option in ("num_inputs", "num_outputs", "results"):
         count = options.get(option)
         if isinstance(count, int) and count > MOST_PORTS:
             raise InvalidFileError(f"{place}: {option} is {count:,}; the most is {MOST_PORTS:,}")
@@ -142,13 +151,16 @@ def layer_from(
         raise InvalidFileError(f"{place}: {error.args[0] if error.args else error}") from None
     # What a layer found when it was initialised, such as which dimensions its window slides over.
     found = {k: v for k, v in others.items() if not hasattr(kind, k) and type(v) in (str, tuple)}
+    # An operator of ONNX has learnables and a state of the node, which are no options.
+    arrays = (*layer.learnables, *layer.state)
+    found |= {k: v for k, v in others.items() if k in arrays and not hasattr(kind, k)}
     vars(layer).update(found)
     return name, layer
 
 
 def _class_of(place: str, name: str, item: Mapping[str, Any], customs: Customs) -> type[Layer]:
     if "module" not in item:
-        kind = getattr(library, name) if name in library.__all__ else None
+        kind = _library_class(name)
         if isinstance(kind, type) and issubclass(kind, Layer):
             return kind
         meant = nearest(name, library.__all__)

@@ -10,7 +10,7 @@ from dlgradient.engine.array import dlarray
 from dlgradient.layers.layer import Layer
 from dlgradient.network.graph import Graph
 
-__all__ = ["same_graph"]
+__all__ = ["same_graph", "same_option"]
 
 
 def same_graph(a: Graph, b: Graph) -> bool:
@@ -30,17 +30,18 @@ def _same_layer(a: Layer, b: Layer) -> bool:
     return (
         type(a) is type(b)
         and mine.keys() == theirs.keys()
-        and all(_same_option(mine[n], theirs[n]) for n in mine)
+        and all(same_option(mine[n], theirs[n]) for n in mine)
     )
 
 
-def _same_option(a: Any, b: Any) -> bool:
+def same_option(a: Any, b: Any) -> bool:
+    """Return whether two attributes of layers are equal, with arrays at any depth."""
     if a is b:
         return True
     if type(a) is type(b) and isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(_same_option, a, b))
+        return len(a) == len(b) and all(map(same_option, a, b))
     if type(a) is type(b) and isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same_option(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(same_option(a[key], b[key]) for key in a)
     if isinstance(a, np.ndarray | dlarray) or isinstance(b, np.ndarray | dlarray):
         return np.array_equal(np.asarray(a), np.asarray(b))
     return bool(a == b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from dlgradient.core.types import Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
-from dlgradient.errors import FormatClashError, ShapeMismatchError
+from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.layers.input import AnyInput
 from dlgradient.layers.layer import Layer
 from dlgradient.network.onnx.registry import table
 from dlgradient.ops.permute import permute_dims
 
-__all__ = ["Operator", "TensorInput", "settled"]
+__all__ = ["Operator", "TensorInput", "check_operator", "layer_classes", "settled"]
 
 FORMATS = {2: "BC", 4: "BCSS", 5: "BCSSS"}
 SINGLE_AND_DOUBLE = (np.dtype("float32"), np.dtype("float64"))
@@ -55,7 +56,11 @@ class Operator(Layer):
     shared: Any = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        check_operator(self.operator, self.attributes, type(self))
         ports = [name for name in self.operands if _is_port(name)]
+        own = {"", *ports, *self.constants, *self.learned, *self.carried}
+        if not own.issuperset(self.operands) or not set(self.shared) <= set(self.learned):
+            raise InvalidArgumentError(f"an operand of {self.operator} comes from nowhere")
         # A node without operands gets one that it does not look at, and so a place in the order.
         self.input_names = tuple(dict.fromkeys(ports)) or ("in1",)
         count = self.results
@@ -69,7 +74,7 @@ class Operator(Layer):
 
     def predict(self, *xs: Value) -> Any:
         """Return the results of the operator."""
-        function = table_entry(self.operator).function
+        function = table()[self.operator].function
         return self.finished(function(*self.gathered(xs), **self.attributes))
 
     def gathered(self, xs: tuple[Value, ...]) -> list[Any]:
@@ -166,9 +171,19 @@ class TensorInput(AnyInput):
         return dlarray(np.zeros(shape, self.dtype), self.labels)
 
 
-def table_entry(name: str) -> Any:
-    """Return the entry of an operator; the families are loaded at the first one."""
-    return table()[name]
+def layer_classes() -> dict[str, type[Layer]]:
+    """Return the classes of layers that an import makes, by their names in a file of `save`."""
+    several = {Operator, TensorInput, *[e.layer for e in table().values() if e.layer]}
+    return {f"onnx.{kind.__name__}": kind for kind in several}
+
+
+def check_operator(name: str, attributes: Mapping[str, Any], kind: type[Layer]) -> None:
+    """Raise the error for an operator that a damaged file may have: it cannot be computed."""
+    entry = table().get(name)
+    if entry is None or kind is not (entry.layer or kind):
+        raise InvalidArgumentError(f"{kind.__name__} does not compute an operator {name!r}")
+    if not attributes.keys() <= entry.options:
+        raise InvalidArgumentError(f"{name} has no attributes {[*attributes]}")
 
 
 def settled(y: Any) -> Any:

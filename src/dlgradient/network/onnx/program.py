@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from dlgradient.core.types import Array
 from dlgradient.engine.array import dlarray, stripdims
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.network.likeness import same_option
 from dlgradient.network.onnx.constants import arguments_of, constants_of, may_be_weight
-from dlgradient.network.onnx.operator import settled
+from dlgradient.network.onnx.operator import Operator, check_operator, settled
 from dlgradient.network.onnx.reading import Node, Subgraph, fault
 from dlgradient.network.onnx.registry import table
 
@@ -31,7 +33,7 @@ class Step:
     results: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """The nodes of a graph.
 
@@ -64,6 +66,30 @@ class Program:
                 y = settled(value)
                 values[name] = stripdims(y) if type(y) is dlarray else y
         return [values[name] for name in self.outputs]
+
+    def parts(self) -> dict[str, Any]:
+        """Return everything in containers, for a file."""
+        steps = [(s.operator, dict(s.arguments), s.operands, s.results) for s in self.steps]
+        return {**vars(self), "steps": steps, "constants": dict(self.constants)}
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Any]) -> Self:
+        """Return the program with these parts, which may be of a damaged file."""
+        new = cls(**{**parts, "steps": [Step(*step) for step in parts["steps"]]})
+        made = {"", *new.constants, *new.inputs, *new.needs}
+        for step in new.steps:
+            check_operator(step.operator, step.arguments, Operator)
+            if not made.issuperset(step.operands):
+                raise InvalidArgumentError(f"an operand of {step.operator} comes from nowhere")
+            made.update(step.results)
+        if not made.issuperset(new.outputs):
+            raise InvalidArgumentError("an output of a program comes from nowhere")
+        return new
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and same_option(self.parts(), other.parts())
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<{len(self.steps)} nodes>"
