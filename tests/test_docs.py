@@ -57,7 +57,7 @@ def namespace() -> dict[str, Any]:
     return {"dl": dl, "np": np, "__name__": "__main__"}
 
 
-def run_prompts(text: str, scope: dict[str, Any], name: str, path: Path, line: int) -> None:
+def check_prompts(text: str, scope: dict[str, Any], name: str, path: Path, line: int) -> None:
     """Run the `>>>` examples of `text` in `scope`; `line` is where it starts, from zero."""
     test = doctest.DocTestParser().get_doctest(text, scope, name, str(path), line)
     test.globs = scope  # the parser made a copy, in which later blocks would see nothing
@@ -90,7 +90,7 @@ def test_docstrings(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     dotted = ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__")
     inside = vars(importlib.import_module(dotted))  # for the examples of what is not public
     for line, text in strings(path):
-        run_prompts(text, {**inside, **namespace()}, f"{path.stem}, line {line}", path, line - 1)
+        check_prompts(text, {**inside, **namespace()}, f"{path.stem}, line {line}", path, line - 1)
 
 
 def test_docstrings_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_docstrings_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in dl.__all__:
         text = inspect.getdoc(getattr(dl, name)) or ""
         if ">>> " in text and text not in written:
-            run_prompts(text, namespace(), f"dl.{name}", SRC / "__init__.py", 0)
+            check_prompts(text, namespace(), f"dl.{name}", SRC / "__init__.py", 0)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -112,7 +112,7 @@ def test_pages(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         code = dedent(block["code"])
         line = page.count("\n", 0, block.start("code"))
         if ">>> " in code:
-            run_prompts(code, scope, f"{path.name}, line {line}", path, line)
+            check_prompts(code, scope, f"{path.name}, line {line}", path, line)
         else:
             exec(compile("\n" * line + code, str(path), "exec"), scope)
 
@@ -153,7 +153,7 @@ def test_the_tables_of_kinks_are_those_of_the_samples() -> None:
 
 def test_an_example_with_the_wrong_output_fails() -> None:
     with pytest.raises(AssertionError, match=r"Expected:\s+3\s+Got:\s+2"):
-        run_prompts(">>> 1 + 1\n3\n", {}, "wrong", Path(__file__), 0)
+        check_prompts(">>> 1 + 1\n3\n", {}, "wrong", Path(__file__), 0)
 
 
 def test_blocks_of_a_page_are_found() -> None:

@@ -120,7 +120,7 @@ def canonical(x):
     return np.ascontiguousarray(np.asarray(x).transpose(order))
 
 
-def compare(net, path, rng):
+def check_export(net, path, rng):
     dl.export_onnx_network(net, path)
     onnx.checker.check_model(onnx.load(path), full_check=True)
     given, ordered = data(net, rng)
@@ -139,7 +139,7 @@ def compare(net, path, rng):
 @pytest.mark.parametrize("case", CASES)
 def test_every_layer_is_exported(case, rng, tmp_path):
     net = moved(dl.dlnetwork(CASES[case], generator=0), rng)
-    compare(net, tmp_path / "net.onnx", rng)
+    check_export(net, tmp_path / "net.onnx", rng)
 
 
 def test_every_emitter_has_a_case():
@@ -159,7 +159,7 @@ def test_a_graph_of_several_inputs_and_outputs(rng, tmp_path):
     ):
         net = net.add_layers([layer])
         net = net.connect_layers("a", f"{layer.name}/in1").connect_layers("b", f"{layer.name}/in2")
-    compare(net.initialize(), tmp_path / "net.onnx", rng)
+    check_export(net.initialize(), tmp_path / "net.onnx", rng)
 
 
 def test_an_embedding(rng, tmp_path):
@@ -176,7 +176,7 @@ def test_an_embedding(rng, tmp_path):
 def test_a_network_that_was_imported_and_edited(rng, tmp_path):
     net = dl.import_network_from_onnx(convolutional(rng))
     net = net.replace_layer("fc", layers.FullyConnected(2)).initialize(generator=0)
-    again = compare(net, tmp_path / "net.onnx", rng)
+    again = check_export(net, tmp_path / "net.onnx", rng)
     assert "conv1.Conv/weights" in again.learnables
 
 

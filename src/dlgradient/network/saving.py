@@ -12,10 +12,7 @@ from typing import Any
 
 from dlgradient.core.arguments import checked
 from dlgradient.errors import InvalidFileError
-from dlgradient.network.description import Reader, Writer
 from dlgradient.network.files import FilePath
-from dlgradient.network.layer_description import check_customs, named_customs
-from dlgradient.network.safetensors import parsed, read_arrays, write_arrays
 
 __all__ = ["load", "save"]
 
@@ -63,6 +60,10 @@ def save(path: FilePath, value: Any) -> None:
 
     Source: MATLAB ``save``.
     """
+    # Here and below, so that networks are loaded without what only files need.
+    from dlgradient.network.description import Writer
+    from dlgradient.network.safetensors import write_arrays
+
     writer = Writer()
     content = writer.written(value)
     description = {"version": VERSION, "content": content}
@@ -110,6 +111,10 @@ def load(path: FilePath, *, custom: Sequence[Any] = ()) -> Any:
 
     Source: MATLAB ``load``.
     """
+    from dlgradient.network.description import Reader
+    from dlgradient.network.layer_description import check_customs, named_customs
+    from dlgradient.network.safetensors import parsed, read_arrays
+
     customs = named_customs(custom)
     arrays, metadata = read_arrays(path)
     if "dlgradient" not in metadata:

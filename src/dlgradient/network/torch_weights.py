@@ -15,7 +15,6 @@ from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.layers.nested import Shared, held_networks, prefix_of
 from dlgradient.layers.recurrent import Gru, Lstm
 from dlgradient.network.network import dlnetwork
-from dlgradient.network.torch_file import read_state_dict
 from dlgradient.network.torch_layers import Row, rows_of
 
 __all__ = ["export_weights_to_torch", "import_weights_from_torch"]
@@ -252,6 +251,9 @@ def _arrays(source: Any) -> Mapping[str, Array]:
     if isinstance(source, Mapping):
         return {str(name): _array(value) for name, value in source.items()}
     if isinstance(source, str) or hasattr(source, "__fspath__"):
+        # Here, so that networks are loaded without what only such files need.
+        from dlgradient.network.torch_file import read_state_dict
+
         return read_state_dict(source)
     if hasattr(source, "state_dict"):
         raise InvalidArgumentError(

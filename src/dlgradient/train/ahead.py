@@ -6,17 +6,18 @@ Processes are started anew, not forked: a fork of a program with threads can han
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlgradient.core.threads import cores
 from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.train.sources import Reader
+
+if TYPE_CHECKING:  # networks load faster without it
+    from concurrent.futures import Executor, Future
 
 __all__ = ["Environment", "Read", "in_order", "pool_of", "reading"]
 
@@ -32,7 +33,12 @@ def pool_of(environment: Environment, reader: Reader, *, streams: bool) -> Execu
     if environment == "serial":
         return None
     if environment == "background":
+        from concurrent.futures import ThreadPoolExecutor
+
         return ThreadPoolExecutor(1 if streams else cores(), "minibatchqueue")
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     try:
         data = pickle.dumps(reader)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -54,9 +60,9 @@ def _read(chosen: Array) -> tuple[Any, ...]:
     return _reader[0].read(chosen)
 
 
-def reading(reader: Reader, pool: Executor | None) -> Read:
-    """Return the function that reads a batch where the pool works."""
-    return _read if isinstance(pool, ProcessPoolExecutor) else reader.read
+def reading(reader: Reader, environment: Environment) -> Read:
+    """Return the function that reads a batch in an environment."""
+    return _read if environment == "parallel" else reader.read
 
 
 def in_order(read: Read, jobs: Iterable[tuple[Any, ...]], pool: Executor | None) -> Iterator[Any]:

@@ -261,7 +261,7 @@ class minibatchqueue:  # noqa: N801 - the established name
         batches, self._waiting = self._waiting, None
         if batches is None:
             if self._coming is None:
-                read = reading(self._reader, self._pool)
+                read = reading(self._reader, self.preprocessing_environment)
                 self._coming = in_order(read, self._chosen(), self._pool)
             batches = next(self._coming)
         self._at += self.mini_batch_size

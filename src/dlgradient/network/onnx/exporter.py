@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,7 @@ import numpy as np
 from dlgradient.core.arguments import checked
 from dlgradient.errors import InvalidArgumentError, located
 from dlgradient.layers.input import AnyInput
+from dlgradient.network.files import FilePath, whole_file
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.onnx.operator import Operator, TensorInput
 from dlgradient.network.onnx.writing import (
@@ -33,7 +31,7 @@ IR_VERSION = 9  # of version 20 of the operators
 
 
 @checked
-def export_onnx_network(net: Any, path: str | os.PathLike[str]) -> None:
+def export_onnx_network(net: Any, path: FilePath) -> None:
     """Write a network to an ONNX file.
 
     Parameters
@@ -80,7 +78,8 @@ def export_onnx_network(net: Any, path: str | os.PathLike[str]) -> None:
     except ImportError as error:
         text = f"{NAME} needs the package onnx: pip install dlgradient[onnx]"
         raise ImportError(located(text, "recipes/import-onnx.html")) from error
-    _write(message.SerializeToString(), Path(path))
+    with whole_file(path) as file:
+        file.write(message.SerializeToString())
 
 
 def _message(net: dlnetwork) -> Any:
@@ -177,17 +176,3 @@ def _declared(x: Tensor, dtype: Any, known: Sequence[int | None]) -> Any:
     ]
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(x.name, kind, sizes)
-
-
-def _write(data: bytes, path: Path) -> None:
-    """Write a file that is complete when it appears."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

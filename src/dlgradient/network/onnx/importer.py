@@ -6,8 +6,6 @@ from typing import Any
 
 from dlgradient.core.arguments import checked
 from dlgradient.network.network import dlnetwork
-from dlgradient.network.onnx.building import built
-from dlgradient.network.onnx.reading import read_model
 
 __all__ = ["import_network_from_onnx"]
 
@@ -63,6 +61,10 @@ def import_network_from_onnx(model: Any) -> dlnetwork:
 
     Source: MATLAB ``importNetworkFromONNX``.
     """
+    # Here, so that networks without ONNX do not load it.
+    from dlgradient.network.onnx.building import built
+    from dlgradient.network.onnx.reading import read_model
+
     net = dlnetwork()
     net._assemble(built(read_model(model)))
     return net
