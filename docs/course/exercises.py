@@ -47,6 +47,7 @@ def check_gradient(gradient: Callable[[Any], Any], f: Callable[[Any], float], x:
     The gradient of a complex array is the direction of steepest ascent, ∂f/∂a + i ∂f/∂b.
     """
     x = np.asarray(x)
+    x = x.astype(np.result_type(x, np.float64))  # integers have no small differences
     expected = np.zeros(x.shape, x.dtype)
     for place in np.ndindex(x.shape):
         for unit in (1.0, 1j) if x.dtype.kind == "c" else (1.0,):

@@ -223,8 +223,8 @@ class NonScalarError(DlgradientError, ValueError):
 class ComplexValueError(DlgradientError, ValueError):
     """A value is complex where only a real one makes sense.
 
-    A complex number has no direction of steepest ascent, so the value to differentiate must be
-    real. Variables may be complex, unless ``allow_complex=False``.
+    Complex numbers have no order, so there is no direction in which a complex value increases: the
+    value to differentiate must be real. Variables may be complex, unless ``allow_complex=False``.
 
     Examples
     --------
