@@ -50,8 +50,25 @@ def escape(
             lines[i] = "".join(parts)
 
 
+UNKNOWN = re.compile(r",? \*\*unknown(: [^,)]+)?")
+
+
+def without_unknown(
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _object: object,
+    _options: object,
+    signature: str | None,
+    result: str | None,
+) -> tuple[str | None, str | None]:
+    """Omit ``**unknown`` of a signature, which is there to answer a wrong keyword."""
+    return signature and UNKNOWN.sub("", signature), result
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register it."""
     app.add_role("code_or_link", CodeOrLink())
     app.connect("autodoc-process-docstring", escape, priority=400)  # before numpydoc
+    app.connect("autodoc-process-signature", without_unknown)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

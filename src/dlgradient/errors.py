@@ -352,7 +352,7 @@ class IndexingError(DlgradientError, IndexError):
     Traceback (most recent call last):
     ...
     dlgradient.errors.IndexingError: indexing a dlarray of shape (3,) float64 with 3: index 3 is out
-    of bounds for axis 0 with size 3
+    of bounds for axis 0 with size 3; the first index is 0, the last one the size less 1
 
     The fix: start at zero, or count from the end with negative indices.
 

@@ -469,3 +469,20 @@ def test_layers_in_series_are_ordered_once(monkeypatch):
 def test_a_name_twice_in_a_series():
     with pytest.raises(dl.InvalidArgumentError, match="circle"):
         dl.dlnetwork([layers.Tanh(name="a"), layers.Relu(name="b"), layers.Tanh(name="a")])
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (lambda net: net.Learnables, "dlnetwork has no attribute 'Learnables'; write learnables\n"),
+        (lambda net: net.InputNames, "'InputNames'; write input_names\n"),
+        (lambda net: net.parameters(), "'parameters'; write learnables\n"),
+        (lambda net: net.eval(), r"'eval'; write predict\(x\)"),
+        (lambda net: net.learnables.Value, r"ParameterTable has no .*; write values\(\)"),
+        (lambda net: net.learnables.toPandas(), "'toPandas'; write to_pandas\n"),
+        (lambda net: net.zebra, "dlnetwork has no attribute 'zebra'\n"),
+    ],
+)
+def test_an_attribute_that_does_not_exist_is_answered(read, text):
+    with pytest.raises(AttributeError, match=text):
+        read(small())

@@ -53,6 +53,7 @@ SLIPS = (
     TypeError, ValueError, LookupError, AttributeError,
     OverflowError, ZeroDivisionError, BufferError,
 )  # fmt: skip
+_OUTSIDE = "out of bounds"  # in NumPy's words for an index that does not exist
 # Whose frames a traceback may have for an error to be this library's, and not of a user's function.
 _OURS = {"dlgradient", "numpy", "scipy", "optree", *sys.stdlib_module_names} - {"__main__"}
 
@@ -153,8 +154,9 @@ def explained(op: Op, values: Sequence[RawValue], params: Params, error: Excepti
     text = f"{op.shown}: {error} [{what}{'; ' + shown if shown else ''}]"
     if "broadcast" in str(error) or "mismatch" in str(error) or "align" in str(error):
         return ShapeMismatchError(
-            f"{text}. The operands must have equal sizes, or size one, in every dimension that "
-            "they share; reshape, expand_dims or permute_dims brings them together"
+            f"{text}. {_if_product(op, values)}The operands must have equal sizes, or size one, in "
+            "every dimension that they share; reshape, expand_dims or permute_dims brings them "
+            "together"
         )
     if isinstance(error, TypeError) and any(np.iscomplexobj(v) for v in values):
         return ComplexValueError(
@@ -167,7 +169,18 @@ def explained(op: Op, values: Sequence[RawValue], params: Params, error: Excepti
 
 def index_error(x: Array, key: Key, error: IndexError) -> IndexingError:
     """Return the error for an index that does not fit an array."""
-    return IndexingError(f"indexing a dlarray of shape {x.shape} {x.dtype} with {key!r}: {error}")
+    zero = "; the first index is 0, the last one the size less 1" if _OUTSIDE in str(error) else ""
+    return IndexingError(
+        f"indexing a dlarray of shape {x.shape} {x.dtype} with {key!r}: {error}{zero}"
+    )
+
+
+def _if_product(op: Op, values: Sequence[RawValue]) -> str:
+    """Return what to write if the operands of a product by elements are those of matrices."""
+    shapes = [np.shape(v) for v in values]
+    if op.shown != "multiply" or [len(s) for s in shapes] != [2, 2] or shapes[0][1] != shapes[1][0]:
+        return ""
+    return "For the product of matrices write x @ y. "
 
 
 def _description(value: RawValue) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-__all__ = ["close_name", "layer_name", "nearest", "same_name"]
+from dlgradient.errors import located
+
+__all__ = ["AnswersByName", "close_name", "layer_name", "nearest", "same_name"]
 
 # Keywords of other libraries, and what they are called here, in one function or another.
 _KNOWN = {
@@ -118,3 +121,28 @@ def close_name(name: str, names: Sequence[str], cutoff: float = 0.8) -> str | No
 
     close = get_close_matches(snake_case(name), names, n=1, cutoff=cutoff)
     return close[0] if close else None
+
+
+class AnswersByName:
+    """A base class that answers an attribute that does not exist with the one that is meant.
+
+    Attributes
+    ----------
+    elsewhere : mapping of str to str
+        Names of MATLAB or PyTorch with other words, and what to write. A class attribute.
+    """
+
+    __slots__ = ()
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:  # a type checker is to report such a name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            kind = type(self)
+            meant = ""
+            # Of Python's protocols, which ask for such names, none looks for advice.
+            if not name.startswith("_"):
+                existing = [n for n in dir(kind) if not n.startswith("_")]
+                meant = kind.elsewhere.get(name) or nearest(name, existing) or ""
+            text = f"{kind.__name__} has no attribute {name!r}" + f"; write {meant}" * bool(meant)
+            raise AttributeError(located(text, "coming-from/matlab.html"), name=name, obj=self)

@@ -47,7 +47,7 @@ def dljvp(
     tangents: Any,
     /,
     *,
-    enable_higher_derivatives: bool | None = None,
+    enable_higher_derivatives: bool = False,
     **unknown: Never,
 ) -> Any:
     """Jacobian-vector product: the derivative of `y` along a direction of the variables.
@@ -63,8 +63,8 @@ def dljvp(
         Variables, traced.
     tangents : dlarray, array_like or container
         The direction, with the structure and shapes of `xs`.
-    enable_higher_derivatives : bool, optional
-        Trace the computation, so that its result can be differentiated again. The default is false.
+    enable_higher_derivatives : bool
+        Trace the computation, so that its result can be differentiated again.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def dljvp(
                 f"dljvp: tangents must have the structure of xs; xs has {paths}, tangents has "
                 f"{found}"
             )
-    traced = bool(enable_higher_derivatives)
+    traced = enable_higher_derivatives
     root.trace.check("dljvp")
     seeds: dict[Node, Any] = {}
     for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):

@@ -57,7 +57,7 @@ def dlgradient(
     /,
     *,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool | None = ...,
+    enable_higher_derivatives: bool = ...,
     allow_complex: bool = ...,
 ) -> _X: ...
 @overload
@@ -68,7 +68,7 @@ def dlgradient(
     /,
     *,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool | None = ...,
+    enable_higher_derivatives: bool = ...,
     allow_complex: bool = ...,
 ) -> tuple[_X1, _X2]: ...
 @overload
@@ -80,7 +80,7 @@ def dlgradient(
     /,
     *,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool | None = ...,
+    enable_higher_derivatives: bool = ...,
     allow_complex: bool = ...,
 ) -> tuple[_X1, _X2, _X3]: ...
 @overload
@@ -93,7 +93,7 @@ def dlgradient(
     /,
     *xs: Any,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool | None = ...,
+    enable_higher_derivatives: bool = ...,
     allow_complex: bool = ...,
 ) -> tuple[Any, ...]: ...
 @checked
@@ -102,7 +102,7 @@ def dlgradient(
     /,
     *xs: Any,
     retain_data: bool = False,
-    enable_higher_derivatives: bool | None = None,
+    enable_higher_derivatives: bool = False,
     allow_complex: bool = True,
     **unknown: Never,
 ) -> Any:
@@ -120,9 +120,9 @@ def dlgradient(
     retain_data : bool
         Keep saved values for another call in the same `dlfeval`. If false, they are dropped after
         use; another call is still right, and computes them again.
-    enable_higher_derivatives : bool, optional
+    enable_higher_derivatives : bool
         Trace the backward pass, so that the gradients can be differentiated again. Saved values are
-        then not dropped, and `retain_data` has no effect. The default is false.
+        then not dropped, and `retain_data` has no effect.
     allow_complex : bool
         Whether variables and gradients may be complex. If false, every variable must be real, and
         every gradient is real. Intermediate values may be complex in both cases.
@@ -174,7 +174,7 @@ def dlvjp(
     /,
     *xs: Any,
     retain_data: bool = False,
-    enable_higher_derivatives: bool | None = None,
+    enable_higher_derivatives: bool = False,
     allow_complex: bool = True,
     **unknown: Never,
 ) -> Any:
@@ -233,12 +233,12 @@ def _derivatives(
     seed: Any,
     xs: tuple[Any, ...],
     retain_data: bool,
-    higher: bool | None,
+    higher: bool,
     allow_complex: bool,
 ) -> Any:
     if not xs:
         raise NotDlarrayError(f"{name}: no variable is given; write {name}(y, x)")
-    traced = bool(higher)
+    traced = higher
     if traced and type(seed) is not dlarray:
         seed = wrap(seed, None)
     leaves: Sequence[Any] = xs

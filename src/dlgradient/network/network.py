@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import open_node
 from dlgradient.core.members import Kind, Parts
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Dtype, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
@@ -38,7 +39,7 @@ __all__ = ["dlnetwork"]
 
 
 @final
-class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
+class dlnetwork(Edits, Factors, AnswersByName):  # noqa: N801 - the established name
     """A network of layers.
 
     Parameters
@@ -89,6 +90,16 @@ class dlnetwork(Edits, Factors):  # noqa: N801 - the established name
 
     Source: MATLAB ``dlnetwork``.
     """
+
+    elsewhere: ClassVar = {
+        "parameters": "learnables",
+        "named_parameters": "learnables.items()",
+        "state_dict": "dl.export_weights_to_torch(net)",
+        "load_state_dict": "dl.import_weights_from_torch(net, path)",
+        "train": "forward(x), which is the call for training",
+        "eval": "predict(x), which is the call for inference",
+        "fit": "dl.trainnet(x, targets, net, loss, options)",
+    }
 
     _graph: Graph
     _plan: Plan | None

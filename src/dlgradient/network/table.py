@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
 from dlgradient.core.calls import open_node, wrap
 from dlgradient.core.members import Kind, Parts
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
@@ -68,7 +69,7 @@ class Columns:
         return spans
 
 
-class ParameterTable(Mapping[str, dlarray]):
+class ParameterTable(AnswersByName, Mapping[str, dlarray]):
     """Arrays of a network by ``"layer/parameter"``, as learnables, gradients or state.
 
     It reads as a mapping, and prints as a table with the columns Layer, Parameter and Value. It is
@@ -84,6 +85,13 @@ class ParameterTable(Mapping[str, dlarray]):
     """
 
     __slots__ = ("_arrays", "_buffers", "columns", "spare")
+
+    elsewhere: ClassVar = {
+        "Value": 'values(), or table["layer/parameter"]',
+        "Layer": 'keys(), which are "layer/parameter"',
+        "Parameter": 'keys(), which are "layer/parameter"',
+        "Properties": "to_pandas()",
+    }
 
     columns: Columns
     _arrays: list[Any] | None
