@@ -15,7 +15,7 @@ from pathlib import Path
 THREADS = 2
 # Parameters of glibc's mallopt.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_VARIABLES = (
+VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -28,7 +28,7 @@ _UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONPROFILEIMPORTTIME")
 
 def prepare(threads: int = THREADS) -> None:
     """Bind this process and its children to two threads, and to two cores where the system can."""
-    for name in _VARIABLES:
+    for name in VARIABLES:
         os.environ[name] = str(threads)
     for name in _UNWANTED:
         os.environ.pop(name, None)
