@@ -184,6 +184,77 @@ def test_schedules_and_output_functions(data):
     np.testing.assert_allclose(rates, [0.001, 0.0055, 0.01, 0.01, 0.005])
 
 
+def test_output_functions_get_the_network_of_the_step(data):
+    """It is a copy: a function may keep it, or change it, and training goes on as before."""
+    x, labels = data
+    seen = []
+
+    def look(info):
+        seen.append((info["iteration"], values(info["net"])))
+        info["net"].learnables["fc/bias"] = np.ones(2)
+
+    start = dl.dlnetwork(classifier(), generator=1)
+    net, _ = dl.trainnet(x, labels, start, "crossentropy", options(output_fcn=look))
+    undisturbed, _ = dl.trainnet(x, labels, start, "crossentropy", options())
+    assert net == undisturbed
+    assert [iteration for iteration, _ in seen] == list(range(1, 10))
+    for key, value in values(net).items():
+        assert np.array_equal(seen[-1][1][key], value)
+        assert not np.array_equal(seen[-2][1][key], value)
+
+
+def test_all_output_functions_are_called(data):
+    x, labels = data
+    calls = []
+    chosen = options(output_fcn=[lambda _: True, lambda info: calls.append(info["epoch"])])
+    _, info = dl.trainnet(x, labels, classifier(), "crossentropy", chosen)
+    assert (calls, info.stop_reason) == ([1], "Stopped by output_fcn")
+
+
+def test_observers_are_told_of_everything_and_end_after_an_error(data):
+    """Table, monitor and checkpoints rely on this order."""
+    from dlgradient.train.loop import Loop
+    from dlgradient.train.training import Observer
+
+    class Recorder(Observer):
+        def __init__(self, stops=()):
+            self.calls, self.stops = [], stops
+
+        def note(self, name, training):
+            self.calls.append((name, training.iteration))
+            return "enough" if self.calls[-1] in self.stops else ""
+
+        def begin(self, training):
+            self.note("begin", training)
+
+        def validated(self, training, row):
+            assert row["validation_loss"] > 0
+            return self.note("validated", training)
+
+        def iterated(self, training, row):
+            if row["iteration"] == 5:
+                raise OSError("no memory")
+            return self.note("iterated", training)
+
+        def end(self, training):
+            self.calls.append(("end", training.info.stop_reason))
+
+    def train(*observers):
+        chosen = options(validation_data=data, validation_frequency=2)
+        training = Loop(*data, dl.dlnetwork(classifier()), "crossentropy", chosen)
+        training.observers += observers
+        return training.run()
+
+    first, second = Recorder([("validated", 2)]), Recorder()
+    train(first, second)
+    steps = [("validated", 1), ("iterated", 1), ("validated", 2), ("iterated", 2)]
+    assert first.calls == second.calls == [("begin", 0), *steps, ("end", "enough")]
+    first, second = Recorder(), Recorder()
+    with pytest.raises(OSError, match="no memory"):
+        train(first, second)
+    assert first.calls[-1] == second.calls[-1] == ("end", "")
+
+
 def test_an_interruption_keeps_the_network(data):
     x, labels = data
 

@@ -170,7 +170,9 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     verbose, verbose_frequency : bool, int
         Whether to print, and every how many iterations.
     output_fcn : callable or list of callable
-        Called with a dict after each iteration; a true result stops training.
+        Called after each iteration with a dict: "iteration", "epoch", "learn_rate", "loss",
+        "time_elapsed" in seconds, metrics by name, and the network as "net". After a validation it
+        also has "validation_loss", and so each metric. A true result stops training.
     input_data_formats, target_data_formats : str or sequence of str
         "auto" takes that of the input layer, and of the number of dimensions of the targets.
     reset_input_normalization : bool

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Self
+from typing import Any
 
-from dlgradient.train.options import TrainingOptions
+from dlgradient.train.training import Observer, Row, Training
 
 __all__ = ["Progress"]
 
@@ -19,45 +19,34 @@ HEADS = {
 }
 
 
-class Progress:
-    """Prints a table every few iterations; on a terminal, and with rich installed, a bar too.
+class Progress(Observer):
+    """Prints a table every few iterations; on a terminal, and with rich installed, a bar too."""
 
-    Parameters
-    ----------
-    options : TrainingOptions
-    total : int or None
-        Number of iterations.
-    """
-
-    def __init__(self, options: TrainingOptions, total: int | None) -> None:
-        self.options = options
-        self.total = total
+    def __init__(self) -> None:
+        self.columns: list[str] = []
         self.bar: Any = None
         self.task: Any = None
-        self.columns = ["iteration", "epoch", "time_elapsed", "learn_rate", "loss"]
+
+    def begin(self, training: Training) -> None:
+        """Print the head of the table."""
+        options = training.options
+        self.columns = list(training.solver.columns)
         if options.validation_data is not None:
             self.columns.append("validation_loss")
         self.columns += [metric.name for metric in options.metrics]
-
-    def __enter__(self) -> Self:
-        if not self.options.verbose:
-            return self
         if sys.stdout.isatty():
-            try:
-                from rich.progress import Progress as Bar
-                from rich.progress import TimeRemainingColumn
-            except ImportError:
-                pass
-            else:
-                self.bar = Bar(*Bar.get_default_columns()[:-1], TimeRemainingColumn())
-                self.task = self.bar.add_task("training", total=self.total)
-                self.bar.start()
+            self._begin_bar(training.total)
         self.write("  ".join(f"{HEADS.get(c, c.capitalize()):>14}" for c in self.columns))
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+    def _begin_bar(self, total: int | None) -> None:
+        try:
+            from rich.progress import Progress as Bar
+            from rich.progress import TimeRemainingColumn
+        except ImportError:
+            return
+        self.bar = Bar(*Bar.get_default_columns()[:-1], TimeRemainingColumn())
+        self.task = self.bar.add_task("training", total=total)
+        self.bar.start()
 
     def write(self, line: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -66,20 +55,21 @@ class Progress:
         else:
             sys.stdout.write(f"{line}\n")
 
-    def show(self, row: dict[str, float]) -> None:
+    def iterated(self, training: Training, row: Row) -> str:
         """Print a row of the history, if it is the turn of one."""
-        if not self.options.verbose:
-            return
         if self.bar is not None:
             self.bar.update(self.task, completed=row["iteration"])
-        turn = row["iteration"] in (1, self.total) or "validation_loss" in row
-        if turn or row["iteration"] % self.options.verbose_frequency == 0:
+        turn = row["iteration"] in (1, training.total) or "validation_loss" in row
+        if turn or row["iteration"] % training.options.verbose_frequency == 0:
             self.write("  ".join(f"{_shown(c, row.get(c)):>14}" for c in self.columns))
+        return ""
 
-    def finish(self, reason: str) -> None:
-        """Print why training ended."""
-        if self.options.verbose:
-            self.write(f"Training stopped: {reason}")
+    def end(self, training: Training) -> None:
+        """Print why training ended, unless it was an error."""
+        if training.info.stop_reason:
+            self.write(f"Training stopped: {training.info.stop_reason}")
+        if self.bar is not None:
+            self.bar.stop()
 
 
 def _shown(column: str, value: float | None) -> str:

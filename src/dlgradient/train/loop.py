@@ -1,0 +1,178 @@
+"""The loop of a training: batches, steps of the solver, validation, and what watches it.
+
+What the loop carries is one object, so that an interruption keeps the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from dlgradient.network.network import dlnetwork
+from dlgradient.train.info import TrainingInfo
+from dlgradient.train.loss import Batch, Objective, loss_function
+from dlgradient.train.observers import OutputFunctions
+from dlgradient.train.options import TrainingOptions
+from dlgradient.train.predict import evaluated, metric_of_batch, queue_of
+from dlgradient.train.progress import Progress
+from dlgradient.train.queue import minibatchqueue
+from dlgradient.train.statistics import normalized
+from dlgradient.train.stochastic import Stochastic
+from dlgradient.train.training import Observer, Row, Training
+
+__all__ = ["Loop"]
+
+
+class Loop(Training):
+    """A training that can be run."""
+
+    def __init__(
+        self, data: Any, targets: Any, net: dlnetwork, loss: Any, options: TrainingOptions
+    ) -> None:
+        self.options = options
+        self.generator = np.random.default_rng(options.generator)
+        self.queue = self._queue_of(net, data, targets)
+        given = options.validation_data
+        self.validation = None if given is None else self._queue_of(net, *_pair(given))
+        inputs = len(net.input_names)
+        net = normalized(net, self.queue, inputs, reset=options.reset_input_normalization)
+        if not net.initialized:
+            net = net.initialize(generator=self.generator)
+        self.net = net
+        self.objective = Objective(loss_function(loss), inputs, self.generator)
+        self.solver = Stochastic(options)
+        self.observers = _observers_of(options)
+        batches = self.queue.num_batches
+        self.total = None if batches is None else options.max_epochs * batches
+        self.iteration = self.epoch = 0
+        self.info = TrainingInfo()
+        self.best = None
+        self.failures = 0
+
+    def _queue_of(self, net: dlnetwork, data: Any, targets: Any) -> minibatchqueue:
+        options = self.options
+        return queue_of(
+            net,
+            data,
+            targets,
+            options.mini_batch_size,
+            self.generator,
+            options.input_data_formats,
+            options.target_data_formats,
+        )
+
+    def run(self) -> tuple[dlnetwork, TrainingInfo]:
+        """Train until the end, or until something stops it."""
+        with ExitStack() as stack:
+            for observer in self.observers:
+                stack.callback(observer.end, self)
+                observer.begin(self)
+            try:
+                self.info.stop_reason = self._iterate()
+            except KeyboardInterrupt:
+                self.info.stop_reason = "Stopped by the user"
+        self.info.output_network_iteration = self.iteration
+        if self.options.output_network != "last-iteration" and self.best is not None:
+            _, self.net, self.info.output_network_iteration = self.best
+        return self.net, self.info
+
+    def _iterate(self) -> str:
+        """Take all steps; return why they ended."""
+        begun = perf_counter()
+        for batch in self._batches():
+            reason, row = self._step(batch)
+            row["time_elapsed"] = perf_counter() - begun
+            if not reason and self.validation is not None and self._is_time_to_validate():
+                reason = self._validate(row)
+            self._record(row)
+            answers = [observer.iterated(self, row) for observer in self.observers]
+            reason = next(filter(None, [reason, *answers]), "")
+            if reason:
+                return reason
+        return "Max epochs completed"
+
+    def _batches(self) -> Iterator[Batch]:
+        """Yield the batches of all epochs, and count them."""
+        options, queue = self.options, self.queue
+        for epoch in range(1, options.max_epochs + 1):
+            self.epoch = epoch
+            once = options.shuffle == "once" and epoch == 1 and not queue.is_stream
+            if once or options.shuffle == "every-epoch":
+                queue.shuffle()
+            queue.reset()
+            while queue.hasdata():
+                self.iteration += 1
+                batch = queue.next()
+                yield batch if isinstance(batch, tuple) else (batch,)
+
+    def _step(self, batch: Batch) -> tuple[str, Row]:
+        """Take one step; return a reason to stop or '', and a row of the history."""
+        step = self.solver.step(self, batch)
+        row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
+        if not step.reason:
+            self.net = step.net
+            for metric in self.options.metrics:
+                targets = batch[self.objective.inputs :]
+                row[metric.name] = metric_of_batch(metric, step.ys, targets)
+        return step.reason, row
+
+    # -- validation ------------------------------------------------------------------------------
+
+    def _is_time_to_validate(self) -> bool:
+        options = self.options
+        last = self.epoch == options.max_epochs and not self.queue.hasdata()
+        return last or self.iteration == 1 or self.iteration % options.validation_frequency == 0
+
+    def _validate(self, row: Row) -> str:
+        """Validate, keep the best network, and return a reason to stop or ''."""
+        options, objective = self.options, self.objective
+        assert self.validation is not None
+        values = evaluated(
+            self.net, self.validation, objective.loss, options.metrics, objective.inputs
+        )
+        for name, value in values.items():
+            row[f"validation_{name}"] = value
+        history = self.info.validation_history
+        for name, value in {"iteration": float(self.iteration), **values}.items():
+            history.setdefault(name, []).append(value)
+        reason = self._compare(values)
+        answers = [observer.validated(self, row) for observer in self.observers]
+        return next(filter(None, [reason, *answers]), "")
+
+    def _compare(self, values: dict[str, float]) -> str:
+        """Keep the network if it is the best; return a reason to stop or ''."""
+        name = self.options.objective_metric_name
+        larger = any(m.name == name and m.maximize for m in self.options.metrics)
+        score = values[name] if larger else -values[name]
+        if self.best is None or score > self.best[0]:
+            self.best, self.failures = (score, self.net, self.iteration), 0
+            return ""
+        self.failures += 1
+        met = self.failures >= self.options.validation_patience
+        return "Met validation criterion" if met else ""
+
+    def _record(self, row: Row) -> None:
+        history = self.info.training_history
+        for name, value in row.items():
+            if not name.startswith("validation_"):
+                history.setdefault(name, []).append(value)
+
+
+def _observers_of(options: TrainingOptions) -> list[Observer]:
+    """Return what watches a training, in the order in which it is told."""
+    found: list[Observer] = []
+    if options.verbose:
+        found.append(Progress())
+    if options.output_fcn is not None:
+        found.append(OutputFunctions(options.output_fcn))
+    return found
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    if isinstance(data, tuple) and len(data) == 2:
+        return data
+    return data, None

@@ -1,0 +1,96 @@
+"""Losses by name, and the value, the gradients and the outputs of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from dlgradient.core.types import Value
+from dlgradient.engine.array import dlarray
+from dlgradient.engine.evaluate import dlfeval
+from dlgradient.engine.gradient import dlgradient
+from dlgradient.network.network import dlnetwork
+from dlgradient.network.table import ParameterTable
+from dlgradient.nn.losses.classification import crossentropy, indexcrossentropy
+from dlgradient.nn.losses.regression import huber, l1loss, l2loss, mse
+
+__all__ = ["LOSSES", "Evaluation", "Loss", "Objective", "loss_function"]
+
+Batch: TypeAlias = tuple[Any, ...]
+Loss: TypeAlias = Callable[..., Value]
+
+
+def _binary(y: Value, targets: Value) -> Value:
+    return crossentropy(y, targets, classification_mode="multilabel")
+
+
+LOSSES: dict[str, Loss] = {
+    "crossentropy": crossentropy,
+    "index-crossentropy": indexcrossentropy,
+    "binary-crossentropy": _binary,
+    "mse": mse,
+    "mean-squared-error": mse,
+    "l2loss": l2loss,
+    "mae": l1loss,
+    "mean-absolute-error": l1loss,
+    "l1loss": l1loss,
+    "huber": huber,
+}
+
+
+def loss_function(loss: Any) -> Loss:
+    """Return the function of a loss; classes are targets of "crossentropy" without one-hot."""
+    if callable(loss):
+        return loss  # type: ignore[no-any-return]
+    function = LOSSES[loss]
+    if loss != "crossentropy":
+        return function
+
+    def of_classes(y: Value, targets: Value) -> Value:
+        if type(targets) is dlarray:
+            return crossentropy(y, targets)
+        return indexcrossentropy(y, dlarray(np.asarray(targets), "B"))
+
+    return of_classes
+
+
+class Evaluation(NamedTuple):
+    """What a batch says about a network."""
+
+    loss: Value
+    gradients: ParameterTable
+    state: ParameterTable
+    ys: tuple[Value, ...]
+
+
+@dataclass
+class Objective:
+    """What training makes small: the loss of a network on a batch.
+
+    Attributes
+    ----------
+    loss : callable
+        ``loss(*ys, *targets)``.
+    inputs : int
+        How many arrays of a batch are predictors; the others are targets.
+    generator : numpy.random.Generator
+        Source of randomness of layers such as dropout.
+    """
+
+    loss: Loss
+    inputs: int
+    generator: np.random.Generator
+
+    def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:
+        """Return loss, gradients, new state and outputs."""
+        return Evaluation(*dlfeval(self._traced, net, batch))
+
+    def _traced(
+        self, net: dlnetwork, batch: Batch
+    ) -> tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]:
+        *ys, state = net.forward(*batch[: self.inputs], generator=self.generator)
+        loss = self.loss(*ys, *batch[self.inputs :])
+        return loss, dlgradient(loss, net.learnables, allow_complex=False), state, tuple(ys)

@@ -1,0 +1,103 @@
+"""Solvers that take a step for each batch: the update functions, with their options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dlgradient.train.adaptive import (
+    adadeltaupdate,
+    adagradupdate,
+    adamwupdate,
+    lionupdate,
+    muonupdate,
+    nadamupdate,
+)
+from dlgradient.train.diagnosis import first_strange
+from dlgradient.train.gradients import limited, regularized
+from dlgradient.train.loss import Batch
+from dlgradient.train.options import DECAYS, TrainingOptions
+from dlgradient.train.schedules import factor_at
+from dlgradient.train.training import Row, Solver, Step, Training
+from dlgradient.train.update import adamupdate, rmspropupdate, sgdmupdate
+
+__all__ = ["Stochastic"]
+
+# By solver: the function, how many states it has, whether it counts iterations, and its options
+# after the learn rate.
+_UPDATES: dict[str, tuple[Callable[..., Any], int, bool, tuple[str, ...]]] = {
+    "sgdm": (sgdmupdate, 1, False, ("momentum",)),
+    "rmsprop": (rmspropupdate, 1, False, ("squared_gradient_decay_factor", "epsilon")),
+    "adagrad": (adagradupdate, 1, False, ("epsilon",)),
+    "adadelta": (adadeltaupdate, 2, False, ("squared_gradient_decay_factor", "epsilon")),
+    "lion": (
+        lionupdate,
+        1,
+        False,
+        ("gradient_decay_factor", "squared_gradient_decay_factor", "l2_regularization"),
+    ),
+    "muon": (muonupdate, 2, True, ("momentum", "l2_regularization")),
+    **{
+        name: (
+            function,
+            2,
+            True,
+            ("gradient_decay_factor", "squared_gradient_decay_factor", "epsilon", *more),
+        )
+        for name, function, more in (
+            ("adam", adamupdate, ()),
+            ("nadam", nadamupdate, ()),
+            ("adamw", adamwupdate, ("l2_regularization",)),
+        )
+    },
+}
+
+
+class Stochastic(Solver):
+    """A step for each batch: regularisation, a threshold, and an update function.
+
+    Attributes
+    ----------
+    states : tuple
+        What the update function returned; () before the first step.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = (
+        "iteration",
+        "epoch",
+        "time_elapsed",
+        "learn_rate",
+        "loss",
+    )
+
+    def __init__(self, options: TrainingOptions) -> None:
+        self.function, self.count, self.counts, names = _UPDATES[options.solver]
+        self.chosen = [getattr(options, name) for name in names]
+        self.rate = float(options.initial_learn_rate or 0.0)
+        self.decays = options.solver in DECAYS
+        self.states: tuple[Any, ...] = ()
+
+    def step(self, training: Training, batch: Batch) -> Step:
+        """Take a step along the gradient of a batch."""
+        options, net, objective = training.options, training.net, training.objective
+        times = training.epoch - 1, training.iteration - 1
+        rate = self.rate * factor_at(options.schedules, *times)
+        loss, gradients, state, ys = objective(net, batch)
+        value = float(loss)
+        row: Row = {"learn_rate": rate, "loss": value}
+        if not np.isfinite(value):
+            where = first_strange(net, batch[: objective.inputs])
+            return Step(net, row, reason=f"Loss is {value}: {where}")
+        if not self.decays:
+            gradients = regularized(net, gradients, options.l2_regularization or 0.0)
+        gradients = limited(
+            gradients, options.gradient_threshold, options.gradient_threshold_method
+        )
+        before = self.states or (None,) * self.count
+        counted = (training.iteration,) if self.counts else ()
+        new, *states = self.function(net, gradients, *before, *counted, rate, *self.chosen)
+        self.states = tuple(states)
+        new.state = state
+        return Step(new, row, ys)
