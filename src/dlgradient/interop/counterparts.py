@@ -426,11 +426,10 @@ NOTES: dict[str, str] = {
     ),
     "is image_folder(path), with a folder for each class": "imageDatastore ImageFolder",
     "is not needed: trainnet and minibatchqueue take the array itself": "arrayDatastore",
-    (
-        "is output_fcn= of training_options, which is called in each iteration; the second result "
-        "of trainnet draws the history, info.show()"
-    ): "trainingProgressMonitor",
-    "is onehotdecode(scores, class_names)": "scores2label classify",
+    "is training_progress_monitor(metrics='loss'), and then monitor.record_metrics(i, loss=loss)": (
+        "recordMetrics updateInfo groupSubPlot exportPlotAsImage"
+    ),
+    "is scores2label(minibatchpredict(net, x), class_names)": "classify",
     (
         "is dlgradient(y, x) inside a function that dlfeval evaluates; "
         "the page [Coming from JAX](../coming-from/jax.md) has grad in three lines"

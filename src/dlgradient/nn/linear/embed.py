@@ -169,7 +169,8 @@ def _embed_errors(m: Maker) -> list[Error]:
 # -- one-hot -------------------------------------------------------------------------------------
 
 
-def _names(function: str, class_names: Sequence[Any]) -> Array:
+def names_of(function: str, class_names: Sequence[Any]) -> Array:
+    """Return the names of classes as an array."""
     names = np.asarray(list(class_names))
     if names.ndim != 1 or np.unique(names).size != names.size:
         raise InvalidArgumentError(
@@ -232,7 +233,7 @@ def onehotencode(
     Source: MATLAB ``onehotencode``.
     """
     values = raw_value(labels)
-    names = np.unique(values) if class_names is None else _names("onehotencode", class_names)
+    names = np.unique(values) if class_names is None else names_of("onehotencode", class_names)
     ndim = values.ndim + 1
     if not -ndim <= axis < ndim:
         raise InvalidArgumentError(
@@ -298,23 +299,32 @@ def onehotdecode(y: Operand, class_names: Sequence[Any], /, axis: int | None = N
 
     Source: MATLAB ``onehotdecode``.
     """
+    names = names_of("onehotdecode", class_names)
+    values, axis = along_classes("onehotdecode", "y", y, axis, names.size)
+    classes: Array = names[np.argmax(values, axis=axis)]
+    return classes
+
+
+def along_classes(
+    function: str, name: str, y: Operand, axis: int | None, count: int
+) -> tuple[Array, int]:
+    """Return scores as a raw array, and their dimension of so many classes."""
     fmt: Format = getattr(y, "_format", None)
-    values, names = raw_value(y), _names("onehotdecode", class_names)
+    values = raw_value(y)
     if axis is None:
         if fmt and "C" not in fmt:
             raise FormatClashError(
-                f"onehotdecode: y of shape {values.shape} has the format {fmt!r} without 'C'; say "
-                "with axis= which dimension has the classes"
+                f"{function}: {name} of shape {values.shape} has the format {fmt!r} without 'C'; "
+                "say with axis= which dimension has the classes"
             )
         axis = fmt.index("C") if fmt else -1
     if values.ndim and not -values.ndim <= axis < values.ndim:
         raise InvalidArgumentError(
-            f"onehotdecode: axis={axis} does not exist, y has shape {values.shape}"
+            f"{function}: axis={axis} does not exist, {name} has shape {values.shape}"
         )
-    if not values.ndim or not names.size or names.size != values.shape[axis]:
+    if not values.ndim or not count or count != values.shape[axis]:
         raise ShapeMismatchError(
-            f"onehotdecode: y has shape {values.shape}; along dimension {axis} it must have the "
-            f"size {names.size}, that of the class_names"
+            f"{function}: {name} has shape {values.shape}; along dimension {axis} it must have the "
+            f"size {count}, that of the class_names"
         )
-    classes: Array = names[np.argmax(values, axis=axis)]
-    return classes
+    return values, axis

@@ -1,0 +1,64 @@
+"""Labels of scores."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dlgradient as dl
+
+NAMES = ["cat", "dog", "fish"]
+
+
+@pytest.mark.parametrize("fmt", ["CB", "BC", "CBT", "TCB", "SSCB"])
+def test_formats(fmt, rng):
+    shape = tuple(
+        3 if label == "C" else size for label, size in zip(fmt, (4, 5, 2, 6), strict=False)
+    )
+    scores = rng.normal(size=shape)
+    axis = fmt.index("C")
+    want = np.array(NAMES)[scores.argmax(axis)]
+    np.testing.assert_array_equal(dl.scores2label(dl.dlarray(scores, fmt), NAMES), want)
+    np.testing.assert_array_equal(dl.scores2label(scores, NAMES, axis), want)
+    np.testing.assert_array_equal(dl.scores2label(scores, NAMES, axis=axis - len(fmt)), want)
+
+
+def test_the_predictions_of_a_network_and_classes_that_are_numbers():
+    net = dl.dlnetwork([dl.layers.FeatureInput(3)])
+    scores = dl.minibatchpredict(net, np.eye(3)[[2, 0, 1]])
+    assert dl.scores2label(scores, range(10, 13)).tolist() == [12, 10, 11]
+    assert dl.scores2label([0.25, 0.75], [False, True]) == True  # noqa: E712 - a NumPy bool
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pd.CategoricalDtype(NAMES, ordered=True),
+        pd.Categorical(["dog"], NAMES, ordered=True),
+        pd.Series(["dog", "cat"], dtype=pd.CategoricalDtype(NAMES, ordered=True)),
+    ],
+)
+def test_categories(given):
+    scores = np.array([[0.0, 1.0, 0.5], [np.nan, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    found = dl.scores2label(scores, given)
+    assert found.dtype == pd.CategoricalDtype(NAMES, ordered=True)
+    assert found.codes.tolist() == [1, -1, 0]
+
+
+WRONG = {
+    r"scores has shape \(2, 3\); along dimension -1 .* size 2": lambda x: (x, ["a", "b"]),
+    r"scores has shape \(\)": lambda _: (0.5, ["a"]),
+    "axis=2 does not exist, scores has shape": lambda x: (x, NAMES, 2),
+    "format 'SS' without 'C'; say with axis=": lambda x: (dl.dlarray(x, "SS"), NAMES),
+    "class_names must be different": lambda x: (x, ["a", "a", "b"]),
+    "NaN at the observation \\(0,\\), so": lambda x: (x * np.nan, NAMES),
+    "scores must be real numbers": lambda x: (x * 1j, NAMES),
+    "cannot be a Categorical, which has one": lambda x: (x[None], pd.CategoricalDtype(NAMES)),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_wrong_calls(message):
+    with pytest.raises(
+        dl.DlgradientError, match=f"^scores2label: .*{message}|scores2label: {message}"
+    ):
+        dl.scores2label(*WRONG[message](np.ones((2, 3))))
