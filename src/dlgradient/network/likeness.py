@@ -1,4 +1,4 @@
-"""Whether two graphs are the same: layers, their options, and connections."""
+"""Whether two graphs are the same, or where they differ: layers, options and connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dlgradient.engine.array import dlarray
 from dlgradient.layers.layer import Layer
 from dlgradient.network.graph import Graph
 
-__all__ = ["same_graph", "same_option"]
+__all__ = ["difference", "same_graph", "same_option"]
 
 
 def same_graph(a: Graph, b: Graph) -> bool:
@@ -23,9 +23,39 @@ def same_graph(a: Graph, b: Graph) -> bool:
     )
 
 
-def _same_layer(a: Layer, b: Layer) -> bool:
+def difference(a: Any, b: Any, omitted: frozenset[str] = frozenset()) -> str:
+    """Return where two networks differ, for a message, or ''.
+
+    Parameters
+    ----------
+    a, b : dlnetwork
+        Initialised; the values of learnables and state may differ.
+    omitted : frozenset of str
+        Attributes of layers that may differ, too.
+    """
+    ours, others = a._graph.layers, b._graph.layers
+    for name, other in zip(ours, others, strict=False):
+        if name != other:
+            return f"it has layer {name!r} where the other has {other!r}"
+        if not _same_layer(ours[name], others[name], omitted):
+            return f"layer {name!r} is {ours[name]!r}, in the other {others[name]!r}"
+    if len(ours) != len(others):
+        return f"it has {len(ours)} layers, the other {len(others)}"
+    if a._graph.sources != b._graph.sources or a._graph.open_outputs() != b._graph.open_outputs():
+        return "layers are connected in another way"
+    for key, value in a.learnables.items():
+        if value.shape != b.learnables[key].shape or value.dtype != b.learnables[key].dtype:
+            return (
+                f"{key} has shape {value.shape} {value.dtype}, in the other "
+                f"{b.learnables[key].shape} {b.learnables[key].dtype}"
+            )
+    return ""
+
+
+def _same_layer(a: Layer, b: Layer, omitted: frozenset[str] = frozenset()) -> bool:
+    omitted = omitted | {"_source"}
     mine, theirs = [
-        {n: v for n, v in vars(x).items() if n != "_source" and v is not None} for x in (a, b)
+        {n: v for n, v in vars(x).items() if n not in omitted and v is not None} for x in (a, b)
     ]
     return (
         type(a) is type(b)

@@ -21,7 +21,7 @@ from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 
-__all__ = ["ParameterTable", "replaced_table", "value_of"]
+__all__ = ["ParameterTable", "as_vectors", "replaced_table", "value_of"]
 
 Key: TypeAlias = str | tuple[str, str]
 _F = TypeVar("_F")
@@ -281,6 +281,17 @@ def _items(data: Any) -> Iterable[tuple[str, Any]]:
         rows = zip(data["Layer"], data["Parameter"], data["Value"], strict=True)
         return [(f"{layer}/{parameter}", value) for layer, parameter, value in rows]
     return dict(data).items()
+
+
+def as_vectors(table: ParameterTable, like: ParameterTable) -> ParameterTable:
+    """Return the arrays of a table as parts of vectors, as another of the network has them."""
+    if table.columns.keys != like.columns.keys or table.columns.shapes != like.columns.shapes:
+        raise InvalidArgumentError(
+            f"a table has {', '.join(table)}; it must have the arrays of the network: "
+            f"{', '.join(like)}"
+        )
+    vectors = ParameterTable.of(like.columns, table.arrays()).buffers()
+    return ParameterTable.of(like.columns, buffers=vectors)
 
 
 def value_of(data: Any, where: str) -> Array:

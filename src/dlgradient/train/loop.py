@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.checkpoint import Checkpoints
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loss import Batch, Objective, loss_function
 from dlgradient.train.observers import OutputFunctions
@@ -43,7 +45,8 @@ class Loop(Training):
         if not net.initialized:
             net = net.initialize(generator=self.generator)
         self.net = net
-        self.objective = Objective(loss_function(loss), inputs, self.generator)
+        name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+        self.objective = Objective(loss_function(loss), inputs, self.generator, name)
         self.solver = Stochastic(options)
         self.observers = _observers_of(options)
         batches = self.queue.num_batches
@@ -51,6 +54,7 @@ class Loop(Training):
         self.iteration = self.epoch = 0
         self.info = TrainingInfo()
         self.best = None
+        self.resumed = None
         self.failures = 0
 
     def _queue_of(self, net: dlnetwork, data: Any, targets: Any) -> minibatchqueue:
@@ -82,13 +86,15 @@ class Loop(Training):
 
     def _iterate(self) -> str:
         """Take all steps; return why they ended."""
-        begun = perf_counter()
+        elapsed = self.info.training_history.get("time_elapsed", [0.0])[-1]
+        begun = perf_counter() - elapsed
         for batch in self._batches():
             reason, row = self._step(batch)
             row["time_elapsed"] = perf_counter() - begun
             if not reason and self.validation is not None and self._is_time_to_validate():
                 reason = self._validate(row)
             self._record(row)
+            self.info.stop_reason = reason
             answers = [observer.iterated(self, row) for observer in self.observers]
             reason = next(filter(None, [reason, *answers]), "")
             if reason:
@@ -96,18 +102,22 @@ class Loop(Training):
         return "Max epochs completed"
 
     def _batches(self) -> Iterator[Batch]:
-        """Yield the batches of all epochs, and count them."""
-        options, queue = self.options, self.queue
-        for epoch in range(1, options.max_epochs + 1):
-            self.epoch = epoch
-            once = options.shuffle == "once" and epoch == 1 and not queue.is_stream
-            if once or options.shuffle == "every-epoch":
-                queue.shuffle()
-            queue.reset()
+        """Yield the batches of all epochs, and count them; of a checkpoint, those that are left."""
+        queue = self.queue
+        for epoch in range(max(self.epoch, 1), self.options.max_epochs + 1):
+            if epoch > self.epoch:
+                self._begin_epoch(epoch)
             while queue.hasdata():
                 self.iteration += 1
                 batch = queue.next()
                 yield batch if isinstance(batch, tuple) else (batch,)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        shuffle, queue = self.options.shuffle, self.queue
+        self.epoch = epoch
+        if shuffle == "every-epoch" or (shuffle == "once" and epoch == 1 and not queue.is_stream):
+            queue.shuffle()
+        queue.reset()
 
     def _step(self, batch: Batch) -> tuple[str, Row]:
         """Take one step; return a reason to stop or '', and a row of the history."""
@@ -124,7 +134,7 @@ class Loop(Training):
 
     def _is_time_to_validate(self) -> bool:
         options = self.options
-        last = self.epoch == options.max_epochs and not self.queue.hasdata()
+        last = self.epoch == options.max_epochs and self.ends_epoch()
         return last or self.iteration == 1 or self.iteration % options.validation_frequency == 0
 
     def _validate(self, row: Row) -> str:
@@ -169,6 +179,8 @@ def _observers_of(options: TrainingOptions) -> list[Observer]:
         found.append(Progress())
     if options.output_fcn is not None:
         found.append(OutputFunctions(options.output_fcn))
+    if options.checkpoint_path:
+        found.append(Checkpoints(Path(options.checkpoint_path)))
     return found
 
 

@@ -78,11 +78,14 @@ class Objective:
         How many arrays of a batch are predictors; the others are targets.
     generator : numpy.random.Generator
         Source of randomness of layers such as dropout.
+    name : str
+        Of the loss, for messages.
     """
 
     loss: Loss
     inputs: int
     generator: np.random.Generator
+    name: str
 
     def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:
         """Return loss, gradients, new state and outputs."""

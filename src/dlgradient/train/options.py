@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
@@ -28,8 +29,9 @@ EPSILONS = {"adagrad": 1e-10, "adadelta": 1e-6}
 DECAYS = {"adamw": 0.01, "lion": 0.001, "muon": 0.1}
 PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
 SCHEDULES = ("none", "piecewise", "warmup", "polynomial", "exponential", "cosine", "cyclical")
-
-
+FolderPath: TypeAlias = Annotated[
+    str | os.PathLike[str], Kind("the path of a folder, or '' for none", os.fspath)
+]
 Metrics: TypeAlias = Annotated[
     Any,
     Kind(
@@ -84,6 +86,9 @@ class TrainingOptions:
     verbose: bool = field(default=True, kw_only=True)
     verbose_frequency: Count = field(default=50, kw_only=True)
     output_fcn: Callable[..., Any] | Sequence[Any] | None = field(default=None, kw_only=True)
+    checkpoint_path: FolderPath = field(default="", kw_only=True)
+    checkpoint_frequency: Count = field(default=1, kw_only=True)
+    checkpoint_frequency_unit: Literal["epoch", "iteration"] = field(default="epoch", kw_only=True)
     input_data_formats: Any = field(default="auto", kw_only=True)
     target_data_formats: Any = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
@@ -173,6 +178,11 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         Called after each iteration with a dict: "iteration", "epoch", "learn_rate", "loss",
         "time_elapsed" in seconds, metrics by name, and the network as "net". After a validation it
         also has "validation_loss", and so each metric. A true result stops training.
+    checkpoint_path : str or path
+        A folder where checkpoints are written, from which ``trainnet(..., resume=True)`` goes on;
+        '' for none. It has the newest two of a training.
+    checkpoint_frequency, checkpoint_frequency_unit : int, {"epoch", "iteration"}
+        Every how many epochs or iterations: after each epoch.
     input_data_formats, target_data_formats : str or sequence of str
         "auto" takes that of the input layer, and of the number of dimensions of the targets.
     reset_input_normalization : bool

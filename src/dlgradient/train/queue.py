@@ -240,6 +240,20 @@ class minibatchqueue:  # noqa: N801 - the established name
         new._at, new._coming = 0, None
         return new
 
+    def _place(self) -> dict[str, Any]:
+        """Return how far it is, and the order of the observations, for a checkpoint."""
+        return {"at": self._at, "order": self._order}
+
+    def _go_to(self, at: int, order: Array) -> None:
+        """Go on from the place of a queue of the same data."""
+        if self.is_stream:
+            self.reset()
+            for _ in range(0, at, self.mini_batch_size):
+                self._next_of_stream()
+        self._at, self._order = at, order
+        if not self.is_stream:
+            self._coming = None
+
     def __iter__(self) -> Iterator[Any]:
         """Yield all batches, from the first one on."""
         self.reset()

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlgradient.network.network import dlnetwork
+from dlgradient.network.table import as_vectors
 from dlgradient.train.adaptive import (
     adadeltaupdate,
     adagradupdate,
@@ -78,6 +80,14 @@ class Stochastic(Solver):
         self.rate = float(options.initial_learn_rate or 0.0)
         self.decays = options.solver in DECAYS
         self.states: tuple[Any, ...] = ()
+
+    def saved(self) -> dict[str, Any]:
+        """Return the states of the update function."""
+        return {"states": list(self.states)}
+
+    def restore(self, saved: dict[str, Any], net: dlnetwork) -> None:
+        """Take the states of a checkpoint."""
+        self.states = tuple([as_vectors(table, net.learnables) for table in saved["states"]])
 
     def step(self, training: Training, batch: Batch) -> Step:
         """Take a step along the gradient of a batch."""

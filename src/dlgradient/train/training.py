@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -43,6 +44,8 @@ class Training:
         Score, network and iteration of the best validation.
     failures : int
         How many validations have not been better than it.
+    resumed : tuple or None
+        The checkpoint that it goes on from, and the names of those before it.
     """
 
     options: TrainingOptions
@@ -59,6 +62,11 @@ class Training:
     info: TrainingInfo
     best: tuple[float, dlnetwork, int] | None
     failures: int
+    resumed: tuple[Path, list[str]] | None
+
+    def ends_epoch(self) -> bool:
+        """Return whether the last batch was that of an epoch."""
+        return not self.queue.hasdata()
 
 
 class Step(NamedTuple):
@@ -95,6 +103,14 @@ class Solver:
 
     def step(self, training: Training, batch: Batch) -> Step:
         """Take a step from the network of a training."""
+        raise NotImplementedError
+
+    def saved(self) -> dict[str, Any]:
+        """Return what it carries from step to step, for a checkpoint."""
+        raise NotImplementedError
+
+    def restore(self, saved: dict[str, Any], net: dlnetwork) -> None:
+        """Take what `saved` returned; the network is that of the checkpoint."""
         raise NotImplementedError
 
 

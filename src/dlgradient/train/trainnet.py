@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Annotated, Any, TypeAlias
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.kinds import shown
+from dlgradient.core.kinds import Kind, shown
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.layer import Layer
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.checkpoint import chosen_checkpoint, restore
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loop import Loop
 from dlgradient.train.loss import LOSSES
@@ -17,9 +19,28 @@ from dlgradient.train.options import TrainingOptions
 __all__ = ["trainnet"]
 
 
+def _checkpoint(value: Any) -> Any:
+    found = value if value is True or value is False else os.fspath(value)
+    if found == "":
+        raise ValueError
+    return found
+
+
+Resume: TypeAlias = Annotated[
+    bool | str | os.PathLike[str],
+    Kind("True, False, or the path of a checkpoint or of a folder of them", _checkpoint),
+]
+
+
 @checked
 def trainnet(
-    data: Any, targets: Any, net: Any, loss: Any, options: Any = None
+    data: Any,
+    targets: Any,
+    net: Any,
+    loss: Any,
+    options: Any = None,
+    *,
+    resume: Resume = False,
 ) -> tuple[dlnetwork, TrainingInfo]:
     """Train a network.
 
@@ -36,6 +57,9 @@ def trainnet(
         "huber"; or ``loss(*ys, *targets)``, which returns a number.
     options : TrainingOptions
         What `training_options` returns.
+    resume : bool or path
+        True goes on from the newest checkpoint in ``checkpoint_path``, and begins if there is none
+        yet. A path is that of a checkpoint, or of a folder of them.
 
     Returns
     -------
@@ -46,12 +70,17 @@ def trainnet(
     ------
     DlgradientError
         Before the first step, if data, network and loss do not fit; the message names the layer.
+        Also if a checkpoint is damaged, or of other data, options or another network.
 
     Notes
     -----
     Targets of one dimension are classes for "crossentropy": no one-hot vectors are made. Ctrl-C
     stops training and returns the network. So does a loss that is not finite, with the network of
     the step before; the reason in `info` names the layer that made it.
+
+    A training that goes on ends with the network, the history and the reason that it would have had
+    without the interruption, bit for bit. Random numbers that your own functions draw from
+    generators of their own are not restored. ``load(path)["net"]`` is the network of a checkpoint.
 
     See Also
     --------
@@ -91,7 +120,11 @@ def trainnet(
     _check_arguments(net, loss, options)
     if not isinstance(net, dlnetwork):
         net = dlnetwork(net, initialize=False)
-    return Loop(data, targets, net, loss, options).run()
+    training = Loop(data, targets, net, loss, options)
+    path = chosen_checkpoint(resume, options.checkpoint_path)
+    if path is not None:
+        restore(training, path)
+    return training.run()
 
 
 def _check_arguments(net: Any, loss: Any, options: Any) -> None:
