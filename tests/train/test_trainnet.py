@@ -311,14 +311,6 @@ def test_the_table_of_iterations(data, capsys):
     assert end == "Training stopped: Max epochs completed"
 
 
-def test_the_history_is_drawn(data):
-    x, labels = data
-    _, info = dl.trainnet(x, labels, classifier(), "crossentropy", options(metrics="accuracy"))
-    figure = info.show()
-    assert [axis.get_ylabel() for axis in figure.axes] == ["loss", "accuracy"]
-    assert len(figure.axes[0].lines[0].get_xdata()) == 9
-
-
 WRONG = {
     "MaxEpochs.*write max_epochs=": lambda *_: dl.training_options("adam", MaxEpochs=3),
     "solver must be one of 'sgdm', 'adam'.*'adamw'": lambda *_: dl.training_options("sgd"),

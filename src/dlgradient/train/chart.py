@@ -191,7 +191,7 @@ class _Plot:
 
     def draw(self, series: dict[str, Series]) -> None:
         """Give the lines their data."""
-        labels, drawn = [], False
+        handles, labels, drawn = [], [], False
         for name, lines in self.lines.items():
             x, y = series[name].data()
             validation = is_validation(name)
@@ -202,19 +202,22 @@ class _Plot:
             if not validation:
                 lines[0].set_marker("o" if len(x) == 1 else "")
                 lines[0].set_markersize(4)
-            title = "" if name == self.group else f"{label_of(name)}  "
-            labels.append(f"{title}{y[-1]:.4g}" if len(y) else title or " ")
+            if len(y):
+                handles.append(lines[0])
+                labels.append(f"{label_of(name)}  {y[-1]:.4g}")
         # Nothing has no place on a log scale, and Matplotlib warns.
         self.axes.set_yscale("log" if self.log and drawn else "linear")
         if drawn:
             self.axes.relim()
             self.axes.autoscale_view()
+        if len(labels) == 1:
+            labels = [labels[0].removeprefix(f"{label_of(self.group)}  ")]
         self.axes.legend(
-            [line for line, _ in self.lines.values()],
+            handles,
             labels,
             loc="lower right",
             bbox_to_anchor=(1.01, 0.965),
-            ncols=len(labels) if len(labels) < 4 else 2,
+            ncols=max(len(labels), 1) if len(labels) < 4 else 2,
             fontsize=SMALL,
             frameon=False,
             handlelength=1.8,

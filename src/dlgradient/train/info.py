@@ -27,19 +27,22 @@ class TrainingInfo:
     output_network_iteration: int = 0
 
     def show(self) -> Any:
-        """Draw the history and return the figure of Matplotlib."""
+        """Draw the history in a new window, as pyplot has it, and return the figure."""
         import matplotlib.pyplot as plt
 
-        others = ("iteration", "epoch", "learn_rate", "time_elapsed")
-        names = [n for n in self.training_history if n not in others]
-        figure, axes = plt.subplots(len(names), 1, squeeze=False, sharex=True)
-        for axis, name in zip(axes[:, 0], names, strict=True):
-            history = self.training_history
-            axis.plot(history["iteration"], history[name], label="training")
-            if self.validation_history:
-                other = self.validation_history
-                axis.plot(other["iteration"], other[name], "o-", label="validation")
-            axis.set_ylabel(name)
-            axis.legend()
-        axes[-1, 0].set_xlabel("iteration")
+        from dlgradient.train.history import monitor_of
+
+        figure = plt.figure(num=self._name(), clear=True, facecolor="white")
+        monitor = monitor_of(self.training_history, self.validation_history)
+        monitor.status = self.stop_reason
+        monitor._draw_into(figure)
         return figure
+
+    def close(self) -> None:
+        """Close the window that `show` opened."""
+        import matplotlib.pyplot as plt
+
+        plt.close(self._name())
+
+    def _name(self) -> str:
+        return f"Training progress {id(self):x}"

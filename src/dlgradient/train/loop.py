@@ -25,6 +25,7 @@ from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.statistics import normalized
 from dlgradient.train.stochastic import Stochastic
 from dlgradient.train.training import Observer, Row, Training
+from dlgradient.train.watching import LivePlot, TensorBoard
 
 __all__ = ["Loop"]
 
@@ -177,6 +178,10 @@ def _observers_of(options: TrainingOptions) -> list[Observer]:
     found: list[Observer] = []
     if options.verbose:
         found.append(Progress())
+    if options.plots != "none":
+        found.append(LivePlot())
+    if options.tensorboard is not None:
+        found.append(TensorBoard(options.tensorboard))
     if options.output_fcn is not None:
         found.append(OutputFunctions(options.output_fcn))
     if options.checkpoint_path:

@@ -243,9 +243,8 @@ class training_progress_monitor:  # noqa: N801 - the established name
         if not _has_matplotlib():
             text = "export_plot_as_image needs Matplotlib: pip install dlgradient[plot]"
             raise ImportError(located(text, PAGE))
-        self._board.elapsed = self._last - self._begun
         figure = figure_without_window()
-        Chart(figure).draw(self._board)
+        self._draw_into(figure)
         figure.savefig(Path(path), dpi=RESOLUTION)
 
     # -- state ---------------------------------------------------------------------------------
@@ -322,6 +321,10 @@ class training_progress_monitor:  # noqa: N801 - the established name
         return f"training_progress_monitor({text})"
 
     # -- drawing -------------------------------------------------------------------------------
+
+    def _draw_into(self, figure: Any) -> None:
+        self._board.elapsed = self._last - self._begun
+        Chart(figure).draw(self._board)
 
     def _look(self, *, now: bool = False) -> None:
         """Draw if it is time to."""

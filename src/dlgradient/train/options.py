@@ -12,6 +12,7 @@ from dlgradient.core.kinds import Kind, number
 from dlgradient.core.records import record
 from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.network.files import FilePath
 from dlgradient.train import schedules
 from dlgradient.train.metrics import BY_NAME, metrics_of
 from dlgradient.train.schedules import Piecewise, Schedule
@@ -85,6 +86,8 @@ class TrainingOptions:
     )
     verbose: bool = field(default=True, kw_only=True)
     verbose_frequency: Count = field(default=50, kw_only=True)
+    plots: Literal["none", "training-progress"] = field(default="none", kw_only=True)
+    tensorboard: FilePath | None = field(default=None, kw_only=True)
     output_fcn: Callable[..., Any] | Sequence[Any] | None = field(default=None, kw_only=True)
     checkpoint_path: FolderPath = field(default="", kw_only=True)
     checkpoint_frequency: Count = field(default=1, kw_only=True)
@@ -174,6 +177,10 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         "auto" is "best-validation" if there are validation data.
     verbose, verbose_frequency : bool, int
         Whether to print, and every how many iterations.
+    plots : {"none", "training-progress"}
+        Whether to draw loss and metrics while training, as `training_progress_monitor` does.
+    tensorboard : path-like
+        Folder for the events that TensorBoard reads; it needs tensorboardX.
     output_fcn : callable or list of callable
         Called after each iteration with a dict: "iteration", "epoch", "learn_rate", "loss",
         "time_elapsed" in seconds, metrics by name, and the network as "net". After a validation it
