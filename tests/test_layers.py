@@ -46,7 +46,7 @@ ORDER = (
     ("layers",),
     ("network",),
     ("train",),
-    ("metrics", "schedules"),  # public namespaces of train
+    ("metrics", "schedules", "sklearn"),  # public namespaces of train
     ("testing",),
     ("__init__",),
 )
@@ -65,7 +65,7 @@ MAX_LINES = 600
 
 # Heavy or optional: loaded by the functions that need them, when they are called.
 NOT_AT_IMPORT = (
-    *("scipy", "pandas", "matplotlib", "torch", "jax", "rich", "optree"),
+    *("scipy", "pandas", "matplotlib", "torch", "jax", "rich", "optree", "sklearn"),
     *("numpy.random", "numpy.typing"),  # NumPy itself loads them at their first use
 )
 

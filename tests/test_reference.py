@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import dlgradient as dl
+import dlgradient.sklearn
 import dlgradient.testing
 from dlgradient.interop.counterparts import ATTRIBUTES
 
@@ -53,9 +54,9 @@ def members() -> set[str]:
 
 def public() -> set[str]:
     """Return the full names of all that users may call or read."""
-    names = {f"dlgradient.{name}" for name in dl.__all__} | {"dlgradient.testing"}
+    names = {f"dlgradient.{name}" for name in dl.__all__} | {"dlgradient.sklearn", "dlgradient.testing"}
     names |= {f"dlgradient.fft.{name}" for name in dl.fft.__all__}
-    for folder in ("layers", "metrics", "schedules"):
+    for folder in ("layers", "metrics", "schedules", "sklearn"):
         names |= {f"dlgradient.{folder}.{name}" for name in getattr(dl, folder).__all__}
     names |= {f"dlgradient.rules.{name}" for name in dl.rules.__all__}
     testing = {name for name in dlgradient.testing.__all__ if name not in dl.rules.__all__}

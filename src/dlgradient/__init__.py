@@ -16,6 +16,7 @@ Examples
 """
 
 import typing as _typing
+from importlib import import_module as _import_module
 from types import ModuleType as _Module
 
 # "as" exports a module to type checkers.
@@ -113,6 +114,7 @@ if _typing.TYPE_CHECKING:
     from dlgradient import layers as layers
     from dlgradient import metrics as metrics
     from dlgradient import schedules as schedules
+    from dlgradient import sklearn as sklearn
     from dlgradient.nn.namespace import *
     from dlgradient.testing.namespace import *
     from dlgradient.train.namespace import *
@@ -122,6 +124,8 @@ else:
     def __getattr__(name: str) -> object:
         if name == "__all__":
             return _public_names()
+        if name == "sklearn":  # not one of `__all__`: it needs another package
+            return _import_module("dlgradient.sklearn")
         if not name.startswith("_"):
             for load in _LOADERS:
                 load()

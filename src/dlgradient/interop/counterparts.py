@@ -421,6 +421,9 @@ NOTES: dict[str, str] = {
     "is trainnet(x, targets, net, loss, training_options('adam'))": (
         "trainNetwork trainingOptions fit"
     ),
+    "is DlnetClassifier or DlnetRegressor of dlgradient.sklearn, estimators of scikit-learn": (
+        "fitcnet fitrnet MLPClassifier MLPRegressor"
+    ),
     "is minibatchqueue((x, targets), mini_batch_size=32), which takes arrays and datasets": (
         "DataLoader combine augmentedImageDatastore fileDatastore signalDatastore TensorDataset"
     ),
