@@ -54,7 +54,10 @@ def members() -> set[str]:
 
 def public() -> set[str]:
     """Return the full names of all that users may call or read."""
-    names = {f"dlgradient.{name}" for name in dl.__all__} | {"dlgradient.sklearn", "dlgradient.testing"}
+    names = {f"dlgradient.{name}" for name in dl.__all__} | {
+        "dlgradient.sklearn",
+        "dlgradient.testing",
+    }
     names |= {f"dlgradient.fft.{name}" for name in dl.fft.__all__}
     for folder in ("layers", "metrics", "schedules", "sklearn"):
         names |= {f"dlgradient.{folder}.{name}" for name in getattr(dl, folder).__all__}

@@ -43,6 +43,7 @@ from dlgradient.nn.shared.arguments import (
     restored,
     scalar,
 )
+from dlgradient.nn.shared.batches import uniform
 from dlgradient.ops.join import repeat
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.shape import reshape
@@ -169,7 +170,8 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     mask = _exclude_by_bias(mask, bias)
     scores = probabilities(queries, keys, factor, mask, bias, softcap)
     if dropout_probability:
-        remaining = np.random.default_rng(generator).random(shape) >= dropout_probability
+        rng = np.random.default_rng(generator)
+        remaining = uniform(rng, shape, 0) >= dropout_probability
         scores = scores * (remaining / (1 - dropout_probability)).astype(scores.dtype)
     result = _joined(masked_matmul(scores, values, mask=mask), fmt, strip)
     return (result, scores) if return_scores else result

@@ -8,6 +8,7 @@ from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Format, Generator, Operand, Probability, Size, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.nn.shared.arguments import as_array, axes_of, finished, floating, formatted
+from dlgradient.nn.shared.batches import uniform
 from dlgradient.ops.choice import where
 from dlgradient.rules import derived
 
@@ -91,7 +92,8 @@ def dropout(
     for axis in axes_of(array, "S") if spatial else ():
         shape[axis] = 1
     # Single precision decides as well, and is drawn faster.
-    keep = rng.random(shape, np.float32) >= probability
+    batch = (array._format or "").find("B")
+    keep = uniform(rng, tuple(shape), batch if batch >= 0 else None, np.float32) >= probability
     if spatial:
         keep = np.broadcast_to(keep, array.shape)
     y = where(keep, array, 0)

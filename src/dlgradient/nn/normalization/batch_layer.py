@@ -10,11 +10,13 @@ from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.shares import current_share
 from dlgradient.core.types import Format, NonNegative, Operand, Probability, Value
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
 from dlgradient.nn.shared.arguments import axes_of, format_of
+from dlgradient.nn.shared.batches import moments_of_batch
 from dlgradient.ops.powers import sqrt
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import derived
@@ -125,7 +127,12 @@ def batchnorm(
         return like_operand(y, array, strip)
     channel = axes_of(array, "C")
     axes = tuple([axis for axis in range(array.ndim) if axis not in channel])
-    y, mu, sigma2 = standardized(unlabelled(array), shift, gain, axes=axes, epsilon=epsilon)
+    share = current_share()
+    if share is None:
+        y, mu, sigma2 = standardized(unlabelled(array), shift, gain, axes=axes, epsilon=epsilon)
+    else:
+        mu, sigma2 = moments_of_batch(unlabelled(array), axes, share)
+        y = (unlabelled(array) - mu) * (gain / sqrt(sigma2 + epsilon)) + shift
     if given is not None and array.size:
         mu = mean_decay * mu + (1 - mean_decay) * given[0]
         sigma2 = variance_decay * sigma2 + (1 - variance_decay) * given[1]

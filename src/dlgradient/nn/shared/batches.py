@@ -1,0 +1,72 @@
+"""What depends on a whole batch, also where several processes share it.
+
+Without a share, which training opens, all are what they are for one process.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlgradient.core.samples import Case, Maker, case
+from dlgradient.core.shares import Share, current_share
+from dlgradient.core.types import Array, Axes, Axis, Shape, Value
+from dlgradient.ops.reduce import sum as sum_
+from dlgradient.rules import linear
+
+# The operation is not public: layers that need the whole batch use it.
+__all__: list[str] = []
+
+
+def uniform(
+    rng: np.random.Generator, shape: Shape, axis: Axis | None, dtype: type = np.float64
+) -> Array:
+    """Return random numbers from 0 to 1.
+
+    Those of an observation do not depend on how processes share the batch: each draws all.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+    axis : int or None
+        Dimension of the observations, if there is one.
+    dtype : type
+    """
+    share = current_share()
+    if share is None or axis is None or shape[axis] != share.count:
+        return rng.random(shape, dtype)
+    if rng is share.own:
+        rng = share.common
+    all_of_batch = rng.random((*shape[:axis], share.whole, *shape[axis + 1 :]), dtype)
+    own = slice(share.first, share.first + share.count)
+    return all_of_batch[(slice(None),) * axis + (own,)]
+
+
+def _total_kernel(x: Array) -> Array:
+    share = current_share()
+    return np.array(x) if share is None else share.total(x)
+
+
+def _total_adjoint(g: Value) -> Value:
+    return total(g)
+
+
+@linear(x=_total_adjoint, kernel=_total_kernel, format="new", samples=lambda m: _total_samples(m))
+def total(x: Value, /) -> Value:
+    """Sum over the processes that share a batch; x itself if there is one process.
+
+    All processes must compute it, in the same order.
+    """
+
+
+def _total_samples(m: Maker) -> list[Case]:
+    return [case(m.real(2, 3)), case(m.complex(3)), case(m.real())]
+
+
+def moments_of_batch(x: Value, axes: Axes, share: Share) -> tuple[Value, Value]:
+    """Return mean and variance of a batch along some dimensions, which are kept."""
+    size = np.prod([x.shape[axis] for axis in axes], dtype=float) * share.counts
+    factor = float(share.counts / share.total(np.array(size)))
+    mu = total(sum_(x, axis=axes, keepdims=True) * factor)
+    deviation = x - mu
+    return mu, total(sum_(deviation * deviation, axis=axes, keepdims=True) * factor)
