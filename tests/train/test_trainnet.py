@@ -17,6 +17,11 @@ def data(rng):
     return x, (x[:, 0] > x[:, 1]).astype(int)
 
 
+def sequences(rng, count):
+    x = rng.normal(size=(5, 3, count)).astype(np.float32)
+    return x, (x.sum(axis=(0, 1)) > 0).astype(int)
+
+
 def classifier(*more):
     return [layers.FeatureInput(2), *more, layers.FullyConnected(2), layers.Softmax()]
 
@@ -344,3 +349,47 @@ WRONG = {
 def test_mistakes_are_answered_before_the_first_step(text, data):
     with pytest.raises(dl.DlgradientError, match=text):
         WRONG[text](*data)
+
+
+# -- sequences -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_batch_of_sequences_remembers_nothing_of_the_one_before(rng, nested):
+    x, labels = sequences(rng, 10)  # the last batch is smaller, and validation has another size
+    lstm = layers.Lstm(4, output_mode="last")
+    if nested:
+        lstm = layers.Network(dl.dlnetwork([lstm]))
+    start = dl.dlnetwork(
+        [layers.SequenceInput(3), lstm, layers.FullyConnected(2), layers.Softmax()], generator=0
+    )
+    net, _ = dl.trainnet(
+        x,
+        labels,
+        start,
+        "crossentropy",
+        options(
+            "sgdm",
+            max_epochs=1,
+            mini_batch_size=4,
+            shuffle="never",
+            l2_regularization=0,
+            momentum=0,
+            initial_learn_rate=0.1,
+            validation_data=sequences(rng, 7),
+            output_network="last-iteration",
+        ),
+    )
+
+    def gradient(net, x, labels):
+        loss = dl.indexcrossentropy(net.forward(x)[0], labels)
+        return dl.dlgradient(loss, net)
+
+    wanted = start
+    for k in (0, 4, 8):
+        batch = dl.dlarray(x[..., k : k + 4], "TCB"), labels[k : k + 4]
+        g = dl.dlfeval(gradient, wanted, *batch)
+        wanted = dl.dlupdate(lambda w, g: w - np.float32(0.1) * g, wanted, g)
+    for key, value in values(net).items():
+        np.testing.assert_allclose(value, values(wanted)[key], rtol=1e-5, atol=1e-6)
+    assert not any(np.any(np.asarray(value)) for value in net.state.values())

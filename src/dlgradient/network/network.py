@@ -266,8 +266,12 @@ class dlnetwork(Edits, Factors, AnswersByName):  # noqa: N801 - the established 
 
         Source: MATLAB ``resetState``.
         """
+        # Others need no reset, and training asks at every step.
+        forgetful = [s for s in self._plan.steps if s.forgets] if self._plan else []
+        if not forgetful:
+            return self.copy()
         state = list(self._state.arrays())
-        for step in self._plan.steps if self._plan else ():
+        for step in forgetful:
             layer = self.get_layer(step.name)
             layer.reset_state()
             for name, i in step.state:

@@ -43,6 +43,10 @@ class Step(NamedTuple):
         Numbers of the operands and the results among the values of a call.
     draws : bool
         Whether training differs from inference, and so may draw random numbers.
+    own : bool
+        Whether it has a backward pass of its own.
+    forgets : bool
+        Whether it has a `reset_state` of its own.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Step(NamedTuple):
     targets: tuple[int, ...]
     draws: bool
     own: bool
+    forgets: bool
 
 
 class Plan:
@@ -103,6 +108,7 @@ class Plan:
                     tuple(targets),
                     type(layer).forward is not Layer.forward,
                     has_backward(layer),
+                    type(layer).reset_state is not Layer.reset_state,
                 )
             )
 

@@ -110,4 +110,4 @@ class Stochastic(Solver):
         new, *states = self.function(net, gradients, *before, *counted, rate, *self.chosen)
         self.states = tuple(states)
         new.state = state
-        return Step(new, row, ys)
+        return Step(new.reset_state(), row, ys)
