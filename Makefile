@@ -12,7 +12,7 @@ DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
 SEEDLESS := tests/types tests/core/test_docstrings.py tests/core/test_paths.py \
   $(addprefix tests/test_,$(addsuffix .py,benchmarks docs errors examples layers tables tests words))
 EXAMPLES := digits_cnn digits_trainnet burgers_pinn neural_ode char_lstm wgan_gp fourier_operator \
-  vae siamese two_inputs transformer robust_lstm poisson_pinn transfer_learning \
+  gan vae siamese two_inputs vowels transformer robust_lstm poisson_pinn transfer_learning \
   text_direction
 # Examples read files of these packages, and import nothing of them: what they need is not installed.
 FILES := rapidocr-onnxruntime==1.4.4 aeon==1.6.0

@@ -217,6 +217,34 @@ def test_solver_of_the_fourier_operator_agrees_with_cole_and_hopf(rng, monkeypat
     assert module.burgers(start, 200) == pytest.approx(end, abs=1e-6)
 
 
+def test_gan(run):
+    printed = run("gan", small=True)
+    assert "data: 8 of 8 spots" in printed
+    spots, _, share = numbers(printed[printed.index("generated: ") :])[:3]
+    assert spots == 8
+    assert share > 0.6
+
+
+def test_gan_has_the_same_gradients_without_retain_data(rng, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    module = importlib.import_module("gan")
+    generator, discriminator = module.network(2, 5, 2, 1), module.network(2, 5, 1, 2)
+    real, z = dl.dlarray(module.points(6, rng), "BC"), module.noise(6, rng)
+    both = dl.dlfeval(module.model_loss, generator, discriminator, real, z)[:2]
+
+    def loss(nets, sign):
+        y = nets[1].predict(nets[0].predict(z))
+        y_real = nets[1].predict(real)
+        if sign < 0:
+            return dl.dlgradient(dl.softplus(-y).mean(), nets[0])
+        return dl.dlgradient(dl.softplus(-y_real).mean() + dl.softplus(y).mean(), nets[1])
+
+    for gradient, sign in zip(both, (-1, 1), strict=True):
+        alone = dl.dlfeval(loss, [generator, discriminator], sign)
+        for key, value in gradient.learnables.items():
+            np.testing.assert_allclose(value, alone.learnables[key], rtol=1e-5, atol=1e-7)
+
+
 def test_vae(run):
     printed = run("vae", small=True)
     before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
@@ -238,6 +266,13 @@ def test_two_inputs(run):
     spread = numbers(printed[printed.index("no angle is off by ") :])[0]
     for name in ("image: ", "image and digit: "):
         assert numbers(printed[printed.index(name) :])[0] < 0.8 * spread
+
+
+@has("aeon")
+def test_vowels(run):
+    printed = run("vowels", small=True)
+    assert "270 recordings to train with, 370 held out" in printed
+    assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.8
 
 
 def test_transformer(run):
