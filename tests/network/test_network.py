@@ -442,6 +442,15 @@ def test_reset_state_reaches_every_layer():
     assert not any(np.any(np.asarray(v)) for k, v in fresh.items() if k.endswith("_state"))
 
 
+@pytest.mark.parametrize("layer", [layers.Lstm(2), layers.Network(dl.dlnetwork(layers.Lstm(2)))])
+def test_reset_state_of_a_layer_that_is_used_twice(layer):
+    layer.name = "first"
+    net = dl.dlnetwork([layers.SequenceInput(2), layer, layers.Shared("first", name="again")])
+    _, net.state = net.forward(np.ones((4, 2, 3)))
+    assert all(np.any(np.asarray(value)) for value in net.state.values())
+    assert not any(np.any(np.asarray(value)) for value in net.reset_state().state.values())
+
+
 def test_sizes_are_remembered_for_edits():
     net = dl.dlnetwork([layers.FullyConnected(2)], dl.dlarray(np.ones((3, 4)), "CB"), generator=0)
     longer = net.add_layers(layers.Tanh()).connect_layers("fc", "tanh").initialize()

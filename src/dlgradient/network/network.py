@@ -272,7 +272,7 @@ class dlnetwork(Edits, Factors, AnswersByName):  # noqa: N801 - the established 
             return self.copy()
         state = list(self._state.arrays())
         for step in forgetful:
-            layer = self.get_layer(step.name)
+            layer = self.get_layer(step.owner)
             layer.reset_state()
             for name, i in step.state:
                 value = layer.__dict__[name]
