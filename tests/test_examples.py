@@ -29,7 +29,8 @@ def run(tmp_path, monkeypatch, capsys):
         assert picture.stat().st_size > 10_000
         return printed
 
-    yield run_example
+    with plt.rc_context():  # the style of the examples is theirs
+        yield run_example
     plt.close("all")  # they are left open, so that a notebook shows them
     for name in [path.stem for path in EXAMPLES.glob("*.py")]:
         sys.modules.pop(name, None)

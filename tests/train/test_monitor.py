@@ -7,6 +7,7 @@ import sys
 import threading
 from types import ModuleType, SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.backend_bases import CloseEvent, MouseEvent
@@ -150,6 +151,14 @@ def test_a_plot_for_each_group():
     assert line.get_linestyle() == "-"
     assert validation.get_marker() == "o"
     assert validation.get_linestyle() == "--"
+
+
+@pytest.mark.parametrize("engine", ["constrained_layout.use", "autolayout"])
+def test_a_style_with_a_layout_is_no_matter(engine):
+    with plt.rc_context({f"figure.{engine}": True}):
+        found = hidden("loss")
+        found.record_metrics(1, loss=2.0)
+        assert len(drawn(found).plots) == 1
 
 
 def test_a_noisy_metric_is_smoothed_and_a_smooth_one_is_not(rng):

@@ -238,6 +238,7 @@ class Chart:
 
     def __init__(self, figure: Any, *, button: bool = False) -> None:
         self.figure = figure
+        figure.set_layout_engine("none")  # a style may have one; the places are given here
         self.button = button
         self.layout: Any = None
         self.plots: list[_Plot] = []
