@@ -118,6 +118,7 @@ def test_the_history_is_drawn(rng):
     assert plt.get_fignums() == before
 
 
+@pytest.mark.filterwarnings("ignore:trainnet. predictors .* not finite")
 def test_a_training_that_fails_at_once_has_a_history():
     found = dl.training_options("adam", verbose=False)
     net = [dl.layers.FeatureInput(1), dl.layers.FullyConnected(1)]

@@ -43,6 +43,7 @@ FREE = {
     "verbose_frequency",
     "output_fcn",
     "plots",
+    "tensorboard",
     "checkpoint_path",
     "checkpoint_frequency",
     "checkpoint_frequency_unit",

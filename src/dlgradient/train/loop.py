@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.errors import DlgradientError
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.checkpoint import Checkpoints
+from dlgradient.train.checks import check_batch, check_data, check_learnables
+from dlgradient.train.diagnosis import first_strange_of
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loss import Batch, Objective, loss_function
 from dlgradient.train.observers import OutputFunctions
 from dlgradient.train.options import TrainingOptions
-from dlgradient.train.predict import evaluated, metric_of_batch, queue_of
+from dlgradient.train.predict import batches, evaluated, metric_of_batch, queue_of
 from dlgradient.train.progress import Progress
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.statistics import normalized
@@ -40,35 +43,48 @@ class Loop(Training):
         self.generator = np.random.default_rng(options.generator)
         self.queue = self._queue_of(net, data, targets)
         given = options.validation_data
-        self.validation = None if given is None else self._queue_of(net, *_pair(given))
+        self.validation = None
+        if given is not None:
+            self.validation = self._queue_of(net, *_pair(given), "validation_data")
         inputs = len(net.input_names)
         net = normalized(net, self.queue, inputs, reset=options.reset_input_normalization)
         if not net.initialized:
             net = net.initialize(generator=self.generator)
         self.net = net
-        name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
-        self.objective = Objective(loss_function(loss), inputs, self.generator, name)
+        named = isinstance(loss, str)
+        name = loss if named else getattr(loss, "__name__", type(loss).__name__)
+        self.objective = Objective(loss_function(loss), inputs, self.generator, name, named)
+        check_learnables(net)
+        check_data("data", self.queue, self.objective)
+        if self.validation is not None:
+            check_data("validation_data", self.validation, self.objective)
         self.solver = Stochastic(options)
         self.observers = _observers_of(options)
-        batches = self.queue.num_batches
-        self.total = None if batches is None else options.max_epochs * batches
+        count = self.queue.num_batches
+        self.total = None if count is None else options.max_epochs * count
         self.iteration = self.epoch = 0
         self.info = TrainingInfo()
         self.best = None
         self.resumed = None
         self.failures = 0
 
-    def _queue_of(self, net: dlnetwork, data: Any, targets: Any) -> minibatchqueue:
+    def _queue_of(
+        self, net: dlnetwork, data: Any, targets: Any, what: str = "data"
+    ) -> minibatchqueue:
         options = self.options
-        return queue_of(
-            net,
-            data,
-            targets,
-            options.mini_batch_size,
-            self.generator,
-            options.input_data_formats,
-            options.target_data_formats,
-        )
+        try:
+            return queue_of(
+                net,
+                data,
+                targets,
+                options.mini_batch_size,
+                self.generator,
+                options.input_data_formats,
+                options.target_data_formats,
+            )
+        except DlgradientError as error:
+            text = error.args[0].removeprefix("trainnet: ")
+            raise type(error)(f"trainnet: {what}: {text}") from error
 
     def run(self) -> tuple[dlnetwork, TrainingInfo]:
         """Train until the end, or until something stops it."""
@@ -89,7 +105,11 @@ class Loop(Training):
         """Take all steps; return why they ended."""
         elapsed = self.info.training_history.get("time_elapsed", [0.0])[-1]
         begun = perf_counter() - elapsed
+        first = True
         for batch in self._batches():
+            if first:
+                self._check_first(batch)
+                first = False
             reason, row = self._step(batch)
             row["time_elapsed"] = perf_counter() - begun
             if not reason and self.validation is not None and self._is_time_to_validate():
@@ -101,6 +121,15 @@ class Loop(Training):
             if reason:
                 return reason
         return "Max epochs completed"
+
+    def _check_first(self, batch: Batch) -> None:
+        """Look at the first batch of the data, and of the validation data."""
+        check_batch("data", self.net, batch, self.objective, self.queue)
+        validation = self.validation
+        if validation is not None and not validation.is_stream:
+            other = next(batches(validation))
+            validation.reset()
+            check_batch("validation_data", self.net, other, self.objective, validation)
 
     def _batches(self) -> Iterator[Batch]:
         """Yield the batches of all epochs, and count them; of a checkpoint, those that are left."""
@@ -151,6 +180,9 @@ class Loop(Training):
         for name, value in {"iteration": float(self.iteration), **values}.items():
             history.setdefault(name, []).append(value)
         reason = self._compare(values)
+        if not np.isfinite(values["loss"]):
+            where = first_strange_of(self.net, self.validation, objective)
+            reason = f"Validation loss is {values['loss']}: {where}"
         answers = [observer.validated(self, row) for observer in self.observers]
         return next(filter(None, [reason, *answers]), "")
 
@@ -159,7 +191,8 @@ class Loop(Training):
         name = self.options.objective_metric_name
         larger = any(m.name == name and m.maximize for m in self.options.metrics)
         score = values[name] if larger else -values[name]
-        if self.best is None or score > self.best[0]:
+        # A metric may be undefined, and NaN, as of classes that do not occur.
+        if np.isfinite(score) and (self.best is None or score > self.best[0]):
             self.best, self.failures = (score, self.net, self.iteration), 0
             return ""
         self.failures += 1

@@ -80,12 +80,15 @@ class Objective:
         Source of randomness of layers such as dropout.
     name : str
         Of the loss, for messages.
+    is_named : bool
+        Whether the loss is one of the library, which compares one output with one array.
     """
 
     loss: Loss
     inputs: int
     generator: np.random.Generator
     name: str
+    is_named: bool
 
     def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:
         """Return loss, gradients, new state and outputs."""

@@ -17,7 +17,7 @@ from dlgradient.train.adaptive import (
     muonupdate,
     nadamupdate,
 )
-from dlgradient.train.diagnosis import first_strange
+from dlgradient.train.diagnosis import first_strange, is_finite, strange_update
 from dlgradient.train.gradients import limited, regularized
 from dlgradient.train.loss import Batch
 from dlgradient.train.options import DECAYS, TrainingOptions
@@ -108,6 +108,8 @@ class Stochastic(Solver):
         before = self.states or (None,) * self.count
         counted = (training.iteration,) if self.counts else ()
         new, *states = self.function(net, gradients, *before, *counted, rate, *self.chosen)
+        if not is_finite(new.learnables):
+            return Step(net, row, reason=strange_update(gradients, new.learnables))
         self.states = tuple(states)
         new.state = state
         return Step(new.reset_state(), row, ys)

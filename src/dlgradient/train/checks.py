@@ -1,0 +1,243 @@
+"""What is looked at before the first step: data, network and loss must fit each other.
+
+An error here names the data, the layer and the fix. Without it, a step fails somewhere in a kernel,
+or training goes on and learns nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core.calls import open_node
+from dlgradient.core.kinds import shown
+from dlgradient.core.types import Array, Value
+from dlgradient.engine.array import dims, dlarray
+from dlgradient.engine.evaluate import dlfeval
+from dlgradient.errors import (
+    DlgradientError,
+    InvalidArgumentError,
+    NonScalarError,
+    NotTracedError,
+)
+from dlgradient.network.network import dlnetwork
+from dlgradient.train.loss import Batch, Objective
+from dlgradient.train.queue import minibatchqueue
+
+__all__ = ["check_batch", "check_data", "check_learnables"]
+
+OF_CLASSES = ("crossentropy", "index-crossentropy")
+
+
+def check_learnables(net: dlnetwork) -> None:
+    """Raise the error for a network in which there is nothing to train."""
+    if not len(net.learnables):
+        raise InvalidArgumentError(
+            "trainnet: net has no learnables, so there is nothing to train; add a layer such as "
+            "FullyConnected"
+        )
+    if not any(net.learn_rate_factors().values()):
+        raise InvalidArgumentError(
+            f"trainnet: all {len(net.learnables)} learnables of net are frozen: the factors of "
+            "their learn rates are 0; net = net.set_learn_rate_factor(name, 1) frees a layer"
+        )
+
+
+def check_data(what: str, queue: minibatchqueue, objective: Objective) -> None:
+    """Look at all data that are arrays in memory.
+
+    Parameters
+    ----------
+    what : str
+        "data" or "validation_data".
+    queue : minibatchqueue
+    objective : Objective
+    """
+    inputs = objective.inputs
+    if queue.num_batches == 0:
+        raise InvalidArgumentError(
+            f"trainnet: {what} have {queue.num_observations} observations, which is no whole "
+            f"mini-batch of {queue.mini_batch_size}; make mini_batch_size smaller, or "
+            "partial_mini_batch='return'"
+        )
+    for i, source in enumerate(queue.sources):
+        name = _named(what, i, inputs)
+        if type(source) is np.ndarray and source.dtype.kind == "f" and not _is_finite(source):
+            bad = np.argwhere(~np.isfinite(source))
+            first = ", ".join(map(str, bad[0].tolist()))
+            warnings.warn(
+                f"trainnet: {name} of shape {source.shape} have {len(bad)} elements that are not "
+                f"finite, the first is [{first}]; remove these observations, or fill them in. A "
+                "loss that is not finite will stop training",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if i >= inputs and objective.name in OF_CLASSES and _are_classes(source):
+            _check_numbers(name, np.asarray(source), objective.name)
+
+
+def _named(what: str, i: int, inputs: int) -> str:
+    kind = "predictors" if i < inputs else "targets"
+    return kind if what == "data" else f"the {kind} of {what}"
+
+
+def _is_finite(x: Array) -> bool:
+    return x.size == 0 or bool(np.isfinite(x.min()) and np.isfinite(x.max()))
+
+
+def _are_classes(source: Any) -> bool:
+    return isinstance(source, np.ndarray) and source.ndim == 1
+
+
+def _check_numbers(name: str, classes: Array, loss: str) -> None:
+    """Raise the error for classes that are no integers from 0."""
+    numbered = "np.unique(labels, return_inverse=True) numbers them"
+    if classes.dtype.kind not in "biuf":
+        raise InvalidArgumentError(
+            f"trainnet: {name} of shape {classes.shape} {classes.dtype} are texts or objects, and "
+            f"the loss {loss!r} needs numbers of classes from 0; {numbered}"
+        )
+    kind = classes.dtype.kind
+    parts = classes != np.round(classes) if kind == "f" else np.zeros(len(classes), bool)
+    if kind == "b" or (kind == "f" and (loss == "crossentropy" or parts.any())):
+        i = int(np.argmax(parts))
+        raise InvalidArgumentError(
+            f"trainnet: {name} are {classes.dtype}, as targets[{i}] = {classes[i]}; the loss "
+            f"{loss!r} needs classes as integers from 0: targets.astype(int), if they are whole "
+            f"numbers. {numbered}"
+        )
+    if (classes < 0).any():
+        i = int(np.argmax(classes < 0))
+        raise InvalidArgumentError(
+            f"trainnet: {name}[{i}] is {classes[i]}; classes are numbers from 0. {numbered}"
+        )
+
+
+def check_batch(
+    what: str, net: dlnetwork, batch: Batch, objective: Objective, queue: minibatchqueue
+) -> None:
+    """Look at what the network and the loss make of the first batch."""
+    inputs = objective.inputs
+    names = net.input_names
+    if len(batch) < inputs:
+        raise InvalidArgumentError(
+            f"trainnet: {what} have {len(batch)} arrays in a batch, and the network has the "
+            f"{inputs} inputs {', '.join(names)}; give a tuple of arrays, one for each input"
+        )
+    found = net.predict(*batch[:inputs])
+    ys = list(found) if isinstance(found, tuple) else [found]
+    targets = batch[inputs:]
+    if objective.is_named:
+        _check_one_of_each(what, net, objective, ys, targets)
+        if objective.name in OF_CLASSES:
+            _check_classes(what, net, ys[0], targets[0], queue.sources[inputs:])
+    _check_loss(what, net, objective, ys, targets)
+
+
+def _check_one_of_each(
+    what: str, net: dlnetwork, objective: Objective, ys: Sequence[Value], targets: Sequence[Any]
+) -> None:
+    if len(ys) == len(targets) == 1:
+        return
+    if not targets:
+        raise InvalidArgumentError(
+            f"trainnet: {what} have no targets, and the loss {objective.name!r} compares with "
+            "them; write trainnet(x, targets, net, loss, options)"
+        )
+    raise InvalidArgumentError(
+        f"trainnet: the loss {objective.name!r} compares one output with one array of targets; the "
+        f"network has the outputs {', '.join(net.output_names)}, {what} have {len(targets)} arrays "
+        "of targets. Write a function: def loss(*ys_and_targets)"
+    )
+
+
+def _check_classes(what: str, net: dlnetwork, y: Value, batch: Any, sources: Sequence[Any]) -> None:
+    """Compare the classes of the network with those of the targets."""
+    if type(y) is not dlarray or "C" not in dims(y) or np.ndim(batch) != 1:
+        return
+    count = y.shape[dims(y).index("C")]
+    whole = bool(sources) and _are_classes(sources[0])
+    classes = np.asarray(sources[0]) if whole else np.asarray(batch)
+    layer, name = net.output_names[0], _named(what, 1, 1)
+    high = int(classes.max())
+    if high >= count:
+        i = int(np.argmax(classes >= count))
+        from_one = int(classes.min()) == 1 and high == count
+        fix = (
+            "they are numbered from 1, so subtract 1"
+            if from_one
+            else f"give the network {high + 1} outputs, as with FullyConnected({high + 1})"
+        )
+        raise InvalidArgumentError(
+            f"trainnet: {name}[{i}] is {classes[i]}, and layer {layer!r} has {count} classes, 0 to "
+            f"{count - 1}; {fix}"
+        )
+    if not whole or what != "data":
+        return
+    missing = np.setdiff1d(np.arange(count), classes)
+    if len(missing):
+        raise InvalidArgumentError(
+            f"trainnet: layer {layer!r} has {count} classes, and of {len(classes)} {name} none is "
+            f"{', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}; give the "
+            f"network as many outputs as there are classes, with FullyConnected({high + 1}) if the "
+            "numbers have no gap. To train without some classes give one-hot targets"
+        )
+
+
+def _check_loss(
+    what: str, net: dlnetwork, objective: Objective, ys: list[Value], targets: Sequence[Any]
+) -> None:
+    """Raise the error for a loss that fails, or is no real number that depends on the network."""
+    given = (
+        f"the loss {objective.name!r} of {what}: "
+        + ", ".join(
+            f"layer {name!r} gives {_described(y)}"
+            for name, y in zip(net.output_names, ys, strict=False)
+        )
+        + "".join(f", the targets are {_described(t)}" for t in targets)
+    )
+    arrays = [y if type(y) is dlarray else dlarray(y) for y in ys]
+
+    def evaluated(ys: list[dlarray]) -> None:
+        try:
+            loss = objective.loss(*ys, *targets)
+        except DlgradientError as error:
+            fix = _fix(ys, targets)
+            raise type(error)(f"trainnet: {given}. {error.args[0]}{fix}") from error
+        except TypeError as error:  # of other arguments, as a rule
+            raise InvalidArgumentError(f"trainnet: {given}. {error}") from error
+        if type(loss) is not dlarray or open_node(loss) is None:
+            raise NotTracedError(
+                f"trainnet: {given}. It returned {shown(loss)}, which is not traced; compute it "
+                "from the outputs with operations of dlgradient, and return it as it is"
+            )
+        if loss.size != 1:
+            raise NonScalarError(
+                f"trainnet: {given}. It returned {shown(loss)}; return one number, such as its "
+                "mean()"
+            )
+
+    dlfeval(evaluated, arrays)
+
+
+def _described(x: Any) -> str:
+    fmt = f" {dims(x)!r}" if type(x) is dlarray and dims(x) else ""
+    return f"{np.shape(x)}{fmt}"
+
+
+def _fix(ys: Sequence[Value], targets: Sequence[Any]) -> str:
+    """Return what to do if the channels of an output and of targets differ, or ''."""
+    if len(ys) != 1 or len(targets) != 1 or type(targets[0]) is not dlarray:
+        return ""
+    formats = dims(ys[0]), dims(targets[0])
+    if any("C" not in fmt for fmt in formats):
+        return ""
+    mine, wanted = [
+        x.shape[f.index("C")] for x, f in zip((ys[0], targets[0]), formats, strict=True)
+    ]
+    if mine == wanted:
+        return ""
+    return f". Give the network {wanted} outputs, as with FullyConnected({wanted})"
