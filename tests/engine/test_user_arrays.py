@@ -454,3 +454,47 @@ def test_a_traced_value_from_a_closure(part: str) -> None:
     w[0] = dl.dlarray(Y)
     found = dl.dlfeval(lambda x: dl.dlgradient(function(x).sum(), x), dl.dlarray(X))
     assert found.tolist() == (Y if part in ("rule", "backward") else np.ones(3)).tolist()
+
+
+def _assigned(g: Any) -> None:
+    g[0] = 99.0
+
+
+def _filled(export: Any) -> Any:
+    def change(g: Any) -> None:
+        export(g)[...] = 99.0
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _assigned,
+        _filled(dl.extractdata),
+        _filled(np.asarray),
+        _filled(np.from_dlpack),
+        _filled(lambda g: dl.extractdata(dl.dlupdate(lambda p: p, g))),
+    ],
+)
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda a, b: ((a + b) ** 2).sum(),
+        lambda a, b: (a + b).sum(),
+        lambda a, b: (a + b.T).sum(),
+        lambda a, b: (dl.concat([a, b]) ** 2).sum(),
+        lambda a, b: dl.stack([a, b]).sum(),
+        lambda a, b: (a.reshape(-1) + b.reshape(-1)).sum(),
+    ],
+)
+@pytest.mark.parametrize("size", [2, 300])
+def test_gradients_that_share_memory_are_independent(total: Any, change: Any, size: int) -> None:
+    a, b = dl.dlfeval(
+        lambda *xs: dl.dlgradient(total(*xs), *xs),
+        dl.dlarray(np.ones((size, size))),
+        dl.dlarray(np.ones((size, size))),
+    )
+    before = dl.extractdata(b).copy()
+    change(a)
+    assert np.array_equal(dl.extractdata(b), before)
