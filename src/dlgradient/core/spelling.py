@@ -128,12 +128,12 @@ class AnswersByName:
 
     Attributes
     ----------
-    elsewhere : mapping of str to str
+    _elsewhere : mapping of str to str
         Names of MATLAB or PyTorch with other words, and what to write. A class attribute.
     """
 
     __slots__ = ()
-    elsewhere: ClassVar[Mapping[str, str]] = {}
+    _elsewhere: ClassVar[Mapping[str, str]] = {}
 
     if not TYPE_CHECKING:  # a type checker is to report such a name
 
@@ -143,6 +143,6 @@ class AnswersByName:
             # Of Python's protocols, which ask for such names, none looks for advice.
             if not name.startswith("_"):
                 existing = [n for n in dir(kind) if not n.startswith("_")]
-                meant = kind.elsewhere.get(name) or nearest(name, existing) or ""
+                meant = kind._elsewhere.get(name) or nearest(name, existing) or ""
             text = f"{kind.__name__} has no attribute {name!r}" + f"; write {meant}" * bool(meant)
             raise AttributeError(located(text, "coming-from/matlab.html"), name=name, obj=self)

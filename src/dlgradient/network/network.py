@@ -91,7 +91,7 @@ class dlnetwork(Edits, Factors, AnswersByName):  # noqa: N801 - the established 
     Source: MATLAB ``dlnetwork``.
     """
 
-    elsewhere: ClassVar = {
+    _elsewhere: ClassVar = {
         "parameters": "learnables",
         "named_parameters": "learnables.items()",
         "state_dict": "dl.export_weights_to_torch(net)",

@@ -86,7 +86,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
 
     __slots__ = ("_arrays", "_buffers", "columns", "spare")
 
-    elsewhere: ClassVar = {
+    _elsewhere: ClassVar = {
         "Value": 'values(), or table["layer/parameter"]',
         "Layer": 'keys(), which are "layer/parameter"',
         "Parameter": 'keys(), which are "layer/parameter"',

@@ -5,11 +5,13 @@ from dlgradient.network.onnx.exporter import *
 from dlgradient.network.onnx.importer import *
 from dlgradient.network.report import *
 from dlgradient.network.saving import *
+from dlgradient.network.table import ParameterTable as ParameterTable
 from dlgradient.network.torch_weights import *
 from dlgradient.train.adaptive import *
 from dlgradient.train.clipping import *
 from dlgradient.train.images import *
 from dlgradient.train.labels import *
+from dlgradient.train.info import *
 from dlgradient.train.lbfgs import *
 from dlgradient.train.monitor import *
 from dlgradient.train.options import *
