@@ -10,8 +10,8 @@ from dlgradient.network.torch_weights import *
 from dlgradient.train.adaptive import *
 from dlgradient.train.clipping import *
 from dlgradient.train.images import *
-from dlgradient.train.labels import *
 from dlgradient.train.info import *
+from dlgradient.train.labels import *
 from dlgradient.train.lbfgs import *
 from dlgradient.train.monitor import *
 from dlgradient.train.options import *
