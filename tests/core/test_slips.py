@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 import dlgradient as dl
 
@@ -33,7 +34,9 @@ A = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
         (lambda: dl.permute_dims(A, 1, 0), r"permute_dims: .*write axes=\(1, 0\)"),
         (lambda: dl.tile(X, 2, 2), r"tile: .*write repetitions=\(2, 2\)"),
         (lambda: dl.sum(A, 0, 1), r"sum: .*write axis=\(0, 1\)"),
-        (lambda: dl.max(X, [], 1), "max: .*write axis=1, which counts from 0"),
+        (lambda: dl.max(A, [], 1), "max: .*write axis=0, which counts from 0"),
+        (lambda: dl.max(A, [], 2), "max: .*write axis=1, which counts from 0"),
+        (lambda: dl.reshape(A, [], 1), r"reshape: .*write shape=\(-1, 1\)"),
         (lambda: dl.max(X, X), r"max: axis .*write maximum\(x, y\)"),
         (lambda: dl.min(X, X), r"min: axis .*write minimum\(x, y\)"),
         (lambda: dl.concat(X, X), r"concat: axis .*write concat\(\[x, y\]\)"),
@@ -51,6 +54,19 @@ A = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
         (
             lambda: dl.dlfeval(lambda x: dl.dlgradient(x, x, grad_outputs=X), X),
             r"'grad_outputs'; write dlvjp\(y, w, x\)",
+        ),
+        (
+            lambda: dl.dlfeval(lambda x: dl.dljvp({"a": x * x}, x, X), X),
+            r"dljvp: y must be a dlarray, not dict; .*flatten\(x\) is one array",
+        ),
+        (lambda: dl.dlarray([1.0], dtype=np.float32), r"'dtype'; write astype\(x, dtype\)"),
+        (
+            lambda: dl.crossentropy(dl.dlarray(A, "BC"), dl.dlarray([0, 1], "B")),
+            "crossentropy: .*for indices of classes write indexcrossentropy",
+        ),
+        (
+            lambda: dl.dlfeval(lambda x: dl.dlgradient(erf(x).sum(), x), X),
+            "scipy.special.erf .*write dlgradient.erf, which is traced",
         ),
     ],
 )

@@ -495,3 +495,10 @@ def test_a_name_twice_in_a_series():
 def test_an_attribute_that_does_not_exist_is_answered(read, text):
     with pytest.raises(AttributeError, match=text):
         read(small())
+
+
+def test_a_network_is_not_called(x):
+    with pytest.raises(
+        TypeError, match=r"write \*ys, state = net.forward\(x\) in training, and net"
+    ):
+        small()(x)

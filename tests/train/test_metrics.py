@@ -78,3 +78,13 @@ def test_a_schedule_of_a_user_and_its_unit(unit):
     assert factor_at([schedule], 2, 5) == (0.25 if unit == "epoch" else 0.5**5)
     with pytest.raises(dl.DlgradientError, match=r"schedules\.Cosine: unknown keyword 'Period'"):
         dl.schedules.Cosine(Period=3)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "fscore", "auc"])
+@pytest.mark.parametrize(
+    ("labels", "found"), [([1, 2, 3], "3"), ([-1, 0, 1], "-1"), ([0.5, 0, 1], "0.5")]
+)
+def test_labels_that_are_no_classes_are_refused(name, labels, found):
+    metric = BY_NAME[name]()
+    with pytest.raises(dl.IndexingError, match=f"metric {name}: a target is {found}.*from 0 to 2"):
+        metric.update(np.eye(3), np.array(labels)[:, None])

@@ -29,6 +29,7 @@ _KEYWORDS = {
     "argnums": "it is not needed: name the variables, dlgradient(y, a, b)",
     "holomorphic": "write dljvp(y, z, ones_like(z)) for an elementwise function",
     "requires_grad": "it is not needed: what dlfeval is given is traced",
+    "dtype": "write astype(x, dtype), or give an array of that dtype",
     "device": "it is not needed: arrays are in the memory of the CPU",
     "inplace": "it is not needed: a dlarray is a value",
     "training": "it is not needed: call the function in training only",
@@ -71,8 +72,11 @@ def meant_by_position(
     if words or not positional or len(args) <= len(positional):
         return words
     last, rest = positional[-1], tuple(args[len(positional) - 1 :])
-    if isinstance(rest[0], list) and not rest[0]:  # MATLAB's max(x, [], 1)
-        return f"write {last}={shown(rest[1])}, which counts from 0" if last == "axis" else ""
+    empty = [isinstance(value, list) and not value for value in rest]
+    if empty[0] and last == "axis":  # MATLAB's max(x, [], 1), whose dimensions begin with 1
+        return f"write axis={rest[1] - 1}, which counts from 0" if type(rest[1]) is int else ""
+    if any(empty) and last == "shape":  # MATLAB's reshape(x, [], 1)
+        rest = tuple([-1 if none else value for value, none in zip(rest, empty, strict=True)])
     try:
         kinds.get(last, ANY).convert(rest)
     except (TypeError, ValueError, AttributeError, DlgradientError):

@@ -145,4 +145,5 @@ class AnswersByName:
                 existing = [n for n in dir(kind) if not n.startswith("_")]
                 meant = kind._elsewhere.get(name) or nearest(name, existing) or ""
             text = f"{kind.__name__} has no attribute {name!r}" + f"; write {meant}" * bool(meant)
-            raise AttributeError(located(text, "coming-from/matlab.html"), name=name, obj=self)
+            page = "matlab" if name[:1].isupper() else "pytorch"
+            raise AttributeError(located(text, f"coming-from/{page}.html"), name=name, obj=self)

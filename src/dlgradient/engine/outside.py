@@ -24,6 +24,8 @@ _MOST = 3  # names in a message
 
 def not_dlarray(x: object) -> str:
     """Return what to do with a value that is neither a dlarray nor a container of dlarrays."""
+    if not tree.is_leaf(x) and tree.flatten(x)[0]:
+        return "it is a container; flatten(x) is one array of all its elements"
     names = [name for name, _ in _attributes(x)]
     if names:
         return (

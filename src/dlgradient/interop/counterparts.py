@@ -92,7 +92,7 @@ complex(x, y): view_as_complex
 stack([real(x), imag(x)], axis=-1): view_as_real
 complex(x * cos(y), x * sin(y)): polar
 matmul(A, B): mtimes pagemtimes mm bmm multi_dot chain_matmul
-tensordot(A, B, axes=1): einsum tensorprod
+tensordot(A, B, axes=1): tensorprod
 reshape(permute_dims(tensordot(A, B, axes=0), (0, 2, 1, 3)), (9, 9)): kron
 matmul(A, x): mv matvec
 vecdot(x, y): dot inner vdot
@@ -175,7 +175,6 @@ mean((x - mean(x)) * (y - mean(y))) / (std(x) * std(y)): corrcoef
 maximum(sqrt(sum(square(expand_dims(A, 1) - expand_dims(B, 0)), axis=2)), 0): cdist pdist2 pdist
 maximum(sqrt(sum(square(x - y))), 0): pairwise_distance dist
 vecdot(x, y) / maximum(sqrt(vecdot(x, x) * vecdot(y, y)), 1e-8): cosine_similarity
-2 * x**2 + 3 * x + 1: polyval
 expand_dims(x, axis=1) ** arange(n): vander
 x * log(where((x == 0) & (y == 0), 1, y)): xlogy
 x * log1p(where((x == 0) & (y == -1), 0, y)): xlog1py
@@ -277,7 +276,8 @@ attention(Y, Y, Y, 1): dot_product_attention multi_head_attention_forward
 dlresize(X, output_size=(8, 8)): interpolate imresize upsample upsample_bilinear upsample_nearest
 depth_to_space(X4, 2): pixel_shuffle depthToSpace
 space_to_depth(X, 2): pixel_unshuffle spaceToDepth
-crossentropy(softmax(Y), targets): cross_entropy CrossEntropyLoss categorical_crossentropy
+indexcrossentropy(Y, labels, from_logits=True): cross_entropy CrossEntropyLoss
+crossentropy(softmax(Y), targets): categorical_crossentropy
 indexcrossentropy(softmax(Y), labels): nll_loss NLLLoss sparse_categorical_crossentropy
 crossentropy(sigmoid(Y), targets, classification_mode="multilabel"): binary_cross_entropy BCELoss
 crossentropy(Y, targets, classification_mode="multilabel", from_logits=True): BCEWithLogitsLoss
@@ -362,7 +362,7 @@ NOTES: dict[str, str] = {
     (
         "has no traced form; the page [Coming from NumPy](../coming-from/numpy.md) has it in a few "
         "lines"
-    ): "median interp interp1 interp1d",
+    ): "median interp interp1 interp1d einsum polyval",
     (
         "is for polynomials by their coefficients; write the polynomial out, as 2 * x**2 + 3 * x + "
         "1, or call NumPy's function for what is not traced"
@@ -416,6 +416,22 @@ NOTES: dict[str, str] = {
         "groupLayers addInputLayer resetState setLearnRateFactor getLearnRateFactor setL2Factor "
         "getL2Factor"
     ),
+    "is a method of the queue: queue.hasdata(), queue.next(), queue.reset(), queue.shuffle()": (
+        "hasdata next reset shuffle"
+    ),
+    (
+        "is scipy.optimize.minimize(fun, x0, jac=True), as on the page "
+        "[Minimize with SciPy](../recipes/minimize-with-scipy.md)"
+    ): "fminunc fmincon fminsearch fsolve lsqnonlin lsqcurvefit optimoptions optimset",
+    "is testnet(net, x, targets, 'accuracy')": "accuracy",
+    "is net.set_learn_rate_factor('layer', 0)": "freezeNetwork freezeWeights",
+    "is numpy.unique(labels, return_inverse=True), which gives the names and the classes from 0": (
+        "categorical"
+    ),
+    "is confusion_matrix of scikit-learn, for scores2label(y, class_names)": (
+        "confusionmat confusionchart"
+    ),
+    "is on the page [Checkpoint](../recipes/checkpoint.md), in a few lines": "checkpoint remat",
     "is layers.Layout(size, format): layers.Layout((28, 28, 3, 1), 'SSCB')": "networkDataLayout",
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
     "is trainnet(x, targets, net, loss, training_options('adam'))": (
@@ -521,6 +537,10 @@ ATTRIBUTES: dict[str, str] = {
     **dict.fromkeys(_ELSEWHERE.split(), ""),
 }
 
+# Those of PyTorch's tensors, whose page says more.
+_OF_TENSORS = """
+backward clone contiguous cpu data detach grad numpy requires_grad requires_grad_ retain_grad to
+"""
 
 _LINK = re.compile(r"\[([^]]+)\]\(\.\./([^)]+)\.md\)")
 
@@ -554,6 +574,11 @@ def page(name: str) -> str:
     notes = [note for note, names in NOTES.items() if name in names.split()]
     found = _LINK.search(notes[0]) if notes else None
     return f"{found[2]}.html" if found else "supported/other-names.html"
+
+
+def attribute_page(name: str) -> str:
+    """Return the page about an attribute that a dlarray does not have."""
+    return "coming-from/pytorch.html" if name in _OF_TENSORS.split() else page(name)
 
 
 def attribute(name: str) -> str:

@@ -50,7 +50,10 @@ class _Missing:
     def __get__(self, instance: Any, owner: type | None = None) -> NoReturn:
         fix = counterparts.attribute(self.name)
         text = f"dlarray has no attribute {self.name!r}; {fix}"
-        raise AttributeError(located(text, counterparts.page(self.name)), name=self.name)
+        raise AttributeError(located(text, counterparts.attribute_page(self.name)), name=self.name)
+
+    def __set__(self, instance: Any, value: Any) -> NoReturn:  # x.requires_grad = True
+        self.__get__(instance)
 
 
 class _Listed(type):

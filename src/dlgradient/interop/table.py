@@ -8,6 +8,7 @@ an adaptor, which goes first.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,8 @@ def unsupported(func: object) -> UnsupportedFunctionError:
     """Return the error for a function that nothing answers, with what to write instead."""
     name = getattr(func, "__name__", "")
     advice = counterparts.answers().get(name, "")
+    if not advice and name in sys.modules["dlgradient"].__all__:
+        advice = f"write dlgradient.{name}, which is traced"  # as of scipy.special.erf
     error = UnsupportedFunctionError(
         f"{full_name(func)} is not supported on a traced dlarray, and a conversion would silently "
         f"lose the derivative{advice and '; '}{advice}. Write it with supported functions, or give "

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import open_node
 from dlgradient.core.members import Kind, Parts
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Dtype, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
@@ -33,13 +32,14 @@ from dlgradient.network.likeness import same_graph
 from dlgradient.network.plan import Plan
 from dlgradient.network.plot import draw
 from dlgradient.network.report import summary
+from dlgradient.network.slips import Slips
 from dlgradient.network.table import ParameterTable, replaced_table
 
 __all__ = ["dlnetwork"]
 
 
 @final
-class dlnetwork(Edits, Factors, AnswersByName):  # noqa: N801 - the established name
+class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
     """A network of layers.
 
     Parameters
@@ -90,16 +90,6 @@ class dlnetwork(Edits, Factors, AnswersByName):  # noqa: N801 - the established 
 
     Source: MATLAB ``dlnetwork``.
     """
-
-    _elsewhere: ClassVar = {
-        "parameters": "learnables",
-        "named_parameters": "learnables.items()",
-        "state_dict": "dl.export_weights_to_torch(net)",
-        "load_state_dict": "dl.import_weights_from_torch(net, path)",
-        "train": "forward(x), which is the call for training",
-        "eval": "predict(x), which is the call for inference",
-        "fit": "dl.trainnet(x, targets, net, loss, options)",
-    }
 
     _graph: Graph
     _plan: Plan | None

@@ -21,7 +21,7 @@ from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 
-__all__ = ["ParameterTable", "as_vectors", "replaced_table", "value_of"]
+__all__ = ["ParameterTable"]
 
 Key: TypeAlias = str | tuple[str, str]
 _F = TypeVar("_F")

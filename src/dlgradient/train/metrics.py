@@ -14,7 +14,7 @@ import numpy as np
 
 from dlgradient.core.types import Array, Operand
 from dlgradient.engine.array import dlarray, extractdata
-from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
+from dlgradient.errors import IndexingError, InvalidArgumentError, ShapeMismatchError, located
 
 __all__ = [
     "Accuracy",
@@ -92,7 +92,7 @@ class _Counted(Metric):
     def update(self, y: Array, targets: Array) -> None:
         """Count the classes of a batch."""
         count = max(y.shape[-1], 2)
-        found, wanted = classes(y), classes(targets)
+        found, wanted = classes(y), wanted_classes(self.name, targets, count)
         new = [
             np.bincount(x, minlength=count).astype(float)
             for x in (found[found == wanted], found, wanted)
@@ -184,7 +184,7 @@ class Auc(Metric):
 
     def update(self, y: Array, targets: Array) -> None:
         """Keep the scores and the classes of a batch."""
-        self.batches.append((y, classes(targets)))
+        self.batches.append((y, wanted_classes(self.name, targets, max(y.shape[-1], 2))))
 
     def evaluate(self) -> float:
         """Return the mean over the classes that occur."""
@@ -372,6 +372,22 @@ def classes(rows: Array) -> Array:
     if column.dtype.kind == "f" and ((column != np.round(column)).any()):
         return (column > 0.5).astype(int)
     return column.astype(int)
+
+
+def wanted_classes(name: str, targets: Array, count: int) -> Array:
+    """Return the class of each row of targets: one-hot vectors, or indices from 0 to `count`."""
+    if targets.shape[-1] > 1:
+        return classes(targets)
+    column = targets[:, 0]
+    found: Array = column.astype(int)
+    wrong = column[(found != column) | (found < 0) | (found >= count)]
+    if wrong.size:
+        raise IndexingError(
+            f"metric {name}: a target is {wrong[0]}, but there are {count} classes, from 0 to "
+            f"{count - 1}; make labels indices that begin with 0, as numpy.unique(labels, "
+            "return_inverse=True) does"
+        )
+    return found
 
 
 def _check_sizes(name: str, y: Array, targets: Array) -> None:

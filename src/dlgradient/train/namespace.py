@@ -5,7 +5,7 @@ from dlgradient.network.onnx.exporter import *
 from dlgradient.network.onnx.importer import *
 from dlgradient.network.report import *
 from dlgradient.network.saving import *
-from dlgradient.network.table import ParameterTable as ParameterTable
+from dlgradient.network.table import *
 from dlgradient.network.torch_weights import *
 from dlgradient.train.adaptive import *
 from dlgradient.train.clipping import *

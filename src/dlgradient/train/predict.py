@@ -179,6 +179,7 @@ def testnet(
     ----------
     net : dlnetwork
     data, targets : array or tuple of arrays
+        Targets of metrics of classes are one-hot vectors, or classes from 0.
     metrics : str, Metric, callable, or list
     mini_batch_size : int
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.kinds import Kind
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
@@ -44,7 +45,7 @@ Texts: TypeAlias = Annotated[
 ]
 
 
-class minibatchqueue:  # noqa: N801 - the established name
+class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     """Mini-batches of data, one after the other.
 
     Parameters
@@ -259,6 +260,12 @@ class minibatchqueue:  # noqa: N801 - the established name
         self.reset()
         while self.hasdata():
             yield self.next()
+
+    def __next__(self) -> Any:
+        """Return the next batch, as `next` does; ``next(queue)`` is MATLAB's form."""
+        if not self.hasdata():
+            raise StopIteration
+        return self.next()
 
     def next(self) -> Any:
         """Return the next batch: an array, or a tuple of them if there are several outputs.

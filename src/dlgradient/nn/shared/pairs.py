@@ -40,15 +40,19 @@ def partner(function: str, y: Value, name: str, given: Operand) -> Value:
     """
     t = as_array(function, name, given, y)
     both = f"the predictions have {described(y)}, {name} {described(t)}"
+    classes = "; for indices of classes write indexcrossentropy" * (
+        function == "crossentropy" and t.ndim == y.ndim - 1
+    )
     if t._format is not None:
         fmt = y._format or ""
         if sorted(t._format) != sorted(fmt):
             raise FormatClashError(
-                f"{function}: {both}; they must have the same labels, in any order"
+                f"{function}: {both}; they must have the same labels, in any order{classes}"
             )
         t = rearranged(t, t._format, fmt)
     if t.shape != y.shape:
         raise ShapeMismatchError(
             f"{function}: {both}; they must have the same sizes: {name} are never broadcast"
+            f"{classes}"
         )
     return unlabelled(t)
