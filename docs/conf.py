@@ -34,6 +34,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # In _ext:
     "blocks",  # no empty line at the end of code
+    "gallery",  # complete downloads
     "docstrings",  # `name` is code, and a link where it is a public name; |x| is a size
     "mathml",  # formulas without a script
     "search_words",  # what readers look for

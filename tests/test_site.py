@@ -4,6 +4,7 @@ import importlib.util
 import re
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -87,3 +88,15 @@ def test_a_missing_door_and_a_missing_page_are_found(check, tmp_path):
     assert "index.html has no link to coming-from/numpy.html" in faults
     assert "the gallery has no page of rosenbrock.py" in faults
     assert not [fault for fault in faults if "matlab" in fault or "figures.py" in fault]
+
+
+def test_an_archive_without_the_modules_that_its_script_imports_is_found(check, tmp_path):
+    (tmp_path / "index.html").write_text("")
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "rosenbrock.html").write_text("")
+    folder = tmp_path / "_downloads" / "1"
+    folder.mkdir(parents=True)
+    with ZipFile(folder / "rosenbrock.zip", "w") as file:
+        file.writestr("rosenbrock.py", "import figures")
+        file.writestr("figures.py", "")
+    assert "_downloads/1/rosenbrock.zip lacks runs.py" in list(check.missing(tmp_path))

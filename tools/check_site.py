@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from zipfile import ZipFile
 
 ROOT = Path(__file__).parent.parent
 DOORS = ("coming-from/matlab.html", "coming-from/index.html", "coming-from/numpy.html")
@@ -77,6 +78,11 @@ def missing(site: Path) -> Iterator[str]:
             yield f"{page.relative_to(site)} has no picture"
         if not any(link.endswith(f"{script.stem}.ipynb") for link in found.links):
             yield f"{page.relative_to(site)} has no notebook"
+        for archive in sorted((site / "_downloads").glob(f"*/{script.stem}.zip")):
+            with ZipFile(archive) as file:
+                lacking = {f"{helper}.py" for helper in HELPERS} - set(file.namelist())
+            if lacking:
+                yield f"{archive.relative_to(site)} lacks {', '.join(sorted(lacking))}"
 
 
 def main(site: Path) -> int:

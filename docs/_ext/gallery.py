@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
+
+from sphinx.application import Sphinx
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HELPERS = ("figures", "runs")  # modules that the scripts import
@@ -58,6 +61,21 @@ def first_cell() -> str:
         text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
         lines.append(f"Path(\"{name}.py\").write_text(r'''{text}''')")
     return "\n\n".join(lines)
+
+
+def complete(app: Sphinx) -> None:
+    """Add the helpers' modules to the archive of each example, whose script imports them."""
+    for archive in sorted((Path(app.srcdir) / "gallery").glob("*.zip")):
+        with ZipFile(archive, "a") as file:
+            for name in HELPERS:
+                if f"{name}.py" not in file.namelist():
+                    file.write(EXAMPLES / f"{name}.py", f"{name}.py")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register it."""
+    app.connect("builder-inited", complete, priority=900)  # after sphinx-gallery
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 GALLERY: dict[str, Any] = {
