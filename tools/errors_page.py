@@ -43,7 +43,11 @@ have an address too.
 * `AttributeError`: a name that does not exist. The message says what to write, from the table of
   [names in other libraries](supported/other-names.md).
 * `TypeError`: `len(x)` of a dlarray without dimensions, and a loop over it. `x[None]` has one
-  dimension.
+  dimension. A network is not called: `net.forward(x)` and `net.predict(x)` are its two calls.
+* `TypeError: 'dlarray' object is not callable`, in Python's words: `x(1)` is MATLAB's form. The
+  first element is `x[0]`, a row `x[0, :]`, the last element `x[-1]`.
+* `TypeError: unhashable type: 'dlarray'`, in Python's words: `{x, y}` is a set in Python. Several
+  variables are `dlgradient(y, x1, x2)`, or a list.
 * `BufferError`: the memory of a dlarray without dimensions cannot be shared by DLPack.
 * `NotImplementedError`: a layer, a metric or a schedule of your own lacks a method.
 * `KeyError`: a row that a table does not have. Python shows its text in quotes, so it has no
