@@ -128,6 +128,15 @@ WRONG = {
         (X, CLASSES, [layers.ImageInput((2, 2, 1)), layers.FullyConnected(3)], NAMED),
     ),
     # losses
+    r"layer 'head' gives numbers from -.* 'crossentropy' needs probabilities; .*Softmax\(\)": (
+        (X, CLASSES, regression(3), NAMED),
+    ),
+    r"loss 'index-crossentropy' needs probabilities": (
+        (X, CLASSES, regression(3), "index-crossentropy"),
+    ),
+    r"loss 'binary-crossentropy' needs probabilities.*layers.Sigmoid\(\)": (
+        (X, X[:, :1] > 0, regression(), "binary-crossentropy"),
+    ),
     r"loss 'constant' of data.*which is not traced": ((X, X, regression(2), constant),),
     r"float\(\) would take a traced dlarray.*keep the dlarray": ((X, X, regression(2), number),),
     r"loss '<lambda>' of data: layer 'head' gives \(10, 2\).*takes 1 positional argument": (

@@ -30,6 +30,8 @@ from dlgradient.train.queue import minibatchqueue
 __all__ = ["check_batch", "check_data", "check_learnables"]
 
 OF_CLASSES = ("crossentropy", "index-crossentropy")
+# Losses of probabilities, and the layer that makes them.
+OF_PROBABILITIES = {**dict.fromkeys(OF_CLASSES, "Softmax"), "binary-crossentropy": "Sigmoid"}
 
 
 def check_learnables(net: dlnetwork) -> None:
@@ -132,6 +134,8 @@ def check_batch(
     targets = batch[inputs:]
     if objective.is_named:
         _check_one_of_each(what, net, objective, ys, targets)
+        if objective.name in OF_PROBABILITIES:
+            _check_probabilities(net, ys[0], objective.name)
         if objective.name in OF_CLASSES:
             _check_classes(what, net, ys[0], targets[0], queue.sources[inputs:])
     _check_loss(what, net, objective, ys, targets)
@@ -152,6 +156,17 @@ def _check_one_of_each(
         f"network has the outputs {', '.join(net.output_names)}, {what} have {len(targets)} arrays "
         "of targets. Write a function: def loss(*ys_and_targets)"
     )
+
+
+def _check_probabilities(net: dlnetwork, y: Value, loss: str) -> None:
+    """Raise the error for scores of any size, whose logarithm is no loss."""
+    numbers = np.asarray(y)
+    if numbers.size and (numbers.min() < 0 or numbers.max() > 1 + 1e-5):  # of rounding
+        raise InvalidArgumentError(
+            f"trainnet: layer {net.output_names[0]!r} gives numbers from {numbers.min():.3g} to "
+            f"{numbers.max():.3g}, and the loss {loss!r} needs probabilities; end the network with "
+            f"layers.{OF_PROBABILITIES[loss]}()"
+        )
 
 
 def _check_classes(what: str, net: dlnetwork, y: Value, batch: Any, sources: Sequence[Any]) -> None:
