@@ -26,6 +26,33 @@ def test_classification(name, function, batch, rng):
     assert metric.evaluate() == pytest.approx(function(labels, scores.argmax(1)))
 
 
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("name", ["precision", "recall", "fscore"])
+def test_averages_where_classes_are_missing(name, average, rng):
+    function = {"precision": "precision_score", "recall": "recall_score", "fscore": "f1_score"}
+    kind = type(BY_NAME[name]())
+    for size in (3, 5, 9, 40):
+        scores, labels = rng.random((size, 6)), rng.integers(0, 6, size)
+        metric = kind(average=average)
+        for k in range(0, size, 4):
+            metric.update(scores[k : k + 4], labels[k : k + 4, None])
+        want = getattr(reference, function[name])(
+            labels, scores.argmax(1), average=average, zero_division=0
+        )
+        assert metric.evaluate() == pytest.approx(want)
+        metric.reset()
+        assert np.isnan(metric.evaluate())
+
+
+def test_wrong_lengths_and_averages():
+    with pytest.raises(dl.InvalidArgumentError, match="average must be one of 'macro', 'micro'"):
+        dl.metrics.Recall(average="mean")
+    metric = dl.metrics.Accuracy()
+    with pytest.raises(dl.ShapeMismatchError, match="of 2 observations, and targets of 3"):
+        metric.update(np.eye(2), np.zeros((3, 1)))
+    assert np.isnan(metric.evaluate())
+
+
 def test_area_under_the_curve(rng):
     labels = rng.integers(0, 3, 80)
     scores = np.round(rng.random((80, 3)), 1)  # with ties

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Operand
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.errors import IndexingError, InvalidArgumentError, ShapeMismatchError, located
@@ -28,6 +29,7 @@ __all__ = [
     "Rmse",
 ]
 
+Average: TypeAlias = Literal["macro", "micro", "weighted"]
 MetricLike: TypeAlias = "str | Metric | Callable[..., Any]"
 
 
@@ -91,17 +93,40 @@ class _Counted(Metric):
 
     def update(self, y: Array, targets: Array) -> None:
         """Count the classes of a batch."""
-        count = max(y.shape[-1], 2)
+        count = max(y.shape[-1], 2, len(self.actual))
         found, wanted = classes(y), wanted_classes(self.name, targets, count)
+        _check_lengths(self.name, found, wanted)
         new = [
             np.bincount(x, minlength=count).astype(float)
             for x in (found[found == wanted], found, wanted)
         ]
-        if self.actual.size:
-            new = [
-                a + b for a, b in zip(new, (self.correct, self.predicted, self.actual), strict=True)
-            ]
+        for total, old in zip(new, (self.correct, self.predicted, self.actual), strict=True):
+            total[: len(old)] += old
         self.correct, self.predicted, self.actual = new
+
+
+class _Averaged(_Counted):
+    """A metric of each class, and its average."""
+
+    @checked
+    def __init__(self, *, average: Average = "macro") -> None:
+        super().__init__()
+        self.average = average
+
+    def evaluate(self) -> float:
+        """Return the average; a class that neither occurs nor is predicted has no part in it."""
+        counts = np.stack([self.correct, self.predicted, self.actual])
+        counts = counts[:, counts.any(axis=0)]
+        if not counts.size:
+            return float("nan")
+        if self.average == "micro":
+            counts = counts.sum(axis=1, keepdims=True)
+        weights = counts[2] if self.average == "weighted" else None
+        return float(np.average(self.of_classes(*counts), weights=weights))
+
+    def of_classes(self, correct: Array, predicted: Array, actual: Array) -> Array:
+        """Return the value of each class."""
+        raise NotImplementedError
 
 
 class Accuracy(_Counted):
@@ -121,50 +146,71 @@ class Accuracy(_Counted):
 
     def evaluate(self) -> float:
         """Return the share."""
-        return float(self.correct.sum() / self.actual.sum())
+        return float(_ratio(self.correct.sum(), self.actual.sum(), np.nan))
 
 
-class Precision(_Counted):
+class Precision(_Averaged):
     """The share of right ones among the observations of a predicted class, averaged over classes.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted"}
+        The mean over classes, the value of all classes together, or the mean weighted by how often
+        they occur.
 
     Source: MATLAB ``precisionMetric``; scikit-learn ``precision_score(average="macro")``.
     """
 
     name = "precision"
 
-    def evaluate(self) -> float:
-        """Return the mean over the classes."""
-        return float(_ratio(self.correct, self.predicted).mean())
+    def of_classes(self, correct: Array, predicted: Array, actual: Array) -> Array:
+        """Return the value of each class."""
+        del actual
+        return _ratio(correct, predicted)
 
 
-class Recall(_Counted):
+class Recall(_Averaged):
     """The share of right ones among the observations of a true class, averaged over classes.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted"}
+        The mean over classes, the value of all classes together, or the mean weighted by how often
+        they occur.
 
     Source: MATLAB ``recallMetric``; scikit-learn ``recall_score(average="macro")``.
     """
 
     name = "recall"
 
-    def evaluate(self) -> float:
-        """Return the mean over the classes."""
-        return float(_ratio(self.correct, self.actual).mean())
+    def of_classes(self, correct: Array, predicted: Array, actual: Array) -> Array:
+        """Return the value of each class."""
+        del predicted
+        return _ratio(correct, actual)
 
 
-class FScore(_Counted):
+class FScore(_Averaged):
     """The harmonic mean of precision and recall of each class, averaged over classes.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted"}
+        The mean over classes, the value of all classes together, or the mean weighted by how often
+        they occur.
 
     Source: MATLAB ``fScoreMetric``; scikit-learn ``f1_score(average="macro")``.
     """
 
     name = "fscore"
 
-    def evaluate(self) -> float:
-        """Return the mean over the classes."""
-        return float(_ratio(2 * self.correct, self.predicted + self.actual).mean())
+    def of_classes(self, correct: Array, predicted: Array, actual: Array) -> Array:
+        """Return the value of each class."""
+        return _ratio(2 * correct, predicted + actual)
 
 
-def _ratio(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+def _ratio(part: Array, whole: Array, otherwise: float = 0.0) -> Array:
+    ratio: Array = np.full_like(part, otherwise)
+    return np.divide(part, whole, out=ratio, where=whole > 0)
 
 
 class Auc(Metric):
@@ -388,6 +434,14 @@ def wanted_classes(name: str, targets: Array, count: int) -> Array:
             "return_inverse=True) does"
         )
     return found
+
+
+def _check_lengths(name: str, found: Array, wanted: Array) -> None:
+    if len(found) != len(wanted):
+        raise ShapeMismatchError(
+            f"metric {name}: there are predictions of {len(found)} observations, and targets of "
+            f"{len(wanted)}"
+        )
 
 
 def _check_sizes(name: str, y: Array, targets: Array) -> None:
