@@ -16,6 +16,8 @@ __all__ = [
     "COVER_CHUNK_BYTES",
     "COVER_LONG_ELEMENTS",
     "COVER_REDUCED_ELEMENTS",
+    "DEPTHWISE_IMAGE_BYTES",
+    "DEPTHWISE_ROWS_BYTES",
     "DEPTHWISE_RUN_BYTES",
     "DEPTHWISE_RUN_ELEMENTS",
     "GELU_CHUNK_ELEMENTS",
@@ -29,6 +31,7 @@ __all__ = [
     "NORM_THREAD_ELEMENTS",
     "NORM_WHOLE_BYTES",
     "OBJECTS_UNTIL_COLLECTION",
+    "POINTWISE_ELEMENTS",
     "POOL_CHUNK_BYTES",
     "POOL_INTERVAL_ELEMENTS",
     "POOL_MASK_BYTES",
@@ -119,6 +122,14 @@ PRODUCT_NANOSECONDS, UNFOLD_NANOSECONDS, ADD_NANOSECONDS = 1 / 36, 0.3, 2.0
 # they stay in a core's cache. Elements of a channel of all images, from which on this pays. Row:
 # cliffs.
 DEPTHWISE_RUN_BYTES, DEPTHWISE_RUN_ELEMENTS = 1 << 19, 1 << 11
+
+# Bytes of the result of an image with a filter for each channel, up to which channels are laid out
+# last where there are no runs; and bytes of its rows that are computed at once. Row: predict.
+DEPTHWISE_IMAGE_BYTES, DEPTHWISE_ROWS_BYTES = 1 << 20, 1 << 18
+
+# Elements of an image from which on a product of its own, for windows of one element, is faster
+# than one of several images that are copied next to each other. Row: predict.
+POINTWISE_ELEMENTS = 48
 
 # -- pooling --------------------------------------------------------------------------------------
 

@@ -51,6 +51,9 @@ GEOMETRIES = [
     ((3, 4, 5), (1, 3, 2), (2, 2, 4), (2, 1, 1), (1, 1, 1), (0, 0, 0), 1),
     ((5, 6), (4, 4), (2, 3), (1, 1), (1, 1), (0, 0), 1),
     ((6,), (2,), (2,), (3,), (1,), (5,), 1),  # starts far before the array
+    ((7, 7), (1, 1), (7, 7), (1, 1), (1, 1), (0, 0), 1),  # products without unfolding
+    ((50,), (1,), (50,), (1,), (2,), (0,), 2),
+    ((7, 7), (1, 1), (7, 7), (1, 1), (1, 1), (1, 0), 1),  # has the size, and is moved
 ]
 
 
@@ -76,6 +79,7 @@ def test_core_operations_are_one_trilinear_form(rng, monkeypatch, geometry, filt
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex128])
 @pytest.mark.parametrize("run", [1, 1 << 18])
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize(
     "geometry",
     [
@@ -83,11 +87,14 @@ def test_core_operations_are_one_trilinear_form(rng, monkeypatch, geometry, filt
         ((5, 6), (3, 2), (5, 6), (1, 1), (2, 1), (2, 1), 4),
         ((3, 4, 3), (2, 1, 3), (2, 3, 4), (1, 1, 1), (1, 2, 1), (0, -1, 2), 4),
         ((6,), (2,), (4,), (1,), (1,), (7,), 4),  # the first results are in the padding alone
+        ((9, 8), (3, 2), (5, 3), (2, 3), (1, 1), (1, 0), 4),
+        ((8,), (3,), (4,), (2,), (2,), (2,), 4),
     ],
 )
-def test_channels_with_a_filter_of_their_own(rng, monkeypatch, geometry, run, dtype):
-    # As runs of one image each, or of all of them.
-    monkeypatch.setattr(depthwise, "DEPTHWISE_RUN_ELEMENTS", 1)
+def test_channels_with_a_filter_of_their_own(rng, monkeypatch, geometry, small, run, dtype):
+    # As runs of one image each, or of all of them; with channels last, and one or all rows.
+    monkeypatch.setattr(depthwise, "DEPTHWISE_RUN_ELEMENTS", 1 << 30 if small else 1)
+    monkeypatch.setattr(depthwise, "DEPTHWISE_ROWS_BYTES", run)
     monkeypatch.setattr(depthwise, "DEPTHWISE_RUN_BYTES", run)
     monkeypatch.setattr(unfolding, "CONV_THREAD_MULTIPLICATIONS", run)
     monkeypatch.setattr(threads, "_count", lambda: 2)
@@ -138,6 +145,25 @@ def test_gathering_and_scattering_agree(
     unit[0, 0, 1, 1] = 1
     touched = deconvolve(unit, w * 0 + 1, geometry=form) != 0
     np.testing.assert_array_equal(~np.isfinite(deconvolve(y, w, geometry=form)), touched)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_windows_of_one_element_on_two_cores(rng, monkeypatch, batch, dtype):
+    monkeypatch.setattr(unfolding, "CONV_THREAD_MULTIPLICATIONS", 1)
+    monkeypatch.setattr(threads, "_count", lambda: 2)
+    form = Geometry((8, 9), (1, 1), (8, 9), (1, 1), (1, 1), (0, 0), 2)
+    x = rng.normal(size=(batch, 6, 8, 9)).astype(dtype)
+    w, bias = rng.normal(size=(10, 3, 1, 1)).astype(np.float32), rng.normal(size=10)
+    want = np.einsum("ngchw,gfc->ngfhw", x.reshape(batch, 2, 3, 8, 9), w.reshape(2, 5, 3))
+    want = want.reshape(batch, 10, 8, 9) + bias[:, None, None]
+    found = biased_convolve(x, w, bias.astype(np.float32), geometry=form)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-5)
+    turned = np.asfortranarray(x)  # images that are no matrices are copied
+    np.testing.assert_allclose(
+        convolve(turned, w, geometry=form), convolve(x, w, geometry=form), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_large_batches_use_all_cores_and_several_blocks(rng, monkeypatch):

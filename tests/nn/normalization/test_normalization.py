@@ -250,3 +250,18 @@ def test_errors_name_the_function_and_the_fix(d):
         batchnorm(dl.dlarray(d.x, "BCST"), 0.0, dl.dlarray(np.ones((4, 3)), "CS"))
     with pytest.raises(dl.FormatClashError, match="offset has the format 'CU'"):
         groupnorm(dl.dlarray(d.x, "BCST"), 2, dl.dlarray(np.ones((4, 1)), "CU"), 1.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("other", [np.float32, np.float64])
+def test_inference_changes_none_of_its_operands(rng, dtype, other):
+    x = dl.dlarray(rng.normal(size=(4, 3)).astype(dtype), "BC")
+    given = [dl.dlarray(rng.uniform(1, 2, 3).astype(other)) for _ in range(4)]
+    before = [np.array(v) for v in (x, *given)]
+    y = dl.batchnorm(x, *given)
+    offset, scale, mean, variance = before[1:]
+    want = (before[0] - mean) / np.sqrt(variance + 1e-5) * scale + offset
+    np.testing.assert_allclose(np.asarray(y), want, rtol=1e-5, atol=1e-6)
+    assert y.dtype == np.result_type(dtype, other)
+    for value, old in zip((x, *given), before, strict=True):
+        np.testing.assert_array_equal(np.asarray(value), old)

@@ -1,8 +1,12 @@
-"""Kernels of convolution with one channel and one filter in each group, and stride one.
+"""Kernels of convolution with one channel and one filter in each group.
 
-A channel of some padded images is one run. Each place in the window is then a distance along the
-run, and one call of the linear algebra adds its multiple. What lies between the rows of the results
-is computed too, and dropped. Unfolding would copy each element for each place, for one product.
+With stride one, a channel of some padded images is one run. Each place in the window is then a
+distance along the run, and one call of the linear algebra adds its multiple. What lies between the
+rows of the results is computed too, and dropped. Unfolding would copy each element for each place,
+for one product.
+
+A few small images have short runs. They are laid out with the channels last, so that each place is
+one product of long lines.
 """
 
 from __future__ import annotations
@@ -12,13 +16,18 @@ from math import prod
 
 import numpy as np
 
-from dlgradient.core.sizes import DEPTHWISE_RUN_BYTES, DEPTHWISE_RUN_ELEMENTS
+from dlgradient.core.sizes import (
+    DEPTHWISE_IMAGE_BYTES,
+    DEPTHWISE_ROWS_BYTES,
+    DEPTHWISE_RUN_BYTES,
+    DEPTHWISE_RUN_ELEMENTS,
+)
 from dlgradient.core.threads import in_blocks, one_blas_thread
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.nn.shared.blocks import chunks, items_within
 from dlgradient.nn.shared.geometry import Geometry
 
-__all__ = ["Store", "convolve", "correlate", "pays"]
+__all__ = ["Store", "convolve", "convolve_small", "correlate", "is_small", "pays"]
 
 # Uses the results of some images and filters: ``store(images, filters, rows, y)``, where y is
 # (filters, images, *results).
@@ -34,6 +43,62 @@ def pays(x: Array, kernel: Shape, geometry: Geometry, dtype: Dtype) -> bool:
         and dtype.char in "fdFD"
         and x.shape[0] * prod(geometry.frame[0]) >= DEPTHWISE_RUN_ELEMENTS
     )
+
+
+def is_small(kernel: Shape, geometry: Geometry, dtype: Dtype) -> bool:
+    """Return whether the result of an image is so small that channels are better last."""
+    return (
+        kernel[:2] == (geometry.groups, 1)
+        and kernel[0] * prod(geometry.results) * dtype.itemsize <= DEPTHWISE_IMAGE_BYTES
+    )
+
+
+def convolve_small(
+    x: Array,
+    w: Array,
+    geometry: Geometry,
+    dtype: Dtype,
+    offsets: Array | None,
+    store: Store,
+    *,
+    split: bool,
+) -> None:
+    """Convolve small images with a finite kernel, and pass results to `store`."""
+    channels, results = x.shape[1], geometry.results
+    padded, inner, source = geometry.frame
+    factors = np.ascontiguousarray(w.reshape(channels, -1).T, dtype)
+    places = list(zip(np.ndindex(*geometry.window), factors, strict=True))
+    offset = None if offsets is None else offsets.reshape(-1)
+    of_row = channels * prod(results[1:]) * dtype.itemsize
+    strips = list(chunks(slice(0, results[0]), items_within(DEPTHWISE_ROWS_BYTES, of_row)))
+
+    def strip_of(frame: Array, strip: slice) -> Array:
+        rows = geometry.strip(strip)
+        y: Array = np.empty((*rows.results, channels), dtype)
+        product = np.empty_like(y)
+        first = strip.start * geometry.stride[0]
+        for index, factor in places:
+            starts = [i * d for i, d in zip(index, geometry.dilation, strict=True)]
+            starts[0] += first
+            lines = zip(starts, geometry.stride, rows.results, strict=True)
+            view = frame[tuple([slice(a, a + s * (n - 1) + 1, s) for a, s, n in lines])]
+            if any(index):
+                np.multiply(view, factor, out=product)
+                y += product
+            else:
+                np.multiply(view, factor, out=y)
+        if offset is not None:
+            y += offset
+        return np.moveaxis(y, -1, 0)[:, None]
+
+    def work(images: slice) -> None:
+        frame = np.zeros((*padded, channels), dtype)
+        for i in range(images.start, images.stop):
+            frame[inner] = np.moveaxis(x[i][(_ALL, *source)], 0, -1)
+            for strip in strips:
+                store(slice(i, i + 1), _ALL, strip, strip_of(frame, strip))
+
+    in_blocks(work, len(x), split=split)
 
 
 def _sizes(geometry: Geometry) -> Shape:

@@ -24,7 +24,7 @@ from dlgradient.core.sizes import (
 )
 from dlgradient.core.threads import in_blocks, one_blas_thread
 from dlgradient.core.types import Array, Dtype, Key, Shape
-from dlgradient.nn.convolution import depthwise
+from dlgradient.nn.convolution import depthwise, pointwise
 from dlgradient.nn.convolution.depthwise import Store
 from dlgradient.nn.shared.blocks import chunks, for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
@@ -157,6 +157,10 @@ def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometr
         out[...] = 0 if bias is None else bias.reshape(-1, *[1] * len(geometry.results))
         return out
     offsets = None if bias is None else bias.reshape(groups, filters // groups, 1)
+    if pointwise.pays(x, geometry):
+        split = _needs_threads(x.shape[0], w.shape, geometry.results)
+        pointwise.convolve(x, w, geometry, offsets, out, split=split)
+        return out
     if not finite(w):
         return _convolve_by_place(x, w, offsets, geometry, out)
 
@@ -175,6 +179,9 @@ def _multiply(
     split = _needs_threads(x.shape[0], w.shape, geometry.results)
     if depthwise.pays(x, w.shape, geometry, dtype) and (w.all() or finite(x)):
         depthwise.convolve(x, w, geometry, dtype, offsets, store, split=split)
+        return
+    if depthwise.is_small(w.shape, geometry, dtype):
+        depthwise.convolve_small(x, w, geometry, dtype, offsets, store, split=split)
         return
     weights = w.reshape(groups, filters // groups, -1).astype(dtype, copy=False)
     strips = _strips(x.shape[1], geometry, dtype)
@@ -231,6 +238,8 @@ def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
     if not (x.size and y.size and prod(geometry.window)):
         return np.zeros(shape, dtype)
     split = _needs_threads(x.shape[0], shape, geometry.results)
+    if pointwise.pays(x, geometry):
+        return pointwise.correlate(x, y, geometry, dtype, split=split)
     if depthwise.pays(x, shape, geometry, dtype):
         total = depthwise.correlate(x, y, geometry, dtype, split=split)
         return total if finite(total) else _correlate_by_place(x, y, geometry, total)
@@ -291,6 +300,10 @@ def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
     dtype = np.result_type(y, w)
     if not (prod(shape) and y.size and w.size):
         return np.zeros(shape, dtype)
+    if pointwise.pays(y, geometry):
+        groups = geometry.groups
+        turned = w.reshape(groups, -1, w.shape[1]).swapaxes(1, 2)
+        return convolve(y, turned.reshape(shape[1], -1, *geometry.window), geometry=geometry)
     # Phases with fewer places have factors zero, and gathering pads the result with zeros: neither
     # removes infinity and NaN.
     whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))

@@ -123,7 +123,7 @@ def batchnorm(
             )
         rate = gain / sqrt(given[1] + epsilon)
         # Two passes over x; everything else is as small as the channels.
-        y = unlabelled(array) * rate + (shift - given[0] * rate)
+        y = _added(unlabelled(array) * rate, shift - given[0] * rate)
         return like_operand(y, array, strip)
     channel = axes_of(array, "C")
     axes = tuple([axis for axis in range(array.ndim) if axis not in channel])
@@ -139,6 +139,16 @@ def batchnorm(
     elif given is not None:
         mu, sigma2 = 1 * given[0], 1 * given[1]
     return like_operand(y, array, strip), _statistic(mu, strip), _statistic(sigma2, strip)
+
+
+def _added(y: Value, shift: Value) -> Value:
+    """Return y + shift; y, which is new, is used again if it is not traced (row predict)."""
+    value, other = (v._value if type(v) is calls.dlarray else v for v in (y, shift))
+    traced = any(getattr(v, "_node", None) is not None for v in (y, shift))
+    if traced or type(value) is not np.ndarray or value.dtype != np.result_type(value, other):
+        return y + shift
+    np.add(value, other, out=value)
+    return y
 
 
 def _given(
