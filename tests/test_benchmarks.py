@@ -30,10 +30,10 @@ NAMES = [
     *("rosenbrock", "chain", "small-mlp", "mlp-step", "elementwise", "indexed-loop", "deep-chain"),
     *("overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
-    *("train-cnn", "train-mlp", "train-lstm", "predict"),
+    *("train-cnn", "train-mlp", "train-lstm", "train-memory", "predict"),
     "cliffs",
 ]
-UNTIMED = {"memory", "import"}
+UNTIMED = {"memory", "import", "train-memory"}
 
 # What a row imports only when it is measured: a process that measures memory loads one of them.
 CONTESTANTS = ("dlgradient", "torch", "jax", "autograd")

@@ -19,7 +19,7 @@ from rows.overhead import OVERHEAD
 from rows.pinn import PINN
 from rows.rosenbrock import ROSENBROCK
 from rows.sequence import CTC, LSTM, TRANSFORMER
-from rows.training import TRAIN_CNN, TRAIN_LSTM, TRAIN_MLP
+from rows.training import TRAIN_CNN, TRAIN_LSTM, TRAIN_MEMORY, TRAIN_MLP
 from rows.vision import CNN, GAN
 
 # In the order of the table.
@@ -47,6 +47,7 @@ _ALL = (
     TRAIN_CNN,
     TRAIN_MLP,
     TRAIN_LSTM,
+    TRAIN_MEMORY,
     PREDICT,
     CLIFFS,
 )

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from harness import machine
+from harness.children import Peak, measure
 from harness.contestants import Call, Maker
-from harness.result import OURS, Result
+from harness.result import OURS, Result, Target
 from harness.row import Context, Row
 
 RATE = 1e-3
@@ -186,14 +188,15 @@ class Training:
         return result
 
 
-TRAIN_CNN = Training(
+CNN = Training(
     "train-cnn",
     "epoch of 1,280 images 28×28: conv 8, 16, 32, batch normalization, relu, pooling",
     128,
     _images,
     _cnn_layers,
     _cnn_modules,
-).row()
+)
+TRAIN_CNN = CNN.row()
 TRAIN_MLP = Training(
     "train-mlp", "epoch of 2,048 rows: 32-64-4, tanh", 64, _rows, _mlp_layers, _mlp_modules
 ).row()
@@ -205,3 +208,45 @@ TRAIN_LSTM = Training(
     _lstm_layers,
     _lstm_modules,
 ).row()
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+# Glibc gives every large array pages of its own, so the resident set is what is alive.
+OWN_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=65536"}
+FLAT = 1.0  # MB
+
+
+def growth(who: str) -> dict[str, float]:
+    """Return what is alive after 1,100 iterations, and what 1,000 of them added, in MB.
+
+    Called in a fresh process.
+    """
+    whole = Peak()
+    if who != OURS:
+        import torch
+
+        torch.set_num_threads(machine.THREADS)
+    epoch = CNN.makers()[who]()
+    for _ in range(10):  # the first hundred iterations make buffers of all kinds
+        epoch()
+    mark = Peak()
+    for _ in range(100):
+        epoch()
+    return {"alive": whole.now(), "added": mark.now()}
+
+
+def _run_memory(context: Context) -> Result:
+    """Measure what is alive before and after 1,000 iterations."""
+    found = {who: measure(growth, who, **OWN_PAGES) for who in CNN.makers()}
+    context.report(1.0)
+    figures = {who: each["alive"] for who, each in found.items()}
+    work = "alive after 1,100 iterations of trainnet, with the libraries; the network of train-cnn"
+    result = Result("train-memory", work, "MB", figures)
+    added = found[OURS]["added"]
+    asked = f"1,000 iterations add ≤ {FLAT:.0f} MB"
+    result.targets.append(Target(asked, f"{added:.2f} MB", added <= FLAT))
+    return result
+
+
+TRAIN_MEMORY = Row("train-memory", _run_memory)

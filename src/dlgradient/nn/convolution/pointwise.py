@@ -74,7 +74,7 @@ def correlate(x: Array, y: Array, geometry: Geometry, dtype: Dtype, *, split: bo
     with one_blas_thread(), np.errstate(invalid="ignore"):
         parts = in_blocks(work, len(x), split=split)
     # Each part has its own sum, so that threads do not add into one array.
-    total = sum(parts[1:], start=parts[0])
+    total: Array = sum(parts[1:], start=parts[0])
     return total.reshape(y.shape[1], -1, *geometry.window)
 
 

@@ -142,6 +142,9 @@ def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
         return _merged_adjoint(g, x, geometry)
     total = np.zeros(x.shape, g.dtype)
     keys = _keys(geometry)
+    pairs = zip(geometry.window, geometry.stride, strict=True)
+    # Each element is in one window at most: nothing is added (row train-cnn).
+    alone = set(geometry.dilation) == {1} and all(window <= stride for window, stride in pairs)
 
     def work(chunk: slice) -> None:
         shares = g[chunk]
@@ -150,9 +153,13 @@ def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Ar
             shares = shares / np.maximum(count, 1).astype(shares.real.dtype)
         # A product is faster than a choice, but zero times infinity is not zero.
         product = finite(shares)
+        images = total[chunk]
         for mask, (to, of) in zip(chosen, keys, strict=True):
+            if alone and product:
+                np.multiply(shares[of], mask[of], out=images[to])
+                continue
             given = shares * mask if product else np.where(mask, shares, shares.dtype.type(0))
-            total[chunk][to] += given[of]
+            images[to] += given[of]
 
     for_each_chunk(work, x.shape[0], _images_per_chunk(x), split=x.size >= POOL_THREAD_ELEMENTS)
     return total
