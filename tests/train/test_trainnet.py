@@ -1,6 +1,7 @@
 """trainnet: what it learns, what its options do, how it stops, and what goes wrong."""
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pytest
@@ -393,3 +394,27 @@ def test_a_batch_of_sequences_remembers_nothing_of_the_one_before(rng, nested):
     for key, value in values(net).items():
         np.testing.assert_allclose(value, values(wanted)[key], rtol=1e-5, atol=1e-6)
     assert not any(np.any(np.asarray(value)) for value in net.state.values())
+
+
+def test_sequences_do_not_go_on_in_the_next_batch(rng: np.random.Generator) -> None:
+    x, targets = rng.normal(size=(5, 3, 23)), rng.normal(size=(5, 2, 23))  # the last batch has two
+    net = dl.dlnetwork(
+        [layers.SequenceInput(3), layers.Lstm(4), layers.FullyConnected(2)], generator=0
+    )
+    options = dl.training_options(
+        "sgdm", max_epochs=2, mini_batch_size=7, shuffle="never", verbose=False, momentum=0,
+        l2_regularization=0, validation_data=(x, targets), output_network="last-iteration",
+    )  # fmt: skip
+    found, _ = dl.trainnet(x, targets, net, "mse", options)
+
+    def model_loss(net: dl.dlnetwork, x: Any, targets: Any) -> Any:
+        return dl.dlgradient(dl.mse(net.forward(x)[0], targets), net.learnables)
+
+    for _ in range(2):
+        for begin in range(0, 23, 7):
+            batch = [dl.dlarray(a[..., begin : begin + 7], "TCB") for a in (x, targets)]
+            gradients = dl.dlfeval(model_loss, net, *[dl.dlupdate(np.float32, b) for b in batch])
+            net, _ = dl.sgdmupdate(net, gradients, None, 0.01, 0)
+    for key, value in net.learnables.items():
+        np.testing.assert_allclose(found.learnables[key], value, rtol=1e-5, atol=1e-7)
+    assert found.predict(x[..., :1]).shape == (5, 2, 1)
