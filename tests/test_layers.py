@@ -65,7 +65,7 @@ MAX_LINES = 600
 
 # Heavy or optional: loaded by the functions that need them, when they are called.
 NOT_AT_IMPORT = (
-    *("scipy", "pandas", "matplotlib", "torch", "jax", "rich", "optree", "sklearn"),
+    *("scipy", "pandas", "matplotlib", "torch", "jax", "rich", "optree", "sklearn", "mpi4py"),
     *("numpy.random", "numpy.typing"),  # NumPy itself loads them at their first use
 )
 

@@ -440,6 +440,13 @@ NOTES: dict[str, str] = {
     "is DlnetClassifier or DlnetRegressor of dlgradient.sklearn, estimators of scikit-learn": (
         "fitcnet fitrnet MLPClassifier MLPRegressor"
     ),
+    (
+        'is execution_environment="parallel" of training_options, in a script that is started by '
+        "mpiexec -n 4 python script.py"
+    ): (
+        "parpool spmd spmdIndex spmdSize spmdPlus spmdCat spmdReduce spmdBroadcast gplus gcat gop "
+        "numlabs labindex DataParallel DistributedDataParallel"
+    ),
     "is minibatchqueue((x, targets), mini_batch_size=32), which takes arrays and datasets": (
         "DataLoader combine augmentedImageDatastore fileDatastore signalDatastore TensorDataset"
     ),

@@ -48,6 +48,7 @@ FREE = {
     "checkpoint_frequency",
     "checkpoint_frequency_unit",
     "preprocessing_environment",
+    "execution_environment",  # the network is the same to rounding
     "generator",  # its state is in the checkpoint
 }
 _STATISTICS = frozenset(name for names in STATISTICS.values() for name in names)

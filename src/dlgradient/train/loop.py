@@ -5,7 +5,7 @@ What the loop carries is one object, so that an interruption keeps the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.types import Array
 from dlgradient.errors import DlgradientError
 from dlgradient.layers.layer import Layer
 from dlgradient.network.network import dlnetwork
@@ -23,7 +24,14 @@ from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loss import Batch, Objective, loss_function
 from dlgradient.train.observers import OutputFunctions
 from dlgradient.train.options import TrainingOptions
-from dlgradient.train.predict import batches, evaluated, metric_of_batch, queue_of
+from dlgradient.train.predict import (
+    Pairs,
+    batches,
+    evaluated,
+    metric_of_batch,
+    queue_of,
+    row_pairs,
+)
 from dlgradient.train.progress import Progress
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.statistics import normalized
@@ -122,7 +130,7 @@ class Loop(Training):
             self._record(row)
             self.info.stop_reason = reason
             answers = [observer.iterated(self, row) for observer in self.observers]
-            reason = next(filter(None, [reason, *answers]), "")
+            reason = self.decided([reason, *answers])
             if reason:
                 return reason
         return "Max epochs completed"
@@ -160,10 +168,23 @@ class Loop(Training):
         row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
         if not step.reason:
             self.net = step.net.reset_state() if self.forgets else step.net
-            for metric in self.options.metrics:
-                targets = batch[self.objective.inputs :]
-                row[metric.name] = metric_of_batch(metric, step.ys, targets)
+            if self.options.metrics:
+                pairs = row_pairs(step.ys, batch[self.objective.inputs :])
+                _, pairs = self.together(self.queue, np.zeros(2), pairs)
+                for metric in self.options.metrics:
+                    row[metric.name] = metric_of_batch(metric, pairs)
         return step.reason, row
+
+    # -- what processes that share the batches override ------------------------------------------
+
+    def decided(self, reasons: Iterable[str]) -> str:
+        """Return the first reason to stop, or ''."""
+        return next(filter(None, reasons), "")
+
+    def together(self, queue: minibatchqueue, sums: Array, pairs: Pairs) -> tuple[Array, Pairs]:
+        """Return sums over the last batch of a queue, and its rows, from those of a share of it."""
+        del queue
+        return sums, pairs
 
     # -- validation ------------------------------------------------------------------------------
 
@@ -177,7 +198,12 @@ class Loop(Training):
         options, objective = self.options, self.objective
         assert self.validation is not None
         values = evaluated(
-            self.net, self.validation, objective.loss, options.metrics, objective.inputs
+            self.net,
+            self.validation,
+            objective.loss,
+            options.metrics,
+            objective.inputs,
+            self.together,
         )
         for name, value in values.items():
             row[f"validation_{name}"] = value
@@ -189,7 +215,7 @@ class Loop(Training):
             where = first_strange_of(self.net, self.validation, objective)
             reason = f"Validation loss is {values['loss']}: {where}"
         answers = [observer.validated(self, row) for observer in self.observers]
-        return next(filter(None, [reason, *answers]), "")
+        return self.decided([reason, *answers])
 
     def _compare(self, values: dict[str, float]) -> str:
         """Keep the network if it is the best; return a reason to stop or ''."""

@@ -94,6 +94,7 @@ class TrainingOptions:
     checkpoint_frequency_unit: Literal["epoch", "iteration"] = field(default="epoch", kw_only=True)
     input_data_formats: Any = field(default="auto", kw_only=True)
     target_data_formats: Any = field(default="auto", kw_only=True)
+    execution_environment: Literal["auto", "cpu", "parallel"] = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
     generator: Generator = field(default=None, kw_only=True)
 
@@ -192,6 +193,9 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         Every how many epochs or iterations: after each epoch.
     input_data_formats, target_data_formats : str or sequence of str
         "auto" takes that of the input layer, and of the number of dimensions of the targets.
+    execution_environment : {"auto", "cpu", "parallel"}
+        "parallel" shares each batch among the processes of ``mpiexec -n 4 python script.py``; the
+        others are this process. See the recipe "Several processes and machines".
     reset_input_normalization : bool
         Whether statistics of input layers are found from the data, also where they are given.
     generator : numpy.random.Generator or int, optional

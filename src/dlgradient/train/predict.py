@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.types import Count, Value
+from dlgradient.core.types import Array, Count, Value
 from dlgradient.engine.array import dims, dlarray, extractdata
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
@@ -20,6 +20,8 @@ __all__ = ["minibatchpredict", "testnet"]
 
 # The layout of targets by their number of dimensions, as in MATLAB.
 TARGETS = {1: "B", 2: "BC", 3: "TCB", 4: "SSCB", 5: "SSSCB"}
+# Predictions and targets of each output, with observations as rows.
+Pairs: TypeAlias = list[tuple[Array, Array]]
 
 
 def queue_of(
@@ -86,21 +88,29 @@ def evaluated(
     loss: Callable[..., Value] | None,
     metrics: Sequence[Metric],
     inputs: int,
+    together: Callable[..., tuple[Array, Pairs]] = lambda _, sums, pairs: (sums, pairs),
 ) -> dict[str, float]:
-    """Return the mean loss over the observations, and metrics."""
+    """Return the mean loss over the observations, and metrics.
+
+    Parameters
+    ----------
+    together : callable
+        ``together(queue, sums, pairs)`` returns those of a batch from those of a share of it.
+    """
     for metric in metrics:
         metric.reset()
-    total, count = 0.0, 0
+    totals = np.zeros(2)
     for batch in batches(queue):
         ys = net.predict(*batch[:inputs])
         ys = ys if isinstance(ys, tuple) else (ys,)
         size = _observations(batch[0])
-        if loss is not None:
-            total += float(loss(*ys, *batch[inputs:])) * size
-        count += size
+        value = 0.0 if loss is None else float(loss(*ys, *batch[inputs:]))
+        pairs = row_pairs(ys, batch[inputs:]) if metrics else []
+        sums, pairs = together(queue, np.array([value * size, size]), pairs)
+        totals += sums
         for metric in metrics:
-            _gathered(metric, ys, batch[inputs:])
-    found = {} if loss is None else {"loss": total / count}
+            _update(metric, pairs)
+    found = {} if loss is None else {"loss": float(totals[0] / totals[1])}
     return {**found, **{metric.name: metric.evaluate() for metric in metrics}}
 
 
@@ -109,15 +119,22 @@ def _observations(x: Any) -> int:
     return int(x.shape[fmt.index("B")]) if "B" in fmt else len(x)
 
 
-def _gathered(metric: Metric, ys: Sequence[Value], targets: Sequence[Any]) -> None:
-    for y, t in zip(ys, targets, strict=False):
-        fmt = dims(t) if type(t) is dlarray else ""
-        metric.update(rows_of(y, dims(y)), rows_of(t, fmt))
+def row_pairs(ys: Sequence[Value], targets: Sequence[Any]) -> Pairs:
+    """Return predictions and targets as metrics get them, of each output."""
+    return [
+        (rows_of(y, dims(y)), rows_of(t, dims(t) if type(t) is dlarray else ""))
+        for y, t in zip(ys, targets, strict=False)
+    ]
 
 
-def metric_of_batch(metric: Metric, ys: Sequence[Value], targets: Sequence[Any]) -> float:
+def _update(metric: Metric, pairs: Pairs) -> None:
+    for y, t in pairs:
+        metric.update(y, t)
+
+
+def metric_of_batch(metric: Metric, pairs: Pairs) -> float:
     metric.reset()
-    _gathered(metric, ys, targets)
+    _update(metric, pairs)
     return metric.evaluate()
 
 

@@ -15,6 +15,7 @@ from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loop import Loop
 from dlgradient.train.loss import LOSSES
 from dlgradient.train.options import TrainingOptions
+from dlgradient.train.parallel import ParallelLoop
 
 __all__ = ["trainnet"]
 
@@ -120,7 +121,8 @@ def trainnet(
     _check_arguments(net, loss, options)
     if not isinstance(net, dlnetwork):
         net = dlnetwork(net, initialize=False)
-    training = Loop(data, targets, net, loss, options)
+    kind = ParallelLoop if options.execution_environment == "parallel" else Loop
+    training = kind(data, targets, net, loss, options)
     path = chosen_checkpoint(resume, options.checkpoint_path)
     if path is not None:
         restore(training, path)
