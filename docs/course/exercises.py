@@ -9,33 +9,63 @@ from typing import Any
 import numpy as np
 
 POINTS = (-1.3, -0.4, 0.7, 1.6)
+ROUNDING = 1e-12  # of a zero, as cos(π/2) is
+
+
+def numbers(value: Any, what: str) -> Any:
+    """Return a value as an array of numbers, or say what it is instead."""
+    if value is None:
+        raise AssertionError(f"{what} is None; does the function end with `return ...`?")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise AssertionError(f"{what} is {value!r}; its rows must have the same length") from None
+    if array.dtype.kind not in "buifc":
+        raise AssertionError(f"{what} is {value!r}; it must be a number, or an array of numbers")
+    return array
 
 
 def check(found: Any, expected: Any, what: str = "your answer", tolerance: float = 1e-6) -> str:
-    """Compare two numbers or arrays.
+    """Compare two numbers or arrays; the tolerance is relative to the largest expected number.
 
     >>> check(2.0, 2.0)
     'right'
     """
-    found, expected = np.asarray(found), np.asarray(expected)
+    found, expected = numbers(found, what), numbers(expected, "the expected value")
     if found.shape != expected.shape:
         raise AssertionError(f"{what} has shape {found.shape}; it must be {expected.shape}")
-    if not np.allclose(found, expected, rtol=tolerance, atol=tolerance):
+    size = np.abs(expected).max(initial=0.0, where=np.isfinite(expected)) or 1.0
+    near = tolerance * size + min(tolerance, ROUNDING)
+    if not np.allclose(found, expected, rtol=0.0, atol=near):
         raise AssertionError(f"{what} is {found}; it must be about {expected}")
     return "right"
 
 
 def difference(f: Callable[[Any], Any], x: Any, direction: Any, h: float = 1e-4) -> Any:
     """Return the slope of f at x in a direction, from four values of f."""
-    near = f(x + h * direction) - f(x - h * direction)
-    far = f(x + 2 * h * direction) - f(x - 2 * h * direction)
-    return (8 * near - far) / (12 * h)
+
+    def value(step: float) -> Any:
+        return numbers(f(x + step * direction), "the value of f")
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h)
+    if not np.all(np.isfinite(slope)):
+        raise AssertionError(
+            f"f is not defined at this point, {x}, or next to it; take another one"
+        )
+    return slope
 
 
 def check_derivative(
     df: Callable[[float], Any], f: Callable[[float], Any], points: tuple[float, ...] = POINTS
 ) -> str:
-    """Compare a derivative with differences of its function, at several numbers."""
+    """Compare a derivative with differences of its function, at several numbers.
+
+    A function that is not defined at all of them needs points of its own.
+
+    >>> check_derivative(lambda x: 1 / x, np.log, points=(0.5, 2.0))
+    'right'
+    """
     for x in points:
         check(df(x), difference(f, x, 1.0), f"the derivative at {x}")
     return "right"
