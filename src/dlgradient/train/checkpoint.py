@@ -111,9 +111,10 @@ class Checkpoints(Observer):
 
 def _is_due(training: Training) -> bool:
     options = training.options
+    every = options.checkpoint_frequency or 1
     if options.checkpoint_frequency_unit == "iteration":
-        return training.iteration % options.checkpoint_frequency == 0
-    return training.epoch % options.checkpoint_frequency == 0 and training.ends_epoch()
+        return training.iteration % every == 0
+    return training.epoch % every == 0 and training.ends_epoch()
 
 
 def chosen_checkpoint(resume: Any, folder: str) -> Path | None:

@@ -13,7 +13,16 @@ from dlgradient.train.loss import Objective
 from dlgradient.train.predict import batches
 from dlgradient.train.queue import minibatchqueue
 
-__all__ = ["first_strange", "first_strange_of", "is_finite", "strange_update"]
+__all__ = ["first_random", "first_strange", "first_strange_of", "is_finite", "strange_update"]
+
+
+def first_random(net: dlnetwork, xs: tuple[Any, ...]) -> str:
+    """Return the first layer whose result in training depends on random numbers."""
+    for name in net.order():
+        one, other = [net.forward(*xs, outputs=name, generator=seed)[0] for seed in (0, 1)]
+        if not np.array_equal(np.asarray(extractdata(one)), np.asarray(extractdata(other))):
+            return name
+    return net.order()[-1]
 
 
 def first_strange_of(net: dlnetwork, queue: minibatchqueue, objective: Objective) -> str:

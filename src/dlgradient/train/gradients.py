@@ -13,7 +13,7 @@ from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
 from dlgradient.train.clipping import clip_by_global_norm, clip_by_norm, clip_by_value
 
-__all__ = ["limited", "regularized"]
+__all__ = ["limited", "penalty", "regularized"]
 
 Method: TypeAlias = Literal["l2norm", "global-l2norm", "absolute-value"]
 METHODS = {
@@ -47,6 +47,19 @@ def regularized(net: dlnetwork, gradients: ParameterTable, l2: float) -> Paramet
             new[part] += g[part]
         found.append(new)
     return ParameterTable.of(columns, buffers=found)
+
+
+def penalty(net: dlnetwork, l2: float) -> float:
+    """Return l2/2 Σ factor w², which `regularized` is the gradient of."""
+    factors = net.l2_factors()
+    if l2 == 0 or not any(factors.values()):
+        return 0.0
+    columns, total = net.learnables.columns, 0.0
+    for group, w in enumerate(vectors(net.learnables)):
+        for factor, start, stop in columns.spans(group, factors, 1.0):
+            part = w[start:stop].astype(np.result_type(w.dtype, np.float64))
+            total += factor * float(np.vdot(part, part).real)
+    return l2 / 2 * total
 
 
 def limited(gradients: ParameterTable, threshold: float, method: Method) -> ParameterTable:

@@ -21,6 +21,7 @@ from dlgradient.train.checkpoint import Checkpoints
 from dlgradient.train.checks import check_batch, check_data, check_learnables
 from dlgradient.train.diagnosis import first_strange_of
 from dlgradient.train.info import TrainingInfo
+from dlgradient.train.lm import LevenbergMarquardt
 from dlgradient.train.loss import Batch, Objective, loss_function
 from dlgradient.train.observers import OutputFunctions
 from dlgradient.train.options import TrainingOptions
@@ -33,6 +34,7 @@ from dlgradient.train.predict import (
     row_pairs,
 )
 from dlgradient.train.progress import Progress
+from dlgradient.train.quasi_newton import QuasiNewton
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.statistics import normalized
 from dlgradient.train.stochastic import Stochastic
@@ -40,6 +42,9 @@ from dlgradient.train.training import Observer, Row, Training
 from dlgradient.train.watching import LivePlot, TensorBoard
 
 __all__ = ["Loop"]
+
+
+SOLVERS = {"lbfgs": QuasiNewton, "lm": LevenbergMarquardt}
 
 
 class Loop(Training):
@@ -71,10 +76,12 @@ class Loop(Training):
         check_data("data", self.queue, self.objective)
         if self.validation is not None:
             check_data("validation_data", self.validation, self.objective)
-        self.solver = Stochastic(options)
+        self.solver = SOLVERS.get(options.solver, Stochastic)(options)
         self.observers = _observers_of(options)
         count = self.queue.num_batches
         self.total = None if count is None else options.max_epochs * count
+        if self.solver.whole:
+            self.total = options.max_iterations
         self.iteration = self.epoch = 0
         self.info = TrainingInfo()
         self.best = None
@@ -125,15 +132,17 @@ class Loop(Training):
                 first = False
             reason, row = self._step(batch)
             row["time_elapsed"] = perf_counter() - begun
-            if not reason and self.validation is not None and self._is_time_to_validate():
-                reason = self._validate(row)
+            finite = np.isfinite(row["loss"])
+            if self.validation is not None and finite and self._is_time_to_validate(reason):
+                found = self._validate(row)
+                reason = reason or found
             self._record(row)
             self.info.stop_reason = reason
             answers = [observer.iterated(self, row) for observer in self.observers]
             reason = self.decided([reason, *answers])
             if reason:
                 return reason
-        return "Max epochs completed"
+        return self.solver.completed
 
     def _check_first(self, batch: Batch) -> None:
         """Look at the first batch of the data, and of the validation data."""
@@ -147,6 +156,9 @@ class Loop(Training):
     def _batches(self) -> Iterator[Batch]:
         """Yield the batches of all epochs, and count them; of a checkpoint, those that are left."""
         queue = self.queue
+        if self.solver.whole:
+            yield from self._repeated()
+            return
         for epoch in range(max(self.epoch, 1), self.options.max_epochs + 1):
             if epoch > self.epoch:
                 self._begin_epoch(epoch)
@@ -154,6 +166,13 @@ class Loop(Training):
                 self.iteration += 1
                 batch = queue.next()
                 yield batch if isinstance(batch, tuple) else (batch,)
+
+    def _repeated(self) -> Iterator[Batch]:
+        """Yield all data in each iteration, which is an epoch, too."""
+        batch = self.queue._whole()
+        for iteration in range(self.iteration + 1, self.options.max_iterations + 1):
+            self.iteration = self.epoch = iteration
+            yield batch
 
     def _begin_epoch(self, epoch: int) -> None:
         shuffle, queue = self.options.shuffle, self.queue
@@ -166,7 +185,7 @@ class Loop(Training):
         """Take one step; return a reason to stop or '', and a row of the history."""
         step = self.solver.step(self, batch)
         row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
-        if not step.reason:
+        if step.ys:
             self.net = step.net.reset_state() if self.forgets else step.net
             if self.options.metrics:
                 pairs = row_pairs(step.ys, batch[self.objective.inputs :])
@@ -188,9 +207,11 @@ class Loop(Training):
 
     # -- validation ------------------------------------------------------------------------------
 
-    def _is_time_to_validate(self) -> bool:
+    def _is_time_to_validate(self, reason: str) -> bool:
         options = self.options
-        last = self.epoch == options.max_epochs and self.ends_epoch()
+        last = self.iteration == self.total or bool(reason)
+        if self.total is None:  # of a stream
+            last = last or (self.epoch == options.max_epochs and self.ends_epoch())
         return last or self.iteration == 1 or self.iteration % options.validation_frequency == 0
 
     def _validate(self, row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -14,13 +14,24 @@ from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.files import FilePath
 from dlgradient.train import schedules
+from dlgradient.train.lbfgs import LineSearch
 from dlgradient.train.metrics import BY_NAME, metrics_of
 from dlgradient.train.schedules import Piecewise, Schedule
 
 __all__ = ["training_options"]
 
 Solver: TypeAlias = Literal[
-    "sgdm", "adam", "rmsprop", "adamw", "nadam", "lion", "adagrad", "adadelta", "muon"
+    "sgdm",
+    "adam",
+    "rmsprop",
+    "adamw",
+    "nadam",
+    "lion",
+    "adagrad",
+    "adadelta",
+    "muon",
+    "lbfgs",
+    "lm",
 ]
 # Defaults of solvers where they differ from those of Adam.
 RATES = {"sgdm": 0.01, "adagrad": 0.01, "adadelta": 1.0, "nadam": 0.002, "lion": 0.0001}
@@ -28,7 +39,49 @@ SQUARED_DECAYS = {"rmsprop": 0.9, "adadelta": 0.9, "lion": 0.99}
 EPSILONS = {"adagrad": 1e-10, "adadelta": 1e-6}
 # These shrink the learnables next to the step; for the others it is a part of the gradient.
 DECAYS = {"adamw": 0.01, "lion": 0.001, "muon": 0.1}
+# By solver, its own options: of the update functions those after the learn rate, in this order.
+_AVERAGES = ("gradient_decay_factor", "squared_gradient_decay_factor", "epsilon")
+_TOLERANCES = ("max_iterations", "gradient_tolerance", "step_tolerance")
+OWN_OPTIONS: dict[str, tuple[str, ...]] = {
+    "sgdm": ("momentum",),
+    "rmsprop": ("squared_gradient_decay_factor", "epsilon"),
+    "adagrad": ("epsilon",),
+    "adadelta": ("squared_gradient_decay_factor", "epsilon"),
+    "lion": ("gradient_decay_factor", "squared_gradient_decay_factor", "l2_regularization"),
+    "muon": ("momentum", "l2_regularization"),
+    "adam": _AVERAGES,
+    "nadam": _AVERAGES,
+    "adamw": (*_AVERAGES, "l2_regularization"),
+    "lbfgs": (
+        *_TOLERANCES,
+        "line_search_method",
+        "max_num_line_search_iterations",
+        "history_size",
+        "initial_inverse_hessian_factor",
+    ),
+    "lm": (
+        *_TOLERANCES,
+        "initial_damping_factor",
+        "max_damping_factor",
+        "damping_increase_factor",
+        "damping_decrease_factor",
+    ),
+}
+# Solvers whose steps see all data at once, and the options that have no meaning for them.
+WHOLE = ("lbfgs", "lm")
+_OF_BATCHES = (
+    "initial_learn_rate",
+    "learn_rate_schedule",
+    "learn_rate_drop_factor",
+    "learn_rate_drop_period",
+    "max_epochs",
+    "shuffle",
+    "gradient_threshold",
+    "gradient_threshold_method",
+)
 PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
+Increase: TypeAlias = Annotated[float, number(above=1)]
+Decrease: TypeAlias = Annotated[float, number(above=0, below=1)]
 SCHEDULES = ("none", "piecewise", "warmup", "polynomial", "exponential", "cosine", "cyclical")
 FolderPath: TypeAlias = Annotated[
     str | os.PathLike[str], Kind("the path of a folder, or '' for none", os.fspath)
@@ -65,6 +118,17 @@ class TrainingOptions:
     learn_rate_drop_factor: Positive = field(default=0.1, kw_only=True)
     learn_rate_drop_period: Count = field(default=10, kw_only=True)
     max_epochs: Count = field(default=30, kw_only=True)
+    max_iterations: Count = field(default=1000, kw_only=True)
+    gradient_tolerance: NonNegative = field(default=1e-5, kw_only=True)
+    step_tolerance: NonNegative = field(default=1e-5, kw_only=True)
+    line_search_method: LineSearch = field(default="weak-wolfe", kw_only=True)
+    max_num_line_search_iterations: Count = field(default=20, kw_only=True)
+    history_size: Count = field(default=10, kw_only=True)
+    initial_inverse_hessian_factor: Positive = field(default=1.0, kw_only=True)
+    initial_damping_factor: Positive = field(default=0.001, kw_only=True)
+    max_damping_factor: Positive = field(default=1e10, kw_only=True)
+    damping_increase_factor: Increase = field(default=10.0, kw_only=True)
+    damping_decrease_factor: Decrease = field(default=0.1, kw_only=True)
     mini_batch_size: Count = field(default=128, kw_only=True)
     shuffle: Literal["once", "every-epoch", "never"] = field(default="once", kw_only=True)
     momentum: Decay | None = field(default=None, kw_only=True)
@@ -90,7 +154,7 @@ class TrainingOptions:
     tensorboard: FilePath | None = field(default=None, kw_only=True)
     output_fcn: Callable[..., Any] | Sequence[Any] | None = field(default=None, kw_only=True)
     checkpoint_path: FolderPath = field(default="", kw_only=True)
-    checkpoint_frequency: Count = field(default=1, kw_only=True)
+    checkpoint_frequency: Count | None = field(default=None, kw_only=True)
     checkpoint_frequency_unit: Literal["epoch", "iteration"] = field(default="epoch", kw_only=True)
     input_data_formats: Any = field(default="auto", kw_only=True)
     target_data_formats: Any = field(default="auto", kw_only=True)
@@ -110,6 +174,13 @@ class TrainingOptions:
             self.epsilon = EPSILONS.get(solver, 1e-8)
         if self.l2_regularization is None:
             self.l2_regularization = DECAYS.get(solver, 1e-4)
+        if solver in WHOLE and self.execution_environment == "parallel":
+            raise InvalidArgumentError(
+                f"training_options: execution_environment='parallel' shares the mini-batches, and "
+                f"{solver!r} has none; use 'adam' or another solver for mini-batches"
+            )
+        if self.checkpoint_frequency is None:
+            self.checkpoint_frequency = 30 if solver in WHOLE else 1
         self.schedules = self._schedules(self.learn_rate_schedule)
         names = ["loss", *[metric.name for metric in self.metrics]]
         if self.objective_metric_name not in names:
@@ -142,7 +213,9 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     Parameters
     ----------
     solver : str
-        "sgdm", "adam", "rmsprop", "adamw", "nadam", "lion", "adagrad", "adadelta" or "muon".
+        "sgdm", "adam", "rmsprop", "adamw", "nadam", "lion", "adagrad", "adadelta" or "muon", with a
+        step for each batch. "lbfgs" for any loss, and "lm" for "mse" and "l2loss", with steps that
+        see all data: for networks that are small, and results that are precise.
     initial_learn_rate : float
         0.01 for "sgdm" and "adagrad", 1 for "adadelta", 0.002 for "nadam", 0.0001 for "lion", else
         0.001.
@@ -159,6 +232,18 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     gradient_decay_factor, squared_gradient_decay_factor, epsilon : float
         0.9; 0.999, but 0.9 for "rmsprop" and "adadelta", and 0.99 for "lion"; 1e-8, but 1e-10 for
         "adagrad" and 1e-6 for "adadelta".
+    max_iterations, gradient_tolerance, step_tolerance : int, float, float
+        Of "lbfgs" and "lm": 1000, 1e-5 and 1e-5. They end if the norm of the gradient is at most
+        the tolerance, or that part of a loss above 1; or if that of a step is.
+    line_search_method, max_num_line_search_iterations, history_size : str, int, int
+        Of "lbfgs", as of `lbfgsupdate`: "weak-wolfe", 20 and 10.
+    initial_inverse_hessian_factor : float
+        Of "lbfgs", as of `lbfgs_state`: 1.
+    initial_damping_factor, max_damping_factor : float
+        Of "lm": 0.001 and 1e10. What is added to the diagonal of the approximate Hessian; "lm" ends
+        above the largest.
+    damping_increase_factor, damping_decrease_factor : float
+        Of "lm": 10 after a step that does not lower the loss, 0.1 after one that does.
     l2_regularization : float
         1e-4, times the factor of each learnable. For "adamw", "lion" and "muon" it is the decay of
         the weights, which is no part of the gradient: 0.01, 0.001 and 0.1.
@@ -190,7 +275,8 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         A folder where checkpoints are written, from which ``trainnet(..., resume=True)`` goes on;
         '' for none. It has the newest two of a training.
     checkpoint_frequency, checkpoint_frequency_unit : int, {"epoch", "iteration"}
-        Every how many epochs or iterations: after each epoch.
+        Every how many epochs or iterations: after each epoch. For "lbfgs" and "lm" iterations are
+        epochs, and it is every 30.
     input_data_formats, target_data_formats : str or sequence of str
         "auto" takes that of the input layer, and of the number of dimensions of the targets.
     execution_environment : {"auto", "cpu", "parallel"}
@@ -221,4 +307,20 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
 
     Source: MATLAB ``trainingOptions``.
     """
-    return TrainingOptions(solver, **options)
+    found = TrainingOptions(solver, **options)
+    _check_own(found.solver, options)
+    return found
+
+
+def _check_own(solver: str, given: Iterable[str]) -> None:
+    """Raise the error for an option that has no meaning for a solver."""
+    for name in given:
+        owners = [s for s, own in OWN_OPTIONS.items() if name in own]
+        general = name == "l2_regularization" or not (owners or name in _OF_BATCHES)
+        if general or solver in owners or (name in _OF_BATCHES and solver not in WHOLE):
+            continue
+        of = ", ".join(map(repr, owners)) if owners else "solvers with mini-batches"
+        raise InvalidArgumentError(
+            f"training_options: {name} is an option of {of}, and has no meaning for {solver!r}; "
+            f"omit it. {solver!r} has {', '.join(OWN_OPTIONS[solver])}"
+        )

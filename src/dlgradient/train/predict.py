@@ -45,8 +45,14 @@ def queue_of(
             *_input_formats(net, input_formats),
             *_target_formats(wanted, target_formats),
         ),
+        output_cast="float64" if _is_double(net) else "float32",
         generator=generator,
     )
+
+
+def _is_double(net: dlnetwork) -> bool:
+    """Return whether a network has learnables of double precision, which data would make single."""
+    return any(x.dtype in (np.float64, np.complex128) for x in net.learnables.values())
 
 
 def batches(queue: minibatchqueue) -> Iterator[tuple[Any, ...]]:

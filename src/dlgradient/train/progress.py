@@ -16,6 +16,8 @@ HEADS = {
     "learn_rate": "LearnRate",
     "loss": "TrainingLoss",
     "validation_loss": "ValidationLoss",
+    "gradient_norm": "GradientNorm",
+    "step_norm": "StepNorm",
 }
 
 

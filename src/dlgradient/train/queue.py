@@ -241,6 +241,16 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         new._at, new._coming = 0, None
         return new
 
+    def _whole(self) -> tuple[Any, ...]:
+        """Return all observations as one batch."""
+        if self.is_stream:
+            raise InvalidArgumentError(
+                "trainnet: this solver needs all data at once, and an iterable gives one after the "
+                "other; give arrays or a dataset, or use a solver for mini-batches such as 'adam'"
+            )
+        batches = self._reader.read(self._order)
+        return tuple([self._finished(batch, i) for i, batch in enumerate(batches)])
+
     def _place(self) -> dict[str, Any]:
         """Return how far it is, and the order of the observations, for a checkpoint."""
         return {"at": self._at, "order": self._order}

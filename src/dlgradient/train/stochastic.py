@@ -20,40 +20,24 @@ from dlgradient.train.adaptive import (
 from dlgradient.train.diagnosis import first_strange, is_finite, strange_update
 from dlgradient.train.gradients import limited, regularized
 from dlgradient.train.loss import Batch
-from dlgradient.train.options import DECAYS, TrainingOptions
+from dlgradient.train.options import DECAYS, OWN_OPTIONS, TrainingOptions
 from dlgradient.train.schedules import factor_at
 from dlgradient.train.training import Row, Solver, Step, Training
 from dlgradient.train.update import adamupdate, rmspropupdate, sgdmupdate
 
 __all__ = ["Stochastic"]
 
-# By solver: the function, how many states it has, whether it counts iterations, and its options
-# after the learn rate.
-_UPDATES: dict[str, tuple[Callable[..., Any], int, bool, tuple[str, ...]]] = {
-    "sgdm": (sgdmupdate, 1, False, ("momentum",)),
-    "rmsprop": (rmspropupdate, 1, False, ("squared_gradient_decay_factor", "epsilon")),
-    "adagrad": (adagradupdate, 1, False, ("epsilon",)),
-    "adadelta": (adadeltaupdate, 2, False, ("squared_gradient_decay_factor", "epsilon")),
-    "lion": (
-        lionupdate,
-        1,
-        False,
-        ("gradient_decay_factor", "squared_gradient_decay_factor", "l2_regularization"),
-    ),
-    "muon": (muonupdate, 2, True, ("momentum", "l2_regularization")),
-    **{
-        name: (
-            function,
-            2,
-            True,
-            ("gradient_decay_factor", "squared_gradient_decay_factor", "epsilon", *more),
-        )
-        for name, function, more in (
-            ("adam", adamupdate, ()),
-            ("nadam", nadamupdate, ()),
-            ("adamw", adamwupdate, ("l2_regularization",)),
-        )
-    },
+# By solver: the function, how many states it has, and whether it counts iterations.
+_UPDATES: dict[str, tuple[Callable[..., Any], int, bool]] = {
+    "sgdm": (sgdmupdate, 1, False),
+    "rmsprop": (rmspropupdate, 1, False),
+    "adagrad": (adagradupdate, 1, False),
+    "adadelta": (adadeltaupdate, 2, False),
+    "lion": (lionupdate, 1, False),
+    "muon": (muonupdate, 2, True),
+    "adam": (adamupdate, 2, True),
+    "nadam": (nadamupdate, 2, True),
+    "adamw": (adamwupdate, 2, True),
 }
 
 
@@ -75,8 +59,8 @@ class Stochastic(Solver):
     )
 
     def __init__(self, options: TrainingOptions) -> None:
-        self.function, self.count, self.counts, names = _UPDATES[options.solver]
-        self.chosen = [getattr(options, name) for name in names]
+        self.function, self.count, self.counts = _UPDATES[options.solver]
+        self.chosen = [getattr(options, name) for name in OWN_OPTIONS[options.solver]]
         self.rate = float(options.initial_learn_rate or 0.0)
         self.decays = options.solver in DECAYS
         self.states: tuple[Any, ...] = ()

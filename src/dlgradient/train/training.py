@@ -66,7 +66,7 @@ class Training:
 
     def ends_epoch(self) -> bool:
         """Return whether the last batch was that of an epoch."""
-        return not self.queue.hasdata()
+        return self.solver.whole or not self.queue.hasdata()
 
 
 class Step(NamedTuple):
@@ -75,13 +75,13 @@ class Step(NamedTuple):
     Attributes
     ----------
     net : dlnetwork
-        After the step.
+        After the step, or before it if there was none.
     row : dict
         Columns of the history.
     ys : tuple of dlarray
-        Outputs of the network before the step, for metrics of the batch.
+        Outputs of the network, for metrics of the batch; () if there was no step.
     reason : str
-        Why there was no step and the training ends, or ''.
+        Why the training ends, or ''.
     """
 
     net: dlnetwork
@@ -97,9 +97,15 @@ class Solver:
     ----------
     columns : tuple of str
         Columns of the history that the table shows.
+    whole : bool
+        Whether a step needs all data at once.
+    completed : str
+        Why training ends if nothing else ends it.
     """
 
     columns: ClassVar[tuple[str, ...]]
+    whole: ClassVar[bool] = False
+    completed: ClassVar[str] = "Max epochs completed"
 
     def step(self, training: Training, batch: Batch) -> Step:
         """Take a step from the network of a training."""
