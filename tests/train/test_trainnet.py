@@ -105,6 +105,43 @@ def test_other_solvers_are_their_update_functions(solver, data):
         assert not np.array_equal(value, start.learnables[key])
 
 
+class Counted(layers.Layer):
+    """Twice the input, with a derivative that counts how often it is asked for."""
+
+    calls = 0
+
+    def predict(self, x):
+        return 2 * x
+
+    def backward(self, xs, ys, gs):
+        del xs, ys
+        type(self).calls += 1
+        return (2 * gs[0],)
+
+
+@pytest.mark.parametrize("solver", ["sgdm", "adamw", "muon"])
+def test_what_is_frozen_is_not_differentiated(solver, data):
+    """Nothing is computed before the first layer that learns, and results are the same."""
+    x, labels = data
+    net = dl.dlnetwork(
+        classifier(layers.FullyConnected(3, name="first"), Counted(), layers.FullyConnected(4)),
+        generator=1,
+    )
+    Counted.calls = 0
+    frozen = net.set_learn_rate_factor("first", 0)
+    chosen = options(solver, shuffle="never", gradient_threshold=0.1)
+    found, _ = dl.trainnet(x, labels, frozen, "crossentropy", chosen)
+    assert Counted.calls == 0
+    tail = dl.dlnetwork([layers.FeatureInput(3), *list(net.layers.values())[3:]])
+    middle = 2 * np.asarray(net.predict(x, outputs="first"))
+    alone, _ = dl.trainnet(middle, labels, tail, "crossentropy", chosen)
+    for key, value in values(net).items():
+        want = value if key.startswith("first") else alone.learnables[key]
+        np.testing.assert_allclose(found.learnables[key], want, rtol=1e-5, atol=1e-6)
+    dl.trainnet(x, labels, net, "crossentropy", chosen)
+    assert Counted.calls == 9
+
+
 def test_a_seed_repeats_everything(data):
     x, labels = data
     net = classifier(layers.FullyConnected(4), layers.Dropout(0.3))

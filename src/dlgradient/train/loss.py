@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from dlgradient.core.calls import wrap
 from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.evaluate import dlfeval
@@ -91,12 +92,40 @@ class Objective:
     is_named: bool
 
     def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:
-        """Return loss, gradients, new state and outputs."""
-        return Evaluation(*dlfeval(self._traced, net, batch))
+        """Return loss, gradients, new state and outputs; gradients of what is frozen are zero."""
+        factors = net.learn_rate_factors().values()
+        if all(factors):
+            return Evaluation(*dlfeval(self._traced, net, batch))
+        arrays, columns = net.learnables.arrays(), net.learnables.columns
+        is_free = [factor != 0 for factor in factors]
+
+        # Frozen learnables are constants, so nothing is computed for what comes before the others.
+        def traced(
+            free: list[dlarray], batch: Batch
+        ) -> tuple[Value, list[dlarray], ParameterTable, tuple[Value, ...]]:
+            given = iter(free)
+            mixed = [next(given) if f else a for f, a in zip(is_free, arrays, strict=True)]
+            whole = net.with_learnables(ParameterTable.of(columns, mixed))
+            loss, state, ys = self._forward(whole, batch)
+            return loss, dlgradient(loss, free, allow_complex=False), state, ys
+
+        free = [a for f, a in zip(is_free, arrays, strict=True) if f]
+        loss, found, state, ys = dlfeval(traced, free, batch)
+        given = iter(found)
+        gradients = [
+            next(given) if f else wrap(np.zeros(a.shape, a.dtype), None)
+            for f, a in zip(is_free, arrays, strict=True)
+        ]
+        return Evaluation(loss, ParameterTable.of(columns, gradients), state, ys)
 
     def _traced(
         self, net: dlnetwork, batch: Batch
     ) -> tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]:
+        loss, state, ys = self._forward(net, batch)
+        return loss, dlgradient(loss, net.learnables, allow_complex=False), state, ys
+
+    def _forward(
+        self, net: dlnetwork, batch: Batch
+    ) -> tuple[Value, ParameterTable, tuple[Value, ...]]:
         *ys, state = net.forward(*batch[: self.inputs], generator=self.generator)
-        loss = self.loss(*ys, *batch[self.inputs :])
-        return loss, dlgradient(loss, net.learnables, allow_complex=False), state, tuple(ys)
+        return self.loss(*ys, *batch[self.inputs :]), state, tuple(ys)
