@@ -193,6 +193,32 @@ def test_input_layers_find_the_statistics_of_the_data(rng):
     np.testing.assert_allclose(layer.standard_deviation, x.std(0), rtol=1e-5)
 
 
+def test_sequences_are_padded_and_read_ahead_as_the_options_say(rng):
+    """Of a list of arrays T×C of several lengths; read ahead they are the same."""
+    sequences = [rng.normal(size=(n, 2)).astype(np.float32) for n in rng.integers(2, 9, 12)]
+    targets = rng.normal(size=(12, 1)).astype(np.float32)
+    net = dl.dlnetwork(
+        [layers.SequenceInput(2), layers.Lstm(3, output_mode="last"), layers.FullyConnected(1)],
+        generator=0,
+    )
+    found = {}
+    for environment in ("serial", "background"):
+        chosen = options(
+            shuffle="never",
+            mini_batch_size=12,
+            max_epochs=2,
+            sequence_length=4,
+            sequence_padding_direction="left",
+            sequence_padding_value=-1.0,
+            preprocessing_environment=environment,
+        )
+        found[environment], _ = dl.trainnet(sequences, targets, net, "mse", chosen)
+    padded, _ = dl.padsequences(sequences, 0, length=4, direction="left", padding_value=-1.0)
+    chosen = options(shuffle="never", mini_batch_size=12, max_epochs=2)
+    want, _ = dl.trainnet(padded, targets, net, "mse", chosen)
+    assert found["serial"] == found["background"] == want
+
+
 def test_a_queue_without_targets_and_its_own_order(rng):
     """A queue of the user keeps its generator; with one output its batches are no tuples."""
     x = rng.normal(size=(30, 2)).astype(np.float32)

@@ -101,6 +101,10 @@ class Loop(Training):
                 self.generator,
                 options.input_data_formats,
                 options.target_data_formats,
+                sequence_length=options.sequence_length,
+                sequence_padding_direction=options.sequence_padding_direction,
+                sequence_padding_value=options.sequence_padding_value,
+                preprocessing_environment=options.preprocessing_environment,
             )
         except DlgradientError as error:
             text = error.args[0].removeprefix("trainnet: ")

@@ -14,8 +14,10 @@ from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.files import FilePath
 from dlgradient.train import schedules
+from dlgradient.train.ahead import Environment
 from dlgradient.train.lbfgs import LineSearch
 from dlgradient.train.metrics import BY_NAME, metrics_of
+from dlgradient.train.queue import SequenceLength
 from dlgradient.train.schedules import Piecewise, Schedule
 
 __all__ = ["training_options"]
@@ -156,6 +158,10 @@ class TrainingOptions:
     checkpoint_path: FolderPath = field(default="", kw_only=True)
     checkpoint_frequency: Count | None = field(default=None, kw_only=True)
     checkpoint_frequency_unit: Literal["epoch", "iteration"] = field(default="epoch", kw_only=True)
+    sequence_length: SequenceLength = field(default="longest", kw_only=True)
+    sequence_padding_direction: Literal["right", "left"] = field(default="right", kw_only=True)
+    sequence_padding_value: float = field(default=0.0, kw_only=True)
+    preprocessing_environment: Environment = field(default="serial", kw_only=True)
     input_data_formats: Any = field(default="auto", kw_only=True)
     target_data_formats: Any = field(default="auto", kw_only=True)
     execution_environment: Literal["auto", "cpu", "parallel"] = field(default="auto", kw_only=True)
@@ -233,8 +239,8 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         0.9; 0.999, but 0.9 for "rmsprop" and "adadelta", and 0.99 for "lion"; 1e-8, but 1e-10 for
         "adagrad" and 1e-6 for "adadelta".
     max_iterations, gradient_tolerance, step_tolerance : int, float, float
-        Of "lbfgs" and "lm": 1000, 1e-5 and 1e-5. They end if the norm of the gradient is at most
-        the tolerance, or that part of a loss above 1; or if that of a step is.
+        Of "lbfgs" and "lm": 1000, 1e-5 and 1e-5. They end if the norm of the gradient, or of a
+        step, is at most its tolerance. That of the gradient is relative to a loss above 1.
     line_search_method, max_num_line_search_iterations, history_size : str, int, int
         Of "lbfgs", as of `lbfgsupdate`: "weak-wolfe", 20 and 10.
     initial_inverse_hessian_factor : float
@@ -277,6 +283,10 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     checkpoint_frequency, checkpoint_frequency_unit : int, {"epoch", "iteration"}
         Every how many epochs or iterations: after each epoch. For "lbfgs" and "lm" iterations are
         epochs, and it is every 30.
+    sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
+        As of `minibatchqueue`: "longest", "right" and 0.
+    preprocessing_environment : {"serial", "background", "parallel"}
+        As of `minibatchqueue`: who reads batches, the caller, or threads or processes before them.
     input_data_formats, target_data_formats : str or sequence of str
         "auto" takes that of the input layer, and of the number of dimensions of the targets.
     execution_environment : {"auto", "cpu", "parallel"}

@@ -32,6 +32,7 @@ def queue_of(
     generator: np.random.Generator | None = None,
     input_formats: Any = "auto",
     target_formats: Any = "auto",
+    **reading: Any,
 ) -> minibatchqueue:
     """Return data as a queue whose outputs have formats."""
     if isinstance(data, minibatchqueue):
@@ -47,6 +48,7 @@ def queue_of(
         ),
         output_cast="float64" if _is_double(net) else "float32",
         generator=generator,
+        **reading,
     )
 
 

@@ -21,6 +21,7 @@ from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.train.ahead import Environment, in_order, pool_of, reading
 from dlgradient.train.sources import (
+    Padding,
     Reader,
     batch_axis,
     is_stream,
@@ -45,6 +46,9 @@ Texts: TypeAlias = Annotated[
 ]
 
 
+SequenceLength: TypeAlias = Count | Literal["longest", "shortest"]
+
+
 class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     """Mini-batches of data, one after the other.
 
@@ -66,6 +70,11 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         Format of each output. One without a format stays an array.
     output_cast : str or sequence of str
         Dtype of the outputs that have a format.
+    sequence_length : int, "longest" or "shortest"
+        To which length sequences in a list are padded or cut, along 'T'.
+    sequence_padding_direction : {"right", "left"}
+        At which end.
+    sequence_padding_value : float
     preprocessing_environment : {"serial", "background", "parallel"}
         Who reads: the caller, or threads or processes that read the next batches while this one is
         used. Threads serve sources that wait for files, or functions of NumPy. Processes need data
@@ -116,7 +125,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     """
 
     @checked
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most are options of MATLAB, too
         self,
         data: Any,
         *,
@@ -125,6 +134,9 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         mini_batch_fcn: Callable[..., Any] | None = None,
         mini_batch_format: Texts = None,
         output_cast: Texts = "float32",
+        sequence_length: SequenceLength = "longest",
+        sequence_padding_direction: Literal["right", "left"] = "right",
+        sequence_padding_value: float = 0.0,
         preprocessing_environment: Environment = "serial",
         generator: Generator = None,
     ) -> None:
@@ -137,7 +149,14 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         self.is_stream = any(map(is_stream, self.sources))
         formats = [option_of(mini_batch_format, i) for i in range(len(self.sources))]
         axes = [batch_axis(s, f) for s, f in zip(self.sources, formats, strict=True)]
-        self._reader = Reader(self.sources, axes, mini_batch_fcn, mini_batch_format, output_cast)
+        self._reader = Reader(
+            self.sources,
+            axes,
+            mini_batch_fcn,
+            mini_batch_format,
+            output_cast,
+            Padding(sequence_length, sequence_padding_direction, sequence_padding_value),
+        )
         self._order: Array = np.arange(0)
         if self.is_stream:
             self._check_stream()

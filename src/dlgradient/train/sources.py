@@ -20,7 +20,7 @@ from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.train.sequences import padsequences
 
-__all__ = ["Reader", "batch_axis", "is_stream", "length_of", "observations_of"]
+__all__ = ["Padding", "Reader", "batch_axis", "is_stream", "length_of", "observations_of"]
 
 
 def option_of(option: Any, i: int) -> Any:
@@ -75,6 +75,15 @@ def length_of(source: Any, axis: int | None) -> int:
 
 
 @dataclass
+class Padding:
+    """How sequences of a batch are brought to one length: the options of `padsequences`."""
+
+    length: Any = "longest"
+    direction: Any = "right"
+    padding_value: float = 0.0
+
+
+@dataclass
 class Reader:
     """Reads batches of some sources.
 
@@ -91,6 +100,7 @@ class Reader:
     mini_batch_fcn: Callable[..., Any] | None
     formats: Any
     casts: Any
+    padding: Padding
 
     def __getstate__(self) -> dict[str, Any]:
         """An array in a file is mapped again in another process, not copied to it."""
@@ -136,7 +146,10 @@ class Reader:
             batches = self.mini_batch_fcn(*lists)
             return self._cast(batches if isinstance(batches, tuple) else (batches,))
         return self._cast(
-            [_collated(items, option_of(self.formats, i)) for i, items in enumerate(lists)]
+            [
+                _collated(items, option_of(self.formats, i), self.padding)
+                for i, items in enumerate(lists)
+            ]
         )
 
     def _cast(self, batches: Sequence[Any]) -> tuple[Any, ...]:
@@ -180,11 +193,12 @@ def _taken(source: Any, chosen: Any, axis: int) -> Any:
     return source[(slice(None),) * axis + (chosen,)]
 
 
-def _collated(items: list[Any], fmt: str | None) -> Any:
+def _collated(items: list[Any], fmt: str | None, padding: Padding) -> Any:
     """Return observations as one array: stacked along 'B', and padded along 'T'."""
     arrays = [np.asarray(item) for item in items]
     axis = valid_format(fmt).find("B") if fmt else 0
-    if len({a.shape for a in arrays}) == 1:
+    has_length = type(padding.length) is int and fmt is not None and "T" in fmt
+    if len({a.shape for a in arrays}) == 1 and not has_length:
         return np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
     inner = (fmt or "").replace("B", "")
     if "T" not in inner:
@@ -193,5 +207,5 @@ def _collated(items: list[Any], fmt: str | None) -> Any:
             f"minibatchqueue: observations have the shapes {', '.join(shapes[:4])}; give "
             "mini_batch_fcn=, or a format with 'T' to pad along it"
         )
-    padded, _ = padsequences(arrays, inner.index("T"))
+    padded, _ = padsequences(arrays, inner.index("T"), **vars(padding))
     return np.moveaxis(padded, -1, max(axis, 0))
