@@ -31,9 +31,9 @@ NAMES = [
     *("overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
     *("train-cnn", "train-mlp", "train-lstm", "train-memory", "predict"),
-    "cliffs",
+    *("ranks", "cliffs"),
 ]
-UNTIMED = {"memory", "import", "train-memory"}
+UNTIMED = {"memory", "import", "train-memory", "ranks"}
 
 # What a row imports only when it is measured: a process that measures memory loads one of them.
 CONTESTANTS = ("dlgradient", "torch", "jax", "autograd")

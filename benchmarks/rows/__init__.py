@@ -17,6 +17,7 @@ from rows.mlp import MLP_STEP, SMALL_MLP
 from rows.optimiser import ADAM
 from rows.overhead import OVERHEAD
 from rows.pinn import PINN
+from rows.ranks import RANKS
 from rows.rosenbrock import ROSENBROCK
 from rows.sequence import CTC, LSTM, TRANSFORMER
 from rows.training import TRAIN_CNN, TRAIN_LSTM, TRAIN_MEMORY, TRAIN_MLP
@@ -49,6 +50,7 @@ _ALL = (
     TRAIN_LSTM,
     TRAIN_MEMORY,
     PREDICT,
+    RANKS,
     CLIFFS,
 )
 ROWS = {row.name: row for row in _ALL}
