@@ -7,7 +7,7 @@ PYTHONS ?= python3.11 python3.12 python3.13
 WORKERS ?= auto
 SEEDS ?= 20
 SAMPLE ?= 0
-DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize
+DEMOS := rosenbrock complex_gradient containers higher_order scipy_minimize curve_fits
 # Tests of the sources themselves, or of programs with data of their own: no seed changes them.
 SEEDLESS := tests/types tests/core/test_docstrings.py tests/core/test_paths.py \
   $(addprefix tests/test_,$(addsuffix .py,benchmarks docs errors examples layers tables tests words))

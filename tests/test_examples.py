@@ -262,6 +262,15 @@ def test_siamese(run):
     assert numbers(printed[printed.index("known digits: ") :])[0] > 0.75
 
 
+def test_curve_fits(run):
+    printed = run("curve_fits")
+    for name in ("Levenberg-Marquardt: ", "L-BFGS: "):
+        squares, digits = numbers(printed[printed.index(name) + len(name) :])[:2]
+        assert squares == pytest.approx(5642.7082397, rel=1e-9)  # certified by the NIST
+        assert digits > 6
+    assert all(float(d) > 6 for d in re.findall(r"SciPy's: (\S+) digits", printed))
+
+
 def test_two_inputs(run):
     printed = run("two_inputs", small=True)
     spread = numbers(printed[printed.index("no angle is off by ") :])[0]

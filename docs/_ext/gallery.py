@@ -19,6 +19,7 @@ ORDER = [
     "containers",
     "retain_data",
     "scipy_minimize",
+    "curve_fits",
     "digits_cnn",
     "digits_trainnet",
     "char_lstm",
