@@ -15,7 +15,6 @@ import numpy as np
 
 from dlgradient.core.types import Array
 from dlgradient.errors import DlgradientError
-from dlgradient.layers.layer import Layer
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.checkpoint import Checkpoints
 from dlgradient.train.checks import check_batch, check_data, check_learnables
@@ -65,10 +64,6 @@ class Loop(Training):
         if not net.initialized:
             net = net.initialize(generator=self.generator)
         self.net = net
-        # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
-        self.forgets = any(
-            type(layer).reset_state is not Layer.reset_state for layer in net.layers.values()
-        )
         named = isinstance(loss, str)
         name = loss if named else getattr(loss, "__name__", type(loss).__name__)
         self.objective = Objective(loss_function(loss), inputs, self.generator, name, named)
@@ -190,7 +185,8 @@ class Loop(Training):
         step = self.solver.step(self, batch)
         row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
         if step.ys:
-            self.net = step.net.reset_state() if self.forgets else step.net
+            # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
+            self.net = step.net.reset_state()
             if self.options.metrics:
                 pairs = row_pairs(step.ys, batch[self.objective.inputs :])
                 _, pairs = self.together(self.queue, np.zeros(2), pairs)

@@ -96,4 +96,4 @@ class Stochastic(Solver):
             return Step(net, row, reason=strange_update(gradients, new.learnables))
         self.states = tuple(states)
         new.state = state
-        return Step(new.reset_state(), row, ys)
+        return Step(new, row, ys)
