@@ -14,14 +14,15 @@ SEEDLESS := tests/types tests/core/test_docstrings.py tests/core/test_paths.py \
 EXAMPLES := digits_cnn digits_trainnet burgers_pinn neural_ode char_lstm wgan_gp fourier_operator \
   gan vae siamese two_inputs vowels transformer robust_lstm poisson_pinn transfer_learning \
   text_direction
-# Examples read files of these packages, and import nothing of them: what they need is not installed.
+# Examples read files of these packages, and import nothing of them: what they need is not installed,
+# and any Python will do.
 FILES := rapidocr-onnxruntime==1.4.4 aeon==1.6.0
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-PIP_FILES := $(PIP_INSTALL) --no-deps
+PIP_FILES := $(PIP_INSTALL) --no-deps --ignore-requires-python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
