@@ -24,7 +24,7 @@ from dlgradient.layers.layer import Layer
 from dlgradient.network.network import dlnetwork
 from dlgradient.nn.losses.classification import crossentropy
 from dlgradient.nn.losses.regression import huber, l1loss, l2loss
-from dlgradient.train.options import TrainingOptions, training_options
+from dlgradient.train.options import TrainingOptions, has_meaning, training_options
 from dlgradient.train.predict import minibatchpredict
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.trainnet import trainnet
@@ -122,7 +122,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # it has no types
         if self.validation_fraction is not None:
             columns, held = self._divided(columns, seed)
         net = self._network(columns, generator)
-        options = {name: getattr(self, name) for name in _OPTIONS}
+        given = {name: getattr(self, name) for name in _OPTIONS}
+        # What has no meaning for the solver is refused, but not at its default.
+        options = {
+            name: value
+            for name, value in given.items()
+            if value != _OPTIONS[name] or has_meaning(name, self.solver)
+        }
         if self.network is None:
             options["reset_input_normalization"] = False  # its statistics have the weights
         queue, validation = (
@@ -169,7 +175,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc] # it has no types
         given = self.network
         if given is None:
             given = self._default_layers(columns)
-        elif callable(given):
+        elif callable(given) and not isinstance(given, dlnetwork):
             given = given(x.shape[1], targets.shape[1])
         net = given if isinstance(given, dlnetwork) else dlnetwork(given, initialize=False)
         if not net.initialized:

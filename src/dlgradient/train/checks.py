@@ -77,7 +77,8 @@ def check_data(what: str, queue: minibatchqueue, objective: Objective) -> None:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        if i >= inputs and objective.name in OF_CLASSES and _are_classes(source):
+        named = objective.is_named and objective.name in OF_CLASSES
+        if i >= inputs and named and _are_classes(source):
             _check_numbers(name, np.asarray(source), objective.name)
 
 

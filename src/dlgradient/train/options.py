@@ -322,13 +322,22 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     return found
 
 
+def has_meaning(name: str, solver: str) -> bool:
+    """Return whether a solver uses an option, as all do that is not of some solvers alone."""
+    if name == "l2_regularization":
+        return True
+    if name in _OF_BATCHES:
+        return solver not in WHOLE
+    owners = [s for s, own in OWN_OPTIONS.items() if name in own]
+    return not owners or solver in owners
+
+
 def _check_own(solver: str, given: Iterable[str]) -> None:
     """Raise the error for an option that has no meaning for a solver."""
     for name in given:
-        owners = [s for s, own in OWN_OPTIONS.items() if name in own]
-        general = name == "l2_regularization" or not (owners or name in _OF_BATCHES)
-        if general or solver in owners or (name in _OF_BATCHES and solver not in WHOLE):
+        if has_meaning(name, solver):
             continue
+        owners = [s for s, own in OWN_OPTIONS.items() if name in own]
         of = ", ".join(map(repr, owners)) if owners else "solvers with mini-batches"
         raise InvalidArgumentError(
             f"training_options: {name} is an option of {of}, and has no meaning for {solver!r}; "

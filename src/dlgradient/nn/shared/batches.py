@@ -42,24 +42,25 @@ def uniform(
     return all_of_batch[(slice(None),) * axis + (own,)]
 
 
-def _total_kernel(x: Array) -> Array:
+def _whole_kernel(x: Array) -> Array:
     share = current_share()
-    return np.array(x) if share is None else share.total(x)
+    # A value without dimensions is a scalar, as NumPy's reductions return it.
+    return np.array(x)[()] if share is None else share.total(x)[()]
 
 
-def _total_adjoint(g: Value) -> Value:
-    return total(g)
+def _whole_adjoint(g: Value) -> Value:
+    return whole_batch(g)
 
 
-@linear(x=_total_adjoint, kernel=_total_kernel, format="new", samples=lambda m: _total_samples(m))
-def total(x: Value, /) -> Value:
+@linear(x=_whole_adjoint, kernel=_whole_kernel, format="new", samples=lambda m: _whole_samples(m))
+def whole_batch(x: Value, /) -> Value:
     """Sum over the processes that share a batch; x itself if there is one process.
 
     All processes must compute it, in the same order.
     """
 
 
-def _total_samples(m: Maker) -> list[Case]:
+def _whole_samples(m: Maker) -> list[Case]:
     return [case(m.real(2, 3)), case(m.complex(3)), case(m.real())]
 
 
@@ -67,6 +68,6 @@ def moments_of_batch(x: Value, axes: Axes, share: Share) -> tuple[Value, Value]:
     """Return mean and variance of a batch along some dimensions, which are kept."""
     size = np.prod([x.shape[axis] for axis in axes], dtype=float) * share.counts
     factor = float(share.counts / share.total(np.array(size)))
-    mu = total(sum_(x, axis=axes, keepdims=True) * factor)
+    mu = whole_batch(sum_(x, axis=axes, keepdims=True) * factor)
     deviation = x - mu
-    return mu, total(sum_(deviation * deviation, axis=axes, keepdims=True) * factor)
+    return mu, whole_batch(sum_(deviation * deviation, axis=axes, keepdims=True) * factor)
