@@ -82,6 +82,15 @@ def sequences(**more: Any) -> Result:
     return trained(x, x[:, :2], net, "mse", "sgdm", **options, **more)
 
 
+def frozen(**more: Any) -> Result:
+    x, labels = data(23, 4)
+    net = dl.dlnetwork([layers.FeatureInput(4), layers.FullyConnected(6, name="first"),
+                        layers.Tanh(), layers.FullyConnected(3), layers.Softmax()],
+                       generator=0)  # fmt: skip
+    net = net.set_learn_rate_factor("first", 0)
+    return trained(x, labels, net, "crossentropy", "adam", **more)
+
+
 def own_loss(**more: Any) -> Result:
     x, _ = data(23, 4)
     net = dl.dlnetwork([layers.FeatureInput(4), layers.BatchNormalization(),
@@ -113,7 +122,8 @@ def not_finite(**more: Any) -> Result:
 
 
 TRAININGS: dict[str, Callable[..., Result]] = {
-    f.__name__: f for f in (dense, convolution, sequences, own_loss, stopped, patient, not_finite)
+    f.__name__: f
+    for f in (dense, convolution, sequences, frozen, own_loss, stopped, patient, not_finite)
 }
 
 

@@ -106,7 +106,7 @@ class Objective:
             given = iter(free)
             mixed = [next(given) if f else a for f, a in zip(is_free, arrays, strict=True)]
             whole = net.with_learnables(ParameterTable.of(columns, mixed))
-            loss, state, ys = self._forward(whole, batch)
+            loss, state, ys = self.forward(whole, batch)
             return loss, dlgradient(loss, free, allow_complex=False), state, ys
 
         free = [a for f, a in zip(is_free, arrays, strict=True) if f]
@@ -121,11 +121,12 @@ class Objective:
     def _traced(
         self, net: dlnetwork, batch: Batch
     ) -> tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]:
-        loss, state, ys = self._forward(net, batch)
+        loss, state, ys = self.forward(net, batch)
         return loss, dlgradient(loss, net.learnables, allow_complex=False), state, ys
 
-    def _forward(
+    def forward(
         self, net: dlnetwork, batch: Batch
     ) -> tuple[Value, ParameterTable, tuple[Value, ...]]:
+        """Return loss, new state and outputs, without gradients."""
         *ys, state = net.forward(*batch[: self.inputs], generator=self.generator)
         return self.loss(*ys, *batch[self.inputs :]), state, tuple(ys)

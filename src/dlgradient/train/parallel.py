@@ -27,9 +27,7 @@ from zlib import crc32
 import numpy as np
 
 from dlgradient.core.shares import Share, sharing
-from dlgradient.core.types import Array
-from dlgradient.engine.evaluate import dlfeval
-from dlgradient.engine.gradient import dlgradient
+from dlgradient.core.types import Array, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
@@ -129,18 +127,20 @@ class SharedObjective(Objective):
         """Return loss and gradients of the batch, and new state and outputs of the share."""
         share = self.queue.share
         with sharing(share):
-            loss, gradients, state, ys = dlfeval(self._traced, net, batch)
-        self.is_finite = bool(np.isfinite(float(loss)))
-        table = ParameterTable.of(
-            gradients.columns, buffers=[share.total(x) for x in vectors(gradients)]
+            found = super().__call__(net, batch)
+        value = float(found.loss)
+        self.is_finite = bool(np.isfinite(value))
+        gradients = ParameterTable.of(
+            found.gradients.columns, buffers=[share.total(x) for x in vectors(found.gradients)]
         )
-        return Evaluation(share.total(np.array(float(loss))), table, state, ys)
+        return found._replace(loss=share.total(np.array(value)), gradients=gradients)
 
-    def _traced(self, net: dlnetwork, batch: Batch) -> Any:
-        share = self.queue.share
-        *ys, state = net.forward(*batch[: self.inputs], generator=share.own)
-        loss = self.loss(*ys, *batch[self.inputs :]) * share.weight
-        return loss, dlgradient(loss, net.learnables, allow_complex=False), state, tuple(ys)
+    def forward(
+        self, net: dlnetwork, batch: Batch
+    ) -> tuple[Value, ParameterTable, tuple[Value, ...]]:
+        """Return the part of the loss that the share has, new state and outputs."""
+        loss, state, ys = super().forward(net, batch)
+        return loss * self.queue.share.weight, state, ys
 
 
 class ParallelLoop(Loop):
