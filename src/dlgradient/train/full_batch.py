@@ -8,11 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.network.network import dlnetwork
 from dlgradient.train.diagnosis import first_random, first_strange
-from dlgradient.train.loss import Batch, Evaluation, Objective
+from dlgradient.train.loss import Batch, Objective
 from dlgradient.train.options import TrainingOptions
-from dlgradient.train.training import Row, Solver, Training
+from dlgradient.train.training import Row, Solver, Step, Training
 
 __all__ = ["FullBatch"]
 
@@ -33,6 +32,20 @@ class FullBatch(Solver):
     def __init__(self, options: TrainingOptions) -> None:
         self.options = options
         self.l2 = float(options.l2_regularization or 0.0)
+        # No layer draws from it, as `check` finds out: fresh entropy would cost more.
+        self.unused = np.random.default_rng(0)
+
+    def step(self, training: Training, batch: Batch) -> Step:
+        """Look at the loss before the first step, and take one."""
+        if training.iteration == 1:
+            strange = self.check(training, batch)
+            if strange:
+                return Step(training.net, {"loss": np.nan}, reason=strange)
+        return self.improved(training, batch)
+
+    def improved(self, training: Training, batch: Batch) -> Step:
+        """Take a step from the network of a training."""
+        raise NotImplementedError
 
     def check(self, training: Training, batch: Batch) -> str:
         """Return why the loss at the beginning is no use, or ''; refuse one that is random."""
@@ -51,10 +64,9 @@ class FullBatch(Solver):
             return ""
         return f"Loss is {value}: {first_strange(net, batch[: objective.inputs])}"
 
-    def evaluated(self, objective: Objective, net: dlnetwork, batch: Batch) -> Evaluation:
-        """Return what the data say about a network."""
-        # No layer draws from it, as `check` has found: fresh entropy would cost more.
-        return replace(objective, generator=np.random.default_rng(0))(net, batch)
+    def without_chance(self, objective: Objective) -> Objective:
+        """Return an objective that is a function of the learnables alone."""
+        return replace(objective, generator=self.unused)
 
     def reached(self, row: Row) -> str:
         """Return which tolerance a step has reached, or ''."""

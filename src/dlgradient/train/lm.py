@@ -73,13 +73,13 @@ class LevenbergMarquardt(FullBatch):
         del net
         self.damping = float(saved["damping"])
 
-    def step(self, training: Training, batch: Batch) -> Step:
+    def check(self, training: Training, batch: Batch) -> str:
+        """Refuse what is no sum of squares of real errors, and what no solver of all data takes."""
+        _check(training)
+        return super().check(training, batch)
+
+    def improved(self, training: Training, batch: Batch) -> Step:
         """Take the step of the smallest damping that lowers the loss."""
-        if training.iteration == 1:
-            _check(training)
-            strange = self.check(training, batch)
-            if strange:
-                return Step(training.net, {"loss": np.nan}, reason=strange)
         point = self.point
         if point is None or point.net is not training.net:
             point = self._point(training, training.net, batch)
@@ -116,24 +116,21 @@ class LevenbergMarquardt(FullBatch):
 
     def _value(self, training: Training, net: dlnetwork, batch: Batch) -> float:
         """Return loss and regularisation of a network."""
-        inputs = training.objective.inputs
-        *ys, _ = net.forward(*batch[:inputs], generator=0)
-        loss = float(training.objective.loss(*ys, *batch[inputs:]))
-        return loss + penalty(net, self.l2)
+        loss, _, _ = self.without_chance(training.objective).forward(net, batch)
+        return float(loss) + penalty(net, self.l2)
 
     def _point(self, training: Training, net: dlnetwork, batch: Batch) -> _Point:
         """Return errors and Jacobian at a network, scaled so that their squares are the loss."""
-        inputs = training.objective.inputs
+        objective = self.without_chance(training.objective)
         factors = net.learn_rate_factors()
         free = [i for i, factor in enumerate(factors.values()) if factor]
 
         def linearized(net: dlnetwork) -> tuple[Any, ...]:
-            *ys, state = net.forward(*batch[:inputs], generator=0)
-            loss = training.objective.loss(*ys, *batch[inputs:])
-            both = Loss(training.objective.name, ys[0], batch[inputs], None)
+            loss, state, ys = objective.forward(net, batch)
+            both = Loss(objective.name, ys[0], batch[objective.inputs], None)
             errors = reshape(stripdims(both.y - both.t), (-1,))
             xs = [net.learnables.arrays()[i] for i in free]
-            return loss, state, tuple(ys), errors, _jacobian(errors, xs)
+            return loss, state, ys, errors, _jacobian(errors, xs)
 
         loss, state, ys, errors, part = dlfeval(linearized, net)
         raw = np.asarray(errors).astype(float)

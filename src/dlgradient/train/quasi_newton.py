@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.full_batch import FullBatch
 from dlgradient.train.gradients import penalty, regularized
@@ -40,16 +38,13 @@ class QuasiNewton(FullBatch):
             gradients_difference_history=tuple(saved["differences"]),
         )
 
-    def step(self, training: Training, batch: Batch) -> Step:
+    def improved(self, training: Training, batch: Batch) -> Step:
         """Take a step along the direction that the last steps shape."""
         options, net = self.options, training.net
-        if training.iteration == 1:
-            strange = self.check(training, batch)
-            if strange:
-                return Step(net, {"loss": np.nan}, reason=strange)
+        objective = self.without_chance(training.objective)
 
         def loss(net: dlnetwork) -> tuple[float, Any, Evaluation]:
-            found = self.evaluated(training.objective, net, batch)
+            found = objective(net, batch)
             gradients = regularized(net, found.gradients, self.l2)
             return float(found.loss) + penalty(net, self.l2), gradients, found
 
