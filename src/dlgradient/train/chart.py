@@ -81,7 +81,7 @@ class Board:
 def clock(seconds: float) -> str:
     """Return a time as hours, minutes and seconds."""
     minutes, seconds = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
 # -- what a line looks like ------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from dlgradient.train.chart import clock
 from dlgradient.train.training import Observer, Row, Training
 
 __all__ = ["Progress"]
@@ -80,6 +81,5 @@ def _shown(column: str, value: float | None) -> str:
     if column in ("iteration", "epoch"):
         return str(int(value))
     if column == "time_elapsed":
-        minutes, seconds = divmod(int(value), 60)
-        return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+        return clock(value)
     return f"{value:.5g}"
