@@ -10,30 +10,16 @@ window. The states of the LSTM pass from window to window; gradients do not. The
 gradient is clipped before Adam uses it. After training, the network writes.
 """
 
-import re
-import textwrap
-
 import figures
-import matplotlib.pyplot as plt
 import numpy as np
 import runs
+import writing
 
 import dlgradient as dl
 
 # %%
 # The text
 # --------
-
-
-def characters(limit):
-    """Return the text as numbers, 97 % to train with and the rest held out, and the alphabet."""
-    from pydoc_data.topics import topics
-
-    text = re.sub(" +", " ", "\n\n".join(topics.values()))
-    text = re.sub(r"^ ?[|+].*\n", "", text, flags=re.MULTILINE)[:limit]  # tables
-    alphabet, numbers = np.unique(list(text), return_inverse=True)
-    split = 97 * len(numbers) // 100
-    return numbers[:split], numbers[split:], alphabet
 
 
 def rows(numbers, count):
@@ -135,26 +121,6 @@ def write(learnables, alphabet, length, generator, temperature=0.7):
 
 
 # %%
-# The picture
-# -----------
-
-
-def draw(losses, held_out, text):
-    """Draw the loss, and the text that the network writes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), width_ratios=(1, 1.3))
-    left.plot(np.arange(1, len(losses) + 1), losses, label="training")
-    left.axhline(held_out, color=figures.COLORS[1], linestyle="--", label="held out, at the end")
-    left.set(xlabel="iteration", ylabel="nats per character", title="Loss")
-    left.set_ylim(bottom=0)
-    left.legend()
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 80) or [""]]
-    right.text(0, 1, "\n".join(lines[:19]), va="top", family="monospace", size=8, parse_math=False)
-    right.set(title="The network writes")
-    right.set_axis_off()
-    return figures.save(figure, "char_lstm")
-
-
-# %%
 # Run it
 # ------
 #
@@ -166,7 +132,7 @@ def main(small=False):
     """Train, print the loss and what the network writes, and draw both."""
     figures.style()
     generator = np.random.default_rng(0)
-    numbers, held_out, alphabet = characters(30_000 if small else None)
+    numbers, held_out, alphabet = writing.characters(30_000 if small else None)
     channels, hidden = (16, 48) if small else (64, 256)
     size = {"iterations": 80, "batch": 16, "length": 32, "rate": 0.02}
     if not small:
@@ -180,7 +146,7 @@ def main(small=False):
     print(f"loss: {losses[0]:.4f} at first, {losses[-1]:.4f} after {len(losses)} iterations")
     print(f"held out: {loss.item():.4f} nats per character")
     print(text)
-    draw(losses, loss.item(), text)
+    writing.draw("char_lstm", losses, loss.item(), text)
 
 
 if __name__ == "__main__":

@@ -9,33 +9,15 @@ are added to what the block has got: that makes a graph, whose connections are l
 training the network writes: each character is drawn, and read with those before.
 """
 
-import re
-import textwrap
 from time import perf_counter
 
 import figures
-import matplotlib.pyplot as plt
 import numpy as np
 import runs
+import writing
 
 import dlgradient as dl
 from dlgradient import layers
-
-# %%
-# The text
-# --------
-
-
-def characters(limit):
-    """Return the text as numbers, 97 % to train with and the rest held out, and the alphabet."""
-    from pydoc_data.topics import topics
-
-    text = re.sub(" +", " ", "\n\n".join(topics.values()))
-    text = re.sub(r"^ ?[|+].*\n", "", text, flags=re.MULTILINE)[:limit]  # tables
-    alphabet, numbers = np.unique(list(text), return_inverse=True)
-    split = 97 * len(numbers) // 100
-    return numbers[:split], numbers[split:], alphabet
-
 
 # %%
 # The network
@@ -150,26 +132,6 @@ def write(net, alphabet, length, count, rng, temperature=0.7):
 
 
 # %%
-# The picture
-# -----------
-
-
-def draw(losses, held_out, text):
-    """Draw the loss, and the text that the network writes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), width_ratios=(1, 1.3))
-    left.plot(np.arange(1, len(losses) + 1), losses, label="training", linewidth=0.9)
-    left.axhline(held_out, color=figures.COLORS[1], linestyle="--", label="held out, at the end")
-    left.set(xlabel="iteration", ylabel="nats per character", title="Loss")
-    left.set_ylim(bottom=0)
-    left.legend()
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 80) or [""]]
-    right.text(0, 1, "\n".join(lines[:19]), va="top", family="monospace", size=8, parse_math=False)
-    right.set(title="The network writes")
-    right.set_axis_off()
-    return figures.save(figure, "transformer")
-
-
-# %%
 # Run it
 # ------
 #
@@ -180,7 +142,7 @@ def draw(losses, held_out, text):
 def main(small=False):
     """Train, print the loss and what the network writes, and draw both."""
     figures.style()
-    numbers, held_out, alphabet = characters(30_000 if small else None)
+    numbers, held_out, alphabet = writing.characters(30_000 if small else None)
     length, channels, heads, blocks = (24, 32, 2, 1) if small else (96, 128, 4, 3)
     size = {"iterations": 150, "batch": 16, "rate": 0.01}
     if not small:
@@ -197,7 +159,7 @@ def main(small=False):
     print(f"loss: {losses[0]:.4f} at first, {losses[-1]:.4f} after {len(losses)} iterations")
     print(f"held out: {loss:.4f} nats per character, after {seconds:.0f} s")
     print(text)
-    draw(losses, loss, text)
+    writing.draw("transformer", losses, loss, text)
 
 
 if __name__ == "__main__":

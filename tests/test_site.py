@@ -99,4 +99,4 @@ def test_an_archive_without_the_modules_that_its_script_imports_is_found(check, 
     with ZipFile(folder / "rosenbrock.zip", "w") as file:
         file.writestr("rosenbrock.py", "import figures")
         file.writestr("figures.py", "")
-    assert "_downloads/1/rosenbrock.zip lacks runs.py" in list(check.missing(tmp_path))
+    assert "_downloads/1/rosenbrock.zip lacks runs.py, writing.py" in list(check.missing(tmp_path))

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).parent.parent
 DOORS = ("coming-from/matlab.html", "coming-from/index.html", "coming-from/numpy.html")
-HELPERS = {"figures", "runs"}  # of the examples; no scripts
+HELPERS = {"figures", "runs", "writing"}  # of the examples; no scripts
 ELSEWHERE = re.compile(r"(https?:)?//")
 
 

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 from sphinx.application import Sphinx
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-HELPERS = ("figures", "runs")  # modules that the scripts import
+HELPERS = ("figures", "runs", "writing")  # modules that the scripts import
 
 # From the first gradient to networks. A script that is not in the list is an error.
 ORDER = [
