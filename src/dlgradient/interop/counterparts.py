@@ -421,7 +421,7 @@ NOTES: dict[str, str] = {
     ),
     (
         "is scipy.optimize.minimize(fun, x0, jac=True), as on the page "
-        "[Minimize with SciPy](../recipes/minimize-with-scipy.md)"
+        "[Optimise with SciPy](../recipes/minimize-with-scipy.md)"
     ): "fminunc fmincon fminsearch fsolve lsqnonlin lsqcurvefit optimoptions optimset",
     "is testnet(net, x, targets, 'accuracy')": "accuracy",
     "is net.set_learn_rate_factor('layer', 0)": "freezeNetwork freezeWeights",
@@ -431,7 +431,9 @@ NOTES: dict[str, str] = {
     "is confusion_matrix of scikit-learn, for scores2label(y, class_names)": (
         "confusionmat confusionchart"
     ),
-    "is on the page [Checkpoint](../recipes/checkpoint.md), in a few lines": "checkpoint remat",
+    "is a class of a few lines, on the page [Use less memory](../recipes/checkpoint.md)": (
+        "checkpoint remat"
+    ),
     "is layers.Layout(size, format): layers.Layout((28, 28, 3, 1), 'SSCB')": "networkDataLayout",
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
     "is trainnet(x, targets, net, loss, training_options('adam'))": (
