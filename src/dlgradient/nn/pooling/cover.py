@@ -10,6 +10,7 @@ import numpy as np
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Shape, Value
 from dlgradient.nn.pooling import intervals
+from dlgradient.nn.shared.weighted import kept_if_small
 from dlgradient.rules import general
 
 # The operation is not public; users call `adaptivemaxpool`.
@@ -25,8 +26,13 @@ def bounds(n: int, count: int) -> tuple[Array, Array]:
 # -- kernels -------------------------------------------------------------------------------------
 
 
+@kept_if_small
+def _line(n: int, count: int) -> intervals.Line:
+    return intervals.Line(*bounds(n, count))
+
+
 def _windows(x: Array, size: Shape) -> intervals.Windows:
-    return [bounds(n, count) for n, count in zip(x.shape[2:], size, strict=True)]
+    return [_line(n, count) for n, count in zip(x.shape[2:], size, strict=True)]
 
 
 def _maximum(x: Array, *, size: Shape) -> Array:

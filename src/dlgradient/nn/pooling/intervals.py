@@ -1,7 +1,7 @@
 """Kernels of maxima over windows that overlap little, of arrays of shape (batch, channels, *sizes).
 
-The windows of a dimension are two arrays: where each begins, and where it ends. They are reduced
-dimension by dimension: an element is the maximum of its window if it is so along each.
+Windows are reduced dimension by dimension: an element is the maximum of its window if it is so
+along each.
 """
 
 from __future__ import annotations
@@ -21,10 +21,25 @@ from dlgradient.core.sizes import (
 from dlgradient.core.types import Array, Axis
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
 
-__all__ = ["Windows", "maximum", "maximum_adjoint", "maximum_tangent"]
+__all__ = ["Line", "Windows", "maximum", "maximum_adjoint", "maximum_tangent"]
 
-# For each dimension, where the windows begin and end.
-Windows: TypeAlias = Sequence[tuple[Array, Array]]
+
+class Line:
+    """The windows of one dimension.
+
+    Parameters
+    ----------
+    first, last : array of int
+        Where each begins, and where it ends.
+    """
+
+    def __init__(self, first: Array, last: Array) -> None:
+        self.first, self.last, lengths = first, last, last - first
+        self.shortest, self.longest = int(np.min(lengths)), int(np.max(lengths))
+
+
+# For each dimension.
+Windows: TypeAlias = Sequence[Line]
 
 
 class _Stage:
@@ -38,54 +53,65 @@ class _Stage:
         The maxima.
     """
 
-    def __init__(self, x: Array, axis: Axis, first: Array, last: Array) -> None:
-        self.x, self.axis = np.ascontiguousarray(x), axis
-        self.first, self.last = first, last
-        self.lengths = last - first
-        shortest = np.min(self.lengths)
-        if shortest >= COVER_LONG_ELEMENTS and x.size // first.size >= COVER_REDUCED_ELEMENTS:
+    def __init__(self, x: Array, axis: Axis, line: Line) -> None:
+        self.x, self.axis, self.line = np.ascontiguousarray(x), axis, line
+        is_long = line.shortest >= COVER_LONG_ELEMENTS
+        if is_long and x.size // line.first.size >= COVER_REDUCED_ELEMENTS:
             self.y = self._each_reduced()
         else:
-            self.y = self._of_blocks(*_blocks(self.x, axis, shortest))
+            self.y = self._of_blocks(*_blocks(self.x, axis, line.shortest))
 
     def _each_reduced(self) -> Array:
-        windows = zip(self.first, self.last, strict=True)
+        windows = zip(self.line.first, self.line.last, strict=True)
         keys = [(*(slice(None),) * self.axis, slice(*window)) for window in windows]
         parts = [np.maximum.reduce(self.x[key], axis=self.axis, keepdims=True) for key in keys]
         return np.concatenate(parts, axis=self.axis)
 
     def _of_blocks(self, block: Array, length: int) -> Array:
         """Return the maxima over the blocks that each window is made of, of which two overlap."""
-        y = np.take(block, self.first, axis=self.axis)
-        for begin in range(length, np.max(self.lengths), length):
-            places = np.minimum(self.first + begin, self.last - length)
+        first, last = self.line.first, self.line.last
+        y = np.take(block, first, axis=self.axis)
+        for begin in range(length, self.line.longest, length):
+            places = np.minimum(first + begin, last - length)
             np.maximum(y, np.take(block, places, axis=self.axis), out=y)
         return y
 
-    def largest(self, places: Array) -> tuple[Array, Array]:
-        """Return which elements of `x` are the maxima at some places of `y`.
+    def largest(self, places: Array | None) -> tuple[Array, Array]:
+        """Return which elements of `x` are the maxima at some places of `y`, or at all.
 
         Returns
         -------
         rows, found : array of int
             Indices into `places`, and into the elements of `x`. NaN is equal to NaN.
         """
-        n, after = self.x.shape[self.axis], prod(self.x.shape[self.axis + 1 :])
-        upper, run = np.divmod(places, after)
-        line, window = np.divmod(upper, len(self.first))
-        start = (line * n + self.first[window]) * after + run
-        lengths = self.lengths[window]
+        line, after = self.line, prod(self.x.shape[self.axis + 1 :])
+        start, best = self._indices(line.first, places), _some(self.y.reshape(-1), places)
         # One row for each step in the windows: the rows are long, the windows are short.
-        steps = np.arange(np.max(self.lengths))[:, None]
-        index = steps * after + start
-        values, best = np.take(self.x, index, mode="clip"), np.take(self.y, places)
+        index = np.arange(line.longest)[:, None] * after + start
+        values = np.take(self.x, index, mode="clip")
         mask = values == best
         if np.isnan(best).any():
             mask |= np.isnan(values) & np.isnan(best)
-        if np.min(lengths, initial=len(steps)) < len(steps):
-            mask &= steps < lengths
+        if line.shortest < line.longest:
+            mask &= index < self._indices(line.last, places)
         found = np.flatnonzero(mask)
-        return found % places.size, np.take(index, found)
+        return found % best.size, np.take(index, found)
+
+    def _indices(self, along: Array, places: Array | None) -> Array:
+        """Return indices into the elements of `x` for places of `y`, from those along the line.
+
+        By broadcasting: a division for each element would cost as much as the comparison of its
+        window. Row: cliffs.
+        """
+        n, after = self.x.shape[self.axis], prod(self.x.shape[self.axis + 1 :])
+        if after > 1:
+            along = (along[:, None] * after + np.arange(after)).reshape(-1)
+        lines = np.arange(self.x.size // (n * after))[:, None] * (n * after)
+        return _some((lines + along).reshape(-1), places)
+
+
+def _some(x: Array, places: Array | None) -> Array:
+    return x if places is None else np.take(x, places)
 
 
 def _blocks(x: Array, axis: Axis, shortest: int) -> tuple[Array, int]:
@@ -108,19 +134,22 @@ def _blocks(x: Array, axis: Axis, shortest: int) -> tuple[Array, int]:
 
 def _stages(x: Array, windows: Windows) -> list[_Stage]:
     stages: list[_Stage] = []
-    for axis, (first, last) in enumerate(windows, start=2):
-        stages.append(_Stage(stages[-1].y if stages else x, axis, first, last))
+    for axis, line in enumerate(windows, start=2):
+        stages.append(_Stage(stages[-1].y if stages else x, axis, line))
     return stages
 
 
 def _largest(x: Array, windows: Windows) -> tuple[Array, Array, Array]:
     """Return pairs of a window and one of its largest elements, and the pairs of each window."""
     stages = _stages(x, windows)
-    owners = places = np.arange(stages[-1].y.size)
-    for stage in reversed(stages):
+    owners, places = stages[-1].largest(None)
+    for stage in reversed(stages[:-1]):
         rows, places = stage.largest(places)
         owners = owners[rows]
-    return owners, places, np.bincount(owners, minlength=stages[-1].y.size)
+    number = stages[-1].y.size
+    # Each window has a largest element: as many pairs as windows are one for each.
+    counts = np.bincount(owners, minlength=number) if owners.size > number else np.ones(1, int)
+    return owners, places, counts
 
 
 def _for_each_chunk(work: Callable[[slice], None], x: Array) -> None:
@@ -129,7 +158,7 @@ def _for_each_chunk(work: Callable[[slice], None], x: Array) -> None:
 
 
 def _results(x: Array, windows: Windows) -> tuple[int, ...]:
-    return (*x.shape[:2], *[first.size for first, _ in windows])
+    return (*x.shape[:2], *[line.first.size for line in windows])
 
 
 def maximum(x: Array, windows: Windows) -> Array:

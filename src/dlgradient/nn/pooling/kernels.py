@@ -234,7 +234,7 @@ def _intervals(geometry: Geometry) -> intervals.Windows | None:
     for axis, size in enumerate(geometry.sizes):
         begin = geometry.stride[axis] * np.arange(geometry.results[axis]) - geometry.start[axis]
         end = begin + geometry.window[axis]
-        windows.append((np.maximum(begin, 0), np.minimum(end, size)))
+        windows.append(intervals.Line(np.maximum(begin, 0), np.minimum(end, size)))
     return windows
 
 
