@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
 
 def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[Any], dict[str, str]]:
     """Run the rows under a progress bar; return results, and errors by name of the row."""
+    from harness import report
     from harness.row import Context
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -43,6 +44,7 @@ def measure(rows: dict[str, Any], *, quick: bool, console: Any) -> tuple[list[An
             context = Context(quick, lambda part, t=task: progress.update(t, completed=part))
             try:
                 results.append(row.run(context))
+                console.print(report.line(results[-1]), highlight=False)
             except Exception as error:  # noqa: BLE001 - the other rows still count
                 failures[name] = f"{type(error).__name__}: {error}"
                 console.print(traceback.format_exc(), markup=False, highlight=False)

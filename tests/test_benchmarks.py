@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import json
 import runpy
 import subprocess
@@ -205,3 +206,14 @@ def test_both_ways_of_a_habit_compute_the_same() -> None:
         expected, got = (optree.tree_leaves(dl.dlupdate(dl.extractdata, f())) for f in (slow, fast))
         for a, b in zip(expected, got, strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-5, err_msg=slow_name)
+
+
+def test_a_row_without_peers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    report = importlib.import_module("harness.report")
+    found = importlib.import_module("harness.result")
+    alone = found.Result("ranks", "a step", "s", {found.OURS: 0.002})
+    alone.targets.append(found.Target("at most 0.6 of one rank", "0.58x", True))
+    assert report.line(alone) == "ranks: 2 ms, -; 0.58x"
+    assert "| ranks | **2 ms** | - | - | - | - | - | - | at" in report.markdown([alone], {}, {})
+    assert report.table([alone], {}).row_count == 1

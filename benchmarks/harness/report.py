@@ -28,9 +28,15 @@ left. Processes that measure memory, and figures called "alone", use the system'
 
 
 def ratio_text(result: Result) -> str:
-    """Return our figure over the best peer's, and its name."""
+    """Return our figure over the best peer's, and its name; '-' if there is no peer."""
     peer = result.best_peer
-    return f"{result.ratio(peer):.2f} ({peer})"
+    return "-" if peer is None else f"{result.ratio(peer):.2f} ({peer})"
+
+
+def line(result: Result) -> str:
+    """Return a row on one line, for a run that may not come to its end."""
+    measured = "; ".join(target.measured for target in result.targets)
+    return f"{result.name}: {result.shown(OURS)}, {ratio_text(result)}; {measured}"
 
 
 def table(results: list[Result], failures: dict[str, str]) -> Any:

@@ -44,9 +44,10 @@ class Result:
         return all(target.met for target in self.targets)
 
     @property
-    def best_peer(self) -> str:
-        """Name of the peer with the least figure."""
-        return min((p for p in PEERS if p in self.figures), key=self.figures.__getitem__)
+    def best_peer(self) -> str | None:
+        """Name of the peer with the least figure; None if only we take part."""
+        peers = [p for p in PEERS if p in self.figures]
+        return min(peers, key=self.figures.__getitem__) if peers else None
 
     def ratio(self, peer: str) -> float:
         """Return our figure over that of a peer."""
