@@ -69,7 +69,13 @@ def by_hand(x, labels, net, solver, *, epochs, batch, rate, l2):
 def test_the_steps_are_those_of_a_custom_loop(solver, data):
     x, labels = data
     start = dl.dlnetwork(classifier(layers.BatchNormalization()), generator=1)
-    chosen = options(solver, shuffle="never", l2_regularization=0.1, initial_learn_rate=0.02)
+    chosen = options(
+        solver,
+        shuffle="never",
+        l2_regularization=0.1,
+        initial_learn_rate=0.02,
+        batch_normalization_statistics="moving",
+    )
     net, info = dl.trainnet(x, labels, start, "crossentropy", chosen)
     hand = by_hand(x, labels, start.copy(), solver, epochs=3, batch=40, rate=0.02, l2=0.1)
     for key, value in values(net).items():

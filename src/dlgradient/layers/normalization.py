@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from dlgradient.core.types import Count, NonNegative, Operand, Probability, Value
 from dlgradient.layers.layer import Fresh, Layer
 from dlgradient.layers.layout import Layout
+from dlgradient.layers.moments import Moments
 from dlgradient.layers.parameters import Offset, Scale
 from dlgradient.nn.normalization.batch_layer import batchnorm, layernorm, rmsnorm
 from dlgradient.nn.normalization.groups import crosschannelnorm, groupnorm, instancenorm
+from dlgradient.nn.shared.batches import elements_of_channels
 
 __all__ = [
     "BatchNormalization",
@@ -67,6 +71,8 @@ class BatchNormalization(_Normalization):
     state: ClassVar[tuple[str, ...]] = ("trained_mean", "trained_variance")
     trained_variance_initializer: ClassVar[str] = "ones"
     short: ClassVar[str] = "batchnorm"
+    # What gathers the statistics of all batches, while training asks for them.
+    _gathered: ClassVar[Moments | None] = None
 
     def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input."""
@@ -87,6 +93,10 @@ class BatchNormalization(_Normalization):
     def forward(self, x: Value) -> Value:
         """Return x, normalised by its own statistics, and set the state."""
         y: Value
+        if self._gathered is not None:
+            y, mean, variance = batchnorm(x, self.offset, self.scale, epsilon=self.epsilon)
+            self._gathered.add(elements_of_channels(x), np.asarray(mean), np.asarray(variance))
+            return y
         y, self.trained_mean, self.trained_variance = batchnorm(
             x,
             self.offset,

@@ -50,6 +50,7 @@ FREE = {
     "preprocessing_environment",
     "execution_environment",  # the network is the same to rounding
     "generator",  # its state is in the checkpoint
+    "batch_normalization_statistics",  # it is found after the last step
 }
 _STATISTICS = frozenset(name for names in STATISTICS.values() for name in names)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.types import Array
-from dlgradient.errors import DlgradientError
+from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.checkpoint import Checkpoints
 from dlgradient.train.checks import check_batch, check_data, check_learnables
@@ -35,7 +35,7 @@ from dlgradient.train.predict import (
 from dlgradient.train.progress import Progress
 from dlgradient.train.quasi_newton import QuasiNewton
 from dlgradient.train.queue import minibatchqueue
-from dlgradient.train.statistics import normalized
+from dlgradient.train.statistics import normalized, with_population_statistics
 from dlgradient.train.stochastic import Stochastic
 from dlgradient.train.training import Observer, Row, Training
 from dlgradient.train.watching import LivePlot, TensorBoard
@@ -59,6 +59,7 @@ class Loop(Training):
         self.validation = None
         if given is not None:
             self.validation = self._queue_of(net, *_pair(given), "validation_data")
+        self.gathers = _gathers(options.batch_normalization_statistics, self.queue)
         inputs = len(net.input_names)
         net = normalized(net, self.queue, inputs, reset=options.reset_input_normalization)
         if not net.initialized:
@@ -118,7 +119,23 @@ class Loop(Training):
         self.info.output_network_iteration = self.iteration
         if self.options.output_network != "last-iteration" and self.best is not None:
             _, self.net, self.info.output_network_iteration = self.best
+        if self.gathers:
+            self.net = self._with_population_statistics()
         return self.net, self.info
+
+    def _with_population_statistics(self) -> dlnetwork:
+        """Return the network with the statistics of all data; Ctrl-C leaves it as it is."""
+        objective = self.objective
+        try:
+            return with_population_statistics(
+                self.net,
+                self.queue,
+                objective.inputs,
+                objective.generator,
+                whole=self.solver.whole,
+            )
+        except KeyboardInterrupt:
+            return self.net
 
     def _iterate(self) -> str:
         """Take all steps; return why they ended."""
@@ -272,6 +289,19 @@ def _observers_of(options: TrainingOptions) -> list[Observer]:
     if options.checkpoint_path:
         found.append(Checkpoints(Path(options.checkpoint_path)))
     return found
+
+
+def _gathers(statistics: str, queue: minibatchqueue) -> bool:
+    """Return whether data are read once more for batch normalisation."""
+    if statistics == "auto":
+        return not queue.is_stream  # which may have no end
+    if statistics == "population" and any(isinstance(s, Iterator) for s in queue.sources):
+        raise InvalidArgumentError(
+            "trainnet: batch_normalization_statistics='population' reads the data once more, and a "
+            "generator can be read once only; give a function that returns a new one, or use "
+            "'moving'"
+        )
+    return statistics == "population"
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

@@ -166,6 +166,9 @@ class TrainingOptions:
     target_data_formats: Any = field(default="auto", kw_only=True)
     execution_environment: Literal["auto", "cpu", "parallel"] = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
+    batch_normalization_statistics: Literal["auto", "population", "moving"] = field(
+        default="auto", kw_only=True
+    )
     generator: Generator = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -294,6 +297,10 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         others are this process. See the recipe "Several processes and machines".
     reset_input_normalization : bool
         Whether statistics of input layers are found from the data, also where they are given.
+    batch_normalization_statistics : {"auto", "population", "moving"}
+        What batch normalisation uses in inference. For "population" all data pass through the
+        trained network once more, and give their mean and variance. "moving" uses the moving
+        statistics of the steps. "auto" is "population", but "moving" for an iterable.
     generator : numpy.random.Generator or int, optional
         Source of all randomness of training, or a seed.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.kinds import Kind
+from dlgradient.core.shares import Share
 from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
@@ -123,6 +124,9 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     Source: MATLAB ``minibatchqueue``.
     """
+
+    # The share of the last batch that this process has; None for all of it.
+    share: Share | None = None
 
     @checked
     def __init__(  # noqa: PLR0913 - most are options of MATLAB, too

@@ -10,6 +10,7 @@ import numpy as np
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.shares import Share, current_share
 from dlgradient.core.types import Array, Axes, Axis, Shape, Value
+from dlgradient.nn.shared.arguments import format_of
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.rules import linear
 
@@ -62,6 +63,14 @@ def whole_batch(x: Value, /) -> Value:
 
 def _whole_samples(m: Maker) -> list[Case]:
     return [case(m.real(2, 3)), case(m.complex(3)), case(m.real())]
+
+
+def elements_of_channels(x: Value) -> float:
+    """Return how many elements of each channel a batch has, over all processes that share it."""
+    channels = x.shape[format_of(x).index("C")]
+    count = x.size / channels if channels else 0.0
+    share = current_share()
+    return count if share is None else float(share.total(np.array(count * share.counts)))
 
 
 def moments_of_batch(x: Value, axes: Axes, share: Share) -> tuple[Value, Value]:
