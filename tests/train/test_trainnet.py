@@ -388,6 +388,25 @@ def test_the_table_of_iterations(data, capsys):
 
 WRONG = {
     "MaxEpochs.*write max_epochs=": lambda *_: dl.training_options("adam", MaxEpochs=3),
+    "there is no GPU here: dlgradient computes on the CPU, and so does 'auto'": lambda *_: options(
+        execution_environment="gpu"
+    ),
+    "not 'multi-gpu'; there is no GPU": lambda *_: options(execution_environment="multi-gpu"),
+    "not 'cuda:0'; there is no GPU": lambda *_: options(execution_environment="cuda:0"),
+    "not 'parallel-auto'; write 'parallel', in a script that mpiexec": lambda *_: options(
+        execution_environment="parallel-auto"
+    ),
+    "one of 'auto', 'cpu', 'parallel', not 'cpus'; did you mean 'cpu'": lambda *_: options(
+        execution_environment="cpus"
+    ),
+    "unknown keyword 'acceleration'; it is not needed": lambda *_: options(acceleration="auto"),
+    "unknown keyword 'Acceleration'; it is not needed": lambda *_: options(Acceleration="mex"),
+    "'ExecutionEnvironment'; write execution_environment=": lambda *_: options(
+        ExecutionEnvironment="cpu"
+    ),
+    "'ExecutionEnvironment'; it is not needed": lambda x, _: dl.minibatchpredict(
+        dl.dlnetwork(classifier()), x, ExecutionEnvironment="gpu"
+    ),
     "solver must be one of 'sgdm', 'adam'.*'adamw'": lambda *_: dl.training_options("sgd"),
     "max_epochs must be an integer of at least 1": lambda *_: options(max_epochs=0),
     "objective_metric_name must be one of loss, not": lambda *_: options(

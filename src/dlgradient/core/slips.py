@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dlgradient.core.kinds import ANY, Kind, shown
-from dlgradient.core.spelling import nearest, same_name
+from dlgradient.core.spelling import nearest, same_name, snake_case
 from dlgradient.errors import DlgradientError
 
 __all__ = ["meant_by_array", "meant_by_keyword", "meant_by_position", "option_words"]
@@ -31,6 +31,9 @@ _KEYWORDS = {
     "requires_grad": "it is not needed: what dlfeval is given is traced",
     "dtype": "write astype(x, dtype), or give an array of that dtype",
     "device": "it is not needed: arrays are in the memory of the CPU",
+    "acceleration": "it is not needed: functions of layers and losses run as they are",
+    "execution_environment": "it is not needed: this runs in this process, on the CPU",
+    "output_environment": "it is not needed: batches are in the memory of the CPU",
     "inplace": "it is not needed: a dlarray is a value",
     "training": "it is not needed: call the function in training only",
 }
@@ -92,8 +95,9 @@ def meant_by_keyword(name: str, accepted: Iterable[str]) -> str:
     >>> meant_by_keyword("lr", ["learning_rate"]), meant_by_keyword("grad_outputs", ["retain_data"])
     ('write learning_rate=', 'write dlvjp(y, w, x)')
     """
-    if name in _KEYWORDS:
-        return _KEYWORDS[name]
+    word = snake_case(name)
+    if word in _KEYWORDS and word not in accepted:
+        return _KEYWORDS[word]
     meant = nearest(name, accepted)
     return f"write {meant}=" if meant else ""
 

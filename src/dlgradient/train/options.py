@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from typing import Annotated, Any, Literal, TypeAlias
 
-from dlgradient.core.kinds import Kind, number
+from dlgradient.core.kinds import Kind, number, one_of
 from dlgradient.core.records import record
 from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
@@ -81,6 +82,29 @@ _OF_BATCHES = (
     "gradient_threshold",
     "gradient_threshold_method",
 )
+ENVIRONMENTS = ("auto", "cpu", "parallel")
+# Words in the names that GPUs have in MATLAB, PyTorch, JAX and Keras.
+_GPUS = re.compile("gpu|cuda|mps|tpu|rocm", re.IGNORECASE)
+
+
+def _environment(value: Any) -> str:
+    """Return what to write instead of an environment that does not exist, or ''."""
+    text = str(value).lower()
+    if _GPUS.search(text):
+        return "there is no GPU here: dlgradient computes on the CPU, and so does 'auto'"
+    if text.startswith("parallel"):
+        return "write 'parallel', in a script that mpiexec -n 4 python script.py starts"
+    return one_of(ENVIRONMENTS).fixed(value)
+
+
+ExecutionEnvironment: TypeAlias = Annotated[
+    Literal["auto", "cpu", "parallel"],
+    Kind(
+        f"one of {', '.join(map(repr, ENVIRONMENTS))}",
+        one_of(ENVIRONMENTS).convert,
+        fix=_environment,
+    ),
+]
 PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
 Increase: TypeAlias = Annotated[float, number(above=1)]
 Decrease: TypeAlias = Annotated[float, number(above=0, below=1)]
@@ -164,7 +188,7 @@ class TrainingOptions:
     preprocessing_environment: Environment = field(default="serial", kw_only=True)
     input_data_formats: Any = field(default="auto", kw_only=True)
     target_data_formats: Any = field(default="auto", kw_only=True)
-    execution_environment: Literal["auto", "cpu", "parallel"] = field(default="auto", kw_only=True)
+    execution_environment: ExecutionEnvironment = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
     batch_normalization_statistics: Literal["auto", "population", "moving"] = field(
         default="auto", kw_only=True
