@@ -1,4 +1,6 @@
-"""Statistics of all data: of batch normalisation after training."""
+"""Statistics of all data: of input layers, and of batch normalisation after training."""
+
+from threading import Barrier, Thread
 
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ import pytest
 import dlgradient as dl
 from dlgradient import layers
 from dlgradient.layers.moments import Moments
+from dlgradient.train.parallel import SharedQueue
+from dlgradient.train.statistics import normalized
 
 
 def options(solver="adam", **others):
@@ -206,3 +210,95 @@ def test_a_layer_of_the_user_keeps_what_it_found(rng):
     net = [layers.FeatureInput(4), Own(name="own"), layers.FullyConnected(3)]
     found, _ = dl.trainnet(x, t, net, "mse", options())
     assert found.state["own/trained_variance"].tolist() == [1.0] * 4
+
+
+# -- input layers ----------------------------------------------------------------------------------
+
+
+class Threads:
+    """Ranks that are threads of this process."""
+
+    def __init__(self, size):
+        self.size, self.barrier, self.values = size, Barrier(size), [None] * size
+
+    def of(self, number):
+        outer = self
+
+        class Ranks:
+            rank, size, total = number, self.size, None
+
+            def of_all(self, value):
+                outer.values[number] = value
+                outer.barrier.wait()
+                found = list(outer.values)
+                outer.barrier.wait()
+                return found
+
+        return Ranks()
+
+
+class Counted:
+    """A dataset that notes which observations are read."""
+
+    def __init__(self, x):
+        self.x, self.read = x, []
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, i):
+        self.read.append(i)
+        return self.x[i]
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+@pytest.mark.parametrize(
+    "normalization", ["zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one"]
+)
+def test_ranks_read_their_shares_and_find_the_statistics_of_all(size, normalization, rng):
+    x = rng.normal(3, 2, size=(23, 2))  # batches of 5 and 3: some ranks have no share of the last
+    net = dl.dlnetwork([layers.FeatureInput(2, normalization=normalization)])
+    threads, found = Threads(size), [None] * size
+
+    def run(rank):
+        data = Counted(x)
+        queue = dl.minibatchqueue(
+            data, mini_batch_size=5, mini_batch_format="BC", output_cast="float64"
+        )
+        shared = SharedQueue.of(queue, threads.of(rank), np.random.default_rng(0))
+        layer = normalized(net, shared, 1, reset=True).get_layer("input")
+        found[rank] = layer, data.read
+
+    workers = [Thread(target=run, args=(rank,)) for rank in range(size)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+    want = {"mean": x.mean(0), "standard_deviation": x.std(0), "min": x.min(0), "max": x.max(0)}
+    for layer, read in found:
+        for name in layers.input.STATISTICS[normalization]:
+            np.testing.assert_allclose(getattr(layer, name), want[name], rtol=1e-6)
+            assert np.array_equal(getattr(layer, name), getattr(found[0][0], name))
+        assert len(read) <= 5 * -(-5 // size)
+
+
+def test_statistics_of_data_far_from_zero_and_of_constants(rng):
+    """A sum of squares would lose all digits of the variance."""
+    x = np.stack([1e5 + rng.normal(size=200), np.full(200, 0.1)], 1)
+    queue = dl.minibatchqueue(x, mini_batch_size=7, mini_batch_format="BC", output_cast="float64")
+    net = dl.dlnetwork([layers.FeatureInput(2, normalization="zscore")])
+    layer = normalized(net, queue, 1, reset=False).get_layer("input")
+    np.testing.assert_allclose(layer.standard_deviation, [x[:, 0].std(), 1.0], rtol=1e-6)
+
+
+def test_several_inputs_are_looked_at_in_one_pass(rng):
+    x = rng.normal(size=(10, 2))
+    data = Counted([(a, a + 5) for a in x])
+    queue = dl.minibatchqueue(data, mini_batch_size=4, mini_batch_format=("BC", "BC"))
+    net = dl.dlnetwork([layers.FeatureInput(2, normalization="zscore", name="a")], initialize=False)
+    net = net.add_layers(layers.FeatureInput(2, normalization="zerocenter", name="b"))
+    net = net.add_layers(layers.Addition(2)).connect_layers("a", "addition/in1")
+    found = normalized(net.connect_layers("b", "addition/in2"), queue, 2, reset=False)
+    assert sorted(data.read) == list(range(10))
+    np.testing.assert_allclose(found.get_layer("b").mean, x.mean(0) + 5, rtol=1e-6)
+    assert found.get_layer("b").standard_deviation is None

@@ -90,6 +90,10 @@ class SharedQueue(minibatchqueue):
         self.share = replace(self.share, first=begin, count=end - begin, whole=whole, counts=counts)
         return batch
 
+    def _of_all(self, value: Any) -> list[Any]:
+        """Return what each rank has."""
+        return self.ranks.of_all(value)
+
     def _chosen(self) -> Iterator[tuple[Array]]:
         """Yield the numbers of the observations of this rank in each batch that is left."""
         for (numbers,) in super()._chosen():
@@ -156,13 +160,16 @@ class ParallelLoop(Loop):
         options = copy(options)
         options.generator = ranks.of_first(np.random.default_rng(options.generator))
         super().__init__(data, targets, net, loss, options)
-        self.queue = SharedQueue.of(self.queue, ranks, self.generator)
-        if self.validation is not None:
-            self.validation = SharedQueue.of(self.validation, ranks, self.generator)
         own = {**vars(self.objective), "generator": self.queue.share.own}
         self.objective = SharedObjective(**own, queue=self.queue)
         if ranks.rank:
             self.observers = []
+
+    def _queue_of(
+        self, net: dlnetwork, data: Any, targets: Any, what: str = "data"
+    ) -> minibatchqueue:
+        queue = super()._queue_of(net, data, targets, what)
+        return SharedQueue.of(queue, self.ranks, self.generator)
 
     def run(self) -> tuple[dlnetwork, TrainingInfo]:
         """Train; an error ends all ranks, since some of them may wait for this one."""

@@ -274,6 +274,10 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         batches = self._reader.read(self._order)
         return tuple([self._finished(batch, i) for i, batch in enumerate(batches)])
 
+    def _of_all(self, value: Any) -> list[Any]:
+        """Return what each process that shares the batches has; here there is one."""
+        return [value]
+
     def _place(self) -> dict[str, Any]:
         """Return how far it is, and the order of the observations, for a checkpoint."""
         return {"at": self._at, "order": self._order}

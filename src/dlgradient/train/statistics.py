@@ -1,10 +1,14 @@
-"""Statistics of all data: those that input layers need, and those of batch normalisation."""
+"""Statistics of all data: those that input layers need, and those of batch normalisation.
+
+Where processes share the batches, each looks at its share, and all get the same result.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
@@ -23,38 +27,73 @@ from dlgradient.train.queue import minibatchqueue
 __all__ = ["normalized", "with_population_statistics"]
 
 
+class Summary:
+    """What normalisations need to know of the channels of an array, over all batches."""
+
+    def __init__(self) -> None:
+        self.moments = Moments()
+        self.low: Any = np.inf
+        self.high: Any = -np.inf
+
+    def add(self, rows: Array) -> None:
+        """Add the rows of a batch."""
+        self.moments.add(len(rows), rows.mean(0), rows.var(0))
+        self.low = np.minimum(self.low, rows.min(0))
+        self.high = np.maximum(self.high, rows.max(0))
+
+    def join(self, other: Summary) -> None:
+        """Add what another process has seen."""
+        moments = other.moments
+        self.moments.add(moments.count, moments.mean, moments.variance)
+        self.low = np.minimum(self.low, other.low)
+        self.high = np.maximum(self.high, other.high)
+
+    def statistic(self, name: str) -> Array:
+        """Return a statistic of each channel; one that is constant is divided by 1, not by 0."""
+        varies = self.high > self.low
+        found = {
+            "mean": self.moments.mean,
+            "standard_deviation": np.where(varies, np.sqrt(self.moments.variance), 1.0),
+            "min": self.low,
+            "max": np.where(varies, self.high, self.low + 1),
+        }
+        return np.asarray(found[name], np.float32)
+
+
 def normalized(net: dlnetwork, queue: minibatchqueue, inputs: int, *, reset: bool) -> dlnetwork:
     """Return a network whose input layers have the statistics that their normalisation needs."""
+    wanted: dict[int, tuple[str, tuple[str, ...]]] = {}
     for i, name in enumerate(net.input_names[:inputs]):
         layer = net.get_layer(name.partition("/")[0])
-        if not isinstance(layer, AnyInput):
-            continue
-        names = STATISTICS[layer.normalization]
-        given = all(getattr(layer, n) is not None for n in names)
-        if not names or (given and not reset):
-            continue
-        net = net.with_options(name, statistics(queue, i, names))
-    return net
+        if isinstance(layer, AnyInput) and (layer.lacks() or reset):
+            wanted[i] = name, STATISTICS[layer.normalization]
+    wanted = {i: found for i, found in wanted.items() if found[1]}
+    if not wanted:
+        return net
+    summaries = summaries_of(queue, wanted)
+    return net.with_all_options(
+        {
+            name: {statistic: summaries[i].statistic(statistic) for statistic in names}
+            for i, (name, names) in wanted.items()
+        }
+    )
 
 
-def statistics(queue: minibatchqueue, i: int, names: Sequence[str]) -> dict[str, Array]:
-    """Return statistics of an input over all batches, for each channel."""
-    count, total, squares = 0, 0.0, 0.0
-    low, high = np.inf, -np.inf
+def summaries_of(queue: minibatchqueue, numbers: Iterable[int]) -> dict[int, Summary]:
+    """Return summaries of some outputs of a queue, in one pass over all batches.
+
+    A process that shares the batches with others reads its share, and all get the same.
+    """
+    own = {i: Summary() for i in numbers}
     for batch in batches(queue):
-        rows = rows_of(batch[i], dims(batch[i])).astype(float)
-        count += len(rows)
-        total, squares = total + rows.sum(0), squares + (rows**2).sum(0)
-        low, high = np.minimum(low, rows.min(0)), np.maximum(high, rows.max(0))
-    mean = np.asarray(total) / count
-    spread = np.sqrt(np.maximum(np.asarray(squares) / count - mean**2, 0))
-    found = {
-        "mean": mean,
-        "standard_deviation": np.where(spread > 0, spread, 1.0),
-        "min": np.asarray(low),
-        "max": np.where(np.asarray(high) > low, high, np.asarray(low) + 1),
-    }
-    return {name: found[name].astype(np.float32) for name in names}
+        if queue.share is None or queue.share.counts:
+            for i, summary in own.items():
+                summary.add(rows_of(batch[i], dims(batch[i])).astype(float))
+    whole = {i: Summary() for i in own}
+    for found in queue._of_all(own):
+        for i, summary in whole.items():
+            summary.join(found[i])
+    return whole
 
 
 def with_population_statistics(
