@@ -22,5 +22,7 @@ def test_the_inverse_of_a_normalisation(normalization, rng):
 
 
 def test_statistics_that_are_missing():
-    with pytest.raises(dl.InvalidArgumentError, match="needs mean; give mean= to the layer"):
+    with pytest.raises(
+        dl.InvalidArgumentError, match=r"needs mean, which trainnet.*; give mean= to the layer"
+    ):
         layers.InverseNormalization().predict(dl.dlarray([[1.0]], "BC"))

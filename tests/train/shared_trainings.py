@@ -82,6 +82,16 @@ def sequences(**more: Any) -> Result:
     return trained(x, x[:, :2], net, "mse", "sgdm", **options, **more)
 
 
+def units(**more: Any) -> Result:
+    x, _ = data(23, 4)
+    net = [layers.FeatureInput(4, normalization="rescale-symmetric"), layers.FullyConnected(2),
+           layers.InverseNormalization()]  # fmt: skip
+    options = {"metrics": "rmse", "validation_data": (x[:9], 9 + x[:9, :2]), "max_epochs": 2}
+    return trained(
+        x, 9 + x[:, :2] ** 2, net, "mse", "sgdm", normalize_targets=True, **{**options, **more}
+    )
+
+
 def frozen(**more: Any) -> Result:
     x, labels = data(23, 4)
     net = dl.dlnetwork([layers.FeatureInput(4), layers.FullyConnected(6, name="first"),
@@ -123,7 +133,7 @@ def not_finite(**more: Any) -> Result:
 
 TRAININGS: dict[str, Callable[..., Result]] = {
     f.__name__: f
-    for f in (dense, convolution, sequences, frozen, own_loss, stopped, patient, not_finite)
+    for f in (dense, convolution, sequences, units, frozen, own_loss, stopped, patient, not_finite)
 }
 
 

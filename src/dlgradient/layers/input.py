@@ -61,15 +61,63 @@ Sizes: TypeAlias = Annotated[
 DataFormat: TypeAlias = Annotated[str, FORMAT]
 
 
-class AnyInput(Layer):
-    """What all input layers share: sizes by label, a format for data without one."""
+class Normalizing(Layer):
+    """A normalisation by statistics of each channel, in both directions."""
 
     normalization: Normalization = field(default="none", kw_only=True)
     mean: Operand | None = field(default=None, kw_only=True)
     standard_deviation: Operand | None = field(default=None, kw_only=True)
     min: Operand | None = field(default=None, kw_only=True)
     max: Operand | None = field(default=None, kw_only=True)
+    # Where training finds what is missing.
+    _found: ClassVar[str]
+
+    def lacks(self) -> bool:
+        """Return whether a statistic of the data is missing, which training finds."""
+        return any(getattr(self, name) is None for name in STATISTICS[self.normalization])
+
+    def statistic(self, name: str) -> Value:
+        """Return a statistic of the data: a number, or one for each channel."""
+        value = getattr(self, name)
+        if value is None:
+            raise InvalidArgumentError(
+                f"normalization={self.normalization!r} needs {name}, which trainnet finds from the "
+                f"{self._found}; give {name}= to the layer, or normalization='none'"
+            )
+        return value if np.ndim(value) == 0 else dlarray(value, "C")
+
+    def normalized(self, x: Value) -> Value:
+        """Return data in normalised units."""
+        if self.normalization == "none":
+            return x
+        given = [self.statistic(name) for name in STATISTICS[self.normalization]]
+        if self.normalization == "zerocenter":
+            return x - given[0]
+        if self.normalization == "zscore":
+            return (x - given[0]) / given[1]
+        low, high = given
+        unit = (x - low) / (high - low)
+        return 2 * unit - 1 if self.normalization == "rescale-symmetric" else unit
+
+    def in_own_units(self, x: Value) -> Value:
+        """Return data before the normalisation."""
+        if self.normalization == "none":
+            return x
+        given = [self.statistic(name) for name in STATISTICS[self.normalization]]
+        if self.normalization == "zerocenter":
+            return x + given[0]
+        if self.normalization == "zscore":
+            return x * given[1] + given[0]
+        low, high = given
+        unit = (x + 1) / 2 if self.normalization == "rescale-symmetric" else x
+        return unit * (high - low) + low
+
+
+class AnyInput(Normalizing):
+    """What all input layers share: sizes by label, a format for data without one."""
+
     input_names = ()
+    _found = "data"
     short: ClassVar[str] = "input"
 
     @property
@@ -111,24 +159,7 @@ class AnyInput(Layer):
     def predict(self, x: Value) -> Value:
         """Return x, normalised."""
         self.check(x)
-        if self.normalization == "none":
-            return x
-        given = [self.statistic(name) for name in STATISTICS[self.normalization]]
-        if self.normalization == "zerocenter":
-            return x - given[0]
-        if self.normalization == "zscore":
-            return (x - given[0]) / given[1]
-        low, high = given
-        unit = (x - low) / (high - low)
-        return 2 * unit - 1 if self.normalization == "rescale-symmetric" else unit
-
-    def lacks(self) -> bool:
-        """Return whether a statistic of the data is missing, which training finds."""
-        return any(getattr(self, name) is None for name in STATISTICS[self.normalization])
-
-    def statistic(self, name: str) -> Value:
-        """Return a statistic of the data: a number, or one for each channel."""
-        return _statistic(self, name)
+        return self.normalized(x)
 
     def check(self, x: Value) -> None:
         """Raise the error for an array that does not fit."""
@@ -349,13 +380,17 @@ class SequenceInput(_WithUsualFormat):
         return {**found, "C": self.size[-1:]}
 
 
-class InverseNormalization(Layer):
+class InverseNormalization(Normalizing):
     """The inverse of the normalisation of an input layer: data in their own units.
+
+    At the end of a network, it lets the layers before it work in normalised units. With
+    ``normalize_targets=True`` of `training_options` so does the loss, and statistics that are not
+    given are those of the targets.
 
     Parameters
     ----------
     normalization : {"zscore", "zerocenter", "rescale-symmetric", "rescale-zero-one"}
-    mean, standard_deviation, min, max : float or array
+    mean, standard_deviation, min, max : float or array, optional
         Statistics that the normalisation needs, one or one for each channel.
 
     Examples
@@ -368,33 +403,9 @@ class InverseNormalization(Layer):
     """
 
     normalization: Normalization = "zscore"
-    mean: Operand | None = field(default=None, kw_only=True)
-    standard_deviation: Operand | None = field(default=None, kw_only=True)
-    min: Operand | None = field(default=None, kw_only=True)
-    max: Operand | None = field(default=None, kw_only=True)
     short: ClassVar[str] = "inversenorm"
+    _found = "targets with normalize_targets=True"
 
     def predict(self, x: Value) -> Value:
         """Return x before the normalisation."""
-        given = [_statistic(self, name) for name in STATISTICS[self.normalization]]
-        if self.normalization == "none":
-            return x
-        if self.normalization == "zerocenter":
-            return x + given[0]
-        if self.normalization == "zscore":
-            return x * given[1] + given[0]
-        low, high = given
-        unit = (x + 1) / 2 if self.normalization == "rescale-symmetric" else x
-        return unit * (high - low) + low
-
-
-def _statistic(layer: Layer, name: str) -> Value:
-    value = getattr(layer, name)
-    if value is None:
-        own: str = layer.normalization  # type: ignore[attr-defined]
-        found = ", which trainnet finds from the data" if isinstance(layer, AnyInput) else ""
-        raise InvalidArgumentError(
-            f"normalization={own!r} needs {name}{found}; give {name}= to the layer, or "
-            "normalization='none'"
-        )
-    return value if np.ndim(value) == 0 else dlarray(value, "C")
+        return self.in_own_units(x)

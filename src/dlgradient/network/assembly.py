@@ -15,7 +15,7 @@ import numpy as np
 from dlgradient.core.calls import wrap
 from dlgradient.core.types import Array, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.layers.input import AnyInput
+from dlgradient.layers.input import Normalizing
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import held_networks, prefix_of
@@ -143,7 +143,7 @@ def prepared(
         layer.initialize(*[Layout.of(x) for x in operands])
         keep_values(layer, before)
         bound = layer._bound(arrays_of(step.owner, layer).wrapped)
-        lacking = isinstance(bound, AnyInput) and bound.lacks()
+        lacking = isinstance(bound, Normalizing) and bound.lacks()
         place_results(step, operands[0] if lacking else bound.predict(*operands), values)
     return layer
 

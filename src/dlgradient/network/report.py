@@ -17,7 +17,7 @@ from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import DlgradientError, InvalidArgumentError
-from dlgradient.layers.input import STATISTICS, AnyInput
+from dlgradient.layers.input import STATISTICS, AnyInput, Normalizing
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import HeldNetwork, Network
@@ -242,11 +242,11 @@ def _add_row(
     for key, value in arrays.learnables.items() if arrays else ():
         if not np.all(np.isfinite(value)):
             found.faults.append(f"the learnable {prefix + key!r} is not finite")
-    if isinstance(layer, AnyInput) and layer.lacks():
+    if isinstance(layer, Normalizing) and layer.lacks():
         lacking = [n for n in STATISTICS[layer.normalization] if getattr(layer, n) is None]
         found.remarks.append(
-            f"the input layer {name!r} has no {' and no '.join(lacking)}, which trainnet finds "
-            "from the data"
+            f"the layer {name!r} has no {' and no '.join(lacking)}, which trainnet finds from the "
+            f"{layer._found}"
         )
 
 

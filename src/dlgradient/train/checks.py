@@ -130,8 +130,7 @@ def check_batch(
             f"trainnet: {what} have {len(batch)} arrays in a batch, and the network has the "
             f"{inputs} inputs {', '.join(names)}; give a tuple of arrays, one for each input"
         )
-    found = net.predict(*batch[:inputs])
-    ys = list(found) if isinstance(found, tuple) else [found]
+    ys = list(objective.predicted(net, batch))
     targets = batch[inputs:]
     if objective.is_named:
         _check_one_of_each(what, net, objective, ys, targets)

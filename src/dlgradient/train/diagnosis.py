@@ -28,8 +28,7 @@ def first_random(net: dlnetwork, xs: tuple[Any, ...]) -> str:
 def first_strange_of(net: dlnetwork, queue: minibatchqueue, objective: Objective) -> str:
     """Return which layer first makes a value that is not finite, in any batch of a queue."""
     for batch in batches(queue):
-        ys = net.predict(*batch[: objective.inputs])
-        ys = ys if isinstance(ys, tuple) else (ys,)
+        ys = objective.predicted(net, batch)
         if not np.isfinite(float(objective.loss(*ys, *batch[objective.inputs :]))):
             return first_strange(net, batch[: objective.inputs])
     return "the losses of all batches are finite"

@@ -38,6 +38,7 @@ from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.statistics import normalized, with_population_statistics
 from dlgradient.train.stochastic import Stochastic
 from dlgradient.train.training import Observer, Row, Training
+from dlgradient.train.units import in_normalized_units, inverses, with_normalized_targets
 from dlgradient.train.watching import LivePlot, TensorBoard
 
 __all__ = ["Loop"]
@@ -61,13 +62,20 @@ class Loop(Training):
             self.validation = self._queue_of(net, *_pair(given), "validation_data")
         self.gathers = _gathers(options.batch_normalization_statistics, self.queue)
         inputs = len(net.input_names)
-        net = normalized(net, self.queue, inputs, reset=options.reset_input_normalization)
+        units = inverses(net) if options.normalize_targets else {}
+        reset = options.reset_input_normalization
+        net = normalized(net, self.queue, inputs, units, reset=reset)
         if not net.initialized:
             net = net.initialize(generator=self.generator)
         self.net = net
         named = isinstance(loss, str)
         name = loss if named else getattr(loss, "__name__", type(loss).__name__)
         self.objective = Objective(loss_function(loss), inputs, self.generator, name, named)
+        if units:
+            in_normalized_units(self.objective, net)
+            self.queue = with_normalized_targets(self.queue, net, inputs)
+            if self.validation is not None:
+                self.validation = with_normalized_targets(self.validation, net, inputs)
         check_learnables(net)
         check_data("data", self.queue, self.objective)
         if self.validation is not None:
@@ -205,7 +213,7 @@ class Loop(Training):
             # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
             self.net = step.net.reset_state()
             if self.options.metrics:
-                pairs = row_pairs(step.ys, batch[self.objective.inputs :])
+                pairs = row_pairs(self.objective, step.ys, batch[self.objective.inputs :])
                 _, pairs = self.together(self.queue, np.zeros(2), pairs)
                 for metric in self.options.metrics:
                     row[metric.name] = metric_of_batch(metric, pairs)
@@ -233,15 +241,10 @@ class Loop(Training):
 
     def _validate(self, row: Row) -> str:
         """Validate, keep the best network, and return a reason to stop or ''."""
-        options, objective = self.options, self.objective
+        objective = self.objective
         assert self.validation is not None
         values = evaluated(
-            self.net,
-            self.validation,
-            objective.loss,
-            options.metrics,
-            objective.inputs,
-            self.together,
+            self.net, self.validation, objective, self.options.metrics, self.together
         )
         for name, value in values.items():
             row[f"validation_{name}"] = value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.engine.gradient import dlgradient
+from dlgradient.layers.input import Normalizing
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
 from dlgradient.nn.losses.classification import crossentropy, indexcrossentropy
@@ -83,6 +84,10 @@ class Objective:
         Of the loss, for messages.
     is_named : bool
         Whether the loss is one of the library, which compares one output with one array.
+    outputs : list of str, optional
+        What of the network the loss gets, instead of its outputs.
+    units : mapping of int to layer
+        For outputs that the loss gets in normalised units, the layer that goes to their own.
     """
 
     loss: Loss
@@ -90,6 +95,8 @@ class Objective:
     generator: np.random.Generator
     name: str
     is_named: bool
+    outputs: list[str] | None = None
+    units: Mapping[int, Normalizing] = field(default_factory=dict)
 
     def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:
         """Return loss, gradients, new state and outputs; gradients of what is frozen are zero."""
@@ -128,5 +135,18 @@ class Objective:
         self, net: dlnetwork, batch: Batch
     ) -> tuple[Value, ParameterTable, tuple[Value, ...]]:
         """Return loss, new state and outputs, without gradients."""
-        *ys, state = net.forward(*batch[: self.inputs], generator=self.generator)
+        xs = batch[: self.inputs]
+        *ys, state = net.forward(*xs, outputs=self.outputs, generator=self.generator)
         return self.loss(*ys, *batch[self.inputs :]), state, tuple(ys)
+
+    def predicted(self, net: dlnetwork, batch: Batch) -> tuple[Value, ...]:
+        """Return what the loss gets of a network in inference."""
+        ys = net.predict(*batch[: self.inputs], outputs=self.outputs)
+        return ys if isinstance(ys, tuple) else (ys,)
+
+    def in_own_units(self, values: Sequence[Any]) -> list[Any]:
+        """Return outputs, or targets, in the units that the data have."""
+        return [
+            self.units[i].in_own_units(value) if i in self.units else value
+            for i, value in enumerate(values)
+        ]

@@ -190,6 +190,7 @@ class TrainingOptions:
     target_data_formats: Any = field(default="auto", kw_only=True)
     execution_environment: ExecutionEnvironment = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
+    normalize_targets: bool = field(default=False, kw_only=True)
     batch_normalization_statistics: Literal["auto", "population", "moving"] = field(
         default="auto", kw_only=True
     )
@@ -321,6 +322,10 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         others are this process. See the recipe "Several processes and machines".
     reset_input_normalization : bool
         Whether statistics of input layers are found from the data, also where they are given.
+    normalize_targets : bool
+        Whether the loss compares normalised numbers, for outputs of `layers.InverseNormalization`.
+        Statistics that it lacks are those of the targets. Metrics and predictions have the units of
+        the data.
     batch_normalization_statistics : {"auto", "population", "moving"}
         What batch normalisation uses in inference. For "population" all data pass through the
         trained network once more, and give their mean and variance. "moving" uses the moving

@@ -19,7 +19,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pickle import dumps
 from typing import Any
 from zlib import crc32
@@ -124,7 +124,7 @@ class SharedObjective(Objective):
         Whether the loss of the last share was.
     """
 
-    queue: SharedQueue
+    queue: SharedQueue = field(kw_only=True)
     is_finite: bool = True
 
     def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:

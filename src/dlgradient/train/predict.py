@@ -13,6 +13,7 @@ from dlgradient.engine.array import dims, dlarray, extractdata
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.loss import Objective
 from dlgradient.train.metrics import Metric, metrics_of, rows_of
 from dlgradient.train.queue import minibatchqueue
 
@@ -93,9 +94,8 @@ def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:
 def evaluated(
     net: dlnetwork,
     queue: minibatchqueue,
-    loss: Callable[..., Value] | None,
+    objective: Objective,
     metrics: Sequence[Metric],
-    inputs: int,
     together: Callable[..., tuple[Array, Pairs]] = lambda _, sums, pairs: (sums, pairs),
 ) -> dict[str, float]:
     """Return the mean loss over the observations, and metrics.
@@ -109,17 +109,16 @@ def evaluated(
         metric.reset()
     totals = np.zeros(2)
     for batch in batches(queue):
-        ys = net.predict(*batch[:inputs])
-        ys = ys if isinstance(ys, tuple) else (ys,)
+        ys, targets = objective.predicted(net, batch), batch[objective.inputs :]
         size = _observations(batch[0])
-        value = 0.0 if loss is None else float(loss(*ys, *batch[inputs:]))
-        pairs = row_pairs(ys, batch[inputs:]) if metrics else []
+        value = float(objective.loss(*ys, *targets))
+        pairs = row_pairs(objective, ys, targets) if metrics else []
         sums, pairs = together(queue, np.array([value * size, size]), pairs)
         totals += sums
         for metric in metrics:
             _update(metric, pairs)
-    found = {} if loss is None else {"loss": float(totals[0] / totals[1])}
-    return {**found, **{metric.name: metric.evaluate() for metric in metrics}}
+    loss = float(totals[0] / totals[1])
+    return {"loss": loss, **{metric.name: metric.evaluate() for metric in metrics}}
 
 
 def _observations(x: Any) -> int:
@@ -127,11 +126,12 @@ def _observations(x: Any) -> int:
     return int(x.shape[fmt.index("B")]) if "B" in fmt else len(x)
 
 
-def row_pairs(ys: Sequence[Value], targets: Sequence[Any]) -> Pairs:
-    """Return predictions and targets as metrics get them, of each output."""
+def row_pairs(objective: Objective, ys: Sequence[Value], targets: Sequence[Any]) -> Pairs:
+    """Return predictions and targets as metrics get them, of each output, in their own units."""
+    columns = objective.in_own_units(ys), objective.in_own_units(targets)
     return [
         (rows_of(y, dims(y)), rows_of(t, dims(t) if type(t) is dlarray else ""))
-        for y, t in zip(ys, targets, strict=False)
+        for y, t in zip(*columns, strict=False)
     ]
 
 
@@ -226,8 +226,14 @@ def testnet(
     Source: MATLAB ``testnet``.
     """
     queue = queue_of(net, data, targets, mini_batch_size)
-    found = tuple(evaluated(net, queue, None, metrics_of(metrics), len(net.input_names)).values())
-    return found if isinstance(metrics, list | tuple) else found[0]
+    # Metrics alone are wanted, and inference draws no random numbers.
+    objective = Objective(_no_loss, len(net.input_names), np.random.default_rng(0), "", False)
+    _, *found = evaluated(net, queue, objective, metrics_of(metrics)).values()
+    return tuple(found) if isinstance(metrics, list | tuple) else found[0]
+
+
+def _no_loss(*_: Any) -> float:
+    return 0.0
 
 
 vars(testnet)["__test__"] = False  # its name is that of a test to pytest

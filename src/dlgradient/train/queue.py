@@ -7,8 +7,9 @@ a file that is larger than memory. An iterable is read from the first observatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
+from dlgradient.layers.input import Normalizing
 from dlgradient.train.ahead import Environment, in_order, pool_of, reading
 from dlgradient.train.sources import (
     Padding,
@@ -127,6 +129,8 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     # The share of the last batch that this process has; None for all of it.
     share: Share | None = None
+    # By the number of an output, the layer in whose normalised units it is returned.
+    _units: Mapping[int, Normalizing] = MappingProxyType({})
 
     @checked
     def __init__(  # noqa: PLR0913 - most are options of MATLAB, too
@@ -351,4 +355,5 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     def _finished(self, batch: Any, i: int) -> Any:
         fmt = option_of(self.mini_batch_format, i)
-        return dlarray(batch, fmt) if fmt else batch
+        found = dlarray(batch, fmt) if fmt else batch
+        return self._units[i].normalized(found) if i in self._units else found

@@ -6,20 +6,24 @@ Where processes share the batches, each looks at its share, and all get the same
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from dlgradient.core.kinds import shown
 from dlgradient.core.shares import sharing
 from dlgradient.core.types import Array
-from dlgradient.engine.array import dims
-from dlgradient.layers.input import STATISTICS, AnyInput
+from dlgradient.engine.array import dims, dlarray
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.layers.input import STATISTICS, AnyInput, Normalizing
 from dlgradient.layers.moments import Moments
 from dlgradient.layers.nested import held_networks, prefix_of
 from dlgradient.layers.normalization import BatchNormalization
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.loss import Batch
 from dlgradient.train.metrics import rows_of
 from dlgradient.train.predict import batches
 from dlgradient.train.queue import minibatchqueue
@@ -60,9 +64,30 @@ class Summary:
         return np.asarray(found[name], np.float32)
 
 
-def normalized(net: dlnetwork, queue: minibatchqueue, inputs: int, *, reset: bool) -> dlnetwork:
-    """Return a network whose input layers have the statistics that their normalisation needs."""
+def normalized(
+    net: dlnetwork,
+    queue: minibatchqueue,
+    inputs: int,
+    outputs: Mapping[int, str] = MappingProxyType({}),
+    *,
+    reset: bool,
+) -> dlnetwork:
+    """Return a network whose input layers have the statistics that their normalisation needs.
+
+    Parameters
+    ----------
+    inputs : int
+        How many arrays of a batch are inputs; targets follow.
+    outputs : mapping of int to str
+        Outputs whose layer needs statistics of the targets, if it has none.
+    reset : bool
+        Whether those that input layers have are found anew.
+    """
     wanted: dict[int, tuple[str, tuple[str, ...]]] = {}
+    for i, name in outputs.items():
+        layer = net.get_layer(name)
+        if isinstance(layer, Normalizing) and layer.lacks():
+            wanted[inputs + i] = name, STATISTICS[layer.normalization]
     for i, name in enumerate(net.input_names[:inputs]):
         layer = net.get_layer(name.partition("/")[0])
         if isinstance(layer, AnyInput) and (layer.lacks() or reset):
@@ -88,12 +113,23 @@ def summaries_of(queue: minibatchqueue, numbers: Iterable[int]) -> dict[int, Sum
     for batch in batches(queue):
         if queue.share is None or queue.share.counts:
             for i, summary in own.items():
-                summary.add(rows_of(batch[i], dims(batch[i])).astype(float))
+                summary.add(_rows(batch, i))
     whole = {i: Summary() for i in own}
     for found in queue._of_all(own):
         for i, summary in whole.items():
             summary.join(found[i])
     return whole
+
+
+def _rows(batch: Batch, i: int) -> Array:
+    """Return the rows of an array of a batch, which needs a format that says so."""
+    if i >= len(batch) or type(batch[i]) is not dlarray:
+        found = "are none" if i >= len(batch) else f"have no format: {shown(batch[i])}"
+        raise InvalidArgumentError(
+            f"trainnet: normalize_targets=True needs targets in a format such as 'BC', and there "
+            f"{found}"
+        )
+    return rows_of(batch[i], dims(batch[i])).astype(float)
 
 
 def with_population_statistics(
