@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from dlgradient.testing import maker
 
 # No test opens a window. Matplotlib reads this when it is imported, which no test does before.
 os.environ["MPLBACKEND"] = "Agg"
+
+# Nor does it find or leave machine code of the user.
+_folder = tempfile.TemporaryDirectory()
+os.environ["DLGRADIENT_CACHE"] = _folder.name
 
 # "ci" tries the same examples in every run, so that a change is judged by what it changes.
 # HYPOTHESIS_PROFILE=search looks for new ones.

@@ -21,6 +21,7 @@ SRC = Path(__file__).parent.parent / "src" / "dlgradient"
 ORDER = (
     ("errors",),
     ("core",),
+    ("native",),  # kernels in machine code
     ("rules",),  # the declarers
     ("ops",),
     ("fft",),  # a public namespace of ops
@@ -65,7 +66,18 @@ MAX_LINES = 600
 
 # Heavy or optional: loaded by the functions that need them, when they are called.
 NOT_AT_IMPORT = (
-    *("scipy", "pandas", "matplotlib", "torch", "jax", "rich", "optree", "sklearn", "mpi4py"),
+    *(
+        "scipy",
+        "pandas",
+        "matplotlib",
+        "torch",
+        "jax",
+        "rich",
+        "optree",
+        "sklearn",
+        "mpi4py",
+        "llvmlite",
+    ),
     *("numpy.random", "numpy.typing"),  # NumPy itself loads them at their first use
 )
 

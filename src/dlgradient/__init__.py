@@ -33,6 +33,7 @@ from dlgradient.engine.gradient import *
 from dlgradient.errors import *
 from dlgradient.interop.namespace import *
 from dlgradient.interop.unknown import missing as _missing
+from dlgradient.native.switch import *
 from dlgradient.ops.accumulate import *
 from dlgradient.ops.arithmetic import *
 from dlgradient.ops.bitwise import *

@@ -275,6 +275,7 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "analyze_network": ((network,), {}),
         "export_onnx_network": ((network, Path(tempfile.mkdtemp(), "net.onnx")), {}),
         "check_layer": ((dl.layers.Relu(), dl.layers.Layout((2, 3), "CB")), {}),
+        "acceleration": (("numpy",), {}),
         "can_use_gpu": ((), {}),
         "gather": ((X,), {}),
         "gpuarray": ((X,), {}),

@@ -26,6 +26,9 @@ __all__ = [
     "NARROW_ELEMENTS",
     "NARROW_ROWS",
     "NARROW_RUN_ELEMENTS",
+    "NATIVE_STREAM_BYTES",
+    "NATIVE_THREAD_BYTES",
+    "NATIVE_UPDATE_ELEMENTS",
     "NORM_CHUNK_BYTES",
     "NORM_RUN_ELEMENTS",
     "NORM_THREAD_ELEMENTS",
@@ -212,3 +215,17 @@ RECURRENT_GATE_BYTES = 1 << 18
 # Learnables that a step of an optimiser works on at a time: a formula has some five temporaries,
 # which stay in a core's cache. Row: adam.
 UPDATE_CHUNK = 1 << 15
+
+# -- compiled kernels -----------------------------------------------------------------------------
+
+# Bytes of one operand of a formula in one pass over memory. Below, a second thread costs more than
+# it saves. Row: adam.
+NATIVE_THREAD_BYTES = 1 << 19
+
+# Bytes of one result of a formula. From here on it is written past the caches, which would first
+# read what is overwritten. Row: adam.
+NATIVE_STREAM_BYTES = 1 << 21
+
+# Learnables of one dtype. From here on a step of an optimiser is compiled: below, the passes of
+# NumPy cost less than a process ever gets back of loading LLVM. Row: adam.
+NATIVE_UPDATE_ELEMENTS = 1 << 14

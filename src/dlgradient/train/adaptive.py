@@ -14,10 +14,10 @@ import numpy as np
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Count, NonNegative, Value
 from dlgradient.ops.choice import maximum
-from dlgradient.ops.complex import sign
 from dlgradient.ops.linalg import matrix_transpose
-from dlgradient.ops.powers import root_of_squares, sqrt
+from dlgradient.ops.powers import root_of_squares
 from dlgradient.ops.reduce import sum
+from dlgradient.train.computing import positive_root, root, sign
 from dlgradient.train.step import Factor
 from dlgradient.train.update import Number, Rate, adam_formula, update_all
 
@@ -165,7 +165,7 @@ def nadamupdate(
     def formula(factor: Factor, p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g * g)
-        step = (of_gradient * g + of_average * m) / (root_of_squares(s) / correction + epsilon)
+        step = (of_gradient * g + of_average * m) / (root(s) / correction + epsilon)
         return p - (factor.rate * learning_rate) * step, m, s
 
     states = {"average": average, "average_sq": average_sq}
@@ -289,7 +289,7 @@ def adagradupdate(
 
     def formula(factor: Factor, p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = s + g * g
-        return p - (factor.rate * learning_rate) * (g / (root_of_squares(s) + epsilon)), s
+        return p - (factor.rate * learning_rate) * (g / (root(s) + epsilon)), s
 
     found = update_all("adagradupdate", formula, parameters, gradients, {"sum_sq": sum_sq})
     return found[0], found[1]
@@ -347,7 +347,7 @@ def adadeltaupdate(
 
     def formula(factor: Factor, p: Value, g: Value, s: Value, u: Value) -> tuple[Value, ...]:
         s = rho * s + (1 - rho) * (g * g)
-        step = g * (sqrt(u + epsilon) / sqrt(s + epsilon))
+        step = g * (positive_root(u + epsilon) / positive_root(s + epsilon))
         u = rho * u + (1 - rho) * (step * step)
         return p - (factor.rate * learning_rate) * step, s, u
 

@@ -1,18 +1,19 @@
 """A step of an optimiser for the learnables of a network, which are vectors: one for each dtype.
 
-The formula is applied to chunks of a vector that stay in the cache, and not to each learnable: for
-small ones the overhead of a call is most of the time (row adam).
+The formula is applied to vectors, and not to each learnable: for small ones the overhead of a call
+is most of the time (row adam).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from dlgradient.core.sizes import UPDATE_CHUNK
 from dlgradient.core.types import Array
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
+from dlgradient.train.computing import compute
 from dlgradient.train.containers import Container
 from dlgradient.train.memory import Memory
 from dlgradient.train.step import Factor, Formula, is_empty, update_leaves
@@ -81,13 +82,9 @@ def _update_buffers(
         row: list[Any] = [0.0 if is_empty(x) else next(before) for x in states.values()]
         new = [memory.vector(group) for _ in results]
         for factor, start, stop in table.columns.spans(group, factors, Factor()):
-            for first in range(start, stop, UPDATE_CHUNK):
-                part = slice(first, min(first + UPDATE_CHUNK, stop))
-                parts = [s if type(s) is float else s[part] for s in row]
-                for array, value in zip(
-                    new, formula(factor, p[part], g[part], *parts), strict=True
-                ):
-                    array[part] = value
+            span = slice(start, stop)
+            operands = [x if type(x) is float else x[span] for x in (p, g, *row)]
+            compute(partial(formula, factor), operands, [array[span] for array in new])
         for array, result in zip(new, results, strict=True):
             array.flags.writeable = False
             result.append(array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from dlgradient.errors import (
 )
 from dlgradient.ops.casting import astype
 from dlgradient.ops.complex import complex, imag, real
+from dlgradient.train.computing import compute_in_one_pass
 from dlgradient.train.containers import Container, Results, map_together, take_result
 
 __all__ = ["Factor", "Formula", "check_parameter", "is_empty", "update_leaves"]
@@ -81,8 +82,21 @@ def _update_one(
     if p.dtype.kind == "c":
         results = _update_parts(formula, p, g, states)
     else:
-        results = formula(p, _convert(real(g) if g.dtype.kind == "c" else g, p.dtype), *states)
+        g = _convert(real(g) if g.dtype.kind == "c" else g, p.dtype)
+        results = _of_vectors(formula, p, g, states) or formula(p, g, *states)
     return tuple([_wrap(_convert(r, p.dtype), fmt) for r in results])
+
+
+def _of_vectors(formula: Formula, p: Value, g: Value, states: Sequence[Value]) -> tuple[Value, ...]:
+    """Return the results of a formula of arrays in one pass; none if that is not possible."""
+    operands: list[Any] = [p, g, *states]
+    arrays = [x for x in operands if type(x) is not float]
+    if not all(
+        type(x) is np.ndarray and x.dtype == p.dtype and x.flags.c_contiguous for x in arrays
+    ):
+        return ()
+    results = [np.empty_like(p) for _ in operands[1:]]
+    return tuple(results) if compute_in_one_pass(formula, operands, results) else ()
 
 
 def _update_parts(

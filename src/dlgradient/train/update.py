@@ -19,7 +19,7 @@ from dlgradient.core.kinds import number
 from dlgradient.core.types import Count, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.ops.powers import root_of_squares
+from dlgradient.train.computing import root
 from dlgradient.train.containers import Container, Results, map_together, take_result
 from dlgradient.train.step import Factor, Formula, update_leaves
 
@@ -287,7 +287,7 @@ def adam_formula(
     def formula(factor: Factor, p: Value, g: Value, m: Value, s: Value) -> tuple[Value, ...]:
         m = beta1 * m + (1 - beta1) * g
         s = beta2 * s + (1 - beta2) * (g * g)
-        return p - (factor.rate * step) * (m / (root_of_squares(s) / correction + epsilon)), m, s
+        return p - (factor.rate * step) * (m / (root(s) / correction + epsilon)), m, s
 
     return formula
 
@@ -355,7 +355,7 @@ def rmspropupdate(
 
     def formula(factor: Factor, p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = beta * s + (1 - beta) * (g * g)
-        return p - (factor.rate * learning_rate) * (g / (root_of_squares(s) + epsilon)), s
+        return p - (factor.rate * learning_rate) * (g / (root(s) + epsilon)), s
 
     found = update_all(name, formula, parameters, gradients, {"average_sq": average_sq})
     return found[0], found[1]

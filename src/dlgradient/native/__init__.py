@@ -1,0 +1,33 @@
+"""Compiled kernels: machine code for what NumPy computes in many passes over memory.
+
+A kernel here is a text in the language of LLVM, which Python writes. It has explicit vectors, as
+wide as those of this processor. So no compiler has to find them, a kernel needs some ten
+milliseconds to compile, and no compiler has to be installed: LLVM comes as the package llvmlite,
+an optional dependency. Without it, the kernels of NumPy compute everything. Tests compare both.
+
+=================  ==================================================================
+module             what
+=================  ==================================================================
+`switch`           who computes: the user's choice, and whether work is large enough
+`machine`          LLVM, and what this processor can do
+`code`             the text of a function: registers, loops, memory
+`compiler`         from a text to a function
+`store`            machine code on disk, for the next process
+`lanes`            formulas of arrays, written down as their steps
+`formula`          kernel: any formula, elementwise, in one pass over memory
+=================  ==================================================================
+
+What holds for all of them:
+
+* **The same result whenever it is compiled.** A kernel is compiled at its first use, and the caller
+  waits. Whether it is used depends on sizes and dtypes only, never on time. So a seeded run has the
+  same bits each time. Elementwise kernels have the bits of NumPy's, in the same order and without
+  fused multiplications. Kernels that sum say how they differ.
+* **No processor is assumed.** The width of vectors is that of the processor found, and ``fmuladd``
+  is one instruction only where there is one.
+* **No fast mathematics.** NaN, infinity, signed zeros and small numbers are as with NumPy. But no
+  kernel here warns of an overflow, as ufuncs of NumPy do.
+* **Threads.** A call through ctypes releases the lock of the interpreter, and `in_blocks` splits
+  the work. Compilation has a lock, which a fork waits for.
+* **Real numbers only**, float32 and float64. Everything else stays with NumPy.
+"""

@@ -1,0 +1,267 @@
+"""The text of a function in the language of LLVM, written line by line.
+
+`Function` is a text that grows; a `Register` is the name of a value in it, with Python's operators:
+``x * y + 1.0`` writes two lines. Loops and conditions are ``with`` blocks. What a loop changes is a
+`Variable`, in memory; LLVM finds a register for it.
+
+A type is written as in the text: 'float', 'double', 'i64', 'ptr', or '<8 x float>', a vector.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+__all__ = ["ELEMENTS", "Function", "Operand", "Register", "Variable", "vector"]
+
+# The types of numbers, by the character of a dtype.
+ELEMENTS = {"f": "float", "d": "double"}
+# What marks the instructions of `stream`.
+_STREAMED = "!0 = !{i32 1}\n"
+_BYTES = {"float": 4, "double": 8, "i64": 8}
+_SHORT = {"float": "f32", "double": "f64"}
+
+
+def vector(element: str, lanes: int) -> str:
+    """Return the type of a vector; one of one lane is a number."""
+    return element if lanes == 1 else f"<{lanes} x {element}>"
+
+
+def _split(kind: str) -> tuple[str, int]:
+    """Return the type of an element, and the number of lanes."""
+    lanes, _, element = kind.strip("<>").rpartition(" x ")
+    return element, int(lanes or 1)
+
+
+class Register:
+    """A value in a function: its type, and its name in the text."""
+
+    __slots__ = ("function", "kind", "name")
+
+    def __init__(self, function: Function, kind: str, name: str) -> None:
+        self.function, self.kind, self.name = function, kind, name
+
+    def __add__(self, other: Operand) -> Register:
+        return self.function.combine("add", self, other)
+
+    def __sub__(self, other: Operand) -> Register:
+        return self.function.combine("sub", self, other)
+
+    def __mul__(self, other: Operand) -> Register:
+        return self.function.combine("mul", self, other)
+
+    def __truediv__(self, other: Operand) -> Register:
+        return self.function.combine("div", self, other)
+
+    def __mod__(self, other: Operand) -> Register:
+        return self.function.combine("rem", self, other)
+
+    def __lt__(self, other: Operand) -> Register:
+        return self.function.compare("lt", self, other)
+
+    def __gt__(self, other: Operand) -> Register:
+        return self.function.compare("gt", self, other)
+
+
+Operand: TypeAlias = Register | float
+
+
+class Variable:
+    """A place in memory for a value that a loop changes."""
+
+    __slots__ = ("_address", "_function", "_kind")
+
+    def __init__(self, function: Function, kind: str, address: str) -> None:
+        self._function, self._kind, self._address = function, kind, address
+
+    @property
+    def value(self) -> Register:
+        """Its value at this line of the text."""
+        return self._function.assign(f"load {self._kind}, ptr {self._address}", self._kind)
+
+    @value.setter
+    def value(self, new: Register) -> None:
+        self._function.line(f"store {self._kind} {new.name}, ptr {self._address}")
+
+
+class Function:
+    """A function of addresses and integers, which has no result.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.arguments: list[str] = []
+        self._variables: list[str] = []
+        self._lines: list[str] = []
+        self._declared: dict[str, None] = {}
+        self._count = 0
+
+    def text(self) -> str:
+        """Return the text; more lines are not expected."""
+        head = f"define void @{self.name}({', '.join(self.arguments)}) {{"
+        return "\n".join(
+            [*self._declared, head, *self._variables, *self._lines, "  ret void", "}", _STREAMED]
+        )
+
+    # -- lines -----------------------------------------------------------------------------------
+
+    def line(self, instruction: str) -> None:
+        """Write an instruction without a result."""
+        self._lines.append(f"  {instruction}")
+
+    def assign(self, instruction: str, kind: str) -> Register:
+        """Write an instruction, and return its result."""
+        name = f"%{self._number()}"
+        self.line(f"{name} = {instruction}")
+        return Register(self, kind, name)
+
+    def _number(self) -> str:
+        self._count += 1
+        return f"v{self._count}"
+
+    def _begin(self, block: str) -> None:
+        self._lines.append(f"{block}:")
+
+    # -- arguments -------------------------------------------------------------------------------
+
+    def address(self, name: str) -> Register:
+        """Add an argument: the address of an array. No other one is of memory that it changes."""
+        self.arguments.append(f"ptr noalias %{name}")
+        return Register(self, "ptr", f"%{name}")
+
+    def integer(self, name: str) -> Register:
+        """Add an argument: an integer."""
+        self.arguments.append(f"i64 %{name}")
+        return Register(self, "i64", f"%{name}")
+
+    # -- values ----------------------------------------------------------------------------------
+
+    def constant(self, value: float, kind: str) -> Register:
+        """Return a number, in all lanes of a vector."""
+        element, _ = _split(kind)
+        if element == "i64":
+            name = str(value)
+        else:  # the bits of a double say it exactly, also for a float
+            if element == "float":
+                (value,) = struct.unpack("f", struct.pack("f", value))
+            name = f"0x{int.from_bytes(struct.pack('>d', value)):016X}"
+        return self.spread(Register(self, element, name), kind)
+
+    def spread(self, x: Register, kind: str) -> Register:
+        """Return a vector with a number in all lanes."""
+        _, lanes = _split(kind)
+        if lanes == 1:
+            return x
+        one = self.assign(f"insertelement {kind} poison, {x.kind} {x.name}, i64 0", kind)
+        places = f"<{lanes} x i32> zeroinitializer"
+        return self.assign(f"shufflevector {kind} {one.name}, {kind} poison, {places}", kind)
+
+    def combine(self, operation: str, x: Register, y: Operand) -> Register:
+        """Write an operation of arithmetic: 'add', 'sub', 'mul', 'div' or 'rem'."""
+        real = _split(x.kind)[0] != "i64"
+        prefix = "f" if real else "s" if operation in ("div", "rem") else ""
+        return self.assign(
+            f"{prefix}{operation} {x.kind} {x.name}, {self._name(y, x.kind)}", x.kind
+        )
+
+    def compare(self, relation: str, x: Register, y: Operand) -> Register:
+        """Write a comparison, 'lt', 'gt' or 'eq', which is false of NaN."""
+        element, lanes = _split(x.kind)
+        if element == "i64":
+            name = f"icmp {relation if relation == 'eq' else 's' + relation}"
+        else:
+            name = f"fcmp o{relation}"
+        pair = f"{x.kind} {x.name}, {self._name(y, x.kind)}"
+        return self.assign(f"{name} {pair}", vector("i1", lanes))
+
+    def choose(self, condition: Register, x: Register, y: Operand) -> Register:
+        """Write a choice: x where the condition holds, else y."""
+        pair = f"{x.kind} {x.name}, {x.kind} {self._name(y, x.kind)}"
+        return self.assign(f"select {condition.kind} {condition.name}, {pair}", x.kind)
+
+    def call(self, name: str, x: Register, *others: Operand) -> Register:
+        """Write a call of a function of LLVM, of operands and a result of one type: 'sqrt'."""
+        element, lanes = _split(x.kind)
+        whole = f"llvm.{name}.{f'v{lanes}' if lanes > 1 else ''}{_SHORT[element]}"
+        names = [x.name, *[self._name(y, x.kind) for y in others]]
+        self._declared[f"declare {x.kind} @{whole}({', '.join([x.kind] * len(names))})"] = None
+        given = ", ".join([f"{x.kind} {name}" for name in names])
+        return self.assign(f"call {x.kind} @{whole}({given})", x.kind)
+
+    def multiply_add(self, x: Register, y: Register, z: Register) -> Register:
+        """Write x y + z, rounded once where the processor can, else twice."""
+        return self.call("fmuladd", x, y, z)
+
+    def _name(self, x: Operand, kind: str) -> str:
+        return x.name if isinstance(x, Register) else self.constant(x, kind).name
+
+    # -- memory ----------------------------------------------------------------------------------
+
+    def at(self, array: Register, index: Operand, element: str) -> Register:
+        """Return the address of an element of an array."""
+        where = self._name(index, "i64")
+        return self.assign(f"getelementptr {element}, ptr {array.name}, i64 {where}", "ptr")
+
+    def load(self, kind: str, array: Register, index: Operand) -> Register:
+        """Read an element of an array, and for a vector those after it."""
+        element, _ = _split(kind)
+        place = self.at(array, index, element)
+        return self.assign(f"load {kind}, ptr {place.name}, align {_BYTES[element]}", kind)
+
+    def store(self, x: Register, array: Register, index: Operand) -> None:
+        """Write to an element of an array, and for a vector to those after it."""
+        element, _ = _split(x.kind)
+        place = self.at(array, index, element)
+        self.line(f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element]}")
+
+    def stream(self, x: Register, array: Register, index: Operand) -> None:
+        """Write a vector past the caches to where it is aligned: no one reads it soon."""
+        element, lanes = _split(x.kind)
+        place = self.at(array, index, element)
+        self.line(
+            f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element] * lanes}, "
+            "!nontemporal !0"
+        )
+
+    def variable(self, initial: Register) -> Variable:
+        """Return a place for a value that a loop changes."""
+        address = f"%{self._number()}"
+        self._variables.append(f"  {address} = alloca {initial.kind}")
+        variable = Variable(self, initial.kind, address)
+        variable.value = initial
+        return variable
+
+    # -- control ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def loop(self, start: Operand, stop: Operand, step: int = 1) -> Iterator[Register]:
+        """Repeat the lines of a block for each index from `start` until before `stop`."""
+        number = self._number()
+        zero = Register(self, "i64", self._name(start, "i64"))
+        index = self.variable(zero)
+        self.line(f"br label %head.{number}")
+        self._begin(f"head.{number}")
+        now = index.value
+        more = self.compare("lt", now, stop)
+        self.line(f"br i1 {more.name}, label %body.{number}, label %end.{number}")
+        self._begin(f"body.{number}")
+        yield now
+        index.value = now + step
+        self.line(f"br label %head.{number}")
+        self._begin(f"end.{number}")
+
+    @contextmanager
+    def when(self, condition: Register) -> Iterator[None]:
+        """Execute the lines of a block if a condition holds."""
+        number = self._number()
+        self.line(f"br i1 {condition.name}, label %then.{number}, label %end.{number}")
+        self._begin(f"then.{number}")
+        yield
+        self.line(f"br label %end.{number}")
+        self._begin(f"end.{number}")
