@@ -37,6 +37,7 @@ extensions = [
     "gallery",  # complete downloads
     "docstrings",  # `name` is code, and a link where it is a public name; |x| is a size
     "mathml",  # formulas without a script
+    "narrow",  # tables on a telephone
     "search_words",  # what readers look for
     "versions",  # the list of versions, without a server
 ]
