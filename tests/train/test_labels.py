@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import dlgradient as dl
+from dlgradient import layers
 
 NAMES = ["cat", "dog", "fish"]
 
@@ -62,3 +63,18 @@ def test_wrong_calls(message):
         dl.DlgradientError, match=f"^scores2label: .*{message}|scores2label: {message}"
     ):
         dl.scores2label(*WRONG[message](np.ones((2, 3))))
+
+
+def test_sequences_are_padded_as_in_training(rng):
+    x = [rng.normal(size=(n, 3)).astype(np.float32) for n in (4, 9, 6)]
+    net = dl.dlnetwork([layers.SequenceInput(3), layers.Lstm(5, output_mode="last")], generator=0)
+    left = {"sequence_padding_direction": "left", "sequence_padding_value": 2.0}
+    scores = dl.minibatchpredict(net, x, **left)
+    labels = scores.argmax(1)
+    padded = np.full((3, 9, 3), 2.0, np.float32)
+    for row, values in zip(padded, x, strict=True):
+        row[-len(values) :] = values
+    np.testing.assert_allclose(scores, net.predict(dl.dlarray(padded, "BTC")).tolist(), rtol=1e-5)
+    assert dl.testnet(net, x, labels, "accuracy", **left) == 1.0
+    cut = dl.minibatchpredict(net, x, sequence_length="shortest")
+    np.testing.assert_allclose(cut, dl.minibatchpredict(net, [a[:4] for a in x]), rtol=1e-5)

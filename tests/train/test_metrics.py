@@ -115,3 +115,18 @@ def test_labels_that_are_no_classes_are_refused(name, labels, found):
     metric = BY_NAME[name]()
     with pytest.raises(dl.IndexingError, match=f"metric {name}: a target is {found}.*from 0 to 2"):
         metric.update(np.eye(3), np.array(labels)[:, None])
+
+
+def test_a_queue_has_its_targets(rng):
+    x, labels = rng.normal(size=(9, 2)), rng.integers(0, 2, 9)
+    net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.Softmax()])
+    queue = dl.minibatchqueue((x, labels), mini_batch_size=4, mini_batch_format=("BC", None))
+    found = dl.testnet(net, queue, ["accuracy", "recall"])
+    assert found == dl.testnet(net, x, labels, ["accuracy", "recall"])
+    assert dl.testnet(net, queue, "accuracy") == np.mean(x.argmax(1) == labels)
+
+
+def test_sequences_in_another_order_are_refused_with_the_format(rng):
+    x = [rng.normal(size=(3, n)) for n in (4, 6)]
+    with pytest.raises(dl.errors.ShapeMismatchError, match=r"'TC' only dimension 0, .*transpose"):
+        dl.minibatchqueue((x,), mini_batch_format="BTC").next()

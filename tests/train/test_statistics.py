@@ -302,3 +302,23 @@ def test_several_inputs_are_looked_at_in_one_pass(rng):
     assert sorted(data.read) == list(range(10))
     np.testing.assert_allclose(found.get_layer("b").mean, x.mean(0) + 5, rtol=1e-6)
     assert found.get_layer("b").standard_deviation is None
+
+
+@pytest.mark.parametrize("how", ["list", "dataset", "stream"])
+@pytest.mark.parametrize("length", ["longest", "shortest", 9])
+def test_padding_of_sequences_is_no_part_of_the_statistics(rng, how, length):
+    x = [rng.normal(5, 2, size=(n, 3)).astype(np.float32) for n in (4, 11, 7, 2, 11)]
+    t = rng.normal(size=(5, 1)).astype(np.float32)
+    pairs = list(zip(x, t, strict=True))
+    reading = {"mini_batch_size": 2, "sequence_length": length, "sequence_padding_value": -50.0}
+    source = {"list": (x, t), "dataset": pairs, "stream": lambda: iter(pairs)}[how]
+    queue = dl.minibatchqueue(source, mini_batch_format=("BTC", "BC"), **reading)
+    net = dl.dlnetwork(
+        [layers.SequenceInput(3, normalization="zscore", name="input")], initialize=False
+    )
+    found = normalized(net, queue, 1, reset=True).get_layer("input")
+    rows = np.concatenate(x)
+    np.testing.assert_allclose(found.mean, rows.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(found.standard_deviation, rows.std(0), rtol=1e-5)
+    assert queue.mini_batch_size == 2
+    assert queue.next()[0].shape[0] == 2  # the queue itself is as it was

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.loss import Objective
 from dlgradient.train.metrics import Metric, metrics_of, rows_of
-from dlgradient.train.queue import minibatchqueue
+from dlgradient.train.queue import SequenceLength, minibatchqueue
 
 __all__ = ["minibatchpredict", "testnet"]
 
@@ -147,15 +147,26 @@ def metric_of_batch(metric: Metric, pairs: Pairs) -> float:
 
 
 @checked
-def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128) -> Any:
+def minibatchpredict(
+    net: dlnetwork,
+    data: Any,
+    *,
+    mini_batch_size: Count = 128,
+    sequence_length: SequenceLength = "longest",
+    sequence_padding_direction: Literal["right", "left"] = "right",
+    sequence_padding_value: float = 0.0,
+) -> Any:
     """Return what a network predicts, computed in mini-batches.
 
     Parameters
     ----------
     net : dlnetwork
-    data : array, tuple of arrays or minibatchqueue
-        In the formats of the input layers.
+    data : array, list of sequences, tuple of these, or minibatchqueue
+        In the formats of the input layers. Sequences are times × channels, of any lengths.
     mini_batch_size : int
+    sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
+        As of `minibatchqueue`: "longest", "right" and 0. Give those of the training: a network that
+        was trained on sequences padded on the left reads others wrongly.
 
     Returns
     -------
@@ -175,7 +186,15 @@ def minibatchpredict(net: dlnetwork, data: Any, *, mini_batch_size: Count = 128)
 
     Source: MATLAB ``minibatchpredict``.
     """
-    queue = queue_of(net, data, None, mini_batch_size)
+    queue = queue_of(
+        net,
+        data,
+        None,
+        mini_batch_size,
+        sequence_length=sequence_length,
+        sequence_padding_direction=sequence_padding_direction,
+        sequence_padding_value=sequence_padding_value,
+    )
     parts: list[tuple[Value, ...]] = []
     for batch in batches(queue):
         ys = net.predict(*batch[: len(net.input_names)])
@@ -194,19 +213,27 @@ def testnet(
     net: dlnetwork,
     data: Any,
     targets: Any,
-    metrics: Any,
+    metrics: Any = None,  # noqa: PT028
     *,
     mini_batch_size: Count = 128,  # noqa: PT028 - the name is MATLAB's, and no test
+    sequence_length: SequenceLength = "longest",  # noqa: PT028
+    sequence_padding_direction: Literal["right", "left"] = "right",  # noqa: PT028
+    sequence_padding_value: float = 0.0,  # noqa: PT028
 ) -> Any:
     """Return metrics of a network.
 
     Parameters
     ----------
     net : dlnetwork
-    data, targets : array or tuple of arrays
-        Targets of metrics of classes are one-hot vectors, or classes from 0.
+    data : array, list of sequences, tuple of these, or minibatchqueue
+        In the formats of the input layers.
+    targets : array or tuple of arrays
+        Targets of metrics of classes are one-hot vectors, or classes from 0. Omit them if `data`
+        has them: ``testnet(net, queue, "accuracy")``.
     metrics : str, Metric, callable, or list
     mini_batch_size : int
+    sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
+        As of `minibatchqueue`: "longest", "right" and 0. Give those of the training.
 
     Returns
     -------
@@ -225,7 +252,17 @@ def testnet(
 
     Source: MATLAB ``testnet``.
     """
-    queue = queue_of(net, data, targets, mini_batch_size)
+    if metrics is None:
+        targets, metrics = None, targets
+    queue = queue_of(
+        net,
+        data,
+        targets,
+        mini_batch_size,
+        sequence_length=sequence_length,
+        sequence_padding_direction=sequence_padding_direction,
+        sequence_padding_value=sequence_padding_value,
+    )
     # Metrics alone are wanted, and inference draws no random numbers.
     objective = Objective(_no_loss, len(net.input_names), np.random.default_rng(0), "", False)
     _, *found = evaluated(net, queue, objective, metrics_of(metrics)).values()

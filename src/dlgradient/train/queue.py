@@ -8,6 +8,7 @@ a file that is larger than memory. An iterable is read from the first observatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
@@ -281,6 +282,21 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     def _of_all(self, value: Any) -> list[Any]:
         """Return what each process that shares the batches has; here there is one."""
         return [value]
+
+    def _unpadded(self) -> minibatchqueue:
+        """Return a queue of the same data without padding, for statistics of the data.
+
+        Sequences in a list or a dataset may differ in length, and come one by one.
+        """
+        if self._reader.mini_batch_fcn is not None or not self._reader.pads():
+            return self
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.mini_batch_size, new.preprocessing_environment = 1, "serial"
+        new._reader = replace(self._reader, padding=Padding())
+        new._pool = pool_of("serial", new._reader, streams=self.is_stream)
+        new._at, new._coming, new._waiting = 0, None, None
+        return new
 
     def _place(self) -> dict[str, Any]:
         """Return how far it is, and the order of the observations, for a checkpoint."""

@@ -110,6 +110,12 @@ class Reader:
         self.__dict__.update(state)
         self.sources = tuple([s.array() if type(s) is _Mapped else s for s in self.sources])
 
+    def pads(self) -> bool:
+        """Return whether observations may be sequences of different lengths."""
+        number = len(self.sources if type(self.formats) is str else self.formats or ())
+        formats = [option_of(self.formats, i) or "" for i in range(number)]
+        return any("T" in fmt for fmt in formats) and any(axis is None for axis in self.axes)
+
     def read(self, chosen: Array) -> tuple[Any, ...]:
         """Return the batch of the observations with some numbers."""
         if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
@@ -201,11 +207,18 @@ def _collated(items: list[Any], fmt: str | None, padding: Padding) -> Any:
     if len({a.shape for a in arrays}) == 1 and not has_length:
         return np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
     inner = (fmt or "").replace("B", "")
+    shapes = sorted({str(a.shape) for a in arrays})
     if "T" not in inner:
-        shapes = sorted({str(a.shape) for a in arrays})
         raise ShapeMismatchError(
             f"minibatchqueue: observations have the shapes {', '.join(shapes[:4])}; give "
             "mini_batch_fcn=, or a format with 'T' to pad along it"
         )
-    padded, _ = padsequences(arrays, inner.index("T"), **vars(padding))
+    time = inner.index("T")
+    if len({(a.ndim, *a.shape[:time], *a.shape[time + 1 :]) for a in arrays}) > 1:
+        raise ShapeMismatchError(
+            f"minibatchqueue: sequences have the shapes {', '.join(shapes[:4])}, and in the format "
+            f"{inner!r} only dimension {time}, 'T', may differ; transpose sequences with another "
+            "order, or give the format that they have"
+        )
+    padded, _ = padsequences(arrays, time, **vars(padding))
     return np.moveaxis(padded, -1, max(axis, 0))

@@ -107,8 +107,10 @@ def normalized(
 def summaries_of(queue: minibatchqueue, numbers: Iterable[int]) -> dict[int, Summary]:
     """Return summaries of some outputs of a queue, in one pass over all batches.
 
-    A process that shares the batches with others reads its share, and all get the same.
+    A process that shares the batches with others reads its share, and all get the same. What pads
+    sequences does not count.
     """
+    queue = queue._unpadded()
     own = {i: Summary() for i in numbers}
     for batch in batches(queue):
         if queue.share is None or queue.share.counts:

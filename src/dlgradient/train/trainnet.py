@@ -47,8 +47,9 @@ def trainnet(
 
     Parameters
     ----------
-    data : array, tuple of arrays, minibatchqueue or dataset
+    data : array, list of sequences, tuple of these, minibatchqueue or dataset
         The predictors; or a queue, or a dataset whose elements are predictors and targets.
+        Sequences are arrays of times × channels, of any lengths.
     targets : array or tuple of arrays
         Omit them if `data` has them: ``trainnet(data, net, loss, options)``.
     net : dlnetwork or sequence of Layer
