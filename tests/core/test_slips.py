@@ -43,6 +43,8 @@ A = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
         (lambda: dl.concat(1, X, X), r"concat: .*write concat\(\[x, y\]\)"),
         (lambda: dl.stack(X, X), r"stack: axis .*write stack\(\[x, y\]\)"),
         (lambda: dl.adamupdate(X, X, lr=0.1), "unknown keyword 'lr'; write learning_rate= "),
+        (lambda: dl.training_options("adam", MaxEpochs=3), "'MaxEpochs'; write max_epochs=[^(]*$"),
+        (lambda: dl.training_options("adam", banana=3), "'banana'.*it has: batch_normal.*verbose"),
         (lambda: dl.adamupdate(X, X, beta1=0.9), "'beta1'; write gradient_decay= "),
         (lambda: dl.adamupdate(X, X, betas=(0.9, 0.99)), "'betas'; write gradient_decay= and sq_"),
         (lambda: dl.adamupdate(X, X, weight_decay=0.1), "'weight_decay'; .*weight-decay.html"),
@@ -92,3 +94,8 @@ def test_an_empty_list_is_a_state_before_the_first_step(parameters: Any) -> None
     with pytest.raises(dl.InvalidArgumentError, match="average must have the structure"):
         dl.adamupdate({"w": X}, {"w": X}, {}, {}, 1)
     np.testing.assert_array_equal(dl.adamupdate([], [], [], [], 1)[0], [])
+
+
+def test_a_call_of_the_namespace_of_transforms_names_the_function():
+    with pytest.raises(TypeError, match=r"write dl\.fft\.fft\(x, axis=0\) for MATLAB's"):
+        dl.fft(dl.dlarray([1.0, 2.0]))

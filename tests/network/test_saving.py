@@ -567,3 +567,13 @@ def test_damaged_files_end_in_an_error_of_ours(tmp_path, number):
         ends.add(mutations.outcome(dl.load, path, data))
     assert ends <= {"read", "InvalidFileError", "InvalidArgumentError"}
     assert "InvalidFileError" in ends
+
+
+@pytest.mark.parametrize("ending", ["mat", "npz", "onnx", "PT", "h5", "pkl"])
+def test_endings_of_other_formats_are_refused(tmp_path, ending):
+    path = tmp_path / f"net.{ending}"
+    with pytest.raises(
+        dl.InvalidArgumentError, match=r"save: path .* end its name in \.safetensors"
+    ):
+        dl.save(path, {"a": dl.dlarray(1.0)})
+    assert not path.exists()

@@ -53,6 +53,9 @@ SLIPS = (
     TypeError, ValueError, LookupError, AttributeError,
     OverflowError, ZeroDivisionError, BufferError,
 )  # fmt: skip
+# Keywords of a function that an error lists although it knows which one is meant.
+LISTED = 12
+
 _OUTSIDE = "out of bounds"  # in NumPy's words for an index that does not exist
 # Whose frames a traceback may have for an error to be this library's, and not of a user's function.
 _OURS = {"dlgradient", "numpy", "scipy", "optree", *sys.stdlib_module_names} - {"__main__"}
@@ -133,9 +136,12 @@ def sequence_of(op: Op, arrays: Iterable[Value]) -> tuple[Value, ...]:
 def unknown_keyword(function: str, name: str, accepted: Iterable[str]) -> UnknownKeywordError:
     """Return the error for a keyword that does not exist, with a suggestion."""
     meant = meant_by_keyword(name, accepted)
-    have = ", ".join(sorted(accepted)) or "none"
+    accepted = sorted(accepted)
     fix = f"; {meant}" if meant else ""
-    return UnknownKeywordError(f"{function}: unknown keyword {name!r}{fix} (it has: {have})")
+    # The fix would be lost among the fifty options of `training_options`.
+    is_short = not meant or len(accepted) <= LISTED
+    have = f" (it has: {', '.join(accepted) or 'none'})" if is_short else ""
+    return UnknownKeywordError(f"{function}: unknown keyword {name!r}{fix}{have}")
 
 
 def explained(op: Op, values: Sequence[RawValue], params: Params, error: Exception) -> Exception:

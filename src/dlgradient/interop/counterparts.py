@@ -260,7 +260,7 @@ dltranspconv(X, weights_t, bias): ConvTranspose2d transposedconv
 maxpool(X, 2, stride=2): max_pool max_pool1d max_pool2d max_pool3d MaxPool2d
 maxpool(X, 2, stride=2, return_indices=True): max_pool2d_with_indices
 avgpool(X, 2, stride=2): avg_pool avg_pool1d avg_pool2d avg_pool3d AvgPool2d
-avgpool(X, "global"): globalavgpool global_avg_pool
+avgpool(X, "global", pool_format="S"): globalavgpool global_avg_pool
 adaptiveavgpool(X, 2): adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d AdaptiveAvgPool2d
 adaptivemaxpool(X, 2): adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d AdaptiveMaxPool2d
 batchnorm(X, offset, scale): batch_norm BatchNorm2d

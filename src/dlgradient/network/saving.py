@@ -8,16 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from dlgradient.core.arguments import checked
-from dlgradient.errors import InvalidFileError
+from dlgradient.errors import InvalidArgumentError, InvalidFileError
 from dlgradient.network.files import FilePath
 
 __all__ = ["load", "save"]
 
 # A program reads its own version of the description and all before it.
 VERSION = 1
+# What writes the files that other programs expect under these endings.
+FOREIGN = {
+    ".mat": "scipy.io.savemat writes MATLAB's files",
+    ".npy": "numpy.save writes NumPy's files",
+    ".npz": "numpy.savez writes NumPy's files",
+    ".onnx": "export_onnx_network writes ONNX",
+    ".pt": "torch.save writes PyTorch's files, of what export_weights_to_torch returns",
+    ".pth": "torch.save writes PyTorch's files, of what export_weights_to_torch returns",
+    ".h5": "HDF5 has libraries of its own",
+    ".keras": "Keras has a format of its own",
+    ".pkl": "pickle writes its own files",
+}
 
 
 @checked
@@ -36,7 +49,8 @@ def save(path: FilePath, value: Any) -> None:
     Raises
     ------
     InvalidArgumentError
-        If something in `value` cannot be saved; the message has its path.
+        If something in `value` cannot be saved; the message has its path. Also if the name of the
+        file has the ending of another format, such as ".mat".
     OSError
         If the file cannot be written.
 
@@ -60,6 +74,12 @@ def save(path: FilePath, value: Any) -> None:
 
     Source: MATLAB ``save``.
     """
+    ending = PurePath(path).suffix.lower()
+    if ending in FOREIGN:
+        raise InvalidArgumentError(
+            f"save: path is {str(path)!r}, and {FOREIGN[ending]}; this file has the safetensors "
+            "format, so end its name in .safetensors"
+        )
     # Here and below, so that networks are loaded without what only files need.
     from dlgradient.network.description import Writer
     from dlgradient.network.safetensors import write_arrays
