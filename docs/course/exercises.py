@@ -25,7 +25,7 @@ def numbers(value: Any, what: str) -> Any:
     return array
 
 
-def check(found: Any, expected: Any, what: str = "your answer", tolerance: float = 1e-6) -> str:
+def check(found: Any, expected: Any, *, what: str = "your answer", tolerance: float = 1e-6) -> str:
     """Compare two numbers or arrays; the tolerance is relative to the largest expected number.
 
     >>> check(2.0, 2.0)
@@ -67,7 +67,7 @@ def check_derivative(
     'right'
     """
     for x in points:
-        check(df(x), difference(f, x, 1.0), f"the derivative at {x}")
+        check(df(x), difference(f, x, 1.0), what=f"the derivative at {x}")
     return "right"
 
 
@@ -84,4 +84,16 @@ def check_gradient(gradient: Callable[[Any], Any], f: Callable[[Any], float], x:
             direction = np.zeros(x.shape, x.dtype)
             direction[place] = unit
             expected[place] += unit * difference(f, x, direction)
-    return check(gradient(x), expected, "the gradient")
+    found = numbers(gradient(x), "the gradient")
+    if found.shape == expected.shape:
+        # Each element by itself: next to 1e8, an error of 1 in another element would not be seen.
+        for place in np.ndindex(x.shape):
+            name = f"the gradient at {place}" if place else "the gradient"
+            check(found[place], expected[place], what=name, tolerance=_near(expected, place))
+    return check(found, expected, what="the gradient")
+
+
+def _near(expected: Any, place: tuple[int, ...]) -> float:
+    """Return a tolerance that leaves room for the rounding of differences of a large value."""
+    size = float(np.abs(expected[place])) or 1.0
+    return max(1e-6, 1e-9 * float(np.abs(expected).max()) / size)

@@ -69,7 +69,8 @@ def dljvp(
     Returns
     -------
     dlarray
-        Σ ∂y/∂xᵢ tangentᵢ, with the shape, dtype and format of `y`; zeros if it depends on none.
+        Σ ∂y/∂xᵢ tangentᵢ + ∂y/∂x̄ᵢ conj(tangentᵢ), with the shape, dtype and format of `y`; zeros if
+        it depends on none. The second term is zero for analytic and for real functions of x.
 
     Raises
     ------

@@ -194,7 +194,8 @@ def dlvjp(
     Returns
     -------
     product : dlarray or container
-        Σᵢ conj(∂yᵢ/∂x) cotangentᵢ, with the structure of the variables, as in `dlgradient`.
+        Σᵢ conj(∂yᵢ/∂x) cotangentᵢ + (∂yᵢ/∂x̄) conj(cotangentᵢ), with the structure of the variables,
+        as in `dlgradient`. The second term is zero for analytic and for real functions of x.
 
     See Also
     --------
@@ -388,11 +389,10 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
     reason = f", since {outside}. In general" if outside else ""
     raise NotTracedError(
         f"{function}: {argument} is {_found(x)} that is not traced{reason}: it was created inside "
-        "the function, made of integers only, taken out of the trace (extractdata, item), comes "
-        "from a dlfeval that has ended, or is a derivative without "
-        "enable_higher_derivatives=True. Pass it to dlfeval as an argument of the function, "
-        "compute with functions of dlgradient or NumPy, and enable higher derivatives for a "
-        "derivative of a derivative"
+        "the function, is a derivative without enable_higher_derivatives=True, is made of integers "
+        "only, was taken out of the trace (extractdata, item), or comes from a dlfeval that has "
+        "ended. Pass it to dlfeval as an argument of the function, enable higher derivatives for a "
+        "derivative of a derivative, and compute with functions of dlgradient or NumPy"
     )
 
 
