@@ -151,6 +151,16 @@ BAD: dict[str, tuple[Callable[[], Any], Callable[..., Any], str]] = {
         fun,
         "'reduce' needs a parameter axis",
     ),
+    "factor of two": (
+        lambda: elementwise(x=Factor(lambda x, out: x * out), samples=samples),
+        fun,
+        r"a Factor is a function of one operand.*takes \('x', 'out'\)",
+    ),
+    "factor of none": (
+        lambda: elementwise(x=Factor(lambda: 2.0), samples=samples),
+        fun,
+        r"a Factor is a function of one operand.*takes \(\)",
+    ),
     "declared twice": (
         lambda: elementwise(x=identity, samples=samples),
         exp,

@@ -89,6 +89,12 @@ def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
     """
     if isinstance(rule, Factor):
         arguments = _arguments(op, rule.function, skipped=0)
+        if [a.kind in ("operand", "result") for a in arguments] != [True]:
+            raise RuleError(
+                f"operation {op.name}: a Factor is a function of one operand, or of out alone, and "
+                f"{rule.function.__name__} takes {tuple(a.name for a in arguments)}; write a rule "
+                "with the tangent, as lambda t, x, out: t * x * out"
+            )
         raw, traced = _factor_pulls(op, rule.function, arguments)
     else:
         arguments = _arguments(op, rule, skipped=1)
