@@ -45,6 +45,11 @@ def frozen():
     return dl.dlnetwork(classifier()).set_learn_rate_factor("head", 0)
 
 
+def texts():
+    labels = np.array(["a", "b", "c"])[CLASSES]
+    return dl.minibatchqueue((X, labels), mini_batch_format=("BC", None))
+
+
 def constant(*_):
     return dl.dlarray(1.0)
 
@@ -86,9 +91,7 @@ WRONG = {
         (X, CLASSES.astype(np.float32), classifier(), NAMED),
     ),
     r"targets are bool, as targets\[0\] = False": ((X, CLASSES > 0, classifier(2), NAMED),),
-    r"targets of shape \(40,\) <U1 are texts.*np.unique": (
-        (X, np.array(["a", "b", "c"])[CLASSES], classifier(), NAMED),
-    ),
+    r"targets of shape \(40,\) <U1 are texts.*np.unique": ((texts(), None, classifier(), NAMED),),
     r"layer 'scores' has 5 classes, and of 40 targets none is 3, 4; .*FullyConnected\(3\)": (
         (X, CLASSES, classifier(5), NAMED),
     ),

@@ -27,7 +27,7 @@ from dlgradient.network.network import dlnetwork
 from dlgradient.train.loss import Batch, Objective
 from dlgradient.train.queue import minibatchqueue
 
-__all__ = ["check_batch", "check_data", "check_learnables"]
+__all__ = ["called", "check_batch", "check_data", "check_learnables"]
 
 OF_CLASSES = ("crossentropy", "index-crossentropy")
 # Losses of probabilities, and the layer that makes them.
@@ -66,7 +66,7 @@ def check_data(what: str, queue: minibatchqueue, objective: Objective) -> None:
             "partial_mini_batch='return'"
         )
     for i, source in enumerate(queue.sources):
-        name = _named(what, i, inputs)
+        name = called(what, "predictors" if i < inputs else "targets")
         if type(source) is np.ndarray and source.dtype.kind == "f" and not _is_finite(source):
             bad = np.argwhere(~np.isfinite(source))
             first = ", ".join(map(str, bad[0].tolist()))
@@ -82,8 +82,8 @@ def check_data(what: str, queue: minibatchqueue, objective: Objective) -> None:
             _check_numbers(name, np.asarray(source), objective.name)
 
 
-def _named(what: str, i: int, inputs: int) -> str:
-    kind = "predictors" if i < inputs else "targets"
+def called(what: str, kind: str) -> str:
+    """Return what predictors or targets are called in errors."""
     return kind if what == "data" else f"the {kind} of {what}"
 
 
@@ -120,9 +120,20 @@ def _check_numbers(name: str, classes: Array, loss: str) -> None:
 
 
 def check_batch(
-    what: str, net: dlnetwork, batch: Batch, objective: Objective, queue: minibatchqueue
+    what: str,
+    net: dlnetwork,
+    batch: Batch,
+    objective: Objective,
+    queue: minibatchqueue,
+    class_names: Any = None,
 ) -> None:
-    """Look at what the network and the loss make of the first batch."""
+    """Look at what the network and the loss make of the first batch.
+
+    Parameters
+    ----------
+    class_names : list, optional
+        Of targets that were categorical.
+    """
     inputs = objective.inputs
     names = net.input_names
     if len(batch) < inputs:
@@ -137,7 +148,10 @@ def check_batch(
         if objective.name in OF_PROBABILITIES:
             _check_probabilities(net, ys[0], objective.name)
         if objective.name in OF_CLASSES:
-            _check_classes(what, net, ys[0], targets[0], queue.sources[inputs:])
+            if class_names is None:
+                _check_classes(what, net, ys[0], targets[0], queue.sources[inputs:])
+            else:
+                _check_names(net, ys[0], class_names)
     _check_loss(what, net, objective, ys, targets)
 
 
@@ -176,7 +190,7 @@ def _check_classes(what: str, net: dlnetwork, y: Value, batch: Any, sources: Seq
     count = y.shape[dims(y).index("C")]
     whole = bool(sources) and _are_classes(sources[0])
     classes = np.asarray(sources[0]) if whole else np.asarray(batch)
-    layer, name = net.output_names[0], _named(what, 1, 1)
+    layer, name = net.output_names[0], called(what, "targets")
     high = int(classes.max())
     if high >= count:
         i = int(np.argmax(classes >= count))
@@ -199,6 +213,18 @@ def _check_classes(what: str, net: dlnetwork, y: Value, batch: Any, sources: Seq
             f"{', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}; give the "
             f"network as many outputs as there are classes, with FullyConnected({high + 1}) if the "
             "numbers have no gap. To train without some classes give one-hot targets"
+        )
+
+
+def _check_names(net: dlnetwork, y: Value, names: Sequence[Any]) -> None:
+    """Compare the classes of the network with those of targets that have names."""
+    count = y.shape[dims(y).index("C")] if type(y) is dlarray and "C" in dims(y) else len(names)
+    if count != len(names):
+        some = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
+        raise InvalidArgumentError(
+            f"trainnet: layer {net.output_names[0]!r} has {count} classes, and the targets have "
+            f"the {len(names)} classes {some}; give the network {len(names)} outputs, as with "
+            f"FullyConnected({len(names)})"
         )
 
 

@@ -19,12 +19,16 @@ class TrainingInfo:
     stop_reason : str
     output_network_iteration : int
         The iteration that the returned network is from.
+    class_names : list, optional
+        The classes, in the order of the outputs, if the targets were texts or categories. For
+        several arrays of targets, one such list for each.
     """
 
     training_history: dict[str, list[float]] = field(default_factory=dict)
     validation_history: dict[str, list[float]] = field(default_factory=dict)
     stop_reason: str = ""
     output_network_iteration: int = 0
+    class_names: Any = None
 
     def show(self) -> Any:
         """Draw the history in a new window, as pyplot has it, and return the figure."""

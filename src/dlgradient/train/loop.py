@@ -16,8 +16,9 @@ import numpy as np
 from dlgradient.core.types import Array
 from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.checkpoint import Checkpoints
-from dlgradient.train.checks import check_batch, check_data, check_learnables
+from dlgradient.train.checks import called, check_batch, check_data, check_learnables
 from dlgradient.train.diagnosis import first_strange_of
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.lm import LevenbergMarquardt
@@ -55,6 +56,11 @@ class Loop(Training):
     ) -> None:
         self.options = options
         self.generator = np.random.default_rng(options.generator)
+        self.encoder = Encoder(
+            "trainnet",
+            options.categorical_input_encoding,
+            _target_encoding(options.categorical_target_encoding, loss),
+        )
         self.queue = self._queue_of(net, data, targets)
         given = options.validation_data
         self.validation = None
@@ -87,7 +93,7 @@ class Loop(Training):
         if self.solver.whole:
             self.total = options.max_iterations
         self.iteration = self.epoch = 0
-        self.info = TrainingInfo()
+        self.info = TrainingInfo(class_names=self.encoder.class_names)
         self.best = None
         self.resumed = None
         self.failures = 0
@@ -95,7 +101,9 @@ class Loop(Training):
     def _queue_of(
         self, net: dlnetwork, data: Any, targets: Any, what: str = "data"
     ) -> minibatchqueue:
-        options = self.options
+        options, encoder = self.options, self.encoder
+        data = encoder.predictors(data, called(what, "predictors"))
+        targets = encoder.labels(targets, called(what, "targets"))
         try:
             return queue_of(
                 net,
@@ -170,12 +178,13 @@ class Loop(Training):
 
     def _check_first(self, batch: Batch) -> None:
         """Look at the first batch of the data, and of the validation data."""
-        check_batch("data", self.net, batch, self.objective, self.queue)
+        names = self.encoder.class_names
+        check_batch("data", self.net, batch, self.objective, self.queue, names)
         validation = self.validation
         if validation is not None and not validation.is_stream:
             other = next(batches(validation))
             validation.reset()
-            check_batch("validation_data", self.net, other, self.objective, validation)
+            check_batch("validation_data", self.net, other, self.objective, validation, names)
 
     def _batches(self) -> Iterator[Batch]:
         """Yield the batches of all epochs, and count them; of a checkpoint, those that are left."""
@@ -292,6 +301,13 @@ def _observers_of(options: TrainingOptions) -> list[Observer]:
     if options.checkpoint_path:
         found.append(Checkpoints(Path(options.checkpoint_path)))
     return found
+
+
+def _target_encoding(encoding: str, loss: Any) -> Encoding:
+    """Return how targets are encoded: numbers where the loss takes those, else one-hot vectors."""
+    if encoding == "auto":
+        encoding = "integer" if loss in ("crossentropy", "index-crossentropy") else "one-hot"
+    return "integer" if encoding == "integer" else "one-hot"
 
 
 def _gathers(statistics: str, queue: minibatchqueue) -> bool:

@@ -16,6 +16,7 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.files import FilePath
 from dlgradient.train import schedules
 from dlgradient.train.ahead import Environment
+from dlgradient.train.categories import Encoding
 from dlgradient.train.lbfgs import LineSearch
 from dlgradient.train.metrics import BY_NAME, metrics_of
 from dlgradient.train.queue import SequenceLength
@@ -191,6 +192,10 @@ class TrainingOptions:
     execution_environment: ExecutionEnvironment = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
     normalize_targets: bool = field(default=False, kw_only=True)
+    categorical_input_encoding: Encoding = field(default="integer", kw_only=True)
+    categorical_target_encoding: Literal["auto", "integer", "one-hot"] = field(
+        default="auto", kw_only=True
+    )
     batch_normalization_statistics: Literal["auto", "population", "moving"] = field(
         default="auto", kw_only=True
     )
@@ -326,6 +331,12 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         Whether the loss compares normalised numbers, for outputs of `layers.InverseNormalization`.
         Statistics that it lacks are those of the targets. Metrics and predictions have the units of
         the data.
+    categorical_input_encoding : {"integer", "one-hot"}
+        What becomes of predictors that are categories of pandas, also in columns of data frames:
+        their numbers from 0, as one channel, or a channel for each category.
+    categorical_target_encoding : {"auto", "integer", "one-hot"}
+        What becomes of targets that are texts or categories: the numbers of their classes from 0,
+        or one-hot vectors. "auto" is "integer" for "crossentropy" and "index-crossentropy".
     batch_normalization_statistics : {"auto", "population", "moving"}
         What batch normalisation uses in inference. For "population" all data pass through the
         trained network once more, and give their mean and variance. "moving" uses the moving

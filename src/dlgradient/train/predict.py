@@ -13,6 +13,8 @@ from dlgradient.engine.array import dims, dlarray, extractdata
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
+from dlgradient.nn.linear.embed import names_of
+from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.loss import Objective
 from dlgradient.train.metrics import Metric, metrics_of, rows_of
 from dlgradient.train.queue import SequenceLength, minibatchqueue
@@ -155,6 +157,7 @@ def minibatchpredict(
     sequence_length: SequenceLength = "longest",
     sequence_padding_direction: Literal["right", "left"] = "right",
     sequence_padding_value: float = 0.0,
+    categorical_input_encoding: Encoding = "integer",
 ) -> Any:
     """Return what a network predicts, computed in mini-batches.
 
@@ -167,6 +170,8 @@ def minibatchpredict(
     sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
         As of `minibatchqueue`: "longest", "right" and 0. Give those of the training: a network that
         was trained on sequences padded on the left reads others wrongly.
+    categorical_input_encoding : {"integer", "one-hot"}
+        As in the training, for data with categories of pandas. They must be the same ones.
 
     Returns
     -------
@@ -186,9 +191,10 @@ def minibatchpredict(
 
     Source: MATLAB ``minibatchpredict``.
     """
+    encoder = Encoder("minibatchpredict", categorical_input_encoding)
     queue = queue_of(
         net,
-        data,
+        encoder.predictors(data),
         None,
         mini_batch_size,
         sequence_length=sequence_length,
@@ -219,6 +225,8 @@ def testnet(
     sequence_length: SequenceLength = "longest",  # noqa: PT028
     sequence_padding_direction: Literal["right", "left"] = "right",  # noqa: PT028
     sequence_padding_value: float = 0.0,  # noqa: PT028
+    class_names: Any = None,  # noqa: PT028
+    categorical_input_encoding: Encoding = "integer",  # noqa: PT028
 ) -> Any:
     """Return metrics of a network.
 
@@ -228,12 +236,17 @@ def testnet(
     data : array, list of sequences, tuple of these, or minibatchqueue
         In the formats of the input layers.
     targets : array or tuple of arrays
-        Targets of metrics of classes are one-hot vectors, or classes from 0. Omit them if `data`
-        has them: ``testnet(net, queue, "accuracy")``.
+        Targets of metrics of classes are one-hot vectors, or classes from 0; or texts or categories
+        of pandas with `class_names`. Omit them if `data` has them:
+        ``testnet(net, queue, "accuracy")``.
     metrics : str, Metric, callable, or list
     mini_batch_size : int
     sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
         As of `minibatchqueue`: "longest", "right" and 0. Give those of the training.
+    class_names : sequence, optional
+        The classes in the order of the outputs: ``info.class_names`` of the training.
+    categorical_input_encoding : {"integer", "one-hot"}
+        As in the training, for data with categories of pandas. They must be the same ones.
 
     Returns
     -------
@@ -254,6 +267,14 @@ def testnet(
     """
     if metrics is None:
         targets, metrics = None, targets
+    names = None if class_names is None else names_of("testnet", class_names).tolist()
+    encoder = Encoder("testnet", categorical_input_encoding, "integer", names)
+    data, targets = encoder.predictors(data), encoder.labels(targets)
+    if class_names is None and encoder.classes:
+        raise InvalidArgumentError(
+            "testnet: targets are texts or categories, whose numbers in the training are not "
+            "known; give class_names=info.class_names, with what trainnet returned"
+        )
     queue = queue_of(
         net,
         data,

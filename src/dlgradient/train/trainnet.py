@@ -76,7 +76,8 @@ def trainnet(
 
     Notes
     -----
-    Targets of one dimension are classes for "crossentropy": no one-hot vectors are made. Ctrl-C
+    Targets of one dimension are classes for "crossentropy": no one-hot vectors are made. They are
+    numbers from 0, texts, or categories of pandas; ``info.class_names`` has their names. Ctrl-C
     stops training and returns the network. So does a loss that is not finite, with the network of
     the step before; the reason in `info` names the layer that made it.
 
