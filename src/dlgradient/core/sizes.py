@@ -26,6 +26,7 @@ __all__ = [
     "NARROW_ELEMENTS",
     "NARROW_ROWS",
     "NARROW_RUN_ELEMENTS",
+    "NATIVE_CONV_MULTIPLICATIONS",
     "NATIVE_STREAM_BYTES",
     "NATIVE_THREAD_BYTES",
     "NATIVE_UPDATE_ELEMENTS",
@@ -229,3 +230,7 @@ NATIVE_STREAM_BYTES = 1 << 21
 # Learnables of one dtype. From here on a step of an optimiser is compiled: below, the passes of
 # NumPy cost less than a process ever gets back of loading LLVM. Row: adam.
 NATIVE_UPDATE_ELEMENTS = 1 << 14
+
+# Multiplications of a convolution with a filter for each channel. From here on it is compiled:
+# below, NumPy costs less than a process ever gets back of loading LLVM. Row: cliffs.
+NATIVE_CONV_MULTIPLICATIONS = 1 << 17

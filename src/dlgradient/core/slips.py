@@ -31,7 +31,7 @@ _KEYWORDS = {
     "requires_grad": "it is not needed: what dlfeval is given is traced",
     "dtype": "write astype(x, dtype), or give an array of that dtype",
     "device": "it is not needed: arrays are in the memory of the CPU",
-    "acceleration": "it is not needed: functions of layers and losses run as they are",
+    "acceleration": "with dl.acceleration(mode): chooses for everything in the block",
     "execution_environment": "it is not needed: this runs in this process, on the CPU",
     "output_environment": "it is not needed: batches are in the memory of the CPU",
     "inplace": "it is not needed: a dlarray is a value",

@@ -198,6 +198,15 @@ class Function:
         """Write x y + z, rounded once where the processor can, else twice."""
         return self.call("fmuladd", x, y, z)
 
+    def every_second(self, x: Register) -> Register:
+        """Return a vector of the first, the third, ... element of one."""
+        element, lanes = _split(x.kind)
+        places = ", ".join([f"i32 {i}" for i in range(0, lanes, 2)])
+        return self.assign(
+            f"shufflevector {x.kind} {x.name}, {x.kind} poison, <{lanes // 2} x i32> <{places}>",
+            vector(element, lanes // 2),
+        )
+
     def _name(self, x: Operand, kind: str) -> str:
         return x.name if isinstance(x, Register) else self.constant(x, kind).name
 

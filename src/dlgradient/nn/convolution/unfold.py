@@ -24,7 +24,7 @@ from dlgradient.core.sizes import (
 )
 from dlgradient.core.threads import in_blocks, one_blas_thread
 from dlgradient.core.types import Array, Dtype, Key, Shape
-from dlgradient.nn.convolution import depthwise, pointwise
+from dlgradient.nn.convolution import compiled, depthwise, pointwise
 from dlgradient.nn.convolution.depthwise import Store
 from dlgradient.nn.shared.blocks import chunks, for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
@@ -160,6 +160,9 @@ def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometr
     if pointwise.pays(x, geometry):
         split = _needs_threads(x.shape[0], w.shape, geometry.results)
         pointwise.convolve(x, w, geometry, offsets, out, split=split)
+        return out
+    if compiled.computes(x, w.shape, geometry, dtype) and finite(w):
+        compiled.convolve(x, w, geometry, offsets, out)
         return out
     if not finite(w):
         return _convolve_by_place(x, w, offsets, geometry, out)
@@ -304,6 +307,9 @@ def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
         groups = geometry.groups
         turned = w.reshape(groups, -1, w.shape[1]).swapaxes(1, 2)
         return convolve(y, turned.reshape(shape[1], -1, *geometry.window), geometry=geometry)
+    if set(geometry.stride) == {1} and compiled.computes(y, w.shape, geometry, dtype):
+        reversed_kernel, inner = _phased(w, geometry)
+        return convolve(y, reversed_kernel, geometry=inner)
     # Phases with fewer places have factors zero, and gathering pads the result with zeros: neither
     # removes infinity and NaN.
     whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))
