@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlgradient.interop.counterparts import NOTES, WRITE
+from dlgradient.interop.counterparts import NOTES
+from dlgradient.interop.expressions import expressions
 
 PAGE = Path(__file__).parent.parent / "docs" / "supported" / "other-names.md"
 
@@ -20,7 +21,8 @@ unknown name, as `dl.cat`, says what this page says. The tests execute every exp
 has a function of the same name and it is traced, `np.` is in the expression.
 
 In the expressions, `x` and `y` are vectors, `A` and `B` matrices, `i` indices, `c` a mask, `n` a
-number, and `f` a function. `X` is an image of format `"SSCB"`, `Y` a sequence of format `"CBT"`.
+number, and `f` a function. What is in brackets says for which arguments, or for which library, an
+expression is. `X` is an image of format `"SSCB"`, `Y` a sequence of format `"CBT"`.
 
 | names elsewhere | write |
 |---|---|
@@ -39,10 +41,11 @@ def marked(names: str) -> str:
 def page() -> str:
     """Return the whole page."""
     written: dict[str, str] = {}
-    for line in WRITE.strip().splitlines():
-        expression, _, names = line.rpartition(": ")
-        written[expression] = f"{written.get(expression, '')} {names}"
-    rows = [f"| {marked(n)} | `{e.replace('|', chr(92) + '|')}` |" for e, n in written.items()]
+    for name, cases in expressions().items():
+        cell = "; ".join(f"`{e.text}`{e.when and f' ({e.when})'}" for e in cases)
+        cell = cell.replace("|", chr(92) + "|")
+        written[cell] = f"{written.get(cell, '')} {name}"
+    rows = [f"| {marked(names)} | {cell} |" for cell, names in written.items()]
     notes = [f"* {marked(names)}: it {note}." for note, names in NOTES.items()]
     return HEAD + "\n".join([*rows, REST, *notes]) + "\n"
 

@@ -21,7 +21,8 @@ import numpy as np
 import dlgradient as dl
 from dlgradient.core import tree
 from dlgradient.core.spelling import same_name
-from dlgradient.interop.counterparts import NOTES, WRITE
+from dlgradient.interop.counterparts import NOTES
+from dlgradient.interop.expressions import Expression, expressions
 from dlgradient.interop.table import find
 from dlgradient.interop.translate import Translation
 from dlgradient.rules import DERIVED, OPS
@@ -153,6 +154,8 @@ def of_function(name: str) -> Support | None:
     if short in OPS and OPS[short].kind == "constant" and derivative == "every order":
         derivative = "zero"
     number = "no" if declared.domain == "real" else max(s.complex for s in found)
+    if name == "full_like":  # its samples are of numbers; a traced one is differentiated
+        derivative = probe(lambda fill: dl.full_like(_X, fill), (_X[0],), {}).derivative
     fmt = FAMILIES[OPS[short].format_family] if short in OPS else found[0].format
     if any(s.format == "says what to do" for s in found):
         fmt = "says what to do"
@@ -218,31 +221,51 @@ class Answer(NamedTuple):
     support: Support | None = None
 
 
-def _answers() -> dict[str, Answer]:
-    """Return the answers of errors, with the links of the pages."""
-    found = {}
-    for line in WRITE.strip().splitlines():
-        expression, _, names = line.rpartition(": ")
-        found.update(dict.fromkeys(names.split(), Answer("expression", expression)))
-    for note, names in NOTES.items():
-        found.update(dict.fromkeys(names.split(), Answer("reason", note)))
-    return found
+# Whose expressions a library takes: those of a case that names none of these, or its own.
+LIBRARIES = ("NumPy", "SciPy", "PyTorch", "JAX", "MATLAB")
+OWN = {"jax": ("JAX", "NumPy", "SciPy"), "torch": ("PyTorch",), "scipy": ("SciPy",)}
+OWN |= {"numpy": ("NumPy",), "array_api": ("NumPy",)}
 
 
-ANSWERS = _answers()
+def written(library: str, name: str) -> Answer | None:
+    """Return the expressions for a name of a library, as the cell of a table."""
+    cases = [e for e in expressions().get(name, ()) if _is_of(library, e)]
+    cells = [f"`{e.text}`{e.when and f' ({e.when})'}" for e in cases]
+    return Answer("expression", "; ".join(cells)) if cells else None
+
+
+def _is_of(library: str, case: Expression) -> bool:
+    named = [name for name in LIBRARIES if name in case.when]
+    return not named or any(name in OWN.get(library, ("MATLAB",)) for name in named)
+
+
+REASON = {name: Answer("reason", note) for note, names in NOTES.items() for name in names.split()}
 # What the function of the same name is here with the defaults of the other one.
 OTHER_DEFAULTS = {
-    "hardsigmoid": "hardsigmoid(x, alpha=1 / 6)",
-    "hard_sigmoid": "hardsigmoid(x, alpha=1 / 6)",
+    "torch.nn.functional.hardsigmoid": "hardsigmoid(x, alpha=1 / 6)",
+    "jax.nn.hard_sigmoid": "hardsigmoid(x, alpha=1 / 6)",
+    "jax.nn.gelu": 'gelu(x, approximation="tanh")',
+    "torch.std": "std(x, correction=1)",
+    "torch.var": "var(x, correction=1)",
+    "torch.equal": "np.array_equal(x, y)",
+    "jax.nn.identity": "x",
+    "torch.meshgrid": 'meshgrid(x, y, indexing="ij")',
+    "torch.nn.functional.l1_loss": "mean(abs(x - y))",
 }
 # Names that mean something else in another library than here, or than in MATLAB.
 DIFFERENT = {
-    "scipy.special": ("huber", "jvp", "kl_div"),
+    "scipy.special": ("huber", "jvp", "bernoulli"),
+    "jax.scipy.special": ("bernoulli",),
     "scipy.linalg": ("polar",),
-    "torch": ("equal", "gather", "unflatten"),
-    "jax.nn": ("identity",),
+    "torch": ("gather", "unflatten"),
 }
+# Special functions outside torch.special.
+IN_TORCH = ("torch.igamma", "torch.igammac", "torch.mvlgamma")
 REASONS = {
+    **dict.fromkeys(
+        ("scipy.special.bernoulli", "jax.scipy.special.bernoulli"),
+        "gives Bernoulli numbers, which are constants; call SciPy's function",
+    ),
     "torch.gather": "is take_along_axis(x, i, axis=0) here; gather is MATLAB's",
     "torch.unflatten": "is reshape(A, (3, -1)) here; unflatten is for containers",
     "numpy.random": (
@@ -253,9 +276,10 @@ REASONS = {
         "has no traced form; call it with extractdata(x), a constant, or make an operation of it "
         "with define_operation"
     ),
-    "scipy.special": (
+    **dict.fromkeys(
+        ("scipy.special", "jax.scipy.special", "torch.special", *IN_TORCH),
         "is a special function that is not here; define_operation makes an operation of SciPy's "
-        "function and its rule"
+        "function and its rule",
     ),
     "scipy.linalg": next(note for note, names in NOTES.items() if "expm" in names.split()),
     "scipy": "has no traced form; define_operation makes an operation of it and its rule",
@@ -277,13 +301,14 @@ def answer(space: str, name: str) -> Answer:
             found = _in_numpy(space, name)
             if found:
                 return found
-        if name in OTHER_DEFAULTS:
-            return Answer("expression", OTHER_DEFAULTS[name])
+        if f"{space}.{name}" in OTHER_DEFAULTS:
+            return Answer("expression", f"`{OTHER_DEFAULTS[f'{space}.{name}']}`")
         here = _same(space, name)
         if here:
             return Answer("function", link(here), of_function(here))
-        if name in ANSWERS:
-            return ANSWERS[name]
+        found = written(library, name) or REASON.get(name)
+        if found:
+            return found
         traced = _in_numpy("numpy", name) if library in ("jax", "torch") else None
         if traced:
             return traced
@@ -394,7 +419,7 @@ def _expressions(found: dict[str, Answer]) -> list[str]:
     if not rows:
         return []
     lines = ["| name | write |", "|---|---|"]
-    lines += [f"| `{name}` | `{a.text.replace('|', chr(92) + '|')}` |" for name, a in rows]
+    lines += [f"| `{name}` | {a.text.replace('|', chr(92) + '|')} |" for name, a in rows]
     return [*lines, ""]
 
 

@@ -15,13 +15,9 @@ import scipy.spatial.distance
 import scipy.special
 
 import dlgradient as dl
-from dlgradient.interop.counterparts import WRITE
+from dlgradient.interop.expressions import expressions
 
-EXPRESSIONS = {
-    name: expression
-    for expression, _, names in (line.rpartition(": ") for line in WRITE.strip().splitlines())
-    for name in names.split()
-}
+EXPRESSIONS = {name: cases[0].text for name, cases in expressions().items()}
 PUBLIC = {name: getattr(dl, name) for name in dl.__all__} | {"np": np}
 
 SIGNED = [-1000.0, -40.0, -1.5, -0.3, -1e-10, 1e-10, 0.7, 2.5, 40.0, 1000.0]
@@ -72,7 +68,11 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
     "softshrink": (lambda x: mp.sign(x) * max(abs(x) - 0.5, 0), ALL),
     "hardshrink": (lambda x: x if abs(x) > 0.5 else 0 * x, ALL),
     "radbas": (lambda x: mp.exp(-x * x), ALL),
-    "frac": (lambda x: x - mp.floor(x), [0.3, 2.5, -1.5]),
+    "frac": (lambda x: x - mp.sign(x) * mp.floor(abs(x)), [0.3, 2.5, -1.5]),
+    "clamp_min": (lambda x: max(x, 3), ALL),
+    "clamp_max": (lambda x: min(x, 3), ALL),
+    "sparse_plus": (lambda x: x if x > 1 else max(x + 1, 0) ** 2 / 4, ALL[1:]),
+    "boxcox1p": (lambda x: ((1 + x) ** 3 - 1) / 3, POSITIVE),
 }
 
 
@@ -129,6 +129,13 @@ ARRAYS: dict[str, tuple[Callable[..., Any], list[tuple[Any, ...]]]] = {
     "powm1": (scipy.special.powm1, [(W, V), (W, np.full(3, 1e-8))]),
     "cov": (lambda x, y: np.cov(x, y)[0, 1], [(V, W)]),
     "corrcoef": (lambda x, y: np.corrcoef(x, y)[0, 1], [(V, W)]),
+    "logcumsumexp": (lambda x: np.logaddexp.accumulate(x), [(V,)]),
+    "cummax": (np.maximum.accumulate, [(V,)]),
+    "cummin": (np.minimum.accumulate, [(V,)]),
+    "geomspace": (lambda x: np.geomspace(x[0], x[1], 3), [(W,)]),
+    "logspace": (lambda x: np.logspace(x[0], x[1], 3), [(V,)]),
+    "convolve": (np.convolve, [(V, W), (V, W[:2])]),
+    "pdist": (scipy.spatial.distance.pdist, [(M,)]),
     "zscore": (lambda x: (x - x.mean()) / x.std(ddof=1), [(V,)]),
     "rescale": (lambda x: (x - x.min()) / np.ptp(x), [(V,)]),
     "lerp": (lambda x, y: (x + y) / 2, [(V, W)]),

@@ -1,5 +1,6 @@
 """Names of other libraries are answered with what to write, from one table that is executed."""
 
+import importlib
 import re
 import runpy
 from pathlib import Path
@@ -7,16 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 
 import dlgradient as dl
-from dlgradient.interop.counterparts import ATTRIBUTES, NOTES, WRITE, answers
+from dlgradient.interop.counterparts import ATTRIBUTES, NOTES, answers
+from dlgradient.interop.expressions import expressions
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "supported" / "other-names.md"
 TOOL = ROOT / "tools" / "names_page.py"
 
-LINES = [line.rpartition(": ") for line in WRITE.strip().splitlines()]
-NAMES = [name for names in (*(n for _, _, n in LINES), *NOTES.values()) for name in names.split()]
+NAMES = [*expressions(), *(name for names in NOTES.values() for name in names.split())]
+TEXTS = sorted({case.text for cases in expressions().values() for case in cases})
 
 
 def scope(rng: np.random.Generator) -> dict[str, Any]:
@@ -46,48 +49,163 @@ def scope(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def value(expression: str, rng: np.random.Generator) -> Any:
-    names = scope(rng)
+def value(expression: str, rng: np.random.Generator, changed: dict[str, Any]) -> Any:
+    """Return the value of an expression, with traced arrays."""
+    names = scope(rng) | changed
+    traced = [name for name in "xyAB" if np.ndim(names[name])]
 
-    def run(x: Any, y: Any, A: Any, B: Any) -> Any:
-        return eval(expression, {**names, "x": x, "y": y, "A": A, "B": B})
+    def run(*arrays: Any) -> Any:
+        return eval(expression, names | dict(zip(traced, arrays, strict=True)))
 
     with np.errstate(all="ignore"):  # of arcsin(2), for instance
-        return dl.dlfeval(run, *[names[name] for name in "xyAB"])
+        return dl.dlfeval(run, *[dl.dlarray(names[name]) for name in traced])
 
 
-@pytest.mark.parametrize("expression", [expression for expression, _, _ in LINES])
+@pytest.mark.parametrize("expression", TEXTS)
 def test_every_expression_is_executed_on_traced_values(
     expression: str, rng: np.random.Generator
 ) -> None:
-    assert value(expression, rng) is not None
+    assert value(expression, rng, {}) is not None
 
 
-# The arguments that a function of NumPy is called with, to compare it with the expression.
-ARGUMENTS = {
-    "x": ("absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint "
-          "nan_to_num nansum nanmean diag diff argsort sort flatnonzero conjugate"),
-    "x, y": ("arctan2 true_divide power float_power mod fmod dot inner vdot fmax fmin array_equal "
-             "allclose isclose convolve cross"),
-    "A": "ravel transpose rot90 fliplr flipud amax amin ptp trace",
-    "A, B": "kron",
-    "[x, y]": "hstack dstack vstack column_stack concatenate",
-    "x, n": "around",
-    "i": "invert",
-    "i, 1": "left_shift right_shift",
-}  # fmt: skip
-CALLS = [(name, given) for given, names in ARGUMENTS.items() for name in names.split()]
+# Calls of NumPy's and SciPy's functions that have the value of one of the expressions for the name.
+# After | are other arguments than those of `scope`: another shape, sign, dtype, or special values.
+CALLS = """
+np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint nan_to_num (x)
+np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint (x) | x = -A / 4
+np: nansum nanmean nanprod nanmax nanmin nanvar nanstd nancumsum nancumprod (x)
+np: nansum nanmean nanprod nanmax nanmin nanvar nanstd (x) | x = np.where(A == 5, np.nan, A)
+np: diag diff ediff1d argsort sort flatnonzero nonzero conjugate average (x)
+np: conjugate isreal iscomplex absolute iscomplexobj isrealobj (x) | x = x - 1j * (y - 5)
+np: isreal iscomplex isposinf isneginf iscomplexobj isrealobj (x)
+np: diag (x) | x = A
+np: trace ravel transpose rot90 fliplr flipud amax amin ptp (A)
+np: nan_to_num (x) | x = np.array([1.0, np.nan, -np.inf])
+np: nan_to_num (x) | x = np.array([1.0, np.nan, np.inf], np.float32)
+np: isposinf isneginf (x) | x = np.array([np.inf, np.nan, -np.inf])
+np: average ravel (A) | x = A
+np: sort (A)
+np: arctan2 true_divide power float_power mod fmod dot inner vdot fmax fmin array_equal (x, y)
+np: arctan2 true_divide mod fmod (x, y) | x = -x
+np: fmax fmin (x, y) | x = np.array([1.0, np.nan, 3.0])
+np: dot inner (x, y) | x = x + 1j * y
+np: vdot (x, y) | x = x + 1j * y
+np: heaviside (x, y) | x = x - 2
+np: allclose isclose convolve cross heaviside append (x, y)
+np: convolve (x, y) | y = y[:2]
+np: convolve (x, y) | y = np.arange(5.0)
+np: cross (x, y) | x = A, y = B
+np: dot (x, y) | x = A, y = B
+np: kron inner vdot append (A, B)
+np: kron (A, B) | B = A[:2]
+np: kron (x, y)
+np: hstack dstack vstack column_stack concatenate ([x, y])
+np: vstack column_stack ([A, B])
+np: around vander split array_split (x, n)
+np: vander (x, n, increasing=True)
+np: trapezoid (y)
+np: trapezoid (y, x)
+np: average (x, weights=y)
+np: cov (A)
+np: pad (x, n)
+np: pad (x, n) | x = np.array([1, 2, 3], np.float32)
+np: pad (x, 2, mode="edge")
+np: pad (A, [(2, 2), (0, 0)], mode="edge")
+np: split array_split (x, [1, 2])
+np: correlate (x, y)
+np: correlate (x, y) | x = x + 1j * y
+np: correlate (x, y, mode="full")
+np: choose (c, [x, y])
+np: select ([c], [x], y)
+np: compress (c, x)
+np: insert (x, 1, y)
+np: delete (x, 1)
+np: block ([[A, B], [B, A]])
+np: logspace geomspace (x[0], x[1], n)
+np: logspace geomspace (x[0], x[1], n) | n = 7
+np: invert (i)
+np: left_shift right_shift (i, 1)
+np: ldexp (x, n)
+np: ldexp (x, n) | n = -2
+np.linalg: norm vector_norm (x)
+np.linalg: norm vector_norm (x) | x = x - 1j * y
+np.linalg: norm vector_norm (x, ord=1)
+np.linalg: norm vector_norm (x, ord=np.inf)
+np.linalg: norm vector_norm (A, axis=1)
+np.linalg: norm (x) | x = A
+np.linalg: matrix_norm (A)
+np.linalg: norm matrix_norm (A, ord=1)
+np.linalg: norm matrix_norm (A, ord=np.inf)
+np.fft: rfft2 irfft2 (A)
+np.fft: irfft2 (A, s=(3, 3))
+scipy.special: logsumexp (x)
+scipy.special: logsumexp (A, axis=1)
+scipy.special: kl_div xlogy xlog1py rel_entr powm1 (x, y)
+scipy.special: kl_div xlogy xlog1py rel_entr (x, y) | x = np.zeros(3)
+scipy.special: boxcox boxcox1p inv_boxcox (x, n)
+scipy.special: boxcox boxcox1p inv_boxcox (x, 0)
+scipy.special: entr logit expit log_expit exprel exp10 cosm1 sindg cosdg tandg (x) | x = x / 4
+scipy.stats: zscore (x)
+scipy.signal: fftconvolve (x, y)
+scipy.linalg: block_diag (A, B)
+scipy.integrate: cumulative_trapezoid (y, x)
+scipy.spatial.distance: pdist (A)
+scipy.spatial.distance: cdist (A, B)
+"""
+ROWS = [
+    (f"{space}.{name}", given, others or "")
+    for space, names, given, others in re.findall(r"(\S+): ([^(]+) \((.+?)\)(?: \| (.+))?\n", CALLS)
+    for name in names.split()
+]
+
+
+def like(found: Any, expected: Any) -> bool:
+    """Whether values and shapes are those of another result."""
+    found, expected = (v if isinstance(v, list | tuple) else [v] for v in (found, expected))
+    if len(found) != len(expected):
+        return False
+    pairs = [
+        (np.asarray(dl.extractdata(a)), np.asarray(b)) for a, b in zip(found, expected, strict=True)
+    ]
+    return all(
+        a.shape == b.shape and np.allclose(a, b, *((1e-6, 0) if b.itemsize < 8 else (1e-12, 1e-14)))
+        for a, b in pairs
+    )
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("name", "given"), CALLS)
-def test_an_expression_has_the_value_of_numpys_function(
-    name: str, given: str, rng: np.random.Generator
+@pytest.mark.parametrize(("function", "given", "others"), ROWS)
+def test_an_expression_has_the_value_of_the_other_function(
+    function: str, given: str, others: str, rng: np.random.Generator
 ) -> None:
-    expression = next(e for e, _, names in LINES if name in names.split())
-    plain = {k: dl.extractdata(v) for k, v in scope(rng).items() if dl.isdlarray(v)}
-    expected = eval(f"np.{name}({given})", {**scope(rng), **plain})
-    np.testing.assert_allclose(dl.extractdata(value(expression, rng)), expected, rtol=1e-12)
+    space, _, name = function.rpartition(".")
+    importlib.import_module(space.replace("np", "numpy"))
+    names = scope(rng)
+    names |= {k: dl.extractdata(v) for k, v in names.items() if dl.isdlarray(v)} | {"scipy": scipy}
+    changed = eval(f"dict({others})", names)
+    expected = eval(f"{function}({given})", names | changed)
+    found = {case.text: value(case.text, rng, changed) for case in expressions()[name]}
+    assert any(like(v, expected) for v in found.values()), (found, expected)
+
+
+SINGLE = [
+    "pad",
+    "concatenate",
+    "vstack",
+    "scatter_add",
+    "norm",
+    "nan_to_num",
+    "convolve",
+    "average",
+]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_an_expression_keeps_single_precision(name: str, rng: np.random.Generator) -> None:
+    for case in expressions()[name]:
+        names = {k: dl.astype(v, np.float32) for k, v in scope(rng).items() if k in "xyAB"}
+        result = dl.dlfeval(lambda g, text=case.text: eval(text, {**scope(rng), **g}), names)
+        assert result.dtype == np.float32, case
 
 
 def test_a_name_has_one_answer_and_no_function() -> None:

@@ -1,5 +1,6 @@
 """NumPy's functions, ufuncs and array methods on a dlarray: same values, and traced."""
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -434,6 +435,25 @@ def test_a_function_without_a_counterpart_is_refused(call: Any, text: str) -> No
 def test_a_keyword_without_a_meaning_is_refused(call: Any, text: str) -> None:
     with pytest.raises(dl.UnknownKeywordError, match=text):
         dl.dlfeval(call, dl.dlarray(X))
+
+
+REDUCTIONS = ["sum", "prod", "max", "amax", "min"]
+KEYWORDS = [(name, "initial") for name in REDUCTIONS]
+KEYWORDS += [(name, "where") for name in [*REDUCTIONS, "mean", "any", "all"]]
+
+
+@pytest.mark.parametrize(("name", "keyword"), KEYWORDS)
+def test_what_is_said_instead_of_a_keyword_has_its_value(name: str, keyword: str) -> None:
+    given = {"initial": 9.0} if keyword == "initial" else {"where": Y > 0}
+    if keyword == "where" and name in ("max", "amax", "min"):
+        given["initial"] = 0.5
+    function, scope = getattr(np, name), {k: getattr(dl, k) for k in dl.__all__}
+    with pytest.raises(dl.UnknownKeywordError) as found:
+        dl.dlfeval(lambda x: function(x, **dict([*given.items()][:1])), dl.dlarray(X))
+    text = re.search(r"; write ([^\n]+?)(, for .*)?\n", str(found.value))
+    assert text, found.value
+    scope |= {"x": dl.dlarray(X), "condition": Y > 0, "initial": given.get("initial")}
+    assert np.allclose(dl.extractdata(eval(text[1], scope)), function(X, **given))
 
 
 @pytest.mark.parametrize(

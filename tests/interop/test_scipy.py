@@ -76,7 +76,8 @@ def test_root_and_least_squares() -> None:
 
 
 def of_scipy() -> dict[str, Any]:
-    from scipy import fft, integrate, linalg, special
+    from scipy import fft, integrate, linalg, optimize, sparse, special
+    from scipy.sparse import linalg as sparse_linalg
 
     return {
         r"scipy\.linalg\.solve is not traced; .*Linear systems": lambda x: linalg.solve(A, x),
@@ -84,6 +85,17 @@ def of_scipy() -> dict[str, Any]:
         r"scipy\.linalg\.norm is not traced; write maximum": linalg.norm,
         r"scipy\.fft\.fft is not traced; write np\.fft\.fft\(x\)": fft.fft,
         r"scipy\.special\.logsumexp is not traced; write log": special.logsumexp,
+        r"scipy\.sparse\.\w+ is not traced; .*SparseProduct": lambda x: sparse.csr_array(A) @ x,
+        r"scipy\.sparse\.dot is not traced; .*SparseProduct": lambda x: sparse.csr_array(A).dot(x),
+        r"scipy\.sparse\.__mul__ is not traced; .*SparseProduct": (
+            lambda x: sparse.coo_array(A) * x
+        ),
+        r"scipy\.sparse\.linalg\.\w+ is not traced; .*becomes an operation": (
+            lambda x: sparse_linalg.spsolve(sparse.csc_array(A), x)
+        ),
+        r"scipy\.optimize\.\w+ is not traced; .*Implicit derivatives": (
+            lambda x: optimize.least_squares(lambda t: t - x, np.zeros(len(x)))
+        ),
         r"scipy\.special\.softmax is not traced; write softmax\(x\)": special.softmax,
         r"scipy\.integrate\.solve_ivp is not traced; write dlode45": lambda x: integrate.solve_ivp(
             lambda _, y: y * x, [0, 1], START

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
-from dlgradient.interop.counterparts import answers
+from dlgradient.interop.expressions import in_words
 from dlgradient.interop.table import supported
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,6 @@ def test_every_name_has_one_answer(library: str) -> None:
 
 
 def test_an_error_says_what_the_page_says() -> None:
-    assert TOOL["answer"]("torch", "cat").text == answers()["cat"].removeprefix("write ")
+    assert TOOL["answer"]("torch", "cat").text == f"`{in_words('cat')}`"
     with pytest.raises(AttributeError, match="write concat"):
         dl.cat  # noqa: B018 - looked up for its error

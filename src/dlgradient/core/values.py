@@ -61,11 +61,17 @@ def _error_state() -> tuple[ContextVar[Any], Any]:
 ERRORS, SILENT = _error_state()
 
 
-def _refused(where: str, found: str) -> UnsupportedDtypeError:
+_CONVERT = "for instance with numpy.asarray(data, dtype=numpy.float64)"
+_FULL = (
+    "with data.toarray(), or write its product as the operation SparseProduct, on the page "
+    '"Linear systems"'
+)
+
+
+def _refused(where: str, found: str, how: str = _CONVERT) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"{where}: {found} is not supported; expected a full array of float32, float64, complex64, "
-        "complex128 or bool (integers as data that carry no derivative). Convert it first, for "
-        "instance with numpy.asarray(data, dtype=numpy.float64)"
+        f"complex128 or bool (integers as data that carry no derivative). Convert it first, {how}"
     )
 
 
@@ -106,7 +112,7 @@ def as_value(data: Any, where: str, *, copy: bool = False) -> Any:
         Whether the result must not share memory with `data`.
     """
     if type(data).__module__.startswith(("scipy.sparse", "sparse")):
-        raise _refused(where, f"a sparse array of type {type(data).__name__}")
+        raise _refused(where, f"a sparse array of type {type(data).__name__}", _FULL)
     refuse_masked(data, where)
     try:
         array = np.array(data) if copy else np.asarray(data)

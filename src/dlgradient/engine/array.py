@@ -265,11 +265,12 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     def _scalar(self, kind: type) -> Any:
         if open_node(self) is not None:
-            self._refuse(
-                f"{kind.__name__}()",
+            # SciPy asks for the number that a traced function returned to it.
+            fix = of_scipy(sys._getframe(2)) or (
                 "keep the dlarray, as in sin(x) for math.sin(x); for z[i] = x make z a dlarray, "
-                "z = zeros(n), or stack([x, y]); or use x.item() for a constant",
+                "z = zeros(n), or stack([x, y]); or use x.item() for a constant"
             )
+            self._refuse(f"{kind.__name__}()", fix)
         return kind(self._value)
 
     def __float__(self) -> float:

@@ -114,6 +114,8 @@ def unsupported(func: object) -> UnsupportedFunctionError:
     """Return the error for a function that nothing answers, with what to write instead."""
     name = getattr(func, "__name__", "")
     advice = counterparts.answers().get(name, "")
+    if not advice and name == "linspace":  # of numbers it has no dlarray to come here with
+        advice = "write start + (stop - start) * numpy.linspace(0, 1, num)"
     if not advice and name in sys.modules["dlgradient"].__all__:
         advice = f"write dlgradient.{name}, which is traced"  # as of scipy.special.erf
     error = UnsupportedFunctionError(

@@ -41,10 +41,31 @@ _RENAMED = {
     "axes": "axis",
 }
 _KEYWORD_FIXES = {
-    "where": "choose elements of the result with where(condition, x, y)",
+    "where": "choose elements of the result with where(condition, z, y)",
     "dtype": "convert the operands or the result with astype(x, dtype)",
-    "initial": "add it to the result",
     "out": "bind the result to a name, z = f(x)",
+}
+# What a reduction does with `initial`, and with elements where `where` is false.
+_REDUCTION_FIXES = {
+    **dict.fromkeys(("sum", "add.reduce"), ("initial + sum(x)", "sum(where(condition, x, 0))")),
+    **dict.fromkeys(
+        ("prod", "multiply.reduce"), ("initial * prod(x)", "prod(where(condition, x, 1))")
+    ),
+    **dict.fromkeys(
+        ("max", "amax", "maximum.reduce"),
+        ("maximum(max(x), initial)", "max(where(condition, x, initial))"),
+    ),
+    **dict.fromkeys(
+        ("min", "amin", "minimum.reduce"),
+        ("minimum(min(x), initial)", "min(where(condition, x, initial))"),
+    ),
+    "all": ("", "all(where(condition, x, True))"),
+    "any": ("", "any(where(condition, x, False))"),
+    "mean": (
+        "",
+        "sum(where(condition, x, 0)) / count_nonzero(condition), for a condition of the shape of x",
+    ),
+    **dict.fromkeys(("var", "std"), ("", "x[condition] for x, if axis is None")),
 }
 
 
@@ -194,6 +215,9 @@ def refuse_out(name: str, out: Operand, operands: Iterable[object]) -> None:
 def refuse_keyword(name: str, keyword: str, accepted: Iterable[str]) -> NoReturn:
     """Raise the error for a keyword that changes what a dlarray cannot follow."""
     fix = _KEYWORD_FIXES.get(keyword)
+    reduced = _REDUCTION_FIXES.get(name.partition(".")[2])
+    if reduced and keyword in ("initial", "where"):
+        fix = f"write {reduced[keyword == 'where']}"
     have = ", ".join(accepted) or "none"
     raise UnknownKeywordError(
         f"{name}: the keyword {keyword!r} is not supported on a traced dlarray (supported: {have})"

@@ -15,6 +15,21 @@ from dlgradient.interop.table import supported
 
 __all__ = ["missing", "of_scipy"]
 
+# What to write for the functions and classes of a module of SciPy.
+_MODULES = {
+    "scipy.sparse": (
+        'a product with a sparse matrix is the operation SparseProduct, on the page "Linear '
+        'systems", or take A.toarray() if it is small'
+    ),
+    "scipy.sparse.linalg": (
+        'the solution of a linear system becomes an operation as on the page "Linear systems"'
+    ),
+    "scipy.optimize": (
+        'a root or a minimum has derivatives by what it depends on as on the page "Implicit '
+        'derivatives", and is found as on the page "Optimise with SciPy"'
+    ),
+}
+
 
 def _answer(name: str) -> str:
     """Return what to write instead of a name of this package that does not exist, or ''."""
@@ -68,6 +83,8 @@ def of_scipy(frame: FrameType | None) -> str:
 
 
 def _advice(module: str, name: str) -> str:
+    if module in _MODULES:
+        return _MODULES[module]
     if module == "scipy.fft":
         return f"write np.fft.{name}(x)" if getattr(np.fft, name, None) is not None else ""
     if name in sys.modules["dlgradient"].__all__:
