@@ -26,6 +26,7 @@ __all__ = [
     "NARROW_ELEMENTS",
     "NARROW_ROWS",
     "NARROW_RUN_ELEMENTS",
+    "NATIVE_AFFINE_ELEMENTS",
     "NATIVE_CONV_MULTIPLICATIONS",
     "NATIVE_STREAM_BYTES",
     "NATIVE_THREAD_BYTES",
@@ -234,3 +235,7 @@ NATIVE_UPDATE_ELEMENTS = 1 << 14
 # Multiplications of a convolution with a filter for each channel. From here on it is compiled:
 # below, NumPy costs less than a process ever gets back of loading LLVM. Row: cliffs.
 NATIVE_CONV_MULTIPLICATIONS = 1 << 17
+
+# Elements of a batch normalisation in inference. From here on it is compiled, together with the
+# activation after it. Row: predict.
+NATIVE_AFFINE_ELEMENTS = 1 << 13

@@ -130,9 +130,12 @@ class Function:
 
     # -- arguments -------------------------------------------------------------------------------
 
-    def address(self, name: str) -> Register:
-        """Add an argument: the address of an array. No other one is of memory that it changes."""
-        self.arguments.append(f"ptr noalias %{name}")
+    def address(self, name: str, *, shared: bool = False) -> Register:
+        """Add an argument: the address of an array.
+
+        Unless it is shared, no other argument is of memory that the function changes in it.
+        """
+        self.arguments.append(f"ptr {'' if shared else 'noalias '}%{name}")
         return Register(self, "ptr", f"%{name}")
 
     def integer(self, name: str) -> Register:

@@ -431,14 +431,16 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
         raw = not any(type(x) is dlarray for x in xs)
         plain = all(type(x) is not dlarray or x._format is None for x in xs)
         state = list(self._state.arrays())
+        wanted = self._wanted(plan, outputs)
         values = plan.run(
             [self._operand(port, x) for port, x in zip(plan.inputs, xs, strict=True)],
             self._learnables.arrays(),
             state,
             source,
             training=training,
+            wanted=wanted,
         )
-        found = [values[i] for i in self._wanted(plan, outputs)]
+        found = [values[i] for i in wanted]
         if plain:
             found = [_unlabelled(y, raw) for y in found]
         columns = self._state.columns

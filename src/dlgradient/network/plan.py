@@ -12,6 +12,7 @@ from dlgradient.layers.backward import call_with_backward, has_backward
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import Shared, held_networks, prefix_of
+from dlgradient.network.chains import Chain, chains_of
 from dlgradient.network.graph import Graph, Port
 
 __all__ = ["Plan", "Step"]
@@ -74,6 +75,8 @@ class Plan:
         The number of the value of each output port; of an input of the network under the port.
     factors : dict
         Factors of the learn rate and of the L2 regularisation, once they were asked for.
+    chains : dict
+        Layers that are computed together, for the numbers of the values that are wanted.
     """
 
     def __init__(self, graph: Graph, learnables: Sequence[str], state: Sequence[str]) -> None:
@@ -83,6 +86,7 @@ class Plan:
         position = {key: i for i, key in enumerate(learnables)}
         position_of_state = {key: i for i, key in enumerate(state)}
         self.factors: dict[str, dict[str, float]] = {}
+        self.chains: dict[tuple[int, ...], dict[int, Chain]] = {}
         self.steps: list[Step] = []
         for name in graph.order():
             layer = graph.layers[name]
@@ -120,11 +124,20 @@ class Plan:
         source: Source | None,
         *,
         training: bool,
+        wanted: Sequence[int] | None = None,
     ) -> list[Any]:
-        """Return all values of a call; the new state is written into `state`."""
+        """Return the values of a call; the new state is written into `state`.
+
+        Those that are not `wanted` may be None, or overwritten; by default all are.
+        """
         values: list[Any] = [None] * len(self.numbers)
         values[: len(xs)] = xs
-        for step in self.steps:
+        chains = {} if training or wanted is None else self._chains(wanted)
+        computed = 0  # steps after this one that are done
+        for number, step in enumerate(self.steps):
+            if computed:
+                computed -= 1
+                continue
             layer = step.layer
             if step.learnables or step.state or step.held or step.own or (training and step.draws):
                 attributes: dict[str, Any] = {n: learnables[i] for n, i in step.learnables}
@@ -135,6 +148,11 @@ class Plan:
                 attributes["_source"] = source
                 layer = layer._bound(attributes)
             operands = [values[i] for i in step.sources]
+            chain = chains.get(number)
+            found = None if chain is None else chain.compute(layer, operands[0])
+            if chain is not None and found is not None:
+                values[chain.target], computed = found, chain.steps - 1
+                continue
             with self.explaining(step, operands):
                 if step.own:
                     found = call_with_backward(layer, operands, training=training)
@@ -146,6 +164,12 @@ class Plan:
             for n, _, _, carried in step.held:
                 state[carried] = layer.__dict__[n].state.arrays()
         return values
+
+    def _chains(self, wanted: Sequence[int]) -> dict[int, Chain]:
+        key = tuple(wanted)
+        if key not in self.chains:
+            self.chains[key] = chains_of(self.steps, wanted)
+        return self.chains[key]
 
     def explaining(self, step: Step, operands: Sequence[Value]) -> _Explaining:
         """Return a context in which an error names the layer and what it got."""
