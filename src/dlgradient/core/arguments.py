@@ -21,6 +21,7 @@ import numpy as np
 
 from dlgradient.core.domain import complex_operand
 from dlgradient.core.kinds import ANY, kinds_of, parameters_of, shown
+from dlgradient.core.reading import is_traced
 from dlgradient.core.slips import meant_by_array, meant_by_keyword, meant_by_position, option_words
 from dlgradient.core.types import Array, Function, Key, Op, P, Params, R, RawValue, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS, is_dlarray
@@ -64,11 +65,6 @@ _OURS = {"dlgradient", "numpy", "scipy", "optree", *sys.stdlib_module_names} - {
 # -- operations ----------------------------------------------------------------------------------
 
 
-def is_open(array: Value) -> bool:
-    """Return whether a dlarray is traced."""
-    return array._node is not None and array._node.trace.is_open
-
-
 def split_arguments(
     op: Op, args: tuple[Value, ...], given: Params
 ) -> tuple[tuple[Value, ...], Params]:
@@ -101,7 +97,7 @@ def checked_parameters(op: Op, given: Params, array_type: type[Value]) -> Params
     kinds = op.kinds or op.read_kinds()
     for name, value in given.items():
         if type(value) not in kinds[name].plain:
-            if type(value) is array_type and is_open(value):
+            if type(value) is array_type and is_traced(value):
                 raise traced_parameter(op.shown, name, kinds[name].fixed(value))
             try:
                 params[name] = kinds[name].accepted(op.shown, name, value)
@@ -312,7 +308,7 @@ class _Signature:
             return value
         if type(value) in kind.plain or (kind.arrays and type(value) is not str):
             return value
-        if is_dlarray(value) and is_open(value):
+        if is_dlarray(value) and is_traced(value):
             if kind.traced and value.size == 1:
                 return value
             raise traced_parameter(self.name, name, kind.fixed(value))

@@ -22,6 +22,7 @@ import numpy as np
 from dlgradient.core.arguments import explained, lost_format, unknown_keyword
 from dlgradient.core.formats import merge, placement
 from dlgradient.core.graph import Node, tick
+from dlgradient.core.reading import read
 from dlgradient.core.trace import Trace, current_trace, open_traces, two_traces
 from dlgradient.core.types import (
     Array,
@@ -329,7 +330,7 @@ def _fixed(value: Any, trace: Trace) -> Any:
     if isinstance(value, np.ndarray):
         return trace.hold(value)
     if kind is dlarray:  # an assignment to its elements would not change its value in place
-        return wrap(value._value, None, value._format)
+        return wrap(read(value), None, value._format)
     return value
 
 
@@ -349,7 +350,7 @@ def fixed_key(key: Key) -> Key:
     if isinstance(key, tuple):
         return tuple([fixed_key(k) for k in key])
     if kind is dlarray:
-        key = key._value
+        key = read(key)
     elif not isinstance(key, np.generic):
         if not (hasattr(kind, "__array__") or _is_sequence(kind)):
             return _fixed_bound(key)
@@ -368,7 +369,7 @@ def _is_sequence(kind: type) -> bool:
 
 def _fixed_bound(value: Any) -> Any:
     """Return an index or a bound of a slice, which may be an array without dimensions."""
-    number = value._value if type(value) is dlarray else value
+    number = read(value) if type(value) is dlarray else value
     if isinstance(number, float | complex | np.floating | np.ndarray):
         number = np.asarray(number)
         if number.dtype.kind in "fc":

@@ -29,7 +29,7 @@ from dlgradient.core.types import Array, Function, RawValue
 from dlgradient.core.user_code import backward_outputs, forward_outputs
 from dlgradient.core.values import is_supported
 
-__all__ = ["remember", "values_read"]
+__all__ = ["is_of_user", "names_in", "remember", "values_read"]
 
 _NUMBERS = (float, complex, np.inexact)
 _SKIPPED = {
@@ -116,7 +116,7 @@ def _libraries() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _is_of_user(module: str | None) -> bool:
+def is_of_user(module: str | None) -> bool:
     """Return whether a module is neither installed, nor of the standard library, nor this one."""
     if module is None or module.partition(".")[0] == "dlgradient":
         return False
@@ -129,9 +129,9 @@ def _is_of_user(module: str | None) -> bool:
 def _scope(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """Yield what the code of a user's function can name, other than its arguments."""
     scope = function.__globals__
-    if not _is_of_user(scope.get("__name__")):
+    if not is_of_user(scope.get("__name__")):
         return
-    names = _names(function.__code__)
+    names = names_in(function.__code__)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield name, cell.cell_contents
@@ -143,13 +143,13 @@ def _scope(function: FunctionType) -> Iterator[tuple[str, Any]]:
         value = scope[name]
         if not isinstance(value, ModuleType):
             yield name, value
-        elif _is_of_user(value.__name__):
+        elif is_of_user(value.__name__):
             yield from [(n, vars(value)[n]) for n in names & vars(value).keys()]
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the attributes of an object of a user's class, and of the class."""
-    kinds = [kind for kind in type(value).__mro__ if _is_of_user(kind.__module__)]
+    kinds = [kind for kind in type(value).__mro__ if is_of_user(kind.__module__)]
     if kinds:
         yield from getattr(value, "__dict__", {}).items()
     for kind in kinds:
@@ -164,15 +164,15 @@ def _slots(kind: type) -> Sequence[str]:
 
 
 @lru_cache(maxsize=4096)
-def _names(code: CodeType) -> frozenset[str]:
+def names_in(code: CodeType) -> frozenset[str]:
     """Return the names of globals, attributes and cells in a code, and in functions inside it."""
-    inner = [_names(part) for part in code.co_consts if isinstance(part, CodeType)]
+    inner = [names_in(part) for part in code.co_consts if isinstance(part, CodeType)]
     return frozenset((*code.co_names, *code.co_freevars)).union(*inner)
 
 
 def _named_in(functions: Iterable[Function]) -> frozenset[str]:
     codes = [getattr(f, "__code__", None) for f in functions]
-    return frozenset().union(*[_names(code) for code in codes if code is not None])
+    return frozenset().union(*[names_in(code) for code in codes if code is not None])
 
 
 # -- what a trace notes of it --------------------------------------------------------------------

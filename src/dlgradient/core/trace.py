@@ -27,6 +27,7 @@ import numpy as np
 
 from dlgradient.core import ownership
 from dlgradient.core.graph import Node
+from dlgradient.core.recorder import Recorder
 from dlgradient.core.sizes import COPY_BYTES
 from dlgradient.core.types import Array, Function, Value
 from dlgradient.errors import ChangedArrayError, LeavingTraceError
@@ -98,9 +99,12 @@ class _Array(NamedTuple):
 
 
 class Trace:
-    """One open `dlfeval`: its function, a flag, and the raw arrays that it holds."""
+    """One open `dlfeval`: its function, a flag, and the raw arrays that it holds.
 
-    __slots__ = ("assigned", "copies", "function", "held", "is_open", "joined")
+    In an accelerated function it has a recorder (`dlgradient.core.reading`).
+    """
+
+    __slots__ = ("assigned", "copies", "function", "held", "is_open", "joined", "recorder")
 
     # References to a trace that is closed and has no node; measured when the engine is loaded.
     alone: ClassVar[int] = sys.maxsize
@@ -108,6 +112,7 @@ class Trace:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.is_open = True
+        self.recorder: Recorder | None = None
         self.held: dict[int, Held] = {}
         self.copies: dict[object, Array] = {}
         # Arguments whose elements were assigned to, by identity; nodes of the arguments of inner

@@ -22,14 +22,15 @@ import numpy as np
 from dlgradient import interop
 from dlgradient.core import display
 from dlgradient.core.arguments import checked, unknown_keyword
-from dlgradient.core.calls import FUNCTIONS, open_node, placed, shallow_copy, unlabelled
+from dlgradient.core.calls import FUNCTIONS, placed, shallow_copy, unlabelled
 from dlgradient.core.conversion import as_array
 from dlgradient.core.declaration import OPS
 from dlgradient.core.formats import checked_format, valid_format
 from dlgradient.core.kinds import DLARRAY
 from dlgradient.core.ownership import is_temporary
 from dlgradient.core.paths import make_operator
-from dlgradient.core.types import Dlarray, Format, Operand
+from dlgradient.core.reading import decided, is_traced, read
+from dlgradient.core.types import Dlarray, Format, Operand, RawValue
 from dlgradient.core.values import is_dlarray, is_python_integer
 from dlgradient.engine.temporary import lost_assignment
 from dlgradient.errors import (
@@ -238,11 +239,13 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     def item(self, *index: Any) -> Any:
         """Return one element as a Python scalar; it is a constant for every derivative."""
+        if self._node is not None:
+            return decided(_item, self, *index)
         return self._value.item(*index)
 
     def tolist(self) -> Any:
         """Return the elements as nested lists; they are constants for every derivative."""
-        return self._value.tolist()
+        return read(self).tolist()
 
     def _refuse(self, doing: str, fix: str) -> NoReturn:
         raise LeavingTraceError(
@@ -251,27 +254,27 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        if open_node(self) is not None:
+        if is_traced(self):
             # For `table @ x`, pandas asks for the values only.
             frame = sys._getframe(1)
             asks = frame.f_globals.get("__name__", "").partition(".")[0]
             fix = of_scipy(frame) or _TRACED_FORMS.get(asks, _TRACED_FORMS[""])
             self._refuse("Conversion to a NumPy array", fix)
         if copy is False:
-            view = np.asarray(self._value, dtype=dtype, copy=False).view()
+            view = np.asarray(read(self), dtype=dtype, copy=False).view()
             view.flags.writeable = False
             return view
-        return np.array(self._value, dtype=dtype)
+        return np.array(read(self), dtype=dtype)
 
     def _scalar(self, kind: type) -> Any:
-        if open_node(self) is not None:
+        if is_traced(self):
             # SciPy asks for the number that a traced function returned to it.
             fix = of_scipy(sys._getframe(2)) or (
                 "keep the dlarray, as in sin(x) for math.sin(x); for z[i] = x make z a dlarray, "
                 "z = zeros(n), or stack([x, y]); or use x.item() for a constant"
             )
             self._refuse(f"{kind.__name__}()", fix)
-        return kind(self._value)
+        return kind(read(self))
 
     def __float__(self) -> float:
         return self._scalar(float)  # type: ignore[no-any-return]
@@ -283,14 +286,14 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         return self._scalar(complex)  # type: ignore[no-any-return]
 
     def __index__(self) -> int:
-        if open_node(self) is not None:
+        if is_traced(self):
             self._refuse("Use as an index or a size", "use x.item() or extractdata(x)")
         if self.ndim or self.dtype.kind not in "iu":
             raise UnsupportedDtypeError(
                 f"use as an index or a size: a dlarray of shape {self.shape} {self.dtype} is not "
                 "one integer; write int(x), or extractdata(x).astype(int) for an array"
             )
-        return operator.index(self._value.item())
+        return operator.index(self.item())
 
     def __round__(self, decimals: int | None = None) -> Any:
         return self.round(decimals or 0)
@@ -305,6 +308,8 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
 
     def __bool__(self) -> bool:
         # A condition is not a value: control flow needs concrete values, as in any Python program.
+        if self._node is not None:
+            return decided(bool, self)
         return bool(self._value)
 
     # -- NumPy's protocols -----------------------------------------------------------------------
@@ -328,7 +333,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        if open_node(self) is not None:
+        if is_traced(self):
             self._refuse("Export by DLPack", "use extractdata(x) for a constant")
         if copy is False and not self.ndim:
             text = "a dlarray without dimensions has no memory to share; omit copy=False"
@@ -346,16 +351,16 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
     # -- text ------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return display.expression(self._value, self._format, open_node(self) is not None)
+        return display.expression(read(self), self._format, is_traced(self))
 
     def __str__(self) -> str:
-        return display.text(self._value, self._format)
+        return display.text(read(self), self._format)
 
     def __format__(self, spec: str) -> str:
-        return display.formatted(self._value, spec)
+        return display.formatted(read(self), spec)
 
     def _repr_html_(self) -> str:
-        return display.html(self._value, self._format)
+        return display.html(read(self), self._format)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -366,9 +371,9 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if open_node(self) is not None:
+        if is_traced(self):
             self._refuse("Pickling", "pickle extractdata(x), or what dlfeval returns")
-        return dlarray, (self._value, self._format)
+        return dlarray, (read(self), self._format)
 
 
 # The signature that users see, without what catches wrong calls.
@@ -486,7 +491,8 @@ def extractdata(x: Operand) -> Any:
     """
     if type(x) is not dlarray:
         return x
-    return np.array(x._value) if x.ndim else x._value
+    value = read(x)
+    return np.array(value) if x.ndim else value
 
 
 def isdlarray(x: Operand) -> bool:
@@ -505,6 +511,10 @@ def isdlarray(x: Operand) -> bool:
     Source: MATLAB ``isdlarray``.
     """
     return type(x) is dlarray
+
+
+def _item(value: RawValue, *index: Any) -> Any:
+    return value.item(*index)
 
 
 def _reversed(function: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 from dlgradient.core import calls, tree
 from dlgradient.core.calls import open_node, variable, wrap
+from dlgradient.core.recorder import Recorder
 from dlgradient.core.trace import Trace, current_trace, open_traces, the_trace, two_traces
 from dlgradient.core.types import P, R
 from dlgradient.engine import collector
@@ -86,13 +87,6 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     def traced(value: Any) -> Any:
         return leaf(value, trace) if type(value) is dlarray else value
 
-    def untraced(value: Any) -> Any:
-        if type(value) is dlarray and value._node is not None:
-            other = value._node.trace
-            if other is trace or not other.is_open:
-                return wrap(value._value, None, value._format)
-        return value
-
     given: Any
     named: Any
     result: Any
@@ -105,9 +99,8 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if outer is not None:
             found = result
             return found
-        if type(result) in _RUN_LATER:
-            raise _too_late(fun, result)
-        found = tree.map_leaves(untraced, result)
+        check_has_run(fun, result)
+        found = untraced(result, trace)
         return found  # noqa: TRY300 - `finally` clears what an `else` block would still need
     except (TypeError, ValueError) as error:
         _explain(error)
@@ -118,6 +111,51 @@ def dlfeval(fun: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
             given = named = result = None  # `close` counts the nodes that are left
             trace.close()
             collector.restore()
+
+
+def untraced(result: Any, trace: Trace) -> Any:
+    """Return a result whose dlarrays are not traced by `trace`."""
+
+    def leaf_of_result(value: Any) -> Any:
+        if type(value) is dlarray and value._node is not None:
+            other = value._node.trace
+            if other is trace or not other.is_open:
+                return wrap(value._value, None, value._format)
+        return value
+
+    return tree.map_leaves(leaf_of_result, result)
+
+
+def evaluate(fun: Callable[..., Any], run: Callable[[Trace], R], recorder: Recorder) -> R:
+    """Return ``run(trace)``, in a trace of its own that has a recorder.
+
+    Parameters
+    ----------
+    fun : callable
+        The function that `run` calls, for messages.
+    run : callable
+        Makes variables of the arguments, and takes the nodes from the result.
+    recorder : Recorder
+    """
+    trace = Trace(fun)
+    trace.recorder = recorder
+    token = the_trace.set(trace)
+    try:
+        return run(trace)
+    except (TypeError, ValueError) as error:
+        _explain(error)
+        raise
+    finally:
+        the_trace.reset(token)
+        trace.recorder = None
+        trace.close()
+        collector.restore()
+
+
+def check_has_run(fun: Callable[..., Any], result: Any) -> None:
+    """Raise the error for a function whose body would run after the trace is closed."""
+    if type(result) in _RUN_LATER:
+        raise _too_late(fun, result)
 
 
 def _explain(error: TypeError | ValueError) -> None:

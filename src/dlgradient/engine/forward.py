@@ -20,7 +20,7 @@ import numpy as np
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
-from dlgradient.core.graph import Node
+from dlgradient.core.graph import Node, tick
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
 from dlgradient.core.pulls import Pull
@@ -30,6 +30,7 @@ from dlgradient.engine.compositions import bypassed
 from dlgradient.engine.gradient import (
     check_open,
     checked_traced,
+    constant,
     differentiable,
     like_variable,
     variables,
@@ -47,7 +48,7 @@ def dljvp(
     tangents: Any,
     /,
     *,
-    enable_higher_derivatives: bool = False,
+    enable_higher_derivatives: bool | None = None,
     **unknown: Never,
 ) -> Any:
     """Jacobian-vector product: the derivative of `y` along a direction of the variables.
@@ -63,8 +64,9 @@ def dljvp(
         Variables, traced.
     tangents : dlarray, array_like or container
         The direction, with the structure and shapes of `xs`.
-    enable_higher_derivatives : bool
-        Trace the computation, so that its result can be differentiated again.
+    enable_higher_derivatives : bool, optional
+        Trace the computation, so that its result can be differentiated again. By default it is true
+        in a function that `dlaccelerate` accelerates, and false elsewhere.
 
     Returns
     -------
@@ -107,7 +109,12 @@ def dljvp(
                 f"dljvp: tangents must have the structure of xs; xs has {paths}, tangents has "
                 f"{found}"
             )
-    traced = enable_higher_derivatives
+    recorder = root.trace.recorder
+    higher = enable_higher_derivatives
+    if higher is None:
+        higher = recorder is not None
+    traced = higher or (recorder is not None and recorder.records)
+    start = tick() if traced else 0
     root.trace.check("dljvp")
     seeds: dict[Node, Any] = {}
     for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):
@@ -116,7 +123,12 @@ def dljvp(
     result = forward(root, seeds, traced=traced)
     check_open("dljvp", root)
     tangent = like_variable(result, y)
-    return differentiable(tangent, root.trace) if traced else tangent
+    if not traced:
+        return tangent
+    tangent = differentiable(tangent, root.trace)
+    if recorder is not None:
+        recorder.note_walk(start)
+    return tangent if higher else constant(tangent)
 
 
 def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:

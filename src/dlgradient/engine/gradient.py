@@ -16,14 +16,17 @@ from dlgradient.core.arguments import checked
 from dlgradient.core.calls import (
     FUNCTIONS,
     labelled,
+    make_node,
     open_node,
     unknown_keyword,
     variable,
     wrap,
 )
-from dlgradient.core.graph import Node
+from dlgradient.core.declaration import Declaration, Op
+from dlgradient.core.graph import Node, tick
+from dlgradient.core.reading import is_traced
 from dlgradient.core.trace import Trace, current_trace, open_traces
-from dlgradient.core.types import Operand
+from dlgradient.core.types import Operand, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.outside import not_dlarray, taken_from_outside
 from dlgradient.engine.walk import reverse
@@ -57,7 +60,7 @@ def dlgradient(
     /,
     *,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
     allow_complex: bool = ...,
 ) -> _X: ...
 @overload
@@ -68,7 +71,7 @@ def dlgradient(
     /,
     *,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
     allow_complex: bool = ...,
 ) -> tuple[_X1, _X2]: ...
 @overload
@@ -80,7 +83,7 @@ def dlgradient(
     /,
     *,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
     allow_complex: bool = ...,
 ) -> tuple[_X1, _X2, _X3]: ...
 @overload
@@ -93,7 +96,7 @@ def dlgradient(
     /,
     *xs: Any,
     retain_data: bool = ...,
-    enable_higher_derivatives: bool = ...,
+    enable_higher_derivatives: bool | None = ...,
     allow_complex: bool = ...,
 ) -> tuple[Any, ...]: ...
 @checked
@@ -102,7 +105,7 @@ def dlgradient(
     /,
     *xs: Any,
     retain_data: bool = False,
-    enable_higher_derivatives: bool = False,
+    enable_higher_derivatives: bool | None = None,
     allow_complex: bool = True,
     **unknown: Never,
 ) -> Any:
@@ -120,9 +123,10 @@ def dlgradient(
     retain_data : bool
         Keep saved values for another call in the same `dlfeval`. If false, they are dropped after
         use; another call is still right, and computes them again.
-    enable_higher_derivatives : bool
+    enable_higher_derivatives : bool, optional
         Trace the backward pass, so that the gradients can be differentiated again. Saved values are
-        then not dropped, and `retain_data` has no effect.
+        then not dropped, and `retain_data` has no effect. By default it is true in a function that
+        `dlaccelerate` accelerates, and false elsewhere.
     allow_complex : bool
         Whether variables and gradients may be complex. If false, every variable must be real, and
         every gradient is real. Intermediate values may be complex in both cases.
@@ -174,7 +178,7 @@ def dlvjp(
     /,
     *xs: Any,
     retain_data: bool = False,
-    enable_higher_derivatives: bool = False,
+    enable_higher_derivatives: bool | None = None,
     allow_complex: bool = True,
     **unknown: Never,
 ) -> Any:
@@ -221,8 +225,6 @@ def dlvjp(
         )
     if seed.dtype.kind in "iub":
         seed = FUNCTIONS["astype"](seed, dtype=y.dtype)
-    if not enable_higher_derivatives:
-        seed = seed._value
     return _derivatives(
         "dlvjp", root, seed, xs, retain_data, enable_higher_derivatives, allow_complex
     )
@@ -234,14 +236,17 @@ def _derivatives(
     seed: Any,
     xs: tuple[Any, ...],
     retain_data: bool,
-    higher: bool,
+    higher: bool | None,
     allow_complex: bool,
 ) -> Any:
     if not xs:
         raise NotDlarrayError(f"{name}: no variable is given; write {name}(y, x)")
-    traced = higher
-    if traced and type(seed) is not dlarray:
-        seed = wrap(seed, None)
+    recorder = root.trace.recorder
+    if higher is None:
+        higher = recorder is not None
+    traced = higher or (recorder is not None and recorder.records)
+    if traced is not (type(seed) is dlarray):
+        seed = wrap(seed, None) if traced else seed._value
     leaves: Sequence[Any] = xs
     rebuild = None
     for x in xs:
@@ -258,6 +263,7 @@ def _derivatives(
         _check_real(name, xs, leaves)
     if root.trace.held:
         root.trace.check(name)
+    start = tick() if traced else 0
     cotangents = reverse(
         root,
         seed,
@@ -272,6 +278,9 @@ def _derivatives(
     ]
     if traced:
         results = [differentiable(g, root.trace) for g in results]
+        if recorder is not None:
+            recorder.note_walk(start)
+            results = results if higher else [constant(g) for g in results]
     if rebuild is not None:
         results = rebuild(results)
     return results[0] if len(results) == 1 else tuple(results)
@@ -302,7 +311,7 @@ def variables(
 ) -> list[Node]:
     """Return the nodes of all variables; an error gives the path of one that cannot be one."""
     nodes: list[Any] = [open_node(x) if type(x) is dlarray else None for x in leaves]
-    if None in nodes:
+    if None in nodes or root.trace.recorder is not None:
         for path, x in zip(paths(), leaves, strict=True):
             checked_traced(function, path, x)
     trace = root.trace
@@ -352,6 +361,21 @@ def like_variable(g: Any, x: Any) -> Any:
     return wrap(g, None, x._format)
 
 
+def _same(x: Value, /) -> Value:
+    """Return ``x``, of which nothing depends on a variable."""
+    return x
+
+
+# A derivative that is not to be differentiated again, in a call that is recorded all the same.
+CONSTANT = Op(Declaration(function=_same, kind="constant", format="same"))
+
+
+def constant(g: Any) -> Any:
+    """Return a recorded derivative as a constant for every other derivative."""
+    node = g._node
+    return wrap(g._value, make_node(CONSTANT, (node,), (), {}, node.trace, g._value), g._format)
+
+
 def differentiable(g: Any, trace: Trace) -> Any:
     """Give a constant gradient a node, so that its derivative is zero and not an error."""
     return g if g._node is not None else wrap(g._value, variable(g._value, trace), g._format)
@@ -367,7 +391,7 @@ def _found(x: Any) -> str:
 def checked_traced(function: str, argument: str, x: Any) -> Node:
     """Return the node of a traced dlarray, or raise the error that says what it is instead."""
     node = open_node(x) if type(x) is dlarray else None
-    if node is not None:
+    if node is not None and is_traced(x):
         return node
     trace = current_trace()
     if trace is None:
@@ -399,7 +423,7 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
 def _checked_value(y: Any) -> Node:
     if type(y) is dlarray and type(y._value) is np.float64:
         quick: Node | None = open_node(y)
-        if quick is not None:
+        if quick is not None and quick.trace.recorder is None:
             return quick  # the most common case needs no more checks
     node = checked_traced("dlgradient", "y", y)
     value = y._value

@@ -23,6 +23,7 @@ import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS, wrap
 from dlgradient.core.graph import Node
+from dlgradient.core.reading import decided, refuse
 from dlgradient.core.types import Cotangent, RawValue
 from dlgradient.engine.array import dlarray
 
@@ -32,17 +33,25 @@ Pull = Callable[[Node, Cotangent], Any]
 # The ends of two ranges of replacements. They are positive, so that a rule can take roots and
 # logarithms; of several sizes, so that a line of them has a variance; and never the same.
 _REPLACEMENTS = ((0.5, 0.75), (1.25, 1.0))
+# Why a call is not recorded.
+_MET = "zeros of a mask met values that are not finite in a backward walk"
 
 
 def has_nan(c: Cotangent) -> bool:
     """Tell whether an element is NaN. A maximum finds it in a third of the time of a sum."""
-    return bool(np.isnan(np.maximum.reduce(_raw(c), axis=None, initial=-np.inf)))
+    return decided(holds_nan, c) if type(c) is dlarray else holds_nan(c)
+
+
+def holds_nan(value: RawValue) -> bool:
+    """Tell whether an element of a raw value is NaN."""
+    return bool(np.isnan(np.maximum.reduce(value, axis=None, initial=-np.inf)))
 
 
 def guarded(node: Node, pull: Pull, c: Cotangent, g: Cotangent) -> Cotangent:
     """Return the cotangent `c` of an operand, without what only zeros of `g` contribute."""
     if not has_nan(c):
         return c
+    refuse(node, _MET)
     if node.op.pointwise:
         return _with_zeros(c, g)
     first, second = [pull(other, g) for other in _with_finite_values(node, type(c) is dlarray)]
@@ -56,6 +65,7 @@ def guarded_jointly(
     endangered = [c for c in pulled if c is not None and has_nan(c)]
     if not endangered:
         return pulled
+    refuse(node, _MET)
     traced = type(endangered[0]) is dlarray
     first, second = [pull(other, g) for other in _with_finite_values(node, traced)]
     return [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dlgradient.core import calls, conversion
-from dlgradient.core.calls import open_node
+from dlgradient.core import calls, conversion, reading
 from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.shape import reshape
@@ -17,7 +16,7 @@ def is_traced(values: Iterable[object]) -> bool:
     """Tell whether one of the values, or of their members, is a traced dlarray."""
     for value in values:
         if type(value) is calls.dlarray:
-            if open_node(value) is not None:
+            if reading.is_traced(value):
                 return True
         elif isinstance(value, list | tuple) and is_traced(value):
             return True
@@ -27,7 +26,7 @@ def is_traced(values: Iterable[object]) -> bool:
 def raw(value: Operand) -> Value:
     """Return a value with every dlarray in it, at any depth of list and tuple, as a raw value."""
     if type(value) is calls.dlarray:
-        return value._value
+        return reading.read(value)
     if type(value) in (list, tuple):
         return type(value)([raw(v) for v in value])
     return value

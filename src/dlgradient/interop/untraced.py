@@ -13,6 +13,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import wrap
+from dlgradient.core.reading import read
 from dlgradient.core.types import Operand, RawValue, Value
 from dlgradient.core.values import is_supported
 from dlgradient.errors import UnknownKeywordError
@@ -40,7 +41,7 @@ def on_values(
 def _readable(value: Operand) -> Any:
     """Return a value with every dlarray in it, at any depth of list and tuple, as a view."""
     if type(value) is calls.dlarray:
-        array: RawValue = value._value
+        array: RawValue = read(value)
         if type(array) is np.ndarray:
             array = array.view()
             array.flags.writeable = False

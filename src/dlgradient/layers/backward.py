@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from dlgradient.core.calls import wrap
+from dlgradient.core.reading import read
 from dlgradient.core.types import Cotangent, Format, RawValue, Shape, Value
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.engine.context import Context
@@ -67,7 +68,7 @@ class _Passes(DifferentiableFunction):
         results = layer.forward(*xs) if self.training else layer.predict(*xs)
         several = isinstance(results, tuple)
         ys = [y if type(y) is dlarray else dlarray(y) for y in (results if several else [results])]
-        values = [y._value for y in ys]
+        values = [read(y) for y in ys]
         self.found["formats"] = tuple([y._format for y in ys])
         self.found["state"] = {name: layer.__dict__[name] for name in layer.state}
         context.save(*arrays, *values)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlgradient.core.calls import wrap
+from dlgradient.core.reading import read
 from dlgradient.core.types import Array, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.layers.input import Normalizing
@@ -149,7 +150,7 @@ def prepared(
 
 
 def _raw(x: Any) -> Array:
-    value: Array = x._value
+    value: Array = read(x)
     return value
 
 

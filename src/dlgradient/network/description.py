@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.types import Array, Dtype
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import DlgradientError, InvalidArgumentError, InvalidFileError
@@ -70,7 +71,7 @@ class Writer:
         return None
 
     def _array(self, value: Any, path: tuple[str, ...]) -> dict[str, Any]:
-        raw = np.asarray(value._value if type(value) is dlarray else value)
+        raw = np.asarray(raw_of(value))
         found: dict[str, Any] = {"$": "array", "name": self._name(path)}
         if type(value) is dlarray:
             found["format"] = value._format

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.reading import read
 from dlgradient.core.types import Array, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import DlgradientError, InvalidArgumentError
@@ -277,7 +278,7 @@ def summary(net: Any) -> str:
     state = "initialised" if net.initialized else "not initialised"
     lines = [f"dlnetwork of {len(net.layers)} layers, {state}"]
     for word, table in (("learnables", net.learnables), ("state", net.state)):
-        arrays = [np.asarray(a._value) for a in table.arrays()]
+        arrays = [np.asarray(read(a)) for a in table.arrays()]
         if arrays:
             lines.append(f"{word:<10}  {_amount(arrays)}")
     graph: Graph = net._graph

@@ -8,6 +8,7 @@ from math import prod as _product
 import numpy as np
 
 from dlgradient.core.formats import with_new
+from dlgradient.core.reading import raw
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Formats, Operand, Params, Shape, Shapes, Value
 from dlgradient.core.values import PYTHON_SCALARS
@@ -327,7 +328,7 @@ def repeat(x: Operand, /, repeats: Operand, *, axis: int | None = None) -> Value
         raise InvalidArgumentError(
             f"repeat: axis={axis}, and x of shape {x.shape} has {x.ndim} dimensions"
         )
-    counts = np.asarray(getattr(repeats, "_value", repeats))
+    counts = np.asarray(raw(repeats))
     # Equal repetitions need no indices: their adjoint is a sum over a new dimension.
     if counts.size == 1:
         return repeated(x, int(counts.reshape(())), axis=axis)

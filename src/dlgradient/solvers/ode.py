@@ -24,6 +24,7 @@ from dlgradient.core import tree
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS, labelled, open_node, unlabelled, wrap
 from dlgradient.core.kinds import number
+from dlgradient.core.reading import raw, read
 from dlgradient.core.trace import current_trace
 from dlgradient.core.types import Count, Function, NonNegative, Operand, Positive
 from dlgradient.core.user_code import note_output
@@ -94,7 +95,7 @@ class _Problem:
 
         def f(t: float, y: Any) -> Any:
             node = y._node if type(y) is dlarray else None
-            value = y._value if type(y) is dlarray else y
+            value = raw(y)
             try:
                 found = self.odefun(t, wrap(value, node, self.fmt), *theta)
             except DlgradientError:
@@ -169,9 +170,9 @@ class _Solution(DifferentiableFunction):
         problem = self.problem
         f = problem.constant_slope(xs[1:])
         outs, steps, states = integrate(f, problem.times, wrap(xs[0], None), problem.options)
-        values = [y._value for y in outs]
+        values = [read(y) for y in outs]
         result = values[0] if len(outs) == 1 else np.stack(values, axis=-1)
-        between = np.stack([y._value for y in states]) if self.mode == "checkpointed" else None
+        between = np.stack([read(y) for y in states]) if self.mode == "checkpointed" else None
         # A copy, since the result itself would be saved as a value that has a derivative.
         kept = None if self.mode == "checkpointed" else np.array(result)
         context.save(*xs, np.array(steps), between, kept)
@@ -179,7 +180,7 @@ class _Solution(DifferentiableFunction):
 
     def backward(self, context: Context, *gs: Any) -> Any:
         *xs, steps, states, result = context.saved
-        table = steps._value if type(steps) is dlarray else steps
+        table = raw(steps)
         pairs: Steps = [(float(t), float(h)) for t, h in table]
         if type(gs[0]) is dlarray:
             return self._traced_backward(context, xs, pairs, gs[0])
@@ -230,7 +231,7 @@ def _step_by_step(
     for i in reversed(range(len(steps))):
         arrays = [wrap(np.asarray(x)[()], None) for x in (states[i], *xs[1:])]
         a, *parts = [
-            c._value for c in dlfeval(lambda *v, i=i, a=a: pulled(v[0], v[1:], i, a), *arrays)
+            read(c) for c in dlfeval(lambda *v, i=i, a=a: pulled(v[0], v[1:], i, a), *arrays)
         ]
         totals = [total + part for total, part in zip(totals, parts, strict=True)]
     return a, *totals
@@ -254,7 +255,7 @@ def _adjoint(
     arrays = [wrap(x, None) for x in xs[1:]]
 
     def augmented(t: float, state: Any) -> Any:
-        flat = state._value if type(state) is dlarray else state
+        flat = raw(state)
         y = flat[:size].reshape(shape)[()]
         # A real state stays real, though it is solved next to a complex adjoint.
         y = y if np.iscomplexobj(xs[0]) or kind.kind != "c" else y.real
@@ -264,11 +265,11 @@ def _adjoint(
             slope = problem.slope(parameters)(t, y)
             # A constant right-hand side has no derivative to pull back.
             if open_node(slope) is None:
-                return [slope, *[wrap(0 * v._value, None) for v in (y, *parameters)]]
+                return [slope, *[wrap(0 * read(v), None) for v in (y, *parameters)]]
             return [slope, *dlvjp(slope, a, [y, *parameters])]
 
         slope, *parts = dlfeval(pulled, wrap(y, None), *arrays)
-        columns = [slope._value, *[-p._value for p in parts]]
+        columns = [read(slope), *[-read(p) for p in parts]]
         return wrap(np.concatenate([np.ravel(c) for c in columns]).astype(kind), None)
 
     old = problem.options
@@ -283,7 +284,7 @@ def _adjoint(
         a = a + np.ravel(gs[i])
         state = np.concatenate([np.ravel(ys[i]).astype(kind), a, integrals])
         span = (problem.times[i + 1], problem.times[i])
-        end = integrate(augmented, span, wrap(state, None), options)[0][0]._value
+        end = read(integrate(augmented, span, wrap(state, None), options)[0][0])
         a, integrals = end[size : 2 * size], end[2 * size :]
     results = [a.reshape(shape)[()]]
     start = 0

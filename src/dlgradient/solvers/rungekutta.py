@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core import calls
 from dlgradient.core.calls import wrap
+from dlgradient.core.reading import raw
 from dlgradient.core.samples import case
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.rules import linear
@@ -23,11 +23,6 @@ __all__ = ["DORMAND_PRINCE", "EULER", "RUNGE_KUTTA", "Method", "Options", "Steps
 
 # A step may shrink or grow by these factors at most, and aims at an error below the tolerance.
 _SAFETY, _SHRINK, _GROW = 0.9, 0.2, 10.0
-
-
-def raw(x: Any) -> Any:
-    """Return the value of an array, as a constant."""
-    return x._value if type(x) is calls.dlarray else x
 
 
 def _weighted_sum_adjoint(g: Any, weights: Sequence[float]) -> list[Any]:

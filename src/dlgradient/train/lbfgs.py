@@ -14,6 +14,7 @@ import numpy as np
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import wrap
+from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.records import record
 from dlgradient.core.types import Array, Count, Positive
 from dlgradient.engine.array import dlarray
@@ -311,7 +312,7 @@ def _vector(arrays: list[Any], like: list[Any] | None = None) -> Array:
     """Return arrays as one real vector; a real learnable has the real part of its gradient."""
     parts = []
     for i, a in enumerate(arrays):
-        raw = np.asarray(a._value if type(a) is dlarray else a)
+        raw = np.asarray(raw_of(a))
         wide = (raw if like is None else like[i]).dtype.kind == "c"
         if not wide:
             raw = raw.real

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlgradient.core.reading import read
 from dlgradient.core.types import Array, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.engine.evaluate import dlfeval
@@ -165,10 +166,10 @@ def _jacobian(errors: Value, xs: list[dlarray]) -> Array:
         for seed in np.eye(errors.size, dtype=errors.dtype):
             found = dlvjp(errors, seed, *xs, retain_data=True)
             found = found if isinstance(found, tuple) else (found,)
-            rows.append(np.concatenate([np.ravel(np.asarray(g._value)) for g in found]))
+            rows.append(np.concatenate([np.ravel(np.asarray(read(g))) for g in found]))
         return np.asarray(rows, float).reshape(errors.size, count)
     columns = [
-        np.asarray(dljvp(errors, x, seed.reshape(x.shape))._value)
+        np.asarray(read(dljvp(errors, x, seed.reshape(x.shape))))
         for x in xs
         for seed in np.eye(x.size, dtype=x.dtype)
     ]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.formats import valid_format
+from dlgradient.core.reading import read
 from dlgradient.core.types import Array
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
@@ -195,7 +196,7 @@ def _taken(source: Any, chosen: Any, axis: int) -> Any:
         found = source.iloc[chosen]
         return found.to_numpy() if hasattr(found, "to_numpy") else found
     if type(source) is dlarray:
-        source = source._value
+        source = read(source)
     return source[(slice(None),) * axis + (chosen,)]
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlgradient.core.calls import labelled, open_node, unlabelled, wrap
+from dlgradient.core.reading import read
 from dlgradient.core.types import Dtype, Format, Operand, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import (
@@ -116,7 +117,7 @@ def _unwrap(x: Operand) -> Value:
     if type(x) is not dlarray:
         return x if type(x) is float or isinstance(x, np.generic) else np.asarray(x)
     # Raw arrays cost less for each operation of a formula, and training traces no update.
-    return x._value if open_node(x) is None else unlabelled(x)
+    return read(x) if open_node(x) is None else unlabelled(x)
 
 
 def _convert(x: Value, dtype: Dtype) -> Value:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import raw
 from dlgradient.core.types import Array
 from dlgradient.errors import DlgradientError
 from dlgradient.network.onnx.legacy import modern
@@ -115,7 +116,7 @@ def _computed(node: Node, values: list[Any], opset: int) -> list[Array]:
 
 
 def _raw(y: Any) -> Array:
-    return np.asarray(getattr(y, "_value", y))
+    return np.asarray(raw(y))
 
 
 def arguments_of(node: Node, entry: Entry, opset: int) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import raw as raw_of
+from dlgradient.core.reading import read
 from dlgradient.core.types import Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
@@ -160,7 +162,7 @@ class TensorInput(AnyInput):
         self.check(x)
         if self.dtype.startswith("float"):
             return x
-        raw = x._value if type(x) is dlarray else x
+        raw = raw_of(x)
         return np.asarray(raw).astype(self.dtype)
 
     def example(self) -> Value:
@@ -189,7 +191,7 @@ def check_operator(name: str, attributes: Mapping[str, Any], kind: type[Layer]) 
 def settled(y: Any) -> Any:
     """Return integers and logical values as raw arrays; they carry no gradient."""
     if type(y) is dlarray:
-        return np.asarray(y._value) if y.dtype.kind in "biu" else y
+        return np.asarray(read(y)) if y.dtype.kind in "biu" else y
     return y if type(y) is np.ndarray else np.asarray(y)
 
 

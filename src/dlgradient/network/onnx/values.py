@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import open_node
+from dlgradient.core.reading import read
 from dlgradient.core.types import Array
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import LeavingTraceError
@@ -19,7 +20,7 @@ def raw(x: Any) -> Array:
     if type(x) is dlarray:
         if open_node(x) is not None:
             raise LeavingTraceError("an operand that says sizes or places must not be traced")
-        return np.asarray(x._value)
+        return np.asarray(read(x))
     return np.asarray(x)
 
 

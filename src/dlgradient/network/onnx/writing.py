@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlgradient.core.reading import raw
 from dlgradient.core.types import Array
 
 __all__ = ["EMITTERS", "OPSET", "Inexpressible", "Tensor", "Writer", "canonical", "emits"]
@@ -77,7 +78,7 @@ class Writer:
 
     def array(self, value: Any, name: str = "value") -> str:
         """Return the name of an array of the file."""
-        found = np.asarray(getattr(value, "_value", value))
+        found = np.asarray(raw(value))
         full, i = f"{self.prefix}/{name}", 0
         while full in self.arrays and self.arrays[full] is not found:
             i += 1

@@ -10,6 +10,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import labelled
+from dlgradient.core.reading import decided, read
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, DtypeLike, Format, Operand, Value
 from dlgradient.core.values import whole_numbers
@@ -32,9 +33,14 @@ __all__ = ["embed", "onehotdecode", "onehotencode"]
 # -- embed ---------------------------------------------------------------------------------------
 
 
+def _are_outside(indices: Array, symbols: int) -> bool:
+    # Negative ones too: NumPy would count them from the end, and hide a mistake in the data.
+    return bool(np.any((indices < 0) | (indices >= symbols)))
+
+
 def _indices(x: Value) -> Value:
     """Return indices as integers; floating-point numbers that are whole are indices too."""
-    values = whole_numbers(x._value)
+    values = whole_numbers(read(x))
     if values.dtype.kind not in "iu":
         raise IndexingError(
             f"embed: x of shape {x.shape} has dtype {x.dtype}; it must be whole numbers, the "
@@ -110,10 +116,9 @@ def embed(
             f"embed: weights have shape {table.shape}; they must be a matrix, channels × symbols"
         )
     symbols = table.shape[0]
-    # Negative ones too: NumPy would count them from the end, and hide a mistake in the data.
-    outside = (indices._value < 0) | (indices._value >= symbols)
-    if np.any(outside):
-        wrong = indices._value[outside].flat[0]
+    if decided(_are_outside, indices, symbols):
+        outside = (read(indices) < 0) | (read(indices) >= symbols)
+        wrong = read(indices)[outside].flat[0]
         raise IndexingError(
             f"embed: x has the index {wrong}, but the weights have {symbols} symbols, from 0 to "
             f"{symbols - 1}"

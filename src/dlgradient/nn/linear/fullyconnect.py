@@ -9,6 +9,7 @@ import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.formats import checked_format
+from dlgradient.core.reading import is_c_contiguous
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Axes, Format, Operand, Shape, Value
 from dlgradient.core.values import WEAK_SCALARS
@@ -21,7 +22,6 @@ from dlgradient.nn.shared.arguments import (
     finished,
     formatted,
     is_formatted,
-    raw_value,
     rearranged,
 )
 from dlgradient.ops.complex import conjugated
@@ -40,7 +40,7 @@ __all__ = ["fullyconnect"]
 
 def _weights_adjoint(g: Value, x: Value, weights: Value) -> Value:
     # In the memory order of the weights, so that updates that add the two run along memory.
-    if raw_value(weights).flags.c_contiguous:
+    if is_c_contiguous(weights):
         return matmul(matrix_transpose(g), conjugated(x))
     return matrix_transpose(matmul(matrix_transpose(conjugated(x)), g))
 

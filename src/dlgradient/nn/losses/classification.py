@@ -12,6 +12,7 @@ import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.reading import decided, read
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Axis, Format, Operand, Value
 from dlgradient.core.values import whole_numbers
@@ -34,7 +35,7 @@ from dlgradient.nn.losses.sources import (
     underflows,
     with_logits,
 )
-from dlgradient.nn.shared.arguments import as_array, finished, raw_value
+from dlgradient.nn.shared.arguments import as_array, finished
 from dlgradient.ops import narrow
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
@@ -130,8 +131,13 @@ def _without_masked_lines(loss: Loss, y: Value) -> tuple[Value, Value]:
 
 def product_with_logs(t: Value, logs: Value) -> Value:
     """Return t log(y), 0 where t is 0 also if y is."""
-    gone = np.isneginf(logs._value)
-    return t * (where(logical_and(equal(t, 0), gone), 0, logs) if gone.any() else logs)
+    if not decided(_has_negative_infinity, logs):
+        return t * logs
+    return t * where(logical_and(equal(t, 0), equal(logs, -np.inf)), 0, logs)
+
+
+def _has_negative_infinity(values: Array) -> bool:
+    return bool(np.isneginf(values).any())
 
 
 def _entropies(y: Value, t: Value, mode: Mode, source: Source | None) -> Value:
@@ -257,18 +263,22 @@ def crossentropy(
     if from_logits:
         source = SIGMOID if several else Source(loss.channels)
         return _crossentropy(loss, loss.y, classification_mode, source)
-    t = raw_value(loss.t)
-
-    def saturated(y: Array) -> Any:
-        small = underflows(y) & (t != 0)
-        return small | (nears_one(y) & (t != 1)) if several else small
-
     return with_logits(
         loss.y,
-        saturated,
+        _saturated_several if several else saturated_targets,
         lambda y, source: _crossentropy(loss, y, classification_mode, source),
         loss.channels,
+        loss.t,
     )
+
+
+def saturated_targets(y: Array, t: Array) -> Any:
+    """Tell where probabilities underflow whose logarithms count."""
+    return underflows(y) & (t != 0)
+
+
+def _saturated_several(y: Array, t: Array) -> Any:
+    return saturated_targets(y, t) | (nears_one(y) & (t != 1))
 
 
 def _crossentropy_samples(m: Maker) -> list[Case]:
@@ -412,13 +422,10 @@ def indexcrossentropy(
         logs = safe_log(scores) if source is None else log_probabilities(scores, source)
         return -take_along_axis(logs, indices, axis=axis)
 
-    def saturated(y: Array) -> Any:
-        return underflows(np.take_along_axis(y, raw_value(indices), axis=axis))
-
     if from_logits:
         values = picked(loss.y, Source(axis))
     else:
-        values = with_logits(loss.y, saturated, picked, axis)
+        values = with_logits(loss.y, _saturated_at, picked, axis, indices, axis)
     if weights is not None:
         values = values * _taken(loss, weights, indices)
     if keep is not None:
@@ -429,12 +436,16 @@ def indexcrossentropy(
     return sum_(values) / loss.divisor(keep, indices.shape)
 
 
+def _saturated_at(y: Array, indices: Array, axis: Axis) -> Any:
+    return underflows(np.take_along_axis(y, indices, axis=axis))
+
+
 def _checked_indices(
     loss: Loss, targets: Operand, mask_index: int | None
 ) -> tuple[Value, Value | None]:
     """Return indices of classes, valid also where they are masked, and the mask."""
     t = loss.line_values("targets", targets)
-    values, classes = whole_numbers(t._value), loss.y.shape[loss.channels]
+    values, classes = whole_numbers(read(t)), loss.y.shape[loss.channels]
     if values.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "

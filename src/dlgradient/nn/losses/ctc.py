@@ -8,6 +8,7 @@ import numpy as np
 
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.reading import read
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Format, Operand, Params, Size, Value
 from dlgradient.core.values import whole_numbers
@@ -301,7 +302,7 @@ def _log_sums(
     if np.any((spread > SINGLE_RANGE) & np.isfinite(spread)):
         e = astype(e, np.float64)
     if logits:
-        possible = ~np.isneginf(e._value)
+        possible = ~np.isneginf(read(e))
         e = exp(e - (level + tilt))
         e = e if possible.all() else where(possible, e, 0.0)
     else:

@@ -18,6 +18,7 @@ from dlgradient.nn.losses.classification import (
     probability_samples,
     product_with_logs,
     safe_log,
+    saturated_targets,
     target_samples,
     wrong_classes,
 )
@@ -31,7 +32,7 @@ from dlgradient.nn.losses.sources import (
     underflows,
     with_logits,
 )
-from dlgradient.nn.shared.arguments import raw_value, scalar
+from dlgradient.nn.shared.arguments import scalar
 from dlgradient.ops.choice import where
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import equal, greater
@@ -162,16 +163,22 @@ def focalcrossentropy(
     if from_logits:
         source = SIGMOID if options.several else Source(loss.channels)
         return _focal(loss, loss.y, options, source)
-    t = raw_value(loss.t)
-
-    def saturated(y: Array) -> Any:
-        # A power of 1 - y = 0 may have no second derivative, not even for a target of 0.
-        found = (underflows(y) & (t != 0)) | (y == 1)
-        return found | (nears_one(y) & (t != 1)) | (1 - y == 1) if options.several else found
-
     return with_logits(
-        loss.y, saturated, lambda y, source: _focal(loss, y, options, source), loss.channels
+        loss.y,
+        _saturated_several if options.several else _saturated,
+        lambda y, source: _focal(loss, y, options, source),
+        loss.channels,
+        loss.t,
     )
+
+
+def _saturated(y: Array, t: Array) -> Any:
+    # A power of 1 - y = 0 may have no second derivative, not even for a target of 0.
+    return (underflows(y) & (t != 0)) | (y == 1)
+
+
+def _saturated_several(y: Array, t: Array) -> Any:
+    return _saturated(y, t) | (nears_one(y) & (t != 1)) | (1 - y == 1)
 
 
 def _focalcrossentropy_samples(m: Maker) -> list[Case]:
@@ -250,13 +257,12 @@ def kldivergence(
         reduction=reduction,
         normalization_factor=normalization_factor,
     )
-    t = raw_value(loss.t)
 
     def divergence(y: Value, source: Source | None) -> Value:
         logs = safe_log(y) if source is None else log_probabilities(y, source)
         return loss.reduced(loss.t * safe_log(loss.t) - product_with_logs(loss.t, logs))
 
-    return with_logits(loss.y, lambda y: underflows(y) & (t != 0), divergence)
+    return with_logits(loss.y, saturated_targets, divergence, None, loss.t)
 
 
 def _kldivergence_samples(m: Maker) -> list[Case]:

@@ -14,9 +14,10 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import open_node
 from dlgradient.core.graph import Node
+from dlgradient.core.reading import decided, read
 from dlgradient.core.recompute import restore
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Array, Axis, Value
+from dlgradient.core.types import Array, Axis, RawValue, Value
 from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along
 from dlgradient.ops.choice import maximum, where
@@ -70,12 +71,12 @@ def log_complements(z: Value, logs: Value, source: Source) -> Value:
     if not z.size:
         return logs
     # Only the largest probability of a line can be near 1: its rest is the sum of the others.
-    values, axis = logs._value, source.axis
+    values, axis = read(logs), source.axis
     top = np.zeros(values.shape, dtype=bool)
     np.put_along_axis(top, values.argmax(axis=axis, keepdims=True), True, axis=axis)
     others = where(top, -np.inf, logs)
     # A constant, as large as the largest of the others, so that their sum does not underflow.
-    level = others._value.max(axis=axis, keepdims=True)
+    level = read(others).max(axis=axis, keepdims=True)
     level = np.where(np.isfinite(level), level, 0)
     total = sum_(exp(others - level), axis=axis, keepdims=True)
     # Zero if there are no others.
@@ -116,10 +117,10 @@ def by_logits(
 
 def with_logits(
     y: Value,
-    saturated: Callable[[Array], Any],
+    saturated: Callable[..., Any],
     compute: Callable[[Value, Source | None], Value],
     axis: Axis | None = None,
-    *,
+    *others: Value,
     exclusive: bool = False,
 ) -> Value:
     """Return a loss, by the logits if the probabilities come from them and are saturated.
@@ -129,11 +130,14 @@ def with_logits(
     y : dlarray
         Probabilities, unlabelled.
     saturated : callable
-        Tells from their values where those are saturated that count.
+        Tells from their values, and those of `others`, where those are saturated that count. It is
+        a function of a module, as `decided` needs it.
     compute : callable
         Returns the loss of probabilities, or of logits and their source.
     axis : int, optional
         The dimension of the classes: a softmax along another one does not count.
+    *others
+        What `saturated` is given otherss the probabilities.
     exclusive : bool
         Whether a sigmoid does not count.
     """
@@ -143,12 +147,16 @@ def with_logits(
         source = None if exclusive else source
     elif source is not None and axis not in (None, source.axis):
         source = None
-    if node is None or source is None or not np.any(saturated(np.asarray(y._value))):
+    if node is None or source is None or not decided(_any, saturated, y, *others):
         return compute(y, None)
     parent = node.parents[0]
     # The logits are often not saved: then they are computed again.
     logits = calls.wrap(restore((), (parent,))[parent], parent)
     return by_logits(compute(y, None), compute(logits, source), probabilities=node)
+
+
+def _any(condition: Callable[..., Any], *values: RawValue) -> bool:
+    return bool(np.any(condition(*values)))
 
 
 def _source(node: Node) -> Source | None:

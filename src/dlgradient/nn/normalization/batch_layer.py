@@ -9,6 +9,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.reading import raw
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.shares import current_share
 from dlgradient.core.types import Format, NonNegative, Operand, Probability, Value
@@ -143,9 +144,10 @@ def batchnorm(
 
 def _added(y: Value, shift: Value) -> Value:
     """Return y + shift; y, which is new, is used again if it is not traced (row predict)."""
-    value, other = (v._value if type(v) is calls.dlarray else v for v in (y, shift))
-    traced = any(getattr(v, "_node", None) is not None for v in (y, shift))
-    if traced or type(value) is not np.ndarray or value.dtype != np.result_type(value, other):
+    if any(getattr(v, "_node", None) is not None for v in (y, shift)):
+        return y + shift
+    value, other = raw(y), raw(shift)
+    if type(value) is not np.ndarray or value.dtype != np.result_type(value, other):
         return y + shift
     np.add(value, other, out=value)
     return y

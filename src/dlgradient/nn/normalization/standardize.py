@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TypeAlias
 
+from dlgradient.core.reading import decided
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Axes, Value
 from dlgradient.nn.normalization import kernels
@@ -45,7 +46,7 @@ def _vjp(
     unit: Array | None = None
     small: Array | float = epsilon
     deviation, variance = _moments(x, axes, centered)
-    if is_out_of_range(raw_value(variance), epsilon):
+    if decided(is_out_of_range, variance, epsilon):
         unit, small = units(raw_value(x), axes, epsilon)
         deviation, variance = _moments(x / unit, axes, centered)
     absolute = deviation if unit is None else deviation * unit

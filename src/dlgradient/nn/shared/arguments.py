@@ -8,6 +8,7 @@ them, `restored` and `finished` bring the result back.
 
 from __future__ import annotations
 
+import operator
 from math import inf, prod
 
 import numpy as np
@@ -17,6 +18,7 @@ from dlgradient.core.calls import labelled, unlabelled
 from dlgradient.core.conversion import as_array as joined
 from dlgradient.core.formats import checked_format, placement
 from dlgradient.core.kinds import number
+from dlgradient.core.reading import decided, raw
 from dlgradient.core.types import Array, Axes, Format, Operand, Value
 from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
 from dlgradient.ops.casting import astype
@@ -47,12 +49,12 @@ def scalar(function: str, name: str, value: Value, least: float = -inf) -> Value
     """Return an option that is a number, or traced: a dlarray without dimensions."""
     if type(value) is not calls.dlarray:
         return number(least).accepted(function, name, value)
-    if value.ndim or not value._value >= least:
+    if value.ndim or not decided(operator.ge, value, least):
         raise InvalidArgumentError(
             f"{function}: {name} is a dlarray of shape {value.shape} {value.dtype}; it must be one "
             "number, without dimensions" + (f", of at least {least:g}" if least > -inf else "")
         )
-    return unlabelled(value) if calls.is_variable(value) else value._value.item()
+    return unlabelled(value) if calls.is_variable(value) else value.item()
 
 
 # -- formats -------------------------------------------------------------------------------------
@@ -71,7 +73,7 @@ def as_array(function: str, name: str, x: Operand, like: Value | None = None) ->
 
 def raw_value(x: Operand) -> Array:
     """Return the values of an argument that carries no derivative, such as a mask or indices."""
-    return np.asarray(x._value if type(x) is calls.dlarray else x)
+    return np.asarray(raw(x))
 
 
 def formatted(

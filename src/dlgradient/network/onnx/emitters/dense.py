@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import read
 from dlgradient.network.onnx.writing import Inexpressible, Tensor, Writer, emits
 
 __all__: list[str] = []
@@ -25,7 +26,7 @@ def fully_connected(w: Writer, layer: Any, x: Tensor) -> str:
         return w.node("Gemm", x.name, w.array(weights, "weights"), bias, transB=1)
     n = len(x.format)
     rows = w.transposed(x.name, (0, *range(2, n), 1))
-    matrix = np.ascontiguousarray(np.asarray(weights._value).T)
+    matrix = np.ascontiguousarray(np.asarray(read(weights)).T)
     y = w.node("Add", w.node("MatMul", rows, w.array(matrix, "weights")), bias)
     return w.transposed(y, (0, n - 1, *range(1, n - 1)))
 
@@ -42,7 +43,7 @@ def embedding(w: Writer, layer: Any, x: Tensor) -> str:
 
 def _reordered(rows: Any, order: tuple[int, ...], directions: int) -> Any:
     """Return the gates of each direction in ONNX's order."""
-    raw = np.asarray(rows._value)
+    raw = np.asarray(read(rows))
     parts = raw.reshape(directions, len(order), -1, *raw.shape[1:])[:, list(order)]
     return np.ascontiguousarray(parts.reshape(directions, -1, *raw.shape[1:]))
 
@@ -54,7 +55,7 @@ def _recurrent(
         raise Inexpressible(f"an input of the format {x.format!r}")
     if layer.has_state_inputs or layer.has_state_outputs:
         raise Inexpressible("inputs and outputs for the state")
-    if any(np.any(np.asarray(getattr(layer, name)._value)) for name in layer.state):
+    if any(np.any(np.asarray(read(getattr(layer, name)))) for name in layer.state):
         raise Inexpressible("a state that is not zero; net.reset_state() makes it zero")
     usual = ("tanh", "sigmoid")
     if (layer.state_activation_function, layer.gate_activation_function) != usual:
@@ -101,7 +102,7 @@ def gru(w: Writer, layer: Any, x: Tensor) -> str:
     if mode == "before-multiplication":
         return _recurrent(w, layer, x, "GRU", order)
     if mode == "recurrent-bias-after-multiplication":
-        halves = np.asarray(layer.bias._value).reshape(2, 3, -1)[:, list(order)]
+        halves = np.asarray(read(layer.bias)).reshape(2, 3, -1)[:, list(order)]
         return _recurrent(
             w, layer, x, "GRU", order, bias=halves.reshape(1, -1), linear_before_reset=1
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import raw as raw_of
 from dlgradient.network.onnx.writing import Inexpressible, Tensor, Writer, emits
 
 __all__: list[str] = []
@@ -119,7 +120,7 @@ def normalized(w: Writer, layer: Any, x: Tensor) -> str:
 
 def by_channel(value: Any, x: Tensor) -> Any:
     """Return numbers of the channels, of a shape that broadcasts."""
-    raw = np.asarray(getattr(value, "_value", value))
+    raw = np.asarray(raw_of(value))
     raw = raw.astype(np.float32) if raw.dtype.kind in "biu" or value is not raw else raw
     if raw.ndim == 0:
         return raw

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import read
 from dlgradient.network.onnx.writing import Inexpressible, Tensor, Writer, emits
 
 __all__: list[str] = []
@@ -64,7 +65,7 @@ def convolution(w: Writer, layer: Any, x: Tensor) -> str:
     """Write Conv."""
     count = _slid(layer, x)
     source, options = _padded(w, layer, x.name, count)
-    weights = np.asarray(layer.weights._value)
+    weights = np.asarray(read(layer.weights))
     groups = 1
     if layer.order == "CUU":  # windows, channels, filters of a group, groups
         groups = weights.shape[-1]
@@ -93,7 +94,7 @@ def transposed_convolution(w: Writer, layer: Any, x: Tensor) -> str:
     if not isinstance(layer.cropping, str):
         before, after = _pairs(layer.cropping, count)
         options = {"pads": [*before, *after]}
-    weights = np.asarray(layer.weights._value).transpose((count + 1, count, *range(count)))
+    weights = np.asarray(read(layer.weights)).transpose((count + 1, count, *range(count)))
     return w.node(
         "ConvTranspose",
         x.name,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlgradient.core.reading import raw as raw_of
 from dlgradient.network.onnx.operator import Operator
 from dlgradient.network.onnx.reading import DTYPES
 from dlgradient.network.onnx.registry import operator
@@ -63,7 +64,7 @@ def _drawn(
     sizes = like.shape if shape is None else tuple(shape)
     result: Any
     if kind == "Bernoulli":
-        result = generator.random(sizes) < np.asarray(getattr(like, "_value", like))
+        result = generator.random(sizes) < np.asarray(raw_of(like))
     elif kind.startswith("RandomNormal"):
         result = generator.normal(numbers.get("mean", 0.0), numbers.get("scale", 1.0), sizes)
     else:

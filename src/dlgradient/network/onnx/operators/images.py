@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.types import Array
 from dlgradient.network.onnx.registry import operator
 from dlgradient.network.onnx.values import ints, number, raw
@@ -204,9 +205,9 @@ def non_max_suppression(
     """Return image, class and box of the best boxes that do not overlap too much."""
     count = int(number(most) or 0)
     reach, least = number(overlap) or 0.0, number(threshold)
-    corners = _corners(np.asarray(getattr(boxes, "_value", boxes)), center_point_box)
+    corners = _corners(np.asarray(raw_of(boxes)), center_point_box)
     found = []
-    for b, classes in enumerate(np.asarray(getattr(scores, "_value", scores))):
+    for b, classes in enumerate(np.asarray(raw_of(scores))):
         for c, values in enumerate(classes):
             candidates = np.argsort(-values, kind="stable")
             if least is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.types import Dtype
 from dlgradient.network.onnx.registry import declare, operator
 from dlgradient.network.onnx.values import axis_in, ints, raw
@@ -39,11 +40,6 @@ def _log_of_sum_of_exponentials(x: Any, axes: Any, keepdims: bool) -> Any:
     highest = np.where(np.isfinite(highest), highest, 0).astype(x.dtype)
     found = _log_of_sum(exp(x - highest), axes, keepdims)
     return found + highest.reshape(found.shape)
-
-
-def raw_of(x: Any) -> Any:
-    """Return the value of an array, traced or not."""
-    return getattr(x, "_value", x)
 
 
 def _extreme(function: Any, end: float) -> Any:

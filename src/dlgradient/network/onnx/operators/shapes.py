@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.engine.array import dlarray
+from dlgradient.core.reading import raw
 from dlgradient.network.onnx.reading import DTYPES, Node
 from dlgradient.network.onnx.registry import operator
 from dlgradient.network.onnx.values import axis_in, ints
@@ -104,7 +104,7 @@ def converted(x: Any, dtype: Any) -> Any:
     if wanted.kind == "f":
         return astype(x, wanted)
     with np.errstate(invalid="ignore"):  # a number that no integer of the type is
-        return np.asarray(x._value if type(x) is dlarray else x).astype(wanted)
+        return np.asarray(raw(x)).astype(wanted)
 
 
 @operator("Trilu", factors="x")
