@@ -57,6 +57,7 @@ from dlgradient.ops.search import *
 from dlgradient.ops.shape import *
 from dlgradient.ops.take import *
 from dlgradient.ops.trigonometry import *
+from dlgradient.program.accelerate import *
 from dlgradient.solvers.ode import *
 from dlgradient.train.update import *
 

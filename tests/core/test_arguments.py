@@ -272,6 +272,7 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "sgdmupdate": ((learnables, gradients), {}),
         "dlupdate": ((lambda p: p * 2, learnables), {}),
         "dlfeval": ((lambda x: x * 2, dl.dlarray(X)), {}),
+        "dlaccelerate": ((lambda x: x * 2,), {}),
         "training_options": (("adam",), {}),
         "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
         "analyze_network": ((network,), {}),

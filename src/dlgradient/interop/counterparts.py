@@ -94,9 +94,10 @@ NOTES: dict[str, str] = {
         "broadcast_shapes einsum_path nested_iters frompyfunc isfortran asfortranarray require "
         "asmatrix bmat"
     ),
+    "is dlaccelerate(fun): calls are recorded, and replayed": "jit compile",
+    "is a method, accelerated.clear_cache()": "clearCache",
     "is not needed: functions run as they are, with Python's if, for and while": (
-        "jit compile pmap dlaccelerate scan while_loop fori_loop xla lax make_jaxpr eval_shape "
-        "clearCache named_call"
+        "pmap scan while_loop fori_loop xla lax make_jaxpr eval_shape named_call"
     ),
     "is not needed: nothing is traced outside dlfeval, and extractdata(x) is a constant": (
         "no_grad inference_mode enable_grad set_grad_enabled requires_grad"

@@ -14,11 +14,14 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 
 from dlgradient.core.members import Kind, Parts
+from dlgradient.core.reading import refuse_here
 from dlgradient.core.records import record
 from dlgradient.core.types import Format, Generator, Shape
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.layout import Layout
 from dlgradient.nn.initialize import initialize
+from dlgradient.program.structure import Identity
+from dlgradient.program.structure import Parts as ProgramParts
 
 __all__ = ["Layer"]
 
@@ -53,6 +56,7 @@ class Source:
     def generator(self) -> np.random.Generator:
         """Return the generator."""
         self._given = np.random.default_rng(self._given)
+        refuse_here("a layer draws random numbers, as dropout does")
         return self._given
 
 
@@ -257,6 +261,17 @@ class Layer:
             shown = getattr(value, "__name__", None) if callable(value) else None
             given.append(f"{option.name}=" * bool(option.kw_only) + (shown or repr(value)))
         return f"{type(self).__name__}({', '.join(given)})"
+
+    def _program_parts(self) -> ProgramParts:
+        """Return what a recorded program must know of a layer: its state too."""
+        names = (*self.learnables, *self.state)
+        options = [(n, Identity(v)) for n, v in vars(self).items() if n not in names]
+        members = [getattr(self, n, None) for n in names]
+
+        def build(new: list[Any]) -> Layer:
+            return self._bound(dict(zip(names, new, strict=True)))
+
+        return ProgramParts(tuple(options), members, build, len(self.state))
 
     @classmethod
     def _container_kind(cls) -> Kind:

@@ -17,6 +17,7 @@ import numpy as np
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import open_node
 from dlgradient.core.members import Kind, Parts
+from dlgradient.core.reading import read
 from dlgradient.core.types import Array, Dtype, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
@@ -33,7 +34,8 @@ from dlgradient.network.plan import Plan
 from dlgradient.network.plot import draw
 from dlgradient.network.report import summary
 from dlgradient.network.slips import Slips
-from dlgradient.network.table import ParameterTable, replaced_table
+from dlgradient.network.table import ParameterTable, parts_of_tables, replaced_table
+from dlgradient.program.structure import Parts as ProgramParts
 
 __all__ = ["dlnetwork"]
 
@@ -519,6 +521,11 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
         """Return the names of the layers in the order of a call."""
         return self._graph.order()
 
+    def _program_parts(self) -> ProgramParts:
+        """Return what a recorded program must know of a network: its state too."""
+        key = self._graph, self._plan, self._source
+        return parts_of_tables(key, self._learnables, self._state, self._changed)
+
     @classmethod
     def _container_kind(cls) -> Kind:
         """Return how containers split a network: its learnables are the members."""
@@ -584,4 +591,4 @@ def _unlabelled(y: Value, raw: bool) -> Value:
     """Return an output without its format; as an array for raw inputs, unless it is traced."""
     if type(y) is not dlarray:
         return y
-    return np.asarray(y._value) if raw and open_node(y) is None else stripdims(y)
+    return np.asarray(read(y)) if raw and open_node(y) is None else stripdims(y)

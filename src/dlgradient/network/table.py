@@ -16,10 +16,14 @@ import numpy as np
 
 from dlgradient.core.calls import open_node, wrap
 from dlgradient.core.members import Kind, Parts
+from dlgradient.core.reading import raw as raw_of
+from dlgradient.core.reading import read
 from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
+from dlgradient.program.structure import Identity
+from dlgradient.program.structure import Parts as ProgramParts
 
 __all__ = ["ParameterTable"]
 
@@ -154,7 +158,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
             arrays: Any = self._arrays
             if any(open_node(a) is not None for a in arrays):
                 return None
-            raw = [np.asarray(a._value) for a in arrays]
+            raw = [np.asarray(read(a)) for a in arrays]
             found = []
             for group, members in enumerate(self.columns.groups):
                 dtypes = {raw[i].dtype for i in members}
@@ -208,7 +212,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
                 self._is_empty() and other._is_empty() and self.columns.keys == other.columns.keys
             )
         return self.columns.keys == other.columns.keys and all(
-            np.array_equal(np.asarray(a._value), np.asarray(b._value))
+            np.array_equal(np.asarray(read(a)), np.asarray(read(b)))
             for a, b in zip(self.arrays(), other.arrays(), strict=True)
         )
 
@@ -226,7 +230,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
     def __reduce__(self) -> tuple[Any, ...]:
         if self._is_empty():
             return ParameterTable.of, (self.columns,)
-        return ParameterTable, ({k: np.asarray(a._value) for k, a in self.items()},)
+        return ParameterTable, ({k: np.asarray(read(a)) for k, a in self.items()},)
 
     # -- shown -----------------------------------------------------------------------------------
 
@@ -259,6 +263,10 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
         widths = [max(len(row[i]) for row in rows) for i in range(2)]
         return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows)
 
+    def _program_parts(self) -> ProgramParts:
+        """Return what a recorded program must know of a table."""
+        return ProgramParts(Identity(self.columns), list(self.arrays()), self.with_arrays)
+
     @classmethod
     def _container_kind(cls) -> Kind:
         """Return how containers split a table: its arrays are the members."""
@@ -283,6 +291,35 @@ def _items(data: Any) -> Iterable[tuple[str, Any]]:
     return dict(data).items()
 
 
+def parts_of_tables(
+    key: Iterable[Any],
+    learnables: ParameterTable,
+    state: ParameterTable,
+    changed: Callable[..., Any],
+) -> ProgramParts:
+    """Return what a recorded program must know of a network.
+
+    Parameters
+    ----------
+    key : iterable
+        What the network has besides its tables.
+    learnables, state : ParameterTable
+    changed : callable
+        Returns the network with other tables.
+    """
+    count = len(learnables)
+
+    def build(arrays: list[Any]) -> Any:
+        return changed(
+            _learnables=ParameterTable.of(learnables.columns, arrays[:count]),
+            _state=ParameterTable.of(state.columns, arrays[count:]),
+        )
+
+    arrays = [a for table in (learnables, state) if len(table) for a in table.arrays()]
+    whole = (*key, learnables.columns, state.columns)
+    return ProgramParts(tuple(map(Identity, whole)), arrays, build, len(state))
+
+
 def as_vectors(table: ParameterTable, like: ParameterTable) -> ParameterTable:
     """Return the arrays of a table as parts of vectors, as another of the network has them."""
     if table.columns.keys != like.columns.keys or table.columns.shapes != like.columns.shapes:
@@ -296,7 +333,7 @@ def as_vectors(table: ParameterTable, like: ParameterTable) -> ParameterTable:
 
 def value_of(data: Any, where: str) -> Array:
     """Return given values as a raw array of their own; lists are single precision."""
-    raw = data._value if type(data) is dlarray else data
+    raw = raw_of(data)
     array: Array = np.array(raw, order="C") if hasattr(raw, "dtype") else np.array(raw, np.float32)
     if array.dtype.kind not in "fcb":
         raise InvalidArgumentError(

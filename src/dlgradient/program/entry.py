@@ -1,0 +1,204 @@
+"""The entry of a path: one function that looks at the arguments, answers, and wraps the result.
+
+It is written out for the arguments of one call: a general look at them costs more than a small
+program (rows rosenbrock and chain). It answers `MISS` if anything is
+not as it was; then the cache is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dlgradient.engine.array import dlarray
+from dlgradient.program.numpy_printer import BROKEN, Printed
+
+__all__ = ["FLOAT_ERRORS", "MISS", "entry"]
+
+MISS = object()
+
+# What arithmetic of Python's floats raises where NumPy returns infinity or NaN.
+FLOAT_ERRORS = (ZeroDivisionError, OverflowError, ValueError)
+
+_CONTAINERS = (list, tuple, dict)
+_PLAIN = (int, bool, str, bytes, type(None))
+
+
+class _Inexpressible(Exception):  # noqa: N818 - no error: there is no quick entry
+    """An argument or a result that no entry is written for."""
+
+
+def entry(
+    args: tuple[Any, ...],
+    result: Any,
+    numpy: Printed,
+    floats: Printed | None,
+    unchanged: Callable[[], bool],
+) -> Callable[[tuple[Any, ...]], Any] | None:
+    """Return the entry of a path; None if arguments or result are not of the common kinds.
+
+    Parameters
+    ----------
+    args : tuple
+        Arguments of the recorded call.
+    result : object
+        What it returned.
+    numpy, floats : Printed
+        The program, and the same with Python's floats.
+    unchanged : callable
+        Tells whether what the function reads is as it was.
+    """
+    writer = _Writer()
+    try:
+        writer.argument("args", args)
+        returned = writer.returned(result)
+    except _Inexpressible:
+        return None
+    scope = {**writer.scope, "call": numpy.call, "quick": floats and floats.call}
+    scope.update(unchanged=unchanged)
+    values = ", ".join(writer.values)
+    answer = [f"found = call({values})"]
+    if floats is not None:
+        answer = [
+            "try:",
+            f"    found = quick({values})",
+            "except FLOAT_ERRORS:",
+            f"    {answer[0]}",
+        ]
+    lines = [
+        *writer.lines,
+        "if not unchanged():",
+        "    return MISS",
+        *answer,
+        "if found is BROKEN:",
+        "    return MISS",
+        *writer.wrapping,
+        f"return {returned}",
+    ]
+    text = "def enter(args):\n" + "".join(f"    {line}\n" for line in lines)
+    exec(compile(text, "<dlaccelerate: entry>", "exec"), scope)
+    found: Callable[[tuple[Any, ...]], Any] = scope["enter"]
+    return found
+
+
+class _Writer:
+    """Writes the text of an entry.
+
+    Attributes
+    ----------
+    lines : list of str
+        What looks at the arguments.
+    wrapping : list of str
+        What makes the results dlarrays.
+    values : list of str
+        Names of the raw values of the arguments.
+    scope : dict
+        What the names in the text are.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.wrapping: list[str] = []
+        self.values: list[str] = []
+        self.scope: dict[str, Any] = {
+            "BROKEN": BROKEN,
+            "FLOAT_ERRORS": FLOAT_ERRORS,
+            "MISS": MISS,
+            "dlarray": dlarray,
+            "ndarray": np.ndarray,
+            "new": object.__new__,
+        }
+        self.count = 0
+
+    def name(self) -> str:
+        """Return a new name."""
+        self.count += 1
+        return f"a{self.count}"
+
+    def bind(self, value: Any) -> str:
+        """Return the name of a value."""
+        name = f"c{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def miss_if(self, condition: str) -> None:
+        """Write that the entry does not answer if a condition holds."""
+        self.lines += [f"if {condition}:", "    return MISS"]
+
+    # -- arguments -------------------------------------------------------------------------------
+
+    def argument(self, name: str, value: Any) -> None:
+        """Write what looks at an argument and takes its arrays."""
+        kind = type(value)
+        if kind is dlarray:
+            self._array(name, value)
+        elif kind in _CONTAINERS:
+            self._container(name, value)
+        elif kind in _PLAIN:
+            known = self.bind(value)
+            self.miss_if(f"type({name}) is not {self.bind(kind)} or {name} != {known}")
+        else:
+            raise _Inexpressible
+
+    def _array(self, name: str, array: Any) -> None:
+        raw, value = self.name(), array._value
+        fmt = "is not None" if array._format is None else f"!= {array._format!r}"
+        self.miss_if(f"type({name}) is not dlarray or {name}._node is not None")
+        self.lines.append(f"{raw} = {name}._value")
+        kind = "ndarray" if type(value) is np.ndarray else self.bind(type(value))
+        wrong = f"type({raw}) is not {kind} or {name}._format {fmt}"
+        if type(value) is np.ndarray:
+            wrong += f" or {raw}.shape != {value.shape} or {raw}.dtype is not "
+            wrong += self.bind(value.dtype)
+        self.miss_if(wrong)
+        self.values.append(raw)
+
+    def _container(self, name: str, value: Any) -> None:
+        kind, members = type(value), list(value.values() if type(value) is dict else value)
+        if name == "args":
+            self.miss_if(f"len(args) != {len(value)}")
+        else:
+            self.miss_if(f"type({name}) is not {kind.__name__} or len({name}) != {len(value)}")
+        if kind is dict:
+            if not all(type(key) is str for key in value):
+                raise _Inexpressible
+            self.miss_if(f"tuple({name}) != {self.bind(tuple(value))}")
+        names = [self.name() for _ in members]
+        if names:
+            source = f"{name}.values()" if kind is dict else name
+            self.lines.append(f"{', '.join(names)}, = {source}")
+        for inner, member in zip(names, members, strict=True):
+            self.argument(inner, member)
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def returned(self, result: Any) -> str:
+        """Return the expression of the result; what it needs is written before it."""
+        names: list[str] = []
+        shown = self._expression(result, names)
+        raws = [f"{name}._value" for name in names]
+        makes = [f"{name} = new(dlarray)" for name in names]
+        if names:
+            makes.append(f"{', '.join(raws)}, = found")
+        self.wrapping = makes + self.wrapping
+        return shown
+
+    def _expression(self, value: Any, names: list[str]) -> str:
+        kind = type(value)
+        if kind is dlarray:
+            name = f"r{len(names)}"
+            names.append(name)
+            self.wrapping.append(f"{name}._format, {name}._node = {value._format!r}, None")
+            return name
+        if kind in _PLAIN or kind is float:
+            return self.bind(value)
+        if kind is dict:
+            items = [f"{self.bind(k)}: {self._expression(v, names)}" for k, v in value.items()]
+            return f"{{{', '.join(items)}}}"
+        if kind not in _CONTAINERS:
+            raise _Inexpressible
+        members = [self._expression(v, names) for v in value]
+        inside = ", ".join(members) + "," * (kind is tuple and len(members) == 1)
+        return f"({inside})" if kind is tuple else f"[{inside}]"

@@ -1,0 +1,18 @@
+"""Dead code: lines that neither a result nor a check needs."""
+
+from __future__ import annotations
+
+from dlgradient.program.lines import Line, Program, Slot
+
+__all__ = ["without_dead_lines"]
+
+
+def without_dead_lines(program: Program) -> Program:
+    """Return a program whose lines are all needed."""
+    needed = {x for x in program.results if type(x) is Slot}
+    kept = []
+    for step in reversed(program.steps):
+        if type(step) is not Line or step.target in needed:
+            kept.append(step)
+            needed.update(x for x in step.operands if type(x) is Slot)
+    return Program(program.inputs, kept[::-1], program.results)

@@ -1,0 +1,24 @@
+"""What passes share: a program in which some values are replaced by others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dlgradient.program.lines import Check, Line, Slot
+
+__all__ = ["replaced", "with_operands"]
+
+
+def replaced(operands: Any, values: Mapping[int, Any]) -> tuple[Any, ...]:
+    """Return operands in which some slots are other slots, or constants."""
+    return tuple([values.get(x, x) if type(x) is Slot else x for x in operands])
+
+
+def with_operands(step: Line | Check, values: Mapping[int, Any]) -> Line | Check:
+    """Return a line or a check with other operands."""
+    operands = replaced(step.operands, values)
+    if type(step) is Check:
+        return Check(step.function, operands, step.found)
+    assert type(step) is Line
+    return Line(step.target, step.op, operands, step.params, step.shape, step.dtype, step.silent)
