@@ -29,6 +29,7 @@ __all__ = [
     "read",
     "refuse",
     "refuse_here",
+    "unread",
 ]
 
 _T = TypeVar("_T")
@@ -62,9 +63,14 @@ def raw(x: Value) -> RawValue:
     return read(x) if is_dlarray(x) else x
 
 
+def unread(x: Value) -> RawValue:
+    """Return the value of an operand, of which only shape, dtype and memory are looked at."""
+    return x._value if is_dlarray(x) else x
+
+
 def is_c_contiguous(x: Value) -> bool:
-    """Return whether elements are in C order in memory, on which no result depends."""
-    value: Any = x._value if is_dlarray(x) else x
+    """Return whether elements are in C order in memory."""
+    value: Any = unread(x)
     return bool(value.flags.c_contiguous)
 
 

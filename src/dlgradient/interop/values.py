@@ -9,6 +9,7 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.calls import wrap
+from dlgradient.core.reading import unread
 from dlgradient.core.types import Array, DtypeLike, Operand, ShapeLike, TargetDtype, Value
 from dlgradient.errors import LeavingTraceError, UnsupportedFunctionError
 from dlgradient.interop.operands import is_traced, raw
@@ -87,13 +88,27 @@ def _value_function(func: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
+def _function_of_kinds(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the answer to a function of shapes and dtypes, which reads no value."""
+
+    def answer(*args: Operand, **kwargs: Any) -> Any:
+        return func(*map(unread, args), **kwargs)
+
+    return answer
+
+
 _VALUES: tuple[Callable[..., Any], ...] = (
-    *(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast),
-    *(np.common_type, np.min_scalar_type, np.array_equal, np.array_equiv, np.allclose),
+    *(np.min_scalar_type, np.array_equal, np.array_equiv, np.allclose),
     *(np.array2string, np.array_repr, np.array_str, np.shares_memory, np.may_share_memory),
 )
 for _func in _VALUES:
     answers(_func)(_value_function(_func))
+_OF_KINDS: tuple[Callable[..., Any], ...] = (
+    *(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast),
+    *(np.common_type,),
+)
+for _func in _OF_KINDS:
+    answers(_func)(_function_of_kinds(_func))
 
 
 def _constants(func: Callable[..., Any]) -> Callable[..., Value]:

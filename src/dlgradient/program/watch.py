@@ -74,7 +74,9 @@ class Unwatchable(Exception):  # noqa: N818 - no error: the call runs eagerly
 
 
 class Watch:
-    """What was found at a call.
+    """What was found at a call, as expressions of one function that compares it with what is now.
+
+    A loop over checks would cost more than a small program (row rosenbrock).
 
     Attributes
     ----------
@@ -87,34 +89,63 @@ class Watch:
     def __init__(self) -> None:
         self.codes: dict[CodeType, None] = {}
         self.unsteady: list[str] = []
-        self._checks: list[tuple[str, Callable[[], bool]]] = []
+        self._checks: list[tuple[str, str]] = []
+        self._scope: dict[str, Any] = {"ABSENT": _ABSENT, "same": _is_same}
+        self._compiled: Callable[[], bool] | None = None
 
-    def add(self, path: str, read: Callable[[], Any], value: Any) -> None:
-        """Watch that `read` returns the same object, or an equal number or text."""
-        self._checks.append((path, partial(_is_same, read, value)))
+    def add(self, path: str, place: str, owner: Any, value: Any) -> None:
+        """Watch that a place holds the same object, or an equal number or text.
+
+        Parameters
+        ----------
+        path : str
+            For users.
+        place : str
+            An expression; ``{}`` is the owner.
+        owner, value : object
+            What has the place, and what is there.
+        """
+        now, then = place.format(self._bound(owner)), self._bound(value)
+        check = f"{now} is {then}"
+        if type(value) in _PLAIN:
+            check = f"({check} or same({now}, {then}))"
+        self._checks.append((path, check))
 
     def add_check(self, path: str, check: Callable[[], bool]) -> None:
         """Watch with a function of its own."""
-        self._checks.append((path, check))
+        self._checks.append((path, f"{self._bound(check)}()"))
 
-    def unchanged(self) -> bool:
-        """Return whether all is as it was."""
-        for _, check in self._checks:  # noqa: SIM110 - `all` of a generator costs twice as much
-            if not check():
-                return False
-        return True
+    def _bound(self, value: Any) -> str:
+        name = f"v{len(self._scope)}"
+        self._scope[name] = value
+        return name
+
+    @property
+    def unchanged(self) -> Callable[[], bool]:
+        """The function that tells whether all is as it was."""
+        if self._compiled is None:
+            self._compiled = self._function([check for _, check in self._checks])
+        return self._compiled
 
     def change(self) -> str:
         """Return the path of the first change, '' if there is none."""
-        return next((path for path, check in self._checks if not check()), "")
+        if self.unchanged():
+            return ""
+        return next((p for p, check in self._checks if not self._function([check])()), "")
+
+    def _function(self, checks: list[str]) -> Callable[[], bool]:
+        """Return a function of all of some checks; a place that is gone has changed."""
+        condition = "".join(f"            and {check}\n" for check in checks)
+        text = f"def unchanged():\n    try:\n        return (True\n{condition}        )\n"
+        text += "    except (AttributeError, LookupError, TypeError, ValueError):\n"
+        text += "        return False\n"
+        exec(compile(text, "<dlaccelerate: watch>", "exec"), self._scope)
+        found: Callable[[], bool] = self._scope.pop("unchanged")
+        return found
 
 
-def _is_same(read: Callable[[], Any], value: Any) -> bool:
-    now = read()
-    if now is value:
-        return True
-    kind = type(value)
-    return type(now) is kind and kind in _PLAIN and _alike(now, value)
+def _is_same(now: Any, then: Any) -> bool:
+    return type(now) is type(then) and _alike(now, then)
 
 
 def _alike(now: Any, before: Any) -> bool:
@@ -157,9 +188,9 @@ class _Walk:
                 raise Unwatchable(f"{path}, which leads to more than {MOST} values")
             self._visit_one(at, found)
 
-    def _follow(self, path: str, read: Callable[[], Any], value: Any) -> None:
+    def _follow(self, path: str, place: str, owner: Any, value: Any) -> None:
         """Watch the place where a value is, and then the value."""
-        self.watch.add(path, read, value)
+        self.watch.add(path, place, owner, value)
         self.todo.append((path, value))
 
     def _visit_one(self, path: str, value: Any) -> None:
@@ -196,14 +227,16 @@ class _Walk:
         code = function.__code__
         watch.codes[code] = None
         watch.unsteady += sorted(names_in(code) & _UNSTEADY)
-        watch.add(f"the code of {path}", partial(getattr, function, "__code__"), code)
+        watch.add(f"the code of {path}", "{}.__code__", function, code)
         self._attributes(path, function)
         for attribute in ("__defaults__", "__kwdefaults__"):
             value = getattr(function, attribute)
-            self._follow(f"{path}.{attribute}", partial(getattr, function, attribute), value)
+            self._follow(f"{path}.{attribute}", f"{{}}.{attribute}", function, value)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             value = _content(cell)
-            self._follow(name, partial(_content, cell), value)
+            if value is _ABSENT:
+                continue
+            self._follow(name, "{}.cell_contents", cell, value)
         self._globals(function, names_in(code))
 
     def _globals(self, function: FunctionType, names: frozenset[str]) -> None:
@@ -213,22 +246,21 @@ class _Walk:
             if value is not _ABSENT:
                 if _module_of(value) in _UNSTEADY_MODULES:
                     self.watch.unsteady.append(name)
-                self._follow(name, partial(scope.get, name, _ABSENT), value)
+                self._follow(name, f"{{}}.get({name!r}, ABSENT)", scope, value)
 
     def _module(self, path: str, module: ModuleType) -> None:
         if not is_of_user(module.__name__):
             return
         scope = vars(module)
         for name in sorted(self.names & scope.keys()):
-            self._follow(f"{path}.{name}", partial(scope.get, name, _ABSENT), scope[name])
+            self._follow(f"{path}.{name}", f"{{}}[{name!r}]", scope, scope[name])
 
     def _class(self, path: str, kind: type) -> None:
         for base in kind.__mro__:
             if is_of_user(base.__module__):
                 for name, value in list(vars(base).items()):
                     if self._counts(name) or (callable(value) and name in _CALLED):
-                        read = partial(_of_class, base, name)
-                        self._follow(f"{path}.{name}", read, value)
+                        self._follow(f"{path}.{name}", f"vars({{}})[{name!r}]", base, value)
 
     def _counts(self, name: str) -> bool:
         return self.all_names or name in self.names
@@ -312,14 +344,14 @@ class _Walk:
         if isinstance(scope, dict):
             for name in list(scope):
                 if foreign or self._counts(name):
-                    read = partial(scope.get, name, _ABSENT)
-                    self._follow(f"{path}.{name}", read, scope[name])
+                    self._follow(f"{path}.{name}", f"{{}}[{name!r}]", scope, scope[name])
         for base in type(value).__mro__:
             names = vars(base).get("__slots__", ()) if is_of_user(base.__module__) else ()
             for name in (names,) if isinstance(names, str) else names:
                 if self._counts(name):
-                    read = partial(getattr, value, name, _ABSENT)
-                    self._follow(f"{path}.{name}", read, read())
+                    found = getattr(value, name, _ABSENT)
+                    place = f"getattr({{}}, {name!r}, ABSENT)"
+                    self._follow(f"{path}.{name}", place, value, found)
 
 
 # What is watched of the kinds of values, in the order in which they are asked for.
@@ -355,10 +387,6 @@ def _content(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # it has no value yet
         return _ABSENT
-
-
-def _of_class(kind: type, name: str) -> Any:
-    return vars(kind).get(name, _ABSENT)
 
 
 def _small_content(array: Any) -> Any:
