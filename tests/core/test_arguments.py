@@ -150,7 +150,8 @@ READ_AS = {("dljvp", "tangents"): "Operand"}
 ANYTHING = {
     ("lbfgsupdate", "parameters"), ("lbfgsupdate", "loss_fcn"), ("clip_by_value", "gradients"),
     ("clip_by_norm", "gradients"), ("clip_by_global_norm", "gradients"),
-    ("isdlarray", "x"), ("extractdata", "x"), ("dlfeval", "args"), ("dlfeval", "fun"), ("dlaccelerate", "fun"),
+    ("isdlarray", "x"), ("extractdata", "x"), ("dlfeval", "args"), ("dlfeval", "fun"),
+    ("dlaccelerate", "fun"),
     ("dlupdate", "fun"), ("dlupdate", "parameters"), ("result_type", "arrays_and_dtypes"),
     ("can_cast", "from_"), ("dlode1", "theta"), ("dlode4", "theta"), ("dlode45", "theta"),
     ("onehotdecode", "class_names"), ("scores2label", "class_names"),
