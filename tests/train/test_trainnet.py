@@ -399,8 +399,8 @@ WRONG = {
     "one of 'auto', 'cpu', 'parallel', not 'cpus'; did you mean 'cpu'": lambda *_: options(
         execution_environment="cpus"
     ),
-    "unknown keyword 'acceleration'; it is not needed": lambda *_: options(acceleration="auto"),
-    "unknown keyword 'Acceleration'; it is not needed": lambda *_: options(Acceleration="mex"),
+    "unknown keyword 'acceleration'; with dl.acceleration": lambda *_: options(acceleration="auto"),
+    "unknown keyword 'Acceleration'; with dl.acceleration": lambda *_: options(Acceleration="mex"),
     "'ExecutionEnvironment'; write execution_environment=": lambda *_: options(
         ExecutionEnvironment="cpu"
     ),
