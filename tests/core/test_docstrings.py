@@ -118,3 +118,13 @@ def test_see_also(name: str) -> None:
         assert what, entry
         assert exists(other, name.rpartition(".")[0]), entry
         assert other != name.rpartition(".")[2], entry
+
+
+def test_the_source_is_not_a_parameter() -> None:
+    # numpydoc shows what follows a parameter without a section of its own as one more parameter.
+    listed = {"Parameters", "Returns", "Raises", "Attributes"}
+    for path in sorted(Path(dl.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                before, source, _ = (ast.get_docstring(node) or "").partition("\nSource: ")
+                assert not (source and set(sections(before)[-1:]) & listed), f"{path}: {node.name}"

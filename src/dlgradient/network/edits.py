@@ -63,13 +63,13 @@ class Edits(HeldNetwork):
     def add_input_layer(self, layer: Layer, destination: str | None = None) -> Self:
         """Return a network with an input layer before an input that nothing is connected to.
 
+        Source: MATLAB ``addInputLayer``.
+
         Parameters
         ----------
         layer : Layer
         destination : str, optional
             ``"layer"`` or ``"layer/port"``; by default the first open input.
-
-        Source: MATLAB ``addInputLayer``.
         """
         if destination is None:
             ports = [port for port in self._graph.open_inputs() if port[1]]

@@ -99,13 +99,13 @@ class Factors:
     def set_l2_factor(self, names: str | Iterable[str], factor: NonNegative) -> Self:
         """Return a network in which some learnables have another factor of the L2 regularisation.
 
+        Source: MATLAB ``setL2Factor``.
+
         Parameters
         ----------
         names : str or sequence of str
             Paths of learnables, such as "fc/weights"; or of layers, for all that is in them.
         factor : float
-
-        Source: MATLAB ``setL2Factor``.
         """
         return self._with_factors("l2", names, factor)
 

@@ -549,6 +549,8 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
     def plot(self, axes: Any = None) -> Any:
         """Draw the graph with Matplotlib: layers in rows, with arrows from inputs to outputs.
 
+        Source: MATLAB ``plot``.
+
         Parameters
         ----------
         axes : matplotlib.axes.Axes, optional
@@ -557,8 +559,6 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
         Returns
         -------
         matplotlib.axes.Axes
-
-        Source: MATLAB ``plot``.
         """
         return draw(self._graph, axes)
 

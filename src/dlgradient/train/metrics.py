@@ -40,14 +40,14 @@ class Metric:
     a number, and ``reset(self)``. In ``y`` and ``targets`` the observations are rows, and columns
     are the channels.
 
+    Source: MATLAB ``deep.Metric``.
+
     Attributes
     ----------
     name : str
         What the columns of a history are called.
     maximize : bool
         Whether a larger value is better.
-
-    Source: MATLAB ``deep.Metric``.
     """
 
     name = "metric"
@@ -152,13 +152,13 @@ class Accuracy(_Counted):
 class Precision(_Averaged):
     """The share of right ones among the observations of a predicted class, averaged over classes.
 
+    Source: MATLAB ``precisionMetric``; scikit-learn ``precision_score(average="macro")``.
+
     Parameters
     ----------
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
-
-    Source: MATLAB ``precisionMetric``; scikit-learn ``precision_score(average="macro")``.
     """
 
     name = "precision"
@@ -172,13 +172,13 @@ class Precision(_Averaged):
 class Recall(_Averaged):
     """The share of right ones among the observations of a true class, averaged over classes.
 
+    Source: MATLAB ``recallMetric``; scikit-learn ``recall_score(average="macro")``.
+
     Parameters
     ----------
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
-
-    Source: MATLAB ``recallMetric``; scikit-learn ``recall_score(average="macro")``.
     """
 
     name = "recall"
@@ -192,13 +192,13 @@ class Recall(_Averaged):
 class FScore(_Averaged):
     """The harmonic mean of precision and recall of each class, averaged over classes.
 
+    Source: MATLAB ``fScoreMetric``; scikit-learn ``f1_score(average="macro")``.
+
     Parameters
     ----------
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
-
-    Source: MATLAB ``fScoreMetric``; scikit-learn ``f1_score(average="macro")``.
     """
 
     name = "fscore"

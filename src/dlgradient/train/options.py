@@ -260,7 +260,8 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
         0.001.
     learn_rate_schedule : str, Schedule or list
         "none", "piecewise", "warmup", "polynomial", "exponential", "cosine" or "cyclical"; or
-        schedules of `dlgradient.schedules`.
+        schedules of `dlgradient.schedules`. A name has the defaults of its class, whatever
+        max_epochs is: "cosine" has a period of 30 epochs.
     learn_rate_drop_factor, learn_rate_drop_period : float, int
         Of "piecewise": 0.1 every 10 epochs.
     max_epochs, mini_batch_size : int
