@@ -172,7 +172,7 @@ def train_all(net, data, held_out, epochs):
     options = dl.training_options(
         "adam",
         initial_learn_rate=3e-4,
-        learn_rate_schedule="cosine",
+        learn_rate_schedule=dl.schedules.Cosine(epochs),
         max_epochs=epochs,
         mini_batch_size=16,
         shuffle="every-epoch",

@@ -98,7 +98,7 @@ def critic_loss(critic, real, generated, mixture, penalty=10.0):
     distance = judge(critic, real).mean() - judge(critic, generated).mean()
     between = mixture * real + (1 - mixture) * generated
     slope = dl.dlgradient(judge(critic, between).sum(), between, enable_higher_derivatives=True)
-    norm = dl.sqrt((slope**2).sum(axis=(1, 2, 3)))
+    norm = dl.sqrt((slope**2).sum(axis=(1, 2, 3)) + 1e-12)  # a finite slope at zero
     loss = penalty * ((norm - 1) ** 2).mean() - distance
     return distance, dl.dlgradient(loss, critic)
 
