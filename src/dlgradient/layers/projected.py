@@ -60,6 +60,9 @@ class LstmProjected(_Projected, Lstm):
         All steps, or the last one only, without a time.
     has_state_inputs, has_state_outputs : bool
         Whether the states are also inputs, or outputs, called "hidden" and "cell".
+    has_padding_mask_input : bool
+        Whether there is an input "mask", which is zero for padding. There states do not change, and
+        the result is zero.
     state_activation_function : {"tanh", "softsign", "relu"}
     gate_activation_function : {"sigmoid", "hard-sigmoid"}
     weights, recurrent_weights, bias : array, optional
@@ -67,7 +70,7 @@ class LstmProjected(_Projected, Lstm):
     input_projector, output_projector : array, optional
         Initial values: channels, or hidden units, × size of the projector.
     hidden_state, cell_state : array, optional
-        The state at the first call; zero by default.
+        The state at the first call, and after `dlnetwork.reset_state`; zero by default.
     weights_initializer, recurrent_weights_initializer, bias_initializer : str or callable
     input_projector_initializer, output_projector_initializer : str or callable
     weights_learn_rate_factor, weights_l2_factor : float
@@ -87,7 +90,7 @@ class LstmProjected(_Projected, Lstm):
 
     short: ClassVar[str] = "lstmprojected"
 
-    def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
+    def run(self, x: Value, *states: Value, mask: Value | None) -> tuple[Value, ...]:
         """Return y, h and c."""
         hidden, cell = states
         return lstm(
@@ -99,6 +102,7 @@ class LstmProjected(_Projected, Lstm):
             self.bias,
             state_activation_function=self.state_activation_function,
             gate_activation_function=self.gate_activation_function,
+            mask=mask,
             input_projector=self.input_projector,
             output_projector=self.output_projector,
         )
@@ -118,6 +122,9 @@ class GruProjected(_Projected, Gru):
         See `dlgradient.gru`.
     has_state_inputs, has_state_outputs : bool
         Whether the state is also an input, or an output, called "hidden".
+    has_padding_mask_input : bool
+        Whether there is an input "mask", which is zero for padding. There the state does not
+        change, and the result is zero.
     state_activation_function : {"tanh", "softsign", "relu"}
     gate_activation_function : {"sigmoid", "hard-sigmoid"}
     weights, recurrent_weights, bias : array, optional
@@ -125,7 +132,7 @@ class GruProjected(_Projected, Gru):
     input_projector, output_projector : array, optional
         Initial values: channels, or hidden units, × size of the projector.
     hidden_state : array, optional
-        The state at the first call; zero by default.
+        The state at the first call, and after `dlnetwork.reset_state`; zero by default.
     weights_initializer, recurrent_weights_initializer, bias_initializer : str or callable
     input_projector_initializer, output_projector_initializer : str or callable
     weights_learn_rate_factor, weights_l2_factor : float
@@ -145,7 +152,7 @@ class GruProjected(_Projected, Gru):
 
     short: ClassVar[str] = "gruprojected"
 
-    def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
+    def run(self, x: Value, *states: Value, mask: Value | None) -> tuple[Value, ...]:
         """Return y and h."""
         (hidden,) = states
         return gru(
@@ -158,4 +165,5 @@ class GruProjected(_Projected, Gru):
             reset_gate_mode=self.reset_gate_mode,
             state_activation_function=self.state_activation_function,
             gate_activation_function=self.gate_activation_function,
+            mask=mask,
         )

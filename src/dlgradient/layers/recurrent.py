@@ -1,12 +1,15 @@
 """Recurrent layers: long short-term memory and gated recurrent units.
 
 Their hidden (and cell) state is state of the network: a call begins with it and sets it for the
-next call, so that long sequences can be fed in parts. `dlnetwork.reset_state` makes it zero.
+next call, so that long sequences can be fed in parts. `dlnetwork.reset_state` makes it what the
+layer was given, or zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -28,6 +31,7 @@ class _Recurrent(Weights, RecurrentWeights, Bias, Layer):
     output_mode: Literal["sequence", "last"] = field(default="sequence", kw_only=True)
     has_state_inputs: bool = field(default=False, kw_only=True)
     has_state_outputs: bool = field(default=False, kw_only=True)
+    has_padding_mask_input: bool = field(default=False, kw_only=True)
     state_activation_function: Literal["tanh", "softsign", "relu"] = field(
         default="tanh", kw_only=True
     )
@@ -39,14 +43,22 @@ class _Recurrent(Weights, RecurrentWeights, Bias, Layer):
     state: ClassVar[tuple[str, ...]] = ("hidden_state",)
     gates: ClassVar[int]
     directions: ClassVar[int] = 1
+    # The states that are given, which `reset_state` returns to.
+    first_state: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
         words = {"hidden_state": "hidden", "cell_state": "cell"}
         extra = tuple([words[name] for name in self.state])
-        if self.has_state_inputs:
-            self.input_names = ("in", *extra)
+        states = extra if self.has_state_inputs else ()
+        mask = ("mask",) if self.has_padding_mask_input else ()
+        if states or mask:
+            self.input_names = ("in", *states, *mask)
         if self.has_state_outputs:
             self.output_names = ("out", *extra)
+        given = {name: getattr(self, name) for name in self.state}
+        first = {name: value for name, value in given.items() if value is not None}
+        if first:
+            vars(self)["first_state"] = first
 
     def _fresh(self, *layouts: Layout) -> dict[str, Fresh]:
         """Return shapes for an input."""
@@ -67,18 +79,18 @@ class _Recurrent(Weights, RecurrentWeights, Bias, Layer):
                 setattr(self, name, np.zeros((), np.float32))
 
     def reset_state(self) -> None:
-        """Set the state to zeros of any batch."""
+        """Set the state to what the layer was given, or to zeros of any batch."""
         for name in self.state:
-            setattr(self, name, np.zeros((), np.float32))
+            setattr(self, name, self.first_state.get(name, np.zeros((), np.float32)))
 
-    def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
+    def run(self, x: Value, *states: Value, mask: Value | None) -> tuple[Value, ...]:
         """Return the hidden states of all steps, and the last states."""
         raise NotImplementedError
 
     def predict(self, x: Value, *given: Value) -> Any:
         """Return the hidden states, and the last states if they are outputs."""
-        states = given or tuple([getattr(self, name) for name in self.state])
-        y, *last = self.run(x, *states)
+        *states, mask = given if self.has_padding_mask_input else (*given, None)
+        y, *last = self.run(x, *(states or [getattr(self, name) for name in self.state]), mask=mask)
         for name, value in zip(self.state, last, strict=True):
             setattr(self, name, value)
         if self.output_mode == "last":
@@ -96,12 +108,15 @@ class Lstm(_Recurrent):
         All steps, or the last one only, without a time.
     has_state_inputs, has_state_outputs : bool
         Whether the states are also inputs, or outputs, called "hidden" and "cell".
+    has_padding_mask_input : bool
+        Whether there is an input "mask", which is zero for padding. There states do not change, and
+        the result is zero.
     state_activation_function : {"tanh", "softsign", "relu"}
     gate_activation_function : {"sigmoid", "hard-sigmoid"}
     weights, recurrent_weights, bias : array, optional
         Initial values; rows in the order input, forget, candidate, output gate.
     hidden_state, cell_state : array, optional
-        The state at the first call; zero by default.
+        The state at the first call, and after `dlnetwork.reset_state`; zero by default.
     weights_initializer, recurrent_weights_initializer, bias_initializer : str or callable
         By default "glorot", "orthogonal" and "unit-forget-gate".
     weights_learn_rate_factor, weights_l2_factor : float
@@ -125,7 +140,7 @@ class Lstm(_Recurrent):
     direction: ClassVar[Literal["forward", "bidirectional"]] = "forward"
     short: ClassVar[str] = "lstm"
 
-    def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
+    def run(self, x: Value, *states: Value, mask: Value | None) -> tuple[Value, ...]:
         """Return y, h and c."""
         hidden, cell = states
         return lstm(
@@ -137,6 +152,7 @@ class Lstm(_Recurrent):
             self.bias,
             state_activation_function=self.state_activation_function,
             gate_activation_function=self.gate_activation_function,
+            mask=mask,
             direction=self.direction,
         )
 
@@ -152,12 +168,15 @@ class Bilstm(Lstm):
         All steps; or the last one of each direction, without a time.
     has_state_inputs, has_state_outputs : bool
         Whether the states are also inputs, or outputs, called "hidden" and "cell".
+    has_padding_mask_input : bool
+        Whether there is an input "mask", which is zero for padding. There states do not change, and
+        the result is zero.
     state_activation_function : {"tanh", "softsign", "relu"}
     gate_activation_function : {"sigmoid", "hard-sigmoid"}
     weights, recurrent_weights, bias : array, optional
         Initial values; the rows of the reverse direction follow those of the forward one.
     hidden_state, cell_state : array, optional
-        The state at the first call; zero by default.
+        The state at the first call, and after `dlnetwork.reset_state`; zero by default.
     weights_initializer, recurrent_weights_initializer, bias_initializer : str or callable
     weights_learn_rate_factor, weights_l2_factor : float
     recurrent_weights_learn_rate_factor, recurrent_weights_l2_factor : float
@@ -190,12 +209,15 @@ class Gru(_Recurrent):
         See `dlgradient.gru`.
     has_state_inputs, has_state_outputs : bool
         Whether the state is also an input, or an output, called "hidden".
+    has_padding_mask_input : bool
+        Whether there is an input "mask", which is zero for padding. There the state does not
+        change, and the result is zero.
     state_activation_function : {"tanh", "softsign", "relu"}
     gate_activation_function : {"sigmoid", "hard-sigmoid"}
     weights, recurrent_weights, bias : array, optional
         Initial values; rows in the order reset gate, update gate, candidate.
     hidden_state : array, optional
-        The state at the first call; zero by default.
+        The state at the first call, and after `dlnetwork.reset_state`; zero by default.
     weights_initializer, recurrent_weights_initializer, bias_initializer : str or callable
     weights_learn_rate_factor, weights_l2_factor : float
     recurrent_weights_learn_rate_factor, recurrent_weights_l2_factor : float
@@ -223,7 +245,7 @@ class Gru(_Recurrent):
             found["bias"] = Fresh((2 * self.gates * self.num_hidden_units,))
         return found
 
-    def run(self, x: Value, *states: Value) -> tuple[Value, ...]:
+    def run(self, x: Value, *states: Value, mask: Value | None) -> tuple[Value, ...]:
         """Return y and h."""
         (hidden,) = states
         return gru(
@@ -235,4 +257,5 @@ class Gru(_Recurrent):
             reset_gate_mode=self.reset_gate_mode,
             state_activation_function=self.state_activation_function,
             gate_activation_function=self.gate_activation_function,
+            mask=mask,
         )

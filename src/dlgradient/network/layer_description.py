@@ -155,6 +155,10 @@ def layer_from(
     arrays = (*layer.learnables, *layer.state)
     found |= {k: v for k, v in others.items() if k in arrays and not hasattr(kind, k)}
     vars(layer).update(found)
+    # A recurrent layer was made with the state that it had, and not with its first one.
+    vars(layer).pop("first_state", None)
+    if "first_state" in others:
+        vars(layer)["first_state"] = others["first_state"]
     return name, layer
 
 

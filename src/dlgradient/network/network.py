@@ -252,7 +252,7 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
         return self.copy()
 
     def reset_state(self) -> dlnetwork:
-        """Return a network whose recurrent layers begin with zeros.
+        """Return a network whose recurrent layers begin anew: with given states, or zeros.
 
         Layers of a user have a method of this name, if their state is a memory.
 

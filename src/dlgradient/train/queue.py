@@ -79,6 +79,10 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     sequence_padding_direction : {"right", "left"}
         At which end.
     sequence_padding_value : float
+    padding_masks : bool
+        Whether each output that has a 'T' is followed by its mask: in the same format with one
+        channel, 1 for elements of sequences and 0 for padding. Recurrent layers with
+        ``has_padding_mask_input=True`` take it.
     preprocessing_environment : {"serial", "background", "parallel"}
         Who reads: the caller, or threads or processes that read the next batches while this one is
         used. Threads serve sources that wait for files, or functions of NumPy. Processes need data
@@ -146,6 +150,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         sequence_length: SequenceLength = "longest",
         sequence_padding_direction: Literal["right", "left"] = "right",
         sequence_padding_value: float = 0.0,
+        padding_masks: bool = False,
         preprocessing_environment: Environment = "serial",
         generator: Generator = None,
     ) -> None:
@@ -165,7 +170,11 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             mini_batch_format,
             output_cast,
             Padding(sequence_length, sequence_padding_direction, sequence_padding_value),
+            padding_masks,
         )
+        self._formats = mini_batch_format
+        if padding_masks:
+            self._formats = self._formats_with_masks()
         self._order: Array = np.arange(0)
         if self.is_stream:
             self._check_stream()
@@ -189,6 +198,17 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         if sizes[0] == 0:
             raise InvalidArgumentError("minibatchqueue: data have no observations")
         return sizes[0]
+
+    def _formats_with_masks(self) -> tuple[str | None, ...]:
+        """Return the formats of outputs and masks."""
+        formats = self.mini_batch_format
+        each = [formats] * len(self.sources) if isinstance(formats, str) else list(formats or ())
+        if self._reader.mini_batch_fcn is not None or not any("T" in (f or "") for f in each):
+            raise InvalidArgumentError(
+                "minibatchqueue: padding_masks=True needs a mini_batch_format with 'T', and no "
+                "mini_batch_fcn, which returns masks itself: x, mask = padsequences(sequences, 0)"
+            )
+        return tuple([f for fmt in each for f in [fmt] * (2 if "T" in (fmt or "") else 1)])
 
     def _check_stream(self) -> None:
         if len(self.sources) > 1:
@@ -370,6 +390,6 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         return batches if count == size or self.partial_mini_batch == "return" else ()
 
     def _finished(self, batch: Any, i: int) -> Any:
-        fmt = option_of(self.mini_batch_format, i)
+        fmt = option_of(self._formats, i)
         found = dlarray(batch, fmt) if fmt else batch
         return self._units[i].normalized(found) if i in self._units else found

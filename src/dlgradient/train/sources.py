@@ -94,6 +94,8 @@ class Reader:
         For each, the axis of the observations of an array, None for a dataset.
     mini_batch_fcn, formats, casts
         Options of `minibatchqueue`.
+    masks : bool
+        Whether the mask of an output that has a time follows it.
     """
 
     sources: tuple[Any, ...]
@@ -102,6 +104,7 @@ class Reader:
     formats: Any
     casts: Any
     padding: Padding
+    masks: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """An array in a file is mapped again in another process, not copied to it."""
@@ -121,7 +124,8 @@ class Reader:
         """Return the batch of the observations with some numbers."""
         if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
             pairs = zip(self.sources, self.axes, strict=True)
-            return self._cast([_taken(source, chosen, axis or 0) for source, axis in pairs])
+            arrays = [_taken(source, chosen, axis or 0) for source, axis in pairs]
+            return self._cast([(array, None) for array in arrays])
         lists = []
         for number, (source, axis) in enumerate(zip(self.sources, self.axes, strict=True)):
             items = []
@@ -150,8 +154,9 @@ class Reader:
         if len(lists) == 1 and isinstance(lists[0][0], tuple):
             lists = [list(column) for column in zip(*lists[0], strict=True)]
         if self.mini_batch_fcn is not None:
-            batches = self.mini_batch_fcn(*lists)
-            return self._cast(batches if isinstance(batches, tuple) else (batches,))
+            found = self.mini_batch_fcn(*lists)
+            batches = found if isinstance(found, tuple) else (found,)
+            return self._cast([(batch, None) for batch in batches])
         return self._cast(
             [
                 _collated(items, option_of(self.formats, i), self.padding)
@@ -159,16 +164,26 @@ class Reader:
             ]
         )
 
-    def _cast(self, batches: Sequence[Any]) -> tuple[Any, ...]:
-        """Return outputs that have a format as arrays of the dtype that is wanted."""
-        found = []
-        for i, batch in enumerate(batches):
-            if not option_of(self.formats, i):
+    def _cast(self, batches: Sequence[tuple[Any, Array | None]]) -> tuple[Any, ...]:
+        """Return outputs that have a format as arrays of the dtype that is wanted.
+
+        Parameters
+        ----------
+        batches : sequence
+            Arrays, and which of their elements are no padding; None for all.
+        """
+        found: list[Any] = []
+        for i, (batch, mask) in enumerate(batches):
+            fmt = option_of(self.formats, i)
+            if not fmt:
                 found.append(batch)
                 continue
             raw = np.asarray(batch)
             cast = option_of(self.casts, i)
             found.append(raw.astype(cast) if cast and raw.dtype.kind in "biuf" else raw)
+            if self.masks and "T" in fmt:
+                whole = np.ones(raw.shape, bool) if mask is None else mask
+                found.append(_one_channel(whole, fmt).astype(found[-1].dtype))
         return tuple(found)
 
 
@@ -200,13 +215,17 @@ def _taken(source: Any, chosen: Any, axis: int) -> Any:
     return source[(slice(None),) * axis + (chosen,)]
 
 
-def _collated(items: list[Any], fmt: str | None, padding: Padding) -> Any:
-    """Return observations as one array: stacked along 'B', and padded along 'T'."""
+def _collated(items: list[Any], fmt: str | None, padding: Padding) -> tuple[Any, Array | None]:
+    """Return observations as one array, stacked along 'B' and padded along 'T', and the mask.
+
+    The mask is None if there is no padding.
+    """
     arrays = [np.asarray(item) for item in items]
     axis = valid_format(fmt).find("B") if fmt else 0
     has_length = type(padding.length) is int and fmt is not None and "T" in fmt
     if len({a.shape for a in arrays}) == 1 and not has_length:
-        return np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
+        whole = np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
+        return whole, None
     inner = (fmt or "").replace("B", "")
     shapes = sorted({str(a.shape) for a in arrays})
     if "T" not in inner:
@@ -221,5 +240,14 @@ def _collated(items: list[Any], fmt: str | None, padding: Padding) -> Any:
             f"{inner!r} only dimension {time}, 'T', may differ; transpose sequences with another "
             "order, or give the format that they have"
         )
-    padded, _ = padsequences(arrays, time, **vars(padding))
-    return np.moveaxis(padded, -1, max(axis, 0))
+    padded, mask = (
+        np.moveaxis(x, -1, max(axis, 0)) for x in padsequences(arrays, time, **vars(padding))
+    )
+    return padded, mask
+
+
+def _one_channel(mask: Array, fmt: str) -> Array:
+    """Return a mask with one channel, since padding has all channels."""
+    if "C" not in fmt:
+        return mask
+    return mask.take([0], axis=valid_format(fmt).index("C"))

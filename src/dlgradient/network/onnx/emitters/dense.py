@@ -55,6 +55,8 @@ def _recurrent(
         raise Inexpressible(f"an input of the format {x.format!r}")
     if layer.has_state_inputs or layer.has_state_outputs:
         raise Inexpressible("inputs and outputs for the state")
+    if layer.has_padding_mask_input:
+        raise Inexpressible("an input for the mask of padding")
     if any(np.any(np.asarray(read(getattr(layer, name)))) for name in layer.state):
         raise Inexpressible("a state that is not zero; net.reset_state() makes it zero")
     usual = ("tanh", "sigmoid")
@@ -90,13 +92,13 @@ def _recurrent(
 
 
 @emits("Lstm", "Bilstm")
-def lstm(w: Writer, layer: Any, x: Tensor) -> str:
+def lstm(w: Writer, layer: Any, x: Tensor, *_: Tensor) -> str:
     """Write LSTM."""
     return _recurrent(w, layer, x, "LSTM", (0, 3, 1, 2))
 
 
 @emits("Gru")
-def gru(w: Writer, layer: Any, x: Tensor) -> str:
+def gru(w: Writer, layer: Any, x: Tensor, *_: Tensor) -> str:
     """Write GRU."""
     order, mode = (1, 0, 2), layer.reset_gate_mode
     if mode == "before-multiplication":
