@@ -250,6 +250,9 @@ OTHER_DEFAULTS = {
     "torch.equal": "np.array_equal(x, y)",
     "jax.nn.identity": "x",
     "torch.meshgrid": 'meshgrid(x, y, indexing="ij")',
+    "torch.nn.functional.cross_entropy": (
+        'indexcrossentropy(Y, labels, from_logits=True, normalization_factor="all-elements")'
+    ),
     "torch.nn.functional.l1_loss": "mean(abs(x - y))",
 }
 # Names that mean something else in another library than here, or than in MATLAB.

@@ -265,7 +265,7 @@ max(where(np.tri(x.size, dtype=bool), x, -inf), axis=1): cummax
 min(where(np.tri(x.size, dtype=bool), x, inf), axis=1): cummin
 mean(maximum(-n * (x - y), 0)) # target n, 1 or -1: margin_ranking_loss
 mean(where(y > 0, x, maximum(1 - x, 0))) # y of 1 and -1: hinge_embedding_loss
-mean(0.5 * (log(maximum(x, 1e-6)) + square(x - y) / maximum(x, 1e-6))) # variance x:
+mean(0.5 * (log(maximum(A, 1e-6)) + square(x - y) / maximum(A, 1e-6))) # variance A:
   gaussian_nll_loss
 mean(softplus(x) - x * y): multilabel_soft_margin_loss
 reshape(moveaxis(reshape(A, (n, -1, *A.shape[1:])), 0, 1), A.shape) # n groups of rows:
@@ -358,7 +358,7 @@ layernorm(X, offset, scale): layer_norm LayerNorm
 groupnorm(X, 1, offset, scale): group_norm GroupNorm
 instancenorm(X, offset, scale): instance_norm InstanceNorm2d
 rmsnorm(X, scale): rms_norm RMSNorm
-crosschannelnorm(X, 1): local_response_norm
+crosschannelnorm(X, 3, k=1.0): local_response_norm
 dropout(X, probability=0.5, seed=1): Dropout
 X * (np.random.default_rng(0).random((1, 1, *X.shape[2:])) < 0.5) / 0.5: dropout1d dropout2d
   dropout3d
@@ -366,12 +366,23 @@ A[i]: embedding
 embed([1, 0], A, data_format="B"): Embedding
 attention(Y, Y, Y, 1): scaled_dot_product_attention MultiheadAttention multi_head_attention
 attention(Y, Y, Y, 1): dot_product_attention multi_head_attention_forward
-dlresize(X, output_size=(8, 8)): interpolate imresize upsample upsample_bilinear upsample_nearest
-depth_to_space(X4, 2): pixel_shuffle depthToSpace
-space_to_depth(X, 2): pixel_unshuffle spaceToDepth
-indexcrossentropy(Y, labels, from_logits=True): cross_entropy CrossEntropyLoss
+dlresize(X, output_size=(8, 8), geometric_transform_mode="asymmetric",
+  nearest_rounding_mode="floor") # mode="nearest"; dlresize(X, output_size=(8, 8),
+  method="linear") # mode="bilinear": interpolate upsample
+dlresize(X, output_size=(8, 8), method="linear", geometric_transform_mode="align-corners"):
+  upsample_bilinear
+dlresize(X, output_size=(8, 8), geometric_transform_mode="asymmetric",
+  nearest_rounding_mode="floor"): upsample_nearest
+dlresize(X, output_size=(8, 8)): imresize
+depth_to_space(X4, 2, mode="crd"): pixel_shuffle
+depth_to_space(X4, 2): depthToSpace
+space_to_depth(X, 2, mode="crd"): pixel_unshuffle
+space_to_depth(X, 2): spaceToDepth
+indexcrossentropy(Y, labels, from_logits=True, normalization_factor="all-elements"): cross_entropy
+  CrossEntropyLoss nll_loss NLLLoss
 crossentropy(softmax(Y), targets): categorical_crossentropy
-indexcrossentropy(softmax(Y), labels): nll_loss NLLLoss sparse_categorical_crossentropy
+indexcrossentropy(softmax(Y), labels, normalization_factor="all-elements"):
+  sparse_categorical_crossentropy
 crossentropy(sigmoid(Y), targets, classification_mode="multilabel",
   normalization_factor="all-elements"): binary_cross_entropy BCELoss
 crossentropy(Y, targets, classification_mode="multilabel", from_logits=True,
@@ -388,8 +399,8 @@ mean(y * (log(where(y == 0, 1, y)) - x)) # PyTorch, log-probabilities x; x * log
   finfo(x.dtype).smallest_normal) / where(x == 0, 1, y)) - x + y # SciPy, JAX, of each element:
   kl_div
 mean(y * (log(where(y == 0, 1, y)) - x)): KLDivLoss
-tripletloss(Y, Y + 1, Y - 1): triplet_margin_loss triplet_margin_with_distance_loss
-tripletloss(Y, Y + 1, Y - 1): TripletMarginLoss
+tripletloss(A, A + 1, B, data_format="BC"): triplet_margin_loss triplet_margin_with_distance_loss
+  TripletMarginLoss
 sgdmupdate(x, y): SGD sgd sgdm
 adamupdate(x, y): Adam adam
 rmspropupdate(x, y): RMSprop rmsprop
