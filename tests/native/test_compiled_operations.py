@@ -11,7 +11,7 @@ from dlgradient.testing import operation_checks
 pytest.importorskip("llvmlite")
 
 # The rooms that have compiled kernels.
-ROOMS = ("dlgradient.nn.convolution",)
+ROOMS = ("dlgradient.nn.convolution", "dlgradient.nn.normalization")
 
 
 def is_in_rooms(name: str) -> bool:
@@ -25,7 +25,9 @@ SAMPLES = {key: list(group) for key, group in groupby(CHECKS, key=lambda check: 
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_operation(sample: str) -> None:
+def test_operation(sample: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("rows", "compiled"):  # samples are small
+        monkeypatch.setattr(f"dlgradient.nn.normalization.{module}.NATIVE_RUN_ELEMENTS", 1)
     with dl.acceleration("native"):
         for check in SAMPLES[sample]:
             check()

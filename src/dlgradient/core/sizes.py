@@ -28,6 +28,8 @@ __all__ = [
     "NARROW_RUN_ELEMENTS",
     "NATIVE_AFFINE_ELEMENTS",
     "NATIVE_CONV_MULTIPLICATIONS",
+    "NATIVE_NORM_ELEMENTS",
+    "NATIVE_RUN_ELEMENTS",
     "NATIVE_STREAM_BYTES",
     "NATIVE_THREAD_BYTES",
     "NATIVE_UPDATE_ELEMENTS",
@@ -239,3 +241,7 @@ NATIVE_CONV_MULTIPLICATIONS = 1 << 17
 # Elements of a batch normalisation in inference. From here on it is compiled, together with the
 # activation after it. Row: predict.
 NATIVE_AFFINE_ELEMENTS = 1 << 13
+
+# Elements of an array that is normalised, and of a run that has one factor. From here on this is
+# compiled; shorter runs have no vectors. Row: norms.
+NATIVE_NORM_ELEMENTS, NATIVE_RUN_ELEMENTS = 1 << 14, 16

@@ -15,6 +15,7 @@ module             what
 `store`            machine code on disk, for the next process
 `lanes`            formulas of arrays, written down as their steps
 `formula`          kernel: any formula, elementwise, in one pass over memory
+`rows`             kernels: sums of rows, and formulas with numbers for each row
 `affine`           kernel: each channel times a factor plus a term, limited to an interval
 `depthwise`        kernel: convolution of images with a filter for each channel
 =================  ==================================================================

@@ -10,7 +10,7 @@ A type is written as in the text: 'float', 'double', 'i64', 'ptr', or '<8 x floa
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -201,14 +201,34 @@ class Function:
         """Write x y + z, rounded once where the processor can, else twice."""
         return self.call("fmuladd", x, y, z)
 
+    def convert(self, x: Register, kind: str) -> Register:
+        """Return an integer as a real number."""
+        return self.assign(f"sitofp {x.kind} {x.name} to {kind}", kind)
+
+    def sum_of_lanes(self, x: Register) -> Register:
+        """Return the sum of the elements of a vector, added pairwise."""
+        element, lanes = _split(x.kind)
+        while lanes > 1:
+            lanes //= 2
+            halves = [self._lanes(x, range(start, start + lanes), element) for start in (0, lanes)]
+            x = halves[0] + halves[1]
+        return x
+
+    def _lanes(self, x: Register, places: Iterable[int], element: str) -> Register:
+        """Return some lanes of a vector."""
+        chosen = list(places)
+        if len(chosen) == 1:
+            return self.assign(f"extractelement {x.kind} {x.name}, i64 {chosen[0]}", element)
+        mask = f"<{len(chosen)} x i32> <{', '.join([f'i32 {i}' for i in chosen])}>"
+        return self.assign(
+            f"shufflevector {x.kind} {x.name}, {x.kind} poison, {mask}",
+            vector(element, len(chosen)),
+        )
+
     def every_second(self, x: Register) -> Register:
         """Return a vector of the first, the third, ... element of one."""
         element, lanes = _split(x.kind)
-        places = ", ".join([f"i32 {i}" for i in range(0, lanes, 2)])
-        return self.assign(
-            f"shufflevector {x.kind} {x.name}, {x.kind} poison, <{lanes // 2} x i32> <{places}>",
-            vector(element, lanes // 2),
-        )
+        return self._lanes(x, range(0, lanes, 2), element)
 
     def _name(self, x: Operand, kind: str) -> str:
         return x.name if isinstance(x, Register) else self.constant(x, kind).name

@@ -20,7 +20,7 @@ from dlgradient.native.compiler import Compiled, address_of, compiled
 from dlgradient.native.lanes import Text, written
 from dlgradient.native.machine import machine
 
-__all__ = ["compute"]
+__all__ = ["compute", "operation"]
 
 
 def compute(
@@ -77,8 +77,8 @@ def _kernel(text: Text, char: str, streamed: bool) -> Compiled:
     ) -> None:
         values = {name: f.spread(x, kind) for name, x in numbers.items()}
         values.update({name: f.load(kind, array, at) for name, array in arrays.items()})
-        for i, (operation, *names) in enumerate(text.steps):
-            values[f"s{i}"] = _operation(f, operation, *[values[name] for name in names])
+        for i, (step, *names) in enumerate(text.steps):
+            values[f"s{i}"] = operation(f, step, *[values[name] for name in names])
         for name, output in zip(text.results, outputs, strict=True):
             write(values[name], output, at)
 
@@ -93,7 +93,8 @@ def _kernel(text: Text, char: str, streamed: bool) -> Compiled:
     return compiled(f)
 
 
-def _operation(f: Function, name: str, x: Register, *others: Register) -> Register:
+def operation(f: Function, name: str, x: Register, *others: Register) -> Register:
+    """Write a step of a formula."""
     if name == "sqrt":
         return f.call("sqrt", x)
     if name == "sign":  # of NaN, itself

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import labelled, open_node, wrap
-from dlgradient.core.sizes import NATIVE_AFFINE_ELEMENTS
+from dlgradient.core.sizes import NATIVE_AFFINE_ELEMENTS, NATIVE_RUN_ELEMENTS
 from dlgradient.core.types import Operand, Value
 from dlgradient.native.switch import uses_native
 
 __all__ = ["normalized"]
-
-# Elements of a channel next to each other: shorter runs have no vectors.
-_MIN_RUN = 16
 
 
 def normalized(
@@ -52,7 +49,7 @@ def normalized(
         return None
     channel = x._format.index("C")
     length = prod(x.shape[channel + 1 :])
-    if length < _MIN_RUN:
+    if length < NATIVE_RUN_ELEMENTS:
         return None
     vectors = [_vector(p, x.shape[channel], dtype) for p in statistics]
     if any(v is None for v in vectors):

@@ -25,6 +25,7 @@ from dlgradient.nn.normalization.extremes import (
     pull_scaled,
     standardize_scaled,
 )
+from dlgradient.nn.normalization.rows import Rows, rows_of
 from dlgradient.nn.shared.blocks import for_each
 from dlgradient.nn.shared.sums import dot, sum_to, total
 
@@ -153,12 +154,16 @@ def standardize(x: Array, offset: Array, scale: Array, method: Method) -> Standa
         np.full(small, np.nan if empty and method.centered else 0, x.dtype),
         np.full(small, np.nan if empty else 0, x.dtype),
     )
+    rows = rows_of(axes, (x, out.y), (offset.shape, scale.shape))
     if x.size:
         across = _joins_partial_sums(x, method, [offset.shape, scale.shape])
         with np.errstate(all="ignore"):
-            (_standardize_partial if across else _standardize_independent)(
-                x, offset, scale, out, method
-            )
+            if rows is not None:
+                _standardize_rows(x, offset, scale, out, method, rows)
+            else:
+                (_standardize_partial if across else _standardize_independent)(
+                    x, offset, scale, out, method
+                )
         if is_out_of_range(out.variance, method.epsilon):
             parts = standardize_scaled(x, offset, scale, axes, method.epsilon, method.centered)
             return Standardized(*parts)
@@ -213,6 +218,14 @@ def _standardize_partial(
     for_each(affine, chunks, split=split)
 
 
+def _standardize_rows(
+    x: Array, offset: Array, scale: Array, out: Standardized, method: Method, rows: Rows
+) -> None:
+    mean, out.variance[...] = rows.statistics(x, method.axes, centered=method.centered)
+    out.mu[...] = mean
+    rows.scale(x, out.mu, scale / np.sqrt(out.variance + method.epsilon), offset, out.y)
+
+
 def _statistics(x: Array, method: Method) -> tuple[Array | int, Array, Array]:
     """Return the mean of an array, the sum of the squares of the deviations from it, and these."""
     if not method.centered:
@@ -259,7 +272,10 @@ def pull(
     if not inner or not x.size:
         return _pull_elementwise(g, x, offset_shape, scale, out, method)
     pulling = _Pulling(g, x, scale, out, method, inner)
-    if _joins_partial_sums(x, method, [offset_shape, scale.shape]):
+    rows = rows_of(method.axes, (x, g, pulling.gx), (offset_shape, scale.shape))
+    if rows is not None:
+        pulling.run_rows(rows)
+    elif _joins_partial_sums(x, method, [offset_shape, scale.shape]):
         pulling.run_two_passes()
     else:
         pulling.run_one_pass()
@@ -312,6 +328,16 @@ class _Pulling:
             self.combine(chunk, method.deviation(x[chunk], center), factors)
 
         for_each(combine, chunks, split=self.split)
+
+    def run_rows(self, rows: Rows) -> None:
+        """Sum rows, join the sums, and use them in a second pass."""
+        within = tuple([axis + 1 for axis in self.inner])
+        sums = rows.products(self.g, self.x, self.mu)
+        self.sums[...] = _add(sums, axis=within, keepdims=True)
+        factors = self.factors((slice(None),) * self.x.ndim)
+        if not self.method.centered:
+            factors[2] = np.zeros_like(factors[2])
+        rows.combine(self.g, self.x, self.mu, factors, self.gx)
 
     def measure(self, chunk: Chunk, deviation: Array, into: Array | list[Array]) -> None:
         """Put both sums of a chunk `into` two arrays."""
