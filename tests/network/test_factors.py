@@ -112,3 +112,88 @@ def test_many_layers_are_frozen_with_one_plan(monkeypatch):
     frozen = net.set_learn_rate_factor([f"fc_{i + 1}" for i in range(depth)], 0)
     assert set(frozen.learn_rate_factors().values()) == {0.0}
     assert len(orders) == 1
+
+
+# -- what is not frozen ----------------------------------------------------------------------------
+
+
+def deep():
+    block = dl.dlnetwork([layers.FullyConnected(3, name="fc"), layers.Tanh()])
+    return dl.dlnetwork(
+        [
+            layers.FeatureInput(4),
+            layers.FullyConnected(5, name="first"),
+            layers.Network(block, name="block"),
+            layers.FullyConnected(2, name="head"),
+        ],
+        generator=0,
+    )
+
+
+@pytest.mark.parametrize(
+    "frozen", [[], ["first"], ["block"], ["first/weights", "head/bias"], ["first", "head"]]
+)
+def test_gradients_of_what_is_not_frozen_are_those_of_the_network(frozen, rng):
+    net, x = deep().set_learn_rate_factor(frozen, 0), rng.normal(size=(7, 4))
+
+    def of_network(net):
+        return dl.dlgradient((net.forward(x)[0] ** 2).mean(), net.learnables)
+
+    def of_table(free):
+        return dl.dlgradient((net.with_trainable(free).forward(x)[0] ** 2).mean(), free)
+
+    def of_traced_network(traced):
+        return dl.dlgradient((traced.forward(x)[0] ** 2).mean(), traced.trainable())
+
+    whole, found = dl.dlfeval(of_network, net), dl.dlfeval(of_table, net.trainable())
+    factors = net.learn_rate_factors()
+    assert list(found) == [key for key in net.learnables if factors[key]]
+    for key, value in found.items():
+        np.testing.assert_allclose(value, whole[key], rtol=1e-6)
+    assert dl.dlfeval(of_traced_network, net) == found
+
+
+def test_a_loop_over_what_is_not_frozen_is_that_over_the_network(rng):
+    """The update works on vectors, whose table is the same in each step."""
+    start, x = deep().set_learn_rate_factor("first", 0), rng.normal(size=(7, 4))
+
+    def of_network(net):
+        return dl.dlgradient((net.forward(x)[0] ** 2).mean(), net)
+
+    def of_table(free):
+        return dl.dlgradient((start.with_trainable(free).forward(x)[0] ** 2).mean(), free)
+
+    net, free, states, others = start, start.trainable(), (None, None), (None, None)
+    for i in range(1, 6):
+        net, *states = dl.adamupdate(net, dl.dlfeval(of_network, net), *states, i, 0.1)
+        free, *others = dl.adamupdate(free, dl.dlfeval(of_table, free), *others, i, 0.1)
+        assert free.columns is start.trainable().columns is others[0].columns
+    found = start.with_trainable(free)
+    for key, value in net.learnables.items():
+        np.testing.assert_allclose(found.learnables[key], value, rtol=1e-5, atol=1e-7)
+    assert np.array_equal(found.learnables["first/weights"], start.learnables["first/weights"])
+    assert found.set_learn_rate_factor("first", 1).trainable().columns is not free.columns
+
+
+def test_what_is_frozen_is_a_constant(rng):
+    """No layer before the first one that learns is traced."""
+    net, x = deep().set_learn_rate_factor(["first", "block"], 0), rng.normal(size=(7, 4))
+
+    def traced(free):
+        new = net.with_trainable(free)
+        middle, last = new.predict(x, outputs=["block", "head"])
+        return type(middle), type(last)
+
+    assert dl.dlfeval(traced, net.trainable()) == (np.ndarray, dl.dlarray)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"tail/bias": np.zeros(2)}, "has no learnable 'tail/bias'; it has first/weights, first"),
+        ({"head/bias": np.zeros(3)}, r"head/bias has shape \(2,\), the new value has shape \(3,\)"),
+    ],
+)
+def test_values_of_other_learnables_are_refused(values, text):
+    with pytest.raises(dl.DlgradientError, match=text):
+        deep().with_trainable(values)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import NonNegative
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.layers.layer import Layer
 from dlgradient.layers.nested import held_networks, prefix_of
 from dlgradient.network.graph import Graph
 from dlgradient.network.plan import Plan
-from dlgradient.network.table import ParameterTable
+from dlgradient.network.table import Columns, ParameterTable
 
 __all__ = ["Factors"]
 
@@ -41,6 +44,76 @@ class Factors:
         {'fc/weights': 1.0, 'fc/bias': 2.0}
         """
         return self._factors("learn_rate")
+
+    def trainable(self) -> ParameterTable:
+        """Return the learnables that are not frozen: the factor of their learn rate is not 0.
+
+        In a loop of your own, trace this table instead of the network. Then nothing is computed or
+        kept for the derivative of what is frozen.
+
+        See Also
+        --------
+        with_trainable : a network with other values of these
+
+        Examples
+        --------
+        >>> net = dl.dlnetwork(
+        ...     [
+        ...         dl.layers.FeatureInput(4),
+        ...         dl.layers.FullyConnected(3, name="hidden"),
+        ...         dl.layers.FullyConnected(2, name="head"),
+        ...     ]
+        ... )
+        >>> net = net.set_learn_rate_factor("hidden", 0)
+        >>> def model_loss(free, x):
+        ...     y, _ = net.with_trainable(free).forward(x)
+        ...     return dl.dlgradient((y**2).mean(), free)
+        >>> gradients = dl.dlfeval(model_loss, net.trainable(), np.ones((5, 4)))
+        >>> list(gradients)
+        ['head/weights', 'head/bias']
+        """
+        factors, table = self.learn_rate_factors(), self._learnables
+        free = [key for key in table if factors[key]]
+        arrays = [table[key] for key in free]
+        if self._plan is None:
+            return ParameterTable.of(Columns(free, arrays), arrays)
+        if self._plan.free is None:  # an update needs the columns of the one before
+            self._plan.free = Columns(free, arrays)
+        return ParameterTable.of(self._plan.free, arrays)
+
+    def with_trainable(self, values: Mapping[str, Any]) -> Self:
+        """Return a network with other values of some learnables.
+
+        Parameters
+        ----------
+        values : mapping
+            Arrays by their paths, such as a table of `trainable`. They may be traced.
+
+        Raises
+        ------
+        InvalidArgumentError, ShapeMismatchError
+            If the network has no such learnable, or one of another shape.
+        """
+        table = self._learnables
+        arrays = list(table.arrays())
+        for key, value in values.items():
+            i = table.columns.index.get(key)
+            if i is None:
+                raise InvalidArgumentError(
+                    f"with_trainable: the network has no learnable {key!r}; it has "
+                    f"{', '.join(table)}"
+                )
+            if np.shape(value) != arrays[i].shape:
+                raise ShapeMismatchError(
+                    f"with_trainable: {key} has shape {arrays[i].shape}, the new value has shape "
+                    f"{np.shape(value)}"
+                )
+            arrays[i] = value
+        return self.with_learnables(table.with_arrays(arrays))
+
+    def with_learnables(self, table: ParameterTable) -> Self:
+        """Return a network with other values of its learnables."""
+        raise NotImplementedError
 
     def l2_factors(self) -> dict[str, float]:
         """Return the factor of the L2 regularisation of each learnable."""

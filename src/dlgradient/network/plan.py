@@ -14,6 +14,7 @@ from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import Shared, held_networks, prefix_of
 from dlgradient.network.chains import Chain, chains_of
 from dlgradient.network.graph import Graph, Port
+from dlgradient.network.table import Columns
 
 __all__ = ["Plan", "Step"]
 
@@ -75,6 +76,8 @@ class Plan:
         The number of the value of each output port; of an input of the network under the port.
     factors : dict
         Factors of the learn rate and of the L2 regularisation, once they were asked for.
+    free : Columns or None
+        Columns of the table of what is not frozen, once it was asked for.
     chains : dict
         Layers that are computed together, for the numbers of the values that are wanted.
     """
@@ -86,6 +89,7 @@ class Plan:
         position = {key: i for i, key in enumerate(learnables)}
         position_of_state = {key: i for i, key in enumerate(state)}
         self.factors: dict[str, dict[str, float]] = {}
+        self.free: Columns | None = None
         self.chains: dict[tuple[int, ...], dict[int, Chain]] = {}
         self.steps: list[Step] = []
         for name in graph.order():

@@ -44,7 +44,7 @@ class Columns:
         For each buffer, the numbers of the arrays in it.
     """
 
-    def __init__(self, keys: Iterable[str], arrays: Iterable[Array]) -> None:
+    def __init__(self, keys: Iterable[str], arrays: Iterable[Any]) -> None:
         arrays = list(arrays)
         self.keys = tuple(keys)
         self.index = {key: i for i, key in enumerate(self.keys)}

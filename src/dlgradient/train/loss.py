@@ -100,30 +100,22 @@ class Objective:
 
     def __call__(self, net: dlnetwork, batch: Batch) -> Evaluation:
         """Return loss, gradients, new state and outputs; gradients of what is frozen are zero."""
-        factors = net.learn_rate_factors().values()
-        if all(factors):
+        if all(net.learn_rate_factors().values()):
             return Evaluation(*dlfeval(self._traced, net, batch))
-        arrays, columns = net.learnables.arrays(), net.learnables.columns
-        is_free = [factor != 0 for factor in factors]
 
         # Frozen learnables are constants, so nothing is computed for what comes before the others.
         def traced(
-            free: list[dlarray], batch: Batch
-        ) -> tuple[Value, list[dlarray], ParameterTable, tuple[Value, ...]]:
-            given = iter(free)
-            mixed = [next(given) if f else a for f, a in zip(is_free, arrays, strict=True)]
-            whole = net.with_learnables(ParameterTable.of(columns, mixed))
-            loss, state, ys = self.forward(whole, batch)
+            free: ParameterTable, batch: Batch
+        ) -> tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]:
+            loss, state, ys = self.forward(net.with_trainable(free), batch)
             return loss, dlgradient(loss, free, allow_complex=False), state, ys
 
-        free = [a for f, a in zip(is_free, arrays, strict=True) if f]
-        loss, found, state, ys = dlfeval(traced, free, batch)
-        given = iter(found)
+        loss, found, state, ys = dlfeval(traced, net.trainable(), batch)
         gradients = [
-            next(given) if f else wrap(np.zeros(a.shape, a.dtype), None)
-            for f, a in zip(is_free, arrays, strict=True)
+            found[key] if key in found else wrap(np.zeros(a.shape, a.dtype), None)
+            for key, a in net.learnables.items()
         ]
-        return Evaluation(loss, ParameterTable.of(columns, gradients), state, ys)
+        return Evaluation(loss, ParameterTable.of(net.learnables.columns, gradients), state, ys)
 
     def _traced(
         self, net: dlnetwork, batch: Batch
