@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dlgradient.core.graph import Node
+from dlgradient.core.types import Cotangent, Value
 
 __all__ = ["Recorder"]
 
@@ -25,6 +26,9 @@ class Recorder(Protocol):
 
     def note_walk(self, start: int) -> None:
         """Note that the nodes since the number `start` are those of a backward or forward walk."""
+
+    def pull_back(self, node: Node, g: Cotangent) -> Sequence[Value | None]:
+        """Return the cotangents of the operands of a fused operation."""
 
     def is_static(self, node: Node) -> bool:
         """Return whether a node only follows a value that `dlfeval` does not trace."""

@@ -235,6 +235,9 @@ class _Walk:
         """Hand the cotangent of a node to its parents, by one rule for all of them."""
         op = node.op
         pull = op.joint.traced if self.traced else op.joint.raw
+        if self.traced and op.declaration.fast_vjp is not None:
+            recorder = node.trace.recorder
+            pull = pull if recorder is None else recorder.pull_back
         pulled = pull(node, g)
         if bypassed(node) in self.wanted:
             pulled = pulled[::-1]

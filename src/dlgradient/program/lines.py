@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.declaration import OPS
-from dlgradient.core.graph import Node
+from dlgradient.core.graph import Like, Node
 from dlgradient.core.recompute import by_number
 from dlgradient.core.types import Dtype, Shape
 from dlgradient.engine.array import dlarray
+from dlgradient.program.pullback import PullBack
 from dlgradient.program.recorder import Read, Recorder
 
 __all__ = ["Check", "Line", "Program", "Slot", "Unrecordable", "alike", "is_known", "program_of"]
@@ -168,14 +169,19 @@ class _Constants:
         """Return a parameter of an operation; a function may compute anything."""
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
             return self.own(value)
-        if isinstance(value, slice):
-            bounds = value.start, value.stop, value.step
-            return slice(*[self.parameter(op, name, v) for v in bounds])
         if isinstance(value, tuple | list):
             members = [self.parameter(op, name, v) for v in value]
             return value._make(members) if hasattr(value, "_make") else type(value)(members)
         if type(value) is dict:
             return {key: self.parameter(op, name, v) for key, v in value.items()}
+        return self._single(op, name, value)
+
+    def _single(self, op: Any, name: str, value: Any) -> Any:
+        if isinstance(value, slice):
+            bounds = value.start, value.stop, value.step
+            return slice(*[self.parameter(op, name, v) for v in bounds])
+        if type(value) is PullBack:
+            return value.with_params(self.parameter(op, name, value.params))
         if type(value) is Node:  # only the walk reads it, and the walk is in the program
             return None
         if not _is_constant(value):
@@ -201,6 +207,8 @@ _FIELDS = {
     Check: operator.attrgetter("function", "operands", "found"),
     slice: operator.attrgetter("start", "stop", "step"),
     dlarray: operator.attrgetter("_format", "_value"),
+    Like: operator.attrgetter("shape", "dtype"),
+    Node: operator.attrgetter("shape", "dtype"),
 }
 
 

@@ -8,14 +8,16 @@ must know is noted here.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from dlgradient.core.calls import variable, wrap
 from dlgradient.core.graph import Node, tick
 from dlgradient.core.trace import Trace
+from dlgradient.core.types import Cotangent, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.gradient import CONSTANT
+from dlgradient.program.pullback import pull_back
 
 __all__ = ["Eager", "Read", "Recorder"]
 
@@ -42,6 +44,10 @@ class Eager:
 
     def note_walk(self, start: int) -> None:
         """Note nothing."""
+
+    def pull_back(self, node: Node, g: Cotangent) -> Sequence[Value | None]:
+        """Return the cotangents of the operands of a fused operation, by the rule."""
+        return node.op.joint.traced(node, g)  # type: ignore[no-any-return]
 
     def is_static(self, node: Node) -> bool:  # noqa: ARG002 - as the recorder's
         """Return False: what `dlfeval` does not trace has no node."""
@@ -93,6 +99,10 @@ class Recorder:
         """Note that the nodes since the number `start` are those of a backward or forward walk."""
         if not self._walks or start > self._walks[-1][1]:
             self._walks.append((start, tick()))
+
+    def pull_back(self, node: Node, g: Cotangent) -> Sequence[Value | None]:
+        """Return the cotangents of the operands of a fused operation, by one operation."""
+        return pull_back(node, g)
 
     def is_silent(self, number: int) -> bool:
         """Return whether a node was made in a walk, where NumPy warns of nothing."""
