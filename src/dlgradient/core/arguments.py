@@ -21,7 +21,7 @@ import numpy as np
 
 from dlgradient.core.domain import complex_operand
 from dlgradient.core.kinds import ANY, kinds_of, parameters_of, shown
-from dlgradient.core.reading import is_traced
+from dlgradient.core.reading import is_followed, is_traced
 from dlgradient.core.slips import meant_by_array, meant_by_keyword, meant_by_position, option_words
 from dlgradient.core.types import Array, Function, Key, Op, P, Params, R, RawValue, Shape, Value
 from dlgradient.core.values import PYTHON_SCALARS, is_dlarray
@@ -308,9 +308,9 @@ class _Signature:
             return value
         if type(value) in kind.plain or (kind.arrays and type(value) is not str):
             return value
+        if is_dlarray(value) and kind.traced and value.size == 1 and is_followed(value):
+            return value
         if is_dlarray(value) and is_traced(value):
-            if kind.traced and value.size == 1:
-                return value
             raise traced_parameter(self.name, name, kind.fixed(value))
         return kind.accepted(self.name, name, value)
 

@@ -221,7 +221,7 @@ def _whole(value: Any) -> str:
     return ""
 
 
-def integer(least: int | None = None) -> Kind:
+def integer(least: int | None = None, *, traced: bool = False) -> Kind:
     """Return the kind of integers, of at least `least`.
 
     Examples
@@ -237,7 +237,8 @@ def integer(least: int | None = None) -> Kind:
         return found
 
     wanted = "an integer" + ("" if least is None else f" of at least {least}")
-    return Kind(wanted, convert, plain=() if least is not None else (int,), fix=_whole)
+    plain = () if least is not None else (int,)
+    return Kind(wanted, convert, plain=plain, fix=_whole, traced=traced)
 
 
 # -- several numbers -----------------------------------------------------------------------------

@@ -24,6 +24,7 @@ __all__ = [
     "decided",
     "followed",
     "is_c_contiguous",
+    "is_followed",
     "is_traced",
     "raw",
     "read",
@@ -48,6 +49,11 @@ def is_traced(x: Value) -> bool:
         return False
     recorder = node.trace.recorder
     return recorder is None or not recorder.is_static(node)
+
+
+def is_followed(x: Value) -> bool:
+    """Return whether a dlarray is traced, or a recording follows it."""
+    return x._node is not None and bool(x._node.trace.is_open)
 
 
 def read(x: Value) -> RawValue:

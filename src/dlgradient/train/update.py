@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.kinds import number
-from dlgradient.core.types import Count, Value
+from dlgradient.core.kinds import integer, number
+from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.train.computing import root
@@ -27,6 +27,8 @@ __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
 
 _C = TypeVar("_C")  # an array or a container; states have the structure of the learnables
 # Hyperparameters; a traced one is differentiated.
+# The number of a step, which may be an array in an accelerated function.
+Iteration: TypeAlias = Annotated[int | dlarray, integer(1, traced=True)]
 Number: TypeAlias = Annotated[float | dlarray, number(0, traced=True)]
 Rate: TypeAlias = Annotated[float | dlarray, number(0, below=1, traced=True)]
 
@@ -206,7 +208,7 @@ def adamupdate(
     gradients: _C,
     average: _C | None = None,
     average_sq: _C | None = None,
-    iteration: Count = 1,
+    iteration: Iteration = 1,
     learning_rate: Number = 0.001,
     gradient_decay: Rate = 0.9,
     sq_gradient_decay: Rate = 0.999,
@@ -277,7 +279,7 @@ def adamupdate(
 
 
 def adam_formula(
-    iteration: int, rate: Number, beta1: Rate, beta2: Rate, epsilon: Number
+    iteration: Iteration, rate: Number, beta1: Rate, beta2: Rate, epsilon: Number
 ) -> Formula:
     """Return the formula of Adam in one iteration."""
     # The averages begin at zero; both corrections are numbers, computed once for all learnables.
