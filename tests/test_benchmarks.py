@@ -28,8 +28,9 @@ ALLOWED = {
 }
 
 NAMES = [
-    *("rosenbrock", "chain", "small-mlp", "mlp-step", "elementwise", "indexed-loop", "deep-chain"),
-    *("overhead", "memory", "import"),
+    *("rosenbrock", "chain", "small-mlp", "accelerated-rosenbrock", "accelerated-chain"),
+    *("accelerated-mlp", "accelerated-step", "mlp-step", "elementwise", "indexed-loop"),
+    *("deep-chain", "overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
     *("train-cnn", "train-mlp", "train-lstm", "train-memory", "predict"),
     *("ranks", "cliffs"),

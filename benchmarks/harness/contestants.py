@@ -41,6 +41,25 @@ def ours(written: Written, start: Any) -> Maker:
     return make
 
 
+def accelerated(written: Written, start: Any) -> Maker:
+    """Return the maker of dlgradient's contestant that records its calls."""
+
+    def make() -> Call:
+        import dlgradient as dl
+
+        fun = written(dl)
+
+        @dl.dlaccelerate
+        def evaluated(x: Any) -> Any:
+            y = fun(x)
+            return y, dl.dlgradient(y, x)
+
+        x = _each(dl.dlarray, start)
+        return lambda: evaluated(x)
+
+    return make
+
+
 def with_torch(written: Written, start: Any) -> Maker:
     """Return the maker of torch's contestant, eager."""
 

@@ -5,6 +5,7 @@ The files import no contestant's library: the processes that measure memory load
 
 from __future__ import annotations
 
+from rows.accelerated import FAST_CHAIN, FAST_MLP, FAST_ROSENBROCK, FAST_STEP
 from rows.chain import CHAIN, DEEP_CHAIN
 from rows.cliffs import CLIFFS
 from rows.elementwise import ELEMENTWISE
@@ -28,6 +29,10 @@ _ALL = (
     ROSENBROCK,
     CHAIN,
     SMALL_MLP,
+    FAST_ROSENBROCK,
+    FAST_CHAIN,
+    FAST_MLP,
+    FAST_STEP,
     MLP_STEP,
     ELEMENTWISE,
     INDEXED_LOOP,
