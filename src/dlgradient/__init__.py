@@ -57,7 +57,6 @@ from dlgradient.ops.search import *
 from dlgradient.ops.shape import *
 from dlgradient.ops.take import *
 from dlgradient.ops.trigonometry import *
-from dlgradient.program.accelerate import *
 from dlgradient.solvers.ode import *
 from dlgradient.train.update import *
 
@@ -70,6 +69,14 @@ def _load_functions() -> None:
 
     for name, value in vars(namespace).items():
         globals().setdefault(name, value)  # what the user replaced stays
+
+
+def _load_programs() -> None:
+    """Load what accelerates functions, which most programs do without (row import)."""
+    from dlgradient.program import namespace
+
+    for name, value in vars(namespace).items():
+        globals().setdefault(name, value)
 
 
 def _load_networks() -> None:
@@ -90,7 +97,7 @@ def _load_checks() -> None:
         globals().setdefault(name, value)
 
 
-_LOADERS = (_load_functions, _load_networks, _load_checks)
+_LOADERS = (_load_functions, _load_programs, _load_networks, _load_checks)
 
 
 def _public_names() -> list[str]:
@@ -118,6 +125,7 @@ if _typing.TYPE_CHECKING:
     from dlgradient import schedules as schedules
     from dlgradient import sklearn as sklearn
     from dlgradient.nn.namespace import *
+    from dlgradient.program.namespace import *
     from dlgradient.testing.namespace import *
     from dlgradient.train.namespace import *
 else:

@@ -365,3 +365,49 @@ def test_a_long_program_is_recorded_and_replayed() -> None:
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a.item(), b.item(), rtol=1e-12)
     assert accelerated.hit_rate > 30
+
+
+@pytest.mark.parametrize("layer", [dl.layers.Lstm, dl.layers.Gru])
+def test_a_fused_operation_has_a_fused_pull_back(layer: Any) -> None:
+    net = dl.dlnetwork([dl.layers.SequenceInput(3), layer(4)], generator=0)
+
+    def loss(net: Any, x: Any) -> Any:
+        y = net.predict(x)
+        return dl.dlgradient((y * y).sum(), net.learnables)
+
+    accelerated = dl.dlaccelerate(loss)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        x = dl.dlarray(rng.standard_normal((7, 2, 3), np.float32), "TBC")
+        found, expected = accelerated(net, x), dl.dlfeval(loss, net, x)
+        for key in expected:
+            np.testing.assert_allclose(found[key].tolist(), expected[key].tolist(), rtol=2e-3)
+    assert accelerated.hit_rate > 30
+    assert "_pull(" in accelerated.source()
+
+
+def test_the_number_of_a_step_may_be_an_array() -> None:
+    def step(p: Any, m: Any, s: Any, t: Any, rate: Any) -> Any:
+        g = dl.dlgradient((p**4).sum(), p)
+        return dl.adamupdate(p, g, m, s, t, rate)
+
+    accelerated = dl.dlaccelerate(step)
+    found = expected = (dl.dlarray([1.0, 2.0]), dl.dlarray([0.0, 0.0]), dl.dlarray([0.0, 0.0]))
+    for t in range(1, 8):
+        rate = 0.1 / t
+        found = accelerated(*found, dl.dlarray(np.int64(t)), dl.dlarray(rate))
+        expected = dl.dlfeval(step, *expected, t, rate)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a.tolist(), b.tolist(), rtol=1e-12)
+    assert accelerated.hit_rate > 70
+
+
+def test_nothing_is_replayed_if_acceleration_is_none() -> None:
+    accelerated = dl.dlaccelerate(rosenbrock)
+    x = dl.dlarray([-1.0, 2.0])
+    for _ in range(4):
+        accelerated(x)
+    with dl.acceleration("none"):
+        assert accelerated(x)[0].item() == 104.0
+    assert accelerated.hit_rate == 40
+    assert 'acceleration is "none"' in accelerated.explain()

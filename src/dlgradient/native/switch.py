@@ -18,12 +18,12 @@ from dlgradient.errors import InvalidArgumentError, located
 __all__ = ["acceleration"]
 
 _VARIABLE = "DLGRADIENT_ACCELERATION"
-_MODES = ("auto", "numpy", "native")
-_chosen: ContextVar[str] = ContextVar("dlgradient_acceleration", default="")
+_MODES = ("auto", "numpy", "native", "none")
+chosen: ContextVar[str] = ContextVar("dlgradient_acceleration", default="")
 
 
 @checked
-def acceleration(mode: Literal["auto", "numpy", "native"]) -> AbstractContextManager[None]:
+def acceleration(mode: Literal["auto", "numpy", "native", "none"]) -> AbstractContextManager[None]:
     """Choose who computes in a ``with`` block: compiled kernels, or those of NumPy.
 
     Compiled kernels need the package llvmlite, ``pip install dlgradient[native]``. Results differ
@@ -32,9 +32,10 @@ def acceleration(mode: Literal["auto", "numpy", "native"]) -> AbstractContextMan
 
     Parameters
     ----------
-    mode : {"auto", "numpy", "native"}
+    mode : {"auto", "numpy", "native", "none"}
         "auto", the default, uses compiled kernels if llvmlite is installed and the work is large
-        enough to pay. "numpy" never uses them. "native" uses them for work of any size.
+        enough to pay. "numpy" never uses them. "native" uses them for work of any size. "none"
+        is as "numpy", and functions of `dlaccelerate` run eagerly too.
 
     Returns
     -------
@@ -69,16 +70,16 @@ def acceleration(mode: Literal["auto", "numpy", "native"]) -> AbstractContextMan
 
 @contextmanager
 def _choosing(mode: str) -> Iterator[None]:
-    before = _chosen.set(mode)
+    before = chosen.set(mode)
     try:
         yield
     finally:
-        _chosen.reset(before)
+        chosen.reset(before)
 
 
 def mode() -> str:
     """Return the mode of the innermost block, or that of the environment."""
-    return _chosen.get() or _of_environment()
+    return chosen.get() or _of_environment()
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import update_wrapper
 from types import MethodType
-from typing import Any, Generic, Literal, TypeAlias, cast
+from typing import Any, Generic, Literal, TypeAlias
 
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
@@ -16,6 +16,7 @@ from dlgradient.core.trace import Trace, current_trace, the_trace
 from dlgradient.core.types import Count, NonNegative, P, R
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.evaluate import check_has_run, dlfeval, evaluate, leaf, untraced
+from dlgradient.native.switch import chosen, mode
 from dlgradient.program.cache import Cache, Entry
 from dlgradient.program.comparison import compare_results
 from dlgradient.program.entry import MISS
@@ -151,12 +152,16 @@ class AcceleratedFunction(Generic[P, R]):
         """Return what the function returns."""
         self._calls += 1
         enter = self._enter
-        if enter is not None and not kwargs and the_trace.get() is None and current_share() is None:
-            found = _entered(enter, args)
+        alone = the_trace.get() is None and current_share() is None
+        if enter is not None and alone and not kwargs and chosen.get() != "none":
+            try:
+                found = enter(args)
+            except Exception:  # noqa: BLE001 - the eager call raises what there is to raise
+                found = MISS
             if found is not MISS:
                 self._hits += 1
-                return cast("R", found)
-        return cast("R", self._answer(args, kwargs))
+                return found  # type: ignore[no-any-return]
+        return self._answer(args, kwargs)  # type: ignore[no-any-return]
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -236,6 +241,8 @@ class AcceleratedFunction(Generic[P, R]):
         """Return why no program may answer now, '' if one may."""
         if not self._enabled:
             return "enabled is false"
+        if mode() == "none":
+            return 'acceleration is "none"'
         if trace is not None:
             return f"it was called in {trace.name}, which traces its operations"
         return "several processes share the batch" if current_share() is not None else ""
@@ -299,13 +306,6 @@ class AcceleratedFunction(Generic[P, R]):
         eager = self._eagerly(args, kwargs)
         compare_results(found, eager, self._check_tolerance)
         return eager
-
-
-def _entered(enter: Callable[[tuple[Any, ...]], Any], args: tuple[Any, ...]) -> Any:
-    try:
-        return enter(args)
-    except Exception:  # noqa: BLE001 - the eager call raises what there is to raise
-        return MISS
 
 
 def _accepted(name: str, value: Any) -> Any:

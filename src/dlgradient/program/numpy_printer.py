@@ -103,23 +103,31 @@ class _Printer:
         """Return the text of the function."""
         quiet = False
         for number, step in enumerate(self.program.steps):
-            silent = type(step) is Line and step.silent and step.target not in self.floats
-            if type(step) is Line and step.silent and not silent:
-                silent = quiet
+            silent = self.is_silent(step, quiet)
             if silent and not quiet:
                 self.scope.update(ERRORS=ERRORS, SILENT=SILENT)
                 self.out += ["quiet = ERRORS.set(SILENT)", "try:"]
             elif quiet and not silent:
                 self.out += ["finally:", "    ERRORS.reset(quiet)"]
             quiet = silent
-            for text in self.step(step, number):
-                self.out.append("    " * quiet + text)
+            self.out += ["    " * quiet + text for text in self.step(step, number)]
         if quiet:
             self.out += ["finally:", "    ERRORS.reset(quiet)"]
         results = [self.operand(x) for x in self.program.results]
         self.out.append(f"return ({', '.join(results)}{',' * (len(results) == 1)})")
         arguments = ", ".join(self.names[i] for i in range(len(self.program.inputs)))
         return f"def {name}({arguments}):\n" + "".join(f"    {line}\n" for line in self.out)
+
+    def is_silent(self, step: Line | Check, quiet: bool) -> bool:
+        """Return whether NumPy must not warn in a step; one that cannot is as those around it."""
+        if type(step) is not Line or not step.silent:
+            return False
+        by_python = step.target in self.floats or self.is_vector(step)
+        return quiet if by_python else True
+
+    def is_vector(self, line: Line) -> bool:
+        """Return whether a line is printed as a vector of floats."""
+        return bool(self.floats) and is_vector_of_floats(line, self.floats)
 
     def step(self, step: Line | Check, number: int) -> list[str]:
         """Return the text of a line or a check."""
@@ -129,7 +137,7 @@ class _Printer:
         target = self.names[step.target] = f"v{len(self.names) - len(self.program.inputs)}"
         if step.target in self.floats:
             return [f"{target} = {self.of_floats(step)}"]
-        if self.floats and is_vector_of_floats(step, self.floats):
+        if self.is_vector(step):
             return [f"{target} = {self.vector(step)}"]
         return [f"{target} = {self.expression(step, self.reusable.get(number))}"]
 

@@ -6,7 +6,6 @@ not repeat is a refusal: the result is right all the same, and the call was an e
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -122,7 +121,8 @@ def _program(recorder: Recorder, result: Structure) -> Program | None:
 
 def _random_state() -> Any:
     """Return the states of the generators that Python and NumPy share with everybody."""
-    state: list[Any] = [random.getstate()] if "random" in sys.modules else []
+    own = sys.modules.get("random")
+    state: list[Any] = [] if own is None else [own.getstate()]
     if "numpy.random" in sys.modules:
         found: Any = np.random.get_state()  # noqa: NPY002 - it is asked whether it is used
         state.append((found[1].tobytes(), *found[2:]))

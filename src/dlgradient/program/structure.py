@@ -12,7 +12,6 @@ of by a method ``_program_parts``.
 from __future__ import annotations
 
 import enum
-import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable
@@ -236,6 +235,8 @@ def _array_key(value: Any, _objects: list[Any]) -> Any:
     """Return the key of a NumPy array, of its content."""
     if type(value) is not np.ndarray or value.dtype.hasobject:
         raise Unknown(f"an array of {value.dtype} ({type(value).__name__})")
+    import hashlib  # it loads a library of ciphers
+
     content = hashlib.blake2b(np.ascontiguousarray(value).data, digest_size=16).digest()
     return value.shape, value.dtype.str, content
 

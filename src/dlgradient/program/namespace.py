@@ -1,0 +1,3 @@
+"""The public names of this room, which `dlgradient` takes over when one is used."""
+
+from dlgradient.program.accelerate import *
