@@ -114,7 +114,7 @@ def _step_makers() -> dict[str, Maker]:
 def _run(
     name: str, work: str, factor: float, makers: Callable[[], dict[str, Maker]], context: Context
 ) -> Result:
-    figures = context.timed(makers(), seconds=10)
+    figures = context.timed(makers(), seconds=10, reference="jax.jit")
     result = Result(name, work, "s", figures)
     result.ask("jax.jit", factor, f"at most {factor} of jax.jit")
     first = {who: _first_call(make) for who, make in makers().items() if who != EAGER}

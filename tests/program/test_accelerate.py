@@ -369,7 +369,7 @@ def test_a_long_program_is_recorded_and_replayed() -> None:
 
 @pytest.mark.parametrize("layer", [dl.layers.Lstm, dl.layers.Gru])
 def test_a_fused_operation_has_a_fused_pull_back(layer: Any) -> None:
-    net = dl.dlnetwork([dl.layers.SequenceInput(3), layer(4)], generator=0)
+    net = dl.dlnetwork([dl.layers.SequenceInput((3,)), layer(4)], generator=0)
 
     def loss(net: Any, x: Any) -> Any:
         y = net.predict(x)

@@ -237,8 +237,7 @@ def integer(least: int | None = None, *, traced: bool = False) -> Kind:
         return found
 
     wanted = "an integer" + ("" if least is None else f" of at least {least}")
-    plain = () if least is not None else (int,)
-    return Kind(wanted, convert, plain=plain, fix=_whole, traced=traced)
+    return Kind(wanted, convert, plain=(int,) * (least is None), fix=_whole, traced=traced)
 
 
 # -- several numbers -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ arrays are not worth it.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from math import prod
 
 import numpy as np
@@ -37,7 +38,7 @@ _UFUNCS = frozenset(
 )
 
 
-def reusable(program: Program, floats: set[Slot]) -> dict[int, Slot]:
+def reusable(program: Program, floats: AbstractSet[Slot]) -> dict[int, Slot]:
     """Return for each line, by its number, the operand whose memory its result takes."""
     last: dict[Slot, int] = {}
     kept = {x for x in program.results if type(x) is Slot}

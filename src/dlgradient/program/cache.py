@@ -101,7 +101,11 @@ class Entry:
                 else:
                     self._once.append(recording)
                 return
-        path = make()
+        try:
+            path = make()
+        except Exception as error:  # noqa: BLE001 - the result of the call is there all the same
+            self._give_up(f"its program cannot be written: {error!r}")
+            return
         with _lock["it"]:
             self.paths = [path, *self.paths][:PATHS]
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlgradient.engine.array import dlarray
-from dlgradient.program.numpy_printer import BROKEN, Printed
+from dlgradient.program.numpy_printer import BROKEN
 
 __all__ = ["FLOAT_ERRORS", "MISS", "entry"]
 
@@ -33,8 +33,8 @@ class _Inexpressible(Exception):  # noqa: N818 - no error: there is no quick ent
 def entry(
     args: tuple[Any, ...],
     result: Any,
-    numpy: Printed,
-    floats: Printed | None,
+    call: Callable[..., Any],
+    after_error: Callable[..., Any] | None,
     unchanged: Callable[[], bool],
 ) -> Callable[[tuple[Any, ...]], Any] | None:
     """Return the entry of a path; None if arguments or result are not of the common kinds.
@@ -45,8 +45,10 @@ def entry(
         Arguments of the recorded call.
     result : object
         What it returned.
-    numpy, floats : Printed
-        The program, and the same with Python's floats.
+    call : callable
+        The program.
+    after_error : callable or None
+        If scalars are Python's floats, the same in NumPy.
     unchanged : callable
         Tells whether what the function reads is as it was.
     """
@@ -56,17 +58,12 @@ def entry(
         returned = writer.returned(result)
     except _Inexpressible:
         return None
-    scope = {**writer.scope, "call": numpy.call, "quick": floats and floats.call}
-    scope.update(unchanged=unchanged)
+    scope = {**writer.scope, "call": call, "after_error": after_error, "unchanged": unchanged}
     values = ", ".join(writer.values)
     answer = [f"found = call({values})"]
-    if floats is not None:
-        answer = [
-            "try:",
-            f"    found = quick({values})",
-            "except FLOAT_ERRORS:",
-            f"    {answer[0]}",
-        ]
+    if after_error is not None:
+        again = f"    found = after_error({values})"
+        answer = ["try:", f"    {answer[0]}", "except FLOAT_ERRORS:", again]
     lines = [
         *writer.lines,
         "if not unchanged():",

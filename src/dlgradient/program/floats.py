@@ -7,6 +7,7 @@ Python raises: ZeroDivisionError, OverflowError or ValueError. The program then 
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def _is_scalar(x: Any, kinds: dict[int, tuple[Shape, Dtype | None]]) -> bool:
     return type(x) in (int, float, np.float64) and abs(x) < 2**53
 
 
-def is_vector_of_floats(line: Line, floats: set[Slot]) -> bool:
+def is_vector_of_floats(line: Line, floats: AbstractSet[Slot]) -> bool:
     """Return whether a line collects floats in a vector, as the gradient of indexing does."""
     return (
         line.op is OPS["scatter"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from itertools import count
 from typing import Any
 
@@ -19,7 +20,7 @@ from dlgradient.core.declaration import OPS, Op
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.program.buffers import reusable
 from dlgradient.program.checks import holds
-from dlgradient.program.floats import FORMS, floating_slots, is_vector_of_floats, power
+from dlgradient.program.floats import FORMS, is_vector_of_floats, power
 from dlgradient.program.lines import Check, Line, Program, Slot
 
 __all__ = ["BROKEN", "Printed", "printed"]
@@ -65,7 +66,7 @@ class Printed:
         self.call: Callable[..., Any] = scope[name]
 
 
-def printed(program: Program, name: str, *, floats: bool) -> Printed:
+def printed(program: Program, name: str, floats: AbstractSet[Slot] = frozenset()) -> Printed:
     """Print a program.
 
     Parameters
@@ -73,15 +74,15 @@ def printed(program: Program, name: str, *, floats: bool) -> Printed:
     program : Program
     name : str
         Of the function.
-    floats : bool
-        Whether scalars are Python floats.
+    floats : set of Slot
+        Values that are Python floats.
     """
-    printer = _Printer(program, floating_slots(program) if floats else set())
+    printer = _Printer(program, floats)
     return Printed(printer.text(name), printer.scope, name)
 
 
 class _Printer:
-    def __init__(self, program: Program, floats: set[Slot]) -> None:
+    def __init__(self, program: Program, floats: AbstractSet[Slot]) -> None:
         self.program = program
         self.floats = floats
         self.reusable = reusable(program, floats)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from dlgradient.core.calls import wrap
 from dlgradient.program.entry import FLOAT_ERRORS, entry
+from dlgradient.program.floats import floating_slots
 from dlgradient.program.lines import Program
 from dlgradient.program.numpy_printer import Printed, printed
 from dlgradient.program.passes import improved
@@ -39,17 +41,28 @@ class Path:
         self.program: Program = recording.program
         self.watch = recording.watch
         self.calls = 0
-        better = improved(self.program)
-        self.lines = len(better.lines)
-        self.numpy = printed(better, name, floats=False)
-        floats = printed(better, name, floats=True)
-        self.floats: Printed | None = None if floats.source == self.numpy.source else floats
+        self._improved = improved(self.program)
+        self._name = name
+        self.lines = len(self._improved.lines)
+        floats = floating_slots(self._improved)
+        self.floats = printed(self._improved, name, floats) if floats else None
         self._structure = recording.structure
         self._formats = [x._format for x in self._structure.arrays]
         self._structure.arrays = []  # not the results of the recorded call
         self.enter = None
         if args is not None:
-            self.enter = entry(args, result, self.numpy, self.floats, self.watch.unchanged)
+            first = self.floats or self.numpy
+            second = self.numpy_call if self.floats else None
+            self.enter = entry(args, result, first.call, second, self.watch.unchanged)
+
+    @cached_property
+    def numpy(self) -> Printed:
+        """The program in NumPy; if scalars are floats, it is needed for infinity and NaN only."""
+        return printed(self._improved, self._name)
+
+    def numpy_call(self, *values: Any) -> Any:
+        """Return the results of the program in NumPy."""
+        return self.numpy.call(*values)
 
     @property
     def source(self) -> str:
