@@ -130,3 +130,92 @@ def test_sequences_in_another_order_are_refused_with_the_format(rng):
     x = [rng.normal(size=(3, n)) for n in (4, 6)]
     with pytest.raises(dl.errors.ShapeMismatchError, match=r"'TC' only dimension 0, .*transpose"):
         dl.minibatchqueue((x,), mini_batch_format="BTC").next()
+
+
+# -- several labels for an observation, and averages of areas --------------------------------------
+
+BY_SKLEARN = {"precision": "precision_score", "recall": "recall_score", "fscore": "f1_score"}
+
+
+def gathered(metric, y, t, size):
+    for k in range(0, len(y), size):
+        metric.update(y[k : k + size], t[k : k + size])
+    return metric.evaluate()
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("name", BY_SKLEARN)
+def test_labels_are_counted_as_by_scikit_learn(name, average, rng):
+    """Also labels that nobody has or predicts, of which scikit-learn makes zero."""
+    kind = type(BY_NAME[name]())
+    for count in (1, 5, 60):
+        scores = rng.random((count, 5)) * [1, 1, 1, 0.4, 1]
+        labels = (rng.random((count, 5)) < [0.5, 0.2, 0.9, 0, 0]).astype(int)
+        want = getattr(reference, BY_SKLEARN[name])(
+            labels, (scores > 0.5).astype(int), average=average, zero_division=0
+        )
+        metric = kind(average=average, classification_mode="multilabel")
+        found = gathered(metric, scores, labels, 7)
+        unknown = average == "weighted" and not labels.any()
+        assert np.isnan(found) if unknown else found == pytest.approx(want)
+        metric.reset()
+        assert np.isnan(metric.evaluate())
+
+
+def test_accuracy_of_labels_is_the_share_of_right_ones(rng):
+    scores, labels = rng.random((60, 4)), rng.integers(0, 2, (60, 4))
+    metric = dl.metrics.Accuracy(classification_mode="multilabel")
+    want = 1 - reference.hamming_loss(labels, (scores > 0.5).astype(int))
+    assert gathered(metric, scores, labels.astype(float), 7) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("mode", ["single-label", "multilabel"])
+def test_averages_of_areas(mode, average, rng):
+    scores = np.round(rng.random((80, 4)), 1)
+    scores /= scores.sum(1, keepdims=True)
+    classes = rng.choice(4, 80, p=[0.1, 0.5, 0.2, 0.2])
+    labels = (rng.random((80, 4)) < [0.1, 0.5, 0.2, 0.8]).astype(int)
+    metric = dl.metrics.Auc(average=average, classification_mode=mode)
+    if mode == "multilabel":
+        found, want = labels, reference.roc_auc_score(labels, scores, average=average)
+    else:
+        found = classes[:, None]
+        want = reference.roc_auc_score(classes, scores, average=average, multi_class="ovr")
+    assert gathered(metric, scores, found, 9) == pytest.approx(want)
+    metric.reset()
+    assert np.isnan(metric.evaluate())
+
+
+def test_a_label_that_all_or_none_have_has_no_area(rng):
+    scores = rng.random((20, 3))
+    labels = np.stack([np.ones(20), np.zeros(20), np.arange(20) % 2], 1)
+    metric = dl.metrics.Auc(classification_mode="multilabel")
+    want = reference.roc_auc_score(labels[:, 2], scores[:, 2])
+    assert gathered(metric, scores, labels, 20) == pytest.approx(want)
+
+
+def test_labels_in_a_training(rng):
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    net = [dl.layers.FeatureInput(3), dl.layers.FullyConnected(3), dl.layers.Sigmoid()]
+    mode = {"classification_mode": "multilabel"}
+    chosen = dl.training_options(
+        "adam",
+        max_epochs=30,
+        initial_learn_rate=0.1,
+        mini_batch_size=20,
+        metrics=[dl.metrics.Accuracy(**mode), dl.metrics.FScore(**mode), dl.metrics.Auc(**mode)],
+        verbose=False,
+        generator=0,
+    )
+    _, info = dl.trainnet(x, (x > 0).astype(float), net, "binary-crossentropy", chosen)
+    assert all(info.training_history[name][-1] > 0.9 for name in ("accuracy", "fscore", "auc"))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "fscore", "auc"])
+def test_targets_that_are_no_labels_are_refused(name):
+    metric = type(BY_NAME[name]())(classification_mode="multilabel")
+    with pytest.raises(dl.InvalidArgumentError, match="ones and zeros, and one is 2"):
+        metric.update(np.eye(2), np.array([[0, 1], [2, 1]]))
+    with pytest.raises(dl.ShapeMismatchError, match="predictions have shape"):
+        metric.update(np.eye(2), np.array([[0], [1]]))

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Average: TypeAlias = Literal["macro", "micro", "weighted"]
+Mode: TypeAlias = Literal["single-label", "multilabel"]
 MetricLike: TypeAlias = "str | Metric | Callable[..., Any]"
 
 
@@ -82,17 +83,37 @@ class Metric:
 
 
 class _Counted(Metric):
-    """A metric of the numbers of right and wrong classes."""
+    """A metric of the numbers of right and wrong classes, or labels."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: Mode) -> None:
+        self.classification_mode = mode
         self.reset()
 
     def reset(self) -> None:
         """Forget what was gathered."""
         self.correct = self.predicted = self.actual = np.zeros(0)
+        # Of all decisions, those that are right, and their number.
+        self.agreements = self.decisions = 0
 
     def update(self, y: Array, targets: Array) -> None:
-        """Count the classes of a batch."""
+        """Count the classes of a batch, or its labels."""
+        if self.classification_mode == "multilabel":
+            self._count_labels(y > 0.5, wanted_labels(self.name, y, targets))
+        else:
+            self._count_classes(y, targets)
+
+    def _count_labels(self, found: Array, wanted: Array) -> None:
+        new = [np.sum(x, axis=0, dtype=float) for x in (found & wanted, found, wanted)]
+        if len(self.actual):
+            new = [a + b for a, b in zip(new, self._counts(), strict=True)]
+        self.correct, self.predicted, self.actual = new
+        self.agreements += int((found == wanted).sum())
+        self.decisions += found.size
+
+    def _counts(self) -> tuple[Array, Array, Array]:
+        return self.correct, self.predicted, self.actual
+
+    def _count_classes(self, y: Array, targets: Array) -> None:
         count = max(y.shape[-1], 2, len(self.actual))
         found, wanted = classes(y), wanted_classes(self.name, targets, count)
         _check_lengths(self.name, found, wanted)
@@ -100,24 +121,32 @@ class _Counted(Metric):
             np.bincount(x, minlength=count).astype(float)
             for x in (found[found == wanted], found, wanted)
         ]
-        for total, old in zip(new, (self.correct, self.predicted, self.actual), strict=True):
+        for total, old in zip(new, self._counts(), strict=True):
             total[: len(old)] += old
         self.correct, self.predicted, self.actual = new
+        self.agreements += int((found == wanted).sum())
+        self.decisions += len(found)
 
 
 class _Averaged(_Counted):
     """A metric of each class, and its average."""
 
     @checked
-    def __init__(self, *, average: Average = "macro") -> None:
-        super().__init__()
+    def __init__(
+        self, *, average: Average = "macro", classification_mode: Mode = "single-label"
+    ) -> None:
+        super().__init__(classification_mode)
         self.average = average
 
     def evaluate(self) -> float:
-        """Return the average; a class that neither occurs nor is predicted has no part in it."""
-        counts = np.stack([self.correct, self.predicted, self.actual])
-        counts = counts[:, counts.any(axis=0)]
-        if not counts.size:
+        """Return the average; a class that neither occurs nor is predicted has no part in it.
+
+        All labels have: there a value that is not defined is zero, as in scikit-learn.
+        """
+        counts = np.stack(self._counts())
+        if self.classification_mode == "single-label":
+            counts = counts[:, counts.any(axis=0)]
+        if not counts.size or (self.average == "weighted" and not counts[2].any()):
             return float("nan")
         if self.average == "micro":
             counts = counts.sum(axis=1, keepdims=True)
@@ -132,6 +161,12 @@ class _Averaged(_Counted):
 class Accuracy(_Counted):
     """The share of observations whose class is right.
 
+    Parameters
+    ----------
+    classification_mode : {"single-label", "multilabel"}
+        For "multilabel" an observation may have any labels: outputs above 0.5. Targets are ones and
+        zeros, and it is the share of labels that are right.
+
     Examples
     --------
     >>> metric = dl.metrics.Accuracy()
@@ -144,9 +179,13 @@ class Accuracy(_Counted):
 
     name = "accuracy"
 
+    @checked
+    def __init__(self, *, classification_mode: Mode = "single-label") -> None:
+        super().__init__(classification_mode)
+
     def evaluate(self) -> float:
         """Return the share."""
-        return float(_ratio(self.correct.sum(), self.actual.sum(), np.nan))
+        return self.agreements / self.decisions if self.decisions else float("nan")
 
 
 class Precision(_Averaged):
@@ -159,6 +198,9 @@ class Precision(_Averaged):
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
+    classification_mode : {"single-label", "multilabel"}
+        Whether an observation has one class, or any labels: outputs above 0.5, with targets of ones
+        and zeros.
     """
 
     name = "precision"
@@ -179,6 +221,9 @@ class Recall(_Averaged):
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
+    classification_mode : {"single-label", "multilabel"}
+        Whether an observation has one class, or any labels: outputs above 0.5, with targets of ones
+        and zeros.
     """
 
     name = "recall"
@@ -199,6 +244,9 @@ class FScore(_Averaged):
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
+    classification_mode : {"single-label", "multilabel"}
+        Whether an observation has one class, or any labels: outputs above 0.5, with targets of ones
+        and zeros.
     """
 
     name = "fscore"
@@ -216,12 +264,24 @@ def _ratio(part: Array, whole: Array, otherwise: float = 0.0) -> Array:
 class Auc(Metric):
     """The area under the curve of true over false positives, averaged over classes.
 
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted"}
+        The mean over classes, the area of all scores together, or the mean weighted by how often
+        classes occur.
+    classification_mode : {"single-label", "multilabel"}
+        Whether an observation has one class, or any labels, with targets of ones and zeros.
+
     Source: MATLAB ``aucMetric``; scikit-learn ``roc_auc_score``.
     """
 
     name = "auc"
 
-    def __init__(self) -> None:
+    @checked
+    def __init__(
+        self, *, average: Average = "macro", classification_mode: Mode = "single-label"
+    ) -> None:
+        self.average, self.classification_mode = average, classification_mode
         self.reset()
 
     def reset(self) -> None:
@@ -229,23 +289,37 @@ class Auc(Metric):
         self.batches: list[tuple[Array, Array]] = []
 
     def update(self, y: Array, targets: Array) -> None:
-        """Keep the scores and the classes of a batch."""
-        self.batches.append((y, wanted_classes(self.name, targets, max(y.shape[-1], 2))))
+        """Keep the scores and the classes of a batch, as vectors of ones and zeros."""
+        if self.classification_mode == "multilabel":
+            self.batches.append((y, wanted_labels(self.name, y, targets)))
+            return
+        classes = wanted_classes(self.name, targets, max(y.shape[-1], 2))
+        _check_lengths(self.name, y, classes)
+        if y.shape[-1] == 1:
+            y = np.concatenate([1 - y, y], -1)
+        self.batches.append((y, classes[:, None] == np.arange(y.shape[-1])))
 
     def evaluate(self) -> float:
-        """Return the mean over the classes that occur."""
-        scores = np.concatenate([y for y, _ in self.batches])
-        wanted = np.concatenate([t for _, t in self.batches])
-        if scores.shape[-1] == 1:
-            scores = np.concatenate([1 - scores, scores], -1)
-        areas = []
-        for k in range(scores.shape[-1]):
-            inside = wanted == k
-            count = inside.sum()
-            if 0 < count < len(wanted):
-                ranks = _mean_ranks(scores[:, k])[inside].sum()
-                areas.append((ranks - count * (count + 1) / 2) / (count * (len(wanted) - count)))
-        return float(np.mean(areas)) if areas else float("nan")
+        """Return the average over the classes that occur, and do not always."""
+        if not self.batches:
+            return float("nan")
+        scores, wanted = (np.concatenate([b[i] for b in self.batches]) for i in range(2))
+        if self.average == "micro":
+            scores, wanted = scores.reshape(-1, 1), wanted.reshape(-1, 1)
+        counts = wanted.sum(0)
+        known = np.flatnonzero((counts > 0) & (counts < len(wanted)))
+        if not known.size:
+            return float("nan")
+        areas = [_area(scores[:, k], wanted[:, k]) for k in known]
+        weights = counts[known] if self.average == "weighted" else None
+        return float(np.average(areas, weights=weights))
+
+
+def _area(scores: Array, inside: Array) -> float:
+    """Return the share of pairs, one inside and one not, that the scores order rightly."""
+    count = float(inside.sum())
+    ranks = float(_mean_ranks(scores)[inside].sum())
+    return (ranks - count * (count + 1) / 2) / (count * (len(scores) - count))
 
 
 def _mean_ranks(x: Array) -> Array:
@@ -433,6 +507,19 @@ def wanted_classes(name: str, targets: Array, count: int) -> Array:
             f"{count - 1}; make labels indices that begin with 0, as numpy.unique(labels, "
             "return_inverse=True) does"
         )
+    return found
+
+
+def wanted_labels(name: str, y: Array, targets: Array) -> Array:
+    """Return which labels each row of targets has: ones and zeros, as many as there are outputs."""
+    _check_sizes(name, y, targets)
+    strange = targets[(targets != 0) & (targets != 1)]
+    if strange.size:
+        raise InvalidArgumentError(
+            f"metric {name}: targets of classification_mode='multilabel' are ones and zeros, and "
+            f"one is {strange[0]}"
+        )
+    found: Array = targets != 0
     return found
 
 
