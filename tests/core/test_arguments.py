@@ -101,6 +101,7 @@ LEGITIMATE: dict[str, set[str]] = {
     "int": {"-1", "-100", "0", "huge"},
     "Size": {"0", "huge"},
     "Count": {"huge"},
+    "Iteration": {"huge"},
     "SequenceLength": {"huge"},
     "Counts": {"huge", *SEQUENCES},
     "Sizes": {"0", *SEQUENCES, *EMPTY},

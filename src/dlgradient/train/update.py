@@ -26,9 +26,9 @@ from dlgradient.train.step import Factor, Formula, update_leaves
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
 
 _C = TypeVar("_C")  # an array or a container; states have the structure of the learnables
-# Hyperparameters; a traced one is differentiated.
 # The number of a step, which may be an array in an accelerated function.
 Iteration: TypeAlias = Annotated[int | dlarray, integer(1, traced=True)]
+# Hyperparameters; a traced one is differentiated.
 Number: TypeAlias = Annotated[float | dlarray, number(0, traced=True)]
 Rate: TypeAlias = Annotated[float | dlarray, number(0, below=1, traced=True)]
 
