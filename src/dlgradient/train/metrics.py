@@ -272,6 +272,18 @@ class Auc(Metric):
     classification_mode : {"single-label", "multilabel"}
         Whether an observation has one class, or any labels, with targets of ones and zeros.
 
+    See Also
+    --------
+    testnet : metrics of a trained network.
+
+    Examples
+    --------
+    >>> scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+    >>> metric = dl.metrics.Auc()
+    >>> metric.update(scores, np.array([0, 0, 1]))
+    >>> metric.evaluate()
+    1.0
+
     Source: MATLAB ``aucMetric``; scikit-learn ``roc_auc_score``.
     """
 
