@@ -280,7 +280,7 @@ class Auc(Metric):
     --------
     >>> scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
     >>> metric = dl.metrics.Auc()
-    >>> metric.update(scores, np.array([0, 0, 1]))
+    >>> metric.update(scores, np.array([[1, 0], [1, 0], [0, 1]]))
     >>> metric.evaluate()
     1.0
 
