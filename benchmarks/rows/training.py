@@ -135,6 +135,7 @@ class Training:
             initial_learn_rate=RATE,
             l2_regularization=0,
             shuffle="never",
+            batch_normalization_statistics="moving",  # as in torch: no pass after the epoch
             verbose=False,
         )
         state = [dl.dlnetwork(self.layers(dl.layers), generator=0)]
