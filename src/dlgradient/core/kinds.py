@@ -237,7 +237,7 @@ def integer(least: int | None = None, *, traced: bool = False) -> Kind:
         return found
 
     wanted = "an integer" + ("" if least is None else f" of at least {least}")
-    return Kind(wanted, convert, plain=(int,) * (least is None), fix=_whole, traced=traced)
+    return Kind(wanted, convert, plain=(int,) if least is None else (), fix=_whole, traced=traced)
 
 
 # -- several numbers -----------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def dljvp(
     if higher is None:
         higher = recorder is not None
     traced = higher or (recorder is not None and recorder.records)
-    start = tick() if traced else 0
+    start = tick() if recorder is not None else 0
     root.trace.check("dljvp")
     seeds: dict[Node, Any] = {}
     for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):

@@ -263,7 +263,7 @@ def _derivatives(
         _check_real(name, xs, leaves)
     if root.trace.held:
         root.trace.check(name)
-    start = tick() if traced else 0
+    start = tick() if recorder is not None else 0
     cotangents = reverse(
         root,
         seed,

@@ -13,9 +13,9 @@ import numpy as np
 from dlgradient.core.sizes import NATIVE_THREAD_BYTES
 from dlgradient.core.threads import in_blocks
 from dlgradient.core.types import Array
-from dlgradient.native.code import ELEMENTS, Function, Register, vector
+from dlgradient.native.code import ELEMENTS, Function, Register
 from dlgradient.native.compiler import Compiled, address_of, compiled
-from dlgradient.native.machine import machine
+from dlgradient.native.rows import along
 
 __all__ = ["affine"]
 
@@ -51,9 +51,7 @@ def _kernel(char: str) -> Compiled:
     out = f.address("out", shared=True)
     channels, length = f.integer("channels"), f.integer("length")
     element = ELEMENTS[char]
-    lanes = machine().lanes(element)
     low, high = f.load(element, limits, 0), f.load(element, limits, 1)
-    whole = length / lanes * lanes
     with f.loop(f.integer("first"), f.integer("last")) as row:
         factor = f.load(element, factors, row % channels)
         term = f.load(element, terms, row % channels)
@@ -65,8 +63,5 @@ def _kernel(char: str) -> Compiled:
             y = f.choose(y < lowest, lowest, y)
             f.store(f.choose(y > highest, highest, y), target, at)
 
-        with f.loop(0, whole, lanes) as i:
-            apply(i, vector(element, lanes))
-        with f.loop(whole, length) as i:
-            apply(i, element)
+        along(f, element, length, apply)
     return compiled(f)

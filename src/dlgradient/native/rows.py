@@ -21,7 +21,7 @@ from dlgradient.native.formula import operation
 from dlgradient.native.lanes import Text, written
 from dlgradient.native.machine import machine
 
-__all__ = ["compute_rows", "moments", "products"]
+__all__ = ["along", "compute_rows", "moments", "products"]
 
 # Vectors of partial sums: as many additions can be under way at once.
 _SUMS = 4
@@ -94,11 +94,11 @@ def _formula_kernel(text: Text, count: int, char: str) -> Compiled:
 
     length = f.integer("length")
     with f.loop(f.integer("first"), f.integer("last")) as row:
-        _along(f, element, length, begin(row, length))
+        along(f, element, length, begin(row, length))
     return compiled(f)
 
 
-def _along(
+def along(
     f: Function, element: str, length: Register, apply: Callable[[Register, str], None]
 ) -> None:
     """Apply lines to the vectors of a row, and then to single numbers."""

@@ -57,20 +57,14 @@ class Factors:
 
         Examples
         --------
-        >>> net = dl.dlnetwork(
-        ...     [
-        ...         dl.layers.FeatureInput(4),
-        ...         dl.layers.FullyConnected(3, name="hidden"),
-        ...         dl.layers.FullyConnected(2, name="head"),
-        ...     ]
-        ... )
-        >>> net = net.set_learn_rate_factor("hidden", 0)
+        >>> dense = [dl.layers.FullyConnected(size, name=f"fc{size}") for size in (3, 2)]
+        >>> net = dl.dlnetwork([dl.layers.FeatureInput(4), *dense]).set_learn_rate_factor("fc3", 0)
         >>> def model_loss(free, x):
         ...     y, _ = net.with_trainable(free).forward(x)
         ...     return dl.dlgradient((y**2).mean(), free)
         >>> gradients = dl.dlfeval(model_loss, net.trainable(), np.ones((5, 4)))
         >>> list(gradients)
-        ['head/weights', 'head/bias']
+        ['fc2/weights', 'fc2/bias']
         """
         factors, table = self.learn_rate_factors(), self._learnables
         free = [key for key in table if factors[key]]

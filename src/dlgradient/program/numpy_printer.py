@@ -19,9 +19,8 @@ import numpy as np
 from dlgradient.core.declaration import OPS, Op
 from dlgradient.core.values import ERRORS, SILENT
 from dlgradient.program.buffers import reusable
-from dlgradient.program.checks import holds
 from dlgradient.program.floats import FORMS, is_vector_of_floats, power
-from dlgradient.program.lines import Check, Line, Program, Slot
+from dlgradient.program.lines import Check, Line, Program, Slot, alike
 
 __all__ = ["BROKEN", "Printed", "printed"]
 
@@ -89,7 +88,7 @@ class _Printer:
         self.names = {i: f"x{i}" for i in range(len(program.inputs))}
         self.scope: dict[str, Any] = {
             "BROKEN": BROKEN,
-            "holds": holds,
+            "alike": alike,
             "math": math,
             "np": np,
             "inf": math.inf,
@@ -152,7 +151,7 @@ class _Printer:
         call = f"{function}({operands})"
         if isinstance(check.found, bool | np.bool_):
             return [f"if {'not ' * bool(check.found)}{call}:", "    return BROKEN"]
-        return [f"if not holds({call}, {self.constant(check.found)}):", "    return BROKEN"]
+        return [f"if not alike({call}, {self.constant(check.found)}):", "    return BROKEN"]
 
     # -- lines -----------------------------------------------------------------------------------
 

@@ -28,8 +28,6 @@ class Path:
         On what the function reads besides its arguments.
     enter : callable or None
         Answers calls with positional arguments at once; see `dlgradient.program.entry`.
-    calls : int
-        How many calls were answered.
     """
 
     def __init__(
@@ -40,7 +38,6 @@ class Path:
         assert recording.structure is not None
         self.program: Program = recording.program
         self.watch = recording.watch
-        self.calls = 0
         self._improved = improved(self.program)
         self._name = name
         self.lines = len(self._improved.lines)

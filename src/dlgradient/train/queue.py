@@ -8,6 +8,7 @@ a file that is larger than memory. An iterable is read from the first observatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import repeat
 from types import MappingProxyType
@@ -310,8 +311,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         """
         if self._reader.mini_batch_fcn is not None or not self._reader.pads():
             return self
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
+        new = copy(self)
         new.mini_batch_size, new.preprocessing_environment = 1, "serial"
         new._reader = replace(self._reader, padding=Padding())
         new._pool = pool_of("serial", new._reader, streams=self.is_stream)

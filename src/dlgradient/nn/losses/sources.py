@@ -137,7 +137,7 @@ def with_logits(
     axis : int, optional
         The dimension of the classes: a softmax along another one does not count.
     *others
-        What `saturated` is given otherss the probabilities.
+        What `saturated` is given besides the probabilities.
     exclusive : bool
         Whether a sigmoid does not count.
     """
