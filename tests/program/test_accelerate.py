@@ -411,3 +411,24 @@ def test_nothing_is_replayed_if_acceleration_is_none() -> None:
         assert accelerated(x)[0].item() == 104.0
     assert accelerated.hit_rate == 40
     assert 'acceleration is "none"' in accelerated.explain()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_memory_of_operands_is_used_again(dtype: Any, rng: np.random.Generator) -> None:
+    def fun(x: Any, w: Any) -> Any:
+        z = x @ w + 1
+        h = dl.tanh(z) * x - z / (x * x + 2)
+        y = (dl.sqrt(h * h + 1) - dl.exp(-h) * z).sum()
+        return y, h, dl.dlgradient(y, x, w)
+
+    accelerated = dl.dlaccelerate(fun)
+    for _ in range(4):
+        args = [dl.dlarray(rng.standard_normal((70, 70)).astype(dtype)) for _ in range(2)]
+        y, h, gradients = accelerated(*args)
+        expected = dl.dlfeval(fun, *args)
+        for a, b in zip((y, h, *gradients), (*expected[:2], *expected[2]), strict=True):
+            x, z = dl.extractdata(a), dl.extractdata(b)
+            tolerance = 20 * float(np.finfo(dtype).eps) * float(np.max(np.abs(z)))
+            np.testing.assert_allclose(x, z, rtol=0, atol=tolerance * 20)
+    assert "out=" in accelerated.source()
+    assert accelerated.hit_rate == 50

@@ -18,24 +18,12 @@ __all__ = ["reusable"]
 
 LEAST = 4096  # elements of an array whose memory is used again
 
-# Operations that are one ufunc of NumPy, which makes a new array and keeps none.
-_UFUNCS = frozenset(
-    [
-        "add",
-        "subtract",
-        "multiply",
-        "divide",
-        "negative",
-        "exp",
-        "log",
-        "sqrt",
-        "sin",
-        "cos",
-        "tanh",
-        "maximum",
-        "minimum",
-    ]
+# Operations that are one ufunc of NumPy, and may write their result anywhere.
+_WRITING = frozenset(
+    {*("add", "subtract", "multiply", "divide", "negative", "sqrt", "maximum", "minimum")}
 )
+# Operations that make a new array and keep none. Some have kernels of their own, on all cores.
+_MAKING = _WRITING | {"exp", "log", "sin", "cos", "tanh", "matmul"}
 
 
 def reusable(program: Program, floats: AbstractSet[Slot]) -> dict[int, Slot]:
@@ -44,21 +32,23 @@ def reusable(program: Program, floats: AbstractSet[Slot]) -> dict[int, Slot]:
     kept = {x for x in program.results if type(x) is Slot}
     fresh: dict[Slot, Line] = {}
     for number, step in enumerate(program.steps):
-        ufunc = type(step) is Line and _is_ufunc(step) and step.target not in floats
+        new = type(step) is Line and _is_one_of(_MAKING, step) and step.target not in floats
         for x in step.operands:
             if type(x) is Slot:
                 last[x] = number
-                if not ufunc:
+                if not new:
                     kept.add(x)
-        if ufunc and type(step) is Line and prod(step.shape) >= LEAST:
+        if new and type(step) is Line and prod(step.shape) >= LEAST:
             fresh[step.target] = step
     found: dict[int, Slot] = {}
     for number, step in enumerate(program.steps):
         if type(step) is not Line or step.target not in fresh:
             continue
+        if not _is_one_of(_WRITING, step):
+            continue
         for x in step.operands:
             source = fresh.get(x) if type(x) is Slot else None
-            if source is None or x in kept or last[x] != number or x in found.values():
+            if source is None or x in kept or last[x] != number:
                 continue
             if (source.shape, source.dtype) == (step.shape, step.dtype):
                 found[number] = x
@@ -66,10 +56,10 @@ def reusable(program: Program, floats: AbstractSet[Slot]) -> dict[int, Slot]:
     return found
 
 
-def _is_ufunc(line: Line) -> bool:
+def _is_one_of(names: AbstractSet[str], line: Line) -> bool:
     op = line.op
     return (
-        op.name in _UFUNCS
+        op.name in names
         and is_known(op)
         and isinstance(op.declaration.numpy, np.ufunc)
         and line.dtype is not None
