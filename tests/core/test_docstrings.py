@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import dlgradient as dl
+import dlgradient.sklearn
 import dlgradient.testing
 from dlgradient.core.docstrings import completed
 from dlgradient.rules import OPS
@@ -94,23 +95,34 @@ CLASSES = {"dlgradient.dlarray", "dlgradient.DifferentiableFunction"}
 
 
 def exists(name: str, module: str) -> bool:
-    """Whether a name means something to a reader of a docstring in `module`."""
-    for start in (module, "dlgradient"):
-        path = f"{start}.{name}" if not name.startswith("dlgradient.") else name
-        try:
-            found = reduce(getattr, path.split(".")[1:], dl)
-        except AttributeError:
-            continue
-        return not isinstance(found, ModuleType)
-    return False
+    """Whether the documentation finds a name that a docstring of `module` writes."""
+    path = name if name.startswith("dlgradient.") else f"{module}.{name}"
+    try:
+        found = reduce(getattr, path.split(".")[1:], dl)
+    except AttributeError:
+        return False
+    return not isinstance(found, ModuleType)
+
+
+def see_also(value: object) -> list[str]:
+    """Return the lines of the section of a docstring, none where it has none."""
+    lines = (inspect.getdoc(value) or "").splitlines()
+    if "See Also" not in lines:
+        return []
+    start = lines.index("See Also") + 2
+    return lines[start : lines.index("", start)] if "" in lines[start:] else lines[start:]
+
+
+@pytest.mark.parametrize("space", [dl.layers, dl.metrics, dl.schedules, dlgradient.sklearn])
+def test_see_also_of_classes_is_found(space: ModuleType) -> None:
+    for name in space.__all__:
+        for entry in see_also(getattr(space, name)):
+            assert exists(entry.partition(" : ")[0], space.__name__), f"{name}: {entry}"
 
 
 @pytest.mark.parametrize("name", sorted([*FUNCTIONS, *CLASSES]))
 def test_see_also(name: str) -> None:
-    value = reduce(getattr, name.split(".")[1:], dl)
-    lines = (inspect.getdoc(value) or "").splitlines()
-    start = lines.index("See Also") + 2
-    entries = lines[start : lines.index("", start)] if "" in lines[start:] else lines[start:]
+    entries = see_also(reduce(getattr, name.split(".")[1:], dl))
     assert 1 <= len(entries) <= 4
     for entry in entries:
         other, colon, what = entry.partition(" : ")

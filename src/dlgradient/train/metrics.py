@@ -274,7 +274,7 @@ class Auc(Metric):
 
     See Also
     --------
-    testnet : metrics of a trained network.
+    dlgradient.testnet : metrics of a trained network.
 
     Examples
     --------
