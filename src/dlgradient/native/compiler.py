@@ -63,6 +63,7 @@ def _translate(text: str) -> bytes:
     module.triple, module.data_layout = target.triple, str(target.target_data)
     passes = binding.create_new_module_pass_manager()
     # Variables become registers. Vectors are explicit, so that nothing else has to be found.
+    passes.add_always_inliner_pass()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
     passes.add_loop_rotate_pass()
