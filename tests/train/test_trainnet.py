@@ -378,11 +378,16 @@ def test_the_table_of_iterations(data, capsys):
     chosen = options(
         verbose=True, verbose_frequency=5, metrics="accuracy", validation_data=(x, labels)
     )
-    dl.trainnet(x, labels, classifier(), "crossentropy", chosen)
+    _, info = dl.trainnet(x, labels, classifier(), "crossentropy", chosen)
     head, *rows, end = capsys.readouterr().out.splitlines()
     columns = ["Iteration", "Epoch", "TimeElapsed", "LearnRate", "TrainingLoss"]
-    assert head.split() == [*columns, "ValidationLoss", "Accuracy"]
+    assert head.split() == [*columns, "ValidationLoss", "TrainingAccuracy", "ValidationAccuracy"]
     assert [row.split()[0] for row in rows] == ["1", "5", "9"]
+    assert {len(row) for row in rows} == {len(head)}
+    for row in (rows[0], rows[2]):  # the first and the last iteration are validated
+        at = info.validation_history["iteration"].index(float(row.split()[0]))
+        found = float(row.split()[-1])
+        np.testing.assert_allclose(found, info.validation_history["accuracy"][at], rtol=1e-4)
     assert end == "Training stopped: Max epochs completed"
 
 

@@ -33,13 +33,15 @@ class Progress(Observer):
     def begin(self, training: Training) -> None:
         """Print the head of the table."""
         options = training.options
+        validates = options.validation_data is not None
         self.columns = list(training.solver.columns)
-        if options.validation_data is not None:
+        if validates:
             self.columns.append("validation_loss")
-        self.columns += [metric.name for metric in options.metrics]
+        for metric in options.metrics:
+            self.columns += [metric.name] + [f"validation_{metric.name}"] * validates
         if sys.stdout.isatty():
             self._begin_bar(training.total)
-        self.write("  ".join(f"{HEADS.get(c, c.capitalize()):>14}" for c in self.columns))
+        self.write("  ".join(_head(column) for column in self.columns))
 
     def _begin_bar(self, total: int | None) -> None:
         try:
@@ -64,7 +66,8 @@ class Progress(Observer):
             self.bar.update(self.task, completed=row["iteration"])
         turn = row["iteration"] in (1, training.total) or "validation_loss" in row
         if turn or row["iteration"] % training.options.verbose_frequency == 0:
-            self.write("  ".join(f"{_shown(c, row.get(c)):>14}" for c in self.columns))
+            shown = [(_shown(c, row.get(c)), len(_head(c))) for c in self.columns]
+            self.write("  ".join(f"{text:>{width}}" for text, width in shown))
         return ""
 
     def end(self, training: Training) -> None:
@@ -73,6 +76,13 @@ class Progress(Observer):
             self.write(f"Training stopped: {training.info.stop_reason}")
         if self.bar is not None:
             self.bar.stop()
+
+
+def _head(column: str) -> str:
+    """Return the head of a column, as wide as the column."""
+    metric = column.removeprefix("validation_")
+    of = "Training" if metric == column else "Validation"
+    return f"{HEADS.get(column, of + metric.capitalize()):>14}"
 
 
 def _shown(column: str, value: float | None) -> str:
