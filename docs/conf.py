@@ -29,6 +29,7 @@ extensions = [
     "numpydoc",  # docstrings in NumPy's form
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",  # the tables of functions
+    "sphinx.ext.viewcode",  # each function has a link to its source
     "sphinx_copybutton",
     "sphinx_design",  # the cards of the home page, and tabs
     "sphinx_gallery.gen_gallery",
