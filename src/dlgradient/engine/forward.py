@@ -72,7 +72,7 @@ def dljvp(
     -------
     dlarray
         Σ ∂y/∂xᵢ tangentᵢ + ∂y/∂x̄ᵢ conj(tangentᵢ), with the shape, dtype and format of `y`; zeros if
-        it depends on none. The second term is zero for analytic and for real functions of x.
+        it depends on none. The second term is zero for analytic functions, and where x is real.
 
     Raises
     ------

@@ -199,7 +199,7 @@ def dlvjp(
     -------
     product : dlarray or container
         Σᵢ conj(∂yᵢ/∂x) cotangentᵢ + (∂yᵢ/∂x̄) conj(cotangentᵢ), with the structure of the variables,
-        as in `dlgradient`. The second term is zero for analytic and for real functions of x.
+        as in `dlgradient`. The second term is zero for analytic functions, and where x is real.
 
     See Also
     --------
