@@ -38,7 +38,7 @@ def right_side(x, y):
 
 def points(count):
     """Return points in the disk and on its boundary, each with columns x and y."""
-    radius, turn = qmc.Sobol(2, rng=0).random(count).T
+    radius, turn = qmc.Sobol(2, seed=0).random(count).T
     angle = 2 * np.pi * turn
     inside = np.sqrt(radius) * np.stack([np.cos(angle), np.sin(angle)])
     angle = np.linspace(0, 2 * np.pi, count // 8, endpoint=False)

@@ -112,6 +112,19 @@ def test_iteration_length_and_containment():
         iter(dl.dlarray(1.0))
 
 
+@pytest.mark.parametrize("kind", [float, int, complex])
+def test_only_an_array_without_dimensions_is_a_number(kind):
+    assert kind(dl.dlarray(2.0)) == kind(2.0)
+    with pytest.raises(TypeError, match=r"shape \(1,\), which has dimensions; .*x\.item\(\)"):
+        kind(dl.dlarray([2.0]))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.complex128])
+def test_a_type_of_numpy_keeps_the_shape_of_one_element(kind):
+    found = kind(dl.dlarray([2.0]))
+    assert (found.shape, found.dtype, found.tolist()) == ((1,), kind, [2.0])
+
+
 def test_control_flow_runs_on_concrete_values():
     def relu(x):
         return x if x > 0 else x * 0

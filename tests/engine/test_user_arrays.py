@@ -462,7 +462,10 @@ def _assigned(g: Any) -> None:
 
 def _filled(export: Any) -> Any:
     def change(g: Any) -> None:
-        export(g)[...] = 99.0
+        taken = export(g)
+        if not taken.flags.writeable:
+            pytest.skip("NumPy before 2.2 takes arrays by DLPack to read only; take a newer one")
+        taken[...] = 99.0
 
     return change
 

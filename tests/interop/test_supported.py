@@ -40,7 +40,8 @@ def test_every_function_of_numpy_is_listed() -> None:
 
 def test_what_is_said_to_be_traced_is_traced() -> None:
     rows = re.findall(r"`np\.(\w+)\(x\)`", (FOLDER / "numpy.md").read_text(encoding="utf-8"))
-    assert set(rows) <= supported()
+    # Some came with NumPy 2.2.
+    assert {name for name in rows if hasattr(np, name)} <= supported()
 
 
 @pytest.mark.parametrize("library", sorted(PEERS))

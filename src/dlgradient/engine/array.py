@@ -274,7 +274,12 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
                 "z = zeros(n), or stack([x, y]); or use x.item() for a constant"
             )
             self._refuse(f"{kind.__name__}()", fix)
-        return kind(read(self))
+        value = read(self)
+        if value.ndim:
+            # As NumPy 2.4; before, it warns, and np.float64(x) loses the shape of one element.
+            text = f"{kind.__name__}() of a dlarray of shape {value.shape}, which has dimensions"
+            raise TypeError(located(f"{text}; for its only element write x.item()", _OF_PYTHON))
+        return kind(value)
 
     def __float__(self) -> float:
         return self._scalar(float)  # type: ignore[no-any-return]

@@ -216,7 +216,7 @@ def setitem(x: Operand, v: Operand, /, *, key: Key) -> Value:
     point and ``x`` integer.
     """
     out = np.array(x, dtype=_assigned_dtype(x, v))
-    out[key] = v
+    out[key] = _fitting(v)
     return out if out.ndim else out[()]  # not a view: the next assignment may be in place
 
 
@@ -229,6 +229,11 @@ def _setitem_samples(m: Maker) -> list[Case]:
         case(m.real(3), m.real(1, 1, 2), key=slice(0, 2)),
         case(m.complex(3), m.real(2), key=np.array([True, False, True])),
     ]
+
+
+def _fitting(v: Value) -> Value:
+    # NumPy before 2.4 warns of an array of one element that goes to a single place.
+    return v.reshape(()) if type(v) is np.ndarray and v.size == 1 else v
 
 
 def _assigned_dtype(x: Value, v: Value) -> Value:
@@ -264,7 +269,7 @@ def set_item(x: Value, key: Key, value: Value) -> None:
             v = traced.trace.hold(v)
         parents = (traced, v if origin is None else origin)
     try:
-        x._value[key] = v
+        x._value[key] = _fitting(v)
     except (ValueError, IndexError) as error:
         raise calls.explained(setitem.op, (x._value, v), {"key": key}, error) from error  # type: ignore[attr-defined]
     if traced is not None:
