@@ -28,7 +28,7 @@ def evaluated(program: Any, order: int) -> Any:
     return fun
 
 
-def compare(seed: int) -> float:
+def compare(seed: int, mode: Any) -> float:
     """Compare the calls of one program; return the share that was replayed."""
     writer = Writer(seed)
     scope: dict[str, Any] = {"dl": dl, "np": np}
@@ -41,7 +41,7 @@ def compare(seed: int) -> float:
         factors = rng.uniform(0.7, 1.3, len(writer.starts))
         starts = zip(writer.starts.values(), factors, strict=True)
         xs = [dl.dlarray((start * factor).astype(start.dtype)) for start, factor in starts]
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), dl.acceleration(mode):
             found, expected = accelerated(*xs), dl.dlfeval(fun, *xs)
         for a, b in zip(found, expected, strict=True):
             assert (a.shape, a.dtype) == (b.shape, b.dtype), writer.source()
@@ -52,7 +52,10 @@ def compare(seed: int) -> float:
     return accelerated.hit_rate
 
 
+@pytest.mark.parametrize("mode", ["numpy", "native"])
 @pytest.mark.parametrize("first", range(0, PROGRAMS, CHUNK))
-def test_a_replay_is_the_eager_call(first: int) -> None:
-    rates = [compare(seed) for seed in range(first, first + CHUNK)]
+def test_a_replay_is_the_eager_call(first: int, mode: str) -> None:
+    if mode == "native":
+        pytest.importorskip("llvmlite")
+    rates = [compare(seed, mode) for seed in range(first, first + CHUNK)]
     assert np.mean(rates) > 40

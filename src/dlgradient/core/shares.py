@@ -15,7 +15,7 @@ import numpy as np
 
 from dlgradient.core.types import Array
 
-__all__ = ["Share", "current_share", "sharing"]
+__all__ = ["Share", "current_share", "sharing", "the_share"]
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class Share:
         return self.count / self.whole if self.counts else 0.0
 
 
-_share: ContextVar[Share | None] = ContextVar("dlgradient_share", default=None)
+the_share: ContextVar[Share | None] = ContextVar("dlgradient_share", default=None)
 
 
 def current_share() -> Share | None:
     """Return the share that is open; None if this process has the whole batch."""
-    return _share.get()
+    return the_share.get()
 
 
 @contextmanager
 def sharing(share: Share) -> Iterator[None]:
     """Open a share."""
-    token = _share.set(share)
+    token = the_share.set(share)
     try:
         yield
     finally:
-        _share.reset(token)
+        the_share.reset(token)

@@ -14,6 +14,8 @@ module             what
 `maths`            exp, log, sin and others, as such texts
 `compiler`         from a text to a function
 `store`            machine code on disk, for the next process
+`interface`        what machine code uses of Python and NumPy
+`objects`          machine code as a function that Python calls without a detour
 `lanes`            formulas of arrays, written down as their steps
 `formula`          kernel: any formula, elementwise, in one pass over memory
 `rows`             kernels: sums of rows, and formulas with numbers for each row
@@ -32,6 +34,7 @@ What holds for all of them:
 * **No fast mathematics.** NaN, infinity, signed zeros and small numbers are as with NumPy. But no
   kernel here warns of an overflow, as ufuncs of NumPy do.
 * **Threads.** A call through ctypes releases the lock of the interpreter, and `in_blocks` splits
-  the work. Compilation has a lock, which a fork waits for.
+  the work. A function of `objects` holds the lock: its work is small.
+  Compilation has a lock, which a fork waits for.
 * **Real numbers only**, float32 and float64. Everything else stays with NumPy.
 """

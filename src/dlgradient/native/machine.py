@@ -34,13 +34,13 @@ class Machine(NamedTuple):
     fused : bool
         Whether a product and a sum can be rounded at once.
     new_target : callable
-        Returns what compiles for it.
+        Returns what compiles for it, with a level of optimization from 0 to 3.
     """
 
     description: str
     vector_bytes: int
     fused: bool
-    new_target: Callable[[], Any]
+    new_target: Callable[[int], Any]
 
     def lanes(self, element: str) -> int:
         """Return how many numbers a vector has."""
@@ -63,9 +63,9 @@ def _described() -> Machine:
     found = binding.get_host_cpu_features()
     features = found.flatten()
 
-    def new_target() -> Any:
+    def new_target(level: int) -> Any:
         return binding.Target.from_triple(triple).create_target_machine(
-            cpu, features, opt=2, reloc="pic", codemodel="jitdefault", jit=True
+            cpu, features, opt=level, reloc="pic", codemodel="jitdefault", jit=True
         )
 
     version = ".".join(map(str, binding.llvm_version_info))

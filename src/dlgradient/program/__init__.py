@@ -15,6 +15,7 @@ too. The modules, in the order in which a call meets them:
 `buffers`      which results take the memory of an operand
 `numpy_printer` the program as the text of a function
 `entry`        looks at the arguments of a call, answers it, and wraps the results
+`machine`      the same as one function of machine code, for small programs
 `path`         one program with its watch and its result
 `cache`        paths by keys, the least recently used forgotten
 `accelerate`   `dlaccelerate` and what users see of all this

@@ -12,14 +12,14 @@ from dlgradient.core.arguments import checked
 from dlgradient.core.calls import open_node
 from dlgradient.core.kinds import kinds_of
 from dlgradient.core.shares import current_share
-from dlgradient.core.trace import Trace, current_trace, the_trace
+from dlgradient.core.trace import Trace, current_trace
 from dlgradient.core.types import Count, NonNegative, P, R
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.evaluate import check_has_run, dlfeval, evaluate, leaf, untraced
-from dlgradient.native.switch import chosen, mode
+from dlgradient.native.switch import mode
 from dlgradient.program.cache import Cache, Entry
 from dlgradient.program.comparison import compare_results
-from dlgradient.program.entry import MISS
+from dlgradient.program.entry import MISS, Enter, Hits, no_entry
 from dlgradient.program.explain import Misses, explanation
 from dlgradient.program.numpy_printer import BROKEN
 from dlgradient.program.path import Path
@@ -77,6 +77,8 @@ class AcceleratedFunction(Generic[P, R]):
     Source: MATLAB ``AcceleratedFunction``.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_enter")  # a slot is read in half the time
+
     def __init__(self, fun: Callable[P, R]) -> None:
         self._function = fun
         self._enabled = True
@@ -84,9 +86,11 @@ class AcceleratedFunction(Generic[P, R]):
         self._check_tolerance = 1e-4
         self._cache = Cache(50)
         self._misses = Misses(fun)
-        self._hits = self._calls = 0
-        # The entry of the path that answered last; None if it must not be asked.
-        self._enter: Callable[[tuple[Any, ...]], Any] | None = None
+        self._hits = Hits()
+        self._others = 0
+        # What answers calls like the last one, by looking at the arguments itself.
+        self._enter: Enter = no_entry
+        self._second: Enter = no_entry
         update_wrapper(self, fun)
 
     # -- properties ------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ class AcceleratedFunction(Generic[P, R]):
     @enabled.setter
     def enabled(self, value: bool) -> None:
         self._enabled = _accepted("enabled", value)
-        self._enter = None
+        self._enter = self._second = no_entry
 
     @property
     def cache_size(self) -> int:
@@ -115,7 +119,7 @@ class AcceleratedFunction(Generic[P, R]):
     def cache_size(self, value: int) -> None:
         self._cache.size = _accepted("cache_size", value)
         self._cache.shrink()
-        self._enter = None
+        self._enter = self._second = no_entry
 
     @property
     def check_mode(self) -> CheckMode:
@@ -125,7 +129,7 @@ class AcceleratedFunction(Generic[P, R]):
     @check_mode.setter
     def check_mode(self, value: CheckMode) -> None:
         self._check_mode = _accepted("check_mode", value)
-        self._enter = None
+        self._enter = self._second = no_entry
 
     @property
     def check_tolerance(self) -> float:
@@ -139,7 +143,11 @@ class AcceleratedFunction(Generic[P, R]):
     @property
     def hit_rate(self) -> float:
         """Percentage of calls that were replayed."""
-        return 100.0 * self._hits / self._calls if self._calls else 0.0
+        return 100.0 * self._hits.total / self._calls if self._calls else 0.0
+
+    @property
+    def _calls(self) -> int:
+        return self._hits.total + self._others
 
     @property
     def occupancy(self) -> float:
@@ -150,16 +158,10 @@ class AcceleratedFunction(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the function returns."""
-        self._calls += 1
-        enter = self._enter
-        alone = the_trace.get() is None and current_share() is None
-        if enter is not None and alone and not kwargs and chosen.get() != "none":
-            try:
-                found = enter(args)
-            except Exception:  # noqa: BLE001 - the eager call raises what there is to raise
-                found = MISS
+        if not kwargs:
+            enter = self._enter
+            found = enter(args)  # it counts the hit
             if found is not MISS:
-                self._hits += 1
                 return found  # type: ignore[no-any-return]
         return self._answer(args, kwargs)  # type: ignore[no-any-return]
 
@@ -171,10 +173,11 @@ class AcceleratedFunction(Generic[P, R]):
 
         Source: MATLAB ``clearCache``.
         """
-        self._enter = None
+        self._enter = self._second = no_entry
         self._cache.clear()
         self._misses = Misses(self._function)
-        self._hits = self._calls = 0
+        self._hits = Hits()
+        self._others = 0
 
     def source(self) -> str:
         """Return the text of all programs, as Python functions.
@@ -194,7 +197,7 @@ class AcceleratedFunction(Generic[P, R]):
         -------
         str
         """
-        return explanation(self._function, self._cache, self._misses, self._calls, self._hits)
+        return explanation(self._function, self._cache, self._misses, self._calls, self._hits.total)
 
     def __repr__(self) -> str:
         name = getattr(self._function, "__qualname__", repr(self._function))
@@ -208,7 +211,11 @@ class AcceleratedFunction(Generic[P, R]):
     # -- answers ---------------------------------------------------------------------------------
 
     def _answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Answer a call that the last path did not answer."""
+        """Answer a call that the first entry did not answer."""
+        if not kwargs and self._second is not no_entry:
+            found = self._second(args)
+            if found is not MISS:
+                return found
         trace = current_trace()
         if trace is not None and trace.function is self:
             # `dlfeval` calls it, which makes its results constants: its variables are not needed.
@@ -226,11 +233,14 @@ class AcceleratedFunction(Generic[P, R]):
                     reason = "an argument is traced by another evaluation"
         if given is None or reason:
             self._misses.add_reason(reason)
+            self._others += 1
             return self._eagerly(args, kwargs)
         entry = self._cache.entry(given.key)
-        found = self._replayed(entry, given)
+        found = self._replayed(entry, given, None if kwargs else args)
         if found is not MISS:
+            self._hits.counted[0] += 1
             return self._checked(found, args, kwargs)
+        self._others += 1
         self._misses.add(given.key, entry)
         if entry.refusal:
             entry.eager += 1
@@ -247,8 +257,8 @@ class AcceleratedFunction(Generic[P, R]):
             return f"it was called in {trace.name}, which traces its operations"
         return "several processes share the batch" if current_share() is not None else ""
 
-    def _replayed(self, entry: Entry, given: Structure) -> Any:
-        """Return the answer of a path with this key, or `MISS`."""
+    def _replayed(self, entry: Entry, given: Structure, args: tuple[Any, ...] | None) -> Any:
+        """Return the answer of a path with this key, or `MISS`; arguments without names if any."""
         values = [x._value for x in given.arrays]
         for path in list(entry.paths):
             if not path.watch.unchanged():
@@ -259,10 +269,10 @@ class AcceleratedFunction(Generic[P, R]):
                 break
             if found is not BROKEN:
                 entry.answered(path)
-                self._hits += 1
-                if self._check_mode == "none":
-                    self._enter = path.enter
-                return path.wrapped(found)
+                result = path.wrapped(found)
+                if self._check_mode == "none" and args is not None:
+                    self._enter, self._second = path.entries(args, result, self._hits)
+                return result
         return MISS
 
     def _recorded(
@@ -274,7 +284,7 @@ class AcceleratedFunction(Generic[P, R]):
             recording = recording._replace(refusal="it changes its arguments")
         name = getattr(self._function, "__name__", "program")
         name = name if name.isidentifier() else "program"
-        entry.recorded(recording, lambda: Path(name, recording, None if kwargs else args, result))
+        entry.recorded(recording, lambda: Path(name, recording))
         self._cache.shrink()
         return result
 

@@ -1,27 +1,34 @@
-"""The entry of a path: one function that looks at the arguments, answers, and wraps the result.
+"""The entry of a path: one function that looks at the arguments, answers, and wraps the results.
 
 It is written out for the arguments of one call: a general look at them costs more than a small
 program (rows rosenbrock and chain). It answers `MISS` if anything is
-not as it was; then the cache is asked.
+not as it was, or anything raises; then the cache is asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from dlgradient.core.shares import the_share
+from dlgradient.core.trace import the_trace
 from dlgradient.engine.array import dlarray
+from dlgradient.native.switch import chosen
 from dlgradient.program.numpy_printer import BROKEN
 
-__all__ = ["FLOAT_ERRORS", "MISS", "entry"]
+__all__ = ["FLOAT_ERRORS", "MISS", "Enter", "Hits", "entry", "no_entry"]
 
 MISS = object()
+# It gets the arguments, and returns the result or `MISS`.
+Enter: TypeAlias = Callable[[tuple[Any, ...]], Any]
 
 # What arithmetic of Python's floats raises where NumPy returns infinity or NaN.
 FLOAT_ERRORS = (ZeroDivisionError, OverflowError, ValueError)
 
+# A trace records by itself; several processes share a batch; another mode has other programs.
+_ELSEWHERE = "the_trace() is not None or the_share() is not None or chosen() is not mode"
 _CONTAINERS = (list, tuple, dict)
 _PLAIN = (int, bool, str, bytes, type(None))
 
@@ -30,14 +37,42 @@ class _Inexpressible(Exception):  # noqa: N818 - no error: there is no quick ent
     """An argument or a result that no entry is written for."""
 
 
+class Hits:
+    """How many calls were answered.
+
+    Attributes
+    ----------
+    counted : list of int
+        One number, to which code of Python adds.
+    by_machine : array
+        One number, to which machine code adds.
+    """
+
+    def __init__(self) -> None:
+        self.counted = [0]
+        self.by_machine = np.zeros(1, np.int64)
+
+    @property
+    def total(self) -> int:
+        """How many calls were answered."""
+        return self.counted[0] + int(self.by_machine[0])
+
+
+def no_entry(_args: tuple[Any, ...]) -> Any:
+    """Answer nothing."""
+    return MISS
+
+
 def entry(
     args: tuple[Any, ...],
     result: Any,
     call: Callable[..., Any],
     after_error: Callable[..., Any] | None,
     unchanged: Callable[[], bool],
-) -> Callable[[tuple[Any, ...]], Any] | None:
-    """Return the entry of a path; None if arguments or result are not of the common kinds.
+    mode: str,
+    hits: Hits,
+) -> Enter:
+    """Return the entry of a path; `no_entry` if arguments or result are not of the common kinds.
 
     Parameters
     ----------
@@ -51,14 +86,19 @@ def entry(
         If scalars are Python's floats, the same in NumPy.
     unchanged : callable
         Tells whether what the function reads is as it was.
+    mode : str
+        What is chosen for this thread now; where something else is, the entry does not answer.
+    hits : Hits
+        Counts the answers.
     """
     writer = _Writer()
     try:
         writer.argument("args", args)
         returned = writer.returned(result)
     except _Inexpressible:
-        return None
+        return no_entry
     scope = {**writer.scope, "call": call, "after_error": after_error, "unchanged": unchanged}
+    scope.update(mode=mode, counted=hits.counted)
     values = ", ".join(writer.values)
     answer = [f"found = call({values})"]
     if after_error is not None:
@@ -72,11 +112,18 @@ def entry(
         "if found is BROKEN:",
         "    return MISS",
         *writer.wrapping,
+        "counted[0] += 1",
         f"return {returned}",
     ]
-    text = "def enter(args):\n" + "".join(f"    {line}\n" for line in lines)
+    text = "".join(
+        [
+            *("def enter(args):\n", f"    if {_ELSEWHERE}:\n", "        return MISS\n    try:\n"),
+            *[f"        {line}\n" for line in lines],
+            "    except Exception:\n        return MISS\n",
+        ]
+    )
     exec(compile(text, "<dlaccelerate: entry>", "exec"), scope)
-    found: Callable[[tuple[Any, ...]], Any] = scope["enter"]
+    found: Enter = scope["enter"]
     return found
 
 
@@ -103,6 +150,9 @@ class _Writer:
             "BROKEN": BROKEN,
             "FLOAT_ERRORS": FLOAT_ERRORS,
             "MISS": MISS,
+            "chosen": chosen.get,
+            "the_share": the_share.get,
+            "the_trace": the_trace.get,
             "dlarray": dlarray,
             "ndarray": np.ndarray,
             "new": object.__new__,
@@ -133,7 +183,7 @@ class _Writer:
             self._array(name, value)
         elif kind in _CONTAINERS:
             self._container(name, value)
-        elif kind in _PLAIN:
+        elif kind in _PLAIN or (kind is float and value):
             known = self.bind(value)
             self.miss_if(f"type({name}) is not {self.bind(kind)} or {name} != {known}")
         else:

@@ -131,8 +131,10 @@ def counted(checks: list[Check]) -> str:
 
 
 def _path(path: Path) -> list[str]:
-    kind = "Python's floats" if path.floats is not None else "NumPy"
+    kind = "machine code" if callable(path.machine) else _interpreted(path)
     lines = [f"  program of {path.lines} operations, {kind}, recorded twice"]
+    if path.machine and not callable(path.machine):
+        lines.append(f"    no machine code: {path.machine}")
     checks = path.program.checks
     if checks:
         lines.append(f"    checks what Python reads: {counted(checks)}")
@@ -140,3 +142,7 @@ def _path(path: Path) -> list[str]:
     if changed:
         lines.append(f"    not used now: {changed} has changed since")
     return lines
+
+
+def _interpreted(path: Path) -> str:
+    return "Python's floats" if path.floats is not None else "NumPy"

@@ -77,6 +77,7 @@ def printed(program: Program, name: str, floats: AbstractSet[Slot] = frozenset()
         Values that are Python floats.
     """
     printer = _Printer(program, floats)
+    printer.scope[name] = None  # no kernel may have it: the function would call itself
     return Printed(printer.text(name), printer.scope, name)
 
 

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from dlgradient.core.calls import wrap
-from dlgradient.program.entry import FLOAT_ERRORS, entry
+from dlgradient.native.switch import chosen, mode, uses_native
+from dlgradient.program.entry import FLOAT_ERRORS, Enter, Hits, entry, no_entry
 from dlgradient.program.floats import floating_slots
 from dlgradient.program.lines import Program
 from dlgradient.program.numpy_printer import Printed, printed
@@ -15,6 +18,11 @@ from dlgradient.program.passes import improved
 from dlgradient.program.record import Recording
 
 __all__ = ["Path"]
+
+# Answers after which machine code is made, unless the user has asked for it: it takes as long as
+# a thousand answers, and is the same for any number that does not depend on time.
+SETTLED = 32
+_REALS = np.dtype(np.float64)
 
 
 class Path:
@@ -26,13 +34,11 @@ class Path:
         As it was recorded, to be compared.
     watch : Watch
         On what the function reads besides its arguments.
-    enter : callable or None
-        Answers calls with positional arguments at once; see `dlgradient.program.entry`.
+    machine : callable or str
+        The program as machine code; why there is none, '' if it was not tried.
     """
 
-    def __init__(
-        self, name: str, recording: Recording, args: tuple[Any, ...] | None, result: Any
-    ) -> None:
+    def __init__(self, name: str, recording: Recording) -> None:
         assert recording.program is not None
         assert recording.watch is not None
         assert recording.structure is not None
@@ -46,11 +52,51 @@ class Path:
         self._structure = recording.structure
         self._formats = [x._format for x in self._structure.arrays]
         self._structure.arrays = []  # not the results of the recorded call
-        self.enter = None
-        if args is not None:
-            first = self.floats or self.numpy
-            second = self.numpy_call if self.floats else None
-            self.enter = entry(args, result, first.call, second, self.watch.unchanged)
+        self.machine: Enter | str = ""
+        self._answers = 0
+        self._entries: dict[tuple[str, bool], Enter] = {}
+
+    # -- entries ---------------------------------------------------------------------------------
+
+    def entries(self, args: tuple[Any, ...], result: Any, hits: Hits) -> tuple[Enter, Enter]:
+        """Return what answers calls like one that was answered, the fastest first.
+
+        They are of the mode that is chosen. Until it is settled whether machine code pays, there
+        are none.
+        """
+        native = uses_native(_REALS, pays=True)
+        if native:
+            self._answers += 1
+            if self._answers < SETTLED and mode() != "native":
+                return no_entry, no_entry
+        python = self._entry(args, result, hits, native=False)
+        machine = self._entry(args, result, hits, native=True) if native else no_entry
+        return (python, no_entry) if machine is no_entry else (machine, python)
+
+    def _entry(self, args: tuple[Any, ...], result: Any, hits: Hits, *, native: bool) -> Enter:
+        key = chosen.get(), native
+        if key not in self._entries:
+            make = self._machine_entry if native else self._python_entry
+            self._entries[key] = make(args, result, key[0], hits)
+        return self._entries[key]
+
+    def _python_entry(self, args: tuple[Any, ...], result: Any, chosen: str, hits: Hits) -> Enter:
+        first = self.floats or self.numpy
+        second = self.numpy_call if self.floats else None
+        return entry(args, result, first.call, second, self.watch.unchanged, chosen, hits)
+
+    def _machine_entry(self, args: tuple[Any, ...], result: Any, chosen: str, hits: Hits) -> Enter:
+        if self.machine and isinstance(self.machine, str):
+            return no_entry
+        from dlgradient.program.machine.entry import machine_entry  # with LLVM only
+
+        try:
+            self.machine = machine_entry(args, result, self._improved, self.watch, chosen, hits)
+        except (OSError, RuntimeError) as error:  # of LLVM
+            self.machine = str(error)
+        return no_entry if isinstance(self.machine, str) else self.machine
+
+    # -- the program in NumPy --------------------------------------------------------------------
 
     @cached_property
     def numpy(self) -> Printed:
@@ -63,7 +109,7 @@ class Path:
 
     @property
     def source(self) -> str:
-        """The text of the function that answers."""
+        """The text of the program."""
         return (self.floats or self.numpy).source
 
     def run(self, values: Sequence[Any]) -> Any:

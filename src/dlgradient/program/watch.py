@@ -26,7 +26,7 @@ from types import (
     ModuleType,
     SimpleNamespace,
 )
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,44 @@ class Unwatchable(Exception):  # noqa: N818 - no error: the call runs eagerly
     """Something that a function reads, of which no change could be noticed."""
 
 
+# Places, as expressions: {} is the owner.
+FORMS = {
+    "code": "{}.__code__",
+    "defaults": "{}.__defaults__",
+    "kwdefaults": "{}.__kwdefaults__",
+    "cell": "{}.cell_contents",
+    "global": "{}.get({key!r}, ABSENT)",
+    "item": "{}[{key!r}]",
+    "of class": "vars({})[{key!r}]",
+    "attribute": "getattr({}, {key!r}, ABSENT)",
+}
+
+
+class Place(NamedTuple):
+    """Where something was found.
+
+    Attributes
+    ----------
+    path : str
+        For users.
+    check : str
+        Whether it is still there, as an expression.
+    form : str
+        What kind of place this is: one of `FORMS`, "array", or "" for a check of its own.
+    owner, value : object
+        What has the place, and what was there; of a dlarray its value and its format.
+    key : str
+        The name of an item or an attribute.
+    """
+
+    path: str
+    check: str
+    form: str
+    owner: Any
+    value: Any
+    key: str
+
+
 class Watch:
     """What was found at a call, as expressions of one function that compares it with what is now.
 
@@ -84,36 +122,38 @@ class Watch:
         Of the functions of the user that were reached.
     unsteady : list of str
         What they name whose results differ from call to call, such as clocks.
+    places : list of Place
     """
 
     def __init__(self) -> None:
         self.codes: dict[CodeType, None] = {}
         self.unsteady: list[str] = []
-        self._checks: list[tuple[str, str]] = []
+        self.places: list[Place] = []
         self._scope: dict[str, Any] = {"ABSENT": _ABSENT, "same": _is_same}
         self._compiled: Callable[[], bool] | None = None
 
-    def add(self, path: str, place: str, owner: Any, value: Any) -> None:
+    def add(self, path: str, form: str, owner: Any, value: Any, key: str = "") -> None:
         """Watch that a place holds the same object, or an equal number or text.
 
         Parameters
         ----------
         path : str
             For users.
-        place : str
-            An expression; ``{}`` is the owner.
-        owner, value : object
-            What has the place, and what is there.
+        form, owner, value, key
+            Of `Place`.
         """
-        now, then = place.format(self._bound(owner)), self._bound(value)
+        now, then = FORMS[form].format(self._bound(owner), key=key), self._bound(value)
         check = f"{now} is {then}"
         if type(value) in _PLAIN:
             check = f"({check} or same({now}, {then}))"
-        self._checks.append((path, check))
+        self.places.append(Place(path, check, form, owner, value, key))
 
-    def add_check(self, path: str, check: Callable[[], bool]) -> None:
-        """Watch with a function of its own."""
-        self._checks.append((path, f"{self._bound(check)}()"))
+    def add_check(
+        self, path: str, check: Callable[[], bool], form: str = "", *of_place: Any
+    ) -> None:
+        """Watch with a function of its own; owner and value of the place may follow."""
+        owner, value = of_place or (None, None)
+        self.places.append(Place(path, f"{self._bound(check)}()", form, owner, value, ""))
 
     def _bound(self, value: Any) -> str:
         name = f"v{len(self._scope)}"
@@ -124,18 +164,18 @@ class Watch:
     def unchanged(self) -> Callable[[], bool]:
         """The function that tells whether all is as it was."""
         if self._compiled is None:
-            self._compiled = self._function([check for _, check in self._checks])
+            self._compiled = self.function_of(self.places)
         return self._compiled
 
     def change(self) -> str:
         """Return the path of the first change, '' if there is none."""
         if self.unchanged():
             return ""
-        return next((p for p, check in self._checks if not self._function([check])()), "")
+        return next((p.path for p in self.places if not self.function_of([p])()), "")
 
-    def _function(self, checks: list[str]) -> Callable[[], bool]:
-        """Return a function of all of some checks; a place that is gone has changed."""
-        condition = "".join(f"            and {check}\n" for check in checks)
+    def function_of(self, places: Sequence[Place]) -> Callable[[], bool]:
+        """Return a function that compares some places; one that is gone has changed."""
+        condition = "".join(f"            and {place.check}\n" for place in places)
         text = f"def unchanged():\n    try:\n        return (True\n{condition}        )\n"
         text += "    except (AttributeError, LookupError, TypeError, ValueError):\n"
         text += "        return False\n"
@@ -188,9 +228,9 @@ class _Walk:
                 raise Unwatchable(f"{path}, which leads to more than {MOST} values")
             self._visit_one(at, found)
 
-    def _follow(self, path: str, place: str, owner: Any, value: Any) -> None:
+    def _follow(self, path: str, form: str, owner: Any, value: Any, key: str = "") -> None:
         """Watch the place where a value is, and then the value."""
-        self.watch.add(path, place, owner, value)
+        self.watch.add(path, form, owner, value, key)
         self.todo.append((path, value))
 
     def _visit_one(self, path: str, value: Any) -> None:
@@ -227,16 +267,16 @@ class _Walk:
         code = function.__code__
         watch.codes[code] = None
         watch.unsteady += sorted(names_in(code) & _UNSTEADY)
-        watch.add(f"the code of {path}", "{}.__code__", function, code)
+        watch.add(f"the code of {path}", "code", function, code)
         self._attributes(path, function)
-        for attribute in ("__defaults__", "__kwdefaults__"):
-            value = getattr(function, attribute)
-            self._follow(f"{path}.{attribute}", f"{{}}.{attribute}", function, value)
+        for form in ("defaults", "kwdefaults"):
+            value = getattr(function, f"__{form}__")
+            self._follow(f"{path}.__{form}__", form, function, value)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             value = _content(cell)
             if value is _ABSENT:
                 continue
-            self._follow(name, "{}.cell_contents", cell, value)
+            self._follow(name, "cell", cell, value)
         self._globals(function, names_in(code))
 
     def _globals(self, function: FunctionType, names: frozenset[str]) -> None:
@@ -246,21 +286,21 @@ class _Walk:
             if value is not _ABSENT:
                 if _module_of(value) in _UNSTEADY_MODULES:
                     self.watch.unsteady.append(name)
-                self._follow(name, f"{{}}.get({name!r}, ABSENT)", scope, value)
+                self._follow(name, "global", scope, value, name)
 
     def _module(self, path: str, module: ModuleType) -> None:
         if not is_of_user(module.__name__):
             return
         scope = vars(module)
         for name in sorted(self.names & scope.keys()):
-            self._follow(f"{path}.{name}", f"{{}}[{name!r}]", scope, scope[name])
+            self._follow(f"{path}.{name}", "item", scope, scope[name], name)
 
     def _class(self, path: str, kind: type) -> None:
         for base in kind.__mro__:
             if is_of_user(base.__module__):
                 for name, value in list(vars(base).items()):
                     if self._counts(name) or (callable(value) and name in _CALLED):
-                        self._follow(f"{path}.{name}", f"vars({{}})[{name!r}]", base, value)
+                        self._follow(f"{path}.{name}", "of class", base, value, name)
 
     def _counts(self, name: str) -> bool:
         return self.all_names or name in self.names
@@ -271,7 +311,8 @@ class _Walk:
         def is_same(value: Any = array._value, fmt: str | None = array._format) -> bool:
             return array._value is value and array._format == fmt
 
-        self.watch.add_check(path, is_same)
+        parts = array._value, array._format
+        self.watch.add_check(path, is_same, "array", array, parts)
 
     def _array(self, path: str, array: Any) -> None:
         if array.dtype.hasobject or type(array) is not np.ndarray:
@@ -344,14 +385,13 @@ class _Walk:
         if isinstance(scope, dict):
             for name in list(scope):
                 if foreign or self._counts(name):
-                    self._follow(f"{path}.{name}", f"{{}}[{name!r}]", scope, scope[name])
+                    self._follow(f"{path}.{name}", "item", scope, scope[name], name)
         for base in type(value).__mro__:
             names = vars(base).get("__slots__", ()) if is_of_user(base.__module__) else ()
             for name in (names,) if isinstance(names, str) else names:
                 if self._counts(name):
                     found = getattr(value, name, _ABSENT)
-                    place = f"getattr({{}}, {name!r}, ABSENT)"
-                    self._follow(f"{path}.{name}", place, value, found)
+                    self._follow(f"{path}.{name}", "attribute", value, found, name)
 
 
 # What is watched of the kinds of values, in the order in which they are asked for.
