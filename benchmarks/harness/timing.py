@@ -14,6 +14,8 @@ from typing import Any
 
 Call = Callable[[], Any]
 clock = time.perf_counter
+# Calls after which a function that compiles itself has done so; long ones are not repeated.
+WARM = 64
 
 
 def settle() -> None:
@@ -24,7 +26,10 @@ def settle() -> None:
 
 def _batch_size(call: Call, seconds: float) -> int:
     """Return how many calls take about `seconds`, after warming up."""
-    call()
+    began, done = clock(), 0
+    while not done or (done < WARM and clock() - began < 4 * seconds):
+        call()
+        done += 1
     number = 1
     while True:
         start = clock()

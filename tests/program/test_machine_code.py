@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import gc
 import math
+import os
+import subprocess
 import sys
 import threading
 import tracemalloc
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -380,9 +383,9 @@ def test_references_are_returned(rng: np.random.Generator) -> None:
     gc.collect()
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    # None is counted too: it is not immortal before Python 3.12.
     assert [sys.getrefcount(o) for o in held] == before
-    assert after - first < 10_000
+    # A leak would have 16 bytes or more in each call; other threads have some memory, too.
+    assert after - first < 1_000_000
 
 
 def test_code_goes_with_its_function() -> None:
@@ -424,6 +427,45 @@ def test_threads_call_one_function(rng: np.random.Generator) -> None:
     finally:
         sys.setswitchinterval(interval)
     assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+def test_a_forked_child_calls_and_compiles() -> None:
+    accelerated = made(rosenbrock, dl.dlarray([-1.0, 2.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
+        child = os.fork()
+    if not child:
+        status = 1
+        try:
+            same = accelerated(dl.dlarray([-1.0, 2.0]))[0].item() == 104.0
+            new = made(lambda x: x * 1.5, dl.dlarray(2.0))(dl.dlarray(4.0)).item() == 6.0
+            status = int(not (same and new))
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_without_llvm_python_answers() -> None:
+    code = """
+import sys
+sys.modules["llvmlite"] = None
+import dlgradient as dl
+f = dl.dlaccelerate(lambda x: x * x)
+for _ in range(50):
+    assert f(dl.dlarray(3.0)).item() == 9.0
+assert f.hit_rate == 96
+print(f.explain())
+"""
+    environment = {**os.environ, "DLGRADIENT_ACCELERATION": "auto"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert "Python's floats" in done.stdout, done.stderr
 
 
 def test_garbage_is_collected_during_a_call() -> None:
