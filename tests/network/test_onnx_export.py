@@ -47,6 +47,8 @@ CASES = {
             layers.AveragePooling2d(3, padding=1), layers.AveragePooling2d(2, stride=2),
             layers.AveragePooling2d(3, padding=1, padding_value="mean"),
             layers.GlobalAveragePooling2d(), layers.GlobalMaxPooling2d(),
+            layers.PatchEmbedding(2, 4),
+            layers.PatchEmbedding((4, 2), 5, spatial_flatten_mode="column-major"),
         ])
     },
     **{
@@ -55,6 +57,7 @@ CASES = {
             layers.Convolution3d(2, 4), layers.TransposedConvolution3d(2, 2, stride=2),
             layers.MaxPooling3d(2), layers.AveragePooling3d(2), layers.GlobalAveragePooling3d(),
             layers.GlobalMaxPooling3d(), layers.FullyConnected(2),
+            layers.PatchEmbedding((2, 5, 3), 4, spatial_flatten_mode="column-major"),
         ])
     },
     **{
@@ -68,6 +71,11 @@ CASES = {
                 5, output_mode="last", reset_gate_mode="recurrent-bias-after-multiplication")),
             (sequence, layers.FullyConnected(4)), (sequence, layers.LayerNormalization()),
             (sequence, layers.BatchNormalization()), (sequence, layers.Softmax()),
+            (sequence, layers.SelfAttention(2, 4)),
+            (sequence, layers.SelfAttention(1, 3, num_value_channels=2, output_size=5)),
+            (sequence, layers.EmbeddingConcatenation()), (sequence, layers.PositionEmbedding(4, 9)),
+            (sequence, layers.Indexing1d()), (signal, layers.Indexing1d("last")),
+            (signal, layers.Indexing1d(3)),
             (sequence, layers.Convolution1d(1, 4)),
             (signal, layers.Convolution1d(3, 4, padding="same")),
             (signal, layers.GroupedConvolution1d(3, 2, 3)),
@@ -145,6 +153,7 @@ def test_every_layer_is_exported(case, rng, tmp_path):
 def test_every_emitter_has_a_case():
     tested = {type(layer).__name__ for case in CASES.values() for layer in case}
     several = {"Addition", "Multiplication", "Concatenation", "DepthConcatenation", "Embedding"}
+    several |= {"Crop2d", "Crop3d"}
     assert set(EMITTERS) - tested == several | {"Operator", "TensorInput"}
 
 
@@ -160,6 +169,36 @@ def test_a_graph_of_several_inputs_and_outputs(rng, tmp_path):
         net = net.add_layers([layer])
         net = net.connect_layers("a", f"{layer.name}/in1").connect_layers("b", f"{layer.name}/in2")
     check_export(net.initialize(), tmp_path / "net.onnx", rng)
+
+
+@pytest.mark.parametrize("location", ["center", (1, 0)])
+def test_a_part_of_an_image(location, rng, tmp_path):
+    net = dl.dlnetwork([layers.ImageInput((6, 9, 2), normalization="none", name="a")])
+    crop = layers.Crop2d(location, name="crop")
+    net = net.add_layers([layers.ImageInput((3, 7, 1), normalization="none", name="b")])
+    net = net.add_layers(crop).connect_layers("a", "crop/in").connect_layers("b", "crop/ref")
+    check_export(net.initialize(), tmp_path / "net.onnx", rng)
+
+
+def test_a_part_of_a_volume(rng, tmp_path):
+    net = dl.dlnetwork([layers.Image3dInput((6, 5, 4, 2), normalization="none", name="a")])
+    net = net.add_layers([layers.Image3dInput((3, 3, 3, 1), normalization="none", name="b")])
+    crop = layers.Crop3d(name="crop")
+    net = net.add_layers(crop).connect_layers("a", "crop/in").connect_layers("b", "crop/ref")
+    check_export(net.initialize(), tmp_path / "net.onnx", rng)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"attention_mask": "causal"}, "attention_mask='causal'"),
+        ({"has_scores_output": True}, "scores as an output"),
+    ],
+)
+def test_attention_that_is_not_written_is_named(options, what, tmp_path):
+    net = dl.dlnetwork([sequence, layers.SelfAttention(2, 4, **options)])
+    with pytest.raises(InvalidArgumentError, match=what):
+        dl.export_onnx_network(net, tmp_path / "net.onnx")
 
 
 def test_an_embedding(rng, tmp_path):

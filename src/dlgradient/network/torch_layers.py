@@ -33,6 +33,8 @@ class Row(NamedTuple):
         ``given(attribute)`` returns the parameters.
     absent : float, optional
         What the attribute is if the module has no such parameters, as of ``bias=False``.
+    joined : bool
+        Whether a parameter is several attributes, one below the other.
     """
 
     attribute: str
@@ -40,6 +42,7 @@ class Row(NamedTuple):
     taken: Callable[[Sequence[Array], Shape], Array] = lambda found, _: found[0]
     given: Callable[[Array], Sequence[Array]] = lambda value: [value]
     absent: float | None = None
+    joined: bool = False
 
 
 def _reversed_axes(value: Array) -> Array:
@@ -145,7 +148,7 @@ CONVOLUTIONS = (
 ROWS: tuple[tuple[Any, tuple[Row, ...]], ...] = (
     (layers.FullyConnected, (WEIGHT, BIAS)),
     (layers.Embedding, (WEIGHT,)),
-    (CONVOLUTIONS, (FILTERS, BIAS)),
+    ((*CONVOLUTIONS, layers.PatchEmbedding), (FILTERS, BIAS)),
     (
         (layers.GroupedConvolution1d, layers.GroupedConvolution2d),
         (Row("weights", ("weight",), _groups_taken, _groups_given), BIAS),
@@ -160,10 +163,33 @@ ROWS: tuple[tuple[Any, tuple[Row, ...]], ...] = (
 )
 
 
+def _attention_row(attribute: str, number: int, parameter: str, absent: float | None = None) -> Row:
+    """Return the row of a third of the parameters of queries, keys and values."""
+
+    def taken(found: Sequence[Array], shape: Shape) -> Array:
+        (value,) = found
+        n = shape[0]
+        return value[number * n : (number + 1) * n] if len(value) == 3 * n else value
+
+    return Row(attribute, (parameter,), taken, absent=absent, joined=True)
+
+
+# Of nn.MultiheadAttention.
+OF = ("query", "key", "value")
+ATTENTION = (
+    *[_attention_row(f"{of}_weights", i, "in_proj_weight") for i, of in enumerate(OF)],
+    *[_attention_row(f"{of}_bias", i, "in_proj_bias", 0) for i, of in enumerate(OF)],
+    Row("output_weights", ("out_proj.weight",)),
+    Row("output_bias", ("out_proj.bias",), absent=0),
+)
+
+
 def rows_of(layer: Layer) -> tuple[Row, ...]:
     """Return the rows of a layer; a layer without any has the same names and shapes in PyTorch."""
     if isinstance(layer, layers.Lstm | layers.Gru):
         return _recurrent(layer)
+    if isinstance(layer, layers.SelfAttention):
+        return ATTENTION
     for kinds, rows in ROWS:
         if isinstance(layer, kinds):
             return rows

@@ -136,7 +136,7 @@ def import_weights_from_torch(
     Source: MATLAB ``importNetworkFromPyTorch``; PyTorch ``load_state_dict``.
     """
     _check_network("import_weights_from_torch", net)
-    found = _arrays(source)
+    found = state_dict_of("import_weights_from_torch", "source", source)
     offered = {n: a for n, a in found.items() if n.startswith(prefix) and not _is_counter(n)}
     tables = {"learnables": net.learnables.copy(), "state": net.state.copy()}
     wrong: list[str] = []
@@ -221,7 +221,8 @@ def export_weights_to_torch(net: Any, *, mapping: Any = None, prefix: str = "") 
             continue
         values = part.row.given(np.asarray(table[part.key]))
         for name, value in zip(part.names(prefix), values, strict=True):
-            found[name] = np.ascontiguousarray(value)
+            more = [found[name]] if part.row.joined and name in found else []
+            found[name] = np.concatenate([*more, value]) if more else np.ascontiguousarray(value)
         if part.row.attribute == "trained_variance":
             found[f"{prefix}{part.module}.{COUNTER}"] = np.array(0)
     return found
@@ -247,7 +248,8 @@ def _checked_names(mapping: Any) -> Names:
     return mapping  # type: ignore[no-any-return]
 
 
-def _arrays(source: Any) -> Mapping[str, Array]:
+def state_dict_of(function: str, argument: str, source: Any) -> Mapping[str, Array]:
+    """Return the arrays of a file, or of a state_dict, by their names in PyTorch."""
     if isinstance(source, Mapping):
         return {str(name): _array(value) for name, value in source.items()}
     if isinstance(source, str) or hasattr(source, "__fspath__"):
@@ -257,11 +259,10 @@ def _arrays(source: Any) -> Mapping[str, Array]:
         return read_state_dict(source)
     if hasattr(source, "state_dict"):
         raise InvalidArgumentError(
-            "import_weights_from_torch: source is a model; write source=model.state_dict()"
+            f"{function}: {argument} is a model; write {argument}=model.state_dict()"
         )
     raise InvalidArgumentError(
-        "import_weights_from_torch: source must be a path or a state_dict, not "
-        f"{type(source).__name__}"
+        f"{function}: {argument} must be a path or a state_dict, not {type(source).__name__}"
     )
 
 

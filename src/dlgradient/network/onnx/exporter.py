@@ -26,7 +26,7 @@ from dlgradient.network.onnx.writing import (
 __all__ = ["export_onnx_network"]
 
 NAME = "export_onnx_network"
-FAMILIES = ("dense", "elementwise", "imported", "normalization", "windows")
+FAMILIES = ("dense", "elementwise", "imported", "normalization", "sequence", "windows")
 IR_VERSION = 9  # of version 20 of the operators
 
 

@@ -14,7 +14,7 @@ __all__: list[str] = []
 MODES = {"symmetric-exclude-edge": "reflect", "replicate": "edge"}
 
 
-def _each(value: Any, count: int) -> list[int]:
+def each(value: Any, count: int) -> list[int]:
     return [int(value)] * count if isinstance(value, int) else [int(v) for v in value]
 
 
@@ -46,7 +46,7 @@ def _padded(w: Writer, layer: Any, x: str, count: int) -> tuple[str, dict[str, A
             raise Inexpressible(f"padding={padding!r} with padding_value={value!r}")
         if padding == "same":
             return x, {"auto_pad": "SAME_UPPER"}
-        reach = _each(layer.dilation_factor, 1)[0] * (_each(layer.filter_size, 1)[0] - 1)
+        reach = each(layer.dilation_factor, 1)[0] * (each(layer.filter_size, 1)[0] - 1)
         return x, {"pads": [reach, 0]}
     before, after = _pairs(padding, count)
     if value in (0, "mean") or not any([*before, *after]):
@@ -79,9 +79,9 @@ def convolution(w: Writer, layer: Any, x: Tensor) -> str:
         source,
         w.array(np.ascontiguousarray(weights), "weights"),
         w.array(layer.bias, "bias"),
-        dilations=_each(layer.dilation_factor, count),
+        dilations=each(layer.dilation_factor, count),
         group=groups,
-        strides=_each(layer.stride, count),
+        strides=each(layer.stride, count),
         **options,
     )
 
@@ -100,7 +100,7 @@ def transposed_convolution(w: Writer, layer: Any, x: Tensor) -> str:
         x.name,
         w.array(np.ascontiguousarray(weights), "weights"),
         w.array(layer.bias, "bias"),
-        strides=_each(layer.stride, count),
+        strides=each(layer.stride, count),
         **options,
     )
 
@@ -112,7 +112,7 @@ def max_pooling(w: Writer, layer: Any, x: Tensor) -> str:
         raise Inexpressible("has_unpooling_outputs=True")
     count = _slid(layer, x)
     source, options = _padded(w, layer, x.name, count)
-    sizes = {"kernel_shape": _each(layer.pool_size, count), "strides": _each(layer.stride, count)}
+    sizes = {"kernel_shape": each(layer.pool_size, count), "strides": each(layer.stride, count)}
     return w.node("MaxPool", source, **sizes, **options)
 
 
@@ -125,8 +125,8 @@ def average_pooling(w: Writer, layer: Any, x: Tensor) -> str:
         "AveragePool",
         source,
         count_include_pad=int(layer.padding_value != "mean"),
-        kernel_shape=_each(layer.pool_size, count),
-        strides=_each(layer.stride, count),
+        kernel_shape=each(layer.pool_size, count),
+        strides=each(layer.stride, count),
         **options,
     )
 
