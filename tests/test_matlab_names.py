@@ -13,7 +13,7 @@ from dlgradient.train.options import TrainingOptions
 
 PAGE = (Path(__file__).parent.parent / "docs" / "coming-from" / "matlab.md").read_text("utf-8")
 SPANS = re.findall(r"(?<!`)`([^`\n]+)`", PAGE)
-MADE = r"(?:layers|dl\.metrics|dl\.schedules)\.[A-Z]\w*\(.*\)"
+MADE = r"(?:layers|dl\.metrics|dl\.schedules)\.[A-Z]\w*\(.*\)|dl\.networks\.\w+\(.*\)"
 CONSTRUCTORS = sorted({span for span in SPANS if re.fullmatch(MADE, span)})
 # In MATLAB these are other names, or there are none.
 OWN_OPTIONS = {"generator", "tensorboard"}
@@ -25,14 +25,14 @@ def described(name):
 
 
 def sources():
-    """Yield the MATLAB names that layers, metrics and schedules give as their source."""
-    for module in (layers, dl.metrics, dl.schedules):
+    """Yield the MATLAB names that layers, networks, metrics and schedules give as their source."""
+    for module in (layers, dl.metrics, dl.networks, dl.schedules):
         for name in module.__all__:
             text = (inspect.getdoc(getattr(module, name)) or "").partition("Source: MATLAB ")[2]
             yield from re.findall(r"``([\w.]+)``", text.partition(";")[0])
 
 
-def test_layers_metrics_and_schedules_have_a_row():
+def test_layers_networks_metrics_and_schedules_have_a_row():
     assert [name for name in sources() if not described(name)] == []
 
 

@@ -59,7 +59,7 @@ def public() -> set[str]:
         "dlgradient.testing",
     }
     names |= {f"dlgradient.fft.{name}" for name in dl.fft.__all__}
-    for folder in ("layers", "metrics", "schedules", "sklearn"):
+    for folder in ("layers", "metrics", "networks", "schedules", "sklearn"):
         names |= {f"dlgradient.{folder}.{name}" for name in getattr(dl, folder).__all__}
     names |= {f"dlgradient.rules.{name}" for name in dl.rules.__all__}
     testing = {name for name in dlgradient.testing.__all__ if name not in dl.rules.__all__}

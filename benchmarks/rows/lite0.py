@@ -1,12 +1,11 @@
 """Predictions of EfficientNet-Lite0, 4.7 million learnables, against torch and onnxruntime.
 
-The weights are random: what they are costs no time. Ours is the network of the example
-``transfer_learning``. With ImageNet's weights, the tests against torch compare the same two.
+The weights are random: what they are costs no time. With ImageNet's weights, the
+tests against torch compare the same two networks.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from harness.contestants import Call, Maker
 from harness.result import OURS, Detail, Result, Target, with_unit
 from harness.row import Context, Row
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 FACTOR = 1.3
 BATCHES = (1, 16)
 
@@ -95,12 +93,13 @@ def torch_network() -> Any:
 
 
 def our_network() -> Any:
-    """Return the network of the example, whose layers have the names of the modules."""
-    sys.path.append(str(EXAMPLES))
-    from transfer_learning import lite0
+    """Return the network, whose layers have the names of the modules; without its softmax."""
+    import dlgradient as dl
 
-    sys.path.remove(str(EXAMPLES))
-    return lite0()
+    net = dl.networks.image_pretrained_network(
+        "efficientnet-lite0", weights="none", data_format="BCSS", generator=0
+    )
+    return net.remove_layers("softmax").initialize()
 
 
 # -- the contestants -------------------------------------------------------------------------------

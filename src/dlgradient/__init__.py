@@ -82,6 +82,7 @@ def _load_programs() -> None:
 def _load_networks() -> None:
     """Load layers and networks, whose classes take as long as all the rest (row import)."""
     import dlgradient.metrics  # an import of a module is an attribute of its package
+    import dlgradient.networks
     import dlgradient.schedules
     from dlgradient.train import namespace
 
@@ -104,7 +105,7 @@ def _public_names() -> list[str]:
     """Load what is not loaded yet, and return the names of all that users need."""
     for load in _LOADERS:
         load()
-    folders = ("errors", "fft", "layers", "metrics", "rules", "schedules")
+    folders = ("errors", "fft", "layers", "metrics", "networks", "rules", "schedules")
     public = (*folders, "__array_namespace_info__", "__version__")
     # A name is said once, in the `__all__` of the module that defines it; folders are not public.
     globals()["__all__"] = names = [
@@ -122,6 +123,7 @@ def __dir__() -> list[str]:
 if _typing.TYPE_CHECKING:
     from dlgradient import layers as layers
     from dlgradient import metrics as metrics
+    from dlgradient import networks as networks
     from dlgradient import schedules as schedules
     from dlgradient import sklearn as sklearn
     from dlgradient.nn.namespace import *

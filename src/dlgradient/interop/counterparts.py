@@ -112,6 +112,20 @@ NOTES: dict[str, str] = {
     "is a network here: dlnetwork([layers.FeatureInput(2), layers.FullyConnected(3)])": (
         "Module Sequential layerGraph"
     ),
+    "is networks.resnet(input_size, num_classes)": "resnetNetwork resnetLayers",
+    "is networks.resnet3d(input_size, num_classes)": "resnet3dNetwork resnet3dLayers",
+    "is networks.unet(image_size, num_classes)": "unet unetLayers",
+    "is networks.unet3d(input_size, num_classes)": "unet3d unet3dLayers",
+    "is networks.deeplabv3plus(image_size, num_classes)": "deeplabv3plus deeplabv3plusLayers",
+    "is networks.vision_transformer(image_size, num_classes)": "visionTransformer",
+    "is networks.image_pretrained_network(name), with weights of a package or of a file": (
+        "imagePretrainedNetwork resnet18 resnet34 resnet50 resnet101 resnet152 mobilenetv2 "
+        "mobilenet_v2 vit_b_16"
+    ),
+    "is import_network_from_onnx(path), of a network that PyTorch or Keras exported": (
+        "audioPretrainedNetwork yamnet vggish openl3 crepe squeezenet googlenet alexnet vgg16 "
+        "vgg19 inceptionv3 densenet201 xception efficientnetb0 nasnetlarge shufflenet darknet53"
+    ),
     "is a method: net.predict(x) for inference, net.forward(x) in training": (
         "predict forward functional_call"
     ),
