@@ -48,6 +48,10 @@ __all__ = [
     "PRODUCT_NANOSECONDS",
     "RECURRENCE_LANES",
     "RECURRENT_GATE_BYTES",
+    "RUN_BYTES",
+    "RUN_PARTS",
+    "RUN_PARTS_BYTES",
+    "RUN_TERMS",
     "SOFTMAX_THREAD_ELEMENTS",
     "SPARSE_ADDITIONS",
     "SUM_RUN_ELEMENTS",
@@ -245,3 +249,11 @@ NATIVE_AFFINE_ELEMENTS = 1 << 13
 # Elements of an array that is normalised, and of a run that has one factor. From here on this is
 # compiled; shorter runs have no vectors. Row: norms.
 NATIVE_NORM_ELEMENTS, NATIVE_RUN_ELEMENTS = 1 << 14, 16
+
+# Bytes of images and results that are convolved at once, in a core's cache. Row: cnn.
+RUN_BYTES = 1 << 19
+
+# Parts of a batch whose kernels are summed, and bytes of a kernel up to which there are several;
+# strips of a single image; products that are added up before they are added to a total.
+# Row: gan.
+RUN_PARTS, RUN_PARTS_BYTES, RUN_TERMS = 8, 1 << 18, 1 << 11

@@ -24,7 +24,7 @@ from dlgradient.core.sizes import (
 )
 from dlgradient.core.threads import in_blocks, one_blas_thread
 from dlgradient.core.types import Array, Dtype, Key, Shape
-from dlgradient.nn.convolution import compiled, depthwise, pointwise
+from dlgradient.nn.convolution import compiled, depthwise, pointwise, runs
 from dlgradient.nn.convolution.depthwise import Store
 from dlgradient.nn.shared.blocks import chunks, for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
@@ -160,18 +160,24 @@ def convolve(x: Array, w: Array, bias: Array | None = None, *, geometry: Geometr
     if pointwise.pays(x, geometry):
         split = _needs_threads(x.shape[0], w.shape, geometry.results)
         pointwise.convolve(x, w, geometry, offsets, out, split=split)
-        return out
-    if compiled.computes(x, w.shape, geometry, dtype) and finite(w):
+    elif not finite(w):
+        _convolve_by_place(x, w, offsets, geometry, out)
+    elif compiled.computes(x, w.shape, geometry, dtype):
         compiled.convolve(x, w, geometry, offsets, out)
-        return out
-    if not finite(w):
-        return _convolve_by_place(x, w, offsets, geometry, out)
+    elif runs.computes(x.shape[0], w.shape, geometry, dtype):
+        runs.convolve(x, w, geometry, bias, out)
+    else:
+        _multiply(x, w, geometry, dtype, offsets, _storing(out))
+    return out
+
+
+def _storing(out: Array) -> Store:
+    """Return what writes results to `out`."""
 
     def store(images: slice, channels: slice, rows: slice, y: Array) -> None:
         out[images, channels, rows] = y.swapaxes(0, 1)
 
-    _multiply(x, w, geometry, dtype, offsets, store)
-    return out
+    return store
 
 
 def _multiply(
@@ -209,7 +215,7 @@ def _multiply(
 
 def _convolve_by_place(
     x: Array, w: Array, offsets: Array | None, geometry: Geometry, out: Array
-) -> Array:
+) -> None:
     """Convolve with a kernel that is not finite, whose product with a zero of padding were NaN."""
     groups = geometry.groups
     out[...] = 0
@@ -221,7 +227,6 @@ def _convolve_by_place(
         target += np.matmul(weights, columns).reshape(target.shape)
     if offsets is not None:
         out += offsets.reshape(-1, *[1] * len(geometry.results))
-    return out
 
 
 def _grouped(x: Array, groups: int) -> Array:
@@ -245,6 +250,9 @@ def correlate(x: Array, y: Array, *, geometry: Geometry) -> Array:
         return pointwise.correlate(x, y, geometry, dtype, split=split)
     if depthwise.pays(x, shape, geometry, dtype):
         total = depthwise.correlate(x, y, geometry, dtype, split=split)
+        return total if finite(total) else _correlate_by_place(x, y, geometry, total)
+    if runs.computes(x.shape[0], shape, geometry, dtype):
+        total = runs.correlate(x, y, shape, geometry, dtype)
         return total if finite(total) else _correlate_by_place(x, y, geometry, total)
     strips = _strips(x.shape[1], geometry, dtype)
 
@@ -310,6 +318,10 @@ def deconvolve(y: Array, w: Array, *, geometry: Geometry) -> Array:
     if set(geometry.stride) == {1} and compiled.computes(y, w.shape, geometry, dtype):
         reversed_kernel, inner = _phased(w, geometry)
         return convolve(y, reversed_kernel, geometry=inner)
+    if runs.computes(y.shape[0], w.shape, geometry, dtype) and finite(w):
+        out = np.empty(shape, dtype)
+        runs.deconvolve(y, w, geometry, out)
+        return out
     # Phases with fewer places have factors zero, and gathering pads the result with zeros: neither
     # removes infinity and NaN.
     whole = all(k % s == 0 for k, s in zip(geometry.window, geometry.stride, strict=True))
