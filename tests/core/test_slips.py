@@ -84,6 +84,30 @@ def test_nothing_is_suggested_where_nothing_fits(call: Any) -> None:
     assert "write" not in str(found.value)
 
 
+READ_BY_COLUMNS = (
+    lambda x: dl.reshape(x, (6, 4), order="F"),
+    lambda x: np.reshape(x, (6, 4), order="F"),
+    lambda x: x.reshape(6, 4, order="F"),
+    lambda x: np.ravel(x, order="F"),
+    lambda x: x.ravel("F"),
+    lambda x: x.flatten(order="F"),
+)
+
+
+@pytest.mark.parametrize("call", READ_BY_COLUMNS)
+def test_the_order_of_matlab_is_answered_by_what_has_it(call: Any) -> None:
+    with pytest.raises(dl.DlgradientError, match=r"write (x\.T\.reshape\(shape\[::-1\]\)\.T)"):
+        call(dl.zeros((2, 3, 4)))
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 3, 2), (24,), (8, -1)])
+def test_reversed_sizes_are_the_order_of_matlab(rng: np.random.Generator, shape: Any) -> None:
+    raw = rng.normal(size=(2, 3, 4))
+    x = dl.dlarray(raw)
+    np.testing.assert_array_equal(x.T.reshape(shape[::-1]).T, raw.reshape(shape, order="F"))
+    np.testing.assert_array_equal(x.reshape(shape, order="C"), raw.reshape(shape))
+
+
 @pytest.mark.parametrize("parameters", [X, {"w": X}, [X]])
 def test_an_empty_list_is_a_state_before_the_first_step(parameters: Any) -> None:
     ours = dl.adamupdate(parameters, parameters, None, None, 1, 0.1)

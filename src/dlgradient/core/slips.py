@@ -12,7 +12,10 @@ from dlgradient.core.kinds import ANY, Kind, shown
 from dlgradient.core.spelling import nearest, same_name, snake_case
 from dlgradient.errors import DlgradientError
 
-__all__ = ["meant_by_array", "meant_by_keyword", "meant_by_position", "option_words"]
+__all__ = ["C_ORDER", "meant_by_array", "meant_by_keyword", "meant_by_position", "option_words"]
+
+# MATLAB's order of elements, by that of C.
+C_ORDER = "elements are in C order; for MATLAB's, 'F', write x.T.reshape(shape[::-1]).T"
 
 # Keywords of other libraries that are no keyword here, and what to write. Their letters are near
 # those of keywords that mean something else: weight_decay is not gradient_decay.
@@ -34,6 +37,7 @@ _KEYWORDS = {
     "acceleration": "with dl.acceleration(mode): chooses for everything in the block",
     "execution_environment": "it is not needed: this runs in this process, on the CPU",
     "output_environment": "it is not needed: batches are in the memory of the CPU",
+    "order": C_ORDER,
     "inplace": "it is not needed: a dlarray is a value",
     "training": "it is not needed: call the function in training only",
 }

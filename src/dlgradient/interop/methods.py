@@ -16,6 +16,7 @@ from dlgradient.core.calls import unknown_keyword
 from dlgradient.core.types import Axes, AxisLike, DtypeLike, Key, Operand, Shape, TargetDtype, Value
 from dlgradient.errors import located
 from dlgradient.interop import counterparts
+from dlgradient.interop.operands import check_order
 from dlgradient.interop.protocol import function
 from dlgradient.ops import casting, choice, complex, moments, reduce, rounding, search, shape
 
@@ -193,18 +194,20 @@ class ArrayMethods(metaclass=_Listed):  # noqa: PLW1641 - __eq__ is elementwise;
 
     # -- shapes ----------------------------------------------------------------------------------
 
-    def reshape(self, *sizes: int | Shape) -> Value:
+    def reshape(self, *sizes: int | Shape, order: str = "C") -> Value:
         """The same elements in C order: ``x.reshape(2, 3)``, ``x.reshape((2, -1))``."""
+        check_order(order)
         given: Any = sizes[0] if len(sizes) == 1 else sizes
         return shape.reshape(self, shape=given)
 
-    def ravel(self) -> Value:
+    def ravel(self, order: str = "C") -> Value:
         """The same elements in one dimension, in C order."""
+        check_order(order)
         return shape.reshape(self, shape=(-1,))
 
-    def flatten(self) -> Value:
+    def flatten(self, order: str = "C") -> Value:
         """The same elements in one dimension, in C order."""
-        return self.ravel()
+        return self.ravel(order)
 
     def transpose(self, *axes: int | Axes | None) -> Value:
         """Reorder the dimensions; without `axes`, reverse them."""

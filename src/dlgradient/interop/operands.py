@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dlgradient.core import calls, conversion, reading
+from dlgradient.core.slips import C_ORDER
 from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.shape import reshape
@@ -53,6 +54,4 @@ def index_axis(x: Value, axis: int, key: int | slice) -> Value:
 def check_order(order: str) -> None:
     """Refuse an order of elements other than C's."""
     if order not in ("C", "K", "A"):
-        raise InvalidArgumentError(
-            f"order={order!r}: elements of a dlarray are read in C order; transpose x first"
-        )
+        raise InvalidArgumentError(f"order={order!r}: {C_ORDER}")
