@@ -16,6 +16,7 @@ import numpy as np
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.reading import refuse_here
 from dlgradient.core.records import record
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Format, Generator, Shape
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.layout import Layout
@@ -62,7 +63,7 @@ class Source:
 
 @dataclass_transform(kw_only_default=False, eq_default=False, field_specifiers=(field,))
 @dataclass(eq=False, repr=False)
-class Layer:
+class Layer(AnswersByName):
     """A layer of a network; derive your own from this class.
 
     Parameters
@@ -115,6 +116,9 @@ class Layer:
     output_names: tuple[str, ...] = field(default=("out",), init=False, repr=False)
     name: str = field(default="", kw_only=True)
 
+    _page = "reference/networks.html"
+    _elsewhere: ClassVar = {"NumInputs": "len(input_names)", "NumOutputs": "len(output_names)"}
+    _guesses = False  # initialisers and factors are looked for, and most layers lack some
     _source: ClassVar[Source | None] = None
     # Whether the constructor is written, and not made of the options.
     _writes_init: ClassVar[bool] = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Format, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import FormatClashError
@@ -26,7 +27,7 @@ def format_of(x: Value) -> str:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(AnswersByName):
     """Sizes and format of an input, which `Layer.initialize` gets.
 
     Attributes
@@ -42,6 +43,8 @@ class Layout:
     >>> x.size_of("C"), x.size_of("S")
     (3, 784)
     """
+
+    _page = "reference/networks.html"
 
     size: Shape
     format: Format

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.reading import read
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import DlgradientError, InvalidArgumentError
@@ -32,7 +33,7 @@ __all__ = ["LayerReport", "NetworkAnalysis", "analyze_network"]
 
 
 @dataclass(frozen=True)
-class LayerReport:
+class LayerReport(AnswersByName):
     """What `analyze_network` found out about a layer.
 
     Attributes
@@ -46,6 +47,8 @@ class LayerReport:
         Shapes of arrays, by name. A layer used again has none.
     """
 
+    _page = "reference/networks.html"
+
     name: str
     layer: Layer
     results: list[Layout] = field(default_factory=list)
@@ -53,7 +56,7 @@ class LayerReport:
     state: dict[str, Shape] = field(default_factory=dict)
 
 
-class NetworkAnalysis:
+class NetworkAnalysis(AnswersByName):
     """The result of `analyze_network`, which prints as a table.
 
     Attributes
@@ -64,6 +67,13 @@ class NetworkAnalysis:
     remarks : list of str
         What may be meant, or not.
     """
+
+    _page = "reference/networks.html"
+    _elsewhere: ClassVar = {
+        "LayerInfo": "to_pandas()",
+        "Issues": "faults and remarks",
+        "TotalLearnables": 'to_pandas()["Learnables"].sum()',
+    }
 
     def __init__(self) -> None:
         self.layers: list[LayerReport] = []

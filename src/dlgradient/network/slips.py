@@ -13,6 +13,7 @@ __all__ = ["Slips"]
 class Slips(AnswersByName):
     """A base class of `dlnetwork`: attributes of other libraries, and the call of a module."""
 
+    _page = "coming-from/pytorch.html"
     _elsewhere: ClassVar = {
         "parameters": "learnables",
         "named_parameters": "learnables.items()",
@@ -21,6 +22,8 @@ class Slips(AnswersByName):
         "train": "forward(x), which is the call for training",
         "eval": "predict(x), which is the call for inference",
         "fit": "dl.trainnet(x, targets, net, loss, options)",
+        "getLearnRateFactor": 'learn_rate_factors()["layer/weights"]',
+        "getL2Factor": 'l2_factors()["layer/weights"]',
         "zero_grad": "nothing: gradients are returned by dlgradient, and are not added up",
     }
 

@@ -90,6 +90,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
 
     __slots__ = ("_arrays", "_buffers", "columns", "spare")
 
+    _page = "reference/networks.html"
     _elsewhere: ClassVar = {
         "Value": 'values(), or table["layer/parameter"]',
         "Layer": 'keys(), which are "layer/parameter"',

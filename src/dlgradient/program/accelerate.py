@@ -12,6 +12,7 @@ from dlgradient.core.arguments import checked
 from dlgradient.core.calls import open_node
 from dlgradient.core.kinds import kinds_of
 from dlgradient.core.shares import current_share
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.trace import Trace, current_trace
 from dlgradient.core.types import Count, NonNegative, P, R
 from dlgradient.engine.array import dlarray
@@ -41,7 +42,7 @@ def _options(
     """Say which values the properties of an accelerated function take."""
 
 
-class AcceleratedFunction(Generic[P, R]):
+class AcceleratedFunction(AnswersByName, Generic[P, R]):
     """A function that replays what it has recorded; `dlaccelerate` makes it.
 
     It is called like the function, and returns the same. A call evaluates the function as `dlfeval`
@@ -78,6 +79,7 @@ class AcceleratedFunction(Generic[P, R]):
     """
 
     __slots__ = ("__dict__", "__weakref__", "_enter")  # a slot is read in half the time
+    _page = "reference/evaluation.html"
 
     def __init__(self, fun: Callable[P, R]) -> None:
         self._function = fun

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from dlgradient.core.spelling import AnswersByName
+
 __all__ = ["TrainingInfo"]
 
 
 @dataclass
-class TrainingInfo:
+class TrainingInfo(AnswersByName):
     """How a training went.
 
     Attributes

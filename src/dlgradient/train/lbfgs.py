@@ -16,6 +16,7 @@ from dlgradient.core.arguments import checked
 from dlgradient.core.calls import wrap
 from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.records import record
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Count, Positive
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
@@ -30,7 +31,7 @@ DECREASE, CURVATURE = 1e-4, 0.9
 
 
 @record("lbfgs_state", frozen=True)
-class lbfgs_state:  # noqa: N801 - the established name
+class lbfgs_state(AnswersByName):  # noqa: N801 - the established name
     """The state of `lbfgsupdate`: what it remembers, and how the last step went.
 
     Parameters

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Operand
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.errors import IndexingError, InvalidArgumentError, ShapeMismatchError, located
@@ -34,7 +35,7 @@ Mode: TypeAlias = Literal["single-label", "multilabel"]
 MetricLike: TypeAlias = "str | Metric | Callable[..., Any]"
 
 
-class Metric:
+class Metric(AnswersByName):
     """The base class of metrics; derive your own from it.
 
     Write ``update(self, y, targets)``, which gathers raw arrays, ``evaluate(self)``, which returns

@@ -17,7 +17,7 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.kinds import Kind, shown
-from dlgradient.core.spelling import nearest
+from dlgradient.core.spelling import AnswersByName, nearest
 from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError, located
 from dlgradient.network.files import FilePath
@@ -44,7 +44,7 @@ Names: TypeAlias = Annotated[
 ]
 
 
-class training_progress_monitor:  # noqa: N801 - the established name
+class training_progress_monitor(AnswersByName):  # noqa: N801 - the established name
     """Metrics of a training loop of your own: recorded, drawn while it runs, written to a file.
 
     Parameters

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from dlgradient.core.kinds import Kind, number, one_of
 from dlgradient.core.records import record
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.files import FilePath
@@ -123,7 +124,7 @@ Metrics: TypeAlias = Annotated[
 
 
 @record("training_options")
-class TrainingOptions:
+class TrainingOptions(AnswersByName):
     """Options of `trainnet`; `training_options` makes them.
 
     See Also

@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import replace
 from itertools import repeat
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -132,6 +132,12 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     Source: MATLAB ``minibatchqueue``.
     """
+
+    _elsewhere: ClassVar = {
+        "NumOutputs": "len(next())",
+        "OutputAsDlarray": "mini_batch_format=, with None for an output that stays an array",
+        "DispatchInBackground": 'preprocessing_environment="background"',
+    }
 
     # The share of the last batch that this process has; None for all of it.
     share: Share | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 from dlgradient.core.records import record
+from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Count, Positive
 from dlgradient.errors import located
 
@@ -18,7 +19,7 @@ Unit: TypeAlias = Literal["epoch", "iteration"]
 
 @dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(field,))
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(AnswersByName):
     """The base class of schedules; derive your own from it, with a method ``factor``.
 
     Examples
