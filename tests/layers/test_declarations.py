@@ -374,6 +374,17 @@ def test_sizes_and_formats(name, rng):
     assert all(a.dtype in (np.float32, np.complex64) for a in net.learnables.arrays())
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_leaves_format_and_dtype_of_the_state(name, rng):
+    """So an accelerated function needs one program; a memory gets the size of the batch."""
+    xs = inputs(name, rng)
+    net = network(name, xs)
+    _, state = net.forward(*[x.astype(np.float32) for x in xs], generator=0)
+    kept = [(a, state[key]) for key, a in net.state.items() if a.shape == state[key].shape]
+    found = [(dl.dims(b), b.dtype) for _, b in kept]
+    assert found == [(dl.dims(a), a.dtype) for a, _ in kept]
+
+
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_to_second_order(name, training, rng):

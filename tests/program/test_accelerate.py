@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import re
 import threading
 import tracemalloc
 import warnings
@@ -432,3 +433,45 @@ def test_memory_of_operands_is_used_again(dtype: Any, rng: np.random.Generator) 
             np.testing.assert_allclose(x, z, rtol=0, atol=tolerance * 20)
     assert "out=" in accelerated.source()
     assert accelerated.hit_rate == 50
+
+
+def test_explain_names_the_member_that_varies() -> None:
+    given: list[Any] = [
+        ({"w": [1, 2]}, {"w": [1, 3]}, r"p\['w'\]\[1\] varies: int 2, then int 3"),
+        (
+            [1, dl.dlarray(1.0)],
+            [1, dl.dlarray([1.0])],
+            r"p\[1\] varies: dlarray of shape \(\) .*, then dlarray of shape \(1,\)",
+        ),
+    ]
+    for first, second, text in given:
+        double = dl.dlaccelerate(lambda p, x: (p, 2 * x))
+        double(first, dl.dlarray(1.0))
+        double(second, dl.dlarray(1.0))
+        assert re.search(text, double.explain())
+
+
+def test_explain_names_the_array_of_a_network_that_varies() -> None:
+    net = dl.dlnetwork([dl.layers.SequenceInput(2), dl.layers.Lstm(3, name="own")], generator=0)
+    step = dl.dlaccelerate(lambda net, x: net.forward(x))
+    for _ in range(2):
+        _, net.state = step(net, dl.dlarray(np.ones((4, 2, 5), np.float32), "TCB"))
+    assert "net['own/hidden_state'] varies: dlarray of shape () float32, then" in step.explain()
+
+
+def test_statistics_of_a_network_need_one_program(rng: np.random.Generator) -> None:
+    net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.BatchNormalization()], generator=0)
+    step = dl.dlaccelerate(lambda net, x: net.forward(x))
+    for _ in range(5):
+        _, net.state = step(net, dl.dlarray(rng.normal(size=(4, 2)).astype(np.float32), "BC"))
+    assert step.hit_rate == 60.0
+
+
+def test_a_function_that_always_runs_eagerly_warns_once() -> None:
+    net = dl.dlnetwork([dl.layers.FeatureInput(2), dl.layers.Dropout(0.5)])
+    step = dl.dlaccelerate(lambda net, x: net.forward(x)[0])
+    x = dl.dlarray(np.ones((4, 2), np.float32), "BC")
+    with pytest.warns(RuntimeWarning, match="has run eagerly 20 times, since a layer") as found:
+        assert len([step(net, x) for _ in range(50)]) == 50
+    assert len(found) == 1
+    assert found[0].filename == __file__

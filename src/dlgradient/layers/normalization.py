@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from dlgradient.core.calls import unlabelled
 from dlgradient.core.types import Count, NonNegative, Operand, Probability, Value
 from dlgradient.layers.layer import Fresh, Layer
 from dlgradient.layers.layout import Layout
@@ -97,7 +98,7 @@ class BatchNormalization(_Normalization):
             y, mean, variance = batchnorm(x, self.offset, self.scale, epsilon=self.epsilon)
             self._gathered.add(elements_of_channels(x), np.asarray(mean), np.asarray(variance))
             return y
-        y, self.trained_mean, self.trained_variance = batchnorm(
+        y, mean, variance = batchnorm(
             x,
             self.offset,
             self.scale,
@@ -108,6 +109,8 @@ class BatchNormalization(_Normalization):
             mean_decay=self.mean_decay,
             variance_decay=self.variance_decay,
         )
+        # As before the first step, so that an accelerated function needs one program.
+        self.trained_mean, self.trained_variance = unlabelled(mean), unlabelled(variance)
         return y
 
 

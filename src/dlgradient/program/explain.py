@@ -15,7 +15,7 @@ from typing import Any
 from dlgradient.program.cache import Cache, Entry
 from dlgradient.program.lines import Check
 from dlgradient.program.path import Path
-from dlgradient.program.structure import described
+from dlgradient.program.structure import Identity, described
 
 __all__ = ["Misses", "explanation"]
 
@@ -54,6 +54,15 @@ class Misses:
         self._new = self._new + 1 if is_new and last is not None else 0
         if is_new and last is not None:
             self.varying = self._difference(last, key) or self.varying
+        # The count is that of the calls before, and grows by one with each.
+        if entry.refusal and entry.eager == NEW_KEYS and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"dlaccelerate: {_name(self._fun)} has run eagerly {NEW_KEYS} times, since "
+                f"{entry.refusal}; it is not accelerated",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         if self._new >= NEW_KEYS and not self._warned:
             self._warned = True
             warnings.warn(
@@ -61,7 +70,7 @@ class Misses:
                 f"{self.varying}; make a value that varies a dlarray, or give arrays few different "
                 "shapes",
                 RuntimeWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _difference(self, last: Any, key: Any) -> str:
@@ -71,11 +80,39 @@ class Misses:
         for i, (a, b) in enumerate(zip(old[2], new[2], strict=False)):
             if a != b:
                 name = names[i] if i < len(names) else f"argument {i}"
-                return f"{name} varies: {described(a)}, then {described(b)}"
+                return _variation(name, a, b)
         for name, a, b in zip(new_named[1], old_named[2], new_named[2], strict=False):
             if a != b:
-                return f"{name[1]} varies: {described(a)}, then {described(b)}"
+                return _variation(name[1], a, b)
         return "the number or the names of the arguments vary"
+
+
+def _variation(name: str, old: Any, new: Any) -> str:
+    """Return how an argument differs between two calls; of a container, its first such member."""
+    where = ""
+    while _is_container(old) and _is_container(new) and old[:2] == new[:2]:
+        pairs = list(zip(old[2], new[2], strict=False))
+        i = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
+        if i is None:
+            break
+        where += f"[{_member(old[1], i)}]"
+        old, new = pairs[i]
+    return f"{name}{where} varies: {described(old)}, then {described(new)}"
+
+
+def _is_container(key: Any) -> bool:
+    return type(key) is tuple and len(key) == 3 and isinstance(key[0], type)
+
+
+def _member(key: Any, i: int) -> str:
+    """Return the name of a member: of a dict, of a network's tables, or its number."""
+    tables = [k.value for k in key if isinstance(k, Identity) and hasattr(k.value, "shapes")]
+    names = [n for table in tables for n in table.keys]
+    if names:
+        return repr(names[i])
+    keys = key[i : i + 1]
+    is_name = bool(keys) and type(keys[0]) is tuple and keys[0][:1] == (str,)
+    return repr(keys[0][1]) if is_name else str(i)
 
 
 def _name(fun: Callable[..., Any]) -> str:
