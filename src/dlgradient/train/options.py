@@ -268,6 +268,7 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     max_epochs, mini_batch_size : int
         30 and 128.
     shuffle : {"once", "every-epoch", "never"}
+        "once" by default.
     momentum : float
         Of "sgdm": 0.9, and of "muon": 0.95.
     gradient_decay_factor, squared_gradient_decay_factor, epsilon : float
@@ -291,7 +292,7 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     gradient_threshold : float
         A larger gradient is scaled down, or clipped; infinity by default.
     gradient_threshold_method : {"l2norm", "global-l2norm", "absolute-value"}
-        Norm of the gradient of each learnable, of all of them, or each element.
+        Norm of the gradient of each learnable, the default, of all of them, or each element.
     validation_data : tuple or minibatchqueue
     validation_frequency : int
         In iterations: 50.
@@ -303,7 +304,7 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     output_network : {"auto", "best-validation", "last-iteration"}
         "auto" is "best-validation" if there are validation data.
     verbose, verbose_frequency : bool, int
-        Whether to print, and every how many iterations.
+        Whether to print, and every how many iterations: True and 50.
     plots : {"none", "training-progress"}
         Whether to draw loss and metrics while training, as `training_progress_monitor` does.
     tensorboard : path-like
