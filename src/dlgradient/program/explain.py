@@ -106,7 +106,9 @@ def _is_container(key: Any) -> bool:
 
 def _member(key: Any, i: int) -> str:
     """Return the name of a member: of a dict, of a network's tables, or its number."""
-    tables = [k.value for k in key if isinstance(k, Identity) and hasattr(k.value, "shapes")]
+    tables: list[Any] = [
+        k.value for k in key if isinstance(k, Identity) and hasattr(k.value, "shapes")
+    ]
     names = [n for table in tables for n in table.keys]
     if names:
         return repr(names[i])
