@@ -128,6 +128,19 @@ def test_links_lead_to_files(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+MESSAGE = re.compile(r"^dlgradient\.errors\.\w+: .*$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PAGES if path.name != "errors.md"],  # which says what it omits
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_message_shows_that_a_line_follows(path: Path) -> None:
+    messages = MESSAGE.findall(path.read_text(encoding="utf-8"))
+    assert [text for text in messages if not text.endswith("...")] == []
+
+
 # -- what programs write -------------------------------------------------------------------------
 
 
