@@ -386,7 +386,7 @@ def page(library: str) -> str:
     """Return the page of a library."""
     title, spaces = peers()[library]
     rows = {space: {n: answer(space, n) for n in names} for space, names in spaces.items()}
-    lines = [f"# {title}", "", HEADS[library].strip(), "", *_counts(rows), ""]
+    lines = [f"# {title}", "", HEADS[library].strip(), LEGEND, *_counts(rows), ""]
     for space, found in rows.items():
         lines += [f"## {space}", "", *_functions(found), *_expressions(found), *_reasons(found)]
     return "\n".join(lines).rstrip() + "\n\n" + TAIL
@@ -463,6 +463,10 @@ These are MATLAB's functions with support for dlarrays, by task. Options have MA
 lower case with underscores: `DataFormat` is `data_format`.
 """,
 }
+LEGEND = """
+In expressions, `x` and `y` are vectors, `A` and `B` matrices, `X` an image `"SSCB"`, `Y` a sequence
+`"CBT"`. Brackets say for which arguments an expression is.
+"""
 TAIL = """\
 ## See also
 

@@ -189,10 +189,6 @@ NOTES: dict[str, str] = {
         "[Hessian](../recipes/hessian.md)"
     ): "hessian",
     "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
-    (
-        "is (x - mean(x)) / std(x, correction=1) if it is MATLAB's, x / sqrt(sum(abs2(x))) if it "
-        "is PyTorch's"
-    ): ("normalize"),
     "does not exist, since a vector has one dimension, and is neither a row nor a column": (
         "isrow iscolumn"
     ),

@@ -128,7 +128,7 @@ broadcast_to(x, (n, 3)): expand
 reshape(A, (-1,)): ravel view
 flip(A, axis=1): fliplr
 flip(A, axis=0): flipud
-flip(matrix_transpose(A), axis=0): rot90
+flip(swapaxes(A, 0, 1), axis=0): rot90
 roll(x, n): circshift
 concat([zeros(n, dtype=x.dtype), x, zeros(n, dtype=x.dtype)]) # zeros around a vector;
   x[np.pad(np.arange(x.size), 2, mode="edge")] # other modes of a vector;
@@ -139,22 +139,26 @@ x[2]: subsref
 where(c, x, y): piecewise ifelse merge
 where(c, y, x) # choose(c, [x, y]): choose
 where(c, x, y) # NumPy, select([c], [x], y); A[1] # PyTorch, select(A, 0, 1): select
-concat([x[:1], y, x[1:]]): insert
-concat([x[:1], x[2:]]): delete
+concat([x[:1], y, x[1:]]) # vectors: insert
+concat([x[:1], x[2:]]) # a vector: delete
 take(A, i, axis=0): index_select
 take_along_axis(A, argmax(A, axis=0, keepdims=True), axis=0): take_along_dim
-x[c]: masked_select compress extract boolean_mask
-index_add(zeros(3, dtype=x.dtype), i, x): accumarray scatter_add segment_sum unsorted_segment_sum
-np.diag(x): diag diagonal diagflat diag_embed
+x[c] # c of the shape of x: masked_select compress extract boolean_mask
+index_add(zeros(3, dtype=x.dtype), i, x) # vectors: accumarray scatter_add segment_sum
+  unsorted_segment_sum
+np.diag(x): diag diagonal
+np.diag(reshape(x, (-1,))): diagflat
+where(np.eye(x.shape[-1], dtype=bool), expand_dims(x, axis=-1), 0): diag_embed
 sum(np.diag(A)): trace
-np.diff(x): diff ediff1d
+np.diff(x): diff
+np.diff(reshape(x, (-1,))): ediff1d
 np.argsort(x): argsort
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=1), axis=1) # axis=1: sort
   partition
 x[np.argsort(x)]: sort_complex
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=0), axis=0) # columns: msort
-x[np.argsort(-x)[:n]]: maxk topk
-x[np.argsort(x)[:n]]: mink
+x[np.argsort(-x)[:n]] # a vector: maxk topk
+x[np.argsort(x)[:n]] # a vector: mink
 np.nonzero(x) # NumPy; np.argwhere(x) # PyTorch: nonzero
 np.nonzero(x): find
 x[np.nonzero(x)]: nonzeros
@@ -180,8 +184,12 @@ max(A) - min(A): range ptp
 clip(x, 0, n): clamp
 clip(x, -1, 1): hardtanh hard_tanh
 (x - min(x)) / (max(x) - min(x)): rescale
-(x - mean(x)) / std(x, correction=1) # MATLAB; (x - mean(x)) / std(x) # SciPy: zscore
-(x - mean(x)) / sqrt(var(x) + 1e-5): standardize
+(x - mean(x, axis=0)) / std(x, axis=0, correction=1) # MATLAB; (x - mean(x, axis=0)) / std(x,
+  axis=0) # SciPy: zscore
+(x - mean(x, axis=0)) / std(x, axis=0, correction=1) # MATLAB; A / maximum(sqrt(sum(abs2(A), axis=1,
+  keepdims=True)), 1e-12) # PyTorch, dim=1: normalize
+(x - mean(x, axis=-1, keepdims=True)) / sqrt(var(x, axis=-1, keepdims=True) + 1e-5):
+  standardize
 maximum(where(isnan(x), y, x), where(isnan(y), x, y)): fmax
 minimum(where(isnan(x), y, x), where(isnan(y), x, y)): fmin
 sum(x * y) / sum(y) # weights=y; mean(x) # no weights: average
@@ -193,8 +201,8 @@ maximum(sqrt(sum(abs2(x))), 0) # all elements; maximum(sqrt(sum(abs2(A), axis=1)
   sum(abs(x)) # ord=1; max(abs(x)) # ord=inf: vector_norm
 maximum(sqrt(sum(abs2(A))), 0) # the Frobenius norm; max(sum(abs(A), axis=0)) # ord=1;
   max(sum(abs(A), axis=1)) # ord=inf: matrix_norm
-sum(np.diff(x) * (y[1:] + y[:-1]) / 2) # y over x; sum(y[1:] + y[:-1]) / 2 # y alone, with steps
-  of 1: trapz trapezoid
+sum(np.diff(x) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1) # y over x, the last axis;
+  sum(y[..., 1:] + y[..., :-1], axis=-1) / 2 # y alone, with steps of 1: trapz trapezoid
 log(sum(exp(x - max(x)))) + max(x) # all elements; log(sum(exp(A - max(A, axis=1, keepdims=True)),
   axis=1)) + max(A, axis=1) # axis=1: logsumexp
 log(mean(exp(x - max(x)))) + max(x): logmeanexp
@@ -203,15 +211,16 @@ sum((x - mean(x)) * (y - mean(y))) / (x.size - 1) # two vectors, a number; matmu
   axis=1, keepdims=True), matrix_transpose(A - mean(A, axis=1, keepdims=True))) / (A.shape[1] - 1)
   # NumPy, PyTorch, the rows of a matrix: cov
 mean((x - mean(x)) * (y - mean(y))) / (std(x) * std(y)) # two vectors, a number: corrcoef
-maximum(sqrt(sum(square(expand_dims(A, 1) - expand_dims(B, 0)), axis=2)), 0): cdist pdist2
+maximum(sqrt(sum(square(expand_dims(A, -2) - expand_dims(B, -3)), axis=-1)), 0): cdist pdist2
 maximum(sqrt(sum(square(A[np.triu_indices(len(A), 1)[0]] - A[np.triu_indices(len(A), 1)[1]]),
   axis=1)), 0): pdist
 maximum(sqrt(sum(square(x - y + 1e-6), axis=-1)), 0): pairwise_distance
 maximum(sqrt(sum(square(x - y))), 0): dist
-vecdot(x, y) / maximum(sqrt(vecdot(x, x) * vecdot(y, y)), 1e-8) # vectors; vecdot(A, B) /
-  maximum(sqrt(vecdot(A, A) * vecdot(B, B)), 1e-8) # rows of matrices: cosine_similarity
-expand_dims(x, axis=1) ** arange(n - 1, -1, -1) # decreasing powers; expand_dims(x, axis=1) **
-  arange(n) # increasing=True, as torch.linalg has it: vander
+vecdot(x, y) / maximum(sqrt(vecdot(x, x) * vecdot(y, y)), 1e-8) # vectors; vecdot(A, B,
+  axis=1) / maximum(sqrt(vecdot(A, A, axis=1) * vecdot(B, B, axis=1)), 1e-8) # dim=1:
+  cosine_similarity
+expand_dims(x, axis=-1) ** arange(n - 1, -1, -1) # n decreasing powers; expand_dims(x, axis=-1)
+  ** arange(n) # increasing=True, as torch.linalg has it: vander
 x * log(where((x == 0) & (y == 0), 1, y)): xlogy
 x * log1p(where((x == 0) & (y == -1), 0, y)): xlog1py
 -x * log(maximum(x, finfo(x.dtype).smallest_normal)): entr
@@ -232,8 +241,9 @@ A + outer(x, y): addr
 A + x * y: addcmul
 A + x / y: addcdiv
 maximum(sqrt(sum(abs2(A))), 0): frobenius_norm
-concat([zeros(1, dtype=y.dtype), cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2)]) # MATLAB;
-  cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2) # PyTorch, SciPy: cumtrapz cumulative_trapezoid
+concat([zeros(1, dtype=y.dtype), cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2)]) # MATLAB, vectors;
+  cumsum(np.diff(x) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1) # PyTorch, SciPy: cumtrapz
+  cumulative_trapezoid
 reshape(sum(x * conj(y)), (1,)) # vectors of one length, mode valid; fft.irfft(fft.rfft(x,
   n=x.size + y.size - 1) * fft.rfft(flip(y), n=x.size + y.size - 1), n=x.size + y.size - 1) # real
   vectors, mode full: correlate
@@ -251,8 +261,9 @@ full_like(x, n): fill
 where(c, n, x) # places c: index_fill
 np.broadcast_arrays(x, y): broadcast_tensors
 dlarray(1.5): scalar_tensor
-x[np.argsort(x)[n - 1]] # the n-th smallest: kthvalue
-log(cumsum(exp(x - max(x)))) + max(x): logcumsumexp
+x[np.argsort(x)[n - 1]] # the n-th smallest of a vector: kthvalue
+log(cumsum(exp(x - max(x, axis=0, keepdims=True)), axis=0)) + max(x, axis=0, keepdims=True) #
+  axis=0: logcumsumexp
 reshape(stack(meshgrid(x, y, indexing="ij"), axis=-1), (-1, 2)): cartesian_prod
 np.block([[A, zeros((3, 3))], [zeros((3, 3)), B]]): block_diag
 stack([x[k] for k in np.triu_indices(n, 1)], axis=1): combinations
@@ -268,7 +279,7 @@ mean(where(y > 0, x, maximum(1 - x, 0))) # y of 1 and -1: hinge_embedding_loss
 mean(0.5 * (log(maximum(A, 1e-6)) + square(x - y) / maximum(A, 1e-6))) # variance A:
   gaussian_nll_loss
 mean(softplus(x) - x * y): multilabel_soft_margin_loss
-reshape(moveaxis(reshape(A, (n, -1, *A.shape[1:])), 0, 1), A.shape) # n groups of rows:
+reshape(swapaxes(reshape(A, (len(A), n, -1, *A.shape[2:])), 1, 2), A.shape) # n groups, axis=1:
   channel_shuffle
 x.size: numel nelement
 x.shape # MATLAB, PyTorch; x.size # NumPy, JAX: size
@@ -364,8 +375,10 @@ X * (np.random.default_rng(0).random((1, 1, *X.shape[2:])) < 0.5) / 0.5: dropout
   dropout3d
 A[i]: embedding
 embed([1, 0], A, data_format="B"): Embedding
-attention(Y, Y, Y, 1): scaled_dot_product_attention MultiheadAttention multi_head_attention
-attention(Y, Y, Y, 1): dot_product_attention multi_head_attention_forward
+attention(Y, Y, Y, 1): scaled_dot_product_attention dot_product_attention
+fullyconnect(attention(fullyconnect(Y, A_q, b_q), fullyconnect(Y, A_k, b_k), fullyconnect(Y, A_v,
+  b_v), 2), A_o, b_o) # A_q, A_k and A_v are in_proj_weight in three, A_o is
+  out_proj.weight: MultiheadAttention multi_head_attention multi_head_attention_forward
 dlresize(X, output_size=(8, 8), geometric_transform_mode="asymmetric",
   nearest_rounding_mode="floor") # mode="nearest"; dlresize(X, output_size=(8, 8),
   method="linear") # mode="bilinear": interpolate upsample
@@ -399,8 +412,8 @@ mean(y * (log(where(y == 0, 1, y)) - x)) # PyTorch, log-probabilities x; x * log
   finfo(x.dtype).smallest_normal) / where(x == 0, 1, y)) - x + y # SciPy, JAX, of each element:
   kl_div
 mean(y * (log(where(y == 0, 1, y)) - x)): KLDivLoss
-tripletloss(A, A + 1, B, data_format="BC"): triplet_margin_loss triplet_margin_with_distance_loss
-  TripletMarginLoss
+tripletloss(A, A + 1, B, data_format="BC") # its eps of 1e-6 is zero: triplet_margin_loss
+  triplet_margin_with_distance_loss TripletMarginLoss
 sgdmupdate(x, y): SGD sgd sgdm
 adamupdate(x, y): Adam adam
 rmspropupdate(x, y): RMSprop rmsprop
@@ -442,7 +455,7 @@ def expressions() -> dict[str, tuple[Expression, ...]]:
     Examples
     --------
     >>> expressions()["kthvalue"]
-    (Expression(text='x[np.argsort(x)[n - 1]]', when='the n-th smallest'),)
+    (Expression(text='x[np.argsort(x)[n - 1]]', when='the n-th smallest of a vector'),)
     """
     table = {}
     for line in _WRITE.strip().replace("\n  ", " ").splitlines():
