@@ -28,13 +28,13 @@ def network(*body, connection=None):
 
 
 def block(activation, size=1):
-    """Return a chain; a window of one element is a product of BLAS in both modes, bit for bit."""
+    """Return a chain; of one image, a window of one element is a product of BLAS in all modes."""
     conv = layers.Convolution2d(size, 5, padding="same", name="conv")
     return [conv, layers.BatchNormalization(name="norm"), activation]
 
 
-def images(rng):
-    return rng.normal(size=(4, 2, 6, 6)).astype(np.float32)
+def images(rng, count=1):
+    return rng.normal(size=(count, 2, 6, 6)).astype(np.float32)
 
 
 def both(call):
@@ -85,7 +85,7 @@ def test_a_convolution_that_another_layer_uses_is_not_overwritten(rng):
 
 def test_other_formats_and_dtypes(rng):
     net = network(*block(layers.Relu(), 3))
-    x = images(rng)
+    x = images(rng, 4)
     for fmt, array in (("BSSC", x.transpose(0, 2, 3, 1)), ("SSCB", x.transpose(2, 3, 1, 0))):
         np.testing.assert_allclose(
             *both(lambda a=array, fmt=fmt: net.predict(dl.dlarray(a, fmt))), rtol=1e-5, atol=1e-6
@@ -96,7 +96,7 @@ def test_other_formats_and_dtypes(rng):
 
 
 def test_a_traced_prediction_has_its_derivative(rng):
-    net, x = network(*block(layers.ClippedRelu(1.0), 3)), dl.dlarray(images(rng), "BCSS")
+    net, x = network(*block(layers.ClippedRelu(1.0), 3)), dl.dlarray(images(rng, 4), "BCSS")
 
     def gradient():
         return dl.dlfeval(lambda x: dl.dlgradient(dl.sum(net.predict(x) ** 2), x), x)
