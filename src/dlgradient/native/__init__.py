@@ -11,7 +11,6 @@ module             what
 `switch`           who computes: the user's choice, and whether work is large enough
 `machine`          LLVM, and what this processor can do
 `code`             the text of a function: registers, loops, memory
-`maths`            exp, log, sin and others, as such texts
 `compiler`         from a text to a function
 `store`            machine code on disk, for the next process
 `interface`        what machine code uses of Python and NumPy
@@ -28,7 +27,7 @@ What holds for all of them:
 
 * **The same result whenever it is compiled.** A kernel is compiled at its first use, and the caller
   waits. Whether it is used depends on sizes and dtypes only, never on time. So a seeded run has the
-  same bits each time. Elementwise arithmetic has the bits of NumPy's, in the same order and without
+  same bits each time. Elementwise kernels have the bits of NumPy's, in the same order and without
   fused multiplications. Kernels that sum say how they differ.
 * **No processor is assumed.** The width of vectors is that of the processor found, and ``fmuladd``
   is one instruction only where there is one.

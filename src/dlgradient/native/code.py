@@ -5,8 +5,6 @@
 `Variable`, in memory; LLVM finds a register for it.
 
 A type is written as in the text: 'float', 'double', 'i64', 'ptr', or '<8 x float>', a vector.
-
-A function may call others, which are then in its text: `Function.apply`.
 """
 
 from __future__ import annotations
@@ -16,17 +14,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-__all__ = ["BITS", "ELEMENTS", "Function", "Operand", "Register", "Variable", "split", "vector"]
+__all__ = ["ELEMENTS", "Function", "Operand", "Register", "Variable", "vector"]
 
 # The types of numbers, by the character of a dtype.
 ELEMENTS = {"f": "float", "d": "double"}
 # What marks the instructions of `stream`.
 _STREAMED = "!0 = !{i32 1}\n"
-_BYTES = {"i1": 1, "i8": 1, "i32": 4, "i64": 8, "float": 4, "double": 8}
-# Integers with the bits of a number.
-BITS = {"float": "i32", "double": "i64"}
-_SIGNED = frozenset({"div", "rem"})
-_SHORT = {"float": "f32", "double": "f64", "i64": "i64"}
+_BYTES = {"float": 4, "double": 8, "i64": 8}
+_SHORT = {"float": "f32", "double": "f64"}
 
 
 def vector(element: str, lanes: int) -> str:
@@ -34,7 +29,7 @@ def vector(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
-def split(kind: str) -> tuple[str, int]:
+def _split(kind: str) -> tuple[str, int]:
     """Return the type of an element, and the number of lanes."""
     lanes, _, element = kind.strip("<>").rpartition(" x ")
     return element, int(lanes or 1)
@@ -69,21 +64,6 @@ class Register:
     def __gt__(self, other: Operand) -> Register:
         return self.function.compare("gt", self, other)
 
-    def __and__(self, other: Operand) -> Register:
-        return self.function.combine("and", self, other)
-
-    def __or__(self, other: Operand) -> Register:
-        return self.function.combine("or", self, other)
-
-    def __xor__(self, other: Operand) -> Register:
-        return self.function.combine("xor", self, other)
-
-    def __lshift__(self, other: Operand) -> Register:
-        return self.function.combine("shl", self, other)
-
-    def __rshift__(self, other: Operand) -> Register:
-        return self.function.combine("ashr", self, other)
-
 
 Operand: TypeAlias = Register | float
 
@@ -109,8 +89,6 @@ class Variable:
 class Function:
     """A function of addresses and integers, which has no result.
 
-    One that others call may have arguments of any type, and a result: `value` and `returns`.
-
     Parameters
     ----------
     name : str
@@ -122,30 +100,14 @@ class Function:
         self._variables: list[str] = []
         self._lines: list[str] = []
         self._declared: dict[str, None] = {}
-        self._called: dict[str, Function] = {}
-        self._result: Register | None = None
         self._count = 0
 
     def text(self) -> str:
         """Return the text; more lines are not expected."""
-        called: dict[str, Function] = {}
-        self._collect(called)
-        functions = [self, *called.values()]
-        declared = {line: None for f in functions for line in f._declared}
-        inner = [f._definition("internal ") for f in called.values()]
-        return "\n".join([*declared, *inner, self._definition(""), _STREAMED])
-
-    def _collect(self, found: dict[str, Function]) -> None:
-        for name, function in self._called.items():
-            if name not in found:
-                found[name] = function
-                function._collect(found)
-
-    def _definition(self, linkage: str) -> str:
-        result = self._result
-        kind, value = ("void", "void") if result is None else (result.kind, _named(result))
-        head = f"define {linkage}{kind} @{self.name}({', '.join(self.arguments)}) {{"
-        return "\n".join([head, *self._variables, *self._lines, f"  ret {value}", "}"])
+        head = f"define void @{self.name}({', '.join(self.arguments)}) {{"
+        return "\n".join(
+            [*self._declared, head, *self._variables, *self._lines, "  ret void", "}", _STREAMED]
+        )
 
     # -- lines -----------------------------------------------------------------------------------
 
@@ -181,43 +143,22 @@ class Function:
         self.arguments.append(f"i64 %{name}")
         return Register(self, "i64", f"%{name}")
 
-    def value(self, name: str, kind: str) -> Register:
-        """Add an argument of any type, to a function that others call."""
-        self.arguments.append(f"{kind} %{name}")
-        return Register(self, kind, f"%{name}")
-
-    def returns(self, result: Register) -> None:
-        """Say what the function returns."""
-        self._result = result
-
-    def apply(self, function: Function, *operands: Register) -> Register:
-        """Write a call of another function, and return its result."""
-        self._called[function.name] = function
-        given = ", ".join(map(_named, operands))
-        call = f"@{function.name}({given})"
-        if function._result is None:
-            self.line(f"call void {call}")
-            return operands[0]
-        return self.assign(f"call {function._result.kind} {call}", function._result.kind)
-
     # -- values ----------------------------------------------------------------------------------
 
     def constant(self, value: float, kind: str) -> Register:
         """Return a number, in all lanes of a vector."""
-        element, lanes = split(kind)
-        if element[0] == "i":
-            name = str(int(value))
+        element, _ = _split(kind)
+        if element == "i64":
+            name = str(value)
         else:  # the bits of a double say it exactly, also for a float
             if element == "float":
                 (value,) = struct.unpack("f", struct.pack("f", value))
             name = f"0x{int.from_bytes(struct.pack('>d', value)):016X}"
-        if lanes > 1:
-            name = f"<{', '.join([f'{element} {name}'] * lanes)}>"
-        return Register(self, kind, name)
+        return self.spread(Register(self, element, name), kind)
 
     def spread(self, x: Register, kind: str) -> Register:
         """Return a vector with a number in all lanes."""
-        _, lanes = split(kind)
+        _, lanes = _split(kind)
         if lanes == 1:
             return x
         one = self.assign(f"insertelement {kind} poison, {x.kind} {x.name}, i64 0", kind)
@@ -225,20 +166,20 @@ class Function:
         return self.assign(f"shufflevector {kind} {one.name}, {kind} poison, {places}", kind)
 
     def combine(self, operation: str, x: Register, y: Operand) -> Register:
-        """Write an operation of arithmetic, 'add', 'sub', 'mul', 'div', 'rem', or of bits."""
-        real = split(x.kind)[0] in BITS
-        prefix = "f" if real else "s" if operation in _SIGNED else ""
+        """Write an operation of arithmetic: 'add', 'sub', 'mul', 'div' or 'rem'."""
+        real = _split(x.kind)[0] != "i64"
+        prefix = "f" if real else "s" if operation in ("div", "rem") else ""
         return self.assign(
             f"{prefix}{operation} {x.kind} {x.name}, {self._name(y, x.kind)}", x.kind
         )
 
     def compare(self, relation: str, x: Register, y: Operand) -> Register:
-        """Write a comparison: 'lt', 'le', 'gt', 'ge', 'eq' or 'ne'; only 'ne' holds of NaN."""
-        element, lanes = split(x.kind)
-        if element not in BITS:
-            name = f"icmp {relation if relation in ('eq', 'ne') else 's' + relation}"
+        """Write a comparison, 'lt', 'gt' or 'eq', which is false of NaN."""
+        element, lanes = _split(x.kind)
+        if element == "i64":
+            name = f"icmp {relation if relation == 'eq' else 's' + relation}"
         else:
-            name = f"fcmp {'u' if relation == 'ne' else 'o'}{relation}"
+            name = f"fcmp o{relation}"
         pair = f"{x.kind} {x.name}, {self._name(y, x.kind)}"
         return self.assign(f"{name} {pair}", vector("i1", lanes))
 
@@ -249,7 +190,7 @@ class Function:
 
     def call(self, name: str, x: Register, *others: Operand) -> Register:
         """Write a call of a function of LLVM, of operands and a result of one type: 'sqrt'."""
-        element, lanes = split(x.kind)
+        element, lanes = _split(x.kind)
         whole = f"llvm.{name}.{f'v{lanes}' if lanes > 1 else ''}{_SHORT[element]}"
         names = [x.name, *[self._name(y, x.kind) for y in others]]
         self._declared[f"declare {x.kind} @{whole}({', '.join([x.kind] * len(names))})"] = None
@@ -262,42 +203,11 @@ class Function:
 
     def convert(self, x: Register, kind: str) -> Register:
         """Return an integer as a real number."""
-        return self.recast("sitofp", x, kind)
-
-    def recast(self, how: str, x: Register, kind: str) -> Register:
-        """Write a conversion, such as 'fpext', 'trunc' or 'bitcast'."""
-        return self.assign(f"{how} {x.kind} {x.name} to {kind}", kind)
-
-    def bits(self, x: Register) -> Register:
-        """Return integers with the bits of numbers."""
-        element, lanes = split(x.kind)
-        return self.recast("bitcast", x, vector(BITS[element], lanes))
-
-    def any(self, conditions: Register) -> Register:
-        """Return whether a condition holds in any lane."""
-        _, lanes = split(conditions.kind)
-        if lanes == 1:
-            return conditions
-        return self.compare("ne", self.recast("bitcast", conditions, f"i{lanes}"), 0)
-
-    def leading_zeros(self, x: Register) -> Register:
-        """Return how many of the first binary digits of an integer are zero."""
-        name = f"{x.kind} @llvm.ctlz.{x.kind}({x.kind}"
-        self._declared[f"declare {name}, i1)"] = None
-        return self.assign(f"call {name} {x.name}, i1 false)", x.kind)
-
-    def negative(self, x: Register) -> Register:
-        """Return -x, of a number."""
-        return self.assign(f"fneg {x.kind} {x.name}", x.kind)
-
-    def places(self, lanes: int) -> Register:
-        """Return the integers from zero on."""
-        values = ", ".join([f"i64 {i}" for i in range(lanes)])
-        return Register(self, vector("i64", lanes), f"<{values}>" if lanes > 1 else "0")
+        return self.assign(f"sitofp {x.kind} {x.name} to {kind}", kind)
 
     def sum_of_lanes(self, x: Register) -> Register:
         """Return the sum of the elements of a vector, added pairwise."""
-        element, lanes = split(x.kind)
+        element, lanes = _split(x.kind)
         while lanes > 1:
             lanes //= 2
             halves = [self._lanes(x, range(start, start + lanes), element) for start in (0, lanes)]
@@ -317,21 +227,13 @@ class Function:
 
     def every_second(self, x: Register) -> Register:
         """Return a vector of the first, the third, ... element of one."""
-        element, lanes = split(x.kind)
+        element, lanes = _split(x.kind)
         return self._lanes(x, range(0, lanes, 2), element)
 
     def _name(self, x: Operand, kind: str) -> str:
         return x.name if isinstance(x, Register) else self.constant(x, kind).name
 
     # -- memory ----------------------------------------------------------------------------------
-
-    def table(self, numbers: Iterable[int]) -> Register:
-        """Return the address of integers that do not change."""
-        values = ", ".join([f"i64 {n}" for n in numbers])
-        count = values.count(",") + 1
-        name = f"@{self.name}.table"
-        self._declared[f"{name} = internal constant [{count} x i64] [{values}]"] = None
-        return Register(self, "ptr", name)
 
     def at(self, array: Register, index: Operand, element: str) -> Register:
         """Return the address of an element of an array."""
@@ -340,61 +242,30 @@ class Function:
 
     def load(self, kind: str, array: Register, index: Operand) -> Register:
         """Read an element of an array, and for a vector those after it."""
-        element, _ = split(kind)
+        element, _ = _split(kind)
         place = self.at(array, index, element)
         return self.assign(f"load {kind}, ptr {place.name}, align {_BYTES[element]}", kind)
 
     def store(self, x: Register, array: Register, index: Operand) -> None:
         """Write to an element of an array, and for a vector to those after it."""
-        element, _ = split(x.kind)
+        element, _ = _split(x.kind)
         place = self.at(array, index, element)
         self.line(f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element]}")
 
-    def load_some(self, kind: str, array: Register, index: Operand, where: Register) -> Register:
-        """Read elements of an array as a vector, where a condition holds; others are zero."""
-        element, lanes = split(kind)
-        short = f"v{lanes}{_SHORT.get(element, element)}"
-        place = self.at(array, index, element)
-        self._declared[
-            f"declare {kind} @llvm.masked.load.{short}.p0(ptr, i32, {where.kind}, {kind})"
-        ] = None
-        return self.assign(
-            f"call {kind} @llvm.masked.load.{short}.p0(ptr {place.name}, i32 {_BYTES[element]}, "
-            f"{_named(where)}, {kind} zeroinitializer)",
-            kind,
-        )
-
-    def store_some(self, x: Register, array: Register, index: Operand, where: Register) -> None:
-        """Write elements of a vector to an array, where a condition holds."""
-        element, lanes = split(x.kind)
-        short = f"v{lanes}{_SHORT.get(element, element)}"
-        place = self.at(array, index, element)
-        self._declared[
-            f"declare void @llvm.masked.store.{short}.p0({x.kind}, ptr, i32, {where.kind})"
-        ] = None
-        self.line(
-            f"call void @llvm.masked.store.{short}.p0({_named(x)}, ptr {place.name}, "
-            f"i32 {_BYTES[element]}, {_named(where)})"
-        )
-
     def stream(self, x: Register, array: Register, index: Operand) -> None:
         """Write a vector past the caches to where it is aligned: no one reads it soon."""
-        element, lanes = split(x.kind)
+        element, lanes = _split(x.kind)
         place = self.at(array, index, element)
         self.line(
             f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element] * lanes}, "
             "!nontemporal !0"
         )
 
-    def room(self, kind: str) -> Register:
-        """Return the address of memory for a value, which lasts as long as the call."""
-        address = f"%{self._number()}"
-        self._variables.append(f"  {address} = alloca {kind}")
-        return Register(self, "ptr", address)
-
     def variable(self, initial: Register) -> Variable:
         """Return a place for a value that a loop changes."""
-        variable = Variable(self, initial.kind, self.room(initial.kind).name)
+        address = f"%{self._number()}"
+        self._variables.append(f"  {address} = alloca {initial.kind}")
+        variable = Variable(self, initial.kind, address)
         variable.value = initial
         return variable
 
@@ -426,7 +297,3 @@ class Function:
         yield
         self.line(f"br label %end.{number}")
         self._begin(f"end.{number}")
-
-
-def _named(x: Register) -> str:
-    return f"{x.kind} {x.name}"
