@@ -14,6 +14,7 @@ import pytest
 import dlgradient as dl
 from dlgradient import errors
 from dlgradient.core.calls import open_node
+from dlgradient.core.graph import Node
 from dlgradient.core.trace import current_trace
 
 
@@ -133,6 +134,17 @@ def test_an_exception_leaves_nothing_behind():
     gc.collect()
     assert current_trace() is None
     assert alive[0]() is None
+
+
+def test_a_node_that_another_thread_is_making_does_not_disturb():
+    kept = []
+
+    def fun(x):
+        kept.extend([object.__new__(Node), 2 * x])
+        return x
+
+    assert dl.dlfeval(fun, dl.dlarray([1.0, 2.0])).tolist() == [1.0, 2.0]
+    assert kept[1].tolist() == [2.0, 4.0]
 
 
 def test_an_escaped_value_is_a_constant():

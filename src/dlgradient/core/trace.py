@@ -203,7 +203,10 @@ class Trace:
         for generation in range(3):
             if len(nodes) < stored:
                 young = gc.get_objects(generation=generation)
-                nodes += [x for x in young if isinstance(x, Node) and x.trace is self]
+                # One that another thread is making has no trace yet.
+                nodes += [
+                    x for x in young if isinstance(x, Node) and getattr(x, "trace", None) is self
+                ]
         for node in nodes:
             node.parents, node.saved, node.params = (), (), {}
 
