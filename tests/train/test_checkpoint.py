@@ -294,6 +294,16 @@ def test_what_killed_programs_left_is_removed(tmp_path):
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_what_a_killed_program_would_have_removed_is_removed(tmp_path, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(checkpoint.Checkpoints, "_remove_old", lambda _: None)
+        train(options(tmp_path, max_epochs=2))
+    before = files(tmp_path)
+    assert len(before) == 3
+    train(options(tmp_path, max_epochs=2), resume=True)
+    assert files(tmp_path) == before[1:]
+
+
 # -- the disk is full ----------------------------------------------------------------------------
 
 

@@ -76,6 +76,7 @@ class Checkpoints(Observer):
         path, before = training.resumed
         if path.parent.resolve() == self.folder.resolve():
             self.files = [*[self.folder / name for name in before], path]
+            self._remove_old()
         for part in self.folder.glob(".checkpoint-*.part"):  # of programs that were killed
             with suppress(OSError):
                 if time() - part.stat().st_mtime > ABANDONED:
@@ -101,9 +102,14 @@ class Checkpoints(Observer):
 
     def _write(self, training: Training) -> None:
         path = self.folder / f"{self.run}-{training.iteration:09d}.safetensors"
-        before = [file.name for file in self.files[1 - RETAINED :]]
+        # Also one that is removed next, so that a program that is killed before leaves no other.
+        before = [file.name for file in self.files]
         save(path, {"checkpoint": VERSION, "before": before, **_content(training)})
         self.files.append(path)
+        self._remove_old()
+
+    def _remove_old(self) -> None:
+        """Remove files but the last ones."""
         for old in self.files[:-RETAINED]:
             with suppress(OSError):
                 old.unlink()
