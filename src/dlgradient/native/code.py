@@ -261,11 +261,15 @@ class Function:
             "!nontemporal !0"
         )
 
+    def place(self, kind: str) -> Register:
+        """Return the address of a place for a value, which lasts as long as the call."""
+        address = f"%{self._number()}"
+        self._variables.append(f"  {address} = alloca {kind}")
+        return Register(self, "ptr", address)
+
     def variable(self, initial: Register) -> Variable:
         """Return a place for a value that a loop changes."""
-        address = f"%{self._number()}"
-        self._variables.append(f"  {address} = alloca {initial.kind}")
-        variable = Variable(self, initial.kind, address)
+        variable = Variable(self, initial.kind, self.place(initial.kind).name)
         variable.value = initial
         return variable
 

@@ -146,12 +146,6 @@ class PythonFunction(Function):
 
     # -- objects that it makes -------------------------------------------------------------------
 
-    def place(self, kind: str) -> Register:
-        """Return the address of a place for a value of a type."""
-        name = f"%{self._number()}"
-        self._variables.append(f"  {name} = alloca {kind}")
-        return Register(self, "ptr", name)
-
     def owner(self) -> Register:
         """Return the address of a place for an object, or null; see `release_owned`."""
         place = self.place("ptr")

@@ -123,18 +123,17 @@ PACKAGES = {
 }
 
 
-def architecture_of(function: str, argument: str, name: str) -> Architecture:
-    """Return the architecture of a name, or raise the error for one that is not here."""
-    found = ARCHITECTURES.get(name.lower().replace("_", "-"))
-    if found is None:
-        meant = nearest(name, ARCHITECTURES)
-        raise InvalidArgumentError(
-            f"{function}: {argument} must be one of {', '.join(ARCHITECTURES)}, not "
-            f"{name!r}"
-            + (f"; did you mean {meant!r}?" if meant else "")
-            + "; of other networks, import_network_from_onnx reads what PyTorch or Keras exported"
-        )
-    return found
+def _known(name: str) -> str:
+    """Return a name as it is written here, or raise the error for one that is not."""
+    found = name.lower().replace("_", "-")
+    if found in ARCHITECTURES:
+        return found
+    meant = nearest(name, ARCHITECTURES)
+    raise InvalidArgumentError(
+        f"image_pretrained_network: name must be one of {', '.join(ARCHITECTURES)}, not {name!r}"
+        + (f"; did you mean {meant!r}?" if meant else "")
+        + "; of other networks, import_network_from_onnx reads what PyTorch or Keras exported"
+    )
 
 
 def _file_of(name: str) -> Path:
@@ -240,8 +239,8 @@ def image_pretrained_network(
 
     Source: MATLAB ``imagePretrainedNetwork``; PyTorch ``torchvision.models``.
     """
-    architecture = architecture_of("image_pretrained_network", "name", name)
-    known = name.lower().replace("_", "-")
+    known = _known(name)
+    architecture = ARCHITECTURES[known]
     image = image_of(
         "image_pretrained_network", "image_size", (*image_size, 3), 2, normalization, data_format
     )

@@ -202,12 +202,14 @@ def _made(
     return residual(image, num_classes, stacks)
 
 
-def _numbers(value: Counts) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else tuple(value)
-
-
-def _sizes(value: Counts) -> int | tuple[int, ...]:
-    return value if isinstance(value, int) else tuple(value)
+def _stacks(
+    initial: tuple[Counts, int, Counts], kinds: tuple[str, str, str], counts: tuple[Counts, Counts]
+) -> Stacks:
+    """Return the stacks of the options of both functions."""
+    size, filters, stride = initial
+    sizes, strides = [x if isinstance(x, int) else tuple(x) for x in (size, stride)]
+    depths, numbers = [(x,) if isinstance(x, int) else tuple(x) for x in counts]
+    return Stacks((sizes, filters, strides), *kinds, depths, numbers)
 
 
 @checked
@@ -298,13 +300,10 @@ def resnet(  # noqa: PLR0913 - the numbers of the network
 
     Source: MATLAB ``resnetNetwork``; He, Zhang, Ren and Sun (2016).
     """
-    stacks = Stacks(
-        (_sizes(initial_filter_size), initial_num_filters, _sizes(initial_stride)),
-        initial_pooling_layer,
-        residual_block_type,
-        bottleneck_type,
-        _numbers(stack_depth),
-        _numbers(num_filters),
+    stacks = _stacks(
+        (initial_filter_size, initial_num_filters, initial_stride),
+        (initial_pooling_layer, residual_block_type, bottleneck_type),
+        (stack_depth, num_filters),
     )
     net = _made("resnet", 2, input_size, num_classes, (normalization, data_format), stacks)
     return finished(net, initialize, generator)
@@ -375,13 +374,10 @@ def resnet3d(  # noqa: PLR0913 - the numbers of the network
 
     Source: MATLAB ``resnet3dNetwork``.
     """
-    stacks = Stacks(
-        (_sizes(initial_filter_size), initial_num_filters, _sizes(initial_stride)),
-        initial_pooling_layer,
-        residual_block_type,
-        bottleneck_type,
-        _numbers(stack_depth),
-        _numbers(num_filters),
+    stacks = _stacks(
+        (initial_filter_size, initial_num_filters, initial_stride),
+        (initial_pooling_layer, residual_block_type, bottleneck_type),
+        (stack_depth, num_filters),
     )
     net = _made("resnet3d", 3, input_size, num_classes, (normalization, data_format), stacks)
     return finished(net, initialize, generator)

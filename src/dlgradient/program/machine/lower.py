@@ -37,18 +37,9 @@ _MOST = 20_000
 # Operations whose kernels move elements, or leave zero.
 _MOVING = frozenset(
     {
-        *("getitem", "cleared", "reshape", "squeeze", "expand_dims", "broadcast_to", "spread"),
-        *(
-            "permute_dims",
-            "matrix_transpose",
-            "flip",
-            "roll",
-            "concat",
-            "stack",
-            "repeated",
-            "tile",
-        ),
-        *("setitem", "tril", "triu"),
+        *("getitem", "setitem", "cleared", "reshape", "squeeze", "expand_dims", "broadcast_to"),
+        *("spread", "permute_dims", "matrix_transpose", "flip", "roll", "concat", "stack"),
+        *("repeated", "tile", "tril", "triu"),
     }
 )
 _BOOL = np.dtype(np.bool_)
@@ -244,7 +235,7 @@ class Lowering:
         (x,) = operands
         target = line.dtype
         assert target is not None
-        found = self._map(lambda n: converted(self.f, n, x.dtype, target), x.numbers)
+        found = self._map(partial(self._converted, x.dtype, target), x.numbers)
         return Cells(target, found)
 
     def _where(self, line: Line, operands: list[Cells]) -> Cells:
