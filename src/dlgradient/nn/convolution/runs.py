@@ -185,6 +185,21 @@ def _tables(
     )
 
 
+def _frame(
+    strip: Geometry, kernel: Shape, batch: int, dtype: Dtype, most: int | None = None
+) -> Frame:
+    """Return the runs of all channels, for some rows of the results."""
+    channels = strip.groups * kernel[1]
+    return Frame(
+        lines_of(strip),
+        channels=channels,
+        results=kernel[0],
+        batch=batch,
+        itemsize=dtype.itemsize,
+        most=most,
+    )
+
+
 @lru_cache(64)
 def _forward(
     geometry: Geometry, rows: tuple[int, int], kernel: Shape, batch: int, dtype: Dtype
@@ -192,13 +207,7 @@ def _forward(
     """Return the tables of a convolution, for some rows of the results."""
     strip = geometry.strip(slice(*rows))
     groups, per_group = geometry.groups, kernel[1]
-    frame = Frame(
-        lines_of(strip),
-        channels=groups * per_group,
-        results=kernel[0],
-        batch=batch,
-        itemsize=dtype.itemsize,
-    )
+    frame = _frame(strip, kernel, batch, dtype)
     taps = distances(strip, frame, per_group)
     filters = kernel[0] // groups
     of_filter, offsets = prod(kernel[1:]), np.arange(len(taps))
@@ -390,14 +399,7 @@ def _sums(
     strip = geometry.strip(slice(*rows))
     groups, per_group = geometry.groups, kernel[1]
     filters, results = kernel[0] // groups, prod(strip.results)
-    frame = Frame(
-        lines_of(strip),
-        channels=groups * per_group,
-        results=kernel[0],
-        batch=batch,
-        itemsize=dtype.itemsize,
-        most=items_within(RUN_TERMS, results),
-    )
+    frame = _frame(strip, kernel, batch, dtype, items_within(RUN_TERMS, results))
     taps = distances(strip, frame, per_group)
     tile = _tile_of_sums(filters, len(taps), dtype.itemsize)
     width = tile.vectors * tile.lanes
