@@ -517,6 +517,12 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
             _source=source,
         )
 
+    @property
+    def programs(self) -> dict[Any, Any]:
+        """What others have recorded of calls of this network; others of its layers have it too."""
+        assert self._plan is not None
+        return self._plan.programs
+
     def order(self) -> list[str]:
         """Return the names of the layers in the order of a call."""
         return self._graph.order()

@@ -80,6 +80,8 @@ class Plan:
         Columns of the table of what is not frozen, once it was asked for.
     chains : dict
         Layers that are computed together, for the numbers of the values that are wanted.
+    programs : dict
+        What others have recorded of calls. A copy, and a pickle, has none.
     """
 
     def __init__(self, graph: Graph, learnables: Sequence[str], state: Sequence[str]) -> None:
@@ -91,6 +93,7 @@ class Plan:
         self.factors: dict[str, dict[str, float]] = {}
         self.free: Columns | None = None
         self.chains: dict[tuple[int, ...], dict[int, Chain]] = {}
+        self.programs: dict[Any, Any] = {}
         self.steps: list[Step] = []
         for name in graph.order():
             layer = graph.layers[name]
@@ -119,6 +122,9 @@ class Plan:
                     type(layer).reset_state is not Layer.reset_state,
                 )
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "programs": {}}
 
     def run(
         self,

@@ -81,13 +81,14 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
     __slots__ = ("__dict__", "__weakref__", "_enter")  # a slot is read in half the time
     _page = "reference/evaluation.html"
 
-    def __init__(self, fun: Callable[P, R]) -> None:
+    def __init__(self, fun: Callable[P, R], *, warns: bool = True) -> None:
         self._function = fun
+        self._warns = warns
         self._enabled = True
         self._check_mode: CheckMode = "none"
         self._check_tolerance = 1e-4
         self._cache = Cache(50)
-        self._misses = Misses(fun)
+        self._misses = Misses(fun, warns=warns)
         self._hits = Hits()
         self._others = 0
         # What answers calls like the last one, by looking at the arguments itself.
@@ -148,6 +149,21 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         return 100.0 * self._hits.total / self._calls if self._calls else 0.0
 
     @property
+    def hits(self) -> int:
+        """How many calls were replayed."""
+        return self._hits.total
+
+    @property
+    def misses(self) -> int:
+        """How many calls ran eagerly."""
+        return self._others
+
+    @property
+    def refuses(self) -> bool:
+        """Whether calls were met of which there will be no program."""
+        return bool(self._misses.reasons) or any(entry.refusal for _, entry in self._cache)
+
+    @property
     def _calls(self) -> int:
         return self._hits.total + self._others
 
@@ -177,7 +193,7 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         """
         self._enter = self._second = no_entry
         self._cache.clear()
-        self._misses = Misses(self._function)
+        self._misses = Misses(self._function, warns=self._warns)
         self._hits = Hits()
         self._others = 0
 

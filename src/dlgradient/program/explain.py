@@ -34,13 +34,13 @@ class Misses:
         The argument that varied last, and how.
     """
 
-    def __init__(self, fun: Callable[..., Any]) -> None:
+    def __init__(self, fun: Callable[..., Any], *, warns: bool = True) -> None:
         self._fun = fun
         self.reasons: Counter[str] = Counter()
         self.varying = ""
         self._last: Any = None
         self._new = 0
-        self._warned = False
+        self._warned = not warns
 
     def add_reason(self, reason: str) -> None:
         """Count a call that ran eagerly."""

@@ -445,7 +445,10 @@ def _checked_indices(
 ) -> tuple[Value, Value | None]:
     """Return indices of classes, valid also where they are masked, and the mask."""
     t = loss.line_values("targets", targets)
-    values, classes = whole_numbers(read(t)), loss.y.shape[loss.channels]
+    classes = loss.y.shape[loss.channels]
+    if mask_index is None and t.dtype.kind in "iu" and decided(_are_classes, t, classes):
+        return t, None  # not its value, which a recorded program would hold as a constant
+    values = whole_numbers(read(t))
     if values.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{loss.function}: targets have dtype {t.dtype}; they must be integers, the indices of "
@@ -461,6 +464,10 @@ def _checked_indices(
             f"classes, from 0 to {classes - 1}"
         )
     return values, mask
+
+
+def _are_classes(values: Array, classes: int) -> bool:
+    return not values.size or bool(values.min() >= 0 and values.max() < classes)
 
 
 def _taken(loss: Loss, weights: Operand, indices: Value) -> Value:

@@ -1,0 +1,90 @@
+"""The evaluation of a batch as a program: what `dlaccelerate` does for a function of the user.
+
+Loss, gradients, new state and outputs are a function of a network and a batch. Batches of a
+training are alike, so after a few of one shape the others are answered by a program (rows train-mlp
+and train-lstm). A program calls the kernels of an eager evaluation in the same order, so its
+results are the same bits. So is a training that goes on from a checkpoint, though it records anew.
+
+Layers and losses of the user run eagerly: what their Python does besides, such as printing, would
+be left out. So do networks that draw random numbers, which are in no program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dlgradient.core.trace import current_trace
+from dlgradient.engine.array import dlarray
+from dlgradient.layers.activation import Function
+from dlgradient.layers.layer import Layer
+from dlgradient.layers.nested import held_networks
+from dlgradient.native.switch import mode
+from dlgradient.network.network import dlnetwork
+from dlgradient.program.accelerate import AcceleratedFunction
+
+__all__ = ["Replay"]
+
+# How many evaluations may be recorded beyond those that were replayed, before all are eager: if
+# batches have ever new shapes, as sequences may, recording costs more than it saves.
+PATIENCE = 16
+
+
+class Replay:
+    """The evaluations of batches by one network, or by those that training makes of it.
+
+    Parameters
+    ----------
+    evaluate : callable
+        ``evaluate(net, batch)``, in which `dlgradient` may be called.
+    net : dlnetwork
+    draws : bool
+        Whether the function draws random numbers.
+
+    Attributes
+    ----------
+    function : AcceleratedFunction
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[[dlnetwork, tuple[Any, ...]], Any],
+        net: dlnetwork,
+        *,
+        draws: bool,
+    ) -> None:
+        self.function = AcceleratedFunction(evaluate, warns=False)
+        self._pays = not draws and all(
+            type(layer).__module__.startswith("dlgradient.") and not isinstance(layer, Function)
+            for layer in _all_layers(net)
+        )
+
+    def takes(self, batch: tuple[Any, ...]) -> bool:
+        """Return whether a batch has dlarrays and vectors only, and replays pay."""
+        return (
+            self._pays
+            and mode() != "none"
+            and current_trace() is None
+            and all(type(x) is dlarray or (type(x) is np.ndarray and x.ndim == 1) for x in batch)
+        )
+
+    def __call__(self, net: dlnetwork, batch: tuple[Any, ...]) -> Any:
+        """Return what the function returns."""
+        # A vector that is no dlarray, as that of classes, would be a constant of the program.
+        arrays = [dlarray(x) if type(x) is np.ndarray else x for x in batch]
+        function, before = self.function, self.function.misses
+        found = function(net, tuple(arrays))
+        if function.misses > before:
+            # An eager call of this function computes derivatives that can be differentiated again.
+            self._pays = not function.refuses and function.misses <= PATIENCE + function.hits
+        return found
+
+
+def _all_layers(net: dlnetwork) -> Iterator[Layer]:
+    """Yield the layers, each before those of the networks that it holds."""
+    for layer in net.layers.values():
+        yield layer
+        for _, held in held_networks(layer):
+            yield from _all_layers(held)
