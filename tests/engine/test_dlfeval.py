@@ -343,6 +343,27 @@ def test_a_value_stored_long_ago_does_not_keep_its_graph(collect):
     assert not node().saved
 
 
+def test_a_trace_that_closes_asks_nothing_of_the_objects_of_others():
+    stored = []
+
+    class Proxy:
+        @property
+        def __class__(self):
+            asked.append("its class")
+            return int
+
+    def loss(x):
+        stored.append((Proxy(), dl.exp(x)))
+        asked.clear()
+        return stored[-1][1] * 2
+
+    asked = []
+    assert isinstance(Proxy(), int)
+    assert asked
+    dl.dlfeval(loss, dl.dlarray(1.0))
+    assert not asked
+
+
 def test_an_exception_does_not_keep_the_graph():
     nodes = []
 

@@ -203,10 +203,10 @@ class Trace:
         for generation in range(3):
             if len(nodes) < stored:
                 young = gc.get_objects(generation=generation)
+                # `isinstance` would ask objects of others for their class, and proxies may act.
+                own = [x for x in young if issubclass(type(x), Node)]
                 # One that another thread is making has no trace yet.
-                nodes += [
-                    x for x in young if isinstance(x, Node) and getattr(x, "trace", None) is self
-                ]
+                nodes += [x for x in own if getattr(x, "trace", None) is self]
         for node in nodes:
             node.parents, node.saved, node.params = (), (), {}
 
