@@ -9,6 +9,7 @@ place, so tables may share them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -131,11 +132,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
 
         NumPy's become dlarrays, as of ``dlupdate(np.float64, net)``.
         """
-        wrapped = [  # most are dlarrays, in each step of training (row small-mlp)
-            wrap(a, None) if type(a) is not dlarray and isinstance(a, _OF_NUMPY) else a
-            for a in arrays
-        ]
-        return ParameterTable.of(self.columns, wrapped)
+        return _table_of(self.columns, arrays)
 
     # -- both forms ------------------------------------------------------------------------------
 
@@ -266,12 +263,21 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
 
     def _program_parts(self) -> ProgramParts:
         """Return what a recorded program must know of a table."""
-        return ProgramParts(Identity(self.columns), list(self.arrays()), self.with_arrays)
+        # What builds another table does not keep the arrays of this one.
+        build = partial(_table_of, self.columns)
+        return ProgramParts(Identity(self.columns), list(self.arrays()), build)
 
     @classmethod
     def _container_kind(cls) -> Kind:
         """Return how containers split a table: its arrays are the members."""
         return Kind(_split_table, lambda table: [f"[{key!r}]" for key in table])
+
+
+def _table_of(columns: Columns, arrays: list[Any]) -> ParameterTable:
+    wrapped = [  # most are dlarrays, in each step of training (row small-mlp)
+        wrap(a, None) if type(a) is not dlarray and isinstance(a, _OF_NUMPY) else a for a in arrays
+    ]
+    return ParameterTable.of(columns, wrapped)
 
 
 def _split_table(table: ParameterTable) -> Parts:

@@ -183,6 +183,8 @@ class _Writer:
             self._array(name, value)
         elif kind in _CONTAINERS:
             self._container(name, value)
+        elif hasattr(kind, "_program_parts"):
+            self._parts(name, value)
         elif kind in _PLAIN or (kind is float and value):
             known = self.bind(value)
             self.miss_if(f"type({name}) is not {self.bind(kind)} or {name} != {known}")
@@ -219,6 +221,18 @@ class _Writer:
         for inner, member in zip(names, members, strict=True):
             self.argument(inner, member)
 
+    def _parts(self, name: str, value: Any) -> None:
+        """Write what looks at a network, or another container that says what it consists of."""
+        parts, found = value._program_parts(), self.name()
+        self.miss_if(f"type({name}) is not {self.bind(type(value))}")
+        self.lines.append(f"{found} = {name}._program_parts()")
+        self.miss_if(f"{found}.key != {self.bind(parts.key)}")
+        names = [self.name() for _ in parts.members]
+        if names:
+            self.lines.append(f"{', '.join(names)}, = {found}.members")
+        for inner, member in zip(names, parts.members, strict=True):
+            self.argument(inner, member)
+
     # -- results ---------------------------------------------------------------------------------
 
     def returned(self, result: Any) -> str:
@@ -244,6 +258,10 @@ class _Writer:
         if kind is dict:
             items = [f"{self.bind(k)}: {self._expression(v, names)}" for k, v in value.items()]
             return f"{{{', '.join(items)}}}"
+        if hasattr(kind, "_program_parts"):
+            parts = value._program_parts()
+            arrays = ", ".join([self._expression(v, names) for v in parts.members])
+            return f"{self.bind(parts.build)}([{arrays}])"
         if kind not in _CONTAINERS:
             raise _Inexpressible
         members = [self._expression(v, names) for v in value]
