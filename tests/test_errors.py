@@ -402,7 +402,7 @@ def add_to_ndarray(x: Any) -> None:
         (lambda x: np.dot(x, x, out=np.zeros(())), r"numpy\.dot: writing"),
         (lambda x: np.copyto(np.zeros(3), x), r"numpy\.copyto: writing"),
         (lambda x: np.full((2, 3), x), "Conversion to a NumPy array"),
-        (lambda x: np.full_like(X, x[0]), r"numpy\.copyto: writing"),
+        (lambda x: np.full_like(X, x[0]), r"full_like\(a, x\) write x \* ones_like\(a\)"),
         (lambda x: np.save("never", x), r"numpy\.save would take a traced"),
     ],
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dlgradient as dl
 from dlgradient.interop.counterparts import NOTES
-from dlgradient.interop.expressions import expressions
+from dlgradient.interop.expressions import expressions, qualified
 
 PAGE = Path(__file__).parent.parent / "docs" / "supported" / "other-names.md"
 
@@ -17,8 +18,8 @@ HEAD = """\
 # Names in other libraries
 
 MATLAB, NumPy, PyTorch and JAX have names for these that differ from the ones here. An error of an
-unknown name, as `dl.cat`, says what this page says. The tests execute every expression. Where NumPy
-has a function of the same name and it is traced, `np.` is in the expression.
+unknown name, as `dl.cat`, says what this page says, without the `dl.`. The tests execute every
+expression. Where NumPy has a function of the same name and it is traced, `np.` is in it.
 
 In the expressions, `x` and `y` are vectors, `A` and `B` matrices, `i` indices, `c` a mask, `n` a
 number, and `f` a function. What is in brackets says for which arguments, or for which library, an
@@ -42,7 +43,9 @@ def page() -> str:
     """Return the whole page."""
     written: dict[str, str] = {}
     for name, cases in expressions().items():
-        cell = "; ".join(f"`{e.text}`{e.when and f' ({e.when})'}" for e in cases)
+        cell = "; ".join(
+            f"`{qualified(e.text, dl.__all__)}`{e.when and f' ({e.when})'}" for e in cases
+        )
         cell = cell.replace("|", chr(92) + "|")
         written[cell] = f"{written.get(cell, '')} {name}"
     rows = [f"| {marked(names)} | {cell} |" for cell, names in written.items()]

@@ -22,7 +22,8 @@ import dlgradient as dl
 from dlgradient.core import tree
 from dlgradient.core.spelling import same_name
 from dlgradient.interop.counterparts import NOTES
-from dlgradient.interop.expressions import Expression, expressions
+from dlgradient.interop.expressions import Expression, expressions, qualified
+from dlgradient.interop.scipy_names import MODULES, expressions_of, note_of
 from dlgradient.interop.table import find
 from dlgradient.interop.translate import Translation
 from dlgradient.rules import DERIVED, OPS
@@ -230,8 +231,13 @@ OWN |= {"numpy": ("NumPy",), "array_api": ("NumPy",)}
 def written(library: str, name: str) -> Answer | None:
     """Return the expressions for a name of a library, as the cell of a table."""
     cases = [e for e in expressions().get(name, ()) if _is_of(library, e)]
-    cells = [f"`{e.text}`{e.when and f' ({e.when})'}" for e in cases]
-    return Answer("expression", "; ".join(cells)) if cells else None
+    return Answer("expression", in_cell(cases)) if cases else None
+
+
+def in_cell(cases: Iterable[Expression]) -> str:
+    """Return expressions as the cell of a table."""
+    cells = [f"`{qualified(e.text, dl.__all__)}`{e.when and f' ({e.when})'}" for e in cases]
+    return "; ".join(cells)
 
 
 def _is_of(library: str, case: Expression) -> bool:
@@ -284,7 +290,8 @@ REASONS = {
         "is a special function that is not here; define_operation makes an operation of SciPy's "
         "function and its rule",
     ),
-    "scipy.linalg": next(note for note, names in NOTES.items() if "expm" in names.split()),
+    "scipy.linalg": next(note for note, names in NOTES.items() if "eigvals" in names.split()),
+    "scipy.fft": note_of("scipy.fft", ""),
     "scipy": "has no traced form; define_operation makes an operation of it and its rule",
     "": (
         "is not here; call the other library with extractdata(x), a constant, or make an operation "
@@ -298,6 +305,8 @@ NAMES = {*dl.__all__, *(f"fft.{name}" for name in dl.fft.__all__)} - {"fft", "er
 
 def answer(space: str, name: str) -> Answer:
     """Return what a name in a namespace is here."""
+    if space in MODULES and space != "scipy.fft":
+        return _in_scipy(space, name)
     library = space.partition(".")[0]
     if space != "numpy.random" and name not in DIFFERENT.get(space, ()):
         if library in ("numpy", "array_api"):
@@ -305,18 +314,23 @@ def answer(space: str, name: str) -> Answer:
             if found:
                 return found
         if f"{space}.{name}" in OTHER_DEFAULTS:
-            return Answer("expression", f"`{OTHER_DEFAULTS[f'{space}.{name}']}`")
+            text = OTHER_DEFAULTS[f"{space}.{name}"]
+            return Answer("expression", in_cell([Expression(text, "")]))
         here = _same(space, name)
         if here:
             return Answer("function", link(here), of_function(here))
         found = written(library, name) or REASON.get(name)
+        if not found and library in ("jax", "torch"):
+            found = _in_numpy("numpy", name)
         if found:
             return found
-        traced = _in_numpy("numpy", name) if library in ("jax", "torch") else None
-        if traced:
-            return traced
     reason = next(REASONS[s] for s in (f"{space}.{name}", space, library, "") if s in REASONS)
     return Answer("reason", reason)
+
+
+def _in_scipy(space: str, name: str) -> Answer:
+    cases = expressions_of(space).get(name)
+    return Answer("expression", in_cell(cases)) if cases else Answer("reason", note_of(space, name))
 
 
 def _same(space: str, name: str) -> str:
@@ -386,7 +400,11 @@ def page(library: str) -> str:
     """Return the page of a library."""
     title, spaces = peers()[library]
     rows = {space: {n: answer(space, n) for n in names} for space, names in spaces.items()}
+<<<<<<< HEAD
     lines = [f"# {title}", "", HEADS[library].strip(), LEGEND, *_counts(rows), ""]
+=======
+    lines = [f"# {title}", "", HEADS[library].strip(), "", WRITTEN, "", *_counts(rows), ""]
+>>>>>>> 49e515b (Names of NumPy and SciPy say what works, compared with their functions)
     for space, found in rows.items():
         lines += [f"## {space}", "", *_functions(found), *_expressions(found), *_reasons(found)]
     return "\n".join(lines).rstrip() + "\n\n" + TAIL
@@ -439,7 +457,9 @@ HEADS = {
     "numpy": """
 NumPy's functions of the first tables take dlarrays, as `np.sin(x)`, and are traced. A function
 under "Not here" computes on the values of dlarrays that are not traced. With a traced one it is an
-[error](../errors.md#unsupportedfunctionerror), since its derivative would be lost.
+[error](../errors.md#unsupportedfunctionerror), since its derivative would be lost. So are keywords
+as `where=` and `initial=`, and most methods of ufuncs:
+[Keywords and ufuncs](../coming-from/numpy.md#keywords-and-methods-of-ufuncs) says what to write.
 """,
     "array-api": """
 The module `dlgradient` is a namespace of the standard: `x.__array_namespace__()` returns it. Most
@@ -447,7 +467,9 @@ functions of the extension for linear algebra are missing.
 """,
     "scipy": """
 SciPy's functions do not take traced dlarrays. These tables say which have a counterpart here.
-`scipy.optimize` needs none: its functions take one that returns a value and a gradient.
+`scipy.optimize` needs none: its functions take one that returns a value and a gradient. A function
+that is linear in the array, as a filter, a transform or a spline, becomes an operation in a few
+lines: [Signals](../recipes/signals.md#linear-functions-of-scipy).
 """,
     "torch": """
 The first tables have functions of the same name, apart from case and underscores. Parameters and
@@ -463,10 +485,17 @@ These are MATLAB's functions with support for dlarrays, by task. Options have MA
 lower case with underscores: `DataFormat` is `data_format`.
 """,
 }
+<<<<<<< HEAD
 LEGEND = """
 In expressions, `x` and `y` are vectors, `A` and `B` matrices, `X` an image `"SSCB"`, `Y` a sequence
 `"CBT"`. Brackets say for which arguments an expression is.
 """
+=======
+WRITTEN = """\
+In the expressions, `dl` is this package, `x` and `y` are vectors, `A` and `B` matrices, `i`
+indices, `c` a mask, `n` a number and `f` a function. `X` is an image of format `"SSCB"`, `Y` a
+sequence of format `"CBT"`."""
+>>>>>>> 49e515b (Names of NumPy and SciPy say what works, compared with their functions)
 TAIL = """\
 ## See also
 

@@ -138,6 +138,10 @@ ARRAYS: dict[str, tuple[Callable[..., Any], list[tuple[Any, ...]]]] = {
     "pdist": (scipy.spatial.distance.pdist, [(M,)]),
     "zscore": (lambda x: (x - x.mean()) / x.std(ddof=1), [(V,)]),
     "rescale": (lambda x: (x - x.min()) / np.ptp(x), [(V,)]),
+    "unwrap": (np.unwrap, [(np.array([0.0, 3.0, 7.0, -2.0]),)]),
+    "quantile": (lambda x: np.quantile(x, 0.3), [(V,), (np.array([4.0, 1.0, 2.0, 7.0]),)]),
+    "median": (np.median, [(V,), (np.array([4.0, 1.0, 2.0, 7.0]),)]),
+    "matrix_power": (lambda a: np.linalg.matrix_power(a, 3), [(np.outer(V, W) + np.eye(3),)]),
     "lerp": (lambda x, y: (x + y) / 2, [(V, W)]),
 }
 CALLS = [(name, k) for name, (_, operands) in ARRAYS.items() for k in range(len(operands))]

@@ -14,6 +14,7 @@ import scipy
 import dlgradient as dl
 from dlgradient.interop.counterparts import ATTRIBUTES, NOTES, answers
 from dlgradient.interop.expressions import expressions
+from dlgradient.interop.scipy_names import MODULES, expressions_of, note_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "supported" / "other-names.md"
@@ -30,6 +31,7 @@ def scope(rng: np.random.Generator) -> dict[str, Any]:
     sequences = {"Y": (4, 2, 5), "targets": (4, 2, 5)}
     return public | {
         "np": np,
+        "scipy": scipy,
         "x": dl.dlarray([1.0, 2.0, 3.0]),
         "y": dl.dlarray([4.0, 5.0, 6.0]),
         "A": dl.dlarray(np.arange(9.0).reshape(3, 3) + 1),
@@ -37,7 +39,7 @@ def scope(rng: np.random.Generator) -> dict[str, Any]:
         "i": np.array([0, 2, 1]),
         "c": np.array([True, False, True]),
         "n": 3,
-        "f": lambda x: (x**2).sum(),
+        "f": lambda x: np.sum(x**2),
         "signal": dl.dlarray(rng.random((1, 16)), "CT"),
         "labels": rng.integers(0, 4, (1, 2, 5)),
         "weights": dl.dlarray(rng.random((3, 3, 2, 5))),
@@ -88,6 +90,15 @@ np: nan_to_num (x) | x = np.array([1.0, np.nan, np.inf], np.float32)
 np: isposinf isneginf (x) | x = np.array([np.inf, np.nan, -np.inf])
 np: average ravel (A) | x = A
 np: sort (A)
+np: median (x)
+np: median (x) | x = np.array([5.0, 1.0, 4.0, 2.0])
+np: quantile (x, 0.3) | x = np.array([5.0, 1.0, 4.0, 2.0])
+np: percentile (x, 30) | x = np.array([5.0, 1.0, 4.0, 2.0])
+np: unwrap gradient (x) | x = np.array([0.0, 3.0, 7.0, 5.0])
+np: bmat ([[A, B], [B, A]]).A
+np: vectorize (f)(x)
+np: frompyfunc (f, 1, 1)(x).astype(float)
+np.linalg: matrix_power (A, n)
 np: arctan2 true_divide power float_power mod fmod dot inner vdot fmax fmin array_equal (x, y)
 np: arctan2 true_divide mod fmod (x, y) | x = -x
 np: fmax fmin (x, y) | x = np.array([1.0, np.nan, 3.0])
@@ -157,7 +168,42 @@ scipy.spatial.distance: cdist (A, B)
 """
 ROWS = [
     (f"{space}.{name}", given, others or "")
-    for space, names, given, others in re.findall(r"(\S+): ([^(]+) \((.+?)\)(?: \| (.+))?\n", CALLS)
+    for space, names, given, others in re.findall(r"(\S+): ([^(]+) (\(.+?\S)(?: \| (.+))?\n", CALLS)
+    for name in names.split()
+]
+# The same for modules of SciPy with expressions of their own.
+CALLS_OF_SCIPY = """
+signal: convolve fftconvolve oaconvolve correlate (x, y)
+signal: convolve fftconvolve correlate (x, y) | y = np.arange(5.0)
+signal: hilbert (x)
+signal: hilbert (x) | x = np.array([1.0, 5.0, -2.0, 0.5])
+signal: freqz (x, worN=5)[1]
+signal: freqz (x, worN=5)[1] | x = np.arange(4.0)
+signal: periodogram (x)[1]
+signal: periodogram (x)[1] | x = np.array([1.0, 5.0, -2.0, 0.5])
+ndimage: sum mean maximum minimum variance standard_deviation (x)
+ndimage: sum mean maximum minimum variance standard_deviation (x) | x = A
+ndimage: center_of_mass (x)[0]
+integrate: simpson (x)
+integrate: trapezoid (y)
+integrate: simpson (x) | x = np.array([1.0, 5.0, -2.0, 0.5, 3.0])
+integrate: trapezoid cumulative_trapezoid (y, x)
+integrate: quad (lambda s: np.exp(x[0] * s), -1, 1)[0]
+integrate: fixed_quad (lambda s: np.exp(x[0] * s), -1, 1, n=20)[0]
+interpolate: CubicSpline (np.arange(3), x)([0.5, 1.5])
+interpolate: make_interp_spline (np.arange(3), x, k=2)([0.5, 1.5])
+stats: zscore gmean hmean sem variation skew kurtosis entropy (x)
+stats: pearsonr linregress (x, y)[0] | y = np.array([1.0, 5.0, -2.0])
+stats: norm expon laplace cauchy logistic .logpdf(x)
+stats: norm laplace cauchy logistic .logpdf(x) | x = -x
+stats: lognorm gamma t .logpdf(x, n)
+"""
+SOLVERS = {"solve_ivp", "odeint"}  # another method
+ROWS_OF_SCIPY = [
+    (f"scipy.{module}", name, given, others)
+    for module, names, given, others in re.findall(
+        r"(\w+): ([\w ]+) ([(.].+?\S)(?: \| (.+))?\n", CALLS_OF_SCIPY
+    )
     for name in names.split()
 ]
 
@@ -176,7 +222,7 @@ def like(found: Any, expected: Any) -> bool:
     )
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize(("function", "given", "others"), ROWS)
 def test_an_expression_has_the_value_of_the_other_function(
     function: str, given: str, others: str, rng: np.random.Generator
@@ -186,7 +232,7 @@ def test_an_expression_has_the_value_of_the_other_function(
     names = scope(rng)
     names |= {k: dl.extractdata(v) for k, v in names.items() if dl.isdlarray(v)} | {"scipy": scipy}
     changed = eval(f"dict({others})", names)
-    expected = eval(f"{function}({given})", names | changed)
+    expected = eval(f"{function}{given}", names | changed)
     found = {case.text: value(case.text, rng, changed) for case in expressions()[name]}
     assert any(like(v, expected) for v in found.values()), (found, expected)
 
@@ -225,6 +271,41 @@ def test_an_expression_is_right_for_other_shapes_or_names_its_arguments(
             if result is not None and expected is not None
         }
         assert any(right.values()) or all(case.when for case in right), (shape, right)
+
+
+@pytest.mark.parametrize(("module", "name", "given", "others"), ROWS_OF_SCIPY)
+def test_an_expression_has_the_value_of_scipys_function(
+    module: str, name: str, given: str, others: str, rng: np.random.Generator
+) -> None:
+    importlib.import_module(module)
+    names = scope(rng)
+    names |= {k: dl.extractdata(v) for k, v in names.items() if dl.isdlarray(v)}
+    changed = eval(f"dict({others})", names)
+    expected = eval(f"{module}.{name}{given}", names | changed)
+    found = [value(case.text, rng, changed) for case in expressions_of(module)[name]]
+    assert any(like(v, expected) for v in found), (found, expected)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_each_expression_of_scipy_is_compared_and_each_name_exists(module: str) -> None:
+    importlib.import_module(module)
+    compared = {name for space, name, _, _ in ROWS_OF_SCIPY if space == module}
+    assert set(expressions_of(module)) - SOLVERS == compared
+    for name in expressions_of(module):
+        assert callable(eval(f"{module}.{name}", {"scipy": scipy}))
+    assert note_of(module, "")
+
+
+LEAVES = (dl.LeavingTraceError, dl.UnsupportedFunctionError)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of asmatrix
+@pytest.mark.parametrize("name", next(v for k, v in NOTES.items() if "leave it out" in k).split())
+def test_what_is_to_be_left_out_changes_no_value_and_refuses_a_traced_dlarray(name: str) -> None:
+    function = getattr(np, name)
+    np.testing.assert_array_equal(np.ravel(function(np.arange(3.0))), np.arange(3.0))
+    with pytest.raises(LEAVES):
+        dl.dlfeval(function, dl.dlarray([1.0, 2.0]))
 
 
 SINGLE = [

@@ -76,7 +76,18 @@ def test_root_and_least_squares() -> None:
 
 
 def of_scipy() -> dict[str, Any]:
-    from scipy import fft, integrate, linalg, optimize, sparse, special
+    from scipy import (
+        fft,
+        integrate,
+        interpolate,
+        linalg,
+        ndimage,
+        optimize,
+        signal,
+        sparse,
+        special,
+        stats,
+    )
     from scipy.sparse import linalg as sparse_linalg
 
     return {
@@ -85,11 +96,9 @@ def of_scipy() -> dict[str, Any]:
         r"scipy\.linalg\.norm is not traced; write maximum": linalg.norm,
         r"scipy\.fft\.fft is not traced; write np\.fft\.fft\(x\)": fft.fft,
         r"scipy\.special\.logsumexp is not traced; write log": special.logsumexp,
-        r"scipy\.sparse\.\w+ is not traced; .*SparseProduct": lambda x: sparse.csr_array(A) @ x,
-        r"scipy\.sparse\.dot is not traced; .*SparseProduct": lambda x: sparse.csr_array(A).dot(x),
-        r"scipy\.sparse\.__mul__ is not traced; .*SparseProduct": (
-            lambda x: sparse.coo_array(A) * x
-        ),
+        r"scipy\.sparse is not traced; .*SparseProduct": lambda x: sparse.csr_array(A) @ x,
+        r"scipy\.sparse is not traced; .* SparseProduct": lambda x: sparse.csr_array(A).dot(x),
+        r"scipy\.sparse is not traced;.* SparseProduct": lambda x: sparse.coo_array(A) * x,
         r"scipy\.sparse\.linalg\.\w+ is not traced; .*becomes an operation": (
             lambda x: sparse_linalg.spsolve(sparse.csc_array(A), x)
         ),
@@ -100,6 +109,23 @@ def of_scipy() -> dict[str, Any]:
         r"scipy\.integrate\.solve_ivp is not traced; write dlode45": lambda x: integrate.solve_ivp(
             lambda _, y: y * x, [0, 1], START
         ),
+        r"scipy\.signal\.lfilter is not traced; .*\"Signals\"": (
+            lambda x: signal.lfilter([1.0], [1.0, 0.5], x)
+        ),
+        r"scipy\.signal\.freqz is not traced; write matmul": signal.freqz,
+        r"scipy\.signal\.stft is not traced; it is dlstft": signal.stft,
+        r"scipy\.fft\.dct is not traced; it is linear, and the page \"Signals\"": fft.dct,
+        r"scipy\.interpolate is not traced; .*\"Signals\"": (
+            lambda x: interpolate.CubicSpline([0.0, 1.0], x)
+        ),
+        r"scipy\.ndimage\.gaussian_filter is not traced; .*\"Signals\"": (
+            lambda x: ndimage.gaussian_filter(x, 1.0)
+        ),
+        r"scipy\.ndimage\.maximum is not traced; write max\(x\)": ndimage.maximum,
+        r"scipy\.integrate\.quad is not traced; write sum\(": (
+            lambda x: integrate.quad(lambda s: x[0] * s, 0, 1)
+        ),
+        r"scipy\.stats is not traced; .*log-density": stats.norm.logpdf,
         r"numpy\.array\(\[x, y\]\)": lambda x: np.array([x[0], 1.0]),
     }
 

@@ -13,7 +13,7 @@ from functools import cache
 
 from dlgradient.interop.expressions import expressions, in_words
 
-__all__ = ["ATTRIBUTES", "NOTES", "answers", "attribute", "page"]
+__all__ = ["ATTRIBUTES", "NOTES", "answers", "attribute", "page", "without_links"]
 
 # Names without a counterpart, after what to do instead.
 NOTES: dict[str, str] = {
@@ -23,25 +23,39 @@ NOTES: dict[str, str] = {
     ): (
         "inv solve linsolve mldivide mrdivide det slogdet logdet inverse linalg pageinv"
         " pagemldivide pagemrdivide lstsq lsqr lsqminnorm"
+        " pinv pinverse chol cholesky cholesky_ex eigh eigvalsh svd svdvals pagesvd qr expm"
+        " matrix_exp sqrtm cond inv_ex solve_ex"
     ),
     (
-        "has no derivative here. define_operation makes an operation of it, as on the page "
-        "[Linear systems](../recipes/linear-systems.md)"
+        "has no derivative here, but follows from the operations of the page "
+        "[Linear systems](../recipes/linear-systems.md): solve, cholesky, eigh, svd, qr and expm"
     ): (
-        "pinv svd eig eigh eigvals "
-        "eigvalsh chol cholesky qr lu schur expm logm sqrtm cond rank matrix_rank null"
-        " orth matrix_power mpower svdvals tensorinv tensorsolve"
-        " pinverse matrix_exp cholesky_solve lu_solve lu_factor cholesky_inverse "
-        "solve_triangular triangular_solve lobpcg pageeig pagesvd geqrf orgqr ormqr lu_unpack "
-        "pca_lowrank svd_lowrank nuclear_norm cholesky_ex householder_product inv_ex ldl_factor "
-        "ldl_factor_ex ldl_solve lu_factor_ex solve_ex"
+        "cholesky_solve cho_solve cho_factor lu_solve lu_factor cholesky_inverse solve_triangular "
+        "triangular_solve nuclear_norm tensorinv tensorsolve pca_lowrank svd_lowrank logm orth "
+        "null lobpcg lu_factor_ex"
     ),
     (
-        "is made of the sorted elements, x[np.argsort(x)], as the median on the page "
-        "[Coming from NumPy](../coming-from/numpy.md)"
-    ): "quantile percentile prctile nanmedian nanquantile nanpercentile",
+        "has no derivative here. define_operation makes an operation of it and its rule, as the "
+        "page [Linear systems](../recipes/linear-systems.md) does for eigh and svd"
+    ): (
+        "eig eigvals pageeig lu schur geqrf orgqr ormqr lu_unpack householder_product ldl_factor "
+        "ldl_factor_ex ldl_solve"
+    ),
+    "counts, and carries no derivative; call NumPy's function with extractdata(x)": (
+        "rank matrix_rank"
+    ),
+    (
+        "is made of the sorted elements, as the quantile of "
+        "[Names in other libraries](../supported/other-names.md), with another rule between them"
+    ): "prctile",
+    "is the median, quantile or percentile of x[~isnan(x)], whose formula is in this table": (
+        "nanmedian nanquantile nanpercentile"
+    ),
+    "is about memory, or makes an object of another class; leave it out": (
+        "ascontiguousarray asfortranarray require asmatrix"
+    ),
     "has no traced form; NumPy has it for what is not traced": (
-        "mode sortrows unique unique_consecutive histogram histc histcounts unwrap "
+        "mode sortrows unique unique_consecutive histogram histc histcounts "
         "histogram2d histogramdd histogram_bin_edges xcorr"
     ),
     (
@@ -64,7 +78,7 @@ NOTES: dict[str, str] = {
     (
         "has no traced form; the page [Coming from NumPy](../coming-from/numpy.md) has it in a few "
         "lines"
-    ): "median interp interp1 interp1d einsum polyval",
+    ): "interp interp1 interp1d einsum polyval",
     (
         "is for polynomials by their coefficients; write the polynomial out, as 2 * x**2 + 3 * x + "
         "1, or call NumPy's function for what is not traced"
@@ -85,14 +99,16 @@ NOTES: dict[str, str] = {
     (
         "is for integers, which carry no derivative; call NumPy's function with extractdata(x)"
     ): "gcd lcm bitwise_count packbits unpackbits popcount",
-    ("is about files, text, settings or dtypes; NumPy's function works as it is"): (
+    (
+        "is about files, text, settings, shapes or dtypes, and gives no numbers to differentiate; "
+        "call it with what is not traced"
+    ): (
         "loadtxt genfromtxt fromfile fromregex fromstring frombuffer seterr geterr seterrcall "
         "geterrcall setbufsize getbufsize get_printoptions set_printoptions printoptions "
         "show_config show_runtime get_include test info typename mintypecode datetime_as_string "
         "datetime_data busday_count busday_offset is_busday isnat base_repr binary_repr "
         "format_float_positional format_float_scientific iterable issubdtype promote_types "
-        "broadcast_shapes einsum_path nested_iters frompyfunc isfortran asfortranarray require "
-        "asmatrix bmat"
+        "broadcast_shapes einsum_path nested_iters isfortran"
     ),
     "is dlaccelerate(fun): calls are recorded, and replayed": "jit compile",
     "is a method, accelerated.clear_cache()": "clearCache",
@@ -188,7 +204,6 @@ NOTES: dict[str, str] = {
         "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True), as on the page "
         "[Hessian](../recipes/hessian.md)"
     ): "hessian",
-    "is dlgradient(y, x) for derivatives, and np.diff(x) for differences": ("gradient"),
     "does not exist, since a vector has one dimension, and is neither a row nor a column": (
         "isrow iscolumn"
     ),
@@ -276,8 +291,13 @@ def answers() -> dict[str, str]:
     """
     table = {name: f"write {in_words(name)}" for name in expressions()}
     for note, names in NOTES.items():
-        table.update(dict.fromkeys(names.split(), "it " + _LINK.sub(r'"\1"', note)))
+        table.update(dict.fromkeys(names.split(), "it " + without_links(note)))
     return table
+
+
+def without_links(note: str) -> str:
+    """Return a note as errors say it, with the titles of pages instead of links."""
+    return _LINK.sub(r'"\1"', note)
 
 
 def page(name: str) -> str:

@@ -5,10 +5,12 @@ Tests execute every expression, and compare its value with that of the function 
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Collection
 from functools import cache
 from typing import NamedTuple
 
-__all__ = ["Expression", "expressions", "in_words"]
+__all__ = ["Expression", "expressions", "in_words", "parsed", "qualified", "words_of"]
 
 # Expressions, and the names that they answer. A function whose arguments change what to write has
 # several, each with the case after #. Indented lines continue the one before. Functions are those
@@ -93,6 +95,7 @@ matmul(A, B): mtimes pagemtimes mm bmm multi_dot chain_matmul
 tensordot(A, B, axes=1): tensorprod
 reshape(permute_dims(tensordot(A, B, axes=0), (0, 2, 1, 3)), (-1, A.shape[1] * B.shape[1])) #
   matrices; reshape(outer(x, y), (-1,)) # vectors: kron
+A @ A @ A # n = 3: matrix_power mpower
 matmul(A, x): mv matvec
 matmul(x, y) # NumPy, PyTorch, of vectors and matrices; vecdot(A, B, axis=0) # MATLAB: dot
 matmul(x, y) # vectors; matmul(A, matrix_transpose(B)) # matrices: inner
@@ -113,7 +116,7 @@ stack([x, y], axis=0) # vectors; concat([A, B], axis=0) # matrices: vstack row_s
 stack([x, y], axis=1) # vectors; concat([A, B], axis=1) # matrices: column_stack
 np.hstack([x, y]): hstack
 np.dstack([x, y]): dstack
-np.block([[A, B], [B, A]]): block
+np.block([[A, B], [B, A]]): block bmat
 np.split(x, [1, 2]) # before these indices; np.split(x, range(2, len(x), 2)) # PyTorch, parts of
   2: split
 np.split(x, [1, 2]) # before these indices; np.split(x, n) # n equal parts: tensor_split
@@ -152,10 +155,19 @@ where(np.eye(x.shape[-1], dtype=bool), expand_dims(x, axis=-1), 0): diag_embed
 sum(np.diag(A)): trace
 np.diff(x): diff
 np.diff(reshape(x, (-1,))): ediff1d
+dlgradient(sum(square(x)), x) # a derivative; concat([x[1:2] - x[:1], (x[2:] - x[:-2]) / 2, x[-1:]
+  - x[-2:-1]]) # differences of a vector with steps of 1: gradient
+x + np.unwrap(extractdata(x)) - extractdata(x): unwrap
 np.argsort(x): argsort
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=1), axis=1) # axis=1: sort
   partition
 x[np.argsort(x)]: sort_complex
+mean(x[np.argsort(x)][(x.size - 1) // 2 : x.size // 2 + 1]) # NumPy, JAX, MATLAB;
+  x[np.argsort(x)[(x.size - 1) // 2]] # PyTorch: median
+sum(x[np.argsort(x)] * maximum(1 - abs(np.arange(x.size) - 0.3 * (x.size - 1)), 0)) # NumPy,
+  PyTorch, JAX, quantile(x, 0.3): quantile
+sum(x[np.argsort(x)] * maximum(1 - abs(np.arange(x.size) - 0.3 * (x.size - 1)), 0)) # percentile(x,
+  30): percentile
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=0), axis=0) # columns: msort
 x[np.argsort(-x)[:n]] # a vector: maxk topk
 x[np.argsort(x)[:n]] # a vector: mink
@@ -271,7 +283,7 @@ where(x > 1, x, square(maximum(x + 1, 0)) / 4): sparse_plus
 clip(0.5 * x + 0.5, 0, 1): sparse_sigmoid
 expm1(n * log1p(x)) / n # n not 0; log1p(x) # n = 0: boxcox1p
 softmax(Y + np.random.default_rng(0).gumbel(size=Y.shape)): gumbel_softmax
-stack([f(v) for v in x]): vectorize
+stack([f(v) for v in x]): vectorize frompyfunc
 max(where(np.tri(x.size, dtype=bool), x, -inf), axis=1): cummax
 min(where(np.tri(x.size, dtype=bool), x, inf), axis=1): cummin
 mean(maximum(-n * (x - y), 0)) # target n, 1 or -1: margin_ranking_loss
@@ -457,8 +469,13 @@ def expressions() -> dict[str, tuple[Expression, ...]]:
     >>> expressions()["kthvalue"]
     (Expression(text='x[np.argsort(x)[n - 1]]', when='the n-th smallest of a vector'),)
     """
+    return parsed(_WRITE)
+
+
+def parsed(text: str) -> dict[str, tuple[Expression, ...]]:
+    """Return a table in the form of this module as a dict: the expressions of each name."""
     table = {}
-    for line in _WRITE.strip().replace("\n  ", " ").splitlines():
+    for line in text.strip().replace("\n  ", " ").splitlines():
         cases, _, names = line.rpartition(": ")
         found = tuple(_expression(case) for case in cases.split("; "))
         table.update(dict.fromkeys(names.split(), found))
@@ -478,5 +495,30 @@ def in_words(name: str) -> str:
     >>> in_words("cat"), in_words("inner")[:31]
     ('concat([x, y], axis=0)', 'matmul(x, y) (vectors), or matm')
     """
-    cases = [f"{e.text} ({e.when})" if e.when else e.text for e in expressions()[name]]
-    return ", or ".join(cases)
+    return words_of(expressions()[name])
+
+
+def words_of(cases: tuple[Expression, ...]) -> str:
+    """Return expressions with their cases, as errors say them."""
+    return ", or ".join(f"{e.text} ({e.when})" if e.when else e.text for e in cases)
+
+
+def qualified(text: str, names: Collection[str]) -> str:
+    """Return an expression as a script writes it, with ``dl.`` before the names of this package.
+
+    Parameters
+    ----------
+    text : str
+        Of an expression.
+    names : collection of str
+        Names of this package.
+
+    Examples
+    --------
+    >>> qualified("max(sum(abs(A), axis=0))", ["max", "sum", "abs"])
+    'dl.max(dl.sum(dl.abs(A), axis=0))'
+    """
+    found = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name) and n.id in names]
+    for node in sorted(found, key=lambda n: -n.col_offset):
+        text = f"{text[: node.col_offset]}dl.{text[node.col_offset :]}"
+    return text

@@ -205,10 +205,12 @@ def refuse_out(name: str, out: Operand, operands: Iterable[object]) -> None:
             f"z = {name}(...)"
         )
     if is_traced(operands):
+        fix = "for `a += x` write `a = a + x`, or make a dlarray of it first, a = dlarray(a)"
+        if name == "numpy.copyto":  # which numpy.full_like calls
+            fix = "for full_like(a, x) write x * ones_like(a), and for a[...] = x make a a dlarray"
         raise LeavingTraceError(
             f"{name}: writing into a NumPy array of shape {np.shape(out)} would take a traced "
-            "dlarray out of its trace, and its derivative would silently be lost; for `a += x` "
-            "write `a = a + x`, or make a dlarray of it first, a = dlarray(a)"
+            f"dlarray out of its trace, and its derivative would silently be lost; {fix}"
         )
 
 

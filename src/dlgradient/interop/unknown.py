@@ -10,17 +10,15 @@ import numpy as np
 
 from dlgradient.core.spelling import close_name, layer_name, same_name
 from dlgradient.errors import located
-from dlgradient.interop.counterparts import answers, page
+from dlgradient.interop.counterparts import answers, page, without_links
+from dlgradient.interop.expressions import words_of
+from dlgradient.interop.scipy_names import MODULES, expressions_of, note_of
 from dlgradient.interop.table import supported
 
 __all__ = ["missing", "of_scipy"]
 
 # What to write for the functions and classes of a module of SciPy.
 _MODULES = {
-    "scipy.sparse": (
-        'a product with a sparse matrix is the operation SparseProduct, on the page "Linear '
-        'systems", or take A.toarray() if it is small'
-    ),
     "scipy.sparse.linalg": (
         'the solution of a linear system becomes an operation as on the page "Linear systems"'
     ),
@@ -76,20 +74,36 @@ def of_scipy(frame: FrameType | None) -> str:
         asking.append((module.partition("._")[0], frame.f_code.co_name))
         frame = frame.f_back
     for module, name in reversed(asking):
-        advice = _advice(module, name) if module.startswith("scipy.") else ""
+        advice = _advice(module, name)
         if advice:
             return f"{module}.{name} is not traced; {advice}; or take extractdata(x) for a constant"
+    for module, name in reversed(asking):  # a method, as of a spline, or of a sparse matrix
+        if module in MODULES:
+            advice = f"it {without_links(note_of(module, name))}"
+            return f"{module} is not traced; {advice}; or take extractdata(x) for a constant"
     return ""
 
 
 def _advice(module: str, name: str) -> str:
+    if module == "scipy.fft" and getattr(np.fft, name, None) is not None:
+        return f"write np.fft.{name}(x)"
+    if module in MODULES:
+        return _of_module(module, name)
+    if not module.startswith("scipy."):
+        return ""
     if module in _MODULES:
         return _MODULES[module]
-    if module == "scipy.fft":
-        return f"write np.fft.{name}(x)" if getattr(np.fft, name, None) is not None else ""
     if name in sys.modules["dlgradient"].__all__:
         return f"write {name}(x)"
     return answers().get(name, "")
+
+
+def _of_module(module: str, name: str) -> str:
+    cases = expressions_of(module).get(name)
+    if cases:
+        return f"write {words_of(cases)}"
+    public = getattr(sys.modules[module], name, None) is not None and name[0] != "_"
+    return f"it {without_links(note_of(module, name))}" if public else ""
 
 
 def missing(name: str) -> NoReturn:
