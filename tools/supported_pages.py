@@ -400,11 +400,7 @@ def page(library: str) -> str:
     """Return the page of a library."""
     title, spaces = peers()[library]
     rows = {space: {n: answer(space, n) for n in names} for space, names in spaces.items()}
-<<<<<<< HEAD
-    lines = [f"# {title}", "", HEADS[library].strip(), LEGEND, *_counts(rows), ""]
-=======
     lines = [f"# {title}", "", HEADS[library].strip(), "", WRITTEN, "", *_counts(rows), ""]
->>>>>>> 49e515b (Names of NumPy and SciPy say what works, compared with their functions)
     for space, found in rows.items():
         lines += [f"## {space}", "", *_functions(found), *_expressions(found), *_reasons(found)]
     return "\n".join(lines).rstrip() + "\n\n" + TAIL
@@ -485,17 +481,10 @@ These are MATLAB's functions with support for dlarrays, by task. Options have MA
 lower case with underscores: `DataFormat` is `data_format`.
 """,
 }
-<<<<<<< HEAD
-LEGEND = """
-In expressions, `x` and `y` are vectors, `A` and `B` matrices, `X` an image `"SSCB"`, `Y` a sequence
-`"CBT"`. Brackets say for which arguments an expression is.
-"""
-=======
 WRITTEN = """\
 In the expressions, `dl` is this package, `x` and `y` are vectors, `A` and `B` matrices, `i`
 indices, `c` a mask, `n` a number and `f` a function. `X` is an image of format `"SSCB"`, `Y` a
-sequence of format `"CBT"`."""
->>>>>>> 49e515b (Names of NumPy and SciPy say what works, compared with their functions)
+sequence of format `"CBT"`. Brackets say for which arguments an expression is."""
 TAIL = """\
 ## See also
 

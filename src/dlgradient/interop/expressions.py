@@ -277,7 +277,8 @@ x[np.argsort(x)[n - 1]] # the n-th smallest of a vector: kthvalue
 log(cumsum(exp(x - max(x, axis=0, keepdims=True)), axis=0)) + max(x, axis=0, keepdims=True) #
   axis=0: logcumsumexp
 reshape(stack(meshgrid(x, y, indexing="ij"), axis=-1), (-1, 2)): cartesian_prod
-np.block([[A, zeros((3, 3))], [zeros((3, 3)), B]]): block_diag
+np.block([[A, zeros((A.shape[0], B.shape[1]))], [zeros((B.shape[0], A.shape[1])), B]]) # matrices:
+  block_diag
 stack([x[k] for k in np.triu_indices(n, 1)], axis=1): combinations
 where(x > 1, x, square(maximum(x + 1, 0)) / 4): sparse_plus
 clip(0.5 * x + 0.5, 0, 1): sparse_sigmoid
