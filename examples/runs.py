@@ -9,7 +9,7 @@ def small(description: str) -> bool:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--small", action="store_true", help="a small problem, done in seconds")
+    parser.add_argument("--small", action="store_true", help="a smaller problem")
     return parser.parse_known_args()[0].small  # a notebook has arguments of its own
 
 

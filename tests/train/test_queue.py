@@ -272,6 +272,19 @@ def test_parts_divide_the_observations():
     assert sorted(np.concatenate(parts)) == list(range(10))
 
 
+def test_a_part_that_is_shuffled_has_the_same_observations():
+    whole = dl.minibatchqueue(np.arange(30), mini_batch_size=3, generator=0)
+    for k in range(3):
+        part = whole.partition(3, k)
+        before = np.concatenate(list(part))
+        orders = []
+        for _ in range(3):
+            part.shuffle()
+            orders.append(np.concatenate(list(part)).tolist())
+        assert all(sorted(order) == sorted(before) for order in orders)
+        assert len({tuple(order) for order in orders}) > 1
+
+
 class Failing:
     def __len__(self):
         return 5

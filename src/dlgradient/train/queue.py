@@ -187,6 +187,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             self._check_stream()
         else:
             self._order = np.arange(self._length(axes))
+        self._numbers = self._order  # of the observations, which are not all if it is a part
         self._pool = pool_of(preprocessing_environment, self._reader, streams=self.is_stream)
         # The number of the next observation; batches that are being read; the next one of a stream.
         self._at = 0
@@ -275,7 +276,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
                 "minibatchqueue: an iterable has its own order; shuffle where it is made, and "
                 "train with shuffle='never'"
             )
-        self._order = self.generator.permutation(len(self._order))
+        self._order = self._numbers[self.generator.permutation(len(self._numbers))]
         self._at, self._coming = 0, None
 
     def partition(self, count: Count, index: int) -> minibatchqueue:
@@ -292,7 +293,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             raise InvalidArgumentError("minibatchqueue: an iterable cannot be divided into parts")
         new = object.__new__(minibatchqueue)
         new.__dict__.update(self.__dict__)
-        new._order = np.array_split(self._order, count)[index]
+        new._order = new._numbers = np.array_split(self._order, count)[index]
         new._at, new._coming = 0, None
         return new
 
