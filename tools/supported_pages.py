@@ -23,7 +23,7 @@ from dlgradient.core import tree
 from dlgradient.core.spelling import same_name
 from dlgradient.interop.counterparts import NOTES
 from dlgradient.interop.expressions import Expression, expressions, qualified
-from dlgradient.interop.scipy_names import MODULES, expressions_of, note_of
+from dlgradient.interop.scipy_names import BY_NAME, MODULES, expressions_of, note_of
 from dlgradient.interop.table import find
 from dlgradient.interop.translate import Translation
 from dlgradient.rules import DERIVED, OPS
@@ -263,9 +263,8 @@ OTHER_DEFAULTS = {
 }
 # Names that mean something else in another library than here, or than in MATLAB.
 DIFFERENT = {
-    "scipy.special": ("huber", "jvp", "bernoulli"),
+    **BY_NAME,
     "jax.scipy.special": ("bernoulli",),
-    "scipy.linalg": ("polar",),
     "torch": ("gather", "unflatten"),
 }
 # Special functions outside torch.special.

@@ -1,5 +1,6 @@
 """NumPy's functions, ufuncs and array methods on a dlarray: same values, and traced."""
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable
@@ -444,16 +445,19 @@ KEYWORDS += [(name, "where") for name in [*REDUCTIONS, "mean", "any", "all"]]
 
 @pytest.mark.parametrize(("name", "keyword"), KEYWORDS)
 def test_what_is_said_instead_of_a_keyword_has_its_value(name: str, keyword: str) -> None:
-    given = {"initial": 9.0} if keyword == "initial" else {"where": Y > 0}
-    if keyword == "where" and name in ("max", "amax", "min"):
-        given["initial"] = 0.5
     function, scope = getattr(np, name), {k: getattr(dl, k) for k in dl.__all__}
+    first = {"initial": 9.0} if keyword == "initial" else {"where": Y > 0}
     with pytest.raises(dl.UnknownKeywordError) as found:
-        dl.dlfeval(lambda x: function(x, **dict([*given.items()][:1])), dl.dlarray(X))
+        dl.dlfeval(lambda x: function(x, **first), dl.dlarray(X))
     text = re.search(r"; write ([^\n]+?)(, for .*)?\n", str(found.value))
     assert text, found.value
-    scope |= {"x": dl.dlarray(X), "condition": Y > 0, "initial": given.get("initial")}
-    assert np.allclose(dl.extractdata(eval(text[1], scope)), function(X, **given))
+    for chosen, initial in itertools.product((Y > 0, np.isfinite(Y)), (-9.0, 9.0)):
+        given = {"initial": initial} if name in REDUCTIONS else {}
+        given |= {"where": chosen} if keyword == "where" else {}
+        if keyword == "where" and name in ("sum", "prod"):  # one keyword at a time
+            del given["initial"]
+        scope |= {"x": dl.dlarray(X), "condition": chosen, "initial": initial}
+        assert np.allclose(dl.extractdata(eval(text[1], scope)), function(X, **given))
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,12 @@ def of_scipy() -> dict[str, Any]:
         r"scipy\.integrate\.quad is not traced; write sum\(": (
             lambda x: integrate.quad(lambda s: x[0] * s, 0, 1)
         ),
-        r"scipy\.stats is not traced; .*log-density": stats.norm.logpdf,
+        r"scipy\.stats is not traced; it is a formula": stats.norm.logpdf,
+        r"scipy\.fft\.rfft2 is not traced; write fft\.rfftn": lambda x: fft.rfft2(dl.outer(x, x)),
+        r"scipy\.signal\.medfilt is not traced; .*sorted neighbours": signal.medfilt,
+        r"scipy\.ndimage\.maximum_filter is not traced; .*or maxpool": (
+            lambda x: ndimage.maximum_filter(x, 3)
+        ),
         r"numpy\.array\(\[x, y\]\)": lambda x: np.array([x[0], 1.0]),
     }
 
@@ -137,6 +142,25 @@ A = np.array([[2.0, 1.0], [0.0, 1.0]])
 def test_what_leaves_the_trace_in_scipy_is_answered_by_its_name(text: str) -> None:
     with pytest.raises(dl.LeavingTraceError, match=text):
         dl.dlfeval(of_scipy()[text], dl.dlarray(START))
+
+
+def test_a_name_is_answered_only_where_it_means_what_the_tables_say() -> None:
+    from scipy import special
+    from scipy.cluster import hierarchy
+    from scipy.sparse import csgraph
+    from scipy.spatial import distance
+
+    square = dl.dlarray([[0.0, 1.0], [1.0, 0.0]])
+    for function in (hierarchy.average, hierarchy.single, csgraph.laplacian):
+        with pytest.raises(dl.LeavingTraceError) as found:
+            dl.dlfeval(function, square)
+        assert "scipy" not in str(found.value)
+    with pytest.raises(dl.LeavingTraceError) as found:
+        dl.dlfeval(distance.hamming, square[0], START)
+    assert "makes a constant" not in str(found.value)
+    with pytest.raises(dl.UnsupportedFunctionError) as unsupported:
+        dl.dlfeval(lambda x: special.huber(1.0, x), dl.dlarray(START))
+    assert "dlgradient.huber" not in str(unsupported.value)
 
 
 def test_the_error_of_a_function_that_a_page_has_leads_to_that_page() -> None:

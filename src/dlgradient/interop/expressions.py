@@ -97,7 +97,7 @@ reshape(permute_dims(tensordot(A, B, axes=0), (0, 2, 1, 3)), (-1, A.shape[1] * B
   matrices; reshape(outer(x, y), (-1,)) # vectors: kron
 A @ A @ A # n = 3: matrix_power mpower
 matmul(A, x): mv matvec
-matmul(x, y) # NumPy, PyTorch, of vectors and matrices; vecdot(A, B, axis=0) # MATLAB: dot
+matmul(x, y) # NumPy, PyTorch, of vectors and matrices; vecdot(A, B, axis=0) # MATLAB, columns: dot
 matmul(x, y) # vectors; matmul(A, matrix_transpose(B)) # matrices: inner
 vecdot(x, y) # vectors; sum(conj(A) * B) # matrices: vdot
 x + matmul(A, B): addmm baddbmm
@@ -161,13 +161,13 @@ x + np.unwrap(extractdata(x)) - extractdata(x): unwrap
 np.argsort(x): argsort
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=1), axis=1) # axis=1: sort
   partition
-x[np.argsort(x)]: sort_complex
-mean(x[np.argsort(x)][(x.size - 1) // 2 : x.size // 2 + 1]) # NumPy, JAX, MATLAB;
-  x[np.argsort(x)[(x.size - 1) // 2]] # PyTorch: median
+x[np.argsort(x)] # a complex vector: sort_complex
+mean(x[np.argsort(x)][(x.size - 1) // 2 : x.size // 2 + 1]) # NumPy, JAX,
+  MATLAB, of a vector; x[np.argsort(x)[(x.size - 1) // 2]] # PyTorch, of a vector: median
 sum(x[np.argsort(x)] * maximum(1 - abs(np.arange(x.size) - 0.3 * (x.size - 1)), 0)) # NumPy,
-  PyTorch, JAX, quantile(x, 0.3): quantile
+  PyTorch, JAX, quantile(x, 0.3) of a vector: quantile
 sum(x[np.argsort(x)] * maximum(1 - abs(np.arange(x.size) - 0.3 * (x.size - 1)), 0)) # percentile(x,
-  30): percentile
+  30) of a vector: percentile
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=0), axis=0) # columns: msort
 x[np.argsort(-x)[:n]] # a vector: maxk topk
 x[np.argsort(x)[:n]] # a vector: mink
@@ -284,7 +284,7 @@ where(x > 1, x, square(maximum(x + 1, 0)) / 4): sparse_plus
 clip(0.5 * x + 0.5, 0, 1): sparse_sigmoid
 expm1(n * log1p(x)) / n # n not 0; log1p(x) # n = 0: boxcox1p
 softmax(Y + np.random.default_rng(0).gumbel(size=Y.shape)): gumbel_softmax
-stack([f(v) for v in x]): vectorize frompyfunc
+stack([f(v) for v in x]) # a vector: vectorize frompyfunc
 max(where(np.tri(x.size, dtype=bool), x, -inf), axis=1): cummax
 min(where(np.tri(x.size, dtype=bool), x, inf), axis=1): cummin
 mean(maximum(-n * (x - y), 0)) # target n, 1 or -1: margin_ranking_loss
@@ -440,7 +440,8 @@ clip_by_global_norm({"w": x}, 1): clip_grad_norm_ clip_grad_norm thresholdGlobal
 clip_by_norm({"w": x}, 1): thresholdL2Norm
 clip_by_value({"w": x}, 1): clip_grad_value_ clip_grad_value thresholdAbsoluteValue
 dlupdate(f, {"w": x}): tree_map cellfun structfun
-stack([f(v) for v in A]): vmap arrayfun apply_along_axis pagefun rowfun
+stack([f(v) for v in A]): vmap arrayfun pagefun rowfun
+stack([f(v) for v in A]) # axis=1 of a matrix, f(v) a number: apply_along_axis
 dlode45(lambda t, y: -y, [0, 1], x): ode45 odeint solve_ivp
 dlode4(lambda t, y: -y, [0, 1], x): ode4
 initialize_glorot((3, 2)): xavier_uniform glorot_uniform xavier_uniform_

@@ -9,7 +9,12 @@ import numpy as np
 
 from dlgradient.core import calls
 from dlgradient.core.types import Params, Value
-from dlgradient.errors import InvalidArgumentError, UnknownKeywordError, UnsupportedFunctionError
+from dlgradient.errors import (
+    DOCUMENTATION,
+    InvalidArgumentError,
+    UnknownKeywordError,
+    UnsupportedFunctionError,
+)
 from dlgradient.interop.operands import as_array, is_traced
 from dlgradient.interop.table import find, unsupported
 from dlgradient.interop.translate import (
@@ -41,6 +46,7 @@ _REDUCTIONS: dict[object, Any] = {
     np.logical_or: any,
 }
 _ACCUMULATIONS: dict[object, Any] = {np.add: cumsum, np.multiply: cumprod}
+_AT = "numpy.add.at, and dlgradient.index_add"
 # Keywords of every ufunc, at the values that change nothing.
 _UFUNC_DEFAULTS: Params = {
     "out": None,
@@ -121,9 +127,7 @@ def _has_traced_form(func: np.ufunc, method: str) -> bool:
 def _add_at(func: np.ufunc, name: str, target: Any, key: Any, *values: Any) -> None:
     """Answer ``at`` of a dlarray, which rebinds it as an assignment does."""
     if func not in (np.add, np.subtract):
-        raise UnsupportedFunctionError(
-            f"{name} is not supported on a dlarray; nearest: numpy.add.at, and dlgradient.index_add"
-        )
+        raise _no_method(f"{name} is not supported on a dlarray", _AT)
     (terms,) = values
     added = index_add(target, key, terms if func is np.add else -as_array(terms))
     target._value, target._node = added._value, added._node
@@ -136,10 +140,7 @@ def _traced_ufunc(
     if method in ("at", "reduceat"):
         if inputs and isinstance(inputs[0], np.ndarray):
             refuse_out(name, inputs[0], inputs)
-        raise UnsupportedFunctionError(
-            f"{name} is not supported on a traced dlarray; nearest: numpy.add.at, and "
-            "dlgradient.index_add"
-        )
+        raise _no_method(f"{name} is not supported on a traced dlarray", _AT)
     out = given.pop("out", None)
     if out is not None:
         out = out[0] if isinstance(out, tuple) else out
@@ -179,8 +180,11 @@ def _fold(func: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], given
             refuse_keyword(name, next(iter(given)), ("axis", "dtype"))
         return _ACCUMULATIONS[func](x, axis=axis)
     have = _REDUCTIONS if method == "reduce" else _ACCUMULATIONS
-    raise UnsupportedFunctionError(
-        f"{name} is not supported on a traced dlarray; nearest: "
-        f"{', '.join(f'{full_name(other)}.{method}' for other in have)}"
-        + ("" if method in ("reduce", "accumulate") else f", or {full_name(func)} itself")
-    )
+    nearest = ", ".join(f"{full_name(other)}.{method}" for other in have)
+    raise _no_method(f"{name} is not supported on a traced dlarray", nearest)
+
+
+def _no_method(text: str, nearest: str) -> UnsupportedFunctionError:
+    error = UnsupportedFunctionError(f"{text}; nearest: {nearest}")
+    error.page = f"{DOCUMENTATION}coming-from/numpy.html#keywords-and-methods-of-ufuncs"
+    return error

@@ -18,6 +18,7 @@ from dlgradient.core.declaration import DERIVED, OPS
 from dlgradient.core.types import Value
 from dlgradient.errors import DOCUMENTATION, UnsupportedFunctionError
 from dlgradient.interop import counterparts
+from dlgradient.interop.scipy_names import BY_NAME
 from dlgradient.interop.translate import Translation, full_name
 
 __all__ = ["answers", "find", "supported", "unsupported"]
@@ -112,11 +113,12 @@ def supported() -> frozenset[str]:
 
 def unsupported(func: object) -> UnsupportedFunctionError:
     """Return the error for a function that nothing answers, with what to write instead."""
-    name = getattr(func, "__name__", "")
-    advice = counterparts.answers().get(name, "")
+    module, _, name = full_name(func).rpartition(".")
+    other = name in BY_NAME.get(module, ())
+    advice = "" if other else counterparts.answers().get(name, "")
     if not advice and name == "linspace":  # of numbers it has no dlarray to come here with
         advice = "write start + (stop - start) * numpy.linspace(0, 1, num)"
-    if not advice and name in sys.modules["dlgradient"].__all__:
+    if not advice and not other and name in sys.modules["dlgradient"].__all__:
         advice = f"write dlgradient.{name}, which is traced"  # as of scipy.special.erf
     error = UnsupportedFunctionError(
         f"{full_name(func)} is not supported on a traced dlarray, and a conversion would silently "

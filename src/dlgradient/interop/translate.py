@@ -53,11 +53,11 @@ _REDUCTION_FIXES = {
     ),
     **dict.fromkeys(
         ("max", "amax", "maximum.reduce"),
-        ("maximum(max(x), initial)", "max(where(condition, x, initial))"),
+        ("maximum(max(x), initial)", "maximum(max(where(condition, x, -inf)), initial)"),
     ),
     **dict.fromkeys(
         ("min", "amin", "minimum.reduce"),
-        ("minimum(min(x), initial)", "min(where(condition, x, initial))"),
+        ("minimum(min(x), initial)", "minimum(min(where(condition, x, inf)), initial)"),
     ),
     "all": ("", "all(where(condition, x, True))"),
     "any": ("", "any(where(condition, x, False))"),

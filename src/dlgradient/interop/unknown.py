@@ -12,8 +12,8 @@ from dlgradient.core.spelling import close_name, layer_name, same_name
 from dlgradient.errors import located
 from dlgradient.interop.counterparts import answers, page, without_links
 from dlgradient.interop.expressions import words_of
-from dlgradient.interop.scipy_names import MODULES, expressions_of, note_of
-from dlgradient.interop.table import supported
+from dlgradient.interop.scipy_names import BY_NAME, MODULES, expressions_of, note_of
+from dlgradient.interop.table import find, supported
 
 __all__ = ["missing", "of_scipy"]
 
@@ -85,20 +85,22 @@ def of_scipy(frame: FrameType | None) -> str:
 
 
 def _advice(module: str, name: str) -> str:
-    if module == "scipy.fft" and getattr(np.fft, name, None) is not None:
+    if module == "scipy.fft" and find(getattr(np.fft, name, None)):
         return f"write np.fft.{name}(x)"
     if module in MODULES:
         return _of_module(module, name)
-    if not module.startswith("scipy."):
-        return ""
     if module in _MODULES:
         return _MODULES[module]
+    if name in BY_NAME.get(module, (name,)):
+        return ""
     if name in sys.modules["dlgradient"].__all__:
         return f"write {name}(x)"
     return answers().get(name, "")
 
 
 def _of_module(module: str, name: str) -> str:
+    if module == "scipy.fft" and name in answers():
+        return answers()[name]
     cases = expressions_of(module).get(name)
     if cases:
         return f"write {words_of(cases)}"
