@@ -222,7 +222,7 @@ def expressions_of(module: str) -> dict[str, tuple[Expression, ...]]:
     Examples
     --------
     >>> expressions_of("scipy.stats")["gmean"]
-    (Expression(text='exp(mean(log(x)))', when=''),)
+    (Expression(text='exp(mean(log(x), axis=0))', when=''),)
     """
     text = _WRITE.get(module, "")
     return parsed(text) if text else {}
