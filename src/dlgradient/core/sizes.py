@@ -28,6 +28,7 @@ __all__ = [
     "NARROW_RUN_ELEMENTS",
     "NATIVE_AFFINE_ELEMENTS",
     "NATIVE_CONV_MULTIPLICATIONS",
+    "NATIVE_GATE_ELEMENTS",
     "NATIVE_NORM_ELEMENTS",
     "NATIVE_RUN_ELEMENTS",
     "NATIVE_STREAM_BYTES",
@@ -249,6 +250,10 @@ NATIVE_AFFINE_ELEMENTS = 1 << 13
 # Elements of an array that is normalised, and of a run that has one factor. From here on this is
 # compiled; shorter runs have no vectors. Row: norms.
 NATIVE_NORM_ELEMENTS, NATIVE_RUN_ELEMENTS = 1 << 14, 16
+
+# Elements of the states of all steps of a recurrent layer. From here on gates and states are
+# compiled. Row: lstm.
+NATIVE_GATE_ELEMENTS = 1 << 13
 
 # Bytes of images and results that are convolved at once, in a core's cache. Row: cnn.
 RUN_BYTES = 1 << 19

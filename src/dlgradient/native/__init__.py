@@ -11,6 +11,7 @@ module             what
 `switch`           who computes: the user's choice, and whether work is large enough
 `machine`          LLVM, and what this processor can do
 `code`             the text of a function: registers, loops, memory
+`maths`            sigmoid and tanh, as such texts
 `compiler`         from a text to a function
 `store`            machine code on disk, for the next process
 `interface`        what machine code uses of Python and NumPy
@@ -20,6 +21,7 @@ module             what
 `rows`             kernels: sums of rows, and formulas with numbers for each row
 `affine`           kernel: each channel times a factor plus a term, limited to an interval
 `depthwise`        kernel: convolution of images with a filter for each channel
+`gates`            kernels: a step of a recurrent layer, and back
 `runs`             kernels: convolution of several channels, and the gradient for its weights
 =================  ==================================================================
 
@@ -27,8 +29,8 @@ What holds for all of them:
 
 * **The same result whenever it is compiled.** A kernel is compiled at its first use, and the caller
   waits. Whether it is used depends on sizes and dtypes only, never on time. So a seeded run has the
-  same bits each time. Elementwise kernels have the bits of NumPy's, in the same order and without
-  fused multiplications. Kernels that sum say how they differ.
+  same bits each time. Elementwise arithmetic has the bits of NumPy's, in the same order and without
+  fused multiplications. Kernels that sum, and functions of `maths`, say how they differ.
 * **No processor is assumed.** The width of vectors is that of the processor found, and ``fmuladd``
   is one instruction only where there is one.
 * **No fast mathematics.** NaN, infinity, signed zeros and small numbers are as with NumPy. But no

@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-__all__ = ["ELEMENTS", "Function", "Operand", "Register", "Variable", "vector"]
+__all__ = ["BITS", "ELEMENTS", "Function", "Operand", "Register", "Variable", "split", "vector"]
 
 # The types of numbers, by the character of a dtype.
 ELEMENTS = {"f": "float", "d": "double"}
 # What marks the instructions of `stream`.
 _STREAMED = "!0 = !{i32 1}\n"
 _BYTES = {"float": 4, "double": 8, "i64": 8}
+# Integers with the bits of a number.
+BITS = {"float": "i32", "double": "i64"}
 _SHORT = {"float": "f32", "double": "f64"}
 
 
@@ -29,7 +31,7 @@ def vector(element: str, lanes: int) -> str:
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
-def _split(kind: str) -> tuple[str, int]:
+def split(kind: str) -> tuple[str, int]:
     """Return the type of an element, and the number of lanes."""
     lanes, _, element = kind.strip("<>").rpartition(" x ")
     return element, int(lanes or 1)
@@ -57,6 +59,12 @@ class Register:
 
     def __mod__(self, other: Operand) -> Register:
         return self.function.combine("rem", self, other)
+
+    def __lshift__(self, other: Operand) -> Register:
+        return self.function.combine("shl", self, other)
+
+    def __rshift__(self, other: Operand) -> Register:
+        return self.function.combine("ashr", self, other)
 
     def __lt__(self, other: Operand) -> Register:
         return self.function.compare("lt", self, other)
@@ -147,8 +155,8 @@ class Function:
 
     def constant(self, value: float, kind: str) -> Register:
         """Return a number, in all lanes of a vector."""
-        element, _ = _split(kind)
-        if element == "i64":
+        element, _ = split(kind)
+        if element not in BITS:
             name = str(value)
         else:  # the bits of a double say it exactly, also for a float
             if element == "float":
@@ -158,7 +166,7 @@ class Function:
 
     def spread(self, x: Register, kind: str) -> Register:
         """Return a vector with a number in all lanes."""
-        _, lanes = _split(kind)
+        _, lanes = split(kind)
         if lanes == 1:
             return x
         one = self.assign(f"insertelement {kind} poison, {x.kind} {x.name}, i64 0", kind)
@@ -166,8 +174,8 @@ class Function:
         return self.assign(f"shufflevector {kind} {one.name}, {kind} poison, {places}", kind)
 
     def combine(self, operation: str, x: Register, y: Operand) -> Register:
-        """Write an operation of arithmetic: 'add', 'sub', 'mul', 'div' or 'rem'."""
-        real = _split(x.kind)[0] != "i64"
+        """Write 'add', 'sub', 'mul', 'div' or 'rem', or a shift of bits, 'shl' or 'ashr'."""
+        real = split(x.kind)[0] in BITS
         prefix = "f" if real else "s" if operation in ("div", "rem") else ""
         return self.assign(
             f"{prefix}{operation} {x.kind} {x.name}, {self._name(y, x.kind)}", x.kind
@@ -175,8 +183,8 @@ class Function:
 
     def compare(self, relation: str, x: Register, y: Operand) -> Register:
         """Write a comparison, 'lt', 'gt' or 'eq', which is false of NaN."""
-        element, lanes = _split(x.kind)
-        if element == "i64":
+        element, lanes = split(x.kind)
+        if element not in BITS:
             name = f"icmp {relation if relation == 'eq' else 's' + relation}"
         else:
             name = f"fcmp o{relation}"
@@ -190,7 +198,7 @@ class Function:
 
     def call(self, name: str, x: Register, *others: Operand) -> Register:
         """Write a call of a function of LLVM, of operands and a result of one type: 'sqrt'."""
-        element, lanes = _split(x.kind)
+        element, lanes = split(x.kind)
         whole = f"llvm.{name}.{f'v{lanes}' if lanes > 1 else ''}{_SHORT[element]}"
         names = [x.name, *[self._name(y, x.kind) for y in others]]
         self._declared[f"declare {x.kind} @{whole}({', '.join([x.kind] * len(names))})"] = None
@@ -205,9 +213,18 @@ class Function:
         """Return an integer as a real number."""
         return self.assign(f"sitofp {x.kind} {x.name} to {kind}", kind)
 
+    def bits(self, x: Register) -> Register:
+        """Return integers with the bits of numbers."""
+        element, lanes = split(x.kind)
+        return self.with_bits(x, vector(BITS[element], lanes))
+
+    def with_bits(self, x: Register, kind: str) -> Register:
+        """Return a value of another type that has the same bits."""
+        return self.assign(f"bitcast {x.kind} {x.name} to {kind}", kind)
+
     def sum_of_lanes(self, x: Register) -> Register:
         """Return the sum of the elements of a vector, added pairwise."""
-        element, lanes = _split(x.kind)
+        element, lanes = split(x.kind)
         while lanes > 1:
             lanes //= 2
             halves = [self._lanes(x, range(start, start + lanes), element) for start in (0, lanes)]
@@ -227,7 +244,7 @@ class Function:
 
     def every_second(self, x: Register) -> Register:
         """Return a vector of the first, the third, ... element of one."""
-        element, lanes = _split(x.kind)
+        element, lanes = split(x.kind)
         return self._lanes(x, range(0, lanes, 2), element)
 
     def _name(self, x: Operand, kind: str) -> str:
@@ -242,19 +259,19 @@ class Function:
 
     def load(self, kind: str, array: Register, index: Operand) -> Register:
         """Read an element of an array, and for a vector those after it."""
-        element, _ = _split(kind)
+        element, _ = split(kind)
         place = self.at(array, index, element)
         return self.assign(f"load {kind}, ptr {place.name}, align {_BYTES[element]}", kind)
 
     def store(self, x: Register, array: Register, index: Operand) -> None:
         """Write to an element of an array, and for a vector to those after it."""
-        element, _ = _split(x.kind)
+        element, _ = split(x.kind)
         place = self.at(array, index, element)
         self.line(f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element]}")
 
     def stream(self, x: Register, array: Register, index: Operand) -> None:
         """Write a vector past the caches to where it is aligned: no one reads it soon."""
-        element, lanes = _split(x.kind)
+        element, lanes = split(x.kind)
         place = self.at(array, index, element)
         self.line(
             f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element] * lanes}, "

@@ -15,7 +15,7 @@ from dlgradient.core.sizes import RECURRENT_GATE_BYTES
 from dlgradient.core.types import Array, Dtype, Value
 from dlgradient.nn.shared.blocks import items_within
 
-__all__ = ["Feed", "changed_steps", "chunks", "reordered", "to_sigmoid", "weight_cotangents"]
+__all__ = ["Feed", "changed_steps", "chunks", "fed", "reordered", "to_sigmoid", "weight_cotangents"]
 
 
 def reordered(rows: Array, order: Sequence[int]) -> Array:
@@ -73,6 +73,28 @@ def chunks(gates: Array) -> Iterator[slice]:
     size = items_within(RECURRENT_GATE_BYTES, gates[0].nbytes)
     for stop in range(steps, 0, -size):
         yield slice(max(0, stop - size), stop)
+
+
+def fed(x: Array, h0: Array, y: Array) -> Array:
+    """Return what was fed to the steps, as rows: the state before a step, its input, and one.
+
+    Parameters
+    ----------
+    x, h0, y : array
+        Input, initial state and states of all steps, in the layout of the layer.
+
+    Returns
+    -------
+    array
+        Shape (time times batch, units + channels + 1).
+    """
+    steps, batch, channels = x.shape
+    n = h0.shape[1]
+    rows = np.ones((steps, batch, n + channels + 1), y.dtype)
+    rows[0, :, :n] = h0
+    rows[1:, :, :n] = y[:-1]
+    rows[:, :, n:-1] = x
+    return rows.reshape(steps * batch, -1)
 
 
 def weight_cotangents(

@@ -2,7 +2,8 @@
 
 Each step, forward and backward, needs one product and a few calls on existing buffers; the
 benchmark row lstm needs this. The activated gates and the states are saved. The rule is written in
-operations, from the operands alone. Raw walks compute the same derivative on buffers.
+operations, from the operands alone. Raw walks compute the same derivative on buffers. What is
+elementwise in a step is compiled if that pays.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from dlgradient.nn.recurrent.buffers import (
     Feed,
     changed_steps,
     chunks,
+    fed,
     reordered,
     to_sigmoid,
-    weight_cotangents,
 )
 from dlgradient.nn.recurrent.cells import lstm_step
+from dlgradient.nn.recurrent.compiled import Pull, compiled_lstm, compiled_lstm_back
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.linalg import tensordot
@@ -135,14 +137,14 @@ def _fast_vjp(
     padding: Array | None,
 ) -> tuple[Array | None, ...]:
     dz, dh, dc = _pull_gates(g, c0, r, out, padding)
-    dw, dr = weight_cotangents(dz, dz, x, h0, out[0])
+    flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
+    n, rows = h0.shape[1], reordered(flat @ fed(x, h0, out[0]), _OUTSIDE)
+    dr, dw, db = rows[:, :n], rows[:, n:-1], rows[:, -1]
     dx = None
     # For data it is not asked for, and costs as much as the cotangent of the weights.
     if x_wanted:
-        flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
         dx = (flat.T @ reordered(w, _INSIDE)).reshape(x.shape)
-    db = np.add.reduce(dz, axis=(1, 2))
-    return dx, dh.T, dc.T, *(reordered(rows, _OUTSIDE) for rows in (dw, dr, db))
+    return dx, dh.T, dc.T, dw, dr, db
 
 
 def _pull_gates(
@@ -160,7 +162,6 @@ def _pull_gates(
     # Contiguous once, for the product of every step.
     recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
     dh, dc = (np.zeros((n, batch), gates.dtype) for _ in range(2))
-    scratch = np.empty_like(dh)
     changed = changed_steps(padding)
     of_gates = of_squashed = None
     if of_activated is not None:
@@ -169,36 +170,63 @@ def _pull_gates(
         dh += of_h.T
     if of_c is not None:
         dc += of_c.T
-    for chunk in chunks(gates):
-        # What does not depend on the cotangents is computed for several steps at once.
-        factors, through, direct = _factors(chunk, c0, cells, gates, of_gates)
-        for t in range(chunk.stop - 1, chunk.start - 1, -1):
-            k = t - chunk.start
-            step, passed = factors[k], None
-            if of_y is not None:
-                dh += of_y[t].T
-            if of_cells is not None:
-                dc += of_cells[t]
-            if of_squashed is not None:
-                dc += of_squashed[t] * (1 - gates[t, 4 * n :] ** 2)
-            if changed is not None:
-                # The cotangent of the hidden state passes a skipped step; the gates do so for the
-                # cell state.
-                passed = np.where(changed[t], 0, dh)
-                dh -= passed
-            np.multiply(through[k], dh, out=scratch)
-            np.add(dc, scratch, out=dc)
-            of_cell = step[: 3 * n].reshape(3, n, batch)
-            np.multiply(of_cell, dc, out=of_cell)
-            np.multiply(step[3 * n :], dh, out=step[3 * n :])
-            if direct is not None:
-                step += direct[k]
-            dz[:, t] = step
-            np.multiply(dc, gates[t, 2 * n : 3 * n], out=dc)
-            np.matmul(recurrent, step, out=dh)
-            if passed is not None:
-                dh += passed
+    pull: Pull | None = None
+    if of_gates is None:
+        pull = compiled_lstm_back(c0, cells, gates)
+    if pull is None:
+        pull = _Pull(c0, cells, gates, of_gates)
+    for t in range(steps - 1, -1, -1):
+        passed = None
+        if of_y is not None:
+            dh += of_y[t].T
+        if of_cells is not None:
+            dc += of_cells[t]
+        if of_squashed is not None:
+            dc += of_squashed[t] * (1 - gates[t, 4 * n :] ** 2)
+        if changed is not None:
+            # The cotangent of the hidden state passes a skipped step; the gates do so for the
+            # cell state.
+            passed = np.where(changed[t], 0, dh)
+            dh -= passed
+        step = pull(t, dh, dc)
+        dz[:, t] = step
+        np.matmul(recurrent, step, out=dh)
+        if passed is not None:
+            dh += passed
     return dz, dh, dc
+
+
+class _Pull:
+    """A step back: from the cotangents of its states to those of the arguments of its gates.
+
+    It is called with the step, the last one first, and makes of the cotangent of the cell state
+    that before the step, in place.
+    """
+
+    def __init__(self, c0: Array, cells: Array, gates: Array, direct: Array | None) -> None:
+        self._operands = c0, cells, gates, direct
+        self._scratch = np.empty_like(cells[0])
+        self._chunks = chunks(gates)
+        self._start = len(gates)
+
+    def __call__(self, t: int, dh: Array, dc: Array) -> Array:
+        if t < self._start:
+            # What does not depend on the cotangents is computed for several steps at once.
+            chunk = next(self._chunks)
+            self._start = chunk.start
+            self._factors, self._through, self._direct = _factors(chunk, *self._operands)
+        k, n = t - self._start, len(dh)
+        step: Array = self._factors[k]
+        gates = self._operands[2]
+        np.multiply(self._through[k], dh, out=self._scratch)
+        np.add(dc, self._scratch, out=dc)
+        of_cell = step[: 3 * n].reshape(3, *dc.shape)
+        np.multiply(of_cell, dc, out=of_cell)
+        np.multiply(step[3 * n :], dh, out=step[3 * n :])
+        if self._direct is not None:
+            step += self._direct[k]
+        np.multiply(dc, gates[t, 2 * n : 3 * n], out=dc)
+        return step
 
 
 def _factors(
@@ -287,29 +315,41 @@ def lstm_sequence(
     np.negative(matrix[n:], out=matrix[n:])
     feed, changed = Feed(x, h0, dtype), changed_steps(padding)
     y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 5 * n, batch), dtype)
-    cells, scratch = np.empty((steps, n, batch), dtype), np.empty((n, batch), dtype)
-    before = np.asarray(c0, dtype).T
+    cells = np.empty((steps, n, batch), dtype)
+    hidden = feed.hidden if changed is None else np.empty_like(feed.hidden)
+    before = np.ascontiguousarray(c0.T, dtype)
+    activate = compiled_lstm(before, cells, gates, hidden)
     # Far below 0, exp(-z) overflows, and the sigmoid is 0 as it should be.
     with np.errstate(over="ignore"):
         for t in range(steps):
-            step, cell, squashed = gates[t, : 4 * n], cells[t], gates[t, 4 * n :]
+            step = gates[t]
             feed.load(t)
-            np.matmul(matrix, feed.all, out=step)
-            np.tanh(step[:n], out=step[:n])
-            to_sigmoid(step[n:])
+            np.matmul(matrix, feed.all, out=step[: 4 * n])
             if padding is not None:
-                np.copyto(step[n : 2 * n], 0, where=padding[t].T)
-                np.copyto(step[2 * n :], 1, where=padding[t].T)
-            np.multiply(step[2 * n : 3 * n], before, out=cell)
-            np.multiply(step[n : 2 * n], step[:n], out=scratch)
-            np.add(cell, scratch, out=cell)
-            np.tanh(cell, out=squashed)
-            where_changed = True if changed is None else changed[t]
-            # The gates let the cell state pass a skipped step; the hidden state is not written.
-            np.multiply(step[3 * n :], squashed, out=feed.hidden, where=where_changed)
+                # Gates of 0, 1 and 1 let the cell state pass a skipped step.
+                np.copyto(step[n : 2 * n], np.inf, where=padding[t].T)
+                np.copyto(step[2 * n : 4 * n], -np.inf, where=padding[t].T)
+            if activate is not None:
+                activate(t)
+            else:
+                _activate(step, cells[t - 1] if t else before, cells[t], hidden)
+            if changed is not None:
+                np.copyto(feed.hidden, hidden, where=changed[t])
             y[t] = feed.hidden.T
-            before = cell
-    return y, np.ascontiguousarray(feed.hidden.T), np.ascontiguousarray(before.T), cells, gates
+    return y, np.ascontiguousarray(feed.hidden.T), np.ascontiguousarray(cells[-1].T), cells, gates
+
+
+def _activate(step: Array, before: Array, cell: Array, hidden: Array) -> None:
+    """Make gates of their arguments, in place, and the states after the step."""
+    n = len(cell)
+    squashed = step[4 * n :]
+    np.tanh(step[:n], out=step[:n])
+    to_sigmoid(step[n : 4 * n])
+    np.multiply(step[2 * n : 3 * n], before, out=cell)
+    np.multiply(step[n : 2 * n], step[:n], out=squashed)
+    np.add(cell, squashed, out=cell)
+    np.tanh(cell, out=squashed)
+    np.multiply(step[3 * n : 4 * n], squashed, out=hidden)
 
 
 def _samples(m: Maker) -> list[Case]:
