@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import update_wrapper
 from types import MethodType
-from typing import Any, Generic, Literal, TypeAlias
+from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
@@ -80,15 +80,15 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
 
     __slots__ = ("__dict__", "__weakref__", "_enter")  # a slot is read in half the time
     _page = "reference/evaluation.html"
+    _warns: ClassVar[bool] = True  # that calls are not replayed
 
-    def __init__(self, fun: Callable[P, R], *, warns: bool = True) -> None:
+    def __init__(self, fun: Callable[P, R]) -> None:
         self._function = fun
-        self._warns = warns
         self._enabled = True
         self._check_mode: CheckMode = "none"
         self._check_tolerance = 1e-4
         self._cache = Cache(50)
-        self._misses = Misses(fun, warns=warns)
+        self._misses = Misses(fun, warns=self._warns)
         self._hits = Hits()
         self._others = 0
         # What answers calls like the last one, by looking at the arguments itself.

@@ -12,7 +12,7 @@ be left out. So do networks that draw random numbers, which are in no program.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,13 @@ __all__ = ["Replay"]
 # How many evaluations may be recorded beyond those that were replayed, before all are eager: if
 # batches have ever new shapes, as sequences may, recording costs more than it saves.
 PATIENCE = 16
+
+
+class _Silent(AcceleratedFunction[[dlnetwork, tuple[Any, ...]], Any]):
+    """An accelerated function of which the user knows nothing."""
+
+    __slots__ = ()
+    _warns: ClassVar[bool] = False
 
 
 class Replay:
@@ -55,7 +62,7 @@ class Replay:
         *,
         draws: bool,
     ) -> None:
-        self.function = AcceleratedFunction(evaluate, warns=False)
+        self.function = _Silent(evaluate)
         self._pays = not draws and all(
             type(layer).__module__.startswith("dlgradient.") and not isinstance(layer, Function)
             for layer in _all_layers(net)
