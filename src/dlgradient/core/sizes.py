@@ -252,7 +252,7 @@ NATIVE_AFFINE_ELEMENTS = 1 << 13
 NATIVE_NORM_ELEMENTS, NATIVE_RUN_ELEMENTS = 1 << 14, 16
 
 # Elements of the states of all steps of a recurrent layer. From here on gates and states are
-# compiled. Row: lstm.
+# compiled: below, NumPy costs less than a process ever gets back of loading LLVM. Row: lstm.
 NATIVE_GATE_ELEMENTS = 1 << 13
 
 # Bytes of images and results that are convolved at once, in a core's cache. Row: cnn.

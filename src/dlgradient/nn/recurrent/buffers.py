@@ -1,8 +1,9 @@
 """What the recurrent layers share on buffers: layout, products, gradients of the weights.
 
-Within a step, channels are rows and the sequences of a batch are columns, so each gate is one
-contiguous block. A step is one product: the parameters in one matrix, [R W b], times a buffer of
-the hidden state, the input and ones.
+The sequences of a batch are rows. A step is one product: a buffer of the hidden state, the input
+and ones, times the parameters in one matrix, [R W b] transposed. In its result, and in what goes
+back through it, the gates of a sequence follow each other. All else has a contiguous block for each
+gate.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dlgradient.core.sizes import RECURRENT_GATE_BYTES
 from dlgradient.core.types import Array, Dtype, Value
 from dlgradient.nn.shared.blocks import items_within
 
-__all__ = ["Feed", "changed_steps", "chunks", "fed", "reordered", "to_sigmoid", "weight_cotangents"]
+__all__ = ["Feed", "chunks", "fed", "reordered", "to_sigmoid"]
 
 
 def reordered(rows: Array, order: Sequence[int]) -> Array:
@@ -25,7 +26,7 @@ def reordered(rows: Array, order: Sequence[int]) -> Array:
 
 
 class Feed:
-    """The operand of a step: hidden state, input and ones, one below the other.
+    """The operand of a step: hidden state, input and ones, one after the other.
 
     Parameters
     ----------
@@ -38,33 +39,28 @@ class Feed:
 
     Attributes
     ----------
-    all, hidden, inputs : array
-        The buffer, with a column for each sequence; the state; the input and the ones.
+    all, hidden : array
+        The buffer, with a row for each sequence; the state in it.
     """
 
     def __init__(self, x: Value, h: Value, dtype: Dtype) -> None:
         batch, n = h.shape
-        self._x = x.transpose(0, 2, 1)
-        # The last row stays one and meets the bias, so that a step is a single product.
-        self.all: Array = np.ones((n + x.shape[2] + 1, batch), dtype)
-        self.hidden, self.inputs = self.all[:n], self.all[n:]
-        self.hidden[...] = h.T
+        self._x = x
+        # The last column stays one and meets the bias, so that a step is a single product.
+        self.all: Array = np.ones((batch, n + x.shape[2] + 1), dtype)
+        self.hidden, self._inputs = self.all[:, :n], self.all[:, n:-1]
+        self.hidden[...] = h
 
     def load(self, t: int) -> None:
         """Take the input of a step."""
-        self.inputs[:-1] = self._x[t]
+        self._inputs[...] = self._x[t]
 
 
-def to_sigmoid(negated: Array) -> None:
-    """Make the sigmoid of z from -z, in place."""
-    np.exp(negated, out=negated)
-    np.add(negated, 1, out=negated)
-    np.reciprocal(negated, out=negated)
-
-
-def changed_steps(padding: Array | None) -> Array | None:
-    """Return for each step which sequences it changes (time, one, batch); None for all."""
-    return None if padding is None else ~np.swapaxes(padding, 1, 2)
+def to_sigmoid(negated: Array, out: Array) -> None:
+    """Write the sigmoid of z, from -z."""
+    np.exp(negated, out=out)
+    np.add(out, 1, out=out)
+    np.reciprocal(out, out=out)
 
 
 def chunks(gates: Array) -> Iterator[slice]:
@@ -94,26 +90,4 @@ def fed(x: Array, h0: Array, y: Array) -> Array:
     rows[0, :, :n] = h0
     rows[1:, :, :n] = y[:-1]
     rows[:, :, n:-1] = x
-    return rows.reshape(steps * batch, -1)
-
-
-def weight_cotangents(
-    of_inputs: Array, of_states: Array, x: Array, h0: Array, y: Array
-) -> tuple[Array, Array]:
-    """Return the cotangents of the weights and of the recurrent weights.
-
-    Parameters
-    ----------
-    of_inputs, of_states : array
-        Cotangents of Wx and of Rh: gates, time and batch.
-    x, h0, y : array
-        Input, initial state and states of all steps, in the layout of the layer.
-    """
-    steps, batch, channels = x.shape
-    into = of_inputs.reshape(len(of_inputs), steps * batch)
-    back = of_states.reshape(len(of_states), steps * batch)
-    # One product for all steps. The state before the first step is no row of y.
-    dr = back[:, :batch] @ h0
-    if steps > 1:
-        dr += back[:, batch:] @ y[:-1].reshape((steps - 1) * batch, h0.shape[1])
-    return into @ x.reshape(steps * batch, channels), dr
+    return rows.reshape(steps * batch, n + channels + 1)

@@ -2,7 +2,8 @@
 
 The reset gate is applied after the multiplication by the recurrent weights, so that each step needs
 one product. As in the LSTM of `fused_lstm`, the gates and the states are saved. The rule is written
-in operations, and raw walks compute the same derivative on buffers.
+in operations, and raw walks compute the same derivative on buffers. What is elementwise in a step
+is compiled if that pays.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from dlgradient.core.types import Array, Value
 from dlgradient.nn.activations.smooth import sigmoid
 from dlgradient.nn.recurrent.buffers import (
     Feed,
-    changed_steps,
     chunks,
+    fed,
     reordered,
     to_sigmoid,
-    weight_cotangents,
 )
 from dlgradient.nn.recurrent.cells import gru_step
+from dlgradient.nn.recurrent.compiled import compiled_gru, compiled_gru_back
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.linalg import tensordot
@@ -71,7 +72,7 @@ def _vjp(
         s, reset, update, candidate = of_steps[t]
         own: Sequence[Any] = (0, 0, 0, 0)
         if of_blocks is not None:
-            own = [of_blocks[t, k * n : (k + 1) * n].mT for k in range(4)]
+            own = [of_blocks[t, k] for k in range(4)]
         d_update = (dh * (states[t] - candidate) + own[2]) * update * (1 - update)
         d_candidate = (dh * (1 - update) + own[3]) * (1 - candidate * candidate)
         d_reset = (d_candidate * s + own[1]) * reset * (1 - reset)
@@ -105,48 +106,82 @@ def _fast_vjp(
     x_wanted: bool,
 ) -> tuple[Array | None, ...]:
     dz, dh = _pull_blocks(g, h0, r, out)
-    n = h0.shape[1]
-    dw, dr = weight_cotangents(dz[n:], dz[: 3 * n], x, h0, out[0])
+    flat = dz.reshape(x.shape[0] * x.shape[1], dz.shape[2])
+    rows, n = fed(x, h0, out[0]), h0.shape[1]
+    into = flat[:, n:]
+    of_inputs = into.T @ rows[:, n:]
+    dr = reordered(flat[:, : 3 * n].T @ rows[:, :n], _OUTSIDE)
     dx = None
     # For data it is not asked for, and costs as much as the cotangent of the weights.
     if x_wanted:
-        flat = dz[n:].reshape(3 * n, x.shape[0] * x.shape[1])
-        dx = (flat.T @ w).reshape(x.shape)
-    total = np.add.reduce(dz, axis=(1, 2))
-    db = total[n:]
+        dx = (into @ w).reshape(x.shape)
+    dw, db = of_inputs[:, :-1], of_inputs[:, -1]
     if b_like.shape[0] > 3 * n:
-        db = np.concatenate([db, reordered(total[: 3 * n], _OUTSIDE)])
-    return dx, dh.T, dw, reordered(dr, _OUTSIDE), db
+        db = np.concatenate([db, db[: 2 * n], np.add.reduce(flat[:, :n], axis=0)])
+    return dx, dh, dw, dr, db
 
 
 def _pull_blocks(
     g: Sequence[Array | None], h0: Array, r: Array, out: Sequence[Array]
 ) -> tuple[Array, Array]:
-    """Return cotangents of the four blocks (blocks, time, batch), and of the initial state."""
+    """Return cotangents of the four blocks (time, batch, blocks), and of the initial state."""
     of_y, of_h, of_blocks = g
     y, _, gates = out
     steps, batch, n = y.shape
-    dz = np.empty((4 * n, steps, batch), gates.dtype)
-    # Contiguous once, for the product of every step.
-    recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
-    dh = np.zeros((n, batch), gates.dtype)
+    dz = np.empty((steps, batch, 4 * n), gates.dtype)
+    recurrent = reordered(r, _INSIDE).astype(gates.dtype, copy=False)
+    dh, through = np.zeros((batch, n), gates.dtype), np.empty((batch, n), gates.dtype)
     if of_h is not None:
-        dh += of_h.T
-    scratch = np.empty_like(dh)
-    for chunk in chunks(gates):
-        # What does not depend on the cotangents is computed for several steps at once.
-        factors, direct = _factors(chunk, h0, y, gates, of_blocks)
-        for t in range(chunk.stop - 1, chunk.start - 1, -1):
-            # Where a step is skipped, the update gate is 1, and the cotangent passes by.
-            step = factors[t - chunk.start]
-            if of_y is not None:
-                dh += of_y[t].T
-            _step_back(step, dh, None if direct is None else direct[t - chunk.start])
-            dz[:, t] = step
-            np.multiply(gates[t, 2 * n : 3 * n], dh, out=scratch)
-            np.matmul(recurrent, step[: 3 * n], out=dh)
-            np.add(dh, scratch, out=dh)
+        dh += of_h
+    pull = None if of_blocks is not None else compiled_gru_back(h0, y, gates, dz, through)
+    if pull is None:
+        pull = _Pull(h0, y, gates, of_blocks, dz, through)
+    for t in range(steps - 1, -1, -1):
+        # Where a step is skipped, the update gate is 1, and the cotangent passes by.
+        if of_y is not None:
+            dh += of_y[t]
+        pull(t, dh)
+        np.matmul(dz[t, :, : 3 * n], recurrent, out=dh)
+        np.add(dh, through, out=dh)
     return dz, dh
+
+
+class _Pull:
+    """A step back: from the cotangent of its state to those of its blocks.
+
+    It is called with the step, the last one first. What passes through the update gate is written
+    to `through`.
+    """
+
+    def __init__(
+        self,
+        h0: Array,
+        y: Array,
+        gates: Array,
+        direct: Array | None,
+        dz: Array,
+        through: Array,
+    ) -> None:
+        self._operands = h0, y, gates, direct
+        self._dz = dz.reshape(*y.shape[:2], 4, y.shape[2]).swapaxes(1, 2)
+        self._through = through
+        self._chunks = chunks(gates)
+        self._start = len(gates)
+
+    def __call__(self, t: int, dh: Array) -> None:
+        if t < self._start:
+            # What does not depend on the cotangents is computed for several steps at once.
+            chunk = next(self._chunks)
+            self._start = chunk.start
+            self._factors, self._direct = _factors(chunk, *self._operands)
+        k, dz = t - self._start, self._dz[t]
+        np.multiply(self._factors[k, 2:], dh, out=dz[2:])
+        if self._direct is not None:
+            dz[2:] += self._direct[k, 2:]
+        np.multiply(self._factors[k, :2], dz[3], out=dz[:2])
+        if self._direct is not None:
+            dz[:2] += self._direct[k, :2]
+        np.multiply(self._operands[2][t, 2], dh, out=self._through)
 
 
 def _factors(
@@ -162,37 +197,22 @@ def _factors(
         What is added for cotangents of the blocks themselves.
     """
     a = gates[chunk]
-    n = h0.shape[1]
-    s, reset, update, candidate = (a[:, k * n : (k + 1) * n] for k in range(4))
-    factors = np.empty_like(a)
-    of_s, of_gates, of_candidate = factors[:, :n], factors[:, n : 3 * n], factors[:, 3 * n :]
-    of_s[...] = reset
-    np.multiply(a[:, n : 3 * n], a[:, n : 3 * n], out=of_gates)
-    np.subtract(a[:, n : 3 * n], of_gates, out=of_gates)
-    np.multiply(candidate, candidate, out=of_candidate)
-    np.subtract(1, of_candidate, out=of_candidate)
+    s, reset, update, candidate = a.swapaxes(0, 1)
+    factors = a * a
+    factors[:, 0] = reset
+    np.subtract(a[:, 1:3], factors[:, 1:3], out=factors[:, 1:3])
+    np.subtract(1, factors[:, 3], out=factors[:, 3])
     if direct is not None:
-        direct = direct[chunk] * np.concatenate([np.ones_like(s), factors[:, n:]], axis=1)
-    factors[:, n : 2 * n] *= s
+        direct = direct[chunk] * np.concatenate(
+            [np.ones_like(factors[:, :1]), factors[:, 1:]], axis=1
+        )
+    factors[:, 1] *= s
     difference = np.empty_like(s)
-    before = y[chunk.start - 1] if chunk.start else h0
-    np.subtract(y[chunk][:-1].swapaxes(1, 2), candidate[1:], out=difference[1:])
-    np.subtract(before.T, candidate[0], out=difference[0])
-    factors[:, 2 * n : 3 * n] *= difference
-    of_candidate *= np.subtract(1, update, out=difference)
+    np.subtract(y[chunk][:-1], candidate[1:], out=difference[1:])
+    np.subtract(y[chunk.start - 1] if chunk.start else h0, candidate[0], out=difference[0])
+    factors[:, 2] *= difference
+    factors[:, 3] *= np.subtract(1, update, out=difference)
     return factors, direct
-
-
-def _step_back(step: Array, dh: Array, direct: Array | None) -> None:
-    """Make cotangents of the four blocks from their factors, in place."""
-    n, batch = dh.shape
-    of_state, of_candidate = step[2 * n :].reshape(2, n, batch), step[: 2 * n].reshape(2, n, batch)
-    np.multiply(of_state, dh, out=of_state)
-    if direct is not None:
-        step[2 * n :] += direct[2 * n :]
-    np.multiply(of_candidate, step[3 * n :], out=of_candidate)
-    if direct is not None:
-        step[: 2 * n] += direct[: 2 * n]
 
 
 # -- forward -------------------------------------------------------------------------------------
@@ -230,8 +250,8 @@ def gru_sequence(
         Hidden states of all steps, and the last one.
     gates : array
         For all steps, what the hidden state contributes to the candidate, and the activated gates
-        reset, update and candidate: time, hidden units, batch. Where a step is skipped, the update
-        gate is 1.
+        reset, update and candidate: time, four, batch, hidden units. Where a step is skipped, the
+        update gate is 1.
     """
     steps, batch, channels = x.shape
     n = h0.shape[1]
@@ -240,35 +260,48 @@ def gru_sequence(
     matrix = np.concatenate([r, w, b[: 3 * n, None] + second], axis=1, dtype=dtype)
     matrix = reordered(matrix, _INSIDE)
     # The input enters the candidate after the reset gate.
-    of_input = np.concatenate([w[2 * n :], b[2 * n : 3 * n, None]], axis=1, dtype=dtype)
     matrix[:n, n:] = 0
     matrix[:n, n + channels :] = second[2 * n :]
     # sigmoid(z) = 1 / (1 + exp(-z)): the sign goes into the weights, once.
     np.negative(matrix[n:], out=matrix[n:])
-    feed, changed = Feed(x, h0, dtype), changed_steps(padding)
-    y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 4 * n, batch), dtype)
-    scratch = np.empty((n, batch), dtype)
+    matrix = np.ascontiguousarray(matrix.T)
+    inputs = np.empty((steps, batch, n), dtype)
+    np.add(np.matmul(x, w[2 * n :].T, out=inputs), b[2 * n : 3 * n], out=inputs)
+    feed, z = Feed(x, h0, dtype), np.empty((batch, 3 * n), dtype)
+    arguments = z.reshape(batch, 3, n).swapaxes(0, 1)
+    y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 4, batch, n), dtype)
+    before = np.ascontiguousarray(h0, dtype)
+    activate = compiled_gru(z, inputs, before, gates, y)
     # Far below 0, exp(-z) overflows, and the sigmoid is 0 as it should be.
     with np.errstate(over="ignore"):
         for t in range(steps):
-            step = gates[t]
-            update, candidate = step[2 * n : 3 * n], step[3 * n :]
             feed.load(t)
-            np.matmul(matrix, feed.all, out=step[: 3 * n])
-            np.matmul(of_input, feed.inputs, out=candidate)
-            to_sigmoid(step[n : 3 * n])
-            np.multiply(step[n : 2 * n], step[:n], out=scratch)
-            np.add(candidate, scratch, out=candidate)
-            np.tanh(candidate, out=candidate)
+            np.matmul(feed.all, matrix, out=z)
             if padding is not None:
-                np.copyto(update, 1, where=padding[t].T)
-            np.subtract(feed.hidden, candidate, out=scratch)
-            np.multiply(scratch, update, out=scratch)
-            where_changed = True if changed is None else changed[t]
-            # A skipped step keeps the state itself: g + 1 (h - g) would round it.
-            np.add(candidate, scratch, out=feed.hidden, where=where_changed)
-            y[t] = feed.hidden.T
-    return y, np.ascontiguousarray(feed.hidden.T), gates
+                # An update gate of 1 lets the state pass a skipped step.
+                np.copyto(z[:, 2 * n :], -np.inf, where=padding[t])
+            if activate is not None:
+                activate(t)
+            else:
+                _activate(arguments, inputs[t], y[t - 1] if t else before, gates[t], y[t])
+            if padding is not None:
+                # The state itself: g + 1 (h - g) would round it.
+                np.copyto(y[t], feed.hidden, where=padding[t])
+            feed.hidden[...] = y[t]
+    return y, y[-1].copy(), gates
+
+
+def _activate(arguments: Array, inputs: Array, before: Array, gates: Array, hidden: Array) -> None:
+    """Make gates of their arguments, and the state after the step."""
+    s, reset, update, candidate = gates
+    np.copyto(s, arguments[0])
+    to_sigmoid(arguments[1:], gates[1:3])
+    np.multiply(reset, s, out=candidate)
+    np.add(inputs, candidate, out=candidate)
+    np.tanh(candidate, out=candidate)
+    np.subtract(before, candidate, out=hidden)
+    np.multiply(hidden, update, out=hidden)
+    np.add(candidate, hidden, out=hidden)
 
 
 def _samples(m: Maker) -> list[Case]:

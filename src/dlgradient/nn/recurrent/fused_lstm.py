@@ -17,14 +17,13 @@ from dlgradient.core.types import Array, Value
 from dlgradient.nn.activations.smooth import sigmoid
 from dlgradient.nn.recurrent.buffers import (
     Feed,
-    changed_steps,
     chunks,
     fed,
     reordered,
     to_sigmoid,
 )
 from dlgradient.nn.recurrent.cells import lstm_step
-from dlgradient.nn.recurrent.compiled import Pull, compiled_lstm, compiled_lstm_back
+from dlgradient.nn.recurrent.compiled import compiled_lstm, compiled_lstm_back
 from dlgradient.ops.choice import where
 from dlgradient.ops.join import concat, stack
 from dlgradient.ops.linalg import tensordot
@@ -53,7 +52,6 @@ def _vjp(
 ) -> tuple[Value, ...]:
     of_y, of_h, of_c, of_cells, of_activated = g
     z = x @ w.mT + b
-    n = c0.shape[-1]
     h, c = h0, c0
     hidden, of_steps, after = [], [], []
     for t in range(x.shape[0]):
@@ -70,11 +68,11 @@ def _vjp(
     into_gates = []
     for t in range(x.shape[0] - 1, -1, -1):
         dh = dh if of_y is None else dh + of_y[t]
-        dc = dc if of_cells is None else dc + of_cells[t].mT
+        dc = dc if of_cells is None else dc + of_cells[t]
         direct = None
         if of_activated is not None:
-            direct = of_activated[t, : 4 * n].mT
-            dc = dc + of_activated[t, 4 * n :].mT * (1 - tanh(after[t]) ** 2)
+            direct = of_activated[t]
+            dc = dc + direct[4] * (1 - tanh(after[t]) ** 2)
         here_h, here_c = dh, dc
         if padding is not None:
             here_h, here_c = where(padding[t], 0, dh), where(padding[t], 0, dc)
@@ -109,11 +107,10 @@ def _step_back(
 ) -> tuple[Value, Value]:
     """Return cotangents of the arguments of the gates, and of the previous cell state."""
     i, f, candidate, o = gates
-    n = c.shape[-1]
     dc = dc + dh * o * (1 - squashed * squashed)
     of_gates = [dc * candidate, dc * c, dc * i, dh * squashed]
     if direct is not None:
-        own = [direct[:, k * n : (k + 1) * n] for k in _OUTSIDE]
+        own = [direct[k] for k in _OUTSIDE]
         if skipped is not None:
             # All gates but the candidate are constant where a step is skipped.
             own = [v if k == 2 else where(skipped, 0, v) for k, v in enumerate(own)]
@@ -137,14 +134,14 @@ def _fast_vjp(
     padding: Array | None,
 ) -> tuple[Array | None, ...]:
     dz, dh, dc = _pull_gates(g, c0, r, out, padding)
-    flat = dz.reshape(len(dz), x.shape[0] * x.shape[1])
-    n, rows = h0.shape[1], reordered(flat @ fed(x, h0, out[0]), _OUTSIDE)
+    flat = dz.reshape(x.shape[0] * x.shape[1], dz.shape[2])
+    n, rows = h0.shape[1], reordered(flat.T @ fed(x, h0, out[0]), _OUTSIDE)
     dr, dw, db = rows[:, :n], rows[:, n:-1], rows[:, -1]
     dx = None
     # For data it is not asked for, and costs as much as the cotangent of the weights.
     if x_wanted:
-        dx = (flat.T @ reordered(w, _INSIDE)).reshape(x.shape)
-    return dx, dh.T, dc.T, dw, dr, db
+        dx = (flat @ reordered(w, _INSIDE)).reshape(x.shape)
+    return dx, dh, dc, dw, dr, db
 
 
 def _pull_gates(
@@ -154,43 +151,35 @@ def _pull_gates(
     out: Sequence[Array],
     padding: Array | None,
 ) -> tuple[Array, Array, Array]:
-    """Return cotangents of the arguments of the gates (gates, time, batch), and of the states."""
+    """Return cotangents of the arguments of the gates (time, batch, gates), and of the states."""
     of_y, of_h, of_c, of_cells, of_activated = g
     _, _, _, cells, gates = out
-    steps, n, batch = cells.shape
-    dz = np.empty((4 * n, steps, batch), gates.dtype)
-    # Contiguous once, for the product of every step.
-    recurrent = np.ascontiguousarray(reordered(r, _INSIDE).T, gates.dtype)
-    dh, dc = (np.zeros((n, batch), gates.dtype) for _ in range(2))
-    changed = changed_steps(padding)
-    of_gates = of_squashed = None
-    if of_activated is not None:
-        of_gates, of_squashed = of_activated[:, : 4 * n], of_activated[:, 4 * n :]
+    steps, batch, n = cells.shape
+    dz = np.empty((steps, batch, 4 * n), gates.dtype)
+    recurrent = reordered(r, _INSIDE).astype(gates.dtype, copy=False)
+    dh, dc = (np.zeros((batch, n), gates.dtype) for _ in range(2))
     if of_h is not None:
-        dh += of_h.T
+        dh += of_h
     if of_c is not None:
-        dc += of_c.T
-    pull: Pull | None = None
-    if of_gates is None:
-        pull = compiled_lstm_back(c0, cells, gates)
+        dc += of_c
+    pull = None if of_activated is not None else compiled_lstm_back(c0, cells, gates, dz)
     if pull is None:
-        pull = _Pull(c0, cells, gates, of_gates)
+        pull = _Pull(c0, cells, gates, of_activated, dz)
     for t in range(steps - 1, -1, -1):
         passed = None
         if of_y is not None:
-            dh += of_y[t].T
+            dh += of_y[t]
         if of_cells is not None:
             dc += of_cells[t]
-        if of_squashed is not None:
-            dc += of_squashed[t] * (1 - gates[t, 4 * n :] ** 2)
-        if changed is not None:
+        if of_activated is not None:
+            dc += of_activated[t, 4] * (1 - gates[t, 4] ** 2)
+        if padding is not None:
             # The cotangent of the hidden state passes a skipped step; the gates do so for the
             # cell state.
-            passed = np.where(changed[t], 0, dh)
+            passed = np.where(padding[t], dh, 0)
             dh -= passed
-        step = pull(t, dh, dc)
-        dz[:, t] = step
-        np.matmul(recurrent, step, out=dh)
+        pull(t, dh, dc)
+        np.matmul(dz[t], recurrent, out=dh)
         if passed is not None:
             dh += passed
     return dz, dh, dc
@@ -199,34 +188,33 @@ def _pull_gates(
 class _Pull:
     """A step back: from the cotangents of its states to those of the arguments of its gates.
 
-    It is called with the step, the last one first, and makes of the cotangent of the cell state
-    that before the step, in place.
+    It is called with the step, the last one first. It makes of the cotangent of the cell state that
+    before the step, in place.
     """
 
-    def __init__(self, c0: Array, cells: Array, gates: Array, direct: Array | None) -> None:
+    def __init__(
+        self, c0: Array, cells: Array, gates: Array, direct: Array | None, dz: Array
+    ) -> None:
         self._operands = c0, cells, gates, direct
+        self._dz = dz.reshape(*cells.shape[:2], 4, cells.shape[2]).swapaxes(1, 2)
         self._scratch = np.empty_like(cells[0])
         self._chunks = chunks(gates)
         self._start = len(gates)
 
-    def __call__(self, t: int, dh: Array, dc: Array) -> Array:
+    def __call__(self, t: int, dh: Array, dc: Array) -> None:
         if t < self._start:
             # What does not depend on the cotangents is computed for several steps at once.
             chunk = next(self._chunks)
             self._start = chunk.start
             self._factors, self._through, self._direct = _factors(chunk, *self._operands)
-        k, n = t - self._start, len(dh)
-        step: Array = self._factors[k]
-        gates = self._operands[2]
+        k, dz = t - self._start, self._dz[t]
         np.multiply(self._through[k], dh, out=self._scratch)
         np.add(dc, self._scratch, out=dc)
-        of_cell = step[: 3 * n].reshape(3, *dc.shape)
-        np.multiply(of_cell, dc, out=of_cell)
-        np.multiply(step[3 * n :], dh, out=step[3 * n :])
+        np.multiply(self._factors[k, :3], dc, out=dz[:3])
+        np.multiply(self._factors[k, 3], dh, out=dz[3])
         if self._direct is not None:
-            step += self._direct[k]
-        np.multiply(dc, gates[t, 2 * n : 3 * n], out=dc)
-        return step
+            dz += self._direct[k]
+        np.multiply(dc, self._operands[2][t, 2], out=dc)
 
 
 def _factors(
@@ -243,22 +231,20 @@ def _factors(
     direct : array or None
         What is added for cotangents of the gates themselves.
     """
-    n = cells.shape[1]
-    a, squashed = gates[chunk, : 4 * n], gates[chunk, 4 * n :]
-    candidate, i, o = a[:, :n], a[:, n : 2 * n], a[:, 3 * n :]
+    a, squashed = gates[chunk, :4], gates[chunk, 4]
     factors = a * a
-    np.subtract(1, factors[:, :n], out=factors[:, :n])
-    np.subtract(a[:, n:], factors[:, n:], out=factors[:, n:])
+    np.subtract(1, factors[:, 0], out=factors[:, 0])
+    np.subtract(a[:, 1:], factors[:, 1:], out=factors[:, 1:])
     if direct is not None:
-        direct = factors * direct[chunk]
-    factors[:, :n] *= i
-    factors[:, n : 2 * n] *= candidate
-    factors[1:, 2 * n : 3 * n] *= cells[chunk][:-1]
-    factors[0, 2 * n : 3 * n] *= cells[chunk.start - 1] if chunk.start else c0.T
-    factors[:, 3 * n :] *= squashed
+        direct = factors * direct[chunk, :4]
+    factors[:, 0] *= a[:, 1]
+    factors[:, 1] *= a[:, 0]
+    factors[1:, 2] *= cells[chunk][:-1]
+    factors[0, 2] *= cells[chunk.start - 1] if chunk.start else c0
+    factors[:, 3] *= squashed
     through = squashed * squashed
     np.subtract(1, through, out=through)
-    through *= o
+    through *= a[:, 3]
     return factors, through, direct
 
 
@@ -304,8 +290,8 @@ def lstm_sequence(
         Hidden states of all steps, last hidden and last cell state.
     cells, gates : array
         For all steps, the cell states; and the activated gates candidate, input, forget and output
-        and the tanh of the cell state: time, hidden units, batch. Where a step is skipped, the last
-        three gates are 0, 1 and 1.
+        and the tanh of the cell state: time, five, batch, hidden units. Where a step is skipped,
+        the last three gates are 0, 1 and 1.
     """
     steps, batch, _ = x.shape
     n = h0.shape[1]
@@ -313,43 +299,42 @@ def lstm_sequence(
     matrix = reordered(np.concatenate([r, w, b[:, None]], axis=1, dtype=dtype), _INSIDE)
     # sigmoid(z) = 1 / (1 + exp(-z)): the sign goes into the weights, once.
     np.negative(matrix[n:], out=matrix[n:])
-    feed, changed = Feed(x, h0, dtype), changed_steps(padding)
-    y, gates = np.empty((steps, batch, n), dtype), np.empty((steps, 5 * n, batch), dtype)
-    cells = np.empty((steps, n, batch), dtype)
-    hidden = feed.hidden if changed is None else np.empty_like(feed.hidden)
-    before = np.ascontiguousarray(c0.T, dtype)
-    activate = compiled_lstm(before, cells, gates, hidden)
+    matrix = np.ascontiguousarray(matrix.T)
+    feed, z = Feed(x, h0, dtype), np.empty((batch, 4 * n), dtype)
+    arguments = z.reshape(batch, 4, n).swapaxes(0, 1)
+    y, cells = (np.empty((steps, batch, n), dtype) for _ in range(2))
+    gates = np.empty((steps, 5, batch, n), dtype)
+    before = np.ascontiguousarray(c0, dtype)
+    activate = compiled_lstm(z, before, cells, gates, y)
     # Far below 0, exp(-z) overflows, and the sigmoid is 0 as it should be.
     with np.errstate(over="ignore"):
         for t in range(steps):
-            step = gates[t]
             feed.load(t)
-            np.matmul(matrix, feed.all, out=step[: 4 * n])
+            np.matmul(feed.all, matrix, out=z)
             if padding is not None:
                 # Gates of 0, 1 and 1 let the cell state pass a skipped step.
-                np.copyto(step[n : 2 * n], np.inf, where=padding[t].T)
-                np.copyto(step[2 * n : 4 * n], -np.inf, where=padding[t].T)
+                np.copyto(z[:, n : 2 * n], np.inf, where=padding[t])
+                np.copyto(z[:, 2 * n :], -np.inf, where=padding[t])
             if activate is not None:
                 activate(t)
             else:
-                _activate(step, cells[t - 1] if t else before, cells[t], hidden)
-            if changed is not None:
-                np.copyto(feed.hidden, hidden, where=changed[t])
-            y[t] = feed.hidden.T
-    return y, np.ascontiguousarray(feed.hidden.T), np.ascontiguousarray(cells[-1].T), cells, gates
+                _activate(arguments, cells[t - 1] if t else before, gates[t], cells[t], y[t])
+            if padding is not None:
+                np.copyto(y[t], feed.hidden, where=padding[t])
+            feed.hidden[...] = y[t]
+    return y, y[-1].copy(), cells[-1].copy(), cells, gates
 
 
-def _activate(step: Array, before: Array, cell: Array, hidden: Array) -> None:
-    """Make gates of their arguments, in place, and the states after the step."""
-    n = len(cell)
-    squashed = step[4 * n :]
-    np.tanh(step[:n], out=step[:n])
-    to_sigmoid(step[n : 4 * n])
-    np.multiply(step[2 * n : 3 * n], before, out=cell)
-    np.multiply(step[n : 2 * n], step[:n], out=squashed)
+def _activate(arguments: Array, before: Array, gates: Array, cell: Array, hidden: Array) -> None:
+    """Make gates of their arguments, and the states after the step."""
+    candidate, i, forget, o, squashed = gates
+    np.tanh(arguments[0], out=candidate)
+    to_sigmoid(arguments[1:], gates[1:4])
+    np.multiply(forget, before, out=cell)
+    np.multiply(i, candidate, out=squashed)
     np.add(cell, squashed, out=cell)
     np.tanh(cell, out=squashed)
-    np.multiply(step[3 * n : 4 * n], squashed, out=hidden)
+    np.multiply(o, squashed, out=hidden)
 
 
 def _samples(m: Maker) -> list[Case]:
