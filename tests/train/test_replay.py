@@ -1,5 +1,6 @@
 """Steps of trainnet as programs: the bits of eager ones, and nothing of a user's is left out."""
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pickle import dumps, loads
 
@@ -151,13 +152,44 @@ def test_what_a_user_wrote_runs_in_every_step(rng):
     assert called.count("loss") >= 10
 
 
-def test_draws_are_new_in_every_step(rng):
+DRAWING = {
+    "dropout": lambda: features(layers.Dropout(0.5), layers.FullyConnected(9), layers.Dropout(0.2)),
+    "spatial": lambda: images(layers.Convolution2d(2, 6), layers.SpatialDropout(0.3)),
+    "attention": lambda: sequences(
+        layers.SelfAttention(2, 6, dropout_probability=0.4), layers.GlobalAveragePooling1d()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWING)
+@pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937])
+def test_draws_are_new_in_every_step(name, kind, rng):
+    shape = {"spatial": (6, 6, 2), "attention": (7, 4)}.get(name, (5,))
+    x, t = rng.standard_normal((ROWS, *shape)).astype(np.float32), rng.integers(0, 3, ROWS)
+    net = network(DRAWING[name]())
+    given = {"shuffle": "every-epoch", "max_epochs": 8}
+    results = [
+        trained(x, t, net, "crossentropy", mode, generator=np.random.Generator(kind(3)), **given)
+        for mode in ("none", "numpy", "numpy")
+    ]
+    assert bits(results[0][0]) == bits(results[1][0]) == bits(results[2][0])
+    losses = results[1][1].training_history["loss"]
+    assert len(set(losses)) == len(losses)
+    hits, misses = replayed(net)
+    assert hits > 20
+    assert misses == 4
+
+
+def test_threads_train_copies_of_a_network_as_one_after_the_other(rng):
     x, t = rng.standard_normal((ROWS, 5)), rng.integers(0, 3, ROWS)
-    net = network(features(layers.Dropout(0.5)))
-    eager, _ = trained(x, t, net, "crossentropy", "none")
-    found, _ = trained(x, t, net, "crossentropy")
-    assert bits(found) == bits(eager)
-    assert replayed(net) == (0, 0)
+    net = network(DRAWING["dropout"]())
+
+    def train(seed, net=net):
+        return bits(trained(x, t, net, "crossentropy", generator=seed, max_epochs=20)[0])
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(train, range(6)))
+    assert together == [train(seed, network(DRAWING["dropout"]())) for seed in range(6)]
 
 
 def test_a_batch_that_is_wrong_later_is_answered_as_in_an_eager_step(rng):

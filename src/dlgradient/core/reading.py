@@ -14,15 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from dlgradient.core.graph import Node
 from dlgradient.core.recorder import Recorder
 from dlgradient.core.trace import current_trace
-from dlgradient.core.types import RawValue, Value
+from dlgradient.core.types import RawValue, Shape, Value
 from dlgradient.core.values import is_dlarray
 
 __all__ = [
     "decided",
+    "draw",
     "followed",
+    "hand_out",
     "is_c_contiguous",
     "is_followed",
     "is_traced",
@@ -98,6 +102,21 @@ def decided(function: Callable[..., _T], *operands: Any) -> _T:
                 recorder.note(function, operands, found)
                 break
     return found
+
+
+def draw(generator: np.random.Generator, shape: Shape, dtype: type) -> RawValue | Value:
+    """Return random numbers from 0 to 1; if a call is recorded, as a value that it follows."""
+    trace = current_trace()
+    if trace is None or trace.recorder is None:
+        return generator.random(shape, dtype)
+    return trace.recorder.draw(generator, shape, dtype, trace)
+
+
+def hand_out(generator: np.random.Generator) -> None:
+    """Note that code which may draw from a generator gets it."""
+    trace = current_trace()
+    if trace is not None and trace.recorder is not None:
+        trace.recorder.hand_out(generator)
 
 
 def refuse_here(reason: str) -> None:

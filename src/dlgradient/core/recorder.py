@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dlgradient.core.graph import Node
-from dlgradient.core.types import Cotangent, Value
+from dlgradient.core.types import Cotangent, Shape, Value
 
 __all__ = ["Recorder"]
 
@@ -29,6 +29,12 @@ class Recorder(Protocol):
 
     def pull_back(self, node: Node, g: Cotangent) -> Sequence[Value | None]:
         """Return the cotangents of the operands of a fused operation."""
+
+    def draw(self, generator: Any, shape: Shape, dtype: type, trace: Any) -> Any:
+        """Return random numbers from 0 to 1, which each call of the program draws anew."""
+
+    def hand_out(self, generator: Any) -> None:
+        """Note that code of the user gets a generator, and may draw from it."""
 
     def is_static(self, node: Node) -> bool:
         """Return whether a node only follows a value that `dlfeval` does not trace."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, dataclass_transform
 import numpy as np
 
 from dlgradient.core.members import Kind, Parts
-from dlgradient.core.reading import refuse_here
+from dlgradient.core.reading import hand_out, refuse_here
 from dlgradient.core.records import record
 from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Format, Generator, Shape
@@ -56,8 +56,11 @@ class Source:
 
     def generator(self) -> np.random.Generator:
         """Return the generator."""
+        if isinstance(self._given, np.random.Generator):
+            hand_out(self._given)
+        else:
+            refuse_here("a layer draws random numbers, and the call gives it no generator")
         self._given = np.random.default_rng(self._given)
-        refuse_here("a layer draws random numbers, as dropout does")
         return self._given
 
 

@@ -9,6 +9,7 @@ too. The modules, in the order in which a call meets them:
 `structure`    arguments and results as arrays, and a key of all else
 `watch`        what the function reads besides its arguments, and whether it has changed
 `recorder`     follows one call: what Python reads of values, and what no program can repeat
+`draws`        random numbers, which each call draws anew
 `lines`        the array program, made of the graph: lines, checks, results; data only
 `passes`       constant folding, common subexpressions, dead code
 `floats`       which scalars are Python's floats
@@ -31,8 +32,9 @@ program, or is the same as in the recorded call:
   records another path;
 * captured values, globals, defaults, attributes and code are watched, arrays by their content;
 * a path answers only after two calls have recorded the same program. So what differs from call to
-  call is in none: random numbers, counts, clocks. Draws from known generators are noticed at once,
-  since one of two branches could be taken twice;
+  call is in none, as counts and clocks. Random numbers are lines, which draw from the generator of
+  the call. Draws of the user's own code are noticed at once, as one of two branches could be taken
+  twice;
 * a function that changes what it reads runs eagerly, and so does one of which nothing is known.
 
 Eager calls are the reference: whatever raises in a program is computed eagerly again.

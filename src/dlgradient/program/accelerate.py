@@ -20,6 +20,7 @@ from dlgradient.engine.evaluate import check_has_run, dlfeval, evaluate, leaf, u
 from dlgradient.native.switch import mode
 from dlgradient.program.cache import Cache, Entry
 from dlgradient.program.comparison import compare_results
+from dlgradient.program.draws import rewind
 from dlgradient.program.entry import MISS, Enter, Hits, no_entry
 from dlgradient.program.explain import Misses, explanation
 from dlgradient.program.numpy_printer import BROKEN
@@ -254,10 +255,11 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
             self._others += 1
             return self._eagerly(args, kwargs)
         entry = self._cache.entry(given.key)
+        states = self._states_of(entry)
         found = self._replayed(entry, given, None if kwargs else args)
         if found is not MISS:
             self._hits.counted[0] += 1
-            return self._checked(found, args, kwargs)
+            return self._checked(found, args, kwargs, states)
         self._others += 1
         self._misses.add(given.key, entry)
         if entry.refusal:
@@ -327,10 +329,19 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
 
         return evaluate(fun, run, Eager())
 
-    def _checked(self, found: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _states_of(self, entry: Entry) -> list[Any]:
+        """Return the generators that programs draw from, and their states, if calls are checked."""
+        if self._check_mode == "none":
+            return []
+        return [(g, g.bit_generator.state) for path in entry.paths for g in path.generators]
+
+    def _checked(
+        self, found: Any, args: tuple[Any, ...], kwargs: dict[str, Any], states: list[Any]
+    ) -> Any:
         """Return an answer; in the mode "tolerance" that of an eager call, compared with it."""
         if self._check_mode == "none":
             return found
+        rewind(states)  # the eager call draws the same numbers
         eager = self._eagerly(args, kwargs)
         compare_results(found, eager, self._check_tolerance)
         return eager

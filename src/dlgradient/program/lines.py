@@ -19,6 +19,7 @@ from dlgradient.core.graph import Like, Node
 from dlgradient.core.recompute import by_number
 from dlgradient.core.types import Dtype, Shape
 from dlgradient.engine.array import dlarray
+from dlgradient.program.draws import DRAW
 from dlgradient.program.pullback import PullBack
 from dlgradient.program.recorder import Read, Recorder
 
@@ -80,6 +81,12 @@ class Program:
         return [step for step in self.steps if type(step) is Line]
 
     @property
+    def generators(self) -> list[np.random.Generator]:
+        """Those that lines draw from."""
+        found = [line.params["generator"] for line in self.lines if line.op is DRAW]
+        return list({id(g): g for g in found}.values())
+
+    @property
     def checks(self) -> list[Check]:
         """What Python has read."""
         return [step for step in self.steps if type(step) is Check]
@@ -108,6 +115,7 @@ def program_of(recorder: Recorder, results: Sequence[Any]) -> Program:
     program = Program([(node.shape, node.dtype) for node in inputs])
     roots = [x for x in results if type(x) is Node]
     roots += [x for read in recorder.reads for x in read.operands if type(x) is Node]
+    roots += recorder.draws.nodes  # also those that nothing needs: the next numbers depend on them
     pending = list(reversed(recorder.reads))
     count = len(inputs)
     for node in by_number(_ancestors(roots)):
@@ -184,6 +192,8 @@ class _Constants:
             return value.with_params(self.parameter(op, name, value.params))
         if type(value) is Node:  # only the walk reads it, and the walk is in the program
             return None
+        if op is DRAW and name == "generator":
+            return value
         if not _is_constant(value):
             raise Unrecordable(f"{op.shown}: its parameter {name} is a {type(value).__name__}")
         return value

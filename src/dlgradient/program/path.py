@@ -10,10 +10,11 @@ import numpy as np
 
 from dlgradient.core.calls import wrap
 from dlgradient.native.switch import chosen, mode, uses_native
+from dlgradient.program.draws import rewind
 from dlgradient.program.entry import FLOAT_ERRORS, Enter, Hits, entry, no_entry
 from dlgradient.program.floats import floating_slots
 from dlgradient.program.lines import Program
-from dlgradient.program.numpy_printer import Printed, printed
+from dlgradient.program.numpy_printer import BROKEN, Printed, printed
 from dlgradient.program.passes import improved
 from dlgradient.program.record import Recording
 
@@ -36,6 +37,8 @@ class Path:
         On what the function reads besides its arguments.
     machine : callable or str
         The program as machine code; why there is none, '' if it was not tried.
+    generators : list of numpy.random.Generator
+        What the program draws from.
     """
 
     def __init__(self, name: str, recording: Recording) -> None:
@@ -47,7 +50,9 @@ class Path:
         self._improved = improved(self.program)
         self._name = name
         self.lines = len(self._improved.lines)
-        floats = floating_slots(self._improved)
+        self.generators = self._improved.generators
+        # A program of floats may begin again in NumPy, and would draw twice.
+        floats = set() if self.generators else floating_slots(self._improved)
         self.floats = printed(self._improved, name, floats) if floats else None
         self._structure = recording.structure
         self._formats = [x._format for x in self._structure.arrays]
@@ -64,6 +69,8 @@ class Path:
         They are of the mode that is chosen. Until it is settled whether machine code pays, there
         are none.
         """
+        if self.generators:
+            return no_entry, no_entry  # `run` sets generators back after a check that failed
         native = uses_native(_REALS, pays=True)
         if native:
             self._answers += 1
@@ -113,7 +120,17 @@ class Path:
         return (self.floats or self.numpy).source
 
     def run(self, values: Sequence[Any]) -> Any:
-        """Return the results as raw values, or `BROKEN`."""
+        """Return the results as raw values, or `BROKEN`; then nothing is drawn."""
+        states = [(g, g.bit_generator.state) for g in self.generators]
+        found = BROKEN
+        try:
+            found = self._run(values)
+        finally:
+            if found is BROKEN:
+                rewind(states)
+        return found
+
+    def _run(self, values: Sequence[Any]) -> Any:
         if self.floats is not None:
             try:
                 return self.floats.call(*values)

@@ -67,6 +67,8 @@ def record(fun: Callable[..., Any], given: Structure) -> tuple[Any, Recording]:
         try:
             result = fun(*args, **kwargs)
             check_has_run(fun, result)
+            if watch is not None:
+                _let_draw(recorder, watch)
             found = _structure_of_result(recorder, result)
             if found is None:
                 return untraced(result, trace)
@@ -94,6 +96,21 @@ def _watch(recorder: Recorder, fun: Callable[..., Any], given: Structure) -> Wat
     for name in watch.unsteady:
         recorder.refuse(f"it uses {name}, which differs from call to call")
     return watch
+
+
+def _let_draw(recorder: Recorder, watch: Watch) -> None:
+    """Let the program draw, if it can draw all that the call has drawn."""
+    draws = recorder.draws
+    known = draws.generators()
+    for generator in known:
+        before = watch.state_before(generator)
+        if before is None or not draws.are_all(generator, before):
+            recorder.refuse("it draws random numbers, and not only by functions of this library")
+            return
+        watch.let_draw(generator)
+    handed = [g for g in draws.handed if not any(g is k for k in known)]
+    if any(watch.state_before(g) is None for g in handed):
+        recorder.refuse("a layer draws random numbers, as of a generator that is not watched")
 
 
 def _structure_of_result(recorder: Recorder, result: Any) -> Structure | None:

@@ -11,12 +11,15 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from dlgradient.core.calls import variable, wrap
 from dlgradient.core.graph import Node, tick
 from dlgradient.core.trace import Trace
-from dlgradient.core.types import Cotangent, Value
+from dlgradient.core.types import Array, Cotangent, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.engine.gradient import CONSTANT
+from dlgradient.program.draws import Draws
 from dlgradient.program.pullback import pull_back
 
 __all__ = ["Eager", "Read", "Recorder"]
@@ -49,6 +52,16 @@ class Eager:
         """Return the cotangents of the operands of a fused operation, by the rule."""
         return node.op.joint.traced(node, g)  # type: ignore[no-any-return]
 
+    def draw(
+        self, generator: np.random.Generator, shape: Shape, dtype: type, trace: Trace
+    ) -> Array:
+        """Return random numbers from 0 to 1."""
+        del trace
+        return generator.random(shape, dtype)
+
+    def hand_out(self, generator: np.random.Generator) -> None:
+        """Note nothing."""
+
     def is_static(self, node: Node) -> bool:  # noqa: ARG002 - as the recorder's
         """Return False: what `dlfeval` does not trace has no node."""
         return False
@@ -64,6 +77,7 @@ class Recorder:
         Why no program can repeat the call.
     inputs : dict
         Numbers of the nodes of the arguments.
+    draws : Draws
     """
 
     records = True
@@ -72,6 +86,7 @@ class Recorder:
         self.reads: list[Read] = []
         self.refusals: list[str] = []
         self.inputs: dict[Node, int] = {}
+        self.draws = Draws()
         # Nodes without a derivative, and nodes that have one, as far as they were asked for.
         self._static: dict[Node, bool] = {}
         # First and last number of the nodes of each walk, one after the other.
@@ -104,6 +119,16 @@ class Recorder:
         """Return the cotangents of the operands of a fused operation, by one operation."""
         return pull_back(node, g)
 
+    def draw(
+        self, generator: np.random.Generator, shape: Shape, dtype: type, trace: Trace
+    ) -> Value:
+        """Return random numbers from 0 to 1, which each call of the program draws anew."""
+        return self.draws.draw(generator, shape, dtype, trace)
+
+    def hand_out(self, generator: np.random.Generator) -> None:
+        """Note that code of the user gets a generator, and may draw from it."""
+        self.draws.handed.append(generator)
+
     def is_silent(self, number: int) -> bool:
         """Return whether a node was made in a walk, where NumPy warns of nothing."""
         at = bisect(self._walks, (number, number)) - 1
@@ -113,6 +138,7 @@ class Recorder:
         """Let go of all nodes: the trace closes, and those that are left would be looked for."""
         self.reads.clear()
         self.inputs.clear()
+        self.draws.nodes.clear()
         self._static.clear()
 
     def is_static(self, node: Node) -> bool:

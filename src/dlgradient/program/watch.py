@@ -33,6 +33,7 @@ import numpy as np
 from dlgradient.core.surroundings import is_of_user, names_in
 from dlgradient.core.trace import digest
 from dlgradient.engine.array import dlarray
+from dlgradient.program.draws import state_of
 
 __all__ = ["Unwatchable", "Watch", "watched"]
 
@@ -96,7 +97,8 @@ class Place(NamedTuple):
     check : str
         Whether it is still there, as an expression.
     form : str
-        What kind of place this is: one of `FORMS`, "array", or "" for a check of its own.
+        What kind of place this is: one of `FORMS`, "array", "state" of a generator, or "" for
+        another check of its own.
     owner, value : object
         What has the place, and what was there; of a dlarray its value and its format.
     key : str
@@ -159,6 +161,16 @@ class Watch:
         name = f"v{len(self._scope)}"
         self._scope[name] = value
         return name
+
+    def state_before(self, generator: np.random.Generator) -> bytes | None:
+        """Return the state that a generator had; None if it is not watched."""
+        found = [p.value for p in self.places if p.form == "state" and p.owner is generator]
+        return found[0] if found else None
+
+    def let_draw(self, generator: np.random.Generator) -> None:
+        """Watch the state of a generator no more."""
+        self.places = [p for p in self.places if p.form != "state" or p.owner is not generator]
+        self._compiled = None
 
     @property
     def unchanged(self) -> Callable[[], bool]:
@@ -372,11 +384,12 @@ class _Walk:
         self.todo.append((kind.__name__, kind))
 
     def _generator(self, path: str, generator: Any) -> None:
-        def state() -> Any:
-            return repr(generator.bit_generator.state)
+        before = state_of(generator)
 
-        before = state()
-        self.watch.add_check(f"the state of {path}", lambda: state() == before)
+        def is_same() -> bool:
+            return state_of(generator) == before
+
+        self.watch.add_check(f"the state of {path}", is_same, "state", generator, before)
 
     def _attributes(self, path: str, value: Any) -> None:
         scope = getattr(value, "__dict__", None)

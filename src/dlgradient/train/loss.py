@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pickle import dumps
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -122,18 +121,18 @@ class Objective:
     def _replayed(self, net: dlnetwork, batch: Batch) -> Any:
         """Return an evaluation, of a program if that can be."""
         programs = net.programs
-        key = "evaluation", self.name, self.inputs, tuple(self.outputs or ())
+        kind = type(self.generator.bit_generator)
+        key = "evaluation", self.name, self.inputs, tuple(self.outputs or ()), kind
         replay = programs.get(key)
+        if replay is None and self.is_named:
+            # The generator of this training shuffles the data, too, so it changes between calls.
+            other = replace(self, generator=np.random.Generator(kind()))
+            replay = programs[key] = Replay(other._traced, net, other.generator)
         if replay is not None and type(self) is Objective and replay.takes(batch):
-            return replay(net, batch)
-        if replay is not None or not self.is_named:
-            return dlfeval(self._traced, net, batch)
-        before = dumps(self.generator.bit_generator.state)
-        found = dlfeval(self._traced, net, batch)
-        draws = dumps(self.generator.bit_generator.state) != before
-        other = replace(self, generator=np.random.default_rng(0))  # that of this one is changed
-        programs[key] = Replay(other._traced, net, draws=draws)
-        return found
+            found = replay(net, batch, self.generator)
+            if found is not None:
+                return found
+        return dlfeval(self._traced, net, batch)
 
     def _traced(
         self, net: dlnetwork, batch: Batch

@@ -6,12 +6,13 @@ and train-lstm). A program calls the kernels of an eager evaluation in the same 
 results are the same bits. So is a training that goes on from a checkpoint, though it records anew.
 
 Layers and losses of the user run eagerly: what their Python does besides, such as printing, would
-be left out. So do networks that draw random numbers, which are in no program.
+be left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,8 +48,8 @@ class Replay:
     evaluate : callable
         ``evaluate(net, batch)``, in which `dlgradient` may be called.
     net : dlnetwork
-    draws : bool
-        Whether the function draws random numbers.
+    generator : numpy.random.Generator
+        What it draws from, and nothing else does.
 
     Attributes
     ----------
@@ -59,11 +60,13 @@ class Replay:
         self,
         evaluate: Callable[[dlnetwork, tuple[Any, ...]], Any],
         net: dlnetwork,
-        *,
-        draws: bool,
+        generator: np.random.Generator,
     ) -> None:
         self.function = _Silent(evaluate)
-        self._pays = not draws and all(
+        self._generator = generator
+        # Networks with the same layers may be trained in several threads: one of them is replayed.
+        self._lock = Lock()
+        self._pays = all(
             type(layer).__module__.startswith("dlgradient.") and not isinstance(layer, Function)
             for layer in _all_layers(net)
         )
@@ -77,12 +80,31 @@ class Replay:
             and all(type(x) is dlarray or (type(x) is np.ndarray and x.ndim == 1) for x in batch)
         )
 
-    def __call__(self, net: dlnetwork, batch: tuple[Any, ...]) -> Any:
-        """Return what the function returns."""
+    def __call__(
+        self, net: dlnetwork, batch: tuple[Any, ...], generator: np.random.Generator
+    ) -> Any:
+        """Return what the function returns, with the next random numbers of a generator.
+
+        None if another thread is in the function.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._called(net, batch, generator)
+        finally:
+            self._lock.release()
+
+    def _called(
+        self, net: dlnetwork, batch: tuple[Any, ...], generator: np.random.Generator
+    ) -> Any:
         # A vector that is no dlarray, as that of classes, would be a constant of the program.
         arrays = [dlarray(x) if type(x) is np.ndarray else x for x in batch]
         function, before = self.function, self.function.misses
-        found = function(net, tuple(arrays))
+        self._generator.bit_generator.state = generator.bit_generator.state
+        try:
+            found = function(net, tuple(arrays))
+        finally:
+            generator.bit_generator.state = self._generator.bit_generator.state
         if function.misses > before:
             # An eager call of this function computes derivatives that can be differentiated again.
             self._pays = not function.refuses and function.misses <= PATIENCE + function.hits

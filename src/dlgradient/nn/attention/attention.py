@@ -171,7 +171,7 @@ def attention(  # noqa: PLR0913 - queries, keys, values, and what may be attende
     scores = probabilities(queries, keys, factor, mask, bias, softcap)
     if dropout_probability:
         rng = np.random.default_rng(generator)
-        remaining = uniform(rng, shape, 0) >= dropout_probability
+        remaining = uniform(rng, shape, 0, given=generator) >= dropout_probability
         scores = scores * (remaining / (1 - dropout_probability)).astype(scores.dtype)
     result = _joined(masked_matmul(scores, values, mask=mask), fmt, strip)
     return (result, scores) if return_scores else result

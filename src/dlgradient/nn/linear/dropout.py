@@ -93,9 +93,8 @@ def dropout(
         shape[axis] = 1
     # Single precision decides as well, and is drawn faster.
     batch = (array._format or "").find("B")
-    keep = uniform(rng, tuple(shape), batch if batch >= 0 else None, np.float32) >= probability
-    if spatial:
-        keep = np.broadcast_to(keep, array.shape)
+    observations = batch if batch >= 0 else None
+    keep = uniform(rng, tuple(shape), observations, np.float32, given=generator) >= probability
     y = where(keep, array, 0)
     # All are dropped: 1 / (1 - p) would be infinite.
     return finished(y if probability == 1 else y * (1 / (1 - probability)), strip)

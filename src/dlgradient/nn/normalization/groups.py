@@ -8,8 +8,9 @@ import numpy as np
 
 from dlgradient.core.calls import unlabelled
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.reading import decided
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Axis, Count, Format, NonNegative, Operand, Value
+from dlgradient.core.types import Array, Axis, Count, Format, NonNegative, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.normalization.arguments import like_operand, operand, parameter
 from dlgradient.nn.normalization.standardize import standardized
@@ -293,12 +294,15 @@ def crosschannelnorm(
     with np.errstate(over="ignore"):
         total = channel_sum(array * array, axis=channel, before=before, after=after)
     # Below this, no power of the sum that the derivatives need underflows.
-    largest = np.maximum.reduce(raw_value(total), axis=None, initial=0)
-    if largest < 2.0 ** (np.finfo(array.dtype).maxexp // 3):
+    if decided(_is_below, total, 2.0 ** (np.finfo(array.dtype).maxexp // 3)):
         return finished(array * (k + total * weight) ** -beta, strip)
     window = range(-before, after + 1)
     large = _normalize_large(unlabelled(array), channel, window, weight, beta, k)
     return like_operand(large, array, strip)
+
+
+def _is_below(values: Array, bound: float) -> bool:
+    return bool(np.maximum.reduce(values, axis=None, initial=0) < bound)
 
 
 def _normalize_large(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlgradient.core.reading import draw
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.shares import Share, current_share
-from dlgradient.core.types import Array, Axes, Axis, Shape, Value
+from dlgradient.core.types import Array, Axes, Axis, RawValue, Shape, Value
 from dlgradient.nn.shared.arguments import format_of
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.rules import linear
@@ -19,9 +20,14 @@ __all__: list[str] = []
 
 
 def uniform(
-    rng: np.random.Generator, shape: Shape, axis: Axis | None, dtype: type = np.float64
-) -> Array:
-    """Return random numbers from 0 to 1.
+    rng: np.random.Generator,
+    shape: Shape,
+    axis: Axis | None,
+    dtype: type = np.float64,
+    *,
+    given: object,
+) -> RawValue | Value:
+    """Return random numbers from 0 to 1, as a value if a recorded call follows them.
 
     Those of an observation do not depend on how processes share the batch: each draws all.
 
@@ -32,10 +38,12 @@ def uniform(
     axis : int or None
         Dimension of the observations, if there is one.
     dtype : type
+    given : object
+        What the user gave: numbers of a seed are the same in each call, and not followed.
     """
     share = current_share()
     if share is None or axis is None or shape[axis] != share.count:
-        return rng.random(shape, dtype)
+        return draw(rng, shape, dtype) if rng is given else rng.random(shape, dtype)
     if rng is share.own:
         rng = share.common
     all_of_batch = rng.random((*shape[:axis], share.whole, *shape[axis + 1 :]), dtype)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.program.draws import DRAW
 from dlgradient.program.lines import Line, Program, Slot
 from dlgradient.program.passes.replace import replaced, with_operands
 
@@ -19,7 +20,7 @@ def without_repetitions(program: Program) -> Program:
     new = Program(program.inputs)
     for old in program.steps:
         step = with_operands(old, values)
-        if type(step) is Line and not step.op.declaration.of_user:
+        if type(step) is Line and not step.op.declaration.of_user and step.op is not DRAW:
             key = step.op, step.silent, _key(step.operands), _key(step.params)
             first = known.setdefault(key, step.target)
             if first != step.target:

@@ -13,6 +13,7 @@ import numpy as np
 from dlgradient.core.declaration import OPS
 from dlgradient.core.types import Dtype, Shape
 from dlgradient.engine.gradient import CONSTANT
+from dlgradient.program.draws import DRAW
 from dlgradient.program.lines import Line, Program, Slot, is_known
 from dlgradient.program.passes.replace import replaced, with_operands
 
@@ -42,7 +43,8 @@ def folded(program: Program) -> Program:
 
 
 def _is_constant(line: Line) -> bool:
-    return not line.op.declaration.of_user and not any(type(x) is Slot for x in line.operands)
+    known = not line.op.declaration.of_user and line.op is not DRAW
+    return known and not any(type(x) is Slot for x in line.operands)
 
 
 def _computed(line: Line) -> Any:
