@@ -103,7 +103,7 @@ LSTM = Network(
     "cross-entropy",
     factor=1.3,
     full=(50, 27),
-    tiny=(3, 2),
+    tiny=(50, 2),  # enough for all libraries to be loaded
     data=_lstm_data,
     ours=_lstm_ours,
     torch=_lstm_torch,

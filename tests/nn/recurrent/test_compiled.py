@@ -181,7 +181,8 @@ def test_small_states_and_other_dtypes_stay_with_numpy():
         z, c0 = np.zeros((4, 32), dtype), np.zeros((4, 8), dtype)
         cells, y = (np.zeros((steps, 4, 8), dtype) for _ in range(2))
         gates, dz = np.zeros((steps, 5, 4, 8), dtype), np.zeros((steps, 4, 32), dtype)
-        return compiled_lstm(z, c0, cells, gates, y), compiled_lstm_back(c0, cells, gates, dz)
+        back = compiled_lstm_back(c0, cells, gates, dz, c0.copy(), c0.copy())
+        return compiled_lstm(z, c0, cells, gates, y), back
 
     least = NATIVE_GATE_ELEMENTS // 32
     assert ways(least - 1, np.float32) == (None, None)

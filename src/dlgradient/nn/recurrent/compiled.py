@@ -53,9 +53,12 @@ def compiled_lstm(
 
 
 def compiled_lstm_back(
-    c0: Array, cells: Array, gates: Array, dz: Array
-) -> Callable[[int, Array, Array], None] | None:
-    """Return a step back, from the cotangents of the states; None if NumPy computes."""
+    c0: Array, cells: Array, gates: Array, dz: Array, dh: Array, dc: Array
+) -> Callable[[int], None] | None:
+    """Return a step back, with the cotangents of the states in place; None if NumPy computes.
+
+    All arrays are contiguous.
+    """
     if not _is_compiled(cells):
         return None
     from dlgradient.native.compiler import address_of
@@ -63,16 +66,16 @@ def compiled_lstm_back(
 
     _, batch, n = cells.shape
     run = lstm_back(cells.dtype.char, lanes_of(cells.dtype.char, n))
-    initial, scratch = np.ascontiguousarray(c0, cells.dtype), np.empty_like(cells[0])
-    state, step, target = map(address_of, (cells, gates, dz))
-    pitch = initial.nbytes
+    after = np.empty_like(dc)
+    first, state, step, target = map(address_of, (c0, cells, gates, dz))
+    of_h, of_c, of_cell = map(address_of, (dh, after, dc))
+    pitch = c0.nbytes
 
-    def pull(t: int, dh: Array, dc: Array) -> None:
-        np.copyto(scratch, dc)
+    def pull(t: int) -> None:
+        np.copyto(after, dc)
         at = t * pitch
-        before = state + at - pitch if t else address_of(initial)
-        given = address_of(dh), address_of(scratch)
-        run(step + 5 * at, before, *given, target + 4 * at, address_of(dc), batch, n)
+        before = state + at - pitch if t else first
+        run(step + 5 * at, before, of_h, of_c, target + 4 * at, of_cell, batch, n)
 
     return pull
 
@@ -112,23 +115,26 @@ def compiled_gru(
 
 
 def compiled_gru_back(
-    h0: Array, y: Array, gates: Array, dz: Array, through: Array
-) -> Callable[[int, Array], None] | None:
-    """Return a step back, from the cotangent of the state; None if NumPy computes."""
-    if not (_is_compiled(y) and y.flags.c_contiguous):
+    h0: Array, y: Array, gates: Array, dz: Array, dh: Array, through: Array
+) -> Callable[[int], None] | None:
+    """Return a step back, from the cotangent of the state; None if NumPy computes.
+
+    All arrays are contiguous.
+    """
+    if not _is_compiled(y):
         return None
     from dlgradient.native.compiler import address_of
     from dlgradient.native.gates import gru_back, lanes_of
 
     _, batch, n = y.shape
     run = gru_back(y.dtype.char, lanes_of(y.dtype.char, n))
-    initial = np.ascontiguousarray(h0, y.dtype)
-    state, step, target, passed = map(address_of, (y, gates, dz, through))
-    pitch = initial.nbytes
+    first, state, step = map(address_of, (h0, y, gates))
+    of_h, target, passed = map(address_of, (dh, dz, through))
+    pitch = h0.nbytes
 
-    def pull(t: int, dh: Array) -> None:
+    def pull(t: int) -> None:
         at = t * pitch
-        before = state + at - pitch if t else address_of(initial)
-        run(step + 4 * at, before, address_of(dh), target + 4 * at, passed, batch, n)
+        before = state + at - pitch if t else first
+        run(step + 4 * at, before, of_h, target + 4 * at, passed, batch, n)
 
     return pull

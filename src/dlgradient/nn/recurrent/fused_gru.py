@@ -130,17 +130,19 @@ def _pull_blocks(
     steps, batch, n = y.shape
     dz = np.empty((steps, batch, 4 * n), gates.dtype)
     recurrent = reordered(r, _INSIDE).astype(gates.dtype, copy=False)
+    before = np.ascontiguousarray(h0, gates.dtype)
     dh, through = np.zeros((batch, n), gates.dtype), np.empty((batch, n), gates.dtype)
     if of_h is not None:
         dh += of_h
-    pull = None if of_blocks is not None else compiled_gru_back(h0, y, gates, dz, through)
+    given = before, y, gates, dz, dh, through
+    pull = compiled_gru_back(*given) if of_blocks is None else None
     if pull is None:
-        pull = _Pull(h0, y, gates, of_blocks, dz, through)
+        pull = _Pull(*given, of_blocks)
     for t in range(steps - 1, -1, -1):
         # Where a step is skipped, the update gate is 1, and the cotangent passes by.
         if of_y is not None:
             dh += of_y[t]
-        pull(t, dh)
+        pull(t)
         np.matmul(dz[t, :, : 3 * n], recurrent, out=dh)
         np.add(dh, through, out=dh)
     return dz, dh
@@ -158,23 +160,24 @@ class _Pull:
         h0: Array,
         y: Array,
         gates: Array,
-        direct: Array | None,
         dz: Array,
+        dh: Array,
         through: Array,
+        direct: Array | None,
     ) -> None:
         self._operands = h0, y, gates, direct
         self._dz = dz.reshape(*y.shape[:2], 4, y.shape[2]).swapaxes(1, 2)
-        self._through = through
+        self._dh, self._through = dh, through
         self._chunks = chunks(gates)
         self._start = len(gates)
 
-    def __call__(self, t: int, dh: Array) -> None:
+    def __call__(self, t: int) -> None:
         if t < self._start:
             # What does not depend on the cotangents is computed for several steps at once.
             chunk = next(self._chunks)
             self._start = chunk.start
             self._factors, self._direct = _factors(chunk, *self._operands)
-        k, dz = t - self._start, self._dz[t]
+        k, dz, dh = t - self._start, self._dz[t], self._dh
         np.multiply(self._factors[k, 2:], dh, out=dz[2:])
         if self._direct is not None:
             dz[2:] += self._direct[k, 2:]

@@ -157,14 +157,16 @@ def _pull_gates(
     steps, batch, n = cells.shape
     dz = np.empty((steps, batch, 4 * n), gates.dtype)
     recurrent = reordered(r, _INSIDE).astype(gates.dtype, copy=False)
+    before = np.ascontiguousarray(c0, gates.dtype)
     dh, dc = (np.zeros((batch, n), gates.dtype) for _ in range(2))
     if of_h is not None:
         dh += of_h
     if of_c is not None:
         dc += of_c
-    pull = None if of_activated is not None else compiled_lstm_back(c0, cells, gates, dz)
+    given = before, cells, gates, dz, dh, dc
+    pull = compiled_lstm_back(*given) if of_activated is None else None
     if pull is None:
-        pull = _Pull(c0, cells, gates, of_activated, dz)
+        pull = _Pull(*given, of_activated)
     for t in range(steps - 1, -1, -1):
         passed = None
         if of_y is not None:
@@ -178,7 +180,7 @@ def _pull_gates(
             # cell state.
             passed = np.where(padding[t], dh, 0)
             dh -= passed
-        pull(t, dh, dc)
+        pull(t)
         np.matmul(dz[t], recurrent, out=dh)
         if passed is not None:
             dh += passed
@@ -193,21 +195,29 @@ class _Pull:
     """
 
     def __init__(
-        self, c0: Array, cells: Array, gates: Array, direct: Array | None, dz: Array
+        self,
+        c0: Array,
+        cells: Array,
+        gates: Array,
+        dz: Array,
+        dh: Array,
+        dc: Array,
+        direct: Array | None,
     ) -> None:
         self._operands = c0, cells, gates, direct
+        self._dh, self._dc = dh, dc
         self._dz = dz.reshape(*cells.shape[:2], 4, cells.shape[2]).swapaxes(1, 2)
         self._scratch = np.empty_like(cells[0])
         self._chunks = chunks(gates)
         self._start = len(gates)
 
-    def __call__(self, t: int, dh: Array, dc: Array) -> None:
+    def __call__(self, t: int) -> None:
         if t < self._start:
             # What does not depend on the cotangents is computed for several steps at once.
             chunk = next(self._chunks)
             self._start = chunk.start
             self._factors, self._through, self._direct = _factors(chunk, *self._operands)
-        k, dz = t - self._start, self._dz[t]
+        k, dz, dh, dc = t - self._start, self._dz[t], self._dh, self._dc
         np.multiply(self._through[k], dh, out=self._scratch)
         np.add(dc, self._scratch, out=dc)
         np.multiply(self._factors[k, :3], dc, out=dz[:3])
