@@ -109,6 +109,14 @@ def test_programs_give_the_bits_of_eager_steps(name, rng):
     assert misses == 4  # two batches of each size
 
 
+def test_an_order_that_is_drawn_anew_needs_no_other_programs(rng):
+    x, t = rng.standard_normal((ROWS, 5)), rng.integers(0, 3, ROWS)
+    net = network(features(layers.FullyConnected(7), layers.Tanh()))
+    for seed in range(3):
+        trained(x, t, net, "crossentropy", shuffle="every-epoch", generator=seed, max_epochs=10)
+    assert replayed(net) == (3 * 20 - 4, 4)
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_so_do_losses_of_numbers(loss, rng):
     x = rng.standard_normal((ROWS, 5))

@@ -25,6 +25,7 @@ from dlgradient.layers.nested import held_networks
 from dlgradient.native.switch import mode
 from dlgradient.network.network import dlnetwork
 from dlgradient.program.accelerate import AcceleratedFunction
+from dlgradient.program.draws import state_of
 
 __all__ = ["Replay"]
 
@@ -64,6 +65,7 @@ class Replay:
     ) -> None:
         self.function = _Silent(evaluate)
         self._generator = generator
+        self._draws = True
         # Networks with the same layers may be trained in several threads: one of them is replayed.
         self._lock = Lock()
         self._pays = all(
@@ -100,11 +102,16 @@ class Replay:
         # A vector that is no dlarray, as that of classes, would be a constant of the program.
         arrays = [dlarray(x) if type(x) is np.ndarray else x for x in batch]
         function, before = self.function, self.function.misses
-        self._generator.bit_generator.state = generator.bit_generator.state
+        if self._draws:
+            self._generator.bit_generator.state = generator.bit_generator.state
+            state = state_of(self._generator)
         try:
             found = function(net, tuple(arrays))
         finally:
-            generator.bit_generator.state = self._generator.bit_generator.state
+            if self._draws:
+                generator.bit_generator.state = self._generator.bit_generator.state
+                # Programs that do not draw ask for the state in which they were recorded.
+                self._draws = state_of(self._generator) != state
         if function.misses > before:
             # An eager call of this function computes derivatives that can be differentiated again.
             self._pays = not function.refuses and function.misses <= PATIENCE + function.hits
