@@ -25,7 +25,7 @@ def uniform(
     axis: Axis | None,
     dtype: type = np.float64,
     *,
-    given: object,
+    given: object = None,
 ) -> RawValue | Value:
     """Return random numbers from 0 to 1, as a value if a recorded call follows them.
 
@@ -39,7 +39,7 @@ def uniform(
         Dimension of the observations, if there is one.
     dtype : type
     given : object
-        What the user gave: numbers of a seed are the same in each call, and not followed.
+        What the user gave: numbers of a seed are the same in each call, and no program draws them.
     """
     share = current_share()
     if share is None or axis is None or shape[axis] != share.count:
