@@ -159,7 +159,8 @@ def draw(held_out, before, after, losses):
 # ------
 #
 # The output and the picture below are those of ``--small``, a smaller problem. Without it, the
-# script trains longer. ``pip install dlgradient[examples]`` installs what it imports.
+# script trains longer. It needs ``pip install dlgradient[examples]``, and the package of the data:
+# ``pip install --no-deps rapidocr-onnxruntime==1.4.4``.
 
 
 def main(small=False):

@@ -123,7 +123,8 @@ def draw(data, info, speakers, read):
 # ------
 #
 # The output and the picture below are those of ``--small``, a smaller problem. Without it, the
-# script trains longer. ``pip install dlgradient[examples]`` installs what it imports.
+# script trains longer. It needs ``pip install dlgradient[examples]``, and the package of the data:
+# ``pip install --no-deps aeon``.
 
 
 def main(small=False):
