@@ -56,11 +56,9 @@ def total(scores: Sequence[Score]) -> Score:
 
 def page(scores: Sequence[Score], reasons: dict[str, str], sample: int, digest: str) -> str:
     """Write the page."""
-    chosen = (
-        f"At most {sample} mutants of each file were tried, of the same code always the same ones."
-        if sample
-        else "All mutants were tried."
-    )
+    few = "1 mutant of each file was" if sample == 1 else f"{sample} mutants of each file were"
+    chosen = f"At most {few} tried, of the same code always the same."
+    chosen = chosen if sample else "All mutants were tried."
     lines = [
         INTRODUCTION,
         f"Written by `tools/mutation` on {dt.datetime.now(dt.UTC):%d %B %Y}, with Python",

@@ -105,6 +105,22 @@ class Maker:
     ----------
     seed : int
         Seed of the generator.
+
+    Attributes
+    ----------
+    rng : numpy.random.Generator
+        For anything else.
+
+    Notes
+    -----
+    Methods get the sizes of an array, and none for a number:
+
+    * ``real(3)``: of both signs, with absolute values from 0.3 to 1.9;
+    * ``positive(3)``: from 0.3 to 1.9;
+    * ``inside(3)``: of both signs, with absolute values from 0.14 to 0.9;
+    * ``between(low, high, 3)``: between two numbers, all different;
+    * ``complex(3)``: with absolute values from 0.3 to 1.9, away from the axes;
+    * ``bools(3)``: logical values.
     """
 
     def __init__(self, seed: int) -> None:

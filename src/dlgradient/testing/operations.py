@@ -123,7 +123,9 @@ def check_paths(subject: Subject, case: Case, where: str) -> None:
     same(where, "on traced dlarrays", leaves_of(result), "on raw arrays", raw, rtol)
     for y in tree.flatten(result)[0]:
         if type(y) is dlarray and not y.ndim and isinstance(y._value, np.ndarray):
-            raise CheckError(f"{where}: a value without dimensions is an array, not a scalar")
+            raise CheckError(
+                f"{where}: a value without dimensions is an array, not a scalar; return result[()]"
+            )
     leaves, rebuild = tree.flatten(list(case.args))
     scalars = [x.item() if isinstance(x, np.inexact) else x for x in leaves]
     # Operations without an oracle are parts of rules, which never get Python scalars.
