@@ -11,7 +11,7 @@ from dlgradient.testing import operation_checks
 pytest.importorskip("llvmlite")
 
 # The rooms that have compiled kernels.
-ROOMS = ("dlgradient.nn.convolution", "dlgradient.nn.normalization")
+ROOMS = tuple(f"dlgradient.nn.{room}" for room in ("convolution", "normalization", "pooling"))
 
 
 def is_in_rooms(name: str) -> bool:

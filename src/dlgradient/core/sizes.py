@@ -30,6 +30,7 @@ __all__ = [
     "NATIVE_CONV_MULTIPLICATIONS",
     "NATIVE_GATE_ELEMENTS",
     "NATIVE_NORM_ELEMENTS",
+    "NATIVE_POOL_ELEMENTS",
     "NATIVE_RUN_ELEMENTS",
     "NATIVE_STREAM_BYTES",
     "NATIVE_THREAD_BYTES",
@@ -254,6 +255,10 @@ NATIVE_NORM_ELEMENTS, NATIVE_RUN_ELEMENTS = 1 << 14, 16
 # Elements of the states of all steps of a recurrent layer. From here on gates and states are
 # compiled: below, NumPy costs less than a process ever gets back of loading LLVM. Row: lstm.
 NATIVE_GATE_ELEMENTS = 1 << 13
+
+# Elements of images that are pooled. From here on maxima over small windows are compiled: below,
+# NumPy costs less than a process ever gets back of loading LLVM. Row: pool.
+NATIVE_POOL_ELEMENTS = 1 << 14
 
 # Bytes of images and results that are convolved at once, in a core's cache. Row: cnn.
 RUN_BYTES = 1 << 19

@@ -21,6 +21,7 @@ module             what
 `rows`             kernels: sums of rows, and formulas with numbers for each row
 `affine`           kernel: each channel times a factor plus a term, limited to an interval
 `depthwise`        kernel: convolution of images with a filter for each channel
+`windows`          kernels: maxima over small windows of images, and back
 `gates`            kernels: a step of a recurrent layer, and back
 `runs`             kernels: convolution of several channels, and the gradient for its weights
 =================  ==================================================================

@@ -10,7 +10,7 @@ A type is written as in the text: 'float', 'double', 'i64', 'ptr', or '<8 x floa
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -182,7 +182,7 @@ class Function:
         )
 
     def compare(self, relation: str, x: Register, y: Operand) -> Register:
-        """Write a comparison, 'lt', 'gt' or 'eq', which is false of NaN."""
+        """Write a comparison, 'lt', 'gt', 'ge' or 'eq', which is false of NaN."""
         element, lanes = split(x.kind)
         if element not in BITS:
             name = f"icmp {relation if relation == 'eq' else 's' + relation}"
@@ -195,6 +195,18 @@ class Function:
         """Write a choice: x where the condition holds, else y."""
         pair = f"{x.kind} {x.name}, {x.kind} {self._name(y, x.kind)}"
         return self.assign(f"select {condition.kind} {condition.name}, {pair}", x.kind)
+
+    def is_nan(self, x: Register) -> Register:
+        """Return where a number is NaN."""
+        return self.assign(f"fcmp uno {x.kind} {x.name}, {x.name}", vector("i1", split(x.kind)[1]))
+
+    def both(self, x: Register, y: Register) -> Register:
+        """Return where two conditions hold."""
+        return self.assign(f"and {x.kind} {x.name}, {y.name}", x.kind)
+
+    def either(self, x: Register, y: Register) -> Register:
+        """Return where one of two conditions holds."""
+        return self.assign(f"or {x.kind} {x.name}, {y.name}", x.kind)
 
     def call(self, name: str, x: Register, *others: Operand) -> Register:
         """Write a call of a function of LLVM, of operands and a result of one type: 'sqrt'."""
@@ -242,10 +254,33 @@ class Function:
             vector(element, len(chosen)),
         )
 
-    def every_second(self, x: Register) -> Register:
-        """Return a vector of the first, the third, ... element of one."""
+    def every(self, step: int, x: Register, first: int = 0) -> Register:
+        """Return a vector of the elements of one that are a step apart."""
         element, lanes = split(x.kind)
-        return self._lanes(x, range(0, lanes, 2), element)
+        return x if step == 1 else self._lanes(x, range(first, lanes, step), element)
+
+    def interleaved(self, parts: Sequence[Register]) -> Register:
+        """Return a vector of the first elements of several, then of the second ones, and so on."""
+        count = len(parts)
+        element, lanes = split(parts[0].kind)
+        size = count * lanes
+        wide = [self._lanes(part, [i // count for i in range(size)], element) for part in parts]
+        total = wide[0]
+        for k, part in enumerate(wide[1:], 1):
+            places = ", ".join([f"i32 {i + size if i % count == k else i}" for i in range(size)])
+            pair = f"{part.kind} {total.name}, {part.kind} {part.name}"
+            total = self.assign(f"shufflevector {pair}, <{size} x i32> <{places}>", part.kind)
+        return total
+
+    def lanes_within(self, start: Register, stop: Register, lanes: int) -> Register:
+        """Return which lanes are from `start` until before `stop`, integers of 64 bits."""
+        kind = vector("i32", lanes)
+        numbers = Register(self, kind, f"<{', '.join([f'i32 {i}' for i in range(lanes)])}>")
+        first, end = [
+            self.spread(self.assign(f"trunc i64 {i.name} to i32", "i32"), kind)
+            for i in (start, stop)
+        ]
+        return self.both(self.compare("ge", numbers, first), numbers < end)
 
     def _name(self, x: Operand, kind: str) -> str:
         return x.name if isinstance(x, Register) else self.constant(x, kind).name
@@ -277,6 +312,35 @@ class Function:
             f"store {x.kind} {x.name}, ptr {place.name}, align {_BYTES[element] * lanes}, "
             "!nontemporal !0"
         )
+
+    def load_some(
+        self, mask: Register, array: Register, index: Operand, other: Register
+    ) -> Register:
+        """Read the lanes of a vector where a mask holds, and take those of `other` elsewhere.
+
+        Memory of the other lanes need not exist. A processor without such an instruction takes one
+        lane after the other.
+        """
+        element, lanes = split(other.kind)
+        place, name = (
+            self.at(array, index, element),
+            f"llvm.masked.load.v{lanes}{_SHORT[element]}.p0",
+        )
+        self._declared[f"declare {other.kind} @{name}(ptr, {mask.kind}, {other.kind})"] = None
+        address = f"ptr align {_BYTES[element]} {place.name}"
+        given = f"{address}, {mask.kind} {mask.name}, {other.kind} {other.name}"
+        return self.assign(f"call {other.kind} @{name}({given})", other.kind)
+
+    def store_some(self, mask: Register, x: Register, array: Register, index: Operand) -> None:
+        """Write the lanes of a vector where a mask holds."""
+        element, lanes = split(x.kind)
+        place, name = (
+            self.at(array, index, element),
+            f"llvm.masked.store.v{lanes}{_SHORT[element]}.p0",
+        )
+        self._declared[f"declare void @{name}({x.kind}, ptr, {mask.kind})"] = None
+        address = f"ptr align {_BYTES[element]} {place.name}"
+        self.line(f"call void @{name}({x.kind} {x.name}, {address}, {mask.kind} {mask.name})")
 
     def place(self, kind: str) -> Register:
         """Return the address of a place for a value, which lasts as long as the call."""

@@ -144,7 +144,7 @@ def _copy_phases(
             whole = (count - 1) / layout.copied * layout.copied
             with f.loop(0, whole, layout.copied) as i:
                 pairs = f.load(vector(element, 2 * layout.copied), of_phase, i * 2)
-                f.store(f.every_second(pairs), to, i)
+                f.store(f.every(2, pairs), to, i)
         with f.loop(whole, count) as i:
             f.store(f.load(element, of_phase, i * stride), to, i)
 

@@ -141,7 +141,7 @@ def _copy_pairs(
     half = machine().lanes(element) // 2
     whole = (count - 1) / half * half
     with f.loop(0, whole, half) as i:
-        f.store(f.every_second(f.load(vector(element, 2 * half), source, i * 2)), target, i)
+        f.store(f.every(2, f.load(vector(element, 2 * half), source, i * 2)), target, i)
     return whole
 
 

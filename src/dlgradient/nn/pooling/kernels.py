@@ -21,7 +21,7 @@ from dlgradient.core.sizes import (
 )
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.nn.pooling import intervals
+from dlgradient.nn.pooling import compiled, intervals
 from dlgradient.nn.pooling.merged import Merged
 from dlgradient.nn.shared.blocks import for_each_chunk, items_within
 from dlgradient.nn.shared.geometry import Geometry
@@ -69,6 +69,8 @@ def sum(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum(x: Array, *, geometry: Geometry) -> Array:
     """Maximum over each window."""
+    if compiled.computes(geometry, x):
+        return compiled.maximum(x, geometry)
     if windows := _intervals(geometry):
         return intervals.maximum(x, windows)
     if _is_large(geometry):
@@ -136,6 +138,8 @@ def spread(x: Array, *, geometry: Geometry) -> Array:
 
 def maximum_adjoint(g: Array, x: Array, out: Array, *, geometry: Geometry) -> Array:
     """Divide the value of each window equally among its largest elements."""
+    if compiled.computes(geometry, g, x):
+        return compiled.maximum_adjoint(g, x, geometry)
     if windows := _intervals(geometry):
         return intervals.maximum_adjoint(g, x, windows)
     if _is_large(geometry):
