@@ -80,7 +80,7 @@ def train(data, held_out, hidden, epochs):
     options = dl.training_options(
         "adam",
         initial_learn_rate=0.01,
-        learn_rate_schedule="cosine",
+        learn_rate_schedule=dl.schedules.Cosine(epochs),
         max_epochs=epochs,
         shuffle="every-epoch",
         gradient_threshold=1,

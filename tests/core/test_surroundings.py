@@ -6,6 +6,7 @@ Each kind of function, with each way to reach a value, and each way to change it
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.core.calls import FUNCTIONS
-from dlgradient.core.surroundings import values_read
+from dlgradient.core.surroundings import is_of_user, values_read
 from dlgradient.rules import OPS
 from dlgradient.testing import case
 
@@ -344,3 +345,23 @@ def test_a_right_hand_side_writes_to_one_buffer() -> None:
         return dl.dlgradient((ends[0] + ends[1]).sum(), y)
 
     assert dl.dlfeval(run, dl.dlarray(X)).tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("folder", "own"),
+    [
+        ("lib/site-packages", False),
+        ("python3/dist-packages", False),
+        ("site-packages-of-mine", True),
+    ],
+)
+def test_packages_are_not_of_the_user_wherever_they_are(
+    folder: str, own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of the system, which an environment may see too."""
+    name = f"package_{folder.replace('/', '_').replace('-', '_')}"
+    module = ModuleType(name)
+    module.__file__ = str(tmp_path / folder / f"{name}.py")
+    monkeypatch.setitem(sys.modules, name, module)
+    assert is_of_user(name) is own
+    assert not is_of_user("numpy")

@@ -475,3 +475,10 @@ def test_a_function_that_always_runs_eagerly_warns_once() -> None:
         assert len([step(net, x) for _ in range(50)]) == 50
     assert len(found) == 1
     assert found[0].filename == __file__
+
+
+def test_a_function_that_reads_ever_new_values_warns_once(rng: np.random.Generator) -> None:
+    step = dl.dlaccelerate(lambda x: x * x.sum().item())
+    with pytest.warns(RuntimeWarning, match="has run eagerly .* times, since .*return") as found:
+        assert len([step(dl.dlarray(x)) for x in rng.standard_normal((60, 3))]) == 60
+    assert len(found) == 1

@@ -106,13 +106,20 @@ def _parts_of_function(path: str, value: MethodType | FunctionType | partial[Any
     return [_Read(name, name, part) for name, part in _scope(value)]
 
 
+# Folders of packages, wherever they are: of the user, of the system, of another environment.
+_PACKAGES = tuple([f"{os.sep}{name}-packages{os.sep}" for name in ("site", "dist")])
+
+
 @cache
 def _libraries() -> tuple[str, ...]:
     """Return the folders whose code is not the user's."""
     import sysconfig  # at the first use: it would take a tenth of the import (row import)
+    from pathlib import Path
 
     names = "stdlib", "platstdlib", "purelib", "platlib"
-    return tuple([sysconfig.get_path(name) + os.sep for name in names])
+    found = [sysconfig.get_path(name) for name in names]
+    # NumPy may be elsewhere, as for an environment that sees the packages of the system.
+    return tuple([f + os.sep for f in (*found, str(Path(np.__file__).parents[1]))])
 
 
 @lru_cache(maxsize=4096)
@@ -123,7 +130,7 @@ def is_of_user(module: str | None) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return module not in sys.builtin_module_names
-    return not file.startswith(_libraries())
+    return not (file.startswith(_libraries()) or any(f in file for f in _PACKAGES))
 
 
 def _scope(function: FunctionType) -> Iterator[tuple[str, Any]]:

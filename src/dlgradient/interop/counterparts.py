@@ -210,7 +210,10 @@ NOTES: dict[str, str] = {
     "is sum(A, axis=(0, 1), keepdims=True) for sums, and so on for other reductions": (
         "apply_over_axes"
     ),
-    "is reshape(x, shape), for as many elements as there are": "resize",
+    (
+        "is reshape(x, shape) for as many elements as there are; MATLAB's is x[:n] for fewer, and "
+        "concat with zeros for more"
+    ): "resize",
     "is real(x); the dtype does not depend on the values": "real_if_close",
     "is ctc(y, targets, y_mask, targets_mask)": "ctc_loss",
     "is lstm or gru with one time step": "lstm_cell gru_cell",

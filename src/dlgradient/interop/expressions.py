@@ -136,7 +136,8 @@ roll(x, n): circshift
 concat([zeros(n, dtype=x.dtype), x, zeros(n, dtype=x.dtype)]) # zeros around a vector;
   x[np.pad(np.arange(x.size), 2, mode="edge")] # other modes of a vector;
   A[np.pad(np.arange(len(A)), 2, mode="edge")] # the rows of a matrix: pad
-concat([zeros(n, dtype=x.dtype), x, zeros(n, dtype=x.dtype)]): paddata zeropad
+concat([zeros(n, dtype=x.dtype), x, zeros(n, dtype=x.dtype)]): zeropad
+concat([x, zeros(9 - x.size, dtype=x.dtype)]) # a vector, to the length 9: paddata
 x[:2]: narrow trimdata
 x[2]: subsref
 where(c, x, y): piecewise ifelse merge
@@ -155,8 +156,8 @@ where(np.eye(x.shape[-1], dtype=bool), expand_dims(x, axis=-1), 0): diag_embed
 sum(np.diag(A)): trace
 np.diff(x): diff
 np.diff(reshape(x, (-1,))): ediff1d
-dlgradient(sum(square(x)), x) # a derivative; concat([x[1:2] - x[:1], (x[2:] - x[:-2]) / 2, x[-1:]
-  - x[-2:-1]]) # differences of a vector with steps of 1: gradient
+concat([x[1:2] - x[:1], (x[2:] - x[:-2]) / 2, x[-1:] - x[-2:-1]]) # differences of a vector with
+  steps of 1; dlgradient(sum(square(x)), x) # a derivative: gradient
 x + np.unwrap(extractdata(x)) - extractdata(x): unwrap
 np.argsort(x): argsort
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=1), axis=1) # axis=1: sort
@@ -208,7 +209,8 @@ sum(x * y) / sum(y) # weights=y; mean(x) # no weights: average
 maximum(sqrt(mean(square(x))), 0): rms
 maximum(sqrt(sum(abs2(x))), 0) # the 2-norm of all elements; maximum(sqrt(sum(abs2(A), axis=1)),
   0) # axis=1; sum(abs(x)) # ord=1 of a vector; max(abs(x)) # ord=inf of a vector; max(sum(abs(A),
-  axis=0)) # ord=1 of a matrix; max(sum(abs(A), axis=1)) # ord=inf of a matrix: norm vecnorm
+  axis=0)) # ord=1 of a matrix; max(sum(abs(A), axis=1)) # ord=inf of a matrix: norm
+sqrt(sum(square(A), axis=0)) # columns: vecnorm
 maximum(sqrt(sum(abs2(x))), 0) # all elements; maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1;
   sum(abs(x)) # ord=1; max(abs(x)) # ord=inf: vector_norm
 maximum(sqrt(sum(abs2(A))), 0) # the Frobenius norm; max(sum(abs(A), axis=0)) # ord=1;

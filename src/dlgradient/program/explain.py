@@ -55,10 +55,10 @@ class Misses:
         if is_new and last is not None:
             self.varying = self._difference(last, key) or self.varying
         # The count is that of the calls before, and grows by one with each.
-        if entry.refusal and entry.eager == NEW_KEYS and not self._warned:
+        if entry.refusal and entry.eager >= NEW_KEYS and not self._warned:
             self._warned = True
             warnings.warn(
-                f"dlaccelerate: {_name(self._fun)} has run eagerly {NEW_KEYS} times, since "
+                f"dlaccelerate: {_name(self._fun)} has run eagerly {entry.eager} times, since "
                 f"{entry.refusal}; it is not accelerated",
                 RuntimeWarning,
                 stacklevel=4,
