@@ -10,6 +10,7 @@ import pytest
 import dlgradient as dl
 from dlgradient import layers
 from dlgradient.errors import IndexingError
+from dlgradient.train.loss import Objective, loss_function
 
 ROWS = 44  # a whole batch and a part of one in each epoch
 BATCH = 32
@@ -186,6 +187,19 @@ def test_draws_are_new_in_every_step(name, kind, rng):
     hits, misses = replayed(net)
     assert hits > 20
     assert misses == 4
+
+
+def test_a_first_evaluation_that_fails_does_not_change_later_draws(rng):
+    x, t = rng.standard_normal((ROWS, 5)), rng.integers(0, 3, ROWS)
+    net, other = (network(DRAWING["dropout"]()) for _ in range(2))
+    objective = Objective(
+        loss_function("crossentropy"), 1, np.random.default_rng(0), "crossentropy", True
+    )
+    wrong = dl.dlarray(rng.standard_normal((4, 6)), "BC"), t[:4]
+    with pytest.raises(dl.DlgradientError, match="layer"):
+        objective(net, wrong)
+    found, expected = (trained(x, t, n, "crossentropy", generator=2)[0] for n in (net, other))
+    assert bits(found) == bits(expected)
 
 
 def test_threads_train_copies_of_a_network_as_one_after_the_other(rng):

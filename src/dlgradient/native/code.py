@@ -322,10 +322,8 @@ class Function:
         lane after the other.
         """
         element, lanes = split(other.kind)
-        place, name = (
-            self.at(array, index, element),
-            f"llvm.masked.load.v{lanes}{_SHORT[element]}.p0",
-        )
+        place = self.at(array, index, element)
+        name = f"llvm.masked.load.v{lanes}{_SHORT[element]}.p0"
         self._declared[f"declare {other.kind} @{name}(ptr, {mask.kind}, {other.kind})"] = None
         address = f"ptr align {_BYTES[element]} {place.name}"
         given = f"{address}, {mask.kind} {mask.name}, {other.kind} {other.name}"
@@ -334,10 +332,8 @@ class Function:
     def store_some(self, mask: Register, x: Register, array: Register, index: Operand) -> None:
         """Write the lanes of a vector where a mask holds."""
         element, lanes = split(x.kind)
-        place, name = (
-            self.at(array, index, element),
-            f"llvm.masked.store.v{lanes}{_SHORT[element]}.p0",
-        )
+        place = self.at(array, index, element)
+        name = f"llvm.masked.store.v{lanes}{_SHORT[element]}.p0"
         self._declared[f"declare void @{name}({x.kind}, ptr, {mask.kind})"] = None
         address = f"ptr align {_BYTES[element]} {place.name}"
         self.line(f"call void @{name}({x.kind} {x.name}, {address}, {mask.kind} {mask.name})")

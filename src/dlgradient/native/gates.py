@@ -67,12 +67,12 @@ class _Places:
 
 @cache
 def lstm_forward(char: str, lanes: int) -> Compiled:
-    """Return ``f(z, before, gates, cell, hidden, batch, units)``.
+    """Return ``f(before, z, gates, cell, hidden, batch, units)``.
 
     The gates are candidate, input, forget and output, and then the tanh of the cell state.
     """
     f = Function("lstm_forward")
-    z, before, gates = map(f.address, ("z", "before", "gates"))
+    before, z, gates = map(f.address, ("before", "z", "gates"))
     cell, hidden = f.address("cell"), f.address("hidden")
     places = _Places(f, char, lanes)
     with places.each():
@@ -91,13 +91,13 @@ def lstm_forward(char: str, lanes: int) -> Compiled:
 
 @cache
 def lstm_back(char: str, lanes: int) -> Compiled:
-    """Return ``f(gates, before, dh, dc, dz, dc_before, batch, units)``.
+    """Return ``f(before, gates, dh, dc, dz, dc_before, batch, units)``.
 
     `dh` and `dc` are the cotangents of the states after the step. It writes those of the arguments
     of the gates to `dz`, and that of the cell state before the step to `dc_before`.
     """
     f = Function("lstm_back")
-    gates, before, dh, dc = map(f.address, ("gates", "before", "dh", "dc"))
+    before, gates, dh, dc = map(f.address, ("before", "gates", "dh", "dc"))
     dz, dc_before = f.address("dz"), f.address("dc_before")
     places = _Places(f, char, lanes)
     kind = places.kind
@@ -120,12 +120,12 @@ def lstm_back(char: str, lanes: int) -> Compiled:
 
 @cache
 def gru_forward(char: str, lanes: int) -> Compiled:
-    """Return ``f(z, inputs, before, gates, hidden, batch, units)``.
+    """Return ``f(before, z, inputs, gates, hidden, batch, units)``.
 
     The gates are what the hidden state contributes to the candidate, reset, update and candidate.
     """
     f = Function("gru_forward")
-    z, inputs, before = map(f.address, ("z", "inputs", "before"))
+    before, z, inputs = map(f.address, ("before", "z", "inputs"))
     gates, hidden = f.address("gates"), f.address("hidden")
     places = _Places(f, char, lanes)
     kind = places.kind
@@ -142,13 +142,13 @@ def gru_forward(char: str, lanes: int) -> Compiled:
 
 @cache
 def gru_back(char: str, lanes: int) -> Compiled:
-    """Return ``f(gates, before, dh, dz, through, batch, units)``.
+    """Return ``f(before, gates, dh, dz, through, batch, units)``.
 
     `dh` is the cotangent of the state after the step. It writes those of the four blocks to `dz`,
     and to `through` what passes the update gate.
     """
     f = Function("gru_back")
-    gates, before, dh = map(f.address, ("gates", "before", "dh"))
+    before, gates, dh = map(f.address, ("before", "gates", "dh"))
     dz, through = f.address("dz"), f.address("through")
     places = _Places(f, char, lanes)
     kind = places.kind

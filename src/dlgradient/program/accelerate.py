@@ -150,21 +150,6 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         return 100.0 * self._hits.total / self._calls if self._calls else 0.0
 
     @property
-    def hits(self) -> int:
-        """How many calls were replayed."""
-        return self._hits.total
-
-    @property
-    def misses(self) -> int:
-        """How many calls ran eagerly."""
-        return self._others
-
-    @property
-    def refuses(self) -> bool:
-        """Whether calls were met of which there will be no program."""
-        return bool(self._misses.reasons) or any(entry.refusal for _, entry in self._cache)
-
-    @property
     def _calls(self) -> int:
         return self._hits.total + self._others
 

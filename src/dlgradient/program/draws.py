@@ -9,7 +9,7 @@ generator that the watch of the function has not met, as one that is made in the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pickle import dumps
 from typing import Any
 
@@ -19,9 +19,9 @@ from dlgradient.core.calls import make_node, wrap
 from dlgradient.core.declaration import Declaration, Op
 from dlgradient.core.graph import Node
 from dlgradient.core.trace import Trace
-from dlgradient.core.types import Array, Shape, Value
+from dlgradient.core.types import Array, Params, Shape, Value
 
-__all__ = ["DRAW", "Draws", "rewind", "state_of"]
+__all__ = ["DRAW", "Draws", "generators_of", "rewind", "state_of"]
 
 
 def _uniform(*, generator: np.random.Generator, shape: Shape, dtype: type) -> Array:
@@ -34,6 +34,11 @@ DRAW = Op(Declaration(function=_uniform, kind="constant", format="new"))
 def state_of(generator: np.random.Generator) -> bytes:
     """Return the state of a generator, to be compared."""
     return dumps(generator.bit_generator.state)
+
+
+def generators_of(draws: Iterable[Params]) -> list[np.random.Generator]:
+    """Return the generators of draws, each once, from their parameters."""
+    return list({id(params["generator"]): params["generator"] for params in draws}.values())
 
 
 class Draws:
@@ -66,7 +71,7 @@ class Draws:
 
     def generators(self) -> list[np.random.Generator]:
         """Return the generators, in the order of their first draw."""
-        return list({id(n.params["generator"]): n.params["generator"] for n in self.nodes}.values())
+        return generators_of([node.params for node in self.nodes])
 
     def are_all(self, generator: np.random.Generator, before: bytes) -> bool:
         """Return whether a generator was used for these draws only, since it had a state."""

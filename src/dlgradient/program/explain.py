@@ -54,7 +54,6 @@ class Misses:
         self._new = self._new + 1 if is_new and last is not None else 0
         if is_new and last is not None:
             self.varying = self._difference(last, key) or self.varying
-        # The count is that of the calls before, and grows by one with each.
         if entry.refusal and entry.eager >= NEW_KEYS and not self._warned:
             self._warned = True
             warnings.warn(

@@ -19,7 +19,7 @@ from dlgradient.core.graph import Like, Node
 from dlgradient.core.recompute import by_number
 from dlgradient.core.types import Dtype, Shape
 from dlgradient.engine.array import dlarray
-from dlgradient.program.draws import DRAW
+from dlgradient.program.draws import DRAW, generators_of
 from dlgradient.program.pullback import PullBack
 from dlgradient.program.recorder import Read, Recorder
 
@@ -83,8 +83,7 @@ class Program:
     @property
     def generators(self) -> list[np.random.Generator]:
         """Those that lines draw from."""
-        found = [line.params["generator"] for line in self.lines if line.op is DRAW]
-        return list({id(g): g for g in found}.values())
+        return generators_of([line.params for line in self.lines if line.op is DRAW])
 
     @property
     def checks(self) -> list[Check]:

@@ -120,19 +120,22 @@ class Objective:
 
     def _replayed(self, net: dlnetwork, batch: Batch) -> Any:
         """Return an evaluation, of a program if that can be."""
-        programs = net.programs
-        kind = type(self.generator.bit_generator)
-        key = "evaluation", self.name, self.inputs, tuple(self.outputs or ()), kind
-        replay = programs.get(key)
-        if replay is None and self.is_named:
-            # The generator of this training shuffles the data, too, so it changes between calls.
-            other = replace(self, generator=np.random.Generator(kind()))
-            replay = programs[key] = Replay(other._traced, net, other.generator)
-        if replay is not None and type(self) is Objective and replay.takes(batch):
-            found = replay(net, batch, self.generator)
+        if self.is_named and type(self) is Objective:
+            replay = self._replay(net)
+            found = replay(net, batch, self.generator) if replay.takes(batch) else None
             if found is not None:
                 return found
         return dlfeval(self._traced, net, batch)
+
+    def _replay(self, net: dlnetwork) -> Replay:
+        """Return the programs of evaluations like this, which all networks of a plan share."""
+        kind = type(self.generator.bit_generator)
+        key = "evaluation", self.name, self.inputs, tuple(self.outputs or ()), kind
+        if key not in net.programs:
+            # The generator of this training shuffles the data, too, so it changes between calls.
+            other = replace(self, generator=np.random.Generator(kind()))
+            net.programs[key] = Replay(other._traced, net, other.generator)
+        return net.programs[key]  # type: ignore[no-any-return]
 
     def _traced(
         self, net: dlnetwork, batch: Batch

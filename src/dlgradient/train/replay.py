@@ -40,6 +40,21 @@ class _Silent(AcceleratedFunction[[dlnetwork, tuple[Any, ...]], Any]):
     __slots__ = ()
     _warns: ClassVar[bool] = False
 
+    @property
+    def hits(self) -> int:
+        """How many calls were replayed."""
+        return self._hits.total
+
+    @property
+    def misses(self) -> int:
+        """How many calls ran eagerly."""
+        return self._others
+
+    @property
+    def refuses(self) -> bool:
+        """Whether calls were met of which there will be no program."""
+        return bool(self._misses.reasons) or any(entry.refusal for _, entry in self._cache)
+
 
 class Replay:
     """The evaluations of batches by one network, or by those that training makes of it.
@@ -55,6 +70,7 @@ class Replay:
     Attributes
     ----------
     function : AcceleratedFunction
+        With counts of its calls.
     """
 
     def __init__(
@@ -65,7 +81,7 @@ class Replay:
     ) -> None:
         self.function = _Silent(evaluate)
         self._generator = generator
-        self._draws = True
+        self._draws: bool | None = None  # until an evaluation is over
         # Networks with the same layers may be trained in several threads: one of them is replayed.
         self._lock = Lock()
         self._pays = all(
@@ -102,16 +118,18 @@ class Replay:
         # A vector that is no dlarray, as that of classes, would be a constant of the program.
         arrays = [dlarray(x) if type(x) is np.ndarray else x for x in batch]
         function, before = self.function, self.function.misses
-        if self._draws:
-            self._generator.bit_generator.state = generator.bit_generator.state
-            state = state_of(self._generator)
+        # Programs that do not draw ask for the state in which they were recorded.
+        follows = self._draws is not False
+        own, given = self._generator.bit_generator, generator.bit_generator
+        if follows:
+            own.state = given.state
         try:
             found = function(net, tuple(arrays))
+            if self._draws is None:
+                self._draws = state_of(self._generator) != state_of(generator)
         finally:
-            if self._draws:
-                generator.bit_generator.state = self._generator.bit_generator.state
-                # Programs that do not draw ask for the state in which they were recorded.
-                self._draws = state_of(self._generator) != state
+            if follows:
+                given.state = own.state
         if function.misses > before:
             # An eager call of this function computes derivatives that can be differentiated again.
             self._pays = not function.refuses and function.misses <= PATIENCE + function.hits

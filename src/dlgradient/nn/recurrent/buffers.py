@@ -8,7 +8,8 @@ gate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from dlgradient.core.sizes import RECURRENT_GATE_BYTES
 from dlgradient.core.types import Array, Dtype, Value
 from dlgradient.nn.shared.blocks import items_within
 
-__all__ = ["Feed", "chunks", "fed", "reordered", "to_sigmoid"]
+__all__ = ["Factors", "Feed", "fed", "reordered", "to_sigmoid"]
 
 
 def reordered(rows: Array, order: Sequence[int]) -> Array:
@@ -63,12 +64,27 @@ def to_sigmoid(negated: Array, out: Array) -> None:
     np.reciprocal(out, out=out)
 
 
-def chunks(gates: Array) -> Iterator[slice]:
-    """Yield a few steps at a time, the last ones first."""
-    steps = gates.shape[0]
-    size = items_within(RECURRENT_GATE_BYTES, gates[0].nbytes)
-    for stop in range(steps, 0, -size):
-        yield slice(max(0, stop - size), stop)
+class Factors:
+    """What a step back needs and that no cotangent changes, made for several steps at once.
+
+    Parameters
+    ----------
+    gates : array
+        Of all steps.
+    make : callable
+        ``make(steps)`` returns arrays for a slice of steps.
+    """
+
+    def __init__(self, gates: Array, make: Callable[[slice], tuple[Array | None, ...]]) -> None:
+        self._make, self._start = make, len(gates)
+        self._size = items_within(RECURRENT_GATE_BYTES, gates[0].nbytes)
+
+    def of(self, t: int) -> list[Any]:
+        """Return the members of a step; the steps are asked for one by one, the last one first."""
+        if t < self._start:
+            stop, self._start = self._start, max(0, self._start - self._size)
+            self._made = self._make(slice(self._start, stop))
+        return [None if array is None else array[t - self._start] for array in self._made]
 
 
 def fed(x: Array, h0: Array, y: Array) -> Array:

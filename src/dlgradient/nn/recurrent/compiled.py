@@ -1,11 +1,15 @@
 """Which steps of recurrent layers are compiled: all that is elementwise in them.
 
 The products stay with NumPy. Both ways compute on the same buffers, so only a step is exchanged.
+Each function here returns what computes a step, called with its number, or None if NumPy computes.
+All arrays are contiguous.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain, count, islice, repeat
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,15 +19,38 @@ from dlgradient.native.switch import uses_native
 
 __all__ = ["compiled_gru", "compiled_gru_back", "compiled_lstm", "compiled_lstm_back"]
 
-
-def _is_compiled(states: Array) -> bool:
-    return states.size > 0 and uses_native(states.dtype, pays=states.size >= NATIVE_GATE_ELEMENTS)
+Step: TypeAlias = Callable[[int], None]
 
 
-def compiled_lstm(
-    z: Array, c0: Array, cells: Array, gates: Array, y: Array
-) -> Callable[[int], None] | None:
-    """Return a function that makes gates and states of a step; None if NumPy computes.
+def _compiled(
+    kernel: str, first: Array, states: Array, *operands: tuple[Array, int]
+) -> Step | None:
+    """Return a kernel of `dlgradient.native.gates` as a function of the number of a step.
+
+    Parameters
+    ----------
+    kernel : str
+    first, states : array
+        The state before all steps, and those after each. The kernel gets the one before its step.
+    *operands : tuple of (array, int)
+        What else it gets. An array begins so many states further on in each step.
+    """
+    if not states.size or not uses_native(states.dtype, pays=states.size >= NATIVE_GATE_ELEMENTS):
+        return None
+    from dlgradient.native import gates
+    from dlgradient.native.compiler import address_of
+
+    steps, batch, units = states.shape
+    run = getattr(gates, kernel)(states.dtype.char, gates.lanes_of(states.dtype.char, units))
+    # Addresses of all steps at once: to compute them in each one takes as long as a small step.
+    places = [count(address_of(a), blocks * first.nbytes) for a, blocks in operands]
+    before = chain([address_of(first)], count(address_of(states), first.nbytes))
+    calls = list(islice(zip(before, *places, repeat(batch), repeat(units)), steps))
+    return lambda t: run(*calls[t])
+
+
+def compiled_lstm(z: Array, c0: Array, cells: Array, gates: Array, y: Array) -> Step | None:
+    """Return a function that makes gates and states of a step.
 
     Parameters
     ----------
@@ -32,58 +59,29 @@ def compiled_lstm(
     c0 : array
         Initial cell state.
     cells, gates, y : array
-        Of all steps. All arrays are contiguous.
+        Of all steps.
     """
-    if not _is_compiled(cells):
-        return None
-    from dlgradient.native.compiler import address_of
-    from dlgradient.native.gates import lanes_of, lstm_forward
-
-    _, batch, n = cells.shape
-    run = lstm_forward(cells.dtype.char, lanes_of(cells.dtype.char, n))
-    arguments, first, state, step, hidden = map(address_of, (z, c0, cells, gates, y))
-    pitch = c0.nbytes
-
-    def activate(t: int) -> None:
-        at = t * pitch
-        before = state + at - pitch if t else first
-        run(arguments, before, step + 5 * at, state + at, hidden + at, batch, n)
-
-    return activate
+    return _compiled("lstm_forward", c0, cells, (z, 0), (gates, 5), (cells, 1), (y, 1))
 
 
 def compiled_lstm_back(
     c0: Array, cells: Array, gates: Array, dz: Array, dh: Array, dc: Array
-) -> Callable[[int], None] | None:
-    """Return a step back, with the cotangents of the states in place; None if NumPy computes.
-
-    All arrays are contiguous.
-    """
-    if not _is_compiled(cells):
-        return None
-    from dlgradient.native.compiler import address_of
-    from dlgradient.native.gates import lanes_of, lstm_back
-
-    _, batch, n = cells.shape
-    run = lstm_back(cells.dtype.char, lanes_of(cells.dtype.char, n))
+) -> Step | None:
+    """Return a step back, with the cotangents of the states in place."""
     after = np.empty_like(dc)
-    first, state, step, target = map(address_of, (c0, cells, gates, dz))
-    of_h, of_c, of_cell = map(address_of, (dh, after, dc))
-    pitch = c0.nbytes
+    pull = _compiled("lstm_back", c0, cells, (gates, 5), (dh, 0), (after, 0), (dz, 4), (dc, 0))
+    if pull is None:
+        return None
 
-    def pull(t: int) -> None:
+    def step(t: int) -> None:
         np.copyto(after, dc)
-        at = t * pitch
-        before = state + at - pitch if t else first
-        run(step + 5 * at, before, of_h, of_c, target + 4 * at, of_cell, batch, n)
+        pull(t)
 
-    return pull
+    return step
 
 
-def compiled_gru(
-    z: Array, inputs: Array, h0: Array, gates: Array, y: Array
-) -> Callable[[int], None] | None:
-    """Return a function that makes gates and state of a step; None if NumPy computes.
+def compiled_gru(z: Array, inputs: Array, h0: Array, gates: Array, y: Array) -> Step | None:
+    """Return a function that makes gates and state of a step.
 
     Parameters
     ----------
@@ -94,47 +92,13 @@ def compiled_gru(
     h0 : array
         Initial state.
     gates, y : array
-        Of all steps. All arrays are contiguous.
+        Of all steps.
     """
-    if not _is_compiled(y):
-        return None
-    from dlgradient.native.compiler import address_of
-    from dlgradient.native.gates import gru_forward, lanes_of
-
-    _, batch, n = y.shape
-    run = gru_forward(y.dtype.char, lanes_of(y.dtype.char, n))
-    arguments, more, first, step, state = map(address_of, (z, inputs, h0, gates, y))
-    pitch = h0.nbytes
-
-    def activate(t: int) -> None:
-        at = t * pitch
-        before = state + at - pitch if t else first
-        run(arguments, more + at, before, step + 4 * at, state + at, batch, n)
-
-    return activate
+    return _compiled("gru_forward", h0, y, (z, 0), (inputs, 1), (gates, 4), (y, 1))
 
 
 def compiled_gru_back(
     h0: Array, y: Array, gates: Array, dz: Array, dh: Array, through: Array
-) -> Callable[[int], None] | None:
-    """Return a step back, from the cotangent of the state; None if NumPy computes.
-
-    All arrays are contiguous.
-    """
-    if not _is_compiled(y):
-        return None
-    from dlgradient.native.compiler import address_of
-    from dlgradient.native.gates import gru_back, lanes_of
-
-    _, batch, n = y.shape
-    run = gru_back(y.dtype.char, lanes_of(y.dtype.char, n))
-    first, state, step = map(address_of, (h0, y, gates))
-    of_h, target, passed = map(address_of, (dh, dz, through))
-    pitch = h0.nbytes
-
-    def pull(t: int) -> None:
-        at = t * pitch
-        before = state + at - pitch if t else first
-        run(step + 4 * at, before, of_h, target + 4 * at, passed, batch, n)
-
-    return pull
+) -> Step | None:
+    """Return a step back, from the cotangent of the state."""
+    return _compiled("gru_back", h0, y, (gates, 4), (dh, 0), (dz, 4), (through, 0))

@@ -17,8 +17,8 @@ from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Value
 from dlgradient.nn.activations.smooth import sigmoid
 from dlgradient.nn.recurrent.buffers import (
+    Factors,
     Feed,
-    chunks,
     fed,
     reordered,
     to_sigmoid,
@@ -165,26 +165,20 @@ class _Pull:
         through: Array,
         direct: Array | None,
     ) -> None:
-        self._operands = h0, y, gates, direct
+        self._factors = Factors(gates, lambda t: _factors(t, h0, y, gates, direct))
         self._dz = dz.reshape(*y.shape[:2], 4, y.shape[2]).swapaxes(1, 2)
-        self._dh, self._through = dh, through
-        self._chunks = chunks(gates)
-        self._start = len(gates)
+        self._gates, self._dh, self._through = gates, dh, through
 
     def __call__(self, t: int) -> None:
-        if t < self._start:
-            # What does not depend on the cotangents is computed for several steps at once.
-            chunk = next(self._chunks)
-            self._start = chunk.start
-            self._factors, self._direct = _factors(chunk, *self._operands)
-        k, dz, dh = t - self._start, self._dz[t], self._dh
-        np.multiply(self._factors[k, 2:], dh, out=dz[2:])
-        if self._direct is not None:
-            dz[2:] += self._direct[k, 2:]
-        np.multiply(self._factors[k, :2], dz[3], out=dz[:2])
-        if self._direct is not None:
-            dz[:2] += self._direct[k, :2]
-        np.multiply(self._operands[2][t, 2], dh, out=self._through)
+        factors, direct = self._factors.of(t)
+        dz, dh = self._dz[t], self._dh
+        np.multiply(factors[2:], dh, out=dz[2:])
+        if direct is not None:
+            dz[2:] += direct[2:]
+        np.multiply(factors[:2], dz[3], out=dz[:2])
+        if direct is not None:
+            dz[:2] += direct[:2]
+        np.multiply(self._gates[t, 2], dh, out=self._through)
 
 
 def _factors(

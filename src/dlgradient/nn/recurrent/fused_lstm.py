@@ -16,8 +16,8 @@ from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Value
 from dlgradient.nn.activations.smooth import sigmoid
 from dlgradient.nn.recurrent.buffers import (
+    Factors,
     Feed,
-    chunks,
     fed,
     reordered,
     to_sigmoid,
@@ -204,27 +204,21 @@ class _Pull:
         dc: Array,
         direct: Array | None,
     ) -> None:
-        self._operands = c0, cells, gates, direct
-        self._dh, self._dc = dh, dc
+        self._factors = Factors(gates, lambda t: _factors(t, c0, cells, gates, direct))
+        self._gates, self._dh, self._dc = gates, dh, dc
         self._dz = dz.reshape(*cells.shape[:2], 4, cells.shape[2]).swapaxes(1, 2)
         self._scratch = np.empty_like(cells[0])
-        self._chunks = chunks(gates)
-        self._start = len(gates)
 
     def __call__(self, t: int) -> None:
-        if t < self._start:
-            # What does not depend on the cotangents is computed for several steps at once.
-            chunk = next(self._chunks)
-            self._start = chunk.start
-            self._factors, self._through, self._direct = _factors(chunk, *self._operands)
-        k, dz, dh, dc = t - self._start, self._dz[t], self._dh, self._dc
-        np.multiply(self._through[k], dh, out=self._scratch)
+        factors, through, direct = self._factors.of(t)
+        dz, dh, dc = self._dz[t], self._dh, self._dc
+        np.multiply(through, dh, out=self._scratch)
         np.add(dc, self._scratch, out=dc)
-        np.multiply(self._factors[k, :3], dc, out=dz[:3])
-        np.multiply(self._factors[k, 3], dh, out=dz[3])
-        if self._direct is not None:
-            dz += self._direct[k]
-        np.multiply(dc, self._operands[2][t, 2], out=dc)
+        np.multiply(factors[:3], dc, out=dz[:3])
+        np.multiply(factors[3], dh, out=dz[3])
+        if direct is not None:
+            dz += direct
+        np.multiply(dc, self._gates[t, 2], out=dc)
 
 
 def _factors(
