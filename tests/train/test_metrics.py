@@ -219,3 +219,137 @@ def test_targets_that_are_no_labels_are_refused(name):
         metric.update(np.eye(2), np.array([[0, 1], [2, 1]]))
     with pytest.raises(dl.ShapeMismatchError, match="predictions have shape"):
         metric.update(np.eye(2), np.array([[0], [1]]))
+
+
+# -- every metric against scikit-learn, on data with ties, missing classes, and few observations ---
+
+AVERAGES = ("macro", "micro", "weighted")
+SIZES = (1, 2, 5, 40)
+
+
+def tied(rng, size, count):
+    """Return probabilities with ties, and classes of which some are missing."""
+    scores = rng.integers(0, 4, (size, count)) + 1e-3
+    return scores / scores.sum(1, keepdims=True), rng.choice([0, 2, count - 1], size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("k", [1, 2, 3, 4])
+def test_the_right_class_among_the_largest(k, size, rng):
+    scores, labels = rng.random((size, 4)), rng.integers(0, 4, size)
+    metric = dl.metrics.Accuracy(num_top_k_classes=k)
+    want = reference.top_k_accuracy_score(labels, scores, k=k, labels=range(4)) if k < 4 else 1
+    assert gathered(metric, scores, labels[:, None], 3) == pytest.approx(want)
+
+
+def test_of_equal_scores_the_first_is_the_largest():
+    y = np.zeros((4, 4))
+    for k in (1, 2, 3):
+        metric = dl.metrics.Accuracy(num_top_k_classes=k)
+        assert gathered(metric, y, np.arange(4)[:, None], 4) == k / 4
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("mode", ["single-label", "multilabel"])
+def test_scores_that_weigh_recall(mode, average, beta, rng):
+    metric = dl.metrics.FScore(beta=beta, average=average, classification_mode=mode)
+    for size in SIZES:
+        scores, labels = tied(rng, size, 5)
+        found, want = scores.argmax(1), labels
+        targets = labels[:, None]
+        if mode == "multilabel":
+            scores, targets = rng.random((size, 3)), rng.integers(0, 2, (size, 3))
+            targets[0, 0] = 1
+            found, want = (scores > 0.5).astype(int), targets
+        metric.reset()
+        right = reference.fbeta_score(want, found, beta=beta, average=average, zero_division=0)
+        assert gathered(metric, scores, targets, 3) == pytest.approx(right)
+    with pytest.raises(dl.InvalidArgumentError, match="beta must be"):
+        dl.metrics.FScore(beta=0)
+
+
+@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("name", BY_SKLEARN)
+def test_ties_and_missing_classes(name, average, rng):
+    metric = type(BY_NAME[name]())(average=average)
+    for size in SIZES:
+        scores, labels = tied(rng, size, 5)
+        metric.reset()
+        want = getattr(reference, BY_SKLEARN[name])(
+            labels, scores.argmax(1), average=average, zero_division=0
+        )
+        assert gathered(metric, scores, labels[:, None], 3) == pytest.approx(want)
+
+
+@pytest.mark.parametrize("average", ["macro", "weighted"])
+def test_areas_of_the_classes_that_occur(average, rng):
+    metric = dl.metrics.Auc(average=average)
+    for size in SIZES:
+        scores, labels = tied(rng, size, 5)
+        metric.reset()
+        known = [k for k in range(5) if 0 < (labels == k).sum() < size]
+        areas = [reference.roc_auc_score(labels == k, scores[:, k]) for k in known]
+        weights = [(labels == k).sum() for k in known] if average == "weighted" else None
+        want = np.average(areas, weights=weights) if known else np.nan
+        assert gathered(metric, scores, labels[:, None], 3) == pytest.approx(want, nan_ok=True)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_column_of_scores(size, rng):
+    """The probability of the second of two classes."""
+    y, labels = np.round(rng.random((size, 1)), 1), rng.integers(0, 2, size)
+    found = (y[:, 0] > 0.5).astype(int)
+    for name, want in (
+        ("accuracy", reference.accuracy_score(labels, found)),
+        ("recall", reference.recall_score(labels, found, average="macro", zero_division=0)),
+        ("fscore", reference.f1_score(labels, found, average="macro", zero_division=0)),
+    ):
+        assert gathered(BY_NAME[name](), y, labels[:, None], 2) == pytest.approx(want)
+    if 0 < labels.sum() < size:
+        want = reference.roc_auc_score(labels, y[:, 0])
+        assert gathered(BY_NAME["auc"](), y, labels[:, None], 2) == pytest.approx(want)
+
+
+def test_scores_outside_of_probabilities_in_one_column():
+    """Whole numbers are compared with the threshold, too, whichever are in a batch."""
+    y, labels = np.array([[3.0], [-2.0], [0.7], [1.0]]), np.array([[1], [0], [1], [1]])
+    for size in (1, 2, 4):
+        assert gathered(dl.metrics.Accuracy(), y, labels, size) == 1
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "fscore"])
+def test_scores_that_are_no_numbers_are_wrong(name):
+    """All classes are 0, which the place of the first NaN is."""
+    y, labels = np.full((6, 3), np.nan), np.zeros((6, 1), int)
+    assert gathered(BY_NAME[name](), y, labels, 4) == 0
+    y[:3] = [1, 0, 0]
+    assert gathered(dl.metrics.Accuracy(), y, labels, 4) == 0.5
+    assert gathered(dl.metrics.Accuracy(num_top_k_classes=2), y, labels, 4) == 0.5
+    assert np.isnan(gathered(dl.metrics.Auc(), y, np.arange(6)[:, None] % 3, 4))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_numbers_of_several_channels(channels, size, rng):
+    t = rng.uniform(1, 2, (size, channels)) * [1, 10, 100][:channels]
+    y = t + rng.normal(size=t.shape)
+    for name, want in (
+        ("rmse", reference.mean_squared_error(t, y) ** 0.5),
+        ("mape", 100 * reference.mean_absolute_percentage_error(t, y)),
+    ):
+        assert gathered(BY_NAME[name](), y, t, 3) == pytest.approx(want)
+    if size > 1:
+        want = reference.r2_score(t, y, multioutput="variance_weighted", force_finite=False)
+        assert gathered(BY_NAME["rsquared"](), y, t, 3) == pytest.approx(want)
+
+
+def test_targets_that_say_nothing():
+    """Nothing gathered, zeros and constants: NaN and infinity, and no warning."""
+    for name in BY_NAME:
+        assert np.isnan(BY_NAME[name]().evaluate())
+    one, zero = np.ones((3, 1)), np.zeros((3, 1))
+    assert gathered(dl.metrics.Mape(), one, zero, 2) == np.inf
+    assert np.isnan(gathered(dl.metrics.Mape(), zero, zero, 2))
+    assert np.isnan(gathered(dl.metrics.RSquared(), one, one, 2))
+    assert gathered(dl.metrics.RSquared(), zero, one, 2) == -np.inf

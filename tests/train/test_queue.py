@@ -133,7 +133,7 @@ def test_a_file_is_mapped_again_in_another_process(rng, tmp_path):
     reader = dl.minibatchqueue(mapped)._reader
     data = pickle.dumps(reader)
     assert len(data) < 2_000 + 2 * len(str(tmp_path))
-    (batch,) = pickle.loads(data).read(np.array([4, 1]))
+    (batch,) = pickle.loads(data).read(np.array([4, 1])).outputs
     assert np.array_equal(batch, mapped[[4, 1]])
     (batch,) = dl.minibatchqueue(mapped, preprocessing_environment="parallel")
     assert np.array_equal(batch, mapped)
@@ -346,3 +346,42 @@ def test_predictions_have_a_row_for_each_observation(rng):
     alone = np.asarray(net.predict(dl.dlarray(images[..., 3:4], "SSCB").astype(np.float32)))
     # Sums of 32 products in another order: an error relative to the terms, not to the sum.
     np.testing.assert_allclose(scores[3], alone.ravel(), rtol=1e-5, atol=1e-6)
+
+
+# -- sequences of one length -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("direction", ["right", "left"])
+@pytest.mark.parametrize("length", ["longest", "shortest", 3])
+def test_lists_of_padded_sequences(axis, direction, length, rng):
+    """As slices of the array; 200 sequences, which is more than NumPy promotes at once."""
+    sequences = [
+        rng.normal(size=(2, n) if axis else (n, 2)) for n in rng.integers(1, 6, 200).tolist()
+    ]
+    options = {"length": length, "direction": direction, "padding_value": -1.0}
+    x, mask = dl.padsequences(sequences, axis, **options)
+    xs, masks = dl.padsequences(sequences, axis, **options, uniform_output=False)
+    assert isinstance(xs, list)
+    assert isinstance(masks, list)
+    np.testing.assert_array_equal(np.stack(xs, -1), x)
+    np.testing.assert_array_equal(np.stack(masks, -1), mask)
+    for padded, inside, whole in zip(xs, masks, sequences, strict=True):
+        size, n = whole.shape[axis], padded.shape[axis]
+        kept = min(size, n)
+        part = np.arange(kept) if direction == "right" else np.arange(size - kept, size)
+        np.testing.assert_array_equal(padded[inside], whole.take(part, axis).ravel())
+        assert (padded[~inside] == -1).all()
+        assert inside.sum() == 2 * kept
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(int, 0.5), (np.uint8, -1.0), (np.int8, 200.0), (bool, 2.0)]
+)
+def test_padding_that_a_dtype_does_not_have(dtype, value):
+    sequences = [np.ones(3, dtype), np.ones(1, dtype)]
+    with pytest.raises(dl.InvalidArgumentError, match=r"padding_value is .* floating-point"):
+        dl.padsequences(sequences, 0, padding_value=value)
+    x, _ = dl.padsequences([s.astype(float) for s in sequences], 0, padding_value=value)
+    np.testing.assert_array_equal(x[1:, 1], [value, value])
+    assert dl.padsequences(sequences, 0, padding_value=1.0)[0].dtype == dtype

@@ -112,11 +112,13 @@ def test_one_of_two_outputs(rng):
         seen.append([float(np.abs(dl.extractdata(x)).max()) for x in (t, u)])
         return dl.mse(y, t) + dl.mse(z, u)
 
-    chosen = options(normalize_targets=True, metrics="rmse")
-    found, _ = dl.trainnet(x, (t, 0 * t[:, :1] + 9), net, loss, chosen)
+    chosen = options(normalize_targets=True, metrics=dl.metrics.Rmse(network_output="units"))
+    found, info = dl.trainnet(x, (t, 0 * t[:, :1] + 9), net, loss, chosen)
     assert all(a < 6 and b == 9 for a, b in seen)
     y, z = found.predict(x)
     assert abs(float(y.mean() - t.mean())) < 200 > abs(float(z.mean()))
+    rmse = info.training_history["rmse"]
+    assert rmse[-1] < rmse[0] < 10_000
 
 
 def test_targets_without_channels(rng):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from dlgradient.core.threads import cores
 from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.train.sources import Reader
+from dlgradient.train.sources import ReadBatch, Reader
 
 if TYPE_CHECKING:  # networks load faster without it
     from concurrent.futures import Executor, Future
@@ -56,7 +56,7 @@ def _begin(data: bytes) -> None:
     _reader.append(pickle.loads(data))
 
 
-def _read(chosen: Array) -> tuple[Any, ...]:
+def _read(chosen: Array) -> ReadBatch:
     return _reader[0].read(chosen)
 
 

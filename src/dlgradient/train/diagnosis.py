@@ -9,8 +9,8 @@ import numpy as np
 from dlgradient.engine.array import extractdata
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
+from dlgradient.train.batches import batches
 from dlgradient.train.loss import Objective
-from dlgradient.train.predict import batches
 from dlgradient.train.queue import minibatchqueue
 
 __all__ = ["first_random", "first_strange", "first_strange_of", "is_finite", "strange_update"]

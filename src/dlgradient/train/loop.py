@@ -16,23 +16,18 @@ import numpy as np
 from dlgradient.core.types import Array
 from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.batches import batches, queue_of
 from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.checkpoint import Checkpoints
 from dlgradient.train.checks import called, check_batch, check_data, check_learnables
 from dlgradient.train.diagnosis import first_strange_of
+from dlgradient.train.evaluation import Pairs, evaluated, metric_of_batch, row_pairs
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.lm import LevenbergMarquardt
 from dlgradient.train.loss import Batch, Objective, loss_function
+from dlgradient.train.metric import compared_outputs
 from dlgradient.train.observers import OutputFunctions
 from dlgradient.train.options import TrainingOptions
-from dlgradient.train.predict import (
-    Pairs,
-    batches,
-    evaluated,
-    metric_of_batch,
-    queue_of,
-    row_pairs,
-)
 from dlgradient.train.progress import Progress
 from dlgradient.train.quasi_newton import QuasiNewton
 from dlgradient.train.queue import minibatchqueue
@@ -179,6 +174,9 @@ class Loop(Training):
     def _check_first(self, batch: Batch) -> None:
         """Look at the first batch of the data, and of the validation data."""
         names = self.encoder.class_names
+        for metric in self.options.metrics:
+            targets = len(batch) - self.objective.inputs
+            compared_outputs(metric, self.net.output_names[:targets])
         check_batch("data", self.net, batch, self.objective, self.queue, names)
         validation = self.validation
         if validation is not None and not validation.is_stream:
@@ -222,10 +220,11 @@ class Loop(Training):
             # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
             self.net = step.net.reset_state()
             if self.options.metrics:
-                pairs = row_pairs(self.objective, step.ys, batch[self.objective.inputs :])
+                targets = batch[self.objective.inputs :]
+                pairs = row_pairs(self.objective, step.ys, targets, self.queue._masks)
                 _, pairs = self.together(self.queue, np.zeros(2), pairs)
                 for metric in self.options.metrics:
-                    row[metric.name] = metric_of_batch(metric, pairs)
+                    row[metric.name] = metric_of_batch(metric, pairs, self.net.output_names)
         return step.reason, row
 
     # -- what processes that share the batches override ------------------------------------------
@@ -252,18 +251,19 @@ class Loop(Training):
         """Validate, keep the best network, and return a reason to stop or ''."""
         objective = self.objective
         assert self.validation is not None
-        values = evaluated(
-            self.net, self.validation, objective, self.options.metrics, self.together
-        )
+        metrics = self.options.metrics
+        loss, found = evaluated(self.net, self.validation, objective, metrics, self.together)
+        names = [metric.name for metric in metrics]
+        values = {"loss": loss, **dict(zip(names, found, strict=True))}
         for name, value in values.items():
             row[f"validation_{name}"] = value
         history = self.info.validation_history
         for name, value in {"iteration": float(self.iteration), **values}.items():
             history.setdefault(name, []).append(value)
         reason = self._compare(values)
-        if not np.isfinite(values["loss"]):
+        if not np.isfinite(loss):
             where = first_strange_of(self.net, self.validation, objective)
-            reason = f"Validation loss is {values['loss']}: {where}"
+            reason = f"Validation loss is {loss}: {where}"
         answers = [observer.validated(self, row) for observer in self.observers]
         return self.decided([reason, *answers])
 

@@ -7,16 +7,15 @@ what it gathered. So it is that of all data at once, whatever the size of a batc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.spelling import AnswersByName
-from dlgradient.core.types import Array, Operand
-from dlgradient.engine.array import dlarray, extractdata
-from dlgradient.errors import IndexingError, InvalidArgumentError, ShapeMismatchError, located
+from dlgradient.core.types import Array, Count, Positive
+from dlgradient.errors import IndexingError, InvalidArgumentError
+from dlgradient.train.metric import Metric, OfFunction, OfOneOutput, check_lengths, check_sizes
+from dlgradient.train.number_metrics import Mape, Rmse, RSquared
 
 __all__ = [
     "Accuracy",
@@ -35,60 +34,12 @@ Mode: TypeAlias = Literal["single-label", "multilabel"]
 MetricLike: TypeAlias = "str | Metric | Callable[..., Any]"
 
 
-class Metric(AnswersByName):
-    """The base class of metrics; derive your own from it.
-
-    Write ``update(self, y, targets)``, which gathers raw arrays, ``evaluate(self)``, which returns
-    a number, and ``reset(self)``. In ``y`` and ``targets`` the observations are rows, and columns
-    are the channels.
-
-    Source: MATLAB ``deep.Metric``.
-
-    Attributes
-    ----------
-    name : str
-        What the columns of a history are called.
-    maximize : bool
-        Whether a larger value is better.
-    """
-
-    name = "metric"
-    maximize = True
-
-    def reset(self) -> None:
-        """Forget what was gathered."""
-        raise NotImplementedError(
-            located(
-                f"metric {type(self).__name__} has no reset(self)",
-                "errors.html#exceptions-of-python",
-            )
-        )
-
-    def update(self, y: Array, targets: Array) -> None:
-        """Gather a batch."""
-        raise NotImplementedError(
-            located(
-                f"metric {type(self).__name__} has no update(self, y, targets)",
-                "errors.html#exceptions-of-python",
-            )
-        )
-
-    def evaluate(self) -> float:
-        """Return the value for all that was gathered."""
-        raise NotImplementedError(
-            located(
-                f"metric {type(self).__name__} has no evaluate(self)",
-                "errors.html#exceptions-of-python",
-            )
-        )
-
-
-class _Counted(Metric):
+class _Counted(OfOneOutput):
     """A metric of the numbers of right and wrong classes, or labels."""
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: Mode, network_output: str | None, name: str | None) -> None:
         self.classification_mode = mode
-        self.reset()
+        super().__init__(network_output, name)
 
     def reset(self) -> None:
         """Forget what was gathered."""
@@ -117,16 +68,19 @@ class _Counted(Metric):
     def _count_classes(self, y: Array, targets: Array) -> None:
         count = max(y.shape[-1], 2, len(self.actual))
         found, wanted = classes(y), wanted_classes(self.name, targets, count)
-        _check_lengths(self.name, found, wanted)
-        new = [
-            np.bincount(x, minlength=count).astype(float)
-            for x in (found[found == wanted], found, wanted)
-        ]
+        check_lengths(self.name, found, wanted)
+        parts = found[found == wanted], found[found >= 0], wanted
+        new = [np.bincount(x, minlength=count).astype(float) for x in parts]
         for total, old in zip(new, self._counts(), strict=True):
             total[: len(old)] += old
         self.correct, self.predicted, self.actual = new
-        self.agreements += int((found == wanted).sum())
+        self.agreements += self._agreements(y, found, wanted)
         self.decisions += len(found)
+
+    def _agreements(self, y: Array, found: Array, wanted: Array) -> int:
+        """Return how many observations have the right class."""
+        del y
+        return int((found == wanted).sum())
 
 
 class _Averaged(_Counted):
@@ -134,9 +88,14 @@ class _Averaged(_Counted):
 
     @checked
     def __init__(
-        self, *, average: Average = "macro", classification_mode: Mode = "single-label"
+        self,
+        *,
+        average: Average = "macro",
+        classification_mode: Mode = "single-label",
+        network_output: str | None = None,
+        name: str | None = None,
     ) -> None:
-        super().__init__(classification_mode)
+        super().__init__(classification_mode, network_output, name)
         self.average = average
 
     def evaluate(self) -> float:
@@ -167,6 +126,12 @@ class Accuracy(_Counted):
     classification_mode : {"single-label", "multilabel"}
         For "multilabel" an observation may have any labels: outputs above 0.5. Targets are ones and
         zeros, and it is the share of labels that are right.
+    num_top_k_classes : int
+        A class is right if it has one of the largest k scores.
+    network_output : str, optional
+        Which output is compared, if the network has several.
+    name : str, optional
+        What the columns of a history are called.
 
     Examples
     --------
@@ -181,8 +146,25 @@ class Accuracy(_Counted):
     name = "accuracy"
 
     @checked
-    def __init__(self, *, classification_mode: Mode = "single-label") -> None:
-        super().__init__(classification_mode)
+    def __init__(
+        self,
+        *,
+        classification_mode: Mode = "single-label",
+        num_top_k_classes: Count = 1,
+        network_output: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(classification_mode, network_output, name)
+        self.num_top_k_classes = num_top_k_classes
+
+    def _agreements(self, y: Array, found: Array, wanted: Array) -> int:
+        """Return how many observations have the right class among the largest scores."""
+        if self.num_top_k_classes == 1 or y.shape[-1] == 1:
+            return super()._agreements(y, found, wanted)
+        # Of equal scores the first is the largest, as for `argmax`.
+        largest = np.argsort(-y, axis=-1, kind="stable")[:, : self.num_top_k_classes]
+        inside = (largest == wanted[:, None]).any(-1) & (found >= 0)
+        return int(inside.sum())
 
     def evaluate(self) -> float:
         """Return the share."""
@@ -202,6 +184,10 @@ class Precision(_Averaged):
     classification_mode : {"single-label", "multilabel"}
         Whether an observation has one class, or any labels: outputs above 0.5, with targets of ones
         and zeros.
+    network_output : str, optional
+        Which output is compared, if the network has several.
+    name : str, optional
+        What the columns of a history are called.
     """
 
     name = "precision"
@@ -225,6 +211,10 @@ class Recall(_Averaged):
     classification_mode : {"single-label", "multilabel"}
         Whether an observation has one class, or any labels: outputs above 0.5, with targets of ones
         and zeros.
+    network_output : str, optional
+        Which output is compared, if the network has several.
+    name : str, optional
+        What the columns of a history are called.
     """
 
     name = "recall"
@@ -236,25 +226,51 @@ class Recall(_Averaged):
 
 
 class FScore(_Averaged):
-    """The harmonic mean of precision and recall of each class, averaged over classes.
+    r"""The harmonic mean of precision P and recall R of each class, averaged over classes.
 
-    Source: MATLAB ``fScoreMetric``; scikit-learn ``f1_score(average="macro")``.
+    With `beta` it is :math:`(1 + β^2) P R / (β^2 P + R)`, in which recall has β² times the weight.
+
+    Source: MATLAB ``fScoreMetric``; scikit-learn ``fbeta_score(average="macro")``.
 
     Parameters
     ----------
+    beta : float
     average : {"macro", "micro", "weighted"}
         The mean over classes, the value of all classes together, or the mean weighted by how often
         they occur.
     classification_mode : {"single-label", "multilabel"}
         Whether an observation has one class, or any labels: outputs above 0.5, with targets of ones
         and zeros.
+    network_output : str, optional
+        Which output is compared, if the network has several.
+    name : str, optional
+        What the columns of a history are called.
     """
 
     name = "fscore"
 
+    @checked
+    def __init__(
+        self,
+        *,
+        beta: Positive = 1.0,
+        average: Average = "macro",
+        classification_mode: Mode = "single-label",
+        network_output: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            average=average,
+            classification_mode=classification_mode,
+            network_output=network_output,
+            name=name,
+        )
+        self.beta = beta
+
     def of_classes(self, correct: Array, predicted: Array, actual: Array) -> Array:
         """Return the value of each class."""
-        return _ratio(2 * correct, predicted + actual)
+        square = self.beta**2
+        return _ratio((1 + square) * correct, predicted + square * actual)
 
 
 def _ratio(part: Array, whole: Array, otherwise: float = 0.0) -> Array:
@@ -262,7 +278,7 @@ def _ratio(part: Array, whole: Array, otherwise: float = 0.0) -> Array:
     return np.divide(part, whole, out=ratio, where=whole > 0)
 
 
-class Auc(Metric):
+class Auc(OfOneOutput):
     """The area under the curve of true over false positives, averaged over classes.
 
     Parameters
@@ -272,6 +288,10 @@ class Auc(Metric):
         classes occur.
     classification_mode : {"single-label", "multilabel"}
         Whether an observation has one class, or any labels, with targets of ones and zeros.
+    network_output : str, optional
+        Which output is compared, if the network has several.
+    name : str, optional
+        What the columns of a history are called.
 
     See Also
     --------
@@ -292,10 +312,15 @@ class Auc(Metric):
 
     @checked
     def __init__(
-        self, *, average: Average = "macro", classification_mode: Mode = "single-label"
+        self,
+        *,
+        average: Average = "macro",
+        classification_mode: Mode = "single-label",
+        network_output: str | None = None,
+        name: str | None = None,
     ) -> None:
+        super().__init__(network_output, name)
         self.average, self.classification_mode = average, classification_mode
-        self.reset()
 
     def reset(self) -> None:
         """Forget what was gathered."""
@@ -307,16 +332,21 @@ class Auc(Metric):
             self.batches.append((y, wanted_labels(self.name, y, targets)))
             return
         classes = wanted_classes(self.name, targets, max(y.shape[-1], 2))
-        _check_lengths(self.name, y, classes)
+        check_lengths(self.name, y, classes)
         if y.shape[-1] == 1:
             y = np.concatenate([1 - y, y], -1)
         self.batches.append((y, classes[:, None] == np.arange(y.shape[-1])))
 
     def evaluate(self) -> float:
-        """Return the average over the classes that occur, and do not always."""
+        """Return the average over the classes that occur, and do not always.
+
+        It is NaN if a score is.
+        """
         if not self.batches:
             return float("nan")
         scores, wanted = (np.concatenate([b[i] for b in self.batches]) for i in range(2))
+        if np.isnan(scores).any():
+            return float("nan")
         if self.average == "micro":
             scores, wanted = scores.reshape(-1, 1), wanted.reshape(-1, 1)
         counts = wanted.sum(0)
@@ -343,124 +373,9 @@ def _mean_ranks(x: Array) -> Array:
     return ranks
 
 
-class _Summed(Metric):
-    """A metric of sums over elements."""
-
-    maximize = False
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was gathered."""
-        self.count = 0
-        self.total = 0.0
-
-    def update(self, y: Array, targets: Array) -> None:
-        """Add up a batch."""
-        _check_sizes(self.name, y, targets)
-        self.count += y.size
-        self.total += float(self.terms(y.astype(float), targets.astype(float)).sum())
-
-    def terms(self, y: Array, targets: Array) -> Array:
-        """Return what is summed."""
-        raise NotImplementedError
-
-
-class Rmse(_Summed):
-    """The root of the mean squared error.
-
-    Examples
-    --------
-    >>> metric = dl.metrics.Rmse()
-    >>> metric.update(np.array([[1.0], [5.0]]), np.array([[1.0], [1.0]]))
-    >>> metric.evaluate() == 8**0.5
-    True
-
-    Source: MATLAB ``rmseMetric``.
-    """
-
-    name = "rmse"
-
-    def terms(self, y: Array, targets: Array) -> Array:
-        """Return squares."""
-        squares: Array = (y - targets) ** 2
-        return squares
-
-    def evaluate(self) -> float:
-        """Return the root."""
-        return float((self.total / self.count) ** 0.5)
-
-
-class Mape(_Summed):
-    """The mean absolute error in per cent of the target.
-
-    Source: MATLAB ``mapeMetric``.
-    """
-
-    name = "mape"
-
-    def terms(self, y: Array, targets: Array) -> Array:
-        """Return relative errors."""
-        errors: Array = np.abs((y - targets) / targets)
-        return errors
-
-    def evaluate(self) -> float:
-        """Return the mean, in per cent."""
-        return 100 * self.total / self.count
-
-
-class RSquared(Metric):
-    """The share of the variance of the targets that the predictions explain.
-
-    Source: MATLAB ``rSquaredMetric``; scikit-learn ``r2_score``.
-    """
-
-    name = "rsquared"
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was gathered."""
-        self.batches: list[tuple[Array, Array]] = []
-
-    def update(self, y: Array, targets: Array) -> None:
-        """Keep a batch."""
-        _check_sizes(self.name, y, targets)
-        self.batches.append((y.astype(float), targets.astype(float)))
-
-    def evaluate(self) -> float:
-        """Return 1 - Σ (y - t)² / Σ (t - mean)²."""
-        y, t = (np.concatenate([b[i] for b in self.batches]) for i in range(2))
-        return float(1 - ((y - t) ** 2).sum() / ((t - t.mean(0)) ** 2).sum())
-
-
 BY_NAME: dict[str, type[Metric]] = {
     kind.name: kind for kind in (Accuracy, Auc, FScore, Mape, Precision, RSquared, Recall, Rmse)
 }
-
-
-@dataclass
-class _OfFunction(Metric):
-    """The mean over observations of what a function returns for a batch."""
-
-    fun: Callable[..., Any]
-    maximize = False
-
-    def __post_init__(self) -> None:
-        self.name = getattr(self.fun, "__name__", "metric")
-        self.reset()
-
-    def reset(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def update(self, y: Array, targets: Array) -> None:
-        self.total += float(self.fun(y, targets)) * len(y)
-        self.count += len(y)
-
-    def evaluate(self) -> float:
-        return self.total / self.count
 
 
 def metric_of(value: MetricLike) -> Metric:
@@ -474,7 +389,7 @@ def metric_of(value: MetricLike) -> Metric:
         if kind is not None:
             return kind()
     elif callable(value):
-        return _OfFunction(value)
+        return OfFunction(value)
     raise InvalidArgumentError(
         f"metrics: {value!r} is no metric; write one of {', '.join(BY_NAME)}, or give a Metric or "
         "a function of predictions and targets"
@@ -487,24 +402,19 @@ def metrics_of(value: Any) -> tuple[Metric, ...]:
     return tuple([metric_of(v) for v in given])
 
 
-def rows_of(x: Operand, fmt: str) -> Array:
-    """Return predictions or targets with observations as rows, and channels as columns."""
-    raw = np.asarray(extractdata(x) if type(x) is dlarray else x)
-    axis = fmt.find("C")
-    if axis < 0:
-        return raw.reshape(-1, 1)
-    return np.moveaxis(raw, axis, -1).reshape(-1, raw.shape[axis])
-
-
 def classes(rows: Array) -> Array:
-    """Return the class of each row: the largest score; of one column a threshold or an index."""
+    """Return the class of each row: the largest score; of one column a threshold or an index.
+
+    It is -1, which no target is, if a score is NaN.
+    """
+    column = rows[:, 0]
     if rows.shape[-1] > 1:
         found: Array = rows.argmax(-1)
-        return found
-    column = rows[:, 0]
-    if column.dtype.kind == "f" and ((column != np.round(column)).any()):
-        return (column > 0.5).astype(int)
-    return column.astype(int)
+    else:
+        found = (column > 0.5 if column.dtype.kind == "f" else column).astype(int)
+    if rows.dtype.kind == "f":
+        found[np.isnan(rows).any(-1)] = -1
+    return found
 
 
 def wanted_classes(name: str, targets: Array, count: int) -> Array:
@@ -525,7 +435,7 @@ def wanted_classes(name: str, targets: Array, count: int) -> Array:
 
 def wanted_labels(name: str, y: Array, targets: Array) -> Array:
     """Return which labels each row of targets has: ones and zeros, as many as there are outputs."""
-    _check_sizes(name, y, targets)
+    check_sizes(name, y, targets)
     strange = targets[(targets != 0) & (targets != 1)]
     if strange.size:
         raise InvalidArgumentError(
@@ -534,19 +444,3 @@ def wanted_labels(name: str, y: Array, targets: Array) -> Array:
         )
     found: Array = targets != 0
     return found
-
-
-def _check_lengths(name: str, found: Array, wanted: Array) -> None:
-    if len(found) != len(wanted):
-        raise ShapeMismatchError(
-            f"metric {name}: there are predictions of {len(found)} observations, and targets of "
-            f"{len(wanted)}"
-        )
-
-
-def _check_sizes(name: str, y: Array, targets: Array) -> None:
-    if y.shape != targets.shape:
-        raise ShapeMismatchError(
-            f"metric {name}: predictions have shape {y.shape} (observations × channels), targets "
-            f"have {targets.shape}"
-        )

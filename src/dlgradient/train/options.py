@@ -18,6 +18,7 @@ from dlgradient.network.files import FilePath
 from dlgradient.train import schedules
 from dlgradient.train.ahead import Environment
 from dlgradient.train.categories import Encoding
+from dlgradient.train.history import OTHERS
 from dlgradient.train.lbfgs import LineSearch
 from dlgradient.train.metrics import BY_NAME, metrics_of
 from dlgradient.train.queue import SequenceLength
@@ -223,6 +224,13 @@ class TrainingOptions(AnswersByName):
             self.checkpoint_frequency = 30 if solver in WHOLE else 1
         self.schedules = self._schedules(self.learn_rate_schedule)
         names = ["loss", *[metric.name for metric in self.metrics]]
+        twice = [name for name in names if names.count(name) > 1 or name in OTHERS]
+        if twice:
+            raise InvalidArgumentError(
+                f"training_options: metrics have the names {', '.join(names[1:])}, and each needs "
+                f"a column of its own in the history, which {twice[0]!r} has not; give another "
+                "name, as metrics.Recall(name='recall_of_all')"
+            )
         if self.objective_metric_name not in names:
             raise InvalidArgumentError(
                 f"training_options: objective_metric_name must be one of {', '.join(names)}, not "

@@ -31,12 +31,12 @@ from dlgradient.core.types import Array, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
+from dlgradient.train.evaluation import Pairs
 from dlgradient.train.gradients import vectors
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loop import Loop
 from dlgradient.train.loss import Batch, Evaluation, Objective
 from dlgradient.train.options import TrainingOptions
-from dlgradient.train.predict import Pairs
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.ranks import Ranks, ranks_of_job
 from dlgradient.train.training import Row

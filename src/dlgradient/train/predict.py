@@ -2,182 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Count, Value
-from dlgradient.engine.array import dims, dlarray, extractdata
+from dlgradient.engine.array import dims
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
 from dlgradient.nn.linear.embed import names_of
+from dlgradient.train.ahead import Environment
+from dlgradient.train.batches import batches, formats_of_each, queue_of
 from dlgradient.train.categories import Encoder, Encoding
+from dlgradient.train.evaluation import evaluated
+from dlgradient.train.joined import Times, in_order, joined, observations, outputs_of
 from dlgradient.train.loss import Objective
-from dlgradient.train.metrics import Metric, metrics_of, rows_of
-from dlgradient.train.queue import SequenceLength, minibatchqueue
+from dlgradient.train.metrics import metrics_of
+from dlgradient.train.queue import SequenceLength
 
 __all__ = ["minibatchpredict", "testnet"]
 
-# The layout of targets by their number of dimensions, as in MATLAB.
-TARGETS = {1: "B", 2: "BC", 3: "TCB", 4: "SSCB", 5: "SSSCB"}
-# Predictions and targets of each output, with observations as rows.
-Pairs: TypeAlias = list[tuple[Array, Array]]
-
-
-def queue_of(
-    net: dlnetwork,
-    data: Any,
-    targets: Any,
-    mini_batch_size: int,
-    generator: np.random.Generator | None = None,
-    input_formats: Any = "auto",
-    target_formats: Any = "auto",
-    **reading: Any,
-) -> minibatchqueue:
-    """Return data as a queue whose outputs have formats."""
-    if isinstance(data, minibatchqueue):
-        return data
-    predictors = data if type(data) is tuple else (data,)
-    wanted = () if targets is None else targets if type(targets) is tuple else (targets,)
-    return minibatchqueue(
-        (*predictors, *wanted),
-        mini_batch_size=mini_batch_size,
-        mini_batch_format=(
-            *_input_formats(net, input_formats),
-            *_target_formats(wanted, target_formats),
-        ),
-        output_cast="float64" if _is_double(net) else "float32",
-        generator=generator,
-        **reading,
-    )
-
-
-def _is_double(net: dlnetwork) -> bool:
-    """Return whether a network has learnables of double precision, which data would make single."""
-    return any(x.dtype in (np.float64, np.complex128) for x in net.learnables.values())
-
-
-def batches(queue: minibatchqueue) -> Iterator[tuple[Any, ...]]:
-    """Yield all batches as tuples, also of a queue with one output."""
-    for batch in queue:
-        yield batch if isinstance(batch, tuple) else (batch,)
-
-
-def _input_formats(net: dlnetwork, given: Any) -> list[str | None]:
-    if given != "auto":
-        return [given] if isinstance(given, str) else list(given)
-    found: list[str | None] = []
-    for name in net.input_names:
-        layer = net.get_layer(name.partition("/")[0])
-        if not isinstance(layer, AnyInput):
-            raise InvalidArgumentError(
-                f"trainnet: input {name!r} has no input layer, so the format of the data is not "
-                "known; give input_data_formats= in training_options"
-            )
-        found.append(layer.labels)
-    return found
-
-
-def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:
-    if given != "auto":
-        return [given] if isinstance(given, str) else list(given)
-    found: list[str | None] = []
-    for target in targets:
-        if np.ndim(target) == 1 and np.asarray(target).dtype.kind in "biuUSO":
-            found.append(None)  # classes
-        else:
-            found.append(TARGETS.get(np.ndim(target)))
-    return found
-
-
-def evaluated(
-    net: dlnetwork,
-    queue: minibatchqueue,
-    objective: Objective,
-    metrics: Sequence[Metric],
-    together: Callable[..., tuple[Array, Pairs]] = lambda _, sums, pairs: (sums, pairs),
-) -> dict[str, float]:
-    """Return the mean loss over the observations, and metrics.
-
-    Parameters
-    ----------
-    together : callable
-        ``together(queue, sums, pairs)`` returns those of a batch from those of a share of it.
-    """
-    for metric in metrics:
-        metric.reset()
-    totals = np.zeros(2)
-    for batch in batches(queue):
-        ys, targets = objective.predicted(net, batch), batch[objective.inputs :]
-        size = _observations(batch[0])
-        value = float(objective.loss(*ys, *targets))
-        pairs = row_pairs(objective, ys, targets) if metrics else []
-        sums, pairs = together(queue, np.array([value * size, size]), pairs)
-        totals += sums
-        for metric in metrics:
-            _update(metric, pairs)
-    loss = float(totals[0] / totals[1])
-    return {"loss": loss, **{metric.name: metric.evaluate() for metric in metrics}}
-
-
-def _observations(x: Any) -> int:
-    fmt = dims(x) if type(x) is dlarray else ""
-    return int(x.shape[fmt.index("B")]) if "B" in fmt else len(x)
-
-
-def row_pairs(objective: Objective, ys: Sequence[Value], targets: Sequence[Any]) -> Pairs:
-    """Return predictions and targets as metrics get them, of each output, in their own units."""
-    columns = objective.in_own_units(ys), objective.in_own_units(targets)
-    return [
-        (rows_of(y, dims(y)), rows_of(t, dims(t) if type(t) is dlarray else ""))
-        for y, t in zip(*columns, strict=False)
-    ]
-
-
-def _update(metric: Metric, pairs: Pairs) -> None:
-    for y, t in pairs:
-        metric.update(y, t)
-
-
-def metric_of_batch(metric: Metric, pairs: Pairs) -> float:
-    metric.reset()
-    _update(metric, pairs)
-    return metric.evaluate()
-
 
 @checked
-def minibatchpredict(
+def minibatchpredict(  # noqa: PLR0913 - they are options of MATLAB, too
     net: dlnetwork,
     data: Any,
     *,
+    outputs: str | Sequence[str] | None = None,
+    uniform_output: bool = True,
     mini_batch_size: Count = 128,
+    input_data_formats: Any = "auto",
+    output_data_formats: Any = "auto",
     sequence_length: SequenceLength = "longest",
     sequence_padding_direction: Literal["right", "left"] = "right",
     sequence_padding_value: float = 0.0,
     categorical_input_encoding: Encoding = "integer",
+    preprocessing_environment: Environment = "serial",
 ) -> Any:
     """Return what a network predicts, computed in mini-batches.
 
     Parameters
     ----------
     net : dlnetwork
+        Initialised, as a trained one is.
     data : array, list of sequences, tuple of these, or minibatchqueue
         In the formats of the input layers. Sequences are times × channels, of any lengths.
+    outputs : str or sequence of str, optional
+        Layers, or outputs of layers, whose results are wanted; by default the outputs of the
+        network.
+    uniform_output : bool
+        Whether an output is one array. If not, it is a list with an array for each observation,
+        in which sequences are cut to their own lengths, without what pads them. An output whose
+        times are not those of an input is not cut.
     mini_batch_size : int
+    input_data_formats : str or sequence of str
+        Format of each input, as "BC". "auto" is that of its input layer, as in `training_options`.
+    output_data_formats : str or sequence of str
+        Order of the dimensions of each output, as "BTC". "auto" is that of the network, but "BC" if
+        there is nothing else. In a list the observations are without 'B'.
     sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
         As of `minibatchqueue`: "longest", "right" and 0. Give those of the training: a network that
         was trained on sequences padded on the left reads others wrongly.
     categorical_input_encoding : {"integer", "one-hot"}
         As in the training, for data with categories of pandas. They must be the same ones.
+    preprocessing_environment : {"serial", "background", "parallel"}
+        Who reads the data, as of `minibatchqueue`.
 
     Returns
     -------
-    numpy.ndarray, or tuple
-        One for each output, with the observations along 'B'. Without other dimensions than 'B' and
-        'C', observations are the rows.
+    numpy.ndarray or list, or tuple
+        One for each output.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the network is not initialised, or an input has no format.
+    ShapeMismatchError
+        If the sequences of the mini-batches have different lengths, and no list is wanted.
 
     See Also
     --------
@@ -189,50 +92,102 @@ def minibatchpredict(
     >>> dl.minibatchpredict(net, np.ones((300, 2))).shape
     (300, 3)
 
+    Sequences of 4, 2 and 3 times:
+
+    >>> net = dl.dlnetwork([dl.layers.SequenceInput(2), dl.layers.Gru(5, name="gru")])
+    >>> x = [np.ones((n, 2)) for n in (4, 2, 3)]
+    >>> [y.shape for y in dl.minibatchpredict(net, x, outputs="gru", uniform_output=False)]
+    [(4, 5), (2, 5), (3, 5)]
+
     Source: MATLAB ``minibatchpredict``.
     """
+    names = _names_of(net, outputs)
     encoder = Encoder("minibatchpredict", categorical_input_encoding)
     queue = queue_of(
         net,
         encoder.predictors(data),
         None,
         mini_batch_size,
+        input_formats=input_data_formats,
         sequence_length=sequence_length,
         sequence_padding_direction=sequence_padding_direction,
         sequence_padding_value=sequence_padding_value,
+        preprocessing_environment=preprocessing_environment,
     )
-    parts: list[tuple[Value, ...]] = []
+    orders: list[str | None] = [None] * len(names)
+    if output_data_formats != "auto":
+        orders = formats_of_each("output_data_formats", output_data_formats, names, "outputs")
+    times = Times(net, outputs)
+    parts: list[list[tuple[Value, Array | None]]] = []
     for batch in batches(queue):
-        ys = net.predict(*batch[: len(net.input_names)])
-        parts.append(ys if isinstance(ys, tuple) else (ys,))
-    found = []
-    for column in zip(*parts, strict=True):
-        fmt = dims(column[0])
-        arrays = [np.asarray(extractdata(y)) for y in column]
-        whole = np.concatenate(arrays, fmt.index("B") if "B" in fmt else 0)
-        found.append(whole.T if fmt == "CB" else whole)
+        xs = batch[: len(net.input_names)]
+        ys = outputs_of(net, xs, outputs)
+        masks = [None] * len(ys) if uniform_output else times.of(xs, ys, queue._masks)
+        parts.append(list(zip(ys, masks, strict=True)))
+    if not parts:
+        raise InvalidArgumentError(
+            f"data have {queue.num_observations} observations, which is no whole mini-batch of "
+            f"{queue.mini_batch_size}; make a queue with partial_mini_batch='return'"
+        )
+    result = _array_of if uniform_output else _list_of
+    columns = zip(names, zip(*parts, strict=True), orders, strict=True)
+    found = [result(name, column, order) for name, column, order in columns]
     return tuple(found) if len(found) > 1 else found[0]
 
 
+def _names_of(net: dlnetwork, outputs: str | Sequence[str] | None) -> list[str]:
+    """Return the names of the outputs that are wanted, of a network that can predict."""
+    if not net.initialized:
+        raise InvalidArgumentError(
+            "net is not initialised, so it has no learnables to predict with; net = "
+            "net.initialize() makes new ones, with an example of each input that has no input "
+            "layer, as net.initialize(dlarray(x, 'BC')); trainnet trains and returns a network"
+        )
+    return [outputs] if isinstance(outputs, str) else list(outputs or net.output_names)
+
+
+def _array_of(name: str, column: Sequence[tuple[Value, Any]], order: str | None) -> Array:
+    """Return the predictions of all batches as one array."""
+    fmt = dims(column[0][0])
+    whole = joined(name, [y for y, _ in column])
+    if order is None:
+        order = "BC" if fmt == "CB" else fmt
+    return in_order(name, whole, fmt, order)
+
+
+def _list_of(
+    name: str, column: Sequence[tuple[Value, Array | None]], order: str | None
+) -> list[Array]:
+    """Return the prediction of each observation."""
+    fmt = dims(column[0][0]).replace("B", "")
+    order = fmt if order is None else order.replace("B", "")
+    found = [part for y, mask in column for part in observations(name, y, mask)]
+    return [in_order(name, part, fmt, order) for part in found]
+
+
 @checked
-def testnet(
+def testnet(  # noqa: PLR0913 - they are options of MATLAB, too
     net: dlnetwork,
     data: Any,
     targets: Any,
     metrics: Any = None,  # noqa: PT028
     *,
     mini_batch_size: Count = 128,  # noqa: PT028 - the name is MATLAB's, and no test
+    input_data_formats: Any = "auto",  # noqa: PT028
+    target_data_formats: Any = "auto",  # noqa: PT028
     sequence_length: SequenceLength = "longest",  # noqa: PT028
     sequence_padding_direction: Literal["right", "left"] = "right",  # noqa: PT028
     sequence_padding_value: float = 0.0,  # noqa: PT028
     class_names: Any = None,  # noqa: PT028
     categorical_input_encoding: Encoding = "integer",  # noqa: PT028
+    preprocessing_environment: Environment = "serial",  # noqa: PT028
 ) -> Any:
     """Return metrics of a network.
 
     Parameters
     ----------
     net : dlnetwork
+        Initialised, as a trained one is.
     data : array, list of sequences, tuple of these, or minibatchqueue
         In the formats of the input layers.
     targets : array or tuple of arrays
@@ -240,18 +195,33 @@ def testnet(
         of pandas with `class_names`. Omit them if `data` has them:
         ``testnet(net, queue, "accuracy")``.
     metrics : str, Metric, callable, or list
+        A function gets predictions and targets of a batch as arrays, whose rows are observations
+        or times of sequences, and returns a number. Of several outputs it gets all predictions,
+        then all targets. A metric of one output says which one:
+        ``metrics.Rmse(network_output="fc")``.
     mini_batch_size : int
+    input_data_formats, target_data_formats : str or sequence of str
+        Format of each array, as "BC"; as in `training_options`.
     sequence_length, sequence_padding_direction, sequence_padding_value : int or str, str, float
         As of `minibatchqueue`: "longest", "right" and 0. Give those of the training.
     class_names : sequence, optional
         The classes in the order of the outputs: ``info.class_names`` of the training.
     categorical_input_encoding : {"integer", "one-hot"}
         As in the training, for data with categories of pandas. They must be the same ones.
+    preprocessing_environment : {"serial", "background", "parallel"}
+        Who reads the data, as of `minibatchqueue`.
 
     Returns
     -------
     float, or tuple of float
-        One for each metric.
+        One for each metric. What pads sequences has no part in it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the network is not initialised, or an input has no format.
+    ShapeMismatchError
+        If predictions and targets do not fit each other.
 
     See Also
     --------
@@ -267,6 +237,7 @@ def testnet(
     """
     if metrics is None:
         targets, metrics = None, targets
+    _names_of(net, None)
     names = None if class_names is None else names_of("testnet", class_names).tolist()
     encoder = Encoder("testnet", categorical_input_encoding, "integer", names)
     data, targets = encoder.predictors(data), encoder.labels(targets)
@@ -280,13 +251,16 @@ def testnet(
         data,
         targets,
         mini_batch_size,
+        input_formats=input_data_formats,
+        target_formats=target_data_formats,
         sequence_length=sequence_length,
         sequence_padding_direction=sequence_padding_direction,
         sequence_padding_value=sequence_padding_value,
+        preprocessing_environment=preprocessing_environment,
     )
     # Metrics alone are wanted, and inference draws no random numbers.
     objective = Objective(_no_loss, len(net.input_names), np.random.default_rng(0), "", False)
-    _, *found = evaluated(net, queue, objective, metrics_of(metrics)).values()
+    _, found = evaluated(net, queue, objective, metrics_of(metrics))
     return tuple(found) if isinstance(metrics, list | tuple) else found[0]
 
 

@@ -27,6 +27,7 @@ from dlgradient.layers.input import Normalizing
 from dlgradient.train.ahead import Environment, in_order, pool_of, reading
 from dlgradient.train.sources import (
     Padding,
+    ReadBatch,
     Reader,
     batch_axis,
     is_stream,
@@ -143,6 +144,8 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     share: Share | None = None
     # By the number of an output, the layer in whose normalised units it is returned.
     _units: Mapping[int, Normalizing] = MappingProxyType({})
+    # Of the batch that was returned last, see `ReadBatch`.
+    _masks: tuple[Array | None, ...] = ()
 
     @checked
     def __init__(  # noqa: PLR0913 - most are options of MATLAB, too
@@ -193,7 +196,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         self._at = 0
         self._read_before: Iterator[Any] | None = None
         self._coming: Iterator[Any] | None = None
-        self._waiting: tuple[Any, ...] | None = None
+        self._waiting: ReadBatch | None = None
 
     def _length(self, axes: list[int | None]) -> int:
         sizes = [length_of(s, a) for s, a in zip(self.sources, axes, strict=True)]
@@ -254,7 +257,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         if self.is_stream:
             if self._waiting is None:
                 self._waiting = self._next_of_stream()
-            return bool(self._waiting)
+            return bool(self._waiting.outputs)
         left = len(self._order) - self._at
         return left >= (1 if self.partial_mini_batch == "return" else self.mini_batch_size)
 
@@ -304,8 +307,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
                 "trainnet: this solver needs all data at once, and an iterable gives one after the "
                 "other; give arrays or a dataset, or use a solver for mini-batches such as 'adam'"
             )
-        batches = self._reader.read(self._order)
-        return tuple([self._finished(batch, i) for i, batch in enumerate(batches)])
+        return self._returned(self._reader.read(self._order))
 
     def _of_all(self, value: Any) -> list[Any]:
         """Return what each process that shares the batches has; here there is one."""
@@ -363,14 +365,14 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             raise InvalidArgumentError(
                 "minibatchqueue: there is no batch left; reset() or shuffle() begins again"
             )
-        batches, self._waiting = self._waiting, None
-        if batches is None:
+        batch, self._waiting = self._waiting, None
+        if batch is None:
             if self._coming is None:
                 read = reading(self._reader, self.preprocessing_environment)
                 self._coming = in_order(read, self._chosen(), self._pool)
-            batches = next(self._coming)
+            batch = next(self._coming)
         self._at += self.mini_batch_size
-        found = tuple([self._finished(batch, i) for i, batch in enumerate(batches)])
+        found = self._returned(batch)
         return found if len(found) > 1 else found[0]
 
     # -- what comes next -------------------------------------------------------------------------
@@ -380,7 +382,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         for begin in range(self._at, len(self._order), self.mini_batch_size):
             yield (self._order[begin : begin + self.mini_batch_size],)
 
-    def _next_of_stream(self) -> tuple[Any, ...]:
+    def _next_of_stream(self) -> ReadBatch:
         """Return the next batch of an iterable; it is empty after the last one."""
         size = self.mini_batch_size
         if self._coming is None:
@@ -393,8 +395,14 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             self._read_before = observations
             jobs = repeat((observations, size))
             self._coming = in_order(self._reader.read_next, jobs, self._pool)
-        count, batches = next(self._coming)
-        return batches if count == size or self.partial_mini_batch == "return" else ()
+        count, batch = next(self._coming)
+        is_wanted = count == size or self.partial_mini_batch == "return"
+        return batch if is_wanted else ReadBatch()
+
+    def _returned(self, batch: ReadBatch) -> tuple[Any, ...]:
+        """Return the outputs of a batch as users get them, and remember what is padding."""
+        self._masks = batch.masks
+        return tuple([self._finished(output, i) for i, output in enumerate(batch.outputs)])
 
     def _finished(self, batch: Any, i: int) -> Any:
         fmt = option_of(self._formats, i)

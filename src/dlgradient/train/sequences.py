@@ -22,7 +22,8 @@ def padsequences(
     length: Count | Literal["longest", "shortest"] = "longest",
     direction: Literal["right", "left"] = "right",
     padding_value: float = 0.0,
-) -> tuple[Array, Array]:
+    uniform_output: bool = True,
+) -> tuple[Any, Any]:
     """Pad or cut sequences to one length, and stack them along a new last axis.
 
     Parameters
@@ -35,17 +36,22 @@ def padsequences(
     direction : {"right", "left"}
         At which end they are padded or cut.
     padding_value : float
+        Integers need a whole number.
+    uniform_output : bool
+        Whether to stack them; if not, the results are lists.
 
     Returns
     -------
-    x : numpy.ndarray
-    mask : numpy.ndarray of bool
+    x : numpy.ndarray or list
+    mask : numpy.ndarray of bool, or list
         Of the same shape; True for elements of the sequences, False for padding.
 
     Raises
     ------
     ShapeMismatchError
         If other sizes differ; the message gives the place.
+    InvalidArgumentError
+        If there are no sequences, or their dtype cannot have the padding value.
 
     See Also
     --------
@@ -59,6 +65,8 @@ def padsequences(
            [2., 0.]])
     >>> mask[:, 1]
     array([ True, False])
+    >>> dl.padsequences([np.ones(1), np.ones(2)], 0, direction="left", uniform_output=False)[0]
+    [array([0., 1.]), array([1., 1.])]
 
     Source: MATLAB ``padsequences``.
     """
@@ -81,7 +89,7 @@ def padsequences(
     wanted = {"longest": max(sizes), "shortest": min(sizes)}.get(str(length), length)
     n = int(wanted)
     shape = (*first.shape[:axis], n, *first.shape[axis + 1 :], len(arrays))
-    x = np.full(shape, padding_value, np.result_type(*arrays))
+    x = np.full(shape, padding_value, _dtype_of(arrays, padding_value))
     mask = np.zeros(shape, bool)
     for i, a in enumerate(arrays):
         m = min(n, a.shape[axis])
@@ -91,7 +99,23 @@ def padsequences(
         place: tuple[Any, ...] = (slice(None),) * axis
         x[(*place, inside, ..., i)] = a[(*place, taken)]
         mask[(*place, inside, ..., i)] = True
-    return x, mask
+    if uniform_output:
+        return x, mask
+    numbers = range(len(arrays))
+    return [x[..., i].copy() for i in numbers], [mask[..., i].copy() for i in numbers]
+
+
+def _dtype_of(arrays: Sequence[Array], padding_value: float) -> np.dtype[Any]:
+    """Return the dtype of padded sequences, which the padding value must have, too."""
+    dtype = np.result_type(*{a.dtype for a in arrays})
+    if dtype.kind in "biu":
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if not (float(padding_value).is_integer() and low <= padding_value <= high):
+            raise InvalidArgumentError(
+                f"padsequences: padding_value is {padding_value}, and sequences are {dtype}, which "
+                "has no such number; give sequences of floating-point numbers"
+            )
+    return dtype
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,15 @@ from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.train.sequences import padsequences
 
-__all__ = ["Padding", "Reader", "batch_axis", "is_stream", "length_of", "observations_of"]
+__all__ = [
+    "Padding",
+    "ReadBatch",
+    "Reader",
+    "batch_axis",
+    "is_stream",
+    "length_of",
+    "observations_of",
+]
 
 
 def option_of(option: Any, i: int) -> Any:
@@ -84,6 +92,21 @@ class Padding:
     padding_value: float = 0.0
 
 
+class ReadBatch(NamedTuple):
+    """What a reader returns.
+
+    Attributes
+    ----------
+    outputs : tuple of array
+    masks : tuple
+        For each output, which of its times (rows) are no padding in which observation (columns);
+        None if it has no padding.
+    """
+
+    outputs: tuple[Any, ...] = ()
+    masks: tuple[Array | None, ...] = ()
+
+
 @dataclass
 class Reader:
     """Reads batches of some sources.
@@ -120,7 +143,7 @@ class Reader:
         formats = [option_of(self.formats, i) or "" for i in range(number)]
         return any("T" in fmt for fmt in formats) and any(axis is None for axis in self.axes)
 
-    def read(self, chosen: Array) -> tuple[Any, ...]:
+    def read(self, chosen: Array) -> ReadBatch:
         """Return the batch of the observations with some numbers."""
         if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
             pairs = zip(self.sources, self.axes, strict=True)
@@ -140,16 +163,16 @@ class Reader:
             lists.append(items)
         return self.collate(lists)
 
-    def read_next(self, observations: Iterator[Any], count: int) -> tuple[int, tuple[Any, ...]]:
+    def read_next(self, observations: Iterator[Any], count: int) -> tuple[int, ReadBatch]:
         """Return how many observations were left of those that are wanted, and their batch."""
         try:
             items = list(islice(observations, count))
         except Exception as error:
             error.add_note("minibatchqueue: while the next observations of data were read")
             raise
-        return len(items), self.collate([items]) if items else ()
+        return len(items), self.collate([items]) if items else ReadBatch()
 
-    def collate(self, lists: list[list[Any]]) -> tuple[Any, ...]:
+    def collate(self, lists: list[list[Any]]) -> ReadBatch:
         """Return the batch of lists of observations, one list for each source."""
         if len(lists) == 1 and isinstance(lists[0][0], tuple):
             lists = [list(column) for column in zip(*lists[0], strict=True)]
@@ -164,7 +187,7 @@ class Reader:
             ]
         )
 
-    def _cast(self, batches: Sequence[tuple[Any, Array | None]]) -> tuple[Any, ...]:
+    def _cast(self, batches: Sequence[tuple[Any, Array | None]]) -> ReadBatch:
         """Return outputs that have a format as arrays of the dtype that is wanted.
 
         Parameters
@@ -173,8 +196,10 @@ class Reader:
             Arrays, and which of their elements are no padding; None for all.
         """
         found: list[Any] = []
+        masks: list[Array | None] = []
         for i, (batch, mask) in enumerate(batches):
             fmt = option_of(self.formats, i)
+            masks.append(None if mask is None else _of_times(mask, fmt))
             if not fmt:
                 found.append(batch)
                 continue
@@ -184,7 +209,8 @@ class Reader:
             if self.masks and "T" in fmt:
                 whole = np.ones(raw.shape, bool) if mask is None else mask
                 found.append(_one_channel(whole, fmt).astype(found[-1].dtype))
-        return tuple(found)
+                masks.append(masks[-1])
+        return ReadBatch(tuple(found), tuple(masks))
 
 
 @dataclass
@@ -251,3 +277,10 @@ def _one_channel(mask: Array, fmt: str) -> Array:
     if "C" not in fmt:
         return mask
     return mask.take([0], axis=valid_format(fmt).index("C"))
+
+
+def _of_times(mask: Array, fmt: str) -> Array:
+    """Return times × observations of a mask, which is the same along the other dimensions."""
+    labels = valid_format(fmt)
+    found = mask[tuple([slice(None) if label in "TB" else 0 for label in labels])]
+    return found if labels.index("T") < labels.index("B") else found.T

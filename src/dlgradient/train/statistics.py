@@ -23,9 +23,9 @@ from dlgradient.layers.moments import Moments
 from dlgradient.layers.nested import held_networks, prefix_of
 from dlgradient.layers.normalization import BatchNormalization
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.batches import batches
 from dlgradient.train.loss import Batch
-from dlgradient.train.metrics import rows_of
-from dlgradient.train.predict import batches
+from dlgradient.train.metric import rows_of
 from dlgradient.train.queue import minibatchqueue
 
 __all__ = ["normalized", "with_population_statistics"]

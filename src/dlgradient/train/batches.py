@@ -1,0 +1,105 @@
+"""Data of a network in mini-batches: the queue of predictors and targets, in formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlgradient.errors import InvalidArgumentError
+from dlgradient.layers.input import AnyInput
+from dlgradient.network.network import dlnetwork
+from dlgradient.train.queue import minibatchqueue
+
+__all__ = ["batches", "formats_of_each", "queue_of"]
+
+# The layout of targets by their number of dimensions, as in MATLAB.
+TARGETS = {1: "B", 2: "BC", 3: "TCB", 4: "SSCB", 5: "SSSCB"}
+
+
+def queue_of(
+    net: dlnetwork,
+    data: Any,
+    targets: Any,
+    mini_batch_size: int,
+    generator: np.random.Generator | None = None,
+    input_formats: Any = "auto",
+    target_formats: Any = "auto",
+    **reading: Any,
+) -> minibatchqueue:
+    """Return data as a queue whose outputs have formats."""
+    if isinstance(data, minibatchqueue):
+        return data
+    predictors = data if type(data) is tuple else (data,)
+    wanted = () if targets is None else targets if type(targets) is tuple else (targets,)
+    return minibatchqueue(
+        (*predictors, *wanted),
+        mini_batch_size=mini_batch_size,
+        mini_batch_format=(
+            *_input_formats(net, input_formats),
+            *_target_formats(wanted, target_formats),
+        ),
+        output_cast="float64" if _is_double(net) else "float32",
+        generator=generator,
+        **reading,
+    )
+
+
+def batches(queue: minibatchqueue) -> Iterator[tuple[Any, ...]]:
+    """Yield all batches as tuples, also of a queue with one output."""
+    for batch in queue:
+        yield batch if isinstance(batch, tuple) else (batch,)
+
+
+def _is_double(net: dlnetwork) -> bool:
+    """Return whether a network has learnables of double precision, which data would make single."""
+    return any(x.dtype in (np.float64, np.complex128) for x in net.learnables.values())
+
+
+def _input_formats(net: dlnetwork, given: Any) -> list[str | None]:
+    """Return the format of each input: what is given, or that of its input layer."""
+    names = net.input_names
+    if given != "auto":
+        return formats_of_each("input_data_formats", given, names, "inputs")
+    found: list[str | None] = []
+    for name in names:
+        layer = net.get_layer(name.partition("/")[0])
+        if not isinstance(layer, AnyInput):
+            raise InvalidArgumentError(
+                f"input {name!r} has no input layer, so the format of the data is not known; give "
+                "input_data_formats='BC', or what the dimensions of the data are (for trainnet in "
+                "training_options)"
+            )
+        found.append(layer.labels)
+    return found
+
+
+def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:
+    """Return the format of each array of targets; None for those that are classes."""
+    if given != "auto":
+        if not targets:  # they are in a dataset, with the predictors
+            return [given] if isinstance(given, str) else list(given)
+        names = [f"targets[{i}]" for i in range(len(targets))]
+        return formats_of_each("target_data_formats", given, names, "arrays")
+    return [_target_format(target) for target in targets]
+
+
+def _target_format(target: Any) -> str | None:
+    if isinstance(target, list) and target and np.ndim(target[0]) == 2:
+        return TARGETS[3]  # sequences, which may differ in length
+    ndim = np.ndim(target)
+    if ndim == 1 and np.asarray(target).dtype.kind in "biuUSO":
+        return None  # classes
+    return TARGETS.get(ndim)
+
+
+def formats_of_each(option: str, given: Any, names: Sequence[str], what: str) -> list[str | None]:
+    """Return the format of each of some arrays; a single one is that of all."""
+    found = [given] * len(names) if isinstance(given, str) else list(given)
+    if len(found) != len(names):
+        raise InvalidArgumentError(
+            f"{option} has {len(found)} formats, {', '.join(map(repr, found))}, and there are the "
+            f"{what} {', '.join(names)}; give one format for each, or one for all"
+        )
+    return found
