@@ -144,6 +144,7 @@ LEGITIMATE: dict[str, set[str]] = {
     "FilePath": {"word"},
     "str": {"word", "no word"},
     "Sequence[Any]": EMPTY,
+    "Formats": {"Nones"},  # of an array that has none
 }  # fmt: skip
 # Arguments without a kind, and the annotation that says what they accept.
 READ_AS = {("dljvp", "tangents"): "Operand"}

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
+from dlgradient.core.formats import valid_format
+from dlgradient.core.kinds import Kind
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.queue import minibatchqueue
 
-__all__ = ["batches", "formats_of_each", "queue_of"]
+__all__ = ["Formats", "batches", "formats_of_each", "queue_of"]
 
+
+def _formats(value: Any) -> Any:
+    if isinstance(value, str):
+        if not value:
+            raise ValueError
+        return value if value == "auto" else valid_format(value)
+    return tuple([None if fmt is None else valid_format(fmt) for fmt in value])
+
+
+Formats: TypeAlias = Annotated[
+    str | Sequence[str | None],
+    Kind("'auto', a format such as 'BC', or a format for each array", _formats),
+]
 # The layout of targets by their number of dimensions, as in MATLAB.
 TARGETS = {1: "B", 2: "BC", 3: "TCB", 4: "SSCB", 5: "SSSCB"}
 

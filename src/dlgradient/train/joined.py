@@ -36,7 +36,7 @@ class Times:
         self._followed: list[list[int]] | None = None
 
     def of(
-        self, xs: Sequence[Any], ys: Sequence[Value], masks: Sequence[Array | None]
+        self, xs: Sequence[Any], ys: tuple[Value, ...], masks: Sequence[Array | None]
     ) -> list[Array | None]:
         """Return a mask of times × observations for each output; None for all times."""
         timed = [i for i, x in enumerate(xs) if type(x) is dlarray and "T" in dims(x)]
@@ -52,7 +52,7 @@ class Times:
         ]
 
     def _found(
-        self, xs: Sequence[Any], ys: Sequence[Value], timed: Sequence[int]
+        self, xs: Sequence[Any], ys: tuple[Value, ...], timed: Sequence[int]
     ) -> list[list[int]]:
         """Return the inputs whose times each output follows."""
         found: list[list[int]] = [[] for _ in ys]

@@ -17,6 +17,7 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.files import FilePath
 from dlgradient.train import schedules
 from dlgradient.train.ahead import Environment
+from dlgradient.train.batches import Formats
 from dlgradient.train.categories import Encoding
 from dlgradient.train.history import OTHERS
 from dlgradient.train.lbfgs import LineSearch
@@ -189,8 +190,8 @@ class TrainingOptions(AnswersByName):
     sequence_padding_direction: Literal["right", "left"] = field(default="right", kw_only=True)
     sequence_padding_value: float = field(default=0.0, kw_only=True)
     preprocessing_environment: Environment = field(default="serial", kw_only=True)
-    input_data_formats: Any = field(default="auto", kw_only=True)
-    target_data_formats: Any = field(default="auto", kw_only=True)
+    input_data_formats: Formats = field(default="auto", kw_only=True)
+    target_data_formats: Formats = field(default="auto", kw_only=True)
     execution_environment: ExecutionEnvironment = field(default="auto", kw_only=True)
     reset_input_normalization: bool = field(default=True, kw_only=True)
     normalize_targets: bool = field(default=False, kw_only=True)

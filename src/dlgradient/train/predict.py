@@ -14,7 +14,7 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.nn.linear.embed import names_of
 from dlgradient.train.ahead import Environment
-from dlgradient.train.batches import batches, formats_of_each, queue_of
+from dlgradient.train.batches import Formats, batches, formats_of_each, queue_of
 from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.evaluation import evaluated
 from dlgradient.train.joined import Times, in_order, joined, observations, outputs_of
@@ -33,8 +33,8 @@ def minibatchpredict(  # noqa: PLR0913 - they are options of MATLAB, too
     outputs: str | Sequence[str] | None = None,
     uniform_output: bool = True,
     mini_batch_size: Count = 128,
-    input_data_formats: Any = "auto",
-    output_data_formats: Any = "auto",
+    input_data_formats: Formats = "auto",
+    output_data_formats: Formats = "auto",
     sequence_length: SequenceLength = "longest",
     sequence_padding_direction: Literal["right", "left"] = "right",
     sequence_padding_value: float = 0.0,
@@ -173,8 +173,8 @@ def testnet(  # noqa: PLR0913 - they are options of MATLAB, too
     metrics: Any = None,  # noqa: PT028
     *,
     mini_batch_size: Count = 128,  # noqa: PT028 - the name is MATLAB's, and no test
-    input_data_formats: Any = "auto",  # noqa: PT028
-    target_data_formats: Any = "auto",  # noqa: PT028
+    input_data_formats: Formats = "auto",  # noqa: PT028
+    target_data_formats: Formats = "auto",  # noqa: PT028
     sequence_length: SequenceLength = "longest",  # noqa: PT028
     sequence_padding_direction: Literal["right", "left"] = "right",  # noqa: PT028
     sequence_padding_value: float = 0.0,  # noqa: PT028
