@@ -171,7 +171,7 @@ EDGES: dict[str, tuple[tuple[Any, ...], Any, list[Any]]] = {
     "rms": ((ZERO,), 0.0, [ZERO]),
     "dist": ((V, V), 0.0, [ZERO, ZERO]),
     "cdist": ((M[:1], M[:1]), [[0.0]], [[[0.0, 0.0]], [[0.0, 0.0]]]),
-    "cosine_similarity": ((ZERO, V), 0.0, [V * 1e8, ZERO]),
+    "cosine_similarity": ((ZERO, V), 0.0, [V * 1e8 / np.linalg.norm(V), ZERO]),
     "xlogy": ((ZERO, ZERO), ZERO, [ZERO, ZERO]),
     "xlog1py": ((ZERO, ZERO - 1), ZERO, [ZERO, ZERO]),
     "logsumexp": ((np.array([-np.inf, 0.0, -np.inf]),), 0.0, [[0.0, 1.0, 0.0]]),

@@ -443,8 +443,8 @@ def test_an_unknown_name_is_answered(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("cat", r"write concat\(\[x, y\], axis=0\)"),
-        ("circshift", r"write roll\(x, n\)"),
+        ("cat", r"write dl\.concat\(\[x, y\], axis=0\)"),
+        ("circshift", r"write dl\.roll\(x, n\)"),
         ("diag", r"write np\.diag\(x\)"),
         (
             "inv",
@@ -452,8 +452,8 @@ def test_an_unknown_name_is_answered(name: str) -> None:
         ),
         ("isrow", "does not exist, since a vector has one dimension"),
         ("numel", r"write x\.size"),
-        ("rem", r"write x - y \* trunc\(x / y\)"),
-        ("unsqueeze", r"write expand_dims\(x, axis=0\)"),
+        ("rem", r"write x - y \* dl\.trunc\(x / y\)"),
+        ("unsqueeze", r"write dl\.expand_dims\(x, axis=0\)"),
         ("atleast_2d", r"write numpy\.atleast_2d, which is traced"),  # of NumPy's own names
         ("frexp", r"no traced form; numpy\.frexp is for what is not traced"),
         ("softmx", "did you mean 'softmax'"),

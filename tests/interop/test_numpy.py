@@ -406,11 +406,12 @@ def test_operations_declared_later_are_found() -> None:
     [
         (lambda x: np.kron(x, x), r"numpy\.kron is not supported.*tensordot"),
         (lambda x: np.einsum("ij->i", x), r"einsum is not supported.*Coming from NumPy"),
-        (np.linalg.norm, r"numpy\.linalg\.norm is not supported.*write maximum"),
+        (np.linalg.norm, r"numpy\.linalg\.norm is not supported.*write dl.maximum"),
         (np.sort, r"numpy\.sort is not supported"),
-        (np.median, r"numpy\.median is not supported.*write mean\(x\[np\.argsort"),
+        (np.median, r"numpy\.median is not supported.*write dl.mean\(x\[np\.argsort"),
         (np.spacing, r"numpy\.spacing is not supported"),
         (lambda x: np.add.reduceat(x, [0]), r"numpy\.add\.reduceat"),
+        (np.maximum.accumulate, r"maximum\.accumulate is not supported.*write dl\.max\(dl\.where"),
         (np.hypot.reduce, r"numpy\.hypot\.reduce.*numpy\.add\.reduce"),
     ],
 )
@@ -424,6 +425,7 @@ def test_a_function_without_a_counterpart_is_refused(call: Any, text: str) -> No
     ("call", "text"),
     [
         (lambda x: np.sum(x, where=Y > 0), r"numpy\.sum: the keyword 'where'.*supported: .*axis"),
+        (lambda x: x.sum(where=Y > 0), r"unknown keyword 'where'; .*dl\.where\(condition, x, 0\)"),
         (lambda x: np.sum(x, initial=1.0), r"numpy\.sum: the keyword 'initial'"),
         (lambda x: np.add(x, 1, where=Y > 0), r"numpy\.add: the keyword 'where'"),
         (lambda x: np.add(x, 1, casting="unsafe"), r"numpy\.add: the keyword 'casting'"),

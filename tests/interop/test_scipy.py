@@ -93,9 +93,9 @@ def of_scipy() -> dict[str, Any]:
     return {
         r"scipy\.linalg\.solve is not traced; .*Linear systems": lambda x: linalg.solve(A, x),
         r"scipy\.linalg\.expm is not traced": lambda x: linalg.expm(dl.outer(x, x)),
-        r"scipy\.linalg\.norm is not traced; write maximum": linalg.norm,
+        r"scipy\.linalg\.norm is not traced; write dl.maximum": linalg.norm,
         r"scipy\.fft\.fft is not traced; write np\.fft\.fft\(x\)": fft.fft,
-        r"scipy\.special\.logsumexp is not traced; write log": special.logsumexp,
+        r"scipy\.special\.logsumexp is not traced; write dl.log": special.logsumexp,
         r"scipy\.sparse is not traced; .*SparseProduct": lambda x: sparse.csr_array(A) @ x,
         r"scipy\.sparse is not traced; .* SparseProduct": lambda x: sparse.csr_array(A).dot(x),
         r"scipy\.sparse is not traced;.* SparseProduct": lambda x: sparse.coo_array(A) * x,
@@ -106,13 +106,13 @@ def of_scipy() -> dict[str, Any]:
             lambda x: optimize.least_squares(lambda t: t - x, np.zeros(len(x)))
         ),
         r"scipy\.special\.softmax is not traced; write softmax\(x\)": special.softmax,
-        r"scipy\.integrate\.solve_ivp is not traced; write dlode45": lambda x: integrate.solve_ivp(
+        r"scipy\.integrate\.solve_ivp is not traced; write dl.dlode45": lambda x: integrate.solve_ivp(
             lambda _, y: y * x, [0, 1], START
         ),
         r"scipy\.signal\.lfilter is not traced; .*\"Signals\"": (
             lambda x: signal.lfilter([1.0], [1.0, 0.5], x)
         ),
-        r"scipy\.signal\.freqz is not traced; write matmul": signal.freqz,
+        r"scipy\.signal\.freqz is not traced; write dl.matmul": signal.freqz,
         r"scipy\.signal\.stft is not traced; it is dlstft": signal.stft,
         r"scipy\.fft\.dct is not traced; it is linear, and the page \"Signals\"": fft.dct,
         r"scipy\.interpolate is not traced; .*\"Signals\"": (
@@ -121,15 +121,19 @@ def of_scipy() -> dict[str, Any]:
         r"scipy\.ndimage\.gaussian_filter is not traced; .*\"Signals\"": (
             lambda x: ndimage.gaussian_filter(x, 1.0)
         ),
-        r"scipy\.ndimage\.maximum is not traced; write max\(x\)": ndimage.maximum,
-        r"scipy\.integrate\.quad is not traced; write sum\(": (
+        r"scipy\.ndimage\.maximum is not traced; write dl.max\(x\)": ndimage.maximum,
+        r"scipy\.integrate\.quad is not traced; write dl.sum\(": (
             lambda x: integrate.quad(lambda s: x[0] * s, 0, 1)
         ),
         r"scipy\.stats is not traced; it is a formula": stats.norm.logpdf,
-        r"scipy\.fft\.rfft2 is not traced; write fft\.rfftn": lambda x: fft.rfft2(dl.outer(x, x)),
+        r"scipy\.fft\.rfft2 is not traced; write dl.fft\.rfftn": lambda x: fft.rfft2(dl.outer(x, x)),
         r"scipy\.signal\.medfilt is not traced; .*sorted neighbours": signal.medfilt,
         r"scipy\.ndimage\.maximum_filter is not traced; .*or maxpool": (
             lambda x: ndimage.maximum_filter(x, 3)
+        ),
+        r"numpy\.vectorize is not traced; write dl\.stack\(": lambda x: np.vectorize(abs)(x),
+        r"numpy\.ma\.\w+ is not traced; .*write dl\.where\(mask": (
+            lambda x: np.ma.masked_array(x, [True] * len(START))
         ),
         r"numpy\.array\(\[x, y\]\)": lambda x: np.array([x[0], 1.0]),
     }

@@ -26,3 +26,18 @@ def test_statistics_that_are_missing():
         dl.InvalidArgumentError, match=r"needs mean, which trainnet.*; give mean= to the layer"
     ):
         layers.InverseNormalization().predict(dl.dlarray([[1.0]], "BC"))
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 1, 3), (3, 1, 1)])
+def test_statistics_of_channels_may_have_dimensions_of_one(rng, shape):
+    mean = rng.normal(size=3)
+    x = rng.normal(size=(2, 4, 5, 3))
+    layer = dl.layers.ImageInput((4, 5, 3), normalization="zerocenter", mean=mean.reshape(shape))
+    y = dl.dlnetwork([layer]).predict(dl.dlarray(x, "BSSC"))
+    np.testing.assert_allclose(y, x - mean, rtol=1e-6)
+
+
+def test_a_mean_of_each_pixel_is_refused(rng):
+    layer = dl.layers.ImageInput((4, 5, 3), normalization="zerocenter", mean=rng.random((4, 5, 3)))
+    with pytest.raises(dl.ShapeMismatchError, match=r"mean has shape \(4, 5, 3\).*x.mean\(axis="):
+        dl.dlnetwork([layer])

@@ -134,6 +134,22 @@ def test_a_checkpoint_with_other_things(path, rng, around):
     assert np.array_equal(net.learnables["fc/weights"], arrays["fc.weight"])
 
 
+@pytest.mark.parametrize("around", ["state_dict", "model", "anything"])
+def test_a_checkpoint_in_memory(rng, around):
+    arrays = state_dict(rng)
+    others = {"epoch": np.int64(3), "optimizer": {"state": {}}} if around != "anything" else {}
+    if around == "model":
+        others = {"ema": state_dict(rng), "epoch": 3}
+    net = dl.import_weights_from_torch(small(), {around: arrays, **others})
+    assert np.array_equal(net.learnables["fc/weights"], arrays["fc.weight"])
+
+
+def test_a_checkpoint_with_several_models_in_memory(rng):
+    several = {"generator": state_dict(rng), "critic": state_dict(rng)}
+    with pytest.raises(dl.InvalidArgumentError, match="generator, critic; give the one you need"):
+        dl.import_weights_from_torch(small(), several)
+
+
 def test_views_and_bfloat16(path, rng):
     vector = rng.normal(size=12).astype(np.float32)
     half = vector.view(np.uint32) & 0xFFFF0000

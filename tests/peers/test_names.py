@@ -103,6 +103,9 @@ F: huber_loss smooth_l1_loss binary_cross_entropy_with_logits (Y, targets)
 F: mse_loss l1_loss soft_margin_loss poisson_nll_loss pairwise_distance kl_div (x, y)
 F: binary_cross_entropy (torch.sigmoid(Y), targets)
 F: margin_ranking_loss (x, y, torch.tensor([n])) | n = -1
+F: bilinear (A, B, torch.stack([A, B]))
+F: cosine_embedding_loss (A, B, torch.tensor([1, -1, 1])) | x = (A * B).sum(1) / \
+np.sqrt((A**2).sum(1) * (B**2).sum(1)), y = np.array([1.0, -1.0, 1.0])
 F: hinge_embedding_loss (x, y) | y = np.array([1.0, -1.0, 1.0])
 F: gaussian_nll_loss (x.expand(3, 3), y.expand(3, 3), A)
 F: multilabel_soft_margin_loss (x, y)

@@ -32,6 +32,8 @@ _KEYWORDS = {
     "argnums": "it is not needed: name the variables, dlgradient(y, a, b)",
     "holomorphic": "write dljvp(y, z, ones_like(z)) for an elementwise function",
     "requires_grad": "it is not needed: what dlfeval is given is traced",
+    "where": "choose elements of x before a reduction, or of the result: dl.where(condition, x, 0)",
+    "initial": "join it to the result, as initial + dl.sum(x) or dl.maximum(dl.max(x), initial)",
     "dtype": "write astype(x, dtype), or give an array of that dtype",
     "device": "it is not needed: arrays are in the memory of the CPU",
     "acceleration": "with dl.acceleration(mode): chooses for everything in the block",

@@ -62,12 +62,12 @@ def _wrong_call(unknown: dict[str, Any]) -> UnknownKeywordError:
 
 # What to write instead of a conversion to a NumPy array, by who converts.
 _TRACED_FORMS = {
-    "": "for numpy.array([x, y]), numpy.r_[x, y] or numpy.mean([x, y]) write dlarray([x, y]), "
-    "concat([x, y]) or mean(dlarray([x, y])), which are traced; use functions of dlgradient, or "
-    "NumPy's of dlarrays; for z[i] = x make z a dlarray, z = zeros(n), or stack([x, y]); or take "
-    "extractdata(x) for a constant",
-    "pandas": "for table @ x, table.dot(x) or series @ x write matmul(table, x) or "
-    "matmul(series, x), which are traced; or take extractdata(x) for a constant",
+    "": "for numpy.array([x, y]), numpy.r_[x, y] or numpy.mean([x, y]) write dl.dlarray([x, y]), "
+    "dl.concat([x, y]) or dl.mean(dl.dlarray([x, y])), which are traced; use functions of "
+    "dlgradient, or NumPy's of dlarrays; for z[i] = x make z a dlarray, z = dl.zeros(n), or "
+    "dl.stack([x, y]); or take extractdata(x) for a constant",
+    "pandas": "for table @ x, table.dot(x) or series @ x write dl.matmul(table, x) or "
+    "dl.matmul(series, x), which are traced; or take extractdata(x) for a constant",
 }
 
 
@@ -271,7 +271,7 @@ class dlarray(interop.ArrayMethods):  # noqa: N801 - the established name
             # SciPy asks for the number that a traced function returned to it.
             fix = of_scipy(sys._getframe(2)) or (
                 "keep the dlarray, as in sin(x) for math.sin(x); for z[i] = x make z a dlarray, "
-                "z = zeros(n), or stack([x, y]); or use x.item() for a constant"
+                "z = dl.zeros(n), or dl.stack([x, y]); or use x.item() for a constant"
             )
             self._refuse(f"{kind.__name__}()", fix)
         value = read(self)

@@ -194,7 +194,7 @@ NOTES: dict[str, str] = {
     "is scores2label(minibatchpredict(net, x), class_names)": "classify",
     (
         "is dlgradient(y, x) inside a function that dlfeval evaluates; "
-        "the page [Coming from JAX](../coming-from/jax.md) has grad in three lines"
+        "the page [Coming from JAX](../coming-from/jax.md) has grad in four lines"
     ): "grad value_and_grad grad_and_value elementwise_grad",
     (
         "is dlgradient(y, x) inside a function that dlfeval evaluates; gradients are returned, as "
@@ -243,15 +243,15 @@ ATTRIBUTES: dict[str, str] = {
     "partition": f"{_VALUE}; write x[x.argsort()] for one dimension",
     "fill": f"{_VALUE}; write x[...] = v",
     "put": f"{_VALUE}; write x[i] = v",
-    "append": f"{_VALUE}; write concat([x, y])",
+    "append": f"{_VALUE}; write dl.concat([x, y])",
     "resize": f"{_VALUE}; write x.reshape(shape)",
     "at": f"{_VALUE}; write x[i] = v, or index_add(x, i, v)",
     **dict.fromkeys(
         ["add_", "sub_", "mul_", "div_", "zero_", "fill_", "copy_", "clamp_"],
         f"{_VALUE}; write x += y, which makes a new one, or x[...] = y",
     ),
-    "choose": "write where(condition, x, y)",
-    "view": "write x.reshape(shape), x.astype(dtype), or real(x) and imag(x)",
+    "choose": "write dl.where(condition, x, y)",
+    "view": "write x.reshape(shape), x.astype(dtype), or dl.real(x) and dl.imag(x)",
     **dict.fromkeys(
         ["numpy", "tobytes", "tofile", "cpu", "data"],
         "it would leave the trace; write extractdata(x), which is a NumPy array, a constant",
@@ -271,7 +271,7 @@ ATTRIBUTES: dict[str, str] = {
     **dict.fromkeys(["fmt", "format", "data_format", "labels", "dims"], "write dims(x)"),
     "expand_as": "write broadcast_to(x, y.shape)",
     "t": "write x.T",
-    "H": "write conj(x.T)",
+    "H": "write dl.conj(x.T)",
     **dict.fromkeys(_ELSEWHERE.split(), ""),
 }
 
@@ -290,7 +290,7 @@ def answers() -> dict[str, str]:
     Examples
     --------
     >>> answers()["cat"], answers()["isrow"][:14]
-    ('write concat([x, y], axis=0)', 'it does not ex')
+    ('write dl.concat([x, y], axis=0)', 'it does not ex')
     """
     table = {name: f"write {in_words(name)}" for name in expressions()}
     for note, names in NOTES.items():

@@ -6,6 +6,7 @@ Tests execute every expression, and compare its value with that of the function 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Collection
 from functools import cache
 from typing import NamedTuple
@@ -230,9 +231,9 @@ maximum(sqrt(sum(square(A[np.triu_indices(len(A), 1)[0]] - A[np.triu_indices(len
   axis=1)), 0): pdist
 maximum(sqrt(sum(square(x - y + 1e-6), axis=-1)), 0): pairwise_distance
 maximum(sqrt(sum(square(x - y))), 0): dist
-vecdot(x, y) / maximum(sqrt(vecdot(x, x) * vecdot(y, y)), 1e-8) # vectors; vecdot(A, B,
-  axis=1) / maximum(sqrt(vecdot(A, A, axis=1) * vecdot(B, B, axis=1)), 1e-8) # dim=1:
-  cosine_similarity
+vecdot(x, y) / (maximum(sqrt(vecdot(x, x)), 1e-8) * maximum(sqrt(vecdot(y, y)), 1e-8)) # vectors;
+  vecdot(A, B, axis=1) / (maximum(sqrt(vecdot(A, A, axis=1)), 1e-8) * maximum(sqrt(vecdot(B, B,
+  axis=1)), 1e-8)) # dim=1: cosine_similarity
 expand_dims(x, axis=-1) ** arange(n - 1, -1, -1) # n decreasing powers; expand_dims(x, axis=-1)
   ** arange(n) # increasing=True, as torch.linalg has it: vander
 x * log(where((x == 0) & (y == 0), 1, y)): xlogy
@@ -287,10 +288,15 @@ clip(0.5 * x + 0.5, 0, 1): sparse_sigmoid
 expm1(n * log1p(x)) / n # n not 0; log1p(x) # n = 0: boxcox1p
 softmax(Y + np.random.default_rng(0).gumbel(size=Y.shape)): gumbel_softmax
 stack([f(v) for v in x]) # a vector: vectorize frompyfunc
+x[np.arange(x.size - 1)[:, None] + np.arange(2)] # windows of 2: sliding_window_view
 max(where(np.tri(x.size, dtype=bool), x, -inf), axis=1): cummax
 min(where(np.tri(x.size, dtype=bool), x, inf), axis=1): cummin
 mean(maximum(-n * (x - y), 0)) # target n, 1 or -1: margin_ranking_loss
 mean(where(y > 0, x, maximum(1 - x, 0))) # y of 1 and -1: hinge_embedding_loss
+mean(where(y > 0, 1 - x, maximum(x, 0))) # y of 1 and -1, x the cosine similarity:
+  cosine_embedding_loss CosineEmbeddingLoss
+stack([sum(matmul(A, w) * B, axis=1) for w in [A, B]], axis=1) # two outputs, of the weights [A, B],
+  without bias: bilinear Bilinear
 mean(0.5 * (log(maximum(A, 1e-6)) + square(x - y) / maximum(A, 1e-6))) # variance A:
   gaussian_nll_loss
 mean(softplus(x) - x * y): multilabel_soft_margin_loss
@@ -496,15 +502,20 @@ def in_words(name: str) -> str:
 
     Examples
     --------
-    >>> in_words("cat"), in_words("inner")[:31]
-    ('concat([x, y], axis=0)', 'matmul(x, y) (vectors), or matm')
+    >>> in_words("cat"), in_words("inner")[:37]
+    ('dl.concat([x, y], axis=0)', 'dl.matmul(x, y) (vectors), or dl.matm')
     """
     return words_of(expressions()[name])
 
 
 def words_of(cases: tuple[Expression, ...]) -> str:
-    """Return expressions with their cases, as errors say them."""
-    return ", or ".join(f"{e.text} ({e.when})" if e.when else e.text for e in cases)
+    """Return expressions with their cases, as errors say them.
+
+    Names are qualified, since many are also Python's own, as max and sum.
+    """
+    names = sys.modules["dlgradient"].__all__  # an import would go upwards
+    texts = [(qualified(e.text, names), e.when) for e in cases]
+    return ", or ".join(f"{text} ({when})" if when else text for text, when in texts)
 
 
 def qualified(text: str, names: Collection[str]) -> str:

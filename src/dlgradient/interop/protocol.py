@@ -15,6 +15,7 @@ from dlgradient.errors import (
     UnknownKeywordError,
     UnsupportedFunctionError,
 )
+from dlgradient.interop.expressions import in_words
 from dlgradient.interop.operands import as_array, is_traced
 from dlgradient.interop.table import find, unsupported
 from dlgradient.interop.translate import (
@@ -46,7 +47,9 @@ _REDUCTIONS: dict[object, Any] = {
     np.logical_or: any,
 }
 _ACCUMULATIONS: dict[object, Any] = {np.add: cumsum, np.multiply: cumprod}
-_AT = "numpy.add.at, and dlgradient.index_add"
+_AT = "numpy.add.at, and dl.index_add"
+# Methods without a traced form that have the value of a name in the table of expressions.
+_SAME = {"numpy.maximum.accumulate": "cummax", "numpy.minimum.accumulate": "cummin"}
 # Keywords of every ufunc, at the values that change nothing.
 _UFUNC_DEFAULTS: Params = {
     "out": None,
@@ -127,7 +130,7 @@ def _has_traced_form(func: np.ufunc, method: str) -> bool:
 def _add_at(func: np.ufunc, name: str, target: Any, key: Any, *values: Any) -> None:
     """Answer ``at`` of a dlarray, which rebinds it as an assignment does."""
     if func not in (np.add, np.subtract):
-        raise _no_method(f"{name} is not supported on a dlarray", _AT)
+        raise _no_method(name, "a dlarray", _AT)
     (terms,) = values
     added = index_add(target, key, terms if func is np.add else -as_array(terms))
     target._value, target._node = added._value, added._node
@@ -140,7 +143,7 @@ def _traced_ufunc(
     if method in ("at", "reduceat"):
         if inputs and isinstance(inputs[0], np.ndarray):
             refuse_out(name, inputs[0], inputs)
-        raise _no_method(f"{name} is not supported on a traced dlarray", _AT)
+        raise _no_method(name, "a traced dlarray", _AT)
     out = given.pop("out", None)
     if out is not None:
         out = out[0] if isinstance(out, tuple) else out
@@ -181,10 +184,11 @@ def _fold(func: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], given
         return _ACCUMULATIONS[func](x, axis=axis)
     have = _REDUCTIONS if method == "reduce" else _ACCUMULATIONS
     nearest = ", ".join(f"{full_name(other)}.{method}" for other in have)
-    raise _no_method(f"{name} is not supported on a traced dlarray", nearest)
+    raise _no_method(name, "a traced dlarray", nearest)
 
 
-def _no_method(text: str, nearest: str) -> UnsupportedFunctionError:
-    error = UnsupportedFunctionError(f"{text}; nearest: {nearest}")
+def _no_method(name: str, what: str, nearest: str) -> UnsupportedFunctionError:
+    fix = f"write {in_words(_SAME[name])}" if name in _SAME else f"nearest: {nearest}"
+    error = UnsupportedFunctionError(f"{name} is not supported on {what}; {fix}")
     error.page = f"{DOCUMENTATION}coming-from/numpy.html#keywords-and-methods-of-ufuncs"
     return error

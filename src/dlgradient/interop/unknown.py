@@ -22,10 +22,18 @@ _MODULES = {
     "scipy.sparse.linalg": (
         'the solution of a linear system becomes an operation as on the page "Linear systems"'
     ),
+    "numpy.ma": (
+        'a masked array has NumPy arrays; write dl.where(mask, 0, x), as on the page "Masks"'
+    ),
     "scipy.optimize": (
         'a root or a minimum has derivatives by what it depends on as on the page "Implicit '
         'derivatives", and is found as on the page "Optimise with SciPy"'
     ),
+}
+# Functions that users know by another name.
+_PUBLIC = {
+    ("numpy.lib", name): ("numpy", "vectorize")
+    for name in ("_get_ufunc_and_otypes", "_vectorize_call", "_vectorize_call_with_signature")
 }
 
 
@@ -71,7 +79,8 @@ def of_scipy(frame: FrameType | None) -> str:
         module = frame.f_globals.get("__name__", "")
         if module.partition(".")[0] not in ("scipy", "numpy"):
             break
-        asking.append((module.partition("._")[0], frame.f_code.co_name))
+        called = module.partition("._")[0].removesuffix(".core"), frame.f_code.co_name
+        asking.append(_PUBLIC.get(called, called))
         frame = frame.f_back
     for module, name in reversed(asking):
         advice = _advice(module, name)
@@ -91,6 +100,8 @@ def _advice(module: str, name: str) -> str:
         return _of_module(module, name)
     if module in _MODULES:
         return _MODULES[module]
+    if (module, name) in _PUBLIC.values():
+        return answers()[name]
     if name in BY_NAME.get(module, (name,)):
         return ""
     if name in sys.modules["dlgradient"].__all__:
@@ -116,10 +127,10 @@ def missing(name: str) -> NoReturn:
     Examples
     --------
     >>> import dlgradient as dl
-    >>> dl.concatenate
+    >>> dl.cat
     Traceback (most recent call last):
     ...
-    AttributeError: module 'dlgradient' has no attribute 'concatenate'; write concat([x, y], axis=0)
+    AttributeError: module 'dlgradient' has no attribute 'cat'; write dl.concat([x, y], axis=0)
     """
     found = "" if name.startswith("_") else _answer(name)
     text = f"module 'dlgradient' has no attribute {name!r}"

@@ -84,7 +84,15 @@ class Normalizing(Layer):
                 f"normalization={self.normalization!r} needs {name}, which trainnet finds from the "
                 f"{self._found}; give {name}= to the layer, or normalization='none'"
             )
-        return value if np.ndim(value) == 0 else dlarray(value, "C")
+        if np.ndim(value) == 0:
+            return value
+        shape = np.shape(value)
+        if np.prod(shape) > max(shape):
+            raise ShapeMismatchError(
+                f"{name} has shape {shape}, but must be a number, or a vector with one for each "
+                "channel; of images N x H x W x C give x.mean(axis=(0, 1, 2))"
+            )
+        return dlarray(np.reshape(value, -1), "C")
 
     def normalized(self, x: Value) -> Value:
         """Return data in normalised units."""

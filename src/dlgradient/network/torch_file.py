@@ -24,7 +24,7 @@ from dlgradient.errors import InvalidFileError
 from dlgradient.network.files import FilePath
 from dlgradient.network.safetensors import read_arrays
 
-__all__ = ["read_state_dict"]
+__all__ = ["read_state_dict", "state_dict_in"]
 
 DTYPES: dict[str, str] = {
     "FloatStorage": "f4",
@@ -201,25 +201,38 @@ def _tensors(value: Any) -> dict[str, Tensor]:
     """Return the tensors of a state_dict, or of the one in a checkpoint."""
     if not isinstance(value, dict):
         raise _DamagedError(f"it has a {type(value).__name__}, no state_dict")
-    found = _direct(value)
-    if found:
-        return found
-    inner = {k: _direct(v) for k, v in value.items() if isinstance(v, dict)}
+    found, problem = state_dict_in(value, lambda v: isinstance(v, Tensor))
+    if problem:
+        raise _DamagedError(problem)
+    return found
+
+
+def state_dict_in(
+    value: Mapping[Any, Any], is_tensor: Callable[[Any], bool]
+) -> tuple[dict[str, Any], str]:
+    """Return the tensors of a state_dict, or of the one in a checkpoint, and what is wrong, or ''.
+
+    Examples
+    --------
+    >>> state_dict_in({"epoch": 3, "model": {"w": 1.0}}, lambda v: type(v) is float)
+    ({'w': 1.0}, '')
+    """
+
+    def direct(value: Mapping[Any, Any]) -> dict[str, Any]:
+        return {k: v for k, v in value.items() if isinstance(k, str) and is_tensor(v)}
+
+    inner = {k: direct(v) for k, v in value.items() if isinstance(v, Mapping)}
     inner = {k: v for k, v in inner.items() if v}
-    for key in USUAL:
+    for key in USUAL:  # before other tensors, such as that of the last loss
         if key in inner:
-            return inner[key]
-    if len(inner) == 1:
-        return next(iter(inner.values()))
-    raise _DamagedError(
-        "it has no tensors"
-        if not inner
-        else f"it has several state_dicts, {', '.join(map(str, inner))}; save the one you need"
-    )
-
-
-def _direct(value: Mapping[Any, Any]) -> dict[str, Tensor]:
-    return {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, Tensor)}
+            return inner[key], ""
+    found = direct(value)
+    if not found and len(inner) == 1:
+        (found,) = inner.values()
+    if found:
+        return found, ""
+    several = f"it has several state_dicts, {', '.join(map(str, inner))}; give the one you need"
+    return {}, several if inner else "it has no tensors"
 
 
 # -- the machine -----------------------------------------------------------------------------------

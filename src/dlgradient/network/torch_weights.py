@@ -94,7 +94,9 @@ def import_weights_from_torch(
         An initialised network of the same layers.
     source : str, path or mapping
         A file of ``torch.save(model.state_dict(), path)``, a file in the safetensors format, or a
-        state_dict.
+        state_dict. In a checkpoint, ``{"model": model.state_dict(), "epoch": 3, ...}``, it is the
+        first of "state_dict", "model_state_dict", "model", "net" and "module", or the only dict
+        with tensors. For another one, such as an average, give ``torch.load(path)["ema"]``.
     mapping : mapping or callable, optional
         The module in PyTorch of each layer: ``{"conv_1": "features.0"}``, or ``f("conv_1")``. By
         default, and for layers that the mapping does not have, both have the same name. The
@@ -250,12 +252,16 @@ def _checked_names(mapping: Any) -> Names:
 
 def state_dict_of(function: str, argument: str, source: Any) -> Mapping[str, Array]:
     """Return the arrays of a file, or of a state_dict, by their names in PyTorch."""
+    # Here, so that networks are loaded without what only such files need.
+    from dlgradient.network.torch_file import read_state_dict, state_dict_in
+
     if isinstance(source, Mapping):
+        if any(isinstance(value, Mapping) for value in source.values()):  # a checkpoint
+            source, problem = state_dict_in(source, lambda value: hasattr(value, "shape"))
+            if problem:
+                raise InvalidArgumentError(f"{function}: {argument}: {problem}")
         return {str(name): _array(value) for name, value in source.items()}
     if isinstance(source, str) or hasattr(source, "__fspath__"):
-        # Here, so that networks are loaded without what only such files need.
-        from dlgradient.network.torch_file import read_state_dict
-
         return read_state_dict(source)
     if hasattr(source, "state_dict"):
         raise InvalidArgumentError(
