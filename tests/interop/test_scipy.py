@@ -106,8 +106,8 @@ def of_scipy() -> dict[str, Any]:
             lambda x: optimize.least_squares(lambda t: t - x, np.zeros(len(x)))
         ),
         r"scipy\.special\.softmax is not traced; write softmax\(x\)": special.softmax,
-        r"scipy\.integrate\.solve_ivp is not traced; write dl.dlode45": lambda x: integrate.solve_ivp(
-            lambda _, y: y * x, [0, 1], START
+        r"scipy\.integrate\.solve_ivp is not traced; write dl.dlode45": lambda x: (
+            integrate.solve_ivp(lambda _, y: y * x, [0, 1], START)
         ),
         r"scipy\.signal\.lfilter is not traced; .*\"Signals\"": (
             lambda x: signal.lfilter([1.0], [1.0, 0.5], x)
@@ -126,7 +126,9 @@ def of_scipy() -> dict[str, Any]:
             lambda x: integrate.quad(lambda s: x[0] * s, 0, 1)
         ),
         r"scipy\.stats is not traced; it is a formula": stats.norm.logpdf,
-        r"scipy\.fft\.rfft2 is not traced; write dl.fft\.rfftn": lambda x: fft.rfft2(dl.outer(x, x)),
+        r"scipy\.fft\.rfft2 is not traced; write dl.fft\.rfftn": lambda x: fft.rfft2(
+            dl.outer(x, x)
+        ),
         r"scipy\.signal\.medfilt is not traced; .*sorted neighbours": signal.medfilt,
         r"scipy\.ndimage\.maximum_filter is not traced; .*or maxpool": (
             lambda x: ndimage.maximum_filter(x, 3)

@@ -100,9 +100,7 @@ def _advice(module: str, name: str) -> str:
         return _of_module(module, name)
     if module in _MODULES:
         return _MODULES[module]
-    if (module, name) in _PUBLIC.values():
-        return answers()[name]
-    if name in BY_NAME.get(module, (name,)):
+    if (module, name) not in _PUBLIC.values() and name in BY_NAME.get(module, (name,)):
         return ""
     if name in sys.modules["dlgradient"].__all__:
         return f"write {name}(x)"
