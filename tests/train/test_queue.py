@@ -1,6 +1,10 @@
 """minibatchqueue and padsequences: which observations come, in which form."""
 
+import multiprocessing
+import os
 import pickle
+import signal
+import traceback
 
 import numpy as np
 import pytest
@@ -126,6 +130,74 @@ def test_an_error_in_a_worker_has_its_place(environment):
     assert "minibatchqueue: while observation 17 of data[0] was read" in caught.value.__notes__
 
 
+class OwnError(Exception):
+    """One that cannot be made of its text alone, and so not be sent to another process."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+def refuse_nine(x, _numbers):
+    if 9 in np.concatenate(x):
+        raise ValueError("nine")
+    return np.stack(x)
+
+
+def refuse_nine_strangely(x, _numbers):
+    if 9 in np.concatenate(x):
+        raise OwnError(9, "nine is too much")
+    return np.stack(x)
+
+
+@pytest.mark.parametrize("environment", ["serial", "background", "parallel"])
+@pytest.mark.parametrize("fcn", [refuse_nine, refuse_nine_strangely])
+@pytest.mark.parametrize("train", [False, True])
+def test_an_error_of_a_function_has_its_place(environment, fcn, train):
+    queue = dl.minibatchqueue(
+        Numbered(14),
+        mini_batch_size=4,
+        mini_batch_fcn=fcn,
+        mini_batch_format="BC",
+        preprocessing_environment=environment,
+    )
+    options = dl.training_options("sgdm", verbose=False, shuffle="never")
+    net = [dl.layers.FeatureInput(3), dl.layers.FullyConnected(1)]
+    with pytest.raises((ValueError, OwnError, RuntimeError), match="nine") as caught:
+        dl.trainnet(queue, net, dl.mean, options) if train else list(queue)
+    assert caught.value.__notes__ == [
+        "minibatchqueue: in mini_batch_fcn, called for observations 8, 9, 10, 11",
+        "minibatchqueue: in mini-batch 3, observations 8, 9, 10, 11",
+    ]
+    if fcn is refuse_nine:
+        assert type(caught.value) is ValueError
+    # The function is the user's own, so the traceback goes to it.
+    if environment != "serial":
+        assert fcn.__name__ in "".join(traceback.format_exception(caught.value))
+
+
+class Ending(Numbered):
+    """A dataset that ends the process that reads one of its observations."""
+
+    def __getitem__(self, i):
+        if i == self.broken and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.full(3, i), i
+
+
+def test_a_process_that_is_killed_is_named():
+    data = Ending(9, broken=5)
+    queue = dl.minibatchqueue(data, mini_batch_size=3, preprocessing_environment="parallel")
+    text = r"a process that reads has ended before mini-batch \d, observations .*killed.*__main__"
+    with pytest.raises(RuntimeError, match=text):
+        list(queue)
+    # The next pass has new processes, which get as far.
+    queue.reset()
+    assert queue.hasdata()
+    with pytest.raises(RuntimeError, match="has ended before mini-batch"):
+        list(queue)
+
+
 def test_a_file_is_mapped_again_in_another_process(rng, tmp_path):
     mapped = np.memmap(tmp_path / "x", np.float64, "w+", shape=(6, 2))
     mapped[:] = rng.normal(size=(6, 2))
@@ -197,7 +269,8 @@ def test_an_error_while_an_iterable_is_read_is_not_lost():
     with pytest.raises(OSError, match="disk") as caught:
         queue.next()
     assert caught.value.__notes__ == [
-        "minibatchqueue: while the next observations of data were read"
+        "minibatchqueue: while the next observations of data were read",
+        "minibatchqueue: in mini-batch 2",
     ]
 
 
@@ -223,6 +296,140 @@ def test_training_on_an_iterable(rng):
     options = dl.training_options("sgdm", shuffle="every-epoch", verbose=False)
     with pytest.raises(dl.InvalidArgumentError, match="shuffle='never'"):
         dl.trainnet(queue, layers, lambda y, t: dl.mse(y[:, 0], t), options)
+
+
+class Loader:
+    """What PyTorch's DataLoader shows of itself."""
+
+    def __init__(self, dataset, batch_size, collate_fn=None):
+        self.dataset, self.batch_size, self.collate_fn = dataset, batch_size, collate_fn
+
+    def __len__(self):
+        return len(range(0, len(self.dataset), self.batch_size))
+
+    def __iter__(self):
+        for first in range(0, len(self.dataset), self.batch_size):
+            yield self.dataset[first : first + self.batch_size]
+
+
+def test_a_loader_is_answered_by_its_dataset(rng):
+    loader = Loader(rng.normal(size=(9, 2)), 4)
+    net = [dl.layers.FeatureInput(2), dl.layers.FullyConnected(2)]
+    options = dl.training_options("sgdm", verbose=False)
+    text = r"a Loader, which gives batches.*minibatchqueue\(loader.dataset, mini_batch_size=4\)"
+    for call in (
+        lambda: dl.minibatchqueue(loader),
+        lambda: dl.trainnet(loader, net, lambda y: dl.mean(y), options),
+        lambda: dl.minibatchpredict(dl.dlnetwork(net), loader),
+    ):
+        with pytest.raises(dl.InvalidArgumentError, match=text):
+            call()
+
+
+class PairsOfTensors:
+    """What PyTorch's Dataset is: observations by their numbers, as tensors."""
+
+    def __init__(self, x, t):
+        self.pairs = [(Tensor(a), Tensor(b)) for a, b in zip(x, t, strict=True)]
+
+    def __getitem__(self, i):
+        return self.pairs[i]
+
+    def __len__(self):
+        return len(self.pairs)
+
+
+class Tensor:
+    """An array of another library, of which NumPy makes its own."""
+
+    def __init__(self, x):
+        self.x = np.asarray(x)
+
+    def __array__(self, dtype=None, copy=None):
+        del copy
+        return self.x if dtype is None else self.x.astype(dtype)
+
+
+class IterableDataset(PairsOfTensors):
+    """PyTorch's class of this name: it has inherited what it cannot do."""
+
+    def __getitem__(self, i):
+        raise NotImplementedError("subclasses of Dataset should implement __getitem__")
+
+    def __iter__(self):
+        return iter(self.pairs)
+
+
+@pytest.mark.parametrize("kind", [PairsOfTensors, IterableDataset])
+def test_a_dataset_of_pytorch(kind, rng):
+    x, labels = rng.normal(size=(9, 2)).astype(np.float32), rng.integers(0, 3, 9)
+    queue = dl.minibatchqueue(kind(x, labels), mini_batch_size=4, mini_batch_format=("BC", None))
+    batches = list(queue)
+    assert np.array_equal(np.concatenate([np.asarray(a) for a, _ in batches]), x)
+    assert np.concatenate([t for _, t in batches]).tolist() == labels.tolist()
+    net = [dl.layers.FeatureInput(2), dl.layers.FullyConnected(3), dl.layers.Softmax()]
+    options = dl.training_options("sgdm", max_epochs=2, verbose=False)
+    _, info = dl.trainnet(queue, net, "crossentropy", options)
+    assert info.stop_reason == "Max epochs completed"
+
+
+NOTHING = {
+    "function": lambda: iter([]),
+    "list": (x for x in []),
+    "small": lambda: iter([(np.ones(2), np.ones(2))] * 3),
+}
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+@pytest.mark.parametrize("input_normalization", ["none", "zscore"])
+def test_an_iterable_without_a_batch_is_an_error(kind, input_normalization):
+    def queue():
+        partial = "discard" if kind == "small" else "return"
+        return dl.minibatchqueue(
+            NOTHING[kind], mini_batch_size=4, mini_batch_format=("BC", "BC"),
+            partial_mini_batch=partial,
+        )  # fmt: skip
+
+    pairs = [(np.ones(2), np.ones(2))] * 4
+    some = dl.minibatchqueue(lambda: iter(pairs), mini_batch_format=("BC", "BC"))
+    layers = [dl.layers.FeatureInput(2), dl.layers.FullyConnected(2)]
+    net = [dl.layers.FeatureInput(2, normalization=input_normalization), layers[1]]
+    options = dl.training_options("sgdm", verbose=False)
+    text = " whole mini-batch of 4: give" if kind == "small" else " observation: give"
+    with pytest.raises(dl.InvalidArgumentError, match=f"trainnet: data gave no{text}"):
+        dl.trainnet(queue(), net, "mse", options)
+    options.validation_data = queue()
+    with pytest.raises(dl.InvalidArgumentError, match=f"validation_data gave no{text}"):
+        dl.trainnet(some, layers, "mse", options)
+    trained = dl.dlnetwork(layers)
+    with pytest.raises(dl.InvalidArgumentError, match=f"testnet: data gave no{text}"):
+        dl.testnet(trained, queue(), "rmse")
+    with pytest.raises(dl.InvalidArgumentError, match=f"minibatchpredict: data gave no{text}"):
+        dl.minibatchpredict(trained, queue())
+
+
+class Once:
+    """An iterable that is empty when it is read again."""
+
+    def __init__(self, pairs):
+        self.pairs = pairs
+
+    def __iter__(self):
+        while self.pairs:
+            yield self.pairs.pop()
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterable"])
+def test_an_iterable_that_is_empty_in_a_later_epoch_keeps_the_network(kind, rng):
+    pairs = [(x, x) for x in rng.normal(size=(8, 2))]
+    data = Once(pairs) if kind == "iterable" else (pair for pair in pairs)
+    queue = dl.minibatchqueue(data, mini_batch_size=4, mini_batch_format=("BC", "BC"))
+    options = dl.training_options("sgdm", verbose=False)
+    net = [dl.layers.FeatureInput(2), dl.layers.FullyConnected(2)]
+    with pytest.warns(RuntimeWarning, match=r"a function that returns a new one.*This is epoch 2"):
+        _, info = dl.trainnet(queue, net, "mse", options)
+    assert info.stop_reason == "Data gave no batch in epoch 2"
+    assert info.training_history["iteration"] == [1, 2]
 
 
 def test_images_of_a_folder(tmp_path):
@@ -298,7 +505,10 @@ class Failing:
 def test_an_error_in_a_source_has_its_place():
     with pytest.raises(OSError, match="disk") as caught:
         dl.minibatchqueue(Failing()).next()
-    assert caught.value.__notes__ == ["minibatchqueue: while observation 3 of data[0] was read"]
+    assert caught.value.__notes__ == [
+        "minibatchqueue: while observation 3 of data[0] was read",
+        "minibatchqueue: in mini-batch 1, observations 0, 1, 2, 3, 4",
+    ]
 
 
 @pytest.mark.parametrize(

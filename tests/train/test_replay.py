@@ -129,6 +129,22 @@ def test_so_do_losses_of_numbers(loss, rng):
     assert replayed(net)[0] > 9
 
 
+@pytest.mark.parametrize("loss", ["mse", "crossentropy"])
+def test_masks_of_padding_are_no_constants_of_a_program(loss, rng):
+    """The sequences of a batch have other lengths in each epoch, and the longest is the same."""
+    lengths = [7, 7, 7, 7, *rng.integers(1, 8, 20)]
+    x = [rng.standard_normal((n, 4)) for n in lengths]
+    net = network(sequences(layers.Lstm(6)))
+    t = [np.eye(3)[rng.integers(0, 3, n)] for n in lengths]
+    for i in range(2):
+        given = [] if i else {"shuffle": "every-epoch", "mini_batch_size": 12, "max_epochs": 20}
+        eager, wanted = trained(x, t, net, loss, "none", **dict(given))
+        found, info = trained(x, t, net, loss, **dict(given))
+        assert bits(found) == bits(eager)
+        assert info.training_history["loss"] == wanted.training_history["loss"]
+    assert replayed(net)[0] > 9
+
+
 def _last():
     return layers.FullyConnected(1, name="last")
 

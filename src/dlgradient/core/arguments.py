@@ -380,6 +380,9 @@ class _Signature:
 
 def _of_user(error: BaseException) -> bool:
     """Return whether an exception was raised in a function that is not of this library."""
+    # In another process, a function of the user or a source of data was read; frames are not sent.
+    if type(error.__cause__).__name__ == "_RemoteTraceback":
+        return True
     trace = error.__traceback__
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__", "dlgradient")

@@ -7,6 +7,7 @@ Processes are started anew, not forked: a fork of a program with threads can han
 from __future__ import annotations
 
 import pickle
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from dlgradient.core.threads import cores
 from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.train.sources import ReadBatch, Reader
+from dlgradient.train.sources import Batch, Reader
 
 if TYPE_CHECKING:  # networks load faster without it
     from concurrent.futures import Executor, Future
 
-__all__ = ["Environment", "Read", "in_order", "pool_of", "reading"]
+__all__ = ["Environment", "Read", "in_order", "is_broken", "lost", "pool_of", "reading"]
 
 Environment: TypeAlias = Literal["serial", "background", "parallel"]
 Read: TypeAlias = Callable[..., Any]
@@ -56,8 +57,37 @@ def _begin(data: bytes) -> None:
     _reader.append(pickle.loads(data))
 
 
-def _read(chosen: Array) -> ReadBatch:
-    return _reader[0].read(chosen)
+def _read(chosen: Array) -> Batch:
+    try:
+        return _reader[0].read(chosen)
+    except Exception as error:  # noqa: BLE001 - of a function of the user, so any
+        raise _sendable(error) from None
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an error that another process can read: itself, or what it says."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - of a class of the user, which may need other arguments
+        new = RuntimeError("".join(traceback.format_exception(error)).rstrip())
+        new.__notes__ = list(getattr(error, "__notes__", []))
+        return new
+    return error
+
+
+def is_broken(error: Exception) -> bool:
+    """Return whether an error is that of a pool that has lost a process."""
+    return any(kind.__name__ == "BrokenExecutor" for kind in type(error).__mro__)
+
+
+def lost(place: str) -> str:
+    """Return what is said if a process has ended that was to read."""
+    return (
+        f"minibatchqueue: a process that reads has ended before {place}: it was killed, as the "
+        "system does if memory runs out, or it crashed, or it could not begin. A script must begin "
+        "with if __name__ == '__main__':. Use fewer observations in a batch, or "
+        "preprocessing_environment='background'; with 'serial' an error is shown where it happens"
+    )
 
 
 def reading(reader: Reader, environment: Environment) -> Read:

@@ -13,8 +13,9 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.queue import minibatchqueue
+from dlgradient.train.sources import Batch, is_list
 
-__all__ = ["Formats", "batches", "formats_of_each", "queue_of"]
+__all__ = ["Formats", "batches", "formats_of_each", "nothing", "queue_of"]
 
 
 def _formats(value: Any) -> Any:
@@ -61,10 +62,31 @@ def queue_of(
     )
 
 
-def batches(queue: minibatchqueue) -> Iterator[tuple[Any, ...]]:
-    """Yield all batches as tuples, also of a queue with one output."""
-    for batch in queue:
-        yield batch if isinstance(batch, tuple) else (batch,)
+def batches(queue: minibatchqueue, what: str = "trainnet: data") -> Iterator[Batch]:
+    """Yield all batches, from the first one on, as tuples also if there is one output.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is none; `what` is for the message.
+    """
+    queue.reset()
+    first = True
+    while queue.hasdata():
+        first = False
+        yield queue._batch()
+    if first:
+        raise InvalidArgumentError(nothing(what, queue))
+
+
+def nothing(what: str, queue: minibatchqueue) -> str:
+    """Return what is said of data that give no batch."""
+    discard = queue.partial_mini_batch == "discard"
+    whole = f" whole mini-batch of {queue.mini_batch_size}" if discard else " observation"
+    return (
+        f"{what} gave no{whole}: give an iterable that has some, or a function that returns a new "
+        "one each time, data=lambda: iter(...)"
+    )
 
 
 def _is_double(net: dlnetwork) -> bool:
@@ -101,12 +123,30 @@ def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:
 
 
 def _target_format(target: Any) -> str | None:
-    if isinstance(target, list) and target and np.ndim(target[0]) == 2:
-        return TARGETS[3]  # sequences, which may differ in length
-    ndim = np.ndim(target)
-    if ndim == 1 and np.asarray(target).dtype.kind in "biuUSO":
-        return None  # classes
-    return TARGETS.get(ndim)
+    """Return the format of targets by their number of dimensions; None for classes."""
+    if not is_list(target):
+        ndim, kind = np.ndim(target), getattr(target, "dtype", np.dtype(object)).kind
+        kind = np.asarray(target).dtype.kind if kind not in "biufc" else kind
+        return None if ndim == 1 and kind in "biuUSO" else TARGETS.get(ndim)
+    first = np.asarray(target[0])
+    if not first.ndim:
+        kinds = {np.asarray(t).dtype.kind for t in target} if type(target) is list else {first.dtype.kind}
+        return None if kinds <= set("biuUSO") else "B"
+    if first.ndim > 1 or len({np.shape(t) for t in _known(target)}) == 1:
+        return TARGETS.get(first.ndim + 1)
+    # A number for each time of sequences, which have different lengths: classes.
+    if first.dtype.kind not in "biu":
+        raise InvalidArgumentError(
+            f"targets are vectors of different lengths, of {first.dtype}: targets of "
+            "sequences are times × channels. Write [t[:, None] for t in targets], or give "
+            "target_data_formats= in training_options"
+        )
+    return "TB"
+
+
+def _known(source: Any) -> Any:
+    """Return observations that are in memory, of others the first."""
+    return source if isinstance(source, list | np.ndarray) else [source[0]]
 
 
 def formats_of_each(option: str, given: Any, names: Sequence[str], what: str) -> list[str | None]:

@@ -144,7 +144,7 @@ def check_batch(
     ys = list(objective.predicted(net, batch))
     targets = batch[inputs:]
     if objective.is_named:
-        _check_one_of_each(what, net, objective, ys, targets)
+        _check_one_of_each(what, net, objective, ys, targets, queue)
         if objective.name in OF_PROBABILITIES:
             _check_probabilities(net, ys[0], objective.name)
         if objective.name in OF_CLASSES:
@@ -152,18 +152,30 @@ def check_batch(
                 _check_classes(what, net, ys[0], targets[0], queue.sources[inputs:])
             else:
                 _check_names(net, ys[0], class_names)
-    _check_loss(what, net, objective, ys, targets)
+    _check_loss(what, net, objective, ys, batch)
 
 
 def _check_one_of_each(
-    what: str, net: dlnetwork, objective: Objective, ys: Sequence[Value], targets: Sequence[Any]
+    what: str,
+    net: dlnetwork,
+    objective: Objective,
+    ys: Sequence[Value],
+    targets: Sequence[Any],
+    queue: minibatchqueue,
 ) -> None:
-    if len(ys) == len(targets) == 1:
+    # A network that takes masks is given one of its targets, too.
+    masked = queue._reader.masks and len(targets) == 2
+    if len(ys) == 1 and (len(targets) == 1 or masked):
         return
     if not targets:
         raise InvalidArgumentError(
             f"trainnet: {what} have no targets, and the loss {objective.name!r} compares with "
             "them; write trainnet(x, targets, net, loss, options)"
+        )
+    if queue._reader.masks:
+        raise InvalidArgumentError(
+            f"trainnet: {what} have masks, and the loss {objective.name!r} knows what is padding "
+            "without them; omit padding_masks=True. It is for networks and losses that take masks"
         )
     raise InvalidArgumentError(
         f"trainnet: the loss {objective.name!r} compares one output with one array of targets; the "
@@ -229,9 +241,10 @@ def _check_names(net: dlnetwork, y: Value, names: Sequence[Any]) -> None:
 
 
 def _check_loss(
-    what: str, net: dlnetwork, objective: Objective, ys: list[Value], targets: Sequence[Any]
+    what: str, net: dlnetwork, objective: Objective, ys: list[Value], batch: Batch
 ) -> None:
     """Raise the error for a loss that fails, or is no real number that depends on the network."""
+    targets = batch[objective.inputs :]
     given = (
         f"the loss {objective.name!r} of {what}: "
         + ", ".join(
@@ -244,7 +257,7 @@ def _check_loss(
 
     def evaluated(ys: list[dlarray]) -> None:
         try:
-            loss = objective.loss(*ys, *targets)
+            loss = objective.value(ys, batch, objective.mask(batch))
         except DlgradientError as error:
             fix = _fix(ys, targets)
             raise type(error)(f"trainnet: {given}. {error.args[0]}{fix}") from error

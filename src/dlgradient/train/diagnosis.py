@@ -29,7 +29,8 @@ def first_strange_of(net: dlnetwork, queue: minibatchqueue, objective: Objective
     """Return which layer first makes a value that is not finite, in any batch of a queue."""
     for batch in batches(queue):
         ys = objective.predicted(net, batch)
-        if not np.isfinite(float(objective.loss(*ys, *batch[objective.inputs :]))):
+        value = objective.value(ys, batch, objective.mask(batch))
+        if not np.isfinite(float(value)):
             return first_strange(net, batch[: objective.inputs])
     return "the losses of all batches are finite"
 

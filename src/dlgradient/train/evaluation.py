@@ -18,6 +18,7 @@ from dlgradient.train.batches import batches
 from dlgradient.train.loss import Objective
 from dlgradient.train.metric import Metric, rows_of, update_of
 from dlgradient.train.queue import minibatchqueue
+from dlgradient.train.sources import Batch, mask_of
 
 __all__ = ["Pairs", "evaluated", "metric_of_batch", "row_pairs"]
 
@@ -31,6 +32,7 @@ def evaluated(
     objective: Objective,
     metrics: Sequence[Metric],
     together: Callable[..., tuple[Array, Pairs]] = lambda _, sums, pairs: (sums, pairs),
+    what: str = "trainnet: validation_data",
 ) -> tuple[float, list[float]]:
     """Return the mean loss over the observations, and the value of each metric.
 
@@ -38,15 +40,17 @@ def evaluated(
     ----------
     together : callable
         ``together(queue, sums, pairs)`` returns those of a batch from those of a share of it.
+    what : str
+        What the data are called in errors.
     """
     for metric in metrics:
         metric.reset()
     totals = np.zeros(2)
-    for batch in batches(queue):
-        ys, targets = objective.predicted(net, batch), batch[objective.inputs :]
+    for batch in batches(queue, what):
+        ys = objective.predicted(net, batch)
         size = _observations(batch[0])
-        value = float(objective.loss(*ys, *targets))
-        pairs = row_pairs(objective, ys, targets, queue._masks) if metrics else []
+        value = float(objective.value(ys, batch, objective.mask(batch)))
+        pairs = row_pairs(objective, ys, batch) if metrics else []
         sums, pairs = together(queue, np.array([value * size, size]), pairs)
         totals += sums
         for metric in metrics:
@@ -66,22 +70,14 @@ def metric_of_batch(metric: Metric, pairs: Pairs, names: Sequence[str]) -> float
     return metric.evaluate()
 
 
-def row_pairs(
-    objective: Objective,
-    ys: Sequence[Value],
-    targets: Sequence[Any],
-    masks: Sequence[Array | None] = (),
-) -> Pairs:
-    """Return predictions and targets as metrics get them, of each output, in their own units.
-
-    Parameters
-    ----------
-    masks : sequence
-        For each array of the batch, which times of which observations are no padding.
-    """
-    ys, targets = objective.in_own_units(ys), objective.in_own_units(targets)
-    own = [*masks[objective.inputs :], *[None] * len(targets)]
-    return [_row_pair(y, t, mask) for y, t, mask in zip(ys, targets, own, strict=False)]
+def row_pairs(objective: Objective, ys: Sequence[Value], batch: Batch) -> Pairs:
+    """Return predictions and targets as metrics get them, of each output, in their own units."""
+    first = objective.inputs
+    columns = objective.in_own_units(ys), objective.in_own_units(batch[first:])
+    return [
+        _row_pair(y, t, mask_of(batch, first + i))
+        for i, (y, t) in enumerate(zip(*columns, strict=False))
+    ]
 
 
 def _row_pair(y: Value, target: Any, mask: Array | None) -> tuple[Array, Array]:

@@ -20,6 +20,7 @@ from dlgradient.engine.gradient import dlvjp
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.nn.losses.arguments import Loss
+from dlgradient.ops.choice import where
 from dlgradient.ops.shape import reshape
 from dlgradient.train.full_batch import FullBatch
 from dlgradient.train.gradients import penalty
@@ -30,7 +31,7 @@ from dlgradient.train.vectors import flatten, unflatten
 
 __all__ = ["LevenbergMarquardt"]
 
-SQUARES = ("mse", "l2loss")
+SQUARES = ("mse", "mean-squared-error", "l2loss")
 # No smaller one: it could become zero, and could not grow again.
 LEAST_DAMPING = 1e-20
 
@@ -117,7 +118,8 @@ class LevenbergMarquardt(FullBatch):
 
     def _value(self, training: Training, net: dlnetwork, batch: Batch) -> float:
         """Return loss and regularisation of a network."""
-        loss, _, _ = self.without_chance(training.objective).forward(net, batch)
+        objective = self.without_chance(training.objective)
+        loss, _, _ = objective.forward(net, batch, objective.mask(batch))
         return float(loss) + penalty(net, self.l2)
 
     def _point(self, training: Training, net: dlnetwork, batch: Batch) -> _Point:
@@ -127,9 +129,13 @@ class LevenbergMarquardt(FullBatch):
         free = [i for i, factor in enumerate(factors.values()) if factor]
 
         def linearized(net: dlnetwork) -> tuple[Any, ...]:
-            loss, state, ys = objective.forward(net, batch)
-            both = Loss(objective.name, ys[0], batch[objective.inputs], None)
-            errors = reshape(stripdims(both.y - both.t), (-1,))
+            mask = objective.mask(batch)
+            loss, state, ys = objective.forward(net, batch, mask)
+            both = Loss(objective.name, ys[0], batch[objective.inputs], None, mask=mask)
+            errors = both.y - both.t
+            if both.mask is not None:
+                errors = where(both.mask, errors, 0)
+            errors = reshape(stripdims(errors), (-1,))
             xs = [net.learnables.arrays()[i] for i in free]
             return loss, state, ys, errors, _jacobian(errors, xs)
 
@@ -190,7 +196,7 @@ def _damped(r: Array, errors: Array, damping: float) -> Array:
 
 def _check(training: Training) -> None:
     objective = training.objective
-    if not objective.is_named or objective.loss.__name__ not in SQUARES:
+    if not objective.is_named or objective.name not in SQUARES:
         raise InvalidArgumentError(
             f"trainnet: the solver 'lm' makes a sum of squares small, so its loss is 'mse' or "
             f"'l2loss', not {objective.name!r}; 'lbfgs' takes any loss"

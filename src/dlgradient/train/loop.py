@@ -5,6 +5,7 @@ What the loop carries is one object, so that an interruption keeps the network.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from dlgradient.core.types import Array
 from dlgradient.errors import DlgradientError, InvalidArgumentError
 from dlgradient.network.network import dlnetwork
-from dlgradient.train.batches import batches, queue_of
+from dlgradient.train.batches import batches, nothing, queue_of
 from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.checkpoint import Checkpoints
 from dlgradient.train.checks import called, check_batch, check_data, check_learnables
@@ -82,6 +83,7 @@ class Loop(Training):
         if self.validation is not None:
             check_data("validation_data", self.validation, self.objective)
         self.solver = SOLVERS.get(options.solver, Stochastic)(options)
+        self.completed = self.solver.completed
         self.observers = _observers_of(options)
         count = self.queue.num_batches
         self.total = None if count is None else options.max_epochs * count
@@ -169,7 +171,7 @@ class Loop(Training):
             reason = self.decided([reason, *answers])
             if reason:
                 return reason
-        return self.solver.completed
+        return self.completed
 
     def _check_first(self, batch: Batch) -> None:
         """Look at the first batch of the data, and of the validation data."""
@@ -180,7 +182,7 @@ class Loop(Training):
         check_batch("data", self.net, batch, self.objective, self.queue, names)
         validation = self.validation
         if validation is not None and not validation.is_stream:
-            other = next(batches(validation))
+            other = next(batches(validation, "trainnet: validation_data"))
             validation.reset()
             check_batch("validation_data", self.net, other, self.objective, validation, names)
 
@@ -191,12 +193,28 @@ class Loop(Training):
             yield from self._repeated()
             return
         for epoch in range(max(self.epoch, 1), self.options.max_epochs + 1):
-            if epoch > self.epoch:
+            begins = epoch > self.epoch
+            if begins:
                 self._begin_epoch(epoch)
-            while queue.hasdata():
+            before = self.iteration
+            # An iterator is over after one epoch.
+            over = epoch > 1 and begins and any(isinstance(s, Iterator) for s in queue.sources)
+            while not over and queue.hasdata():
                 self.iteration += 1
-                batch = queue.next()
-                yield batch if isinstance(batch, tuple) else (batch,)
+                yield queue._batch()
+            if begins and self.iteration == before:
+                self._end_without_data(epoch)
+                return
+
+    def _end_without_data(self, epoch: int) -> None:
+        """Raise the error for data without a batch; if there was one before, keep the network."""
+        text = nothing("trainnet: data", self.queue)
+        if epoch == 1:
+            raise InvalidArgumentError(text)
+        self.completed = f"Data gave no batch in epoch {epoch}"
+        warnings.warn(
+            f"{text}. This is epoch {epoch}, so training ends", RuntimeWarning, stacklevel=2
+        )
 
     def _repeated(self) -> Iterator[Batch]:
         """Yield all data in each iteration, which is an epoch, too."""
@@ -220,8 +238,7 @@ class Loop(Training):
             # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
             self.net = step.net.reset_state()
             if self.options.metrics:
-                targets = batch[self.objective.inputs :]
-                pairs = row_pairs(self.objective, step.ys, targets, self.queue._masks)
+                pairs = row_pairs(self.objective, step.ys, batch)
                 _, pairs = self.together(self.queue, np.zeros(2), pairs)
                 for metric in self.options.metrics:
                     row[metric.name] = metric_of_batch(metric, pairs, self.net.output_names)

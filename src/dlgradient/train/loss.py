@@ -18,24 +18,37 @@ from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
 from dlgradient.nn.losses.classification import crossentropy, indexcrossentropy
 from dlgradient.nn.losses.regression import huber, l1loss, l2loss, mse
+from dlgradient.ops.choice import where
 from dlgradient.train.replay import Replay
+from dlgradient.train.sources import Batch, mask_of
 
-__all__ = ["LOSSES", "Evaluation", "Loss", "Objective", "loss_function"]
+__all__ = ["LOSSES", "Batch", "Evaluation", "Loss", "Objective", "loss_function"]
 
-Batch: TypeAlias = tuple[Any, ...]
 Loss: TypeAlias = Callable[..., Value]
+Mask: TypeAlias = dlarray | None
+# Loss, gradients, new state and outputs.
+Found: TypeAlias = tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]
 
 
-def _binary(y: Value, targets: Value) -> Value:
-    return crossentropy(y, targets, classification_mode="multilabel")
+# -- losses by name ------------------------------------------------------------------------------
+# Each takes the mask of targets that are padded: what is padding has no part in the sum, which is
+# divided by the number of observations.
+
+
+def _binary(y: Value, targets: Value, mask: Value | None = None) -> Value:
+    return crossentropy(y, targets, classification_mode="multilabel", mask=mask)
+
+
+def _mse(y: Value, targets: Value, mask: Value | None = None) -> Value:
+    return mse(y, targets) if mask is None else l2loss(y, targets, mask=mask) / 2
 
 
 LOSSES: dict[str, Loss] = {
     "crossentropy": crossentropy,
     "index-crossentropy": indexcrossentropy,
     "binary-crossentropy": _binary,
-    "mse": mse,
-    "mean-squared-error": mse,
+    "mse": _mse,
+    "mean-squared-error": _mse,
     "l2loss": l2loss,
     "mae": l1loss,
     "mean-absolute-error": l1loss,
@@ -52,12 +65,16 @@ def loss_function(loss: Any) -> Loss:
     if loss != "crossentropy":
         return function
 
-    def of_classes(y: Value, targets: Value) -> Value:
-        if type(targets) is dlarray and (targets._format is not None or targets.ndim > 1):
-            return crossentropy(y, targets)
-        return indexcrossentropy(y, dlarray(targets, "B"))
+    return _of_classes
 
-    return of_classes
+
+def _of_classes(y: Value, targets: Value, mask: Value | None = None) -> Value:
+    fmt = targets._format if type(targets) is dlarray else None
+    if np.ndim(targets) == 1 and fmt is None:
+        targets, fmt = dlarray(targets, "B"), "B"
+    if fmt is not None and "C" not in fmt:
+        return indexcrossentropy(y, targets, mask=mask)
+    return crossentropy(y, targets, mask=mask)
 
 
 class Evaluation(NamedTuple):
@@ -105,13 +122,12 @@ class Objective:
             return Evaluation(*self._replayed(net, batch))
 
         # Frozen learnables are constants, so nothing is computed for what comes before the others.
-        def traced(
-            free: ParameterTable, batch: Batch
-        ) -> tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]:
-            loss, state, ys = self.forward(net.with_trainable(free), batch)
+        def traced(free: ParameterTable, outputs: tuple[Any, ...], mask: Mask) -> Found:
+            loss, state, ys = self.forward(net.with_trainable(free), outputs, mask)
             return loss, dlgradient(loss, free, allow_complex=False), state, ys
 
-        loss, found, state, ys = dlfeval(traced, net.trainable(), batch)
+        given = tuple(batch), self.mask(batch)
+        loss, found, state, ys = dlfeval(traced, net.trainable(), *given)
         gradients = [
             found[key] if key in found else wrap(np.zeros(a.shape, a.dtype), None)
             for key, a in net.learnables.items()
@@ -122,10 +138,11 @@ class Objective:
         """Return an evaluation, of a program if that can be."""
         if self.is_named and type(self) is Objective:
             replay = self._replay(net)
-            found = replay(net, batch, self.generator) if replay.takes(batch) else None
+            given = replay.takes(batch)
+            found = replay(net, batch, self.mask(batch), self.generator) if given else None
             if found is not None:
                 return found
-        return dlfeval(self._traced, net, batch)
+        return dlfeval(self._traced, net, tuple(batch), self.mask(batch))
 
     def _replay(self, net: dlnetwork) -> Replay:
         """Return the programs of evaluations like this, which all networks of a plan share."""
@@ -137,19 +154,32 @@ class Objective:
             net.programs[key] = Replay(other._traced, net, other.generator)
         return net.programs[key]  # type: ignore[no-any-return]
 
-    def _traced(
-        self, net: dlnetwork, batch: Batch
-    ) -> tuple[Value, ParameterTable, ParameterTable, tuple[Value, ...]]:
-        loss, state, ys = self.forward(net, batch)
+    def _traced(self, net: dlnetwork, outputs: tuple[Any, ...], mask: Mask) -> Found:
+        loss, state, ys = self.forward(net, outputs, mask)
         return loss, dlgradient(loss, net.learnables, allow_complex=False), state, ys
 
     def forward(
-        self, net: dlnetwork, batch: Batch
+        self, net: dlnetwork, batch: tuple[Any, ...], mask: Mask
     ) -> tuple[Value, ParameterTable, tuple[Value, ...]]:
-        """Return loss, new state and outputs, without gradients."""
+        """Return loss, new state and outputs, without gradients; the mask is `mask`."""
         xs = batch[: self.inputs]
         *ys, state = net.forward(*xs, outputs=self.outputs, generator=self.generator)
-        return self.loss(*ys, *batch[self.inputs :]), state, tuple(ys)
+        return self.value(ys, batch, mask), state, tuple(ys)
+
+    def mask(self, batch: tuple[Any, ...]) -> Mask:
+        """Return where the targets of a named loss are no padding; None for everywhere."""
+        mask = mask_of(batch, self.inputs) if self.is_named else None
+        return None if mask is None else dlarray(mask, "TB")
+
+    def value(self, ys: Sequence[Value], batch: tuple[Any, ...], mask: Mask) -> Value:
+        """Return the loss of outputs; a named one leaves out what pads the targets."""
+        if not self.is_named:
+            return self.loss(*ys, *batch[self.inputs :])
+        y, targets = ys[0], batch[self.inputs]
+        if mask is None:
+            return self.loss(y, targets)
+        # Padding may be any number, also one that is no class.
+        return self.loss(y, where(mask, targets, 0), mask=mask)
 
     def predicted(self, net: dlnetwork, batch: Batch) -> tuple[Value, ...]:
         """Return what the loss gets of a network in inference."""

@@ -35,7 +35,7 @@ from dlgradient.train.evaluation import Pairs
 from dlgradient.train.gradients import vectors
 from dlgradient.train.info import TrainingInfo
 from dlgradient.train.loop import Loop
-from dlgradient.train.loss import Batch, Evaluation, Objective
+from dlgradient.train.loss import Batch, Evaluation, Mask, Objective
 from dlgradient.train.options import TrainingOptions
 from dlgradient.train.queue import minibatchqueue
 from dlgradient.train.ranks import Ranks, ranks_of_job
@@ -82,10 +82,10 @@ class SharedQueue(minibatchqueue):
         super().shuffle()
         self._order = self.ranks.of_first(self._order)
 
-    def next(self) -> Any:
+    def _batch(self) -> Batch:
         """Return the share of the next batch."""
         whole = min(self.mini_batch_size, len(self._order) - self._at)
-        batch = super().next()
+        batch = super()._batch()
         begin, end, counts = self._bounds(whole)
         self.share = replace(self.share, first=begin, count=end - begin, whole=whole, counts=counts)
         return batch
@@ -140,10 +140,10 @@ class SharedObjective(Objective):
         return found._replace(loss=share.total(np.array(value)), gradients=gradients)
 
     def forward(
-        self, net: dlnetwork, batch: Batch
+        self, net: dlnetwork, batch: tuple[Any, ...], mask: Mask
     ) -> tuple[Value, ParameterTable, tuple[Value, ...]]:
         """Return the part of the loss that the share has, new state and outputs."""
-        loss, state, ys = super().forward(net, batch)
+        loss, state, ys = super().forward(net, batch, mask)
         return loss * self.queue.share.weight, state, ys
 
 

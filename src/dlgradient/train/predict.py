@@ -119,10 +119,10 @@ def minibatchpredict(  # noqa: PLR0913 - they are options of MATLAB, too
         orders = formats_of_each("output_data_formats", output_data_formats, names, "outputs")
     times = Times(net, outputs)
     parts: list[list[tuple[Value, Array | None]]] = []
-    for batch in batches(queue):
+    for batch in batches(queue, "minibatchpredict: data"):
         xs = batch[: len(net.input_names)]
         ys = outputs_of(net, xs, outputs)
-        masks = [None] * len(ys) if uniform_output else times.of(xs, ys, queue._masks)
+        masks = [None] * len(ys) if uniform_output else times.of(xs, ys, batch.masks)
         parts.append(list(zip(ys, masks, strict=True)))
     if not parts:
         raise InvalidArgumentError(
@@ -260,7 +260,7 @@ def testnet(  # noqa: PLR0913 - they are options of MATLAB, too
     )
     # Metrics alone are wanted, and inference draws no random numbers.
     objective = Objective(_no_loss, len(net.input_names), np.random.default_rng(0), "", False)
-    _, found = evaluated(net, queue, objective, metrics_of(metrics))
+    _, found = evaluated(net, queue, objective, metrics_of(metrics), what="testnet: data")
     return tuple(found) if isinstance(metrics, list | tuple) else found[0]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from itertools import repeat
+from itertools import count
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -24,16 +24,18 @@ from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.input import Normalizing
-from dlgradient.train.ahead import Environment, in_order, pool_of, reading
+from dlgradient.train.ahead import Environment, in_order, is_broken, lost, pool_of, reading
 from dlgradient.train.sources import (
+    Batch,
     Padding,
-    ReadBatch,
     Reader,
     batch_axis,
+    check_loader,
     is_stream,
     length_of,
     observations_of,
     option_of,
+    shown,
 )
 
 __all__ = ["minibatchqueue"]
@@ -144,8 +146,6 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     share: Share | None = None
     # By the number of an output, the layer in whose normalised units it is returned.
     _units: Mapping[int, Normalizing] = MappingProxyType({})
-    # Of the batch that was returned last, see `ReadBatch`.
-    _masks: tuple[Array | None, ...] = ()
 
     @checked
     def __init__(  # noqa: PLR0913 - most are options of MATLAB, too
@@ -165,6 +165,8 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         generator: Generator = None,
     ) -> None:
         self.sources = tuple(data) if type(data) is tuple else (data,)
+        for source in self.sources:
+            check_loader(source)
         self.mini_batch_size = mini_batch_size
         self.partial_mini_batch = partial_mini_batch
         self.mini_batch_format = mini_batch_format
@@ -196,7 +198,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         self._at = 0
         self._read_before: Iterator[Any] | None = None
         self._coming: Iterator[Any] | None = None
-        self._waiting: ReadBatch | None = None
+        self._waiting: Batch | None = None
 
     def _length(self, axes: list[int | None]) -> int:
         sizes = [length_of(s, a) for s, a in zip(self.sources, axes, strict=True)]
@@ -257,7 +259,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         if self.is_stream:
             if self._waiting is None:
                 self._waiting = self._next_of_stream()
-            return bool(self._waiting.outputs)
+            return bool(self._waiting)
         left = len(self._order) - self._at
         return left >= (1 if self.partial_mini_batch == "return" else self.mini_batch_size)
 
@@ -300,14 +302,14 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         new._at, new._coming = 0, None
         return new
 
-    def _whole(self) -> tuple[Any, ...]:
+    def _whole(self) -> Batch:
         """Return all observations as one batch."""
         if self.is_stream:
             raise InvalidArgumentError(
                 "trainnet: this solver needs all data at once, and an iterable gives one after the "
                 "other; give arrays or a dataset, or use a solver for mini-batches such as 'adam'"
             )
-        return self._returned(self._reader.read(self._order))
+        return self._known(self._reader.read(self._order), 1)
 
     def _of_all(self, value: Any) -> list[Any]:
         """Return what each process that shares the batches has; here there is one."""
@@ -361,6 +363,11 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         InvalidArgumentError
             If there is none; `hasdata` tells.
         """
+        found = self._batch()
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def _batch(self) -> Batch:
+        """Return the next batch, also of one output, with what is known of it."""
         if not self.hasdata():
             raise InvalidArgumentError(
                 "minibatchqueue: there is no batch left; reset() or shuffle() begins again"
@@ -370,10 +377,15 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             if self._coming is None:
                 read = reading(self._reader, self.preprocessing_environment)
                 self._coming = in_order(read, self._chosen(), self._pool)
-            batch = next(self._coming)
+            batch = self._read_next()
+        assert batch is not None
         self._at += self.mini_batch_size
-        found = self._returned(batch)
-        return found if len(found) > 1 else found[0]
+        return self._known(batch, self._at // self.mini_batch_size)
+
+    def _known(self, batch: Batch, ordinal: int) -> Batch:
+        """Return a batch of arrays in the formats of the outputs."""
+        found = [self._finished(output, i) for i, output in enumerate(batch)]
+        return Batch(found, batch.masks, batch.numbers, ordinal)
 
     # -- what comes next -------------------------------------------------------------------------
 
@@ -382,7 +394,24 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         for begin in range(self._at, len(self._order), self.mini_batch_size):
             yield (self._order[begin : begin + self.mini_batch_size],)
 
-    def _next_of_stream(self) -> ReadBatch:
+    def _read_next(self) -> Any:
+        """Return what comes next; an error says where that was."""
+        assert self._coming is not None
+        try:
+            return next(self._coming)
+        except Exception as error:
+            place = f"mini-batch {self._at // self.mini_batch_size + 1}"
+            if not self.is_stream:
+                end = self._at + self.mini_batch_size
+                place += f", {shown(self._order[self._at : end])}"
+            if not is_broken(error):
+                error.add_note(f"minibatchqueue: in {place}")
+                raise
+            # Processes that are gone are not missed by the next pass.
+            self._pool = pool_of(self.preprocessing_environment, self._reader, streams=False)
+            raise RuntimeError(located(lost(place), _QUEUE)) from error
+
+    def _next_of_stream(self) -> Batch:
         """Return the next batch of an iterable; it is empty after the last one."""
         size = self.mini_batch_size
         if self._coming is None:
@@ -393,16 +422,10 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
                     "returns a new one, data=observations and not data=observations()"
                 )
             self._read_before = observations
-            jobs = repeat((observations, size))
+            jobs = ((observations, size, first) for first in count(0, size))
             self._coming = in_order(self._reader.read_next, jobs, self._pool)
-        count, batch = next(self._coming)
-        is_wanted = count == size or self.partial_mini_batch == "return"
-        return batch if is_wanted else ReadBatch()
-
-    def _returned(self, batch: ReadBatch) -> tuple[Any, ...]:
-        """Return the outputs of a batch as users get them, and remember what is padding."""
-        self._masks = batch.masks
-        return tuple([self._finished(output, i) for i, output in enumerate(batch.outputs)])
+        found, batch = self._read_next()
+        return batch if found == size or self.partial_mini_batch == "return" else Batch()
 
     def _finished(self, batch: Any, i: int) -> Any:
         fmt = option_of(self._formats, i)

@@ -34,7 +34,7 @@ __all__ = ["Replay"]
 PATIENCE = 16
 
 
-class _Silent(AcceleratedFunction[[dlnetwork, tuple[Any, ...]], Any]):
+class _Silent(AcceleratedFunction[[dlnetwork, tuple[Any, ...], Any], Any]):
     """An accelerated function of which the user knows nothing."""
 
     __slots__ = ()
@@ -62,7 +62,7 @@ class Replay:
     Parameters
     ----------
     evaluate : callable
-        ``evaluate(net, batch)``, in which `dlgradient` may be called.
+        ``evaluate(net, batch, mask)``, in which `dlgradient` may be called.
     net : dlnetwork
     generator : numpy.random.Generator
         What it draws from, and nothing else does.
@@ -75,7 +75,7 @@ class Replay:
 
     def __init__(
         self,
-        evaluate: Callable[[dlnetwork, tuple[Any, ...]], Any],
+        evaluate: Callable[[dlnetwork, tuple[Any, ...], Any], Any],
         net: dlnetwork,
         generator: np.random.Generator,
     ) -> None:
@@ -99,7 +99,7 @@ class Replay:
         )
 
     def __call__(
-        self, net: dlnetwork, batch: tuple[Any, ...], generator: np.random.Generator
+        self, net: dlnetwork, batch: tuple[Any, ...], mask: Any, generator: np.random.Generator
     ) -> Any:
         """Return what the function returns, with the next random numbers of a generator.
 
@@ -108,12 +108,12 @@ class Replay:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            return self._called(net, batch, generator)
+            return self._called(net, batch, mask, generator)
         finally:
             self._lock.release()
 
     def _called(
-        self, net: dlnetwork, batch: tuple[Any, ...], generator: np.random.Generator
+        self, net: dlnetwork, batch: tuple[Any, ...], mask: Any, generator: np.random.Generator
     ) -> Any:
         # A vector that is no dlarray, as that of classes, would be a constant of the program.
         arrays = [dlarray(x) if type(x) is np.ndarray else x for x in batch]
@@ -124,7 +124,7 @@ class Replay:
         if follows:
             own.state = given.state
         try:
-            found = function(net, tuple(arrays))
+            found = function(net, tuple(arrays), mask)
             if self._draws is None:
                 self._draws = state_of(self._generator) != state_of(generator)
         finally:

@@ -7,10 +7,11 @@ process.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,14 +23,54 @@ from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.train.sequences import padsequences
 
 __all__ = [
+    "Batch",
     "Padding",
-    "ReadBatch",
     "Reader",
     "batch_axis",
+    "check_loader",
+    "is_list",
     "is_stream",
     "length_of",
+    "mask_of",
     "observations_of",
 ]
+
+
+class Batch(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have slots
+    """The outputs of a mini-batch, with what is known of them.
+
+    Attributes
+    ----------
+    masks : tuple
+        For each output, which of its times (rows) are no padding in which observation (columns);
+        None if it has no padding.
+    numbers : sequence of int
+        Of the observations in the data.
+    ordinal : int
+        Of the batch in its epoch, from 1.
+    """
+
+    masks: tuple[Array | None, ...]
+    numbers: Sequence[int] | Array
+    ordinal: int
+
+    def __new__(
+        cls,
+        outputs: Iterable[Any] = (),
+        masks: tuple[Array | None, ...] = (),
+        numbers: Any = (),
+        ordinal: int = 0,
+    ) -> Self:
+        """Return the outputs as a tuple."""
+        new = super().__new__(cls, outputs)
+        new.masks, new.numbers, new.ordinal = masks, numbers, ordinal
+        return new
+
+
+def mask_of(batch: tuple[Any, ...], i: int) -> Array | None:
+    """Return the mask of an output, also of a tuple of arrays, which has none."""
+    masks = batch.masks if isinstance(batch, Batch) else ()
+    return masks[i] if i < len(masks) else None
 
 
 def option_of(option: Any, i: int) -> Any:
@@ -41,9 +82,25 @@ def option_of(option: Any, i: int) -> Any:
 
 def is_stream(source: Any) -> bool:
     """Return whether observations come one after the other only."""
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+    # A dataset of PyTorch that is an iterable has inherited a __getitem__ that fails.
+    inherited = any(kind.__name__ == "IterableDataset" for kind in type(source).__mro__)
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not inherited:
         return False
     return isinstance(source, Iterable) or callable(source)
+
+
+def check_loader(source: Any) -> None:
+    """Raise the error for a loader, such as PyTorch's, which gives batches and not observations."""
+    loads = all(hasattr(source, name) for name in ("dataset", "batch_size", "collate_fn"))
+    if not loads or hasattr(source, "__getitem__"):
+        return
+    name = type(source).__name__
+    raise InvalidArgumentError(
+        f"minibatchqueue: data is a {name}, which gives batches, and a queue makes batches of "
+        f"observations; give the dataset of the {name}: minibatchqueue(loader.dataset, "
+        f"mini_batch_size={source.batch_size}). Instead of shuffle=True there are shuffle() and "
+        "training_options(shuffle=), and instead of num_workers preprocessing_environment"
+    )
 
 
 def observations_of(source: Any) -> Iterator[Any]:
@@ -51,11 +108,22 @@ def observations_of(source: Any) -> Iterator[Any]:
     return iter(source() if callable(source) else source)
 
 
+def is_list(source: Any) -> bool:
+    """Return whether observations are elements, not along a dimension: no array, no data frame."""
+    if hasattr(source, "iloc"):
+        return False
+    if not (hasattr(source, "shape") and hasattr(source, "dtype")):
+        return True
+    # An array of objects that are arrays, as sequences of different lengths.
+    objects = isinstance(source, np.ndarray) and source.dtype == object and source.ndim == 1
+    return objects and len(source) > 0 and isinstance(source[0], np.ndarray)
+
+
 def batch_axis(source: Any, fmt: str | None) -> int | None:
     """Return the axis of the observations of an array; None for other sources."""
     if hasattr(source, "iloc"):
         return 0
-    if not (hasattr(source, "shape") and hasattr(source, "dtype")):
+    if is_list(source):
         return None
     if not fmt:
         return 0
@@ -73,8 +141,8 @@ def length_of(source: Any, axis: int | None) -> int:
     if axis is None:
         if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
             raise InvalidArgumentError(
-                "minibatchqueue: data must be arrays, sequences, data frames, datasets or an "
-                f"iterable, not {type(source).__name__}"
+                "minibatchqueue: data must be arrays, sequences, data frames, datasets with "
+                f"__getitem__ and __len__, or an iterable, not {type(source).__name__}"
             )
         return len(source)
     shape = np.shape(source)
@@ -90,21 +158,6 @@ class Padding:
     length: Any = "longest"
     direction: Any = "right"
     padding_value: float = 0.0
-
-
-class ReadBatch(NamedTuple):
-    """What a reader returns.
-
-    Attributes
-    ----------
-    outputs : tuple of array
-    masks : tuple
-        For each output, which of its times (rows) are no padding in which observation (columns);
-        None if it has no padding.
-    """
-
-    outputs: tuple[Any, ...] = ()
-    masks: tuple[Array | None, ...] = ()
 
 
 @dataclass
@@ -143,12 +196,12 @@ class Reader:
         formats = [option_of(self.formats, i) or "" for i in range(number)]
         return any("T" in fmt for fmt in formats) and any(axis is None for axis in self.axes)
 
-    def read(self, chosen: Array) -> ReadBatch:
+    def read(self, chosen: Array) -> Batch:
         """Return the batch of the observations with some numbers."""
         if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
             pairs = zip(self.sources, self.axes, strict=True)
             arrays = [_taken(source, chosen, axis or 0) for source, axis in pairs]
-            return self._cast([(array, None) for array in arrays])
+            return self._cast([(array, None) for array in arrays], chosen)
         lists = []
         for number, (source, axis) in enumerate(zip(self.sources, self.axes, strict=True)):
             items = []
@@ -161,33 +214,45 @@ class Reader:
                     )
                     raise
             lists.append(items)
-        return self.collate(lists)
+        return self.collate(lists, chosen)
 
-    def read_next(self, observations: Iterator[Any], count: int) -> tuple[int, ReadBatch]:
-        """Return how many observations were left of those that are wanted, and their batch."""
+    def read_next(self, observations: Iterator[Any], count: int, first: int) -> tuple[int, Batch]:
+        """Return how many observations were left of those that are wanted, and their batch.
+
+        Parameters
+        ----------
+        first : int
+            The number of the next observation.
+        """
         try:
             items = list(islice(observations, count))
         except Exception as error:
             error.add_note("minibatchqueue: while the next observations of data were read")
             raise
-        return len(items), self.collate([items]) if items else ReadBatch()
+        numbers = range(first, first + len(items))
+        return len(items), self.collate([items], numbers) if items else Batch()
 
-    def collate(self, lists: list[list[Any]]) -> ReadBatch:
+    def collate(self, lists: list[list[Any]], numbers: Sequence[int] | Array) -> Batch:
         """Return the batch of lists of observations, one list for each source."""
         if len(lists) == 1 and isinstance(lists[0][0], tuple):
-            lists = [list(column) for column in zip(*lists[0], strict=True)]
+            lists = _columns(lists[0], numbers)
         if self.mini_batch_fcn is not None:
-            found = self.mini_batch_fcn(*lists)
+            try:
+                found = self.mini_batch_fcn(*lists)
+            except Exception as error:
+                error.add_note(f"minibatchqueue: in mini_batch_fcn, called for {shown(numbers)}")
+                raise
             batches = found if isinstance(found, tuple) else (found,)
-            return self._cast([(batch, None) for batch in batches])
-        return self._cast(
-            [
-                _collated(items, option_of(self.formats, i), self.padding)
-                for i, items in enumerate(lists)
-            ]
-        )
+            return self._cast([(batch, None) for batch in batches], numbers)
+        collated = [
+            _collated(items, option_of(self.formats, i), self.padding, numbers)
+            for i, items in enumerate(lists)
+        ]
+        return self._cast(collated, numbers)
 
-    def _cast(self, batches: Sequence[tuple[Any, Array | None]]) -> ReadBatch:
+    def _cast(
+        self, batches: Sequence[tuple[Any, Array | None]], numbers: Sequence[int] | Array
+    ) -> Batch:
         """Return outputs that have a format as arrays of the dtype that is wanted.
 
         Parameters
@@ -199,7 +264,8 @@ class Reader:
         masks: list[Array | None] = []
         for i, (batch, mask) in enumerate(batches):
             fmt = option_of(self.formats, i)
-            masks.append(None if mask is None else _of_times(mask, fmt))
+            pads = fmt is not None and mask is not None and not mask.all()
+            masks.append(_of_times(mask, fmt) if pads else None)
             if not fmt:
                 found.append(batch)
                 continue
@@ -210,7 +276,7 @@ class Reader:
                 whole = np.ones(raw.shape, bool) if mask is None else mask
                 found.append(_one_channel(whole, fmt).astype(found[-1].dtype))
                 masks.append(masks[-1])
-        return ReadBatch(tuple(found), tuple(masks))
+        return Batch(found, tuple(masks), numbers)
 
 
 @dataclass
@@ -241,7 +307,21 @@ def _taken(source: Any, chosen: Any, axis: int) -> Any:
     return source[(slice(None),) * axis + (chosen,)]
 
 
-def _collated(items: list[Any], fmt: str | None, padding: Padding) -> tuple[Any, Array | None]:
+def _columns(rows: list[Any], numbers: Sequence[int] | Array) -> list[list[Any]]:
+    """Return the members of observations, which are tuples, one list for each."""
+    for row, number in zip(rows, numbers, strict=True):
+        if not isinstance(row, tuple) or len(row) != len(rows[0]):
+            found = f"{len(row)} members" if isinstance(row, tuple) else "no tuple"
+            raise ShapeMismatchError(
+                f"minibatchqueue: observation {number} has {found}, and observation {numbers[0]} "
+                f"is a tuple of {len(rows[0])}; each must have one member for each output"
+            )
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _collated(
+    items: list[Any], fmt: str | None, padding: Padding, numbers: Sequence[int] | Array
+) -> tuple[Any, Array | None]:
     """Return observations as one array, stacked along 'B' and padded along 'T', and the mask.
 
     The mask is None if there is no padding.
@@ -250,26 +330,50 @@ def _collated(items: list[Any], fmt: str | None, padding: Padding) -> tuple[Any,
     axis = valid_format(fmt).find("B") if fmt else 0
     has_length = type(padding.length) is int and fmt is not None and "T" in fmt
     if len({a.shape for a in arrays}) == 1 and not has_length:
-        whole = np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(items)
+        whole = np.stack(arrays, max(axis, 0)) if fmt or arrays[0].ndim else np.array(arrays)
         return whole, None
+    other = unlike([a.shape for a in arrays], fmt, [f"observation {i}" for i in numbers])
+    if other:
+        raise ShapeMismatchError(f"minibatchqueue: {other}")
     inner = (fmt or "").replace("B", "")
-    shapes = sorted({str(a.shape) for a in arrays})
-    if "T" not in inner:
-        raise ShapeMismatchError(
-            f"minibatchqueue: observations have the shapes {', '.join(shapes[:4])}; give "
-            "mini_batch_fcn=, or a format with 'T' to pad along it"
-        )
-    time = inner.index("T")
-    if len({(a.ndim, *a.shape[:time], *a.shape[time + 1 :]) for a in arrays}) > 1:
-        raise ShapeMismatchError(
-            f"minibatchqueue: sequences have the shapes {', '.join(shapes[:4])}, and in the format "
-            f"{inner!r} only dimension {time}, 'T', may differ; transpose sequences with another "
-            "order, or give the format that they have"
-        )
     padded, mask = (
-        np.moveaxis(x, -1, max(axis, 0)) for x in padsequences(arrays, time, **vars(padding))
+        np.moveaxis(x, -1, max(axis, 0))
+        for x in padsequences(arrays, inner.index("T"), **vars(padding))
     )
     return padded, mask
+
+
+def unlike(shapes: Sequence[tuple[int, ...]], fmt: str | None, names: Sequence[str]) -> str:
+    """Return which observation does not fit the others, and the fix; '' if all do.
+
+    Sizes along 'T' may differ. What most observations have is right.
+    """
+    inner = (fmt or "").replace("B", "")
+    time = inner.find("T")
+    fixed = [shape if time < 0 else _without_time(shape, time) for shape in shapes]
+    if len(set(fixed)) <= 1:
+        return ""
+    usual = Counter(fixed).most_common(1)[0][0]
+    odd = next(i for i, sizes in enumerate(fixed) if sizes != usual)
+    other = fixed.index(usual)
+    found = f"{names[odd]} has the shape {shapes[odd]}, and {names[other]} has {shapes[other]}"
+    if time < 0:
+        return f"{found}; give mini_batch_fcn=, or a format with 'T' to pad along it"
+    return (
+        f"{found}; in the format {inner!r} only dimension {time}, 'T', may differ. Transpose "
+        "sequences with another order, or give the format that they have"
+    )
+
+
+def _without_time(shape: tuple[int, ...], time: int) -> tuple[int, ...]:
+    """Return the sizes that must not differ, and the number of dimensions."""
+    return (len(shape), *shape[:time], *shape[time + 1 :])
+
+
+def shown(numbers: Sequence[int] | Array) -> str:
+    """Return some observations as a text."""
+    some = ", ".join(str(int(i)) for i in numbers[:8])
+    return f"observations {some}{', ...' if len(numbers) > 8 else ''}"
 
 
 def _one_channel(mask: Array, fmt: str) -> Array:

@@ -50,7 +50,7 @@ def trainnet(
     data : array, list of sequences, tuple of these, minibatchqueue or dataset
         The predictors; or a queue, or a dataset whose elements are predictors and targets.
         Sequences are arrays of times × channels, of any lengths.
-    targets : array or tuple of arrays
+    targets : array, list of sequences, or tuple of these
         Omit them if `data` has them: ``trainnet(data, net, loss, options)``.
     net : dlnetwork or sequence of Layer
         Layers in series, or a network; it need not be initialised.
@@ -77,9 +77,15 @@ def trainnet(
     Notes
     -----
     Targets of one dimension are classes for "crossentropy": no one-hot vectors are made. They are
-    numbers from 0, texts, or categories of pandas; ``info.class_names`` has their names. Ctrl-C
-    stops training and returns the network. So does a loss that is not finite, with the network of
-    the step before; the reason in `info` names the layer that made it.
+    numbers from 0, texts, or categories of pandas; ``info.class_names`` has their names. In a list
+    of vectors of different lengths they are the classes of the times of sequences.
+
+    Sequences are padded to the longest one of their batch. What pads targets has no part in losses
+    by name and in metrics: a loss is the mean over the sequences of the sum over their times. For a
+    loss of your own, a `minibatchqueue` with ``padding_masks=True`` gives the masks.
+
+    Ctrl-C stops training and returns the network. So does a loss that is not finite, with the
+    network of the step before; the reason in `info` names the layer that made it.
 
     A training that goes on ends with the network, the history and the reason that it would have had
     without the interruption, bit for bit. Random numbers that your own functions draw from
