@@ -205,7 +205,7 @@ def test_a_file_is_mapped_again_in_another_process(rng, tmp_path):
     reader = dl.minibatchqueue(mapped)._reader
     data = pickle.dumps(reader)
     assert len(data) < 2_000 + 2 * len(str(tmp_path))
-    (batch,) = pickle.loads(data).read(np.array([4, 1])).outputs
+    (batch,) = pickle.loads(data).read(np.array([4, 1]))
     assert np.array_equal(batch, mapped[[4, 1]])
     (batch,) = dl.minibatchqueue(mapped, preprocessing_environment="parallel")
     assert np.array_equal(batch, mapped)

@@ -81,6 +81,11 @@ def batches(queue: minibatchqueue, what: str = "trainnet: data") -> Iterator[Bat
 
 def nothing(what: str, queue: minibatchqueue) -> str:
     """Return what is said of data that give no batch."""
+    if queue.num_observations is not None:
+        return (
+            f"{what} have {queue.num_observations} observations, which is no whole mini-batch of "
+            f"{queue.mini_batch_size}; make mini_batch_size smaller, or partial_mini_batch='return'"
+        )
     discard = queue.partial_mini_batch == "discard"
     whole = f" whole mini-batch of {queue.mini_batch_size}" if discard else " observation"
     return (
@@ -130,7 +135,11 @@ def _target_format(target: Any) -> str | None:
         return None if ndim == 1 and kind in "biuUSO" else TARGETS.get(ndim)
     first = np.asarray(target[0])
     if not first.ndim:
-        kinds = {np.asarray(t).dtype.kind for t in target} if type(target) is list else {first.dtype.kind}
+        kinds = (
+            {np.asarray(t).dtype.kind for t in target}
+            if type(target) is list
+            else {first.dtype.kind}
+        )
         return None if kinds <= set("biuUSO") else "B"
     if first.ndim > 1 or len({np.shape(t) for t in _known(target)}) == 1:
         return TARGETS.get(first.ndim + 1)

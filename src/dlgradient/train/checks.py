@@ -24,6 +24,7 @@ from dlgradient.errors import (
     NotTracedError,
 )
 from dlgradient.network.network import dlnetwork
+from dlgradient.train.batches import nothing
 from dlgradient.train.loss import Batch, Objective
 from dlgradient.train.queue import minibatchqueue
 
@@ -60,11 +61,7 @@ def check_data(what: str, queue: minibatchqueue, objective: Objective) -> None:
     """
     inputs = objective.inputs
     if queue.num_batches == 0:
-        raise InvalidArgumentError(
-            f"trainnet: {what} have {queue.num_observations} observations, which is no whole "
-            f"mini-batch of {queue.mini_batch_size}; make mini_batch_size smaller, or "
-            "partial_mini_batch='return'"
-        )
+        raise InvalidArgumentError(nothing(f"trainnet: {what}", queue))
     for i, source in enumerate(queue.sources):
         name = called(what, "predictors" if i < inputs else "targets")
         if type(source) is np.ndarray and source.dtype.kind == "f" and not _is_finite(source):

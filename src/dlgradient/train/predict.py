@@ -124,11 +124,6 @@ def minibatchpredict(  # noqa: PLR0913 - they are options of MATLAB, too
         ys = outputs_of(net, xs, outputs)
         masks = [None] * len(ys) if uniform_output else times.of(xs, ys, batch.masks)
         parts.append(list(zip(ys, masks, strict=True)))
-    if not parts:
-        raise InvalidArgumentError(
-            f"data have {queue.num_observations} observations, which is no whole mini-batch of "
-            f"{queue.mini_batch_size}; make a queue with partial_mini_batch='return'"
-        )
     result = _array_of if uniform_output else _list_of
     columns = zip(names, zip(*parts, strict=True), orders, strict=True)
     found = [result(name, column, order) for name, column, order in columns]

@@ -245,10 +245,14 @@ class Reader:
             batches = found if isinstance(found, tuple) else (found,)
             return self._cast([(batch, None) for batch in batches], numbers)
         collated = [
-            _collated(items, option_of(self.formats, i), self.padding, numbers)
-            for i, items in enumerate(lists)
+            _collated(items, *self._of(i), self.padding, numbers) for i, items in enumerate(lists)
         ]
         return self._cast(collated, numbers)
+
+    def _of(self, i: int) -> tuple[str | None, str | None]:
+        """Return format and dtype of an output."""
+        fmt = option_of(self.formats, i)
+        return fmt, option_of(self.casts, i) if fmt else None
 
     def _cast(
         self, batches: Sequence[tuple[Any, Array | None]], numbers: Sequence[int] | Array
@@ -264,13 +268,15 @@ class Reader:
         masks: list[Array | None] = []
         for i, (batch, mask) in enumerate(batches):
             fmt = option_of(self.formats, i)
-            pads = fmt is not None and mask is not None and not mask.all()
-            masks.append(_of_times(mask, fmt) if pads else None)
+            if fmt and mask is not None and not mask.all():
+                masks.append(_of_times(mask, fmt))
+            else:
+                masks.append(None)
             if not fmt:
                 found.append(batch)
                 continue
             raw = np.asarray(batch)
-            cast = option_of(self.casts, i)
+            _, cast = self._of(i)
             found.append(raw.astype(cast) if cast and raw.dtype.kind in "biuf" else raw)
             if self.masks and "T" in fmt:
                 whole = np.ones(raw.shape, bool) if mask is None else mask
@@ -320,7 +326,11 @@ def _columns(rows: list[Any], numbers: Sequence[int] | Array) -> list[list[Any]]
 
 
 def _collated(
-    items: list[Any], fmt: str | None, padding: Padding, numbers: Sequence[int] | Array
+    items: list[Any],
+    fmt: str | None,
+    cast: str | None,
+    padding: Padding,
+    numbers: Sequence[int] | Array,
 ) -> tuple[Any, Array | None]:
     """Return observations as one array, stacked along 'B' and padded along 'T', and the mask.
 
@@ -335,6 +345,8 @@ def _collated(
     other = unlike([a.shape for a in arrays], fmt, [f"observation {i}" for i in numbers])
     if other:
         raise ShapeMismatchError(f"minibatchqueue: {other}")
+    if cast:  # before there is padding, which may be no integer
+        arrays = [a.astype(cast) if a.dtype.kind in "biuf" else a for a in arrays]
     inner = (fmt or "").replace("B", "")
     padded, mask = (
         np.moveaxis(x, -1, max(axis, 0))
@@ -360,7 +372,7 @@ def unlike(shapes: Sequence[tuple[int, ...]], fmt: str | None, names: Sequence[s
     if time < 0:
         return f"{found}; give mini_batch_fcn=, or a format with 'T' to pad along it"
     return (
-        f"{found}; in the format {inner!r} only dimension {time}, 'T', may differ. Transpose "
+        f"{found}; in the format {inner!r} only dimension {time}, 'T', may differ; transpose "
         "sequences with another order, or give the format that they have"
     )
 
