@@ -255,7 +255,9 @@ class _Signature:
         Names of arguments, and the types that need no look; None before the first call.
     """
 
-    __slots__ = ("function", "kinds", "name", "operands", "plain", "positional", "signature")
+    __slots__ = (
+        *("function", "kinds", "last", "name", "operands", "plain", "positional", "signature"),
+    )
 
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -286,6 +288,7 @@ class _Signature:
         parameters = self.signature.parameters.values()
         self.kinds = {p.name: found.get(p.name, ANY) for p in parameters}
         self.plain = {name: kind.plain for name, kind in self.kinds.items()}
+        self.last: list[Any] = [self] * len(self.positional)
         return self.plain
 
     def converted(
@@ -298,8 +301,14 @@ class _Signature:
                 given[name] = self._accepted(name, value)
         if len(args) > self.operands:
             rest = args[len(self.positional) :]
-            pairs = zip(self.positional, args, strict=False)
-            args = (*[self._accepted(name, value) for name, value in pairs], *rest)
+            found = []
+            for i, (name, value) in enumerate(zip(self.positional, args, strict=False)):
+                # A loop gives the same number again and again: it was accepted as it is.
+                taken = value if value is self.last[i] else self._accepted(name, value)
+                if taken is value and type(value) is float:
+                    self.last[i] = value
+                found.append(taken)
+            args = (*found, *rest)
         return args, given
 
     def _accepted(self, name: str, value: Any) -> Any:

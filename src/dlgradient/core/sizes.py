@@ -35,6 +35,7 @@ __all__ = [
     "NATIVE_STREAM_BYTES",
     "NATIVE_THREAD_BYTES",
     "NATIVE_UPDATE_ELEMENTS",
+    "NATIVE_UPDATE_USES",
     "NORM_CHUNK_BYTES",
     "NORM_RUN_ELEMENTS",
     "NORM_THREAD_ELEMENTS",
@@ -236,9 +237,10 @@ NATIVE_THREAD_BYTES = 1 << 19
 # read what is overwritten. Row: adam.
 NATIVE_STREAM_BYTES = 1 << 21
 
-# Learnables of one dtype. From here on a step of an optimiser is compiled: below, the passes of
-# NumPy cost less than a process ever gets back of loading LLVM. Row: adam.
-NATIVE_UPDATE_ELEMENTS = 1 << 14
+# Learnables of one dtype. From here on a step of an optimiser is compiled at once; below, after
+# some steps: loading LLVM costs as much as the passes of NumPy in some thousand. Rows: adam,
+# train-mlp.
+NATIVE_UPDATE_ELEMENTS, NATIVE_UPDATE_USES = 1 << 14, 64
 
 # Multiplications of a convolution with a filter for each channel. From here on it is compiled:
 # below, NumPy costs less than a process ever gets back of loading LLVM. Row: cliffs.

@@ -17,6 +17,7 @@ module             what
 `interface`        what machine code uses of Python and NumPy
 `objects`          machine code as a function that Python calls without a detour
 `lanes`            formulas of arrays, written down as their steps
+`pieces`           arrays of a table, looked at by machine code
 `formula`          kernel: any formula, elementwise, in one pass over memory
 `rows`             kernels: sums of rows, and formulas with numbers for each row
 `affine`           kernel: each channel times a factor plus a term, limited to an interval

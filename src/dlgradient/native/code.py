@@ -292,6 +292,21 @@ class Function:
         where = self._name(index, "i64")
         return self.assign(f"getelementptr {element}, ptr {array.name}, i64 {where}", "ptr")
 
+    def pointer(self, x: Register) -> Register:
+        """Return an integer as an address."""
+        return self.assign(f"inttoptr i64 {x.name} to ptr", "ptr")
+
+    def integer_at(self, x: Register) -> Register:
+        """Return an address as an integer."""
+        return self.assign(f"ptrtoint ptr {x.name} to i64", "i64")
+
+    def until_aligned(self, array: Register, kind: str) -> Register:
+        """Return how many elements are before the first aligned vector in an array."""
+        element, lanes = split(kind)
+        size = _BYTES[element]
+        number = self.integer_at(array) / size
+        return (self.constant(lanes, "i64") - number % lanes) % lanes
+
     def load(self, kind: str, array: Register, index: Operand) -> Register:
         """Read an element of an array, and for a vector those after it."""
         element, _ = split(kind)

@@ -7,9 +7,9 @@ down what is done to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Lane", "Text", "written"]
+__all__ = ["Lane", "Text", "numbers_of", "written"]
 
 # An operation, and the names of its operands.
 Step: TypeAlias = tuple[str, ...]
@@ -106,6 +106,42 @@ class Lane:
     def sign(self) -> Lane:
         """Return -1, 0, 1 or NaN."""
         return self.writer.step("sign", self)
+
+
+class _Count(Lane):
+    """Any array of a formula of which only the numbers are wanted."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self) -> None:
+        self.numbers: list[Any] = []
+
+    def _with(self, other: object) -> Any:
+        if type(other) is not _Count:
+            self.numbers.append(other)
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = _with
+    __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _with
+
+    def sqrt(self) -> Lane:
+        return self
+
+    def sign(self) -> Lane:
+        return self
+
+
+def numbers_of(
+    formula: Callable[..., Sequence[object]], operands: Sequence[object]
+) -> list[float] | None:
+    """Return the numbers of a formula, as `written` does, in a tenth of its time."""
+    one = _Count()
+    try:
+        results = formula(*[x if type(x) is float else one for x in operands])
+    except _UnknownError:
+        return None
+    one.numbers += [x for x in results if x is not one]
+    return one.numbers if {float, int}.issuperset(map(type, one.numbers)) else None
 
 
 def written(

@@ -191,9 +191,9 @@ class PythonFunction(Function):
 
     # -- the function ----------------------------------------------------------------------------
 
-    def made(self) -> Callable[[Any], Any]:
-        """Compile it, and return the function."""
-        code = linked(self.text(), self.name, quickly=True)
+    def made(self, *, quickly: bool = True) -> Callable[[Any], Any]:
+        """Compile it, and return the function; quickly if there are no loops to improve."""
+        code = linked(self.text(), self.name, quickly=quickly)
         definition = _Definition(self.name.encode(), code.address, _TAKES_ONE, None)
         table = np.array(self._words, np.int64).view(_Table)
         table.owners = (code, definition, self._used)

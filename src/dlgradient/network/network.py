@@ -32,16 +32,16 @@ from dlgradient.network.graph import Graph, Port, as_layers
 from dlgradient.network.likeness import same_graph
 from dlgradient.network.plan import Plan
 from dlgradient.network.plot import draw
+from dlgradient.network.recorded import Recorded
 from dlgradient.network.report import summary
 from dlgradient.network.slips import Slips
-from dlgradient.network.table import ParameterTable, parts_of_tables, replaced_table
-from dlgradient.program.structure import Parts as ProgramParts
+from dlgradient.network.table import ParameterTable, replaced_table
 
 __all__ = ["dlnetwork"]
 
 
 @final
-class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
+class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the established name
     """A network of layers.
 
     Parameters
@@ -517,20 +517,9 @@ class dlnetwork(Edits, Factors, Slips):  # noqa: N801 - the established name
             _source=source,
         )
 
-    @property
-    def programs(self) -> dict[Any, Any]:
-        """What others have recorded of calls of this network; others of its layers have it too."""
-        assert self._plan is not None
-        return self._plan.programs
-
     def order(self) -> list[str]:
         """Return the names of the layers in the order of a call."""
         return self._graph.order()
-
-    def _program_parts(self) -> ProgramParts:
-        """Return what a recorded program must know of a network: its state too."""
-        key = self._graph, self._plan, self._source
-        return parts_of_tables(key, self._learnables, self._state, self._changed)
 
     @classmethod
     def _container_kind(cls) -> Kind:

@@ -76,6 +76,8 @@ class Plan:
         The number of the value of each output port; of an input of the network under the port.
     factors : dict
         Factors of the learn rate and of the L2 regularisation, once they were asked for.
+    spans : dict
+        Which learnables have which factors, as updates have asked for it.
     free : Columns or None
         Columns of the table of what is not frozen, once it was asked for.
     chains : dict
@@ -91,6 +93,7 @@ class Plan:
         position = {key: i for i, key in enumerate(learnables)}
         position_of_state = {key: i for i, key in enumerate(state)}
         self.factors: dict[str, dict[str, float]] = {}
+        self.spans: dict[Any, Any] = {}
         self.free: Columns | None = None
         self.chains: dict[tuple[int, ...], dict[int, Chain]] = {}
         self.programs: dict[Any, Any] = {}
@@ -124,7 +127,7 @@ class Plan:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "programs": {}}
+        return {**self.__dict__, "programs": {}, "spans": {}}
 
     def run(
         self,

@@ -23,10 +23,10 @@ from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.program.structure import Identity
+from dlgradient.program.structure import Identity, Looks
 from dlgradient.program.structure import Parts as ProgramParts
 
-__all__ = ["ParameterTable"]
+__all__ = ["Columns", "ParameterTable"]
 
 Key: TypeAlias = str | tuple[str, str]
 _F = TypeVar("_F")
@@ -60,6 +60,24 @@ class Columns:
             ends = np.cumsum([0, *[arrays[i].size for i in members]]).tolist()
             for i, (start, stop) in zip(members, pairwise(ends), strict=True):
                 self.places[i] = (number, start, stop)
+        self._pieces: dict[int, tuple[Array, Array]] = {}
+
+    def pieces(self, group: int) -> tuple[Array, Array]:
+        """Return for machine code where the arrays of a buffer begin, and their shapes.
+
+        The first has the size of the buffer at its end; in the second, the number of dimensions is
+        before each shape.
+        """
+        found = self._pieces.get(group)
+        if found is None:
+            members = self.groups[group]
+            starts = [0, *[self.places[i][2] for i in members]]
+            shapes = [n for i in members for n in (len(self.shapes[i]), *self.shapes[i])]
+            found = self._pieces[group] = np.array(starts, np.int64), np.array(shapes, np.int64)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pieces": {}}
 
     def spans(self, group: int, factors: Mapping[str, _F], usual: _F) -> list[tuple[_F, int, int]]:
         """Return the spans of a buffer whose arrays have the same factor."""
@@ -148,8 +166,10 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
         return self._arrays
 
     def buffers(self, make: Callable[[int], Array] | None = None) -> list[Array] | None:
-        """Return one vector for each dtype; None if an array is traced or has another dtype.
+        """Return one vector for each dtype.
 
+        None if an array is traced, has another shape than the columns say, or another dtype than
+        those it would be with.
         If they are made now, `make` gives the memory for each.
         """
         if self._buffers is None:
@@ -157,6 +177,8 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
             if any(open_node(a) is not None for a in arrays):
                 return None
             raw = [np.asarray(read(a)) for a in arrays]
+            if any(x.shape != shape for x, shape in zip(raw, self.columns.shapes, strict=True)):
+                return None
             found = []
             for group, members in enumerate(self.columns.groups):
                 dtypes = {raw[i].dtype for i in members}
@@ -170,6 +192,13 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
                 buffer.flags.writeable = False
             self._buffers = found
         return self._buffers
+
+    def pieces(self, group: int) -> list[Any] | None:
+        """Return the arrays of one dtype, of which there is no vector; None if there is one."""
+        if self._buffers is not None:
+            return None
+        arrays, groups = self.arrays(), self.columns.groups
+        return arrays if len(groups) == 1 else [arrays[i] for i in groups[group]]
 
     # -- mapping ---------------------------------------------------------------------------------
 
@@ -266,6 +295,11 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
         # What builds another table does not keep the arrays of this one.
         build = partial(_table_of, self.columns)
         return ProgramParts(Identity(self.columns), list(self.arrays()), build)
+
+    def _program_looks(self) -> Looks:
+        """Return how the entry of a program looks at a table."""
+        build = partial(ParameterTable.of, self.columns)
+        return Looks([("{}.columns", self.columns)], "{}.arrays()", build)
 
     @classmethod
     def _container_kind(cls) -> Kind:

@@ -194,14 +194,15 @@ class _Writer:
     def _array(self, name: str, array: Any) -> None:
         raw, value = self.name(), array._value
         fmt = "is not None" if array._format is None else f"!= {array._format!r}"
-        self.miss_if(f"type({name}) is not dlarray or {name}._node is not None")
-        self.lines.append(f"{raw} = {name}._value")
         kind = "ndarray" if type(value) is np.ndarray else self.bind(type(value))
-        wrong = f"type({raw}) is not {kind} or {name}._format {fmt}"
+        wrong = [
+            *(f"type({name}) is not dlarray", f"{name}._node is not None"),
+            *(f"type({raw} := {name}._value) is not {kind}", f"{name}._format {fmt}"),
+        ]
         if type(value) is np.ndarray:
-            wrong += f" or {raw}.shape != {value.shape} or {raw}.dtype is not "
-            wrong += self.bind(value.dtype)
-        self.miss_if(wrong)
+            dtype = self.bind(value.dtype)
+            wrong += [f"{raw}.shape != {value.shape}", f"{raw}.dtype is not {dtype}"]
+        self.miss_if(" or ".join(wrong))
         self.values.append(raw)
 
     def _container(self, name: str, value: Any) -> None:
@@ -223,13 +224,21 @@ class _Writer:
 
     def _parts(self, name: str, value: Any) -> None:
         """Write what looks at a network, or another container that says what it consists of."""
-        parts, found = value._program_parts(), self.name()
+        parts = value._program_parts()
         self.miss_if(f"type({name}) is not {self.bind(type(value))}")
-        self.lines.append(f"{found} = {name}._program_parts()")
-        self.miss_if(f"{found}.key != {self.bind(parts.key)}")
+        if hasattr(value, "_program_looks"):
+            looks = value._program_looks()
+            other = [f"{text.format(name)} is not {self.bind(x)}" for text, x in looks.same]
+            self.miss_if(" or ".join(other))
+            members = looks.members.format(name)
+        else:
+            found = self.name()
+            self.lines.append(f"{found} = {name}._program_parts()")
+            self.miss_if(f"{found}.key != {self.bind(parts.key)}")
+            members = f"{found}.members"
         names = [self.name() for _ in parts.members]
         if names:
-            self.lines.append(f"{', '.join(names)}, = {found}.members")
+            self.lines.append(f"{', '.join(names)}, = {members}")
         for inner, member in zip(names, parts.members, strict=True):
             self.argument(inner, member)
 
@@ -260,8 +269,9 @@ class _Writer:
             return f"{{{', '.join(items)}}}"
         if hasattr(kind, "_program_parts"):
             parts = value._program_parts()
-            arrays = ", ".join([self._expression(v, names) for v in parts.members])
-            return f"{self.bind(parts.build)}([{arrays}])"
+            inside = ", ".join([self._expression(v, names) for v in parts.members])
+            build = value._program_looks().build if hasattr(kind, "_program_looks") else parts.build
+            return f"{self.bind(build)}([{inside}])"
         if kind not in _CONTAINERS:
             raise _Inexpressible
         members = [self._expression(v, names) for v in value]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -24,7 +24,16 @@ import numpy as np
 from dlgradient.core.members import split
 from dlgradient.engine.array import dlarray
 
-__all__ = ["Identity", "Parts", "Structure", "Unknown", "described", "static_key", "structure_of"]
+__all__ = [
+    "Identity",
+    "Looks",
+    "Parts",
+    "Structure",
+    "Unknown",
+    "described",
+    "static_key",
+    "structure_of",
+]
 
 
 class Unknown(Exception):  # noqa: N818 - no error: the call runs eagerly
@@ -56,6 +65,27 @@ class Parts(NamedTuple):
     members: list[Any]
     build: Callable[[list[Any]], Any]
     hidden: int = 0  # how many of the last members `tree` does not know
+
+
+class Looks(NamedTuple):
+    """How an entry looks at a container, without its parts (rows small-mlp and train-mlp).
+
+    A container that says so by a method ``_program_looks`` has the parts of another one if these
+    attributes are the same objects.
+
+    Attributes
+    ----------
+    same : sequence of (str, object)
+        Expressions, in which {} is the container, and what they must be.
+    members : str
+        The expression of the list of members.
+    build : callable
+        Builds the container of a list of dlarrays.
+    """
+
+    same: Sequence[tuple[str, Any]]
+    members: str
+    build: Callable[[list[Any]], Any]
 
 
 class Structure:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import CodeType
 from typing import Any, TypeAlias
 
-from dlgradient.core.sizes import NATIVE_UPDATE_ELEMENTS, UPDATE_CHUNK
+from dlgradient.core.sizes import NATIVE_UPDATE_ELEMENTS, NATIVE_UPDATE_USES, UPDATE_CHUNK
 from dlgradient.core.types import Array, Value
 from dlgradient.native.lanes import Lane
 from dlgradient.native.switch import uses_native
 from dlgradient.ops.complex import sign as sign_of
 from dlgradient.ops.powers import root_of_squares, sqrt
 
-__all__ = ["Formula", "compute", "compute_in_one_pass", "positive_root", "root", "sign"]
+__all__ = [
+    "Formula",
+    "compute",
+    "compute_from_pieces",
+    "compute_in_one_pass",
+    "positive_root",
+    "root",
+    "sign",
+]
 
 # formula(*operands) -> results
 Formula: TypeAlias = Callable[..., tuple[Value, ...]]
@@ -42,24 +52,72 @@ def compute_in_one_pass(
     formula: Formula, operands: Sequence[Array | float], outputs: Sequence[Array]
 ) -> bool:
     """Write the results of a formula to arrays, as `compute`; False if it is not compiled."""
-    size, dtype = outputs[0].size, outputs[0].dtype
-    if not uses_native(dtype, pays=size >= NATIVE_UPDATE_ELEMENTS):
+    if not _is_compiled(formula, outputs[0]):
         return False
     from dlgradient.native.formula import compute
 
     return compute(formula, operands, outputs)
 
 
+def compute_from_pieces(
+    formulas: Sequence[tuple[Formula, tuple[int, int]]],
+    vectors: Sequence[Array | float],
+    pieces: list[Any],
+    layout: tuple[Array, Array],
+    outputs: Sequence[Array],
+) -> bool:
+    """Write the results of formulas whose second operand is in pieces; False if not compiled.
+
+    Parameters
+    ----------
+    formulas : sequence
+        For spans of the vectors.
+    vectors : sequence of array or float
+        The other operands.
+    pieces : list of dlarray
+    layout : tuple of array
+        Of the pieces, as `Columns.pieces` gives it.
+    outputs : sequence of array
+        One for each result. All vectors are contiguous, and all arrays of one dtype.
+    """
+    if not _is_compiled(formulas[0][0], outputs[0]):
+        return False
+    from dlgradient.native.formula import compute_from_pieces
+
+    return all(
+        compute_from_pieces(formula, vectors, pieces, layout, outputs, span)
+        for formula, span in formulas
+    )
+
+
+def _is_compiled(formula: Formula, like: Array) -> bool:
+    """Return whether a formula is compiled: for large arrays, and where it is used often.
+
+    The results are the same bits.
+    """
+    if like.size >= NATIVE_UPDATE_ELEMENTS:
+        return uses_native(like.dtype, pays=True)
+    function = formula.func if type(formula) is partial else formula
+    count = _uses.get(function.__code__, 0)
+    if count < NATIVE_UPDATE_USES:
+        _uses[function.__code__] = count + 1
+    return uses_native(like.dtype, pays=count == NATIVE_UPDATE_USES)
+
+
+# How often the formulas of small arrays were computed, by their code.
+_uses: dict[CodeType, int] = {}
+
+
 def root(x: Any) -> Any:
     """Return the square root of a sum of squares, whose derivative at 0 is 0."""
-    return x.sqrt() if type(x) is Lane else root_of_squares(x)
+    return x.sqrt() if isinstance(x, Lane) else root_of_squares(x)
 
 
 def positive_root(x: Any) -> Any:
     """Return the square root."""
-    return x.sqrt() if type(x) is Lane else sqrt(x)
+    return x.sqrt() if isinstance(x, Lane) else sqrt(x)
 
 
 def sign(x: Any) -> Any:
     """Return -1, 0 or 1."""
-    return x.sign() if type(x) is Lane else sign_of(x)
+    return x.sign() if isinstance(x, Lane) else sign_of(x)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dlgradient.core.calls import wrap
 from dlgradient.core.trace import current_trace
 from dlgradient.engine.array import dlarray
 from dlgradient.layers.activation import Function
@@ -116,7 +117,7 @@ class Replay:
         self, net: dlnetwork, batch: tuple[Any, ...], mask: Any, generator: np.random.Generator
     ) -> Any:
         # A vector that is no dlarray, as that of classes, would be a constant of the program.
-        arrays = [dlarray(x) if type(x) is np.ndarray else x for x in batch]
+        arrays = tuple([x if type(x) is dlarray else _as_dlarray(x) for x in batch])
         function, before = self.function, self.function.misses
         # Programs that do not draw ask for the state in which they were recorded.
         follows = self._draws is not False
@@ -124,7 +125,7 @@ class Replay:
         if follows:
             own.state = given.state
         try:
-            found = function(net, tuple(arrays), mask)
+            found = function(net, arrays, mask)
             if self._draws is None:
                 self._draws = state_of(self._generator) != state_of(generator)
         finally:
@@ -134,6 +135,11 @@ class Replay:
             # An eager call of this function computes derivatives that can be differentiated again.
             self._pays = not function.refuses and function.misses <= PATIENCE + function.hits
         return found
+
+
+def _as_dlarray(x: Any) -> Any:
+    # Nothing changes it during the call, so it needs no copy; one of texts is an error.
+    return wrap(x, None) if x.dtype.kind in "iuf" else dlarray(x)
 
 
 def _all_layers(net: dlnetwork) -> Iterator[Layer]:
