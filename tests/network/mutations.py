@@ -1,11 +1,15 @@
 """Damaged files, made from good ones by seeded mutations; reading them must end well.
 
-Run this file for a long run: ``python tests/network/mutations.py 100000 0``.
+There are 10,000 of them in the tests. Run this file for a long run:
+``python tests/network/mutations.py 100000 0``.
 """
 
+import contextlib
 import json
 import sys
 import tempfile
+import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,8 @@ import numpy as np
 import dlgradient as dl
 from dlgradient import layers
 
+# How much memory and time of the processor it may take to read one file.
+MEMORY, SECONDS = 2**27, 2.0
 STRANGE = (
     None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1e308, "", "S", "../x", "array", [], {}, [[]],
     {"$": "network"}, {"$": "array", "name": "fc/weights"}, {"$": "function", "name": "exec"},
@@ -122,31 +128,118 @@ def _places(value):
             yield from _places(value[key])
 
 
-def outcome(read, path, data):
-    """Return how reading ends: "read", or the class of the error, which must be ours."""
-    path.write_bytes(data)
+def proto_changed(data, kind, rng):
+    """Return a message of protobuf with fields changed, left out or doubled."""
+    message = kind.FromString(data)
+    for _ in range(rng.integers(1, 4)):
+        fields = list(_fields(message))
+        _change(*fields[rng.integers(len(fields))], fields, rng)
+    return message.SerializeToString()
+
+
+def _fields(message):
+    for field, value in message.ListFields():
+        yield message, field
+        for inner in value if hasattr(value, "extend") else [value]:
+            if hasattr(inner, "ListFields"):
+                yield from _fields(inner)
+
+
+def _change(message, field, fields, rng):
+    value = getattr(message, field.name)
+    if hasattr(value, "extend"):
+        place = int(rng.integers(len(value) + 1)) - 1
+        what = rng.integers(4)
+        if what == 0 or place < 0:
+            message.ClearField(field.name)
+        elif what == 1:
+            del value[place]
+        elif what == 2:
+            value.extend([value[place]])
+        elif not hasattr(value[place], "ListFields"):
+            value[place] = _strange(value[place], fields, rng)
+    elif hasattr(value, "ListFields") or rng.integers(4) == 0:
+        message.ClearField(field.name)
+    else:
+        new = _strange(value, fields, rng)
+        if field.enum_type is None or new in field.enum_type.values_by_number:
+            setattr(message, field.name, new)
+
+
+def _strange(value, fields, rng):
+    """Return a strange value of the same type: an extreme one, or one from elsewhere."""
+    if isinstance(value, bytes):
+        return bytes_changed(value or b"0", rng)
+    others = [getattr(m, f.name) for m, f in fields]
+    values = {
+        int: [-1, 0, 1, 7, 2**31 - 1, -(2**31)],
+        float: [0.0, float("nan"), float("inf"), -1e38],
+        str: ["", "x", "../x", "Relu", "If", *[v for v in others if isinstance(v, str)]],
+    }[type(value)]
+    return values[rng.integers(len(values))]
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def ends(read, path, damaged):
+    """Return how often reading ended in which way: "read", or a class of our errors.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(path)``
+    damaged : iterable of bytes
+        Each is read within `MEMORY` and `SECONDS`; an error of another kind tells its number.
+    """
+    found = Counter()
+    # A new file for each would cost most of the time.
+    with path.open("w+b") as file, limited_memory():
+        for number, data in enumerate(damaged):
+            file.seek(0)
+            file.write(data)
+            file.truncate()
+            file.flush()
+            begun = time.process_time()
+            try:
+                read(path)
+                end = "read"
+            except dl.DlgradientError as error:
+                end = type(error).__name__
+            except BaseException as error:
+                error.add_note(f"damaged file {number}")
+                raise
+            found[end] += 1
+            assert time.process_time() - begun < SECONDS, number
+    return found
+
+
+@contextlib.contextmanager
+def limited_memory():
+    """Let the system refuse more memory than there is now and `MEMORY`, where it can."""
     try:
-        read(path)
-    except dl.DlgradientError as error:
-        return type(error).__name__
-    return "read"
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError):
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def main(count, first):
     """Read damaged files, and print how many ended in which way."""
-    good = list(files())
-    ends = {}
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(first, first + count):
-            rng = np.random.default_rng(seed)
-            try:
-                data = mutated(good[seed % len(good)], rng)
-                end = outcome(dl.load, Path(folder) / "damaged", data)
-            except Exception:
-                sys.stdout.write(f"seed {seed}\n")
-                raise
-            ends[end] = ends.get(end, 0) + 1
-    sys.stdout.write(f"{ends}\n")
+        for number, good in enumerate(files()):
+            seeds = range(first, first + count)
+            damaged = (mutated(good, np.random.default_rng((number, seed))) for seed in seeds)
+            sys.stdout.write(f"{ends(dl.load, Path(folder) / 'damaged', damaged)}\n")
 
 
 if __name__ == "__main__":

@@ -556,17 +556,30 @@ def test_huge_sizes_take_no_memory(path):
         tracemalloc.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the memory")
+def test_reading_damaged_files_has_a_limit_of_memory(tmp_path):
+    """Also for memory that is only asked for."""
+
+    def greedy(path):
+        return np.empty(mutations.MEMORY, np.uint8)
+
+    with pytest.raises(MemoryError) as caught:
+        mutations.ends(greedy, tmp_path / "damaged", [b"1"])
+    assert caught.value.__notes__ == ["damaged file 0"]
+    assert greedy(None).size == mutations.MEMORY
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_damaged_files_end_in_an_error_of_ours(tmp_path, number):
     good = list(mutations.files())[number]
     path = tmp_path / "damaged"
-    assert mutations.outcome(dl.load, path, good) == "read"
-    ends = set()
-    for seed in range(700):
-        data = mutations.mutated(good, np.random.default_rng((number, seed)))
-        ends.add(mutations.outcome(dl.load, path, data))
-    assert ends <= {"read", "InvalidFileError", "InvalidArgumentError"}
-    assert "InvalidFileError" in ends
+    assert mutations.ends(dl.load, path, [good]) == {"read": 1}
+    damaged = (
+        mutations.mutated(good, np.random.default_rng((number, seed))) for seed in range(1700)
+    )
+    ends = mutations.ends(dl.load, path, damaged)
+    assert set(ends) <= {"read", "InvalidFileError", "InvalidArgumentError"}
+    assert ends["InvalidFileError"] > 1000
 
 
 @pytest.mark.parametrize("ending", ["mat", "npz", "onnx", "PT", "h5", "pkl"])
