@@ -167,22 +167,24 @@ def main(small=False):
     """Import, compare, train, print what is read, and draw it."""
     figures.style()
     rng = np.random.default_rng(0)
-    data = lines(64 if small else 2048, rng)
+    data = lines(16 if small else 2048, rng)
     held_out = lines(32 if small else 512, rng)
     net = dl.import_network_from_onnx(model_file())
     print(
         f"{len(net.layers)} layers; difference from onnxruntime: {difference(net, data[0][:8]):.1e}"
     )
-    before = read(net, held_out[0])
+    parts = data, held_out
+    before = [read(net, images) for images, _ in parts]
 
     begun = perf_counter()
     size = {"iterations": 10, "batch": 16} if small else {"iterations": 150, "batch": 32}
     net, losses = train(net, data, rate=3e-4, **size)
     seconds = perf_counter() - begun
-    after = read(net, held_out[0])
-    rights = [np.mean(found == held_out[1]) for found in (before, after)]
-    print(f"held out: {rights[0]:.4f} right before, {rights[1]:.4f} after {seconds:.0f} s")
-    draw(held_out, before, after, losses)
+    after = [read(net, images) for images, _ in parts]
+    for name, (_, turned), old, new in zip(("seen", "held out"), parts, before, after, strict=True):
+        rights = np.mean(old == turned), np.mean(new == turned)
+        print(f"{name}: {rights[0]:.4f} right before, {rights[1]:.4f} after {seconds:.0f} s")
+    draw(held_out, before[1], after[1], losses)
 
 
 if __name__ == "__main__":

@@ -118,8 +118,8 @@ def test_digits_cnn(run):
 def test_digits_trainnet(run):
     printed = run("digits_trainnet", small=True)
     before, after = numbers(printed[printed.index("loss: ") :])[:2]
-    assert after < before
-    assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.3  # a guess is right in 0.1
+    assert after < before / 1.4
+    assert numbers(printed[printed.index("accuracy: ") :])[0] > 0.35  # a guess is right in 0.1
     for name in ("loop", "own layer", "function"):
         assert f"largest difference from the losses of the {name}: 0.0\n" in printed
 
@@ -250,9 +250,10 @@ def test_vae(run):
     printed = run("vae", small=True)
     before, after, _ = numbers(printed[printed.index("loss: ") :])[:3]
     assert after < before / 2
-    assert numbers(printed[printed.index("autoencoder: ") :])[0] < 0.06
+    error = numbers(printed[printed.index("autoencoder: ") :])[0]
     principal = numbers(printed[printed.index("components: ") :])[0]
     assert principal == pytest.approx(0.0534, abs=2e-4)
+    assert error < 0.9 * principal
 
 
 def test_siamese(run):
@@ -310,7 +311,7 @@ def test_robust_lstm(run):
     usual, misled = numbers(printed[printed.index("without: ") :])[:2]
     penalised, robust = numbers(printed[printed.index("with penalty: ") :])[:2]
     assert min(usual, penalised) > 0.7
-    assert robust > misled
+    assert robust > misled + 0.15
 
 
 def test_penalty_of_the_robust_lstm_agrees_with_differences(rng, monkeypatch):
@@ -364,8 +365,9 @@ def test_transfer_learning(run):
 def test_text_direction(run):
     printed = run("text_direction", small=True)
     assert numbers(printed[printed.index("onnxruntime: ") :])[0] < 1e-4
-    before, after = numbers(printed[printed.index("held out: ") :])[:2]
-    assert after > before
+    before, after = numbers(printed[printed.index("seen: ") :])[:2]
+    assert before < 0.7  # a guess is right in 0.5
+    assert after > 0.9
 
 
 def test_progress_bar_goes_to_standard_error(capsys, monkeypatch):
