@@ -58,6 +58,11 @@ def array(y, t):
     return (y - t) ** 2
 
 
+class Halves(dl.DifferentiableFunction):
+    def forward(self, _, y, t):
+        return ((y - t) ** 2).mean(), y - t
+
+
 def number(y, _):
     return float((y * 2).sum())
 
@@ -146,7 +151,20 @@ WRONG = {
         (X, X, regression(2), lambda y: y.sum()),
     ),
     r"It returned None, which is not traced": ((X, X, regression(2), nothing),),
-    r"It returned \(.*not traced": ((X, X, regression(2), pair),),
+    r"It returned a tuple of 2 values, and only": ((X, X, regression(2), pair),),
+    r"It returned a list of 1 values, and": ((X, X, regression(2), lambda y, t: [dl.mse(y, t)]),),
+    r"It returned a dict of 1 values": ((X, X, regression(2), lambda y, t: {"a": dl.mse(y, t)}),),
+    r"It returned a dlarray of shape \(1,\).*return one number": (
+        (X, X, regression(2), lambda y, t: dl.mse(y, t).reshape(1)),
+    ),
+    r"It returned a dlarray of shape \(\) complex64; it must be real": (
+        (X, X, regression(2), lambda y, t: dl.mse(y, t) * 1j),
+    ),
+    r"It returned a dlarray of shape \(\) int64, which has no derivative": (
+        (X, X, regression(2), lambda y, t: dl.astype(dl.mse(y, t), np.int64)),
+    ),
+    r"loss is the class Halves; give an instance, Halves\(\)": ((X, X, regression(2), Halves),),
+    r"loss 'Halves' of data.*It returned a tuple of 2": ((X, X, regression(2), Halves()),),
     r"It returned a dlarray of shape \(10, 2\).*return one number": ((X, X, regression(2), array),),
     # networks
     r"net has no learnables": ((X, X, [layers.FeatureInput(2), layers.Relu()], "mse"),),

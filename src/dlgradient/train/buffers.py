@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, TypeAlias
 
+from dlgradient.core import tree
 from dlgradient.core.types import Array
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import Columns, ParameterTable
@@ -17,7 +18,7 @@ from dlgradient.train.containers import Container
 from dlgradient.train.memory import Memory
 from dlgradient.train.step import Factor, Formula, is_empty, update_leaves
 
-__all__ = ["update_table"]
+__all__ = ["factors_by_path", "update_table"]
 
 # For each vector: a factor, and where the arrays that have it begin and end.
 Spans: TypeAlias = list[list[tuple[Factor, int, int]]]
@@ -52,6 +53,15 @@ def update_table(
         by_path = {f"[{key!r}]": factor for key, factor in factors.items()}
         found = update_leaves(name, formula, table, gradients, states, by_path)
     return found if net is None else (net.with_learnables(found[0]), *found[1:])
+
+
+def factors_by_path(path: str, member: Any, *, decays: bool) -> dict[str, Factor]:
+    """Return the factors of a network in a container by the paths of its learnables."""
+    if type(member) is not dlnetwork:
+        return {}
+    factors = _factors(member, decays=decays)
+    paths = tree.paths(member, path)
+    return {at: factors[key] for at, key in zip(paths, member.learnables, strict=True)}
 
 
 def _factors(net: dlnetwork, *, decays: bool) -> dict[str, Factor]:

@@ -7,7 +7,7 @@ or training goes on and learns nothing.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from dlgradient.core.types import Array, Value
 from dlgradient.engine.array import dims, dlarray
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import (
+    ComplexValueError,
     DlgradientError,
+    IntegerVariableError,
     InvalidArgumentError,
     NonScalarError,
     NotTracedError,
@@ -260,18 +262,32 @@ def _check_loss(
             raise type(error)(f"trainnet: {given}. {error.args[0]}{fix}") from error
         except TypeError as error:  # of other arguments, as a rule
             raise InvalidArgumentError(f"trainnet: {given}. {error}") from error
-        if type(loss) is not dlarray or open_node(loss) is None:
-            raise NotTracedError(
-                f"trainnet: {given}. It returned {shown(loss)}, which is not traced; compute it "
-                "from the outputs with operations of dlgradient, and return it as it is"
-            )
-        if loss.size != 1:
-            raise NonScalarError(
-                f"trainnet: {given}. It returned {shown(loss)}; return one number, such as its "
-                "mean()"
-            )
+        _check_value(f"trainnet: {given}. It returned", loss)
 
     dlfeval(evaluated, arrays)
+
+
+def _check_value(what: str, loss: Any) -> None:
+    """Raise the error for a loss that is no real number, or not traced."""
+    if isinstance(loss, tuple | list | Mapping):
+        raise InvalidArgumentError(
+            f"{what} a {type(loss).__name__} of {len(loss)} values, and only the loss is wanted; "
+            "return it alone. What else it computes may be a metric, or be stored in an attribute "
+            "of an object that is called"
+        )
+    if type(loss) is not dlarray or open_node(loss) is None:
+        raise NotTracedError(
+            f"{what} {shown(loss)}, which is not traced; compute it from the outputs with "
+            "operations of dlgradient, and return it as it is"
+        )
+    if loss.ndim:
+        raise NonScalarError(f"{what} {shown(loss)}; return one number, such as its mean()")
+    if loss.dtype.kind == "c":
+        raise ComplexValueError(f"{what} {shown(loss)}; it must be real, as real(y) or abs2(y)")
+    if loss.dtype.kind != "f":
+        raise IntegerVariableError(
+            f"{what} {shown(loss)}, which has no derivative; it must be floating point"
+        )
 
 
 def _described(x: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.kinds import Kind, shown
+from dlgradient.engine.custom import DifferentiableFunction
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.layer import Layer
 from dlgradient.network.network import dlnetwork
@@ -56,7 +57,9 @@ def trainnet(
         Layers in series, or a network; it need not be initialised.
     loss : str or callable
         "crossentropy", "index-crossentropy", "binary-crossentropy", "mse", "l2loss", "mae",
-        "huber"; or ``loss(*ys, *targets)``, which returns a number.
+        "huber"; or ``loss(*ys, *targets)``, which returns a number. It may be a
+        `DifferentiableFunction`, what `dlaccelerate` returns, or an object with a memory. It is
+        called before the first step, too, to look at what it returns.
     options : TrainingOptions
         What `training_options` returns.
     resume : bool or path
@@ -149,6 +152,10 @@ def _check_arguments(net: Any, loss: Any, options: Any) -> None:
     if not isinstance(options, TrainingOptions):
         raise InvalidArgumentError(
             f"trainnet: options must be what training_options returns, not {shown(options)}"
+        )
+    if isinstance(loss, type) and issubclass(loss, DifferentiableFunction):
+        raise InvalidArgumentError(
+            f"trainnet: loss is the class {loss.__name__}; give an instance, {loss.__name__}()"
         )
     if not callable(loss) and not (isinstance(loss, str) and loss in LOSSES):
         raise InvalidArgumentError(

@@ -20,7 +20,13 @@ from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.train.computing import root
-from dlgradient.train.containers import Container, Results, map_together, take_result
+from dlgradient.train.containers import (
+    Container,
+    Results,
+    map_together,
+    members_with_arrays,
+    take_result,
+)
 from dlgradient.train.step import Factor, Formula, update_leaves
 
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
@@ -69,7 +75,12 @@ def update_all(
         return update_table(
             name, formula, parameters, gradients, states, decays=decays, whole=whole
         )
-    return update_leaves(name, formula, parameters, gradients, states, {})
+    factors: dict[str, Factor] = {}
+    for path, net in members_with_arrays(parameters):
+        from dlgradient.train.buffers import factors_by_path
+
+        factors.update(factors_by_path(path, net, decays=decays))
+    return update_leaves(name, formula, parameters, gradients, states, factors)
 
 
 @checked
