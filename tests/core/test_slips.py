@@ -61,6 +61,15 @@ A = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
             lambda: dl.dlfeval(lambda x: dl.dljvp({"a": x * x}, x, X), X),
             r"dljvp: y must be a dlarray, not dict; .*flatten\(x\) is one array",
         ),
+        (lambda: dl.minibatchqueue(A, NumOutputs=2), "'NumOutputs'; it is not needed: there is an"),
+        (
+            lambda: dl.minibatchqueue(A, OutputAsDlarray=[1, 0]),
+            "'OutputAsDlarray'; outputs with a format",
+        ),
+        (lambda: dl.minibatchqueue(A, DispatchInBackground=1), "environment='background'"),
+        (lambda: dl.testnet(1, A, A, CategoricalTargetEncoding="auto"), "write class_names=,"),
+        (lambda: dl.testnet(1, A, A, OutputDataFormats="BC"), "compared by their letters"),
+        (lambda: dl.metrics.Recall(AverageType="micro"), "'AverageType'; write average=,"),
         (lambda: dl.dlarray([1.0], dtype=np.float32), r"'dtype'; write astype\(x, dtype\)"),
         (
             lambda: dl.crossentropy(dl.dlarray(A, "BC"), dl.dlarray([0, 1], "B")),

@@ -45,6 +45,17 @@ def test_categories(given):
     assert found.codes.tolist() == [1, -1, 0]
 
 
+@pytest.mark.parametrize("wrapped", [np.asarray, lambda a: dl.dlarray(a, "TC")])
+def test_a_list_of_sequences(wrapped, rng):
+    scores = [rng.random((n, 3)) for n in (4, 1, 6)]
+    found = dl.scores2label([wrapped(s) for s in scores], NAMES)
+    assert [labels.tolist() for labels in found] == [
+        np.array(NAMES)[s.argmax(1)].tolist() for s in scores
+    ]
+    same = [wrapped(s[:1]) for s in scores]
+    assert np.shape(dl.scores2label(same, NAMES)) == (3, 1)
+
+
 WRONG = {
     r"scores has shape \(2, 3\); along dimension -1 .* size 2": lambda x: (x, ["a", "b"]),
     r"scores has shape \(\)": lambda _: (0.5, ["a"]),

@@ -107,6 +107,13 @@ def test_outputs_that_do_not_exist(rng):
         dl.minibatchpredict(net, (x, z), outputs="tan", input_data_formats="BC")
 
 
+@pytest.mark.parametrize("wanted", [[], ()])
+def test_no_outputs(wanted):
+    net = dl.dlnetwork([layers.FeatureInput(1), layers.Relu()])
+    with pytest.raises(dl.InvalidArgumentError, match="outputs names no layer; omit it for relu"):
+        dl.minibatchpredict(net, np.ones((2, 1)), outputs=wanted)
+
+
 def test_the_order_of_the_dimensions(rng):
     images = rng.normal(size=(5, 4, 2, 3)).astype(np.float32)
     net = dl.dlnetwork([layers.ImageInput((5, 4, 2), normalization="none"), layers.Relu()])

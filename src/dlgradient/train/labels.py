@@ -8,6 +8,7 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Operand
+from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.nn.linear.embed import along_classes, names_of
 
@@ -21,7 +22,8 @@ def scores2label(scores: Operand, class_names: Any, /, axis: int | None = None) 
     Parameters
     ----------
     scores : dlarray or array_like
-        Scores or probabilities, as `minibatchpredict` returns them.
+        Scores or probabilities, as `minibatchpredict` returns them. Of a list of arrays with
+        different shapes, as those of sequences, a list of labels is returned.
     class_names : sequence, pandas.Categorical or pandas.CategoricalDtype
         The classes in order.
     axis : int, optional
@@ -29,7 +31,7 @@ def scores2label(scores: Operand, class_names: Any, /, axis: int | None = None) 
 
     Returns
     -------
-    numpy.ndarray or pandas.Categorical
+    numpy.ndarray or pandas.Categorical, or a list of them
         Elements of `class_names`, without the dimension of the classes; a Categorical if its
         categories are given. There an observation with a score that is NaN has no label.
 
@@ -54,6 +56,8 @@ def scores2label(scores: Operand, class_names: Any, /, axis: int | None = None) 
 
     Source: MATLAB ``scores2label``.
     """
+    if _are_unequal_arrays(scores):
+        return [scores2label(s, class_names, axis) for s in scores]
     # Categorical, index and series have a dtype, which may also be given itself.
     dtype = getattr(class_names, "dtype", class_names)
     categories = getattr(dtype, "categories", None)
@@ -75,6 +79,14 @@ def scores2label(scores: Operand, class_names: Any, /, axis: int | None = None) 
         )
     labels: Array = names[places]
     return labels
+
+
+def _are_unequal_arrays(scores: Any) -> bool:
+    """Return whether scores are a list of arrays that differ in shape."""
+    if not isinstance(scores, list):
+        return False
+    kinds = np.ndarray | dlarray
+    return all(isinstance(s, kinds) for s in scores) and len({s.shape for s in scores}) > 1
 
 
 def _categorical(codes: Array, dtype: Any) -> Any:

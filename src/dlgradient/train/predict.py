@@ -138,7 +138,13 @@ def _names_of(net: dlnetwork, outputs: str | Sequence[str] | None) -> list[str]:
             "net.initialize() makes new ones, with an example of each input that has no input "
             "layer, as net.initialize(dlarray(x, 'BC')); trainnet trains and returns a network"
         )
-    return [outputs] if isinstance(outputs, str) else list(outputs or net.output_names)
+    if outputs is None:
+        return list(net.output_names)
+    if not outputs:
+        raise InvalidArgumentError(
+            f"outputs names no layer; omit it for {', '.join(net.output_names)}"
+        )
+    return [outputs] if isinstance(outputs, str) else list(outputs)
 
 
 def _array_of(name: str, column: Sequence[tuple[Value, Any]], order: str | None) -> Array:
