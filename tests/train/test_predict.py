@@ -209,6 +209,49 @@ def test_an_output_follows_the_times_of_its_own_input(rng):
         assert [y.shape for y in found[2]] == [(2,)] * 4
 
 
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_mask_is_as_long_as_its_sequence(size, rng):
+    """An output of another sequence is not cut to it, though both are equally long in a batch."""
+    a, b = sequences(rng, 2, (4, 6, 2, 3)), sequences(rng, 3, (6, 5, 3, 1))
+    masks = [np.ones((len(x), 1), np.float32) for x in a]
+    lstm = layers.Lstm(2, has_padding_mask_input=True, name="of_a")
+    net = dl.dlnetwork([layers.SequenceInput(2, name="a"), lstm], initialize=False)
+    net = net.add_layers(layers.SequenceInput(1, name="m")).connect_layers("m", "of_a/mask")
+    net = net.add_layers([layers.SequenceInput(3, name="b"), layers.Tanh(name="of_b")])
+    net = net.initialize(generator=0)
+    by_name = {"a": a, "m": masks, "b": b}
+    found = dl.minibatchpredict(
+        net,
+        tuple([by_name[name] for name in net.input_names]),
+        outputs=["of_a", "of_b"],
+        uniform_output=False,
+        mini_batch_size=size,
+    )
+    assert [len(y) for y in found[0]] == [4, 6, 2, 3]
+    for y, alone in zip(found[1], b, strict=True):
+        np.testing.assert_allclose(y, np.tanh(alone), rtol=1e-6)
+
+
+@pytest.mark.parametrize("of_targets", ["SSCB", "SSB", "BSS", "BCSS", "CBSS"])
+def test_a_class_for_each_pixel(of_targets, rng):
+    images, classes = rng.random((3, 4, 5, 6)), rng.integers(0, 5, (3, 4, 6))
+    net = dl.dlnetwork([layers.ImageInput((3, 4, 5), normalization="none"), layers.Relu()])
+    targets, letters = classes, ["S0", "S1", "B"]
+    if "C" in of_targets:
+        targets, letters = np.eye(5)[classes], ["S0", "S1", "B", "C"]
+    spatial = iter(["S0", "S1"])
+    order = [letters.index(next(spatial) if label == "S" else label) for label in of_targets]
+    found = dl.testnet(
+        net,
+        images,
+        targets.transpose(order),
+        "accuracy",
+        target_data_formats=of_targets,
+        mini_batch_size=4,
+    )
+    assert found == np.mean(images.argmax(2) == classes)
+
+
 def test_times_that_the_network_makes_are_not_cut(rng):
     net = dl.dlnetwork(
         [layers.SequenceInput(2), layers.Convolution1d(2, 3, stride=2, padding="same")]
@@ -363,6 +406,23 @@ def test_a_function_that_returns_no_number(result):
 
     with pytest.raises(dl.NonScalarError, match="metric broken: it returned"):
         dl.testnet(net, np.ones((4, 1)), np.ones((4, 1)), broken)
+
+
+@pytest.mark.parametrize("metric", ["rmse", "accuracy", lambda *_: 0.0])
+def test_data_without_targets(metric, rng):
+    x = rng.random((6, 2))
+    net = dl.dlnetwork([layers.FeatureInput(2), layers.FullyConnected(2), layers.Softmax()])
+    queue = dl.minibatchqueue(x, mini_batch_format="BC")
+    for call in (
+        lambda: dl.testnet(net, x, None, metric),
+        lambda: dl.testnet(net, x, metric),
+        lambda: dl.testnet(net, queue, metric),
+    ):
+        with pytest.raises(dl.InvalidArgumentError, match="the data have no targets to compare"):
+            call()
+    chosen = dl.training_options("adam", metrics=metric, verbose=False)
+    with pytest.raises(dl.InvalidArgumentError, match="the data have no targets to compare"):
+        dl.trainnet(queue, net, lambda y: (y**2).mean(), chosen)
 
 
 def test_a_queue_without_a_whole_batch():

@@ -57,17 +57,24 @@ class Times:
         """Return the inputs whose times each output follows."""
         found: list[list[int]] = [[] for _ in ys]
         for i in timed:
-            longer = [_longer(x) if k == i else x for k, x in enumerate(xs)]
-            try:
-                others = outputs_of(self.net, longer, self.outputs)
-            except DlgradientError:  # it must be as long as another input
-                others = ys
-                for numbers in found:
-                    numbers.append(i)
-            for numbers, y, other in zip(found, ys, others, strict=True):
-                if y.shape != other.shape:
+            for numbers, y, other in zip(found, ys, self._if_longer(i, xs, timed), strict=True):
+                if other is None or y.shape != other.shape:
                     numbers.append(i)
         return found
+
+    def _if_longer(self, i: int, xs: Sequence[Any], timed: Sequence[int]) -> Sequence[Value | None]:
+        """Return the outputs if an input is one time longer; None if they are not known.
+
+        Another input, such as a mask, may have to be as long.
+        """
+        together = [{i}, *[{i, k} for k in timed if k != i], set(timed)]
+        for numbers in together:
+            longer = [_longer(x) if k in numbers else x for k, x in enumerate(xs)]
+            try:
+                return outputs_of(self.net, longer, self.outputs)
+            except DlgradientError:
+                continue
+        return [None] * len(outputs_of(self.net, xs, self.outputs))
 
 
 def outputs_of(net: dlnetwork, xs: Sequence[Any], outputs: Any) -> tuple[Value, ...]:

@@ -31,7 +31,7 @@ def scores2label(scores: Operand, class_names: Any, /, axis: int | None = None) 
 
     Returns
     -------
-    numpy.ndarray or pandas.Categorical, or a list of them
+    numpy.ndarray, pandas.Categorical, or list
         Elements of `class_names`, without the dimension of the classes; a Categorical if its
         categories are given. There an observation with a score that is NaN has no label.
 

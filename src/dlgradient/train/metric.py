@@ -142,6 +142,11 @@ def update_of(metric: Metric, pairs: Sequence[tuple[Array, Array]], outputs: Seq
 def compared_outputs(metric: Metric, outputs: Sequence[str]) -> list[int]:
     """Return the numbers of the outputs that a metric compares, of those that have targets."""
     wanted = metric.network_output
+    if not outputs:
+        raise InvalidArgumentError(
+            f"metric {metric.name}: the data have no targets to compare predictions with; give "
+            "them after the data, or next to them in a queue or a dataset"
+        )
     if wanted is None:
         if len(outputs) > 1 and isinstance(metric, OfOneOutput):
             raise InvalidArgumentError(
