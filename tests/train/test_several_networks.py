@@ -144,12 +144,17 @@ def test_one_vector_of_all_networks(form, x):
 def test_all_networks_are_learned_by_lbfgs(form, x):
     put, taken = FORMS[form]
     container, state = put(*networks()), dl.lbfgs_state()
-    before = float(value(networks(), x))
+    start = networks()
+    before = float(value(start, x))
     for _ in range(5):
         container, state = dl.lbfgsupdate(
             container, lambda c: dl.dlfeval(loss_of(form, x), c), state
         )
     assert float(value(taken(container), x)) < before / 10
+    for found, net in zip(taken(container), start, strict=True):
+        for key, factor in net.learn_rate_factors().items():
+            moved = not np.array_equal(found.learnables[key], net.learnables[key])
+            assert moved == (factor != 0)
 
 
 @pytest.mark.parametrize("form", ["list", "tuple", "dict"])

@@ -9,16 +9,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, TypeAlias
 
-from dlgradient.core import tree
 from dlgradient.core.types import Array
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import Columns, ParameterTable
 from dlgradient.train.computing import compute, compute_from_pieces
 from dlgradient.train.containers import Container
+from dlgradient.train.factors import factors_of_network
 from dlgradient.train.memory import Memory
 from dlgradient.train.step import Factor, Formula, is_empty, update_leaves
 
-__all__ = ["factors_by_path", "update_table"]
+__all__ = ["update_table"]
 
 # For each vector: a factor, and where the arrays that have it begin and end.
 Spans: TypeAlias = list[list[tuple[Factor, int, int]]]
@@ -49,25 +49,10 @@ def update_table(
         spans = _spans(table.columns, net, decays=decays)
         found = _update_buffers(formula, table, gradients, states, spans)
     if found is None:
-        factors = {} if net is None else _factors(net, decays=decays)
+        factors = {} if net is None else factors_of_network(net, decays=decays)
         by_path = {f"[{key!r}]": factor for key, factor in factors.items()}
         found = update_leaves(name, formula, table, gradients, states, by_path)
     return found if net is None else (net.with_learnables(found[0]), *found[1:])
-
-
-def factors_by_path(path: str, member: Any, *, decays: bool) -> dict[str, Factor]:
-    """Return the factors of a network in a container by the paths of its learnables."""
-    if type(member) is not dlnetwork:
-        return {}
-    factors = _factors(member, decays=decays)
-    paths = tree.paths(member, path)
-    return {at: factors[key] for at, key in zip(paths, member.learnables, strict=True)}
-
-
-def _factors(net: dlnetwork, *, decays: bool) -> dict[str, Factor]:
-    rates = net.learn_rate_factors()
-    l2 = net.l2_factors() if decays else {}  # else arrays of different factors are one span
-    return {key: Factor(rate, l2.get(key, 1.0)) for key, rate in rates.items()}
 
 
 def _spans(columns: Columns, net: dlnetwork | None, *, decays: bool) -> Spans:
@@ -80,7 +65,7 @@ def _spans(columns: Columns, net: dlnetwork | None, *, decays: bool) -> Spans:
         return [columns.spans(group, {}, Factor()) for group in groups]
     known: tuple[Columns, Spans] | None = net.spans.get(decays)
     if known is None or known[0] is not columns:
-        factors = _factors(net, decays=decays)
+        factors = factors_of_network(net, decays=decays)
         found = [columns.spans(group, factors, Factor()) for group in groups]
         known = net.spans[decays] = columns, found
     return known[1]

@@ -6,14 +6,13 @@ structure is an error that names the place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from dlgradient.core import tree
-from dlgradient.core.members import LEAF_TYPES, kind_of, split
 from dlgradient.errors import InvalidArgumentError
 
-__all__ = ["Container", "Results", "map_together", "members_with_arrays", "take_result"]
+__all__ = ["Container", "Results", "map_together", "take_result"]
 
 # Any nesting of list, tuple, dict, namedtuple, dataclass and tables; or one leaf.
 Container: TypeAlias = Any
@@ -31,21 +30,6 @@ class Results:
 def take_result(container: Container, index: int) -> Container:
     """Return one result of each leaf of a container of `Results`."""
     return tree.map_leaves(lambda leaf: leaf.values[index], container)
-
-
-def members_with_arrays(container: Container) -> Iterator[tuple[str, Any]]:
-    """Yield the networks and tables in a container with their paths, whatever is around them."""
-    todo = [("", container)]
-    while todo:
-        path, item = todo.pop()
-        if hasattr(type(item), "_container_kind"):
-            yield path, item
-            continue
-        parts = split(item)
-        if parts is None or LEAF_TYPES.issuperset(map(type, parts[0])):
-            continue
-        inside = [path + suffix for suffix in kind_of(item).suffixes(item)]
-        todo += zip(inside, parts[0], strict=True)
 
 
 def map_together(

@@ -20,6 +20,7 @@ from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Count, Positive
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.train.factors import factors_of
 from dlgradient.train.step import check_parameter
 
 __all__ = ["lbfgs_state", "lbfgsupdate"]
@@ -147,8 +148,8 @@ def lbfgsupdate(
 
     Notes
     -----
-    In a network, learnables with the factor 0 of the learn rate stay as they are. Other factors
-    have no meaning here.
+    In networks, learnables with the factor 0 of the learn rate stay as they are. Other factors have
+    no meaning here.
 
     See Also
     --------
@@ -211,7 +212,8 @@ class _Loss:
         self.function = function
         self.outputs = outputs
         self.leaves, self.rebuild = tree.flatten(parameters)
-        for path, leaf in zip(tree.paths(parameters, ""), self.leaves, strict=True):
+        paths = tree.paths(parameters, "")
+        for path, leaf in zip(paths, self.leaves, strict=True):
             check_parameter("lbfgsupdate", f"parameters at {path}" if path else "parameters", leaf)
         if any(type(leaf) is not dlarray for leaf in self.leaves):
             self.leaves = [
@@ -219,11 +221,10 @@ class _Loss:
             ]
             self.parameters = self.rebuild(self.leaves)
         self.start = _vector(self.leaves)
-        self.free: Array = np.ones(len(self.start))
-        if hasattr(parameters, "learn_rate_factors"):
-            factors = parameters.learn_rate_factors().values()
-            sizes = [_vector([leaf]).size for leaf in self.leaves]
-            self.free = np.repeat([float(f != 0) for f in factors], sizes)
+        factors = factors_of(parameters, decays=False)
+        sizes = [_vector([leaf]).size for leaf in self.leaves]
+        frozen = [path in factors and factors[path].rate == 0 for path in paths]
+        self.free: Array = np.repeat([0.0 if f else 1.0 for f in frozen], sizes)
 
     def remembered(self, state: lbfgs_state) -> _Point | None:
         """Return what the state knows about the learnables; None if they are others."""

@@ -20,13 +20,8 @@ from dlgradient.core.types import Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.train.computing import root
-from dlgradient.train.containers import (
-    Container,
-    Results,
-    map_together,
-    members_with_arrays,
-    take_result,
-)
+from dlgradient.train.containers import Container, Results, map_together, take_result
+from dlgradient.train.factors import factors_of
 from dlgradient.train.step import Factor, Formula, update_leaves
 
 __all__ = ["adamupdate", "dlupdate", "rmspropupdate", "sgdmupdate"]
@@ -75,11 +70,7 @@ def update_all(
         return update_table(
             name, formula, parameters, gradients, states, decays=decays, whole=whole
         )
-    factors: dict[str, Factor] = {}
-    for path, net in members_with_arrays(parameters):
-        from dlgradient.train.buffers import factors_by_path
-
-        factors.update(factors_by_path(path, net, decays=decays))
+    factors = factors_of(parameters, decays=decays)
     return update_leaves(name, formula, parameters, gradients, states, factors)
 
 
