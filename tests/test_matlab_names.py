@@ -11,7 +11,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import layers
-from dlgradient.train.options import TrainingOptions
+from dlgradient.train.options import TrainingOptions, has_meaning
 
 PAGE = (Path(__file__).parent.parent / "docs" / "coming-from" / "matlab.md").read_text("utf-8")
 SPANS = re.findall(r"(?<!`)`([^`\n]+)`", PAGE)
@@ -140,6 +140,185 @@ def test_every_public_class_answers_the_names_of_matlab():
                     continue
             wrong.append(f"{kind.__name__}.{asked}")
     assert wrong == []
+
+
+def asked_of(kind, value):
+    """Yield the names of a class as MATLAB has them, and what the class has instead."""
+    for name in [n for n in dir(value) if not n.startswith("_")]:
+        for asked in in_matlab(name):
+            if not hasattr(kind, asked):
+                yield asked, kind._elsewhere.get(asked, name)
+    for asked in kind._elsewhere:
+        yield asked, kind._elsewhere[asked]
+
+
+def test_no_name_of_matlab_is_set_without_a_word():
+    wrong = []
+    for kind, value in examples().items():
+        for asked, name in asked_of(kind, value):
+            try:
+                setattr(value, asked, getattr(value, name, None))
+            except AttributeError as error:
+                if f"{kind.__name__} has no attribute {asked!r}; write {name}\n" in str(error):
+                    continue
+            wrong.append(f"{kind.__name__}.{asked}")
+    assert wrong == []
+
+
+def test_what_cannot_be_set_is_refused():
+    """Neither a name that does not exist, nor a method, nor what is only read."""
+    wrong = []
+    for kind, value in examples().items():
+        for name in ["zebra", *[n for n in dir(value) if not n.startswith("_")]]:
+            there = inspect.getattr_static(value, name, None)
+            fixed = name == "zebra" or callable(there) or getattr(there, "fset", 0) is None
+            if fixed and not in_options(kind, name):
+                words = "has no attribute 'zebra'" if name == "zebra" else f".{name} "
+                with pytest.raises(AttributeError, match=kind.__name__) as found:
+                    setattr(value, name, 1)
+                if words not in str(found.value):
+                    wrong.append(f"{kind.__name__}.{name}")
+    assert wrong == []
+
+
+def in_options(kind, name):
+    """Return whether a record has an option, whose value may be a function."""
+    return dataclasses.is_dataclass(kind) and name in {f.name for f in dataclasses.fields(kind)}
+
+
+def made_with(value, name, new):
+    """Return what the constructor makes of an option, or how it refuses it."""
+    try:
+        return "accepted", repr(getattr(dataclasses.replace(value, **{name: new}), name))
+    except dl.DlgradientError as error:
+        return "refused", str(error)
+
+
+def set_to(value, name, new):
+    """Return what becomes of an option that is set, or how it is refused."""
+    try:
+        setattr(value, name, new)
+    except dl.DlgradientError as error:
+        return "refused", str(error)
+    return "accepted", repr(getattr(value, name))
+
+
+def test_a_value_that_is_set_is_that_of_a_constructor():
+    """It is refused as by the constructor, or taken in its form."""
+    checked = 0
+    for kind, value in examples().items():
+        if not dataclasses.is_dataclass(kind) or kind.__dataclass_params__.frozen:
+            continue
+        given = {f.name: getattr(value, f.name) for f in dataclasses.fields(kind) if f.init}
+        for name, old in given.items():
+            if name in kind._instead or (kind is TrainingOptions and not has_meaning(name, "adam")):
+                continue
+            for new in (-3, "zebra", 2.5, [[1, 2]], old):
+                copy = dataclasses.replace(value)
+                made, found = made_with(value, name, new), set_to(copy, name, new)
+                assert found == made
+                checked += found[0] == "refused"
+                if found[0] == "refused":
+                    assert repr(getattr(copy, name)) == repr(old)
+    assert checked > 1000
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "wrong", "text"),
+    [
+        (lambda: dl.training_options("adam"), "max_epochs", -3, "max_epochs must be an integer"),
+        (lambda: dl.training_options("adam"), "momentum", 0.5, "momentum is an option of 'sgdm'"),
+        (lambda: dl.minibatchqueue([1.0]), "mini_batch_size", 0, "mini_batch_size must be"),
+        (
+            lambda: dl.minibatchqueue([1.0]),
+            "partial_mini_batch",
+            "no",
+            "one of 'return', 'discard'",
+        ),
+        (lambda: dl.dlaccelerate(np.sum), "enabled", 1, "enabled must be True or False"),
+        (
+            lambda: dl.training_progress_monitor(visible=False),
+            "stop",
+            "no",
+            "must be True or False",
+        ),
+        (
+            lambda: dl.training_progress_monitor(visible=False),
+            "visible",
+            1,
+            "must be True or False",
+        ),
+        (lambda: dl.training_progress_monitor(visible=False), "status", 1, "must be a string"),
+        (lambda: dl.training_progress_monitor(visible=False), "progress", "x", "from 0 to 100"),
+        (lambda: dl.metrics.FScore(), "average", "mean", "one of 'macro', 'micro', 'weighted'"),
+        (lambda: layers.Convolution2d(3, 4), "stride", -1, "stride must be an integer of at least"),
+        (lambda: layers.Crop2d(), "location", (1, 2, 3), "location must be 'center' or 2"),
+    ],
+)
+def test_a_wrong_value_is_refused_when_it_is_set(make, name, wrong, text):
+    value = make()
+    before = getattr(value, name)
+    with pytest.raises(dl.DlgradientError, match=text):
+        setattr(value, name, wrong)
+    assert getattr(value, name) == before
+
+
+def test_a_class_of_a_user_sets_what_it_likes():
+    class Own(layers.Layer):
+        factor: float = 2.0
+
+        def initialize(self, x):
+            self.Sizes = x.size
+
+        def predict(self, x):
+            self.calls = 1
+            return x
+
+    class OwnConvolution(layers.Convolution2d):
+        def initialize(self, *layouts):
+            self.Layouts = layouts
+            super().initialize(*layouts)
+
+    class OwnSchedule(dl.schedules.Schedule):
+        def __init__(self, rate):
+            self.Rate = rate
+
+        def factor(self, time):
+            return self.Rate**time
+
+    class OwnMetric(dl.metrics.Metric):
+        def __init__(self):
+            self.Gathered = []
+
+    class Remembers:
+        def __setattr__(self, name, value):
+            self.__dict__.setdefault("names", []).append(name)
+            super().__setattr__(name, value)
+
+    class Both(Remembers, layers.Layer):
+        def predict(self, x):
+            return x
+
+    net = dl.dlnetwork([layers.ImageInput((4, 4, 1)), OwnConvolution(3, 1), Own()])
+    assert net.layers["own"].Sizes == (2, 2, 1, 1)
+    assert OwnSchedule(0.5).factor(2) == 0.25
+    own, both = Own(), Both()
+    for value in (own, both, OwnConvolution(3, 1), OwnSchedule(1), OwnMetric()):
+        value.Anything = 3
+        assert value.Anything == 3
+    own.factor = "any"
+    assert both.names[-1] == "Anything"
+
+
+def test_setting_costs_a_user_and_a_step_of_training_little():
+    """A class of a user has Python's own slot, and a table is made without a call for each."""
+
+    class Own(layers.Layer):
+        pass
+
+    assert Own.__setattr__ is object.__setattr__
+    table = dl.ParameterTable({"fc/bias": np.zeros(2)})
+    assert type(dl.ParameterTable.of(table.columns)) is dl.ParameterTable
 
 
 def test_names_with_other_words_are_answered():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from typing import Any, TypeVar, dataclass_transform
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.attributes import AnswersByName, is_ours, refused, set_freely
 
-__all__ = ["record"]
+__all__ = ["record", "set_option"]
 
 _T = TypeVar("_T")
 
@@ -19,7 +20,8 @@ _T = TypeVar("_T")
 def record(name: str, **options: bool) -> Callable[[type[_T]], type[_T]]:
     """Make a class a dataclass whose annotations check what its constructor is given.
 
-    A constructor that the class has already stays as it is.
+    A constructor that the class has already stays as it is. In classes of this library a value
+    that is set later is checked by the constructor, too.
 
     Parameters
     ----------
@@ -34,6 +36,9 @@ def record(name: str, **options: bool) -> Callable[[type[_T]], type[_T]]:
         dataclass(**options)(cls)
         if not own:
             cls.__init__ = _checked_at_first(cls, cls.__init__, name)
+        if issubclass(cls, AnswersByName):
+            cls._title = name
+            _let_set(cls, frozen=options.get("frozen", False))
         return cls
 
     return decorated
@@ -53,7 +58,53 @@ def _checked_at_first(cls: Any, init: Any, name: str) -> Callable[..., None]:
         except NameError:  # a user's class in a function: its local names are not to be had
             hints = {}
         init.__annotations__ = {n: hints[n] for n in init.__annotations__ if n in hints}
-        cls.__init__ = checked(init)
+        cls.__init__ = _marked(checked(init)) if is_ours(cls) else checked(init)
         cls.__init__(self, *args, **given)
 
     return first
+
+
+def _marked(init: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor that says when it has ended: from then on, what is set is checked."""
+
+    @wraps(init)
+    def constructor(self: Any, *args: Any, **given: Any) -> None:
+        init(self, *args, **given)
+        vars(self)["_made"] = True
+
+    return constructor
+
+
+def _let_set(cls: Any, *, frozen: bool) -> None:
+    """Choose what sets attributes of a record; a frozen dataclass has an answer of its own."""
+    if frozen:
+        del cls.__setattr__, cls.__delattr__
+    if not is_ours(cls):
+        set_freely(cls)
+    elif "__setattr__" not in vars(cls):
+        cls.__setattr__ = _refuse if frozen else set_option
+
+
+def _refuse(self: Any, name: str, _: object) -> None:
+    raise refused(self, name)
+
+
+def set_option(self: Any, name: str, value: object) -> None:
+    """Set an option of a record as its constructor would; anything else is refused.
+
+    The state of a layer is set in each step of training, so that it is only looked at.
+    """
+    if name[0] == "_" or "_made" not in vars(self):
+        object.__setattr__(self, name, value)
+    elif name in getattr(type(self), "state", ()):
+        AnswersByName.__setattr__(self, name, value)
+    elif name in _options(self) and name not in self._instead:
+        given = dict.fromkeys(_options(self) & {*getattr(type(self), "state", ())})
+        new = vars(replace(self, **given, **{name: value}))
+        vars(self).update({n: v for n, v in new.items() if n not in given})
+    else:
+        raise refused(self, name)
+
+
+def _options(value: Any) -> set[str]:
+    return {option.name for option in fields(value) if option.init}

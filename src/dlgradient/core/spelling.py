@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from collections.abc import Iterable, Sequence
 
-from dlgradient.errors import located
-
-__all__ = ["AnswersByName", "close_name", "layer_name", "nearest", "same_name"]
+__all__ = ["close_name", "layer_name", "nearest", "same_name"]
 
 # Keywords of other libraries, and what they are called here, in one function or another.
 _KNOWN = {
@@ -122,52 +118,3 @@ def close_name(name: str, names: Sequence[str], cutoff: float = 0.8) -> str | No
 
     close = get_close_matches(snake_case(name), names, n=1, cutoff=cutoff)
     return close[0] if close else None
-
-
-class AnswersByName:
-    """A base class that answers an attribute that does not exist with the one that is meant.
-
-    All public classes have it, for the names of MATLAB. A dlarray has a table instead.
-
-    Attributes
-    ----------
-    _elsewhere : mapping of str to str
-        Names of MATLAB or PyTorch with other words, and what to write. A class attribute.
-    _page : str
-        The page about attributes that are not MATLAB's. A class attribute.
-    _guesses : bool
-        Whether a name in lower case may be a misspelt one. To look takes a millisecond, which is
-        too long where code asks whether there is an attribute. A class attribute.
-    """
-
-    __slots__ = ()
-    _elsewhere: ClassVar[Mapping[str, str]] = {}
-    _page: ClassVar[str] = "reference/training.html"
-    _guesses: ClassVar[bool] = True
-
-    if not TYPE_CHECKING:  # a type checker is to report such a name
-
-        def __getattr__(self, name: str) -> NoReturn:
-            kind = type(self)
-            if any(name in vars(base) for base in kind.__mro__):
-                object.__getattribute__(self, name)  # a property has failed: its own error
-            of_matlab = name != name.lower()
-            # Of Python's protocols, which ask for such names, none looks for advice.
-            asked = not name.startswith("_") and (kind._guesses or of_matlab)
-            text = f"{kind.__name__} has no attribute {name!r}{_meant(self, name) if asked else ''}"
-            page = "coming-from/matlab.html" if of_matlab else kind._page
-            raise AttributeError(located(text, page), name=name, obj=self)
-
-
-def _meant(value: AnswersByName, name: str) -> str:
-    """Return what to write instead of an attribute, or ''."""
-    kind = type(value)
-    if name in kind._elsewhere:
-        return f"; write {kind._elsewhere[name]}"
-    existing = [n for n in dir(value) if not n.startswith("_")]
-    options = list(inspect.signature(kind).parameters)
-    same = same_name(name, existing)
-    if not same and (option := same_name(name, options)):
-        return f"; {option}= is an option of {kind.__name__}"
-    meant = same or close_name(name, existing, 0.6)
-    return f"; write {meant}" if meant else ""

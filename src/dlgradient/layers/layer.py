@@ -13,10 +13,10 @@ from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.reading import hand_out, refuse_here
 from dlgradient.core.records import record
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Format, Generator, Shape
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.layout import Layout

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from dlgradient.core.spelling import AnswersByName
+from dlgradient.core.attributes import AnswersByName
+from dlgradient.core.records import record
 from dlgradient.core.types import Format, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import FormatClashError
@@ -26,7 +26,7 @@ def format_of(x: Value) -> str:
     return fmt
 
 
-@dataclass(frozen=True)
+@record("layers.Layout", frozen=True)
 class Layout(AnswersByName):
     """Sizes and format of an input, which `Layer.initialize` gets.
 

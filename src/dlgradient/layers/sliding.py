@@ -23,6 +23,7 @@ class Sliding(Layer):
     """
 
     dimensions: ClassVar[int]
+    over: ClassVar[str] = ""
 
     def initialize(self, *layouts: Layout) -> None:
         """Find what the window slides over, then set what is None.
@@ -34,12 +35,13 @@ class Sliding(Layer):
         """
         fmt, count = layouts[0].format or "", self.dimensions
         if fmt.count("S") == count:
-            self.over = "S" * count
+            over = "S" * count
         elif count == 1 and "T" in fmt and "S" not in fmt:
-            self.over = "T"
+            over = "T"
         else:
             words = "one dimension 'S' or 'T'" if count == 1 else f"{count} dimensions 'S'"
             raise FormatClashError(
                 f"{type(self).__name__} slides over {words}; the input has {layouts[0]}"
             )
+        vars(self)["over"] = over
         super().initialize(*layouts)

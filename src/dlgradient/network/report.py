@@ -7,15 +7,16 @@ a fault, and those after it that need its result are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.reading import read
-from dlgradient.core.spelling import AnswersByName
+from dlgradient.core.records import record
 from dlgradient.core.types import Array, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import DlgradientError, InvalidArgumentError
@@ -32,7 +33,7 @@ UNITS = ((1, "B"), (1000, "kB"), (1000**2, "MB"), (1000**3, "GB"), (1000**4, "TB
 __all__ = ["LayerReport", "NetworkAnalysis", "analyze_network"]
 
 
-@dataclass(frozen=True)
+@record("LayerReport", frozen=True)
 class LayerReport(AnswersByName):
     """What `analyze_network` found out about a layer.
 
@@ -75,10 +76,12 @@ class NetworkAnalysis(AnswersByName):
         "TotalLearnables": 'to_pandas()["Learnables"].sum()',
     }
 
+    layers: list[LayerReport]
+    faults: list[str]
+    remarks: list[str]
+
     def __init__(self) -> None:
-        self.layers: list[LayerReport] = []
-        self.faults: list[str] = []
-        self.remarks: list[str] = []
+        self.layers, self.faults, self.remarks = [], [], []
 
     def to_pandas(self) -> Any:
         """Return a DataFrame with a row for each layer.

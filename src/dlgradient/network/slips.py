@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from dlgradient.core.spelling import AnswersByName
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.errors import located
 
 __all__ = ["Slips"]
@@ -25,6 +25,13 @@ class Slips(AnswersByName):
         "getLearnRateFactor": 'learn_rate_factors()["layer/weights"]',
         "getL2Factor": 'l2_factors()["layer/weights"]',
         "zero_grad": "nothing: gradients are returned by dlgradient, and are not added up",
+    }
+
+    _instead: ClassVar = {
+        "layers": "net = net.replace_layer(name, layer) has another layer",
+        "connections": "net = net.connect_layers(start, end) has another connection",
+        "input_names": "names of inputs are those of layers",
+        "initialized": "net = net.initialize() has values",
     }
 
     if not TYPE_CHECKING:  # a type checker is to report such a call

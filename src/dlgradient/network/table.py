@@ -15,11 +15,11 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.calls import open_node, wrap
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.reading import read
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
@@ -92,7 +92,19 @@ class Columns:
         return spans
 
 
-class ParameterTable(AnswersByName, Mapping[str, dlarray]):
+class _Slots:
+    """The attributes of a table, where they are set in a third of the time (row small-mlp)."""
+
+    __slots__ = ("_arrays", "_buffers", "columns", "spare")
+
+    columns: Columns
+    _arrays: list[Any] | None
+    _buffers: list[Array] | None
+    # Of the state of an optimiser, for each group: vectors of tables before it, which may be dead.
+    spare: list[list[Array]] | None
+
+
+class ParameterTable(AnswersByName, _Slots, Mapping[str, dlarray]):
     """Arrays of a network by ``"layer/parameter"``, as learnables, gradients or state.
 
     It reads as a mapping, and prints as a table with the columns Layer, Parameter and Value. It is
@@ -107,7 +119,7 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
     dlarray([0., 0.], dtype=float32)
     """
 
-    __slots__ = ("_arrays", "_buffers", "columns", "spare")
+    __slots__ = ()
 
     _page = "reference/networks.html"
     _elsewhere: ClassVar = {
@@ -116,12 +128,6 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
         "Parameter": 'keys(), which are "layer/parameter"',
         "Properties": "to_pandas()",
     }
-
-    columns: Columns
-    _arrays: list[Any] | None
-    _buffers: list[Array] | None
-    # Of the state of an optimiser, for each group: vectors of tables before it, which may be dead.
-    spare: list[list[Array]] | None
 
     def __init__(self, data: Mapping[str, Any] | Any = ()) -> None:
         items = dict(_items(data))
@@ -138,12 +144,13 @@ class ParameterTable(AnswersByName, Mapping[str, dlarray]):
         buffers: list[Array] | None = None,
     ) -> ParameterTable:
         """Return a table of arrays, or of buffers."""
-        new: ParameterTable = object.__new__(cls)
+        new: Any = _Slots()
         new.columns = columns
         new._arrays = arrays
         new._buffers = buffers
         new.spare = None
-        return new
+        new.__class__ = cls
+        return new  # type: ignore[no-any-return]
 
     def with_arrays(self, arrays: list[Any]) -> ParameterTable:
         """Return a table of other arrays, or of what a function made of them.

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.calls import open_node
 from dlgradient.core.kinds import kinds_of
 from dlgradient.core.shares import current_share
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.trace import Trace, current_trace
 from dlgradient.core.types import Count, NonNegative, P, R
 from dlgradient.engine.array import dlarray
@@ -81,6 +81,10 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
 
     __slots__ = ("__dict__", "__weakref__", "_enter")  # a slot is read in half the time
     _page = "reference/evaluation.html"
+    _instead: ClassVar = {
+        "function": "dlaccelerate(fun) makes another one",
+        **dict.fromkeys(("hit_rate", "occupancy"), "clear_cache() begins anew"),
+    }
     _warns: ClassVar[bool] = True  # that calls are not replayed
 
     def __init__(self, fun: Callable[P, R]) -> None:

@@ -195,7 +195,7 @@ def _options(training: Training) -> dict[str, str]:
     found = {
         name: _text(value)
         for name, value in vars(training.options).items()
-        if name not in FREE and name != "schedules"
+        if name not in FREE and name != "schedules" and not name.startswith("_")
     }
     found["validation_data"] = "None" if training.validation is None else "given"
     return {**found, "loss": training.objective.name}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlgradient.core.spelling import AnswersByName
+from dlgradient.core.attributes import AnswersByName
 
 __all__ = ["TrainingInfo"]
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.calls import wrap
 from dlgradient.core.reading import raw as raw_of
 from dlgradient.core.records import record
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Count, Positive
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.kinds import shown
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Array, Operand
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.errors import (
@@ -52,8 +52,8 @@ class Metric(AnswersByName):
         The output that is compared with its targets; None for all of them.
     """
 
-    name = "metric"
-    maximize = True
+    name: str = "metric"
+    maximize: bool = True
     network_output: str | None = None
 
     def reset(self) -> None:
@@ -98,6 +98,9 @@ class OfFunction(Metric):
     """The mean over observations of what a function returns for a batch."""
 
     maximize = False
+    fun: Callable[..., Any]
+    total: float
+    count: int
 
     def __init__(self, fun: Callable[..., Any]) -> None:
         self.fun = fun

@@ -37,6 +37,14 @@ MetricLike: TypeAlias = "str | Metric | Callable[..., Any]"
 class _Counted(OfOneOutput):
     """A metric of the numbers of right and wrong classes, or labels."""
 
+    classification_mode: Mode
+    correct: Array
+    predicted: Array
+    actual: Array
+    # Of all decisions, those that are right, and their number.
+    agreements: int
+    decisions: int
+
     def __init__(self, mode: Mode, network_output: str | None, name: str | None) -> None:
         self.classification_mode = mode
         super().__init__(network_output, name)
@@ -44,7 +52,6 @@ class _Counted(OfOneOutput):
     def reset(self) -> None:
         """Forget what was gathered."""
         self.correct = self.predicted = self.actual = np.zeros(0)
-        # Of all decisions, those that are right, and their number.
         self.agreements = self.decisions = 0
 
     def update(self, y: Array, targets: Array) -> None:
@@ -85,6 +92,8 @@ class _Counted(OfOneOutput):
 
 class _Averaged(_Counted):
     """A metric of each class, and its average."""
+
+    average: Average
 
     @checked
     def __init__(
@@ -144,6 +153,7 @@ class Accuracy(_Counted):
     """
 
     name = "accuracy"
+    num_top_k_classes: Count
 
     @checked
     def __init__(
@@ -248,6 +258,7 @@ class FScore(_Averaged):
     """
 
     name = "fscore"
+    beta: Positive
 
     @checked
     def __init__(
@@ -309,6 +320,9 @@ class Auc(OfOneOutput):
     """
 
     name = "auc"
+    average: Average
+    classification_mode: Mode
+    batches: list[tuple[Array, Array]]
 
     @checked
     def __init__(

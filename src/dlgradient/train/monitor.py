@@ -11,13 +11,14 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.arguments import checked
-from dlgradient.core.kinds import Kind, shown
-from dlgradient.core.spelling import AnswersByName, nearest
+from dlgradient.core.attributes import AnswersByName
+from dlgradient.core.kinds import Kind, kind_of, shown
+from dlgradient.core.spelling import nearest
 from dlgradient.core.types import Array
 from dlgradient.errors import InvalidArgumentError, located
 from dlgradient.network.files import FilePath
@@ -105,6 +106,11 @@ class training_progress_monitor(AnswersByName):  # noqa: N801 - the established 
 
     Source: MATLAB ``trainingProgressMonitor``.
     """
+
+    _instead: ClassVar = {
+        "metric_data": "record_metrics(iteration, loss=loss) adds to it",
+        "info_data": "update_info(epoch=epoch) changes it",
+    }
 
     @checked
     def __init__(
@@ -275,7 +281,7 @@ class training_progress_monitor(AnswersByName):  # noqa: N801 - the established 
 
     @status.setter
     def status(self, value: str) -> None:
-        self._board.status = str(value)
+        self._board.status = _accepted("status", str, value)
         self._look()
 
     @property
@@ -286,7 +292,7 @@ class training_progress_monitor(AnswersByName):  # noqa: N801 - the established 
 
     @stop.setter
     def stop(self, value: bool) -> None:
-        self._stop = bool(value)
+        self._stop = _accepted("stop", bool, value)
 
     @property
     def visible(self) -> bool:
@@ -295,7 +301,7 @@ class training_progress_monitor(AnswersByName):  # noqa: N801 - the established 
 
     @visible.setter
     def visible(self, value: bool) -> None:
-        self._visible = bool(value)
+        self._visible = _accepted("visible", bool, value)
         if not value and self._screen is not None:
             self._screen.close()
             self._screen = None
@@ -392,6 +398,10 @@ class training_progress_monitor(AnswersByName):  # noqa: N801 - the established 
             signal.signal(signal.SIGINT, self._former)
             self._former = None
         self._refresh()
+
+
+def _accepted(name: str, kind: type, value: Any) -> Any:
+    return kind_of(kind).accepted("training_progress_monitor", name, value)
 
 
 def _is_number(value: Any) -> bool:

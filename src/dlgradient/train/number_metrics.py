@@ -23,6 +23,8 @@ class _Summed(_OfNumbers):
     """A metric of sums over elements."""
 
     maximize = False
+    count: int
+    total: float
 
     def reset(self) -> None:
         """Forget what was gathered."""
@@ -120,6 +122,7 @@ class RSquared(_OfNumbers):
     """
 
     name = "rsquared"
+    batches: list[tuple[Array, Array]]
 
     def reset(self) -> None:
         """Forget what was gathered."""

@@ -7,11 +7,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.kinds import Kind, number, one_of
-from dlgradient.core.records import record
-from dlgradient.core.spelling import AnswersByName
+from dlgradient.core.records import record, set_option
 from dlgradient.core.types import Count, Decay, Generator, NonNegative, Positive
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.files import FilePath
@@ -142,6 +142,11 @@ class TrainingOptions(AnswersByName):
     Source: MATLAB ``TrainingOptionsADAM`` and its relatives.
     """
 
+    _instead: ClassVar = {
+        "solver": "defaults depend on it; make new ones with training_options",
+        "schedules": "learn_rate_schedule makes them",
+    }
+
     solver: Solver
     initial_learn_rate: Positive | None = field(default=None, kw_only=True)
     learn_rate_schedule: Any = field(default="none", kw_only=True)
@@ -204,25 +209,23 @@ class TrainingOptions(AnswersByName):
     )
     generator: Generator = field(default=None, kw_only=True)
 
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if "_made" in vars(self):
+                _check_own(self.solver, [name])
+            set_option(self, name, value)
+
     def __post_init__(self) -> None:
         solver = self.solver
-        if self.initial_learn_rate is None:
-            self.initial_learn_rate = RATES.get(solver, 0.001)
-        if self.momentum is None:
-            self.momentum = 0.95 if solver == "muon" else 0.9
-        if self.squared_gradient_decay_factor is None:
-            self.squared_gradient_decay_factor = SQUARED_DECAYS.get(solver, 0.999)
-        if self.epsilon is None:
-            self.epsilon = EPSILONS.get(solver, 1e-8)
-        if self.l2_regularization is None:
-            self.l2_regularization = DECAYS.get(solver, 1e-4)
+        for name, value in _defaults(solver).items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
         if solver in WHOLE and self.execution_environment == "parallel":
             raise InvalidArgumentError(
                 f"training_options: execution_environment='parallel' shares the mini-batches, and "
                 f"{solver!r} has none; use 'adam' or another solver for mini-batches"
             )
-        if self.checkpoint_frequency is None:
-            self.checkpoint_frequency = 30 if solver in WHOLE else 1
         self.schedules = self._schedules(self.learn_rate_schedule)
         names = ["loss", *[metric.name for metric in self.metrics]]
         twice = [name for name in names if names.count(name) > 1 or name in OTHERS]
@@ -379,6 +382,18 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     found = TrainingOptions(solver, **options)
     _check_own(found.solver, options)
     return found
+
+
+def _defaults(solver: str) -> dict[str, float]:
+    """Return the defaults that solvers do not share."""
+    return {
+        "initial_learn_rate": RATES.get(solver, 0.001),
+        "momentum": 0.95 if solver == "muon" else 0.9,
+        "squared_gradient_decay_factor": SQUARED_DECAYS.get(solver, 0.999),
+        "epsilon": EPSILONS.get(solver, 1e-8),
+        "l2_regularization": DECAYS.get(solver, 1e-4),
+        "checkpoint_frequency": 30 if solver in WHOLE else 1,
+    }
 
 
 def has_meaning(name: str, solver: str) -> bool:

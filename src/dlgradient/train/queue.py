@@ -19,7 +19,7 @@ import numpy as np
 from dlgradient.core.arguments import checked
 from dlgradient.core.kinds import Kind
 from dlgradient.core.shares import Share
-from dlgradient.core.spelling import AnswersByName
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
@@ -54,6 +54,7 @@ Texts: TypeAlias = Annotated[
 ]
 
 
+PartialMiniBatch: TypeAlias = Literal["return", "discard"]
 SequenceLength: TypeAlias = Count | Literal["longest", "shortest"]
 
 
@@ -141,7 +142,18 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         "OutputAsDlarray": "mini_batch_format=, with None for an output that stays an array",
         "DispatchInBackground": 'preprocessing_environment="background"',
     }
+    _instead: ClassVar = dict.fromkeys(
+        ("sources", "mini_batch_format", "preprocessing_environment", "generator", "is_stream"),
+        "make a new minibatchqueue",
+    )
 
+    sources: tuple[Any, ...]
+    mini_batch_size: Count
+    partial_mini_batch: PartialMiniBatch
+    mini_batch_format: Texts
+    preprocessing_environment: Environment
+    generator: np.random.Generator
+    is_stream: bool
     # The share of the last batch that this process has; None for all of it.
     share: Share | None = None
     # By the number of an output, the layer in whose normalised units it is returned.
@@ -153,7 +165,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         data: Any,
         *,
         mini_batch_size: Count = 128,
-        partial_mini_batch: Literal["return", "discard"] = "return",
+        partial_mini_batch: PartialMiniBatch = "return",
         mini_batch_fcn: Callable[..., Any] | None = None,
         mini_batch_format: Texts = None,
         output_cast: Texts = "float32",
@@ -164,15 +176,18 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         preprocessing_environment: Environment = "serial",
         generator: Generator = None,
     ) -> None:
-        self.sources = tuple(data) if type(data) is tuple else (data,)
-        for source in self.sources:
+        sources = tuple(data) if type(data) is tuple else (data,)
+        for source in sources:
             check_loader(source)
+        vars(self).update(
+            sources=sources,
+            mini_batch_format=mini_batch_format,
+            preprocessing_environment=preprocessing_environment,
+            generator=np.random.default_rng(generator),
+            is_stream=any(map(is_stream, sources)),
+        )
         self.mini_batch_size = mini_batch_size
         self.partial_mini_batch = partial_mini_batch
-        self.mini_batch_format = mini_batch_format
-        self.preprocessing_environment = preprocessing_environment
-        self.generator = np.random.default_rng(generator)
-        self.is_stream = any(map(is_stream, self.sources))
         formats = [option_of(mini_batch_format, i) for i in range(len(self.sources))]
         axes = [batch_axis(s, f) for s, f in zip(self.sources, formats, strict=True)]
         self._reader = Reader(
@@ -323,7 +338,8 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         if self._reader.mini_batch_fcn is not None or not self._reader.pads():
             return self
         new = copy(self)
-        new.mini_batch_size, new.preprocessing_environment = 1, "serial"
+        new.mini_batch_size = 1
+        vars(new)["preprocessing_environment"] = "serial"
         new._reader = replace(self._reader, padding=Padding())
         new._pool = pool_of("serial", new._reader, streams=self.is_stream)
         new._at, new._coming, new._waiting = 0, None, None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.records import record
-from dlgradient.core.spelling import AnswersByName
 from dlgradient.core.types import Count, Positive
 from dlgradient.errors import located
 
@@ -18,7 +18,7 @@ Unit: TypeAlias = Literal["epoch", "iteration"]
 
 
 @dataclass_transform(kw_only_default=False, frozen_default=True, field_specifiers=(field,))
-@dataclass(frozen=True)
+@record("schedules.Schedule", frozen=True)
 class Schedule(AnswersByName):
     """The base class of schedules; derive your own from it, with a method ``factor``.
 
@@ -38,8 +38,8 @@ class Schedule(AnswersByName):
     steps: ClassVar[int | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
         record(f"schedules.{cls.__name__}", frozen=True)(cls)
+        super().__init_subclass__(**options)
 
     def factor(self, time: int) -> float:
         """Return the factor of the learn rate.
