@@ -11,6 +11,8 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import layers
+from dlgradient.interop.counterparts import answers
+from dlgradient.interop.toolbox_names import TOOLBOX
 from dlgradient.train.options import TrainingOptions, has_meaning
 
 PAGE = (Path(__file__).parent.parent / "docs" / "coming-from" / "matlab.md").read_text("utf-8")
@@ -319,6 +321,141 @@ def test_setting_costs_a_user_and_a_step_of_training_little():
     assert Own.__setattr__ is object.__setattr__
     table = dl.ParameterTable({"fc/bias": np.zeros(2)})
     assert type(dl.ParameterTable.of(table.columns)) is dl.ParameterTable
+
+
+# Words of MATLAB in the tables of the page that are no functions, and functions of the same name.
+NO_FUNCTIONS = {"accfun", "k", "labels", "layout", "mbq", "monitor", "myLoss", "net", "options"}
+NO_FUNCTIONS |= {"end", "properties", "scores", "state", "t", "timeit", "x"}
+
+
+def functions_of_page():
+    """Yield the names of functions and classes in the first column of the tables of networks."""
+    tables = PAGE.partition("## Networks and training")[2].partition("## What differs")[0]
+    for row in re.findall(r"^\| ([^|]+) \|", tables, re.MULTILINE):
+        for span in re.findall(r"`([^`]+)`", row):
+            text = re.sub(r'"[^"]*"', "", span)
+            yield from re.findall(r"(?<![.\w@])[a-z]\w+(?=\(|$)", text)
+            yield from re.findall(r"(?<![.\w])[a-z]\w*(?:Layer|Metric|LearnRate)\b", text)
+
+
+@pytest.mark.parametrize("name", sorted({*functions_of_page()} - {*NO_FUNCTIONS}))
+def test_a_function_of_the_page_is_here_or_answered(name):
+    if name in dl.__all__:
+        return
+    with pytest.raises(AttributeError) as found:
+        getattr(dl, name)
+    assert re.search(rf"'{name}'; (write|it|did you mean)\b", str(found.value))
+    assert "did you mean" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [(m, n) for m in ("layers", "metrics", "schedules") for n in getattr(dl, m).__all__],
+)
+def test_classes_are_answered_by_matlabs_names(space, name):
+    """On the package and on the namespace, as MATLAB's page or the name itself spells it."""
+    module = getattr(dl, space)
+    text = (inspect.getdoc(getattr(module, name)) or "").partition("Source: MATLAB ")[2]
+    for asked in re.findall(r"``(\w+)``", text.partition(";")[0]):
+        for where in (dl, module):
+            with pytest.raises(AttributeError, match=rf"'{asked}'; write {space}\.{name}\b"):
+                getattr(where, asked)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "text"),
+    [
+        (dl.layers, "classificationLayer", "trainnet(x, targets, net, 'crossentropy', options)"),
+        (dl.layers, "regressionLayer", "trainnet(x, targets, net, 'mse', options)"),
+        (dl.layers, "nnet", "nnet.layer.Layer is layers.Layer"),
+        (dl, "deep", "deep.DifferentiableFunction is DifferentiableFunction"),
+        (dl, "importNetworkFromPyTorch", "import_weights_from_torch(net, path)"),
+        (dl, "importNetworkFromKeras", 'model.export(path, format="onnx")'),
+        (dl, "importNetworkFromTensorFlow", "tf2onnx"),
+        (dl, "getLearnRateFactor", 'net.learn_rate_factors()["fc/weights"]'),
+        (dl, "setLearnRateFactor", 'net.set_learn_rate_factor("fc/weights", 0)'),
+        (dl, "analyzeNetwork", "write analyze_network"),
+        (dl, "isequaln", "np.array_equal(x, y, equal_nan=True)"),
+        (dl, "splitEachLabel", "train_test_split"),
+        (dl.layers, "convLayers", "dir(layers) lists them"),
+        (dl.layers, "Sigmod", "did you mean 'Sigmoid'?"),
+        (dl.metrics, "F1", "dir(metrics) lists them"),
+        (dl.schedules, "StepLR", "write schedules.Piecewise"),
+        (dl.schedules, "Cosin", "did you mean 'Cosine'?"),
+    ],
+)
+def test_what_is_answered_fits_the_name(where, name, text):
+    with pytest.raises(AttributeError) as found:
+        getattr(where, name)
+    assert f"has no attribute {name!r}; " in str(found.value)
+    assert text in str(found.value)
+
+
+def test_each_method_is_answered_where_matlab_has_a_function():
+    """The answer is a call of that method, of a network, a queue or a monitor."""
+    wrong = []
+    for kind in (dl.dlnetwork, dl.minibatchqueue, dl.training_progress_monitor):
+        for name in set(vars(kind)) | {n for b in kind.__bases__ for n in vars(b)}:
+            camel = in_matlab(name).pop() if in_matlab(name) and "_" in name else name
+            camel = camel[0].lower() + camel[1:]
+            noted = camel in TOOLBOX_NAMES and not name.startswith("_")
+            if noted and f".{name}(" not in answers()[camel]:
+                wrong.append(camel)
+    assert wrong == []
+
+
+TOOLBOX_NAMES = " ".join(TOOLBOX.values()).split()
+
+
+# -- keywords ------------------------------------------------------------------------------------
+
+
+def callables():
+    """Yield all public functions and classes, and the documented methods, with their names."""
+    for module in (dl, layers, dl.metrics, dl.schedules, dl.networks, dl.fft):
+        for name in module.__all__:
+            value = getattr(module, name)
+            of_python = inspect.isclass(value) and issubclass(value, (BaseException, np.generic))
+            if callable(value) and not of_python and value is not layers.Layer:
+                yield f"{module.__name__}.{name}", value
+    for kind, value in examples().items():
+        for name in dir(kind):
+            method = getattr(value, name) if inspect.isfunction(getattr(kind, name)) else None
+            if name[0] != "_" and "\nParameters\n---" in (inspect.getdoc(method) or ""):
+                yield f"{kind.__name__}.{name}", method
+
+
+def optional(function):
+    """Return how many arguments a function needs, and the names of those that it need not have."""
+    kinds = inspect.Parameter
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except ValueError:  # of a class in C
+        return 0, []
+    by_position = (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in found if p.kind in by_position and p.default is kinds.empty]
+    if any(p.kind == kinds.VAR_KEYWORD for p in found):
+        return 0, []
+    named = (kinds.KEYWORD_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    return len(needed), [p.name for p in found if p.kind in named and p not in needed]
+
+
+def test_every_keyword_is_answered_by_the_one_of_matlabs_spelling():
+    """Whatever the other arguments are, which are no arrays that fit here."""
+    wrong, count = [], 0
+    for label, function in callables():
+        needed, names = optional(function)
+        for name in names:
+            count += 1
+            asked = "".join(word.capitalize() for word in name.split("_"))
+            try:
+                function(*["a"] * needed, **{asked: 1})
+            except dl.UnknownKeywordError as error:
+                if f"write {name}=" in str(error):
+                    continue
+            wrong.append(f"{label}({asked}=)")
+    assert wrong == []
+    assert count > 1000
 
 
 def test_names_with_other_words_are_answered():

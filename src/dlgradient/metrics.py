@@ -9,3 +9,14 @@ Examples
 
 from dlgradient.train.metrics import *
 from dlgradient.train.metrics import __all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def __getattr__(name: str) -> object:
+    """Answer the name of a metric that does not exist, such as MATLAB's."""
+    from dlgradient.interop.unknown import absent
+
+    absent("metrics", name)

@@ -10,8 +10,12 @@ from typing import Any, TypeVar, dataclass_transform
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.attributes import AnswersByName, is_ours, refused, set_freely
+from dlgradient.core.kinds import kind_of
+from dlgradient.core.types import Operand
 
 __all__ = ["record", "set_option"]
+
+_ARRAY = kind_of(Operand | None)
 
 _T = TypeVar("_T")
 
@@ -92,19 +96,27 @@ def _refuse(self: Any, name: str, _: object) -> None:
 def set_option(self: Any, name: str, value: object) -> None:
     """Set an option of a record as its constructor would; anything else is refused.
 
-    The state of a layer is set in each step of training, so that it is only looked at.
+    The state of a layer is set in each step of training, so that it is only looked at. A layer may
+    also have learnables that are no options.
     """
     if name[0] == "_" or "_made" not in vars(self):
         object.__setattr__(self, name, value)
-    elif name in getattr(type(self), "state", ()):
-        AnswersByName.__setattr__(self, name, value)
-    elif name in _options(self) and name not in self._instead:
-        given = dict.fromkeys(_options(self) & {*getattr(type(self), "state", ())})
+        return
+    state = getattr(self, "state", ())
+    if name in state:
+        object.__setattr__(self, name, _array(type(self), name, value))
+        return
+    options = {option.name for option in fields(self) if option.init} - {*self._instead}
+    if name in options:
+        given = dict.fromkeys(options & {*state})
         new = vars(replace(self, **given, **{name: value}))
         vars(self).update({n: v for n, v in new.items() if n not in given})
+    elif name in getattr(self, "learnables", ()):
+        object.__setattr__(self, name, _array(type(self), name, value))
     else:
         raise refused(self, name)
 
 
-def _options(value: Any) -> set[str]:
-    return {option.name for option in fields(value) if option.init}
+def _array(kind: Any, name: str, value: Any) -> Any:
+    """Return an array, or None, which a layer is given for a learnable or its state."""
+    return value if value is None else _ARRAY.accepted(kind._title, name, value)

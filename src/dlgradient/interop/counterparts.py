@@ -12,6 +12,7 @@ import sys
 from functools import cache
 
 from dlgradient.interop.expressions import expressions, in_words
+from dlgradient.interop.toolbox_names import TOOLBOX
 
 __all__ = ["ATTRIBUTES", "NOTES", "answers", "attribute", "page", "without_links"]
 
@@ -111,7 +112,6 @@ NOTES: dict[str, str] = {
         "broadcast_shapes einsum_path nested_iters isfortran"
     ),
     "is dlaccelerate(fun): calls are recorded, and replayed": "jit compile",
-    "is a method, accelerated.clear_cache()": "clearCache",
     "is not needed: functions run as they are, with Python's if, for and while": (
         "pmap scan while_loop fori_loop xla lax make_jaxpr eval_shape named_call"
     ),
@@ -145,14 +145,6 @@ NOTES: dict[str, str] = {
     "is a method: net.predict(x) for inference, net.forward(x) in training": (
         "predict forward functional_call"
     ),
-    "is a method of networks, as net = net.add_layers(layers); dir(net) lists them": (
-        "addLayers removeLayers replaceLayer connectLayers disconnectLayers getLayer expandLayers "
-        "groupLayers addInputLayer resetState setLearnRateFactor getLearnRateFactor setL2Factor "
-        "getL2Factor"
-    ),
-    "is a method of the queue: queue.hasdata(), queue.next(), queue.reset(), queue.shuffle()": (
-        "hasdata next reset shuffle"
-    ),
     (
         "is scipy.optimize.minimize(fun, x0, jac=True), as on the page "
         "[Optimise with SciPy](../recipes/minimize-with-scipy.md)"
@@ -163,16 +155,14 @@ NOTES: dict[str, str] = {
         "categorical"
     ),
     "is confusion_matrix of scikit-learn, for scores2label(y, class_names)": (
-        "confusionmat confusionchart"
+        "confusionmat confusionchart confusion plotconfusion"
     ),
     "is a class of a few lines, on the page [Use less memory](../recipes/checkpoint.md)": (
         "checkpoint remat"
     ),
     "is layers.Layout(size, format): layers.Layout((28, 28, 3, 1), 'SSCB')": "networkDataLayout",
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
-    "is trainnet(x, targets, net, loss, training_options('adam'))": (
-        "trainNetwork trainingOptions fit"
-    ),
+    "is trainnet(x, targets, net, loss, training_options('adam'))": ("trainNetwork fit"),
     "is DlnetClassifier or DlnetRegressor of dlgradient.sklearn, estimators of scikit-learn": (
         "fitcnet fitrnet MLPClassifier MLPRegressor"
     ),
@@ -184,13 +174,10 @@ NOTES: dict[str, str] = {
         "numlabs labindex DataParallel DistributedDataParallel"
     ),
     "is minibatchqueue((x, targets), mini_batch_size=32), which takes arrays and datasets": (
-        "DataLoader combine augmentedImageDatastore fileDatastore signalDatastore TensorDataset"
+        "DataLoader combine TensorDataset"
     ),
     "is image_folder(path), with a folder for each class": "imageDatastore ImageFolder",
     "is not needed: trainnet and minibatchqueue take the array itself": "arrayDatastore",
-    "is training_progress_monitor(metrics='loss'), and then monitor.record_metrics(i, loss=loss)": (
-        "recordMetrics updateInfo groupSubPlot exportPlotAsImage"
-    ),
     "is scores2label(minibatchpredict(net, x), class_names)": "classify",
     (
         "is dlgradient(y, x) inside a function that dlfeval evaluates; "
@@ -224,6 +211,7 @@ NOTES: dict[str, str] = {
         "subsasgn scatter index_put dynamic_update_slice put_along_axis put place putmask copyto "
         "fill_diagonal"
     ),
+    **TOOLBOX,
 }
 
 _VALUE = "a dlarray is a value and is never changed by a method"

@@ -74,6 +74,7 @@ less_equal(x, y): le
 greater(x, y): gt
 greater_equal(x, y): ge
 np.array_equal(x, y): isequal array_equal
+np.array_equal(x, y, equal_nan=True): isequaln
 np.allclose(x, y): allclose
 np.isclose(x, y): isclose
 bitwise_and(i, 1): bitand

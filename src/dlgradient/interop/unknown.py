@@ -15,7 +15,21 @@ from dlgradient.interop.expressions import words_of
 from dlgradient.interop.scipy_names import BY_NAME, MODULES, expressions_of, note_of
 from dlgradient.interop.table import find, supported
 
-__all__ = ["missing", "of_scipy"]
+__all__ = ["absent", "missing", "of_scipy"]
+
+# Namespaces of classes, and what their names end in elsewhere.
+_ENDINGS = {"layers": "Layer", "metrics": "Metric", "schedules": "LearnRate"}
+# Of PyTorch, whose schedules have other words.
+_SCHEDULES = {
+    "StepLR": "Piecewise",
+    "MultiStepLR": "Piecewise",
+    "LinearLR": "Warmup",
+    "CosineAnnealingLR": "Cosine",
+    "CosineAnnealingWarmRestarts": "Cosine",
+    "CyclicLR": "Cyclical",
+    "ExponentialLR": "Exponential",
+    "PolynomialLR": "Polynomial",
+}
 
 # What to write for the functions and classes of a module of SciPy.
 _MODULES = {
@@ -46,11 +60,22 @@ def _answer(name: str) -> str:
     same = same_name(name, names)
     if layer:
         return f"write layers.{layer} in a network" + (f", or {same}(x), a function" * bool(same))
-    same = same or close_name(name, names)
+    written = same or _in_namespace(name)
+    if written:
+        return f"write {written}"
+    close = close_name(name, names)
     function = getattr(np, name, None)
-    if function is not None and not same:
+    if function is not None and not close:
         return _of_numpy(name) if callable(function) else ""
-    return f"did you mean {same!r}?" if same else ""
+    return f"did you mean {close!r}?" if close else ""
+
+
+def _in_namespace(name: str) -> str | None:
+    """Return what a namespace has for a name: a metric, a schedule or a transform."""
+    for space in ("metrics", "schedules"):
+        if meant := _class_of(space, name):
+            return f"{space}.{meant}"
+    return f"fft.{name}(x)" if name in sys.modules["dlgradient"].fft.__all__ else None
 
 
 def _layer(name: str) -> str | None:
@@ -58,6 +83,47 @@ def _layer(name: str) -> str | None:
     layers = sys.modules["dlgradient"].layers.__all__
     spelt = name[0].isupper() or name.lower().endswith("layer")
     return layer_name(name, layers) if spelt else None
+
+
+def _class_of(space: str, name: str) -> str | None:
+    """Return the class of a namespace that a name means elsewhere."""
+    names = getattr(sys.modules["dlgradient"], space).__all__
+    if space == "layers":
+        return layer_name(name, names)
+    ending = _ENDINGS[space]
+    spelt = name[0].isupper() or name.endswith(ending)
+    meant = same_name(name.removesuffix(ending), names) if spelt else None
+    return meant or (_SCHEDULES.get(name) if space == "schedules" else None)
+
+
+def absent(space: str, name: str) -> NoReturn:
+    """Raise an error for a name that a namespace of classes does not have.
+
+    Parameters
+    ----------
+    space : {"layers", "metrics", "schedules"}
+    name : str
+
+    Examples
+    --------
+    >>> import dlgradient as dl
+    >>> dl.metrics.accuracyMetric
+    Traceback (most recent call last):
+    ...
+    AttributeError: dlgradient.metrics has no attribute 'accuracyMetric'; write metrics.Accuracy
+    """
+    names = {n.lower(): n for n in getattr(sys.modules["dlgradient"], space).__all__}
+    fix = f"dir({space}) lists them"
+    if name.startswith("_"):
+        fix = ""
+    elif meant := _class_of(space, name):
+        fix = f"write {space}.{meant}"
+    elif name in answers():
+        fix = answers()[name]
+    elif close := close_name(name.removesuffix(_ENDINGS[space]).lower(), list(names)):
+        fix = f"did you mean {names[close]!r}?"
+    text = f"dlgradient.{space} has no attribute {name!r}{fix and '; '}{fix}"
+    raise AttributeError(located(text, page(name)), name=name)
 
 
 def _of_numpy(name: str) -> str:

@@ -42,10 +42,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> object:
     """Answer the name of a layer that does not exist, such as MATLAB's."""
-    from dlgradient.core.spelling import layer_name, nearest
-    from dlgradient.errors import located
+    from dlgradient.interop.unknown import absent
 
-    meant = layer_name(name, __all__) or nearest(name.removesuffix("Layer"), __all__)
-    fix = f"; write layers.{meant}" if meant else "; dir(layers) lists them"
-    text = f"dlgradient.layers has no attribute {name!r}{fix}"
-    raise AttributeError(located(text, "supported/other-names.html"), name=name)
+    absent("layers", name)

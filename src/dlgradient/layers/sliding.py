@@ -23,7 +23,7 @@ class Sliding(Layer):
     """
 
     dimensions: ClassVar[int]
-    over: ClassVar[str] = ""
+    over: ClassVar[str]
 
     def initialize(self, *layouts: Layout) -> None:
         """Find what the window slides over, then set what is None.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Self
 
+from dlgradient.core.arguments import spelt
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.layer import Layer
 from dlgradient.layers.nested import HeldNetwork, Network
@@ -33,10 +34,12 @@ class Edits(HeldNetwork):
         """Return a network of layers that have their values, initialised as this one is."""
         raise NotImplementedError
 
+    @spelt
     def add_layers(self, layers: Sequence[Layer] | Layer) -> Self:
         """Return a network with more layers, in series with each other and not connected yet."""
         return self._with(self._graph.added(as_layers("add_layers", layers)))
 
+    @spelt
     def connect_layers(self, source: str, destination: str) -> Self:
         """Return a network with one more connection.
 
@@ -47,19 +50,23 @@ class Edits(HeldNetwork):
         """
         return self._with(self._graph.connected(source, destination))
 
+    @spelt
     def disconnect_layers(self, source: str, destination: str) -> Self:
         """Return a network without a connection."""
         return self._with(self._graph.disconnected(source, destination))
 
+    @spelt
     def remove_layers(self, names: str | Iterable[str]) -> Self:
         """Return a network without some layers and their connections."""
         return self._with(self._graph.removed([names] if isinstance(names, str) else names))
 
+    @spelt
     def replace_layer(self, name: str, layers: Sequence[Layer] | Layer) -> Self:
         """Return a network in which one layer, or several in series, replace a layer."""
         given = as_layers("replace_layer", layers)
         return self._with(self._graph.replaced(self._graph.known(name), given))
 
+    @spelt
     def add_input_layer(self, layer: Layer, destination: str | None = None) -> Self:
         """Return a network with an input layer before an input that nothing is connected to.
 
@@ -81,6 +88,7 @@ class Edits(HeldNetwork):
         graph = replace(graph, layers={name: graph.layers[name], **graph.layers})
         return self._with(graph.connected(name, destination))
 
+    @spelt
     def expand_layers(self, names: str | Iterable[str] | None = None) -> Self:
         """Return a network with the layers of nested networks instead of `layers.Network`.
 
@@ -107,6 +115,7 @@ class Edits(HeldNetwork):
             graph = expanded(graph, nested[0])
         return self._regrouped(graph)
 
+    @spelt
     def group_layers(self, names: Iterable[str], name: str) -> Self:
         """Return a network with a `layers.Network` of some layers instead of them.
 

@@ -73,7 +73,7 @@ def described_layer(layer: Layer, write: Callable[..., Any]) -> dict[str, Any]:
     options = {f.name: f for f in fields(layer) if f.init and f.name != "name"}
     found: dict[str, dict[str, Any]] = {"options": {}, "others": {}}
     for name, value in vars(layer).items():
-        if name in ("_source", "name"):
+        if name in ("_source", "_made", "name"):
             continue
         default = options[name].default if name in options else None
         if callable(value) and not isinstance(value, HeldNetwork):

@@ -53,7 +53,7 @@ def difference(a: Any, b: Any, omitted: frozenset[str] = frozenset()) -> str:
 
 
 def _same_layer(a: Layer, b: Layer, omitted: frozenset[str] = frozenset()) -> bool:
-    omitted = omitted | {"_source"}
+    omitted = omitted | {"_source", "_made"}
     mine, theirs = [
         {n: v for n, v in vars(x).items() if n not in omitted and v is not None} for x in (a, b)
     ]

@@ -14,7 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
-from dlgradient.core.arguments import checked
+from dlgradient.core.arguments import checked, spelt
 from dlgradient.core.calls import open_node
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.reading import read
@@ -29,6 +29,7 @@ from dlgradient.network.assembly import arrays_of, initialized_layers, values_of
 from dlgradient.network.edits import Edits
 from dlgradient.network.factors import Factors
 from dlgradient.network.graph import Graph, Port, as_layers
+from dlgradient.network.held import Held
 from dlgradient.network.likeness import same_graph
 from dlgradient.network.plan import Plan
 from dlgradient.network.plot import draw
@@ -41,7 +42,7 @@ __all__ = ["dlnetwork"]
 
 
 @final
-class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the established name
+class dlnetwork(Edits, Factors, Held, Slips, Recorded):  # noqa: N801 - the established name
     """A network of layers.
 
     Parameters
@@ -181,6 +182,7 @@ class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the establishe
             )
         self._state = values
 
+    @spelt
     def get_layer(self, name: str) -> Layer:
         """Return a layer, with its learnables and state as attributes.
 
@@ -275,6 +277,7 @@ class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the establishe
 
     # -- initialisation --------------------------------------------------------------------------
 
+    @spelt
     def initialize(self, *examples: Operand, generator: Generator = None) -> dlnetwork:
         """Return a network whose learnables have values.
 
@@ -355,6 +358,7 @@ class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the establishe
 
     # -- calls -----------------------------------------------------------------------------------
 
+    @spelt
     def predict(self, *xs: Operand, outputs: str | Sequence[str] | None = None) -> Any:
         """Return the outputs of the network for inference.
 
@@ -378,6 +382,7 @@ class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the establishe
         """
         return self._call(xs, outputs, None, training=False)[0]
 
+    @spelt
     def forward(
         self,
         *xs: Operand,
@@ -495,32 +500,6 @@ class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the establishe
         new._replan()  # once: for each layer, freezing a deep network would take minutes
         return new
 
-    # -- held by a layer ---------------------------------------------------------------------------
-
-    def takes_example(self, number: int) -> bool:
-        """Return whether `initialize` needs an example of an input."""
-        name, port = self._graph.open_inputs()[number]
-        return bool(port) or not isinstance(self._graph.layers[name], AnyInput)
-
-    def emptied(self) -> dlnetwork:
-        """Return a network without arrays, for a layer in a graph."""
-        tables = [ParameterTable.of(t.columns) for t in (self._learnables, self._state)]
-        return self._changed(_learnables=tables[0], _state=tables[1], _source=None)
-
-    def holding(
-        self, learnables: list[Any], state: list[Any], source: Source | None = None
-    ) -> dlnetwork:
-        """Return a network with other arrays."""
-        return self._changed(
-            _learnables=ParameterTable.of(self._learnables.columns, learnables),
-            _state=ParameterTable.of(self._state.columns, state),
-            _source=source,
-        )
-
-    def order(self) -> list[str]:
-        """Return the names of the layers in the order of a call."""
-        return self._graph.order()
-
     @classmethod
     def _container_kind(cls) -> Kind:
         """Return how containers split a network: its learnables are the members."""
@@ -541,6 +520,7 @@ class dlnetwork(Edits, Factors, Slips, Recorded):  # noqa: N801 - the establishe
         """
         print(summary(self))  # noqa: T201 - it is what this method does
 
+    @spelt
     def plot(self, axes: Any = None) -> Any:
         """Draw the graph with Matplotlib: layers in rows, with arrows from inputs to outputs.
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
+from dlgradient.core.arguments import spelt
 from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.calls import open_node, wrap
 from dlgradient.core.members import Kind, Parts
@@ -129,6 +130,7 @@ class ParameterTable(AnswersByName, _Slots, Mapping[str, dlarray]):
         "Properties": "to_pandas()",
     }
 
+    @spelt
     def __init__(self, data: Mapping[str, Any] | Any = ()) -> None:
         items = dict(_items(data))
         arrays = [value_of(value, key) for key, value in items.items()]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dlgradient.core.attributes import AnswersByName
+from dlgradient.core.records import record
 
 __all__ = ["TrainingInfo"]
 
 
-@dataclass
+@record("TrainingInfo")
 class TrainingInfo(AnswersByName):
     """How a training went.
 

@@ -80,6 +80,7 @@ class _Builder:
         ]
         name = self._named(node.name or node.operator.lower())
         layer = layer._bound({"name": name, "shared": tuple(shared)})
+        del vars(layer)["_made"]  # its ports follow
         layer.__post_init__()
         self.layers[name] = layer
         for port in layer.input_names:
