@@ -64,13 +64,12 @@ TOOLBOX: dict[str, str] = {
         "layers](../recipes/own-layers.md)"
     ): "peepholeLSTMLayer",
     (
-        "is a package of MATLAB; here nnet.layer.Layer is layers.Layer, whose data have formats, "
-        "and nnet.layer.Formattable and Acceleratable are not needed"
+        "is a package of MATLAB. Here nnet.layer.Layer is layers.Layer; Formattable and "
+        "Acceleratable are not needed"
     ): "nnet",
     (
-        "is a package of MATLAB; here deep.DifferentiableFunction is DifferentiableFunction, "
-        "deep.Metric is metrics.Metric, deep.LearnRateSchedule is schedules.Schedule, and "
-        "deep.gpu is not needed"
+        "is a package of MATLAB. Here deep.DifferentiableFunction is DifferentiableFunction, "
+        "deep.Metric is metrics.Metric, and deep.LearnRateSchedule is schedules.Schedule"
     ): "deep",
     # Data.
     "is queue.hasdata(), a method of minibatchqueue": "hasdata",
@@ -131,7 +130,7 @@ TOOLBOX: dict[str, str] = {
     f"is {_IMPORTED} any program writes": "importONNXNetwork importONNXLayers importONNXFunction",
     (
         "is import_weights_from_torch(net, path) into a network of the same layers; or "
-        f"{_IMPORTED} torch.onnx.export(model, example, path) writes"
+        "import_network_from_onnx(path) after torch.onnx.export(model, example, path)"
     ): "importNetworkFromPyTorch",
     (
         f'is {_IMPORTED} model.export(path, format="onnx") of Keras writes, or '
