@@ -457,8 +457,8 @@ def test_an_unknown_name_is_answered(name: str) -> None:
         ("atleast_2d", r"write numpy\.atleast_2d, which is traced"),  # of NumPy's own names
         ("frexp", r"no traced form; numpy\.frexp is for what is not traced"),
         ("softmx", "did you mean 'softmax'"),
-        ("permuteDims", "write permute_dims'"),
-        ("DLArray", "write dlarray'"),
+        ("permuteDims", "write permute_dims"),
+        ("DLArray", "write dlarray"),
     ],
 )
 def test_names_are_answered_by_what_they_mean(name: str, text: str) -> None:
