@@ -27,7 +27,7 @@ from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.program.structure import Identity, Looks
 from dlgradient.program.structure import Parts as ProgramParts
 
-__all__ = ["Columns", "ParameterTable"]
+__all__ = ["ParameterTable"]
 
 Key: TypeAlias = str | tuple[str, str]
 _F = TypeVar("_F")

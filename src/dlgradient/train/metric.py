@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.attributes import AnswersByName
-from dlgradient.core.kinds import shown
+from dlgradient.core.kinds import number, shown
 from dlgradient.core.types import Array, Operand
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.errors import (
@@ -28,6 +28,10 @@ __all__ = [
     "rows_of",
     "update_of",
 ]
+
+
+# A sum, which may be infinite.
+Total: TypeAlias = Annotated[float, number(finite=False)]
 
 
 class Metric(AnswersByName):
@@ -99,7 +103,7 @@ class OfFunction(Metric):
 
     maximize = False
     fun: Callable[..., Any]
-    total: float
+    total: Total
     count: int
 
     def __init__(self, fun: Callable[..., Any]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array
-from dlgradient.train.metric import OfOneOutput, check_sizes
+from dlgradient.train.metric import OfOneOutput, Total, check_sizes
 
 __all__ = ["Mape", "RSquared", "Rmse"]
 
@@ -24,7 +24,7 @@ class _Summed(_OfNumbers):
 
     maximize = False
     count: int
-    total: float
+    total: Total
 
     def reset(self) -> None:
         """Forget what was gathered."""

@@ -17,9 +17,9 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 
 from dlgradient.core.arguments import checked
+from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.kinds import Kind
 from dlgradient.core.shares import Share
-from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
