@@ -462,7 +462,7 @@ def test_sizes_are_remembered_for_edits():
 def test_names_of_layers_of_matlab_are_answered_by_the_package():
     with pytest.raises(AttributeError, match=r"write layers\.TransposedConvolution2d"):
         _ = dl.transposedConv2dLayer
-    with pytest.raises(AttributeError, match="it is a method of networks"):
+    with pytest.raises(AttributeError, match=r"net\.get_layer.*, a method of networks"):
         _ = dl.getLayer
 
 
