@@ -177,6 +177,58 @@ def test_lengths_of_a_queue_of_the_user(rng):
             np.testing.assert_allclose(y, np.tanh(alone), rtol=1e-6)
 
 
+def test_targets_of_a_dataset_need_a_format(rng):
+    x = sequences(rng)
+    net = dl.dlnetwork([layers.SequenceInput(2), layers.Tanh()])
+    data = Pairs(x, [np.tanh(a) + 1 for a in x])
+    with pytest.raises(dl.ShapeMismatchError, match=r"a format with 'T'.*target_data_formats="):
+        dl.testnet(net, data, "rmse")
+    found = dl.testnet(net, data, "rmse", target_data_formats="TCB", mini_batch_size=3)
+    assert found == pytest.approx(1, rel=1e-6)
+
+
+class Pairs:
+    """A dataset of predictors and targets of different lengths."""
+
+    def __init__(self, *columns):
+        self.rows = list(zip(*columns, strict=True))
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.rows[i]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Pairs,
+        lambda *columns: Pairs(*columns).rows,
+        lambda *columns: lambda: iter(Pairs(*columns).rows),
+        lambda *columns: iter(Pairs(*columns).rows),
+    ],
+)
+@pytest.mark.parametrize("environment", ["serial", "background"])
+def test_targets_of_a_dataset_are_left_out(kind, environment, rng):
+    x, t = sequences(rng), sequences(rng, 3)
+    net = dl.dlnetwork([layers.SequenceInput(2), layers.Tanh()])
+    found = dl.minibatchpredict(
+        net,
+        kind(x, t),
+        uniform_output=False,
+        mini_batch_size=3,
+        preprocessing_environment=environment,
+    )
+    for y, alone in zip(found, x, strict=True):
+        np.testing.assert_allclose(y, np.tanh(alone), rtol=1e-6)
+    two = dl.dlnetwork([layers.SequenceInput(2, name="a"), layers.Tanh(name="of_a")])
+    two = two.add_layers([layers.SequenceInput(3, name="b"), layers.Relu(name="of_b")]).initialize()
+    _, found = dl.minibatchpredict(two, kind(x, t, x), uniform_output=False, mini_batch_size=3)
+    for y, alone in zip(found, t, strict=True):
+        np.testing.assert_array_equal(y, np.maximum(alone, 0))
+
+
 def test_arrays_need_one_length(rng):
     net = dl.dlnetwork([layers.SequenceInput(2), layers.Tanh()])
     x = sequences(rng)

@@ -13,9 +13,15 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.queue import minibatchqueue
-from dlgradient.train.sources import Batch, is_list
+from dlgradient.train.sources import (
+    Batch,
+    check_loader,
+    is_list,
+    is_stream,
+    observations_of,
+)
 
-__all__ = ["Formats", "batches", "formats_of_each", "nothing", "queue_of"]
+__all__ = ["Formats", "batches", "formats_of_each", "nothing", "queue_of", "without_targets"]
 
 
 def _formats(value: Any) -> Any:
@@ -60,6 +66,36 @@ def queue_of(
         generator=generator,
         **reading,
     )
+
+
+class _Predictors:
+    """A dataset without the targets that follow predictors in its elements."""
+
+    def __init__(self, source: Any, count: int) -> None:
+        self.source, self.count = source, count
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, i: int) -> Any:
+        return _first(self.source[i], self.count)
+
+
+def _first(item: Any, count: int) -> Any:
+    return item[:count] if isinstance(item, tuple) else item
+
+
+def without_targets(data: Any, count: int) -> Any:
+    """Return data whose elements have so many members at most: the predictors."""
+    if isinstance(data, tuple | minibatchqueue) or not is_list(data):
+        return data
+    check_loader(data)
+    if not is_stream(data):
+        plain = isinstance(data, list) and not (data and isinstance(data[0], tuple))
+        return data if plain else _Predictors(data, count)
+    if isinstance(data, Iterator):
+        return (_first(item, count) for item in data)
+    return lambda: (_first(item, count) for item in observations_of(data))
 
 
 def batches(queue: minibatchqueue, what: str = "trainnet: data") -> Iterator[Batch]:

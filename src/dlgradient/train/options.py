@@ -311,6 +311,7 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     validation_patience : float
         How often the objective may fail to improve; infinity by default.
     metrics : str, Metric, callable, or list
+        As of `testnet`. Each needs a name of its own, as ``metrics.Recall(name="recall_of_all")``.
     objective_metric_name : str
         What is validated: "loss", or the name of a metric.
     output_network : {"auto", "best-validation", "last-iteration"}

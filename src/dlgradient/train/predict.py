@@ -14,7 +14,7 @@ from dlgradient.errors import InvalidArgumentError
 from dlgradient.network.network import dlnetwork
 from dlgradient.nn.linear.embed import names_of
 from dlgradient.train.ahead import Environment
-from dlgradient.train.batches import Formats, batches, formats_of_each, queue_of
+from dlgradient.train.batches import Formats, batches, formats_of_each, queue_of, without_targets
 from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.evaluation import evaluated
 from dlgradient.train.joined import Times, in_order, joined, observations, outputs_of
@@ -47,15 +47,16 @@ def minibatchpredict(  # noqa: PLR0913 - they are options of MATLAB, too
     ----------
     net : dlnetwork
         Initialised, as a trained one is.
-    data : array, list of sequences, tuple of these, or minibatchqueue
-        In the formats of the input layers. Sequences are times × channels, of any lengths.
+    data : array, list of sequences, tuple of these, minibatchqueue or dataset
+        In the formats of the input layers. Sequences are times × channels, of any lengths. Targets
+        that follow predictors in the elements of a dataset are left out.
     outputs : str or sequence of str, optional
         Layers, or outputs of layers, whose results are wanted; by default the outputs of the
         network.
     uniform_output : bool
-        Whether an output is one array. If not, it is a list with an array for each observation,
-        in which sequences are cut to their own lengths, without what pads them. An output whose
-        times are not those of an input is not cut.
+        Whether an output is one array, which has the times of padding, too. If not, it is a list
+        with an array for each observation, in which sequences are cut to their own lengths. An
+        output whose times are not those of an input is not cut.
     mini_batch_size : int
     input_data_formats : str or sequence of str
         Format of each input, as "BC". "auto" is that of its input layer, as in `training_options`.
@@ -105,7 +106,7 @@ def minibatchpredict(  # noqa: PLR0913 - they are options of MATLAB, too
     encoder = Encoder("minibatchpredict", categorical_input_encoding)
     queue = queue_of(
         net,
-        encoder.predictors(data),
+        without_targets(encoder.predictors(data), len(net.input_names)),
         None,
         mini_batch_size,
         input_formats=input_data_formats,

@@ -370,7 +370,10 @@ def unlike(shapes: Sequence[tuple[int, ...]], fmt: str | None, names: Sequence[s
     other = fixed.index(usual)
     found = f"{names[odd]} has the shape {shapes[odd]}, and {names[other]} has {shapes[other]}"
     if time < 0:
-        return f"{found}; give mini_batch_fcn=, or a format with 'T' to pad along it"
+        return (
+            f"{found}; give mini_batch_fcn=, or a format with 'T' to pad along it: "
+            "mini_batch_format= of a queue, input_data_formats= or target_data_formats= elsewhere"
+        )
     return (
         f"{found}; in the format {inner!r} only dimension {time}, 'T', may differ; transpose "
         "sequences with another order, or give the format that they have"
