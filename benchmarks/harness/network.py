@@ -127,6 +127,18 @@ def ours(loss: Callable[..., Any], params: list[Any], *data: Any) -> Call:
     return lambda: dl.dlfeval(evaluated, params, *data)
 
 
+def accelerated(loss: Callable[..., Any], params: list[Any], *data: Any) -> Call:
+    """Return the same call, which is recorded."""
+    import dlgradient as dl
+
+    @dl.dlaccelerate
+    def evaluated(params: Any, *data: Any) -> Any:
+        value = loss(params, *data)
+        return value, dl.dlgradient(value, params)
+
+    return lambda: evaluated(params, *data)
+
+
 def with_torch(loss: Callable[[], Any], params: Any) -> Call:
     """Return the call of torch: `loss` of its parameters, which require gradients."""
     import torch

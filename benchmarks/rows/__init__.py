@@ -5,10 +5,15 @@ The files import no contestant's library: the processes that measure memory load
 
 from __future__ import annotations
 
-from rows.accelerated import FAST_CHAIN, FAST_MLP, FAST_ROSENBROCK, FAST_STEP
+from rows.accelerated import (
+    FAST_CHAIN,
+    FAST_MLP,
+    FAST_ROSENBROCK,
+    FAST_STEP,
+)
 from rows.chain import CHAIN, DEEP_CHAIN
 from rows.cliffs import CLIFFS
-from rows.elementwise import ELEMENTWISE
+from rows.elementwise import ELEMENTWISE, FAST_ELEMENTWISE
 from rows.imports import IMPORT
 from rows.layers import EMBED, NORMS, POOL
 from rows.lite0 import PREDICT
@@ -17,7 +22,7 @@ from rows.memory import MEMORY
 from rows.mlp import MLP_STEP, SMALL_MLP
 from rows.optimiser import ADAM
 from rows.overhead import OVERHEAD
-from rows.pinn import PINN
+from rows.pinn import FAST_PINN, PINN
 from rows.ranks import RANKS
 from rows.rosenbrock import ROSENBROCK
 from rows.sequence import CTC, LSTM, TRANSFORMER
@@ -33,6 +38,8 @@ _ALL = (
     FAST_CHAIN,
     FAST_MLP,
     FAST_STEP,
+    FAST_ELEMENTWISE,
+    FAST_PINN,
     MLP_STEP,
     ELEMENTWISE,
     INDEXED_LOOP,

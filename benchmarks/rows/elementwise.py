@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from harness import machine
 from harness.children import measure
-from harness.contestants import Function, Maker, everybody
+from harness.contestants import Function, Maker, accelerated, everybody, with_jax
 from harness.result import OURS, Detail, Result, with_unit
 from harness.row import Context, Row
 from harness.timing import interleaved
@@ -16,16 +16,20 @@ from harness.timing import interleaved
 SIZE = 10**6
 
 
-def _fun(xp: Any) -> Function:
+def _written(xp: Any) -> Function:
     def fun(x: Any) -> Any:
         return xp.sum(xp.sin(x) * xp.exp(-(x**2)) + xp.tanh(x))
 
     return fun
 
 
+def _start() -> Any:
+    return np.random.default_rng(0).standard_normal(SIZE, dtype=np.float32)
+
+
 def _makers() -> dict[str, Maker]:
-    start = np.random.default_rng(0).standard_normal(SIZE, dtype=np.float32)
-    return everybody(_fun, start, lambda: _value_and_gradient(start))
+    start = _start()
+    return everybody(_written, start, lambda: _value_and_gradient(start))
 
 
 def _value_and_gradient(x: np.ndarray[Any, Any]) -> Any:
@@ -79,3 +83,24 @@ def alone(who: str) -> dict[str, float]:
 
 
 ELEMENTWISE = Row("elementwise", _run, _makers)
+
+
+# -- recorded ------------------------------------------------------------------------------------
+
+
+def _fast_makers() -> dict[str, Maker]:
+    start = _start()
+    return {
+        OURS: accelerated(_written, start),
+        "jax.jit": with_jax(_written, start, jit=True),
+    }
+
+
+def _run_fast(context: Context) -> Result:
+    figures = context.timed(_fast_makers(), seconds=10, rtol=1e-5, atol=1e-5)
+    result = Result("accelerated-elementwise", "row elementwise, recorded", "s", figures)
+    result.ask("jax.jit", 0.25, "at most 0.25 of jax.jit")
+    return result
+
+
+FAST_ELEMENTWISE = Row("accelerated-elementwise", _run_fast, _fast_makers)

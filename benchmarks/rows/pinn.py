@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from harness.network import Network, fill, ours, with_jax, with_torch
+from harness.contestants import Maker
+from harness.network import Network, accelerated, fill, ours, with_jax, with_torch
+from harness.result import OURS, Result
+from harness.row import Context, Row
 
 LAYERS, WIDTH = 8, 20
+POINTS = 10_000
 VISCOSITY = np.float32(0.01 / np.pi)
 
 
@@ -24,7 +29,8 @@ def _data(points: int) -> tuple[Any, ...]:
     return t, x, params
 
 
-def _ours(data: Any) -> Callable[[], Any]:
+def _problem(data: Any) -> tuple[Any, ...]:
+    """Return the loss of dlgradient, and its arguments."""
     import dlgradient as dl
 
     t, x, params = data
@@ -43,7 +49,11 @@ def _ours(data: Any) -> Callable[[], Any]:
         r = u_t + u * u_x - VISCOSITY * u_xx
         return dl.mean(r * r)
 
-    return ours(loss, [dl.dlarray(p) for p in params], dl.dlarray(t[None]), dl.dlarray(x[None]))
+    return loss, [dl.dlarray(p) for p in params], dl.dlarray(t[None]), dl.dlarray(x[None])
+
+
+def _ours(data: Any) -> Callable[[], Any]:
+    return ours(*_problem(data))
 
 
 def _torch(data: Any) -> Callable[[], Any]:
@@ -99,10 +109,31 @@ PINN = Network(
     work="residual of Burgers' equation at 10⁴ points, 8 hidden layers of 20 tanh; second "
     "derivatives inside the loss",
     factor=1.2,
-    full=10_000,
+    full=POINTS,
     tiny=10,
     data=_data,
     ours=_ours,
     torch=_torch,
     jax=_jax,
 ).row()
+
+
+# -- recorded ------------------------------------------------------------------------------------
+
+
+def _fast() -> Callable[[], Any]:
+    return accelerated(*_problem(_data(POINTS)))
+
+
+def _fast_makers() -> dict[str, Maker]:
+    return {OURS: _fast, "torch": partial(_torch, _data(POINTS))}
+
+
+def _run_fast(context: Context) -> Result:
+    figures = context.timed(_fast_makers(), seconds=8, reference="torch", rtol=1e-4, atol=1e-6)
+    result = Result("accelerated-pinn", "row pinn, recorded", "s", figures)
+    result.ask("torch", 0.35, "at most 0.35 of torch")
+    return result
+
+
+FAST_PINN = Row("accelerated-pinn", _run_fast, _fast_makers)

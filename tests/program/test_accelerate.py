@@ -424,7 +424,7 @@ def test_memory_of_operands_is_used_again(dtype: Any, rng: np.random.Generator) 
 
     accelerated = dl.dlaccelerate(fun)
     for _ in range(4):
-        args = [dl.dlarray(rng.standard_normal((70, 70)).astype(dtype)) for _ in range(2)]
+        args = [dl.dlarray(rng.standard_normal((130, 130)).astype(dtype)) for _ in range(2)]
         y, h, gradients = accelerated(*args)
         expected = dl.dlfeval(fun, *args)
         for a, b in zip((y, h, *gradients), (*expected[:2], *expected[2]), strict=True):

@@ -10,6 +10,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient.core import tree
+from dlgradient.program import buffers
 from dlgradient.rules import DERIVED, OPS
 from dlgradient.testing.checks import Bound, outputs
 from dlgradient.testing.subject import Subject
@@ -77,12 +78,19 @@ def agree(found: Any, expected: Any, rtol: float) -> None:
         np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * scale)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", [*OPS, *DERIVED])
 @pytest.mark.filterwarnings("ignore:invalid value")  # samples with infinity
-def test_a_replay_is_the_eager_call(name: str) -> None:
+def test_a_replay_is_the_eager_call(
+    name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subject = Subject(name)
     rates = []
-    for case in subject.cases:
-        bound = subject.bind(case)
-        rates += [replays(bound, order) for order in range(highest_order(bound) + 1)]
+    if compiled:  # loops and places of any size
+        pytest.importorskip("llvmlite")
+        monkeypatch.setattr(buffers, "LEAST", 1)
+    with dl.acceleration("native" if compiled else "auto"):
+        for case in subject.cases:
+            bound = subject.bind(case)
+            rates += [replays(bound, order) for order in range(highest_order(bound) + 1)]
     assert any(rates) is (name not in EAGER)

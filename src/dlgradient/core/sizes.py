@@ -29,6 +29,8 @@ __all__ = [
     "NATIVE_AFFINE_ELEMENTS",
     "NATIVE_CONV_MULTIPLICATIONS",
     "NATIVE_GATE_ELEMENTS",
+    "NATIVE_LOOP_ELEMENTS",
+    "NATIVE_LOOP_WORK",
     "NATIVE_NORM_ELEMENTS",
     "NATIVE_POOL_ELEMENTS",
     "NATIVE_RUN_ELEMENTS",
@@ -51,6 +53,8 @@ __all__ = [
     "PRODUCT_NANOSECONDS",
     "RECURRENCE_LANES",
     "RECURRENT_GATE_BYTES",
+    "ROOMS",
+    "ROOM_BYTES",
     "RUN_BYTES",
     "RUN_PARTS",
     "RUN_PARTS_BYTES",
@@ -269,3 +273,15 @@ RUN_BYTES = 1 << 19
 # strips of a single image; products that are added up before they are added to a total.
 # Row: gan.
 RUN_PARTS, RUN_PARTS_BYTES, RUN_TERMS = 8, 1 << 18, 1 << 11
+
+# Elements of a group of operations in an accelerated function. From here on the group is one
+# compiled loop: below, the call costs what the loop saves. Row: accelerated-elementwise.
+NATIVE_LOOP_ELEMENTS = 1 << 15
+
+# Operations on elements of a compiled loop, where a function such as exp counts as eight. From here
+# on all cores work on it. Row: accelerated-elementwise.
+NATIVE_LOOP_WORK = 1 << 20
+
+# Rooms for the intermediate results of accelerated functions that are kept between calls, and bytes
+# of one. A larger one is new in each call. Row: accelerated-pinn.
+ROOMS, ROOM_BYTES = 4, 1 << 27

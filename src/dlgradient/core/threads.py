@@ -59,24 +59,28 @@ def _pool(_process: int) -> Any:
     return ThreadPoolExecutor(_count() - 1, thread_name_prefix="dlgradient")
 
 
-def threaded(ufunc: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Return a kernel of one operand that computes large arrays on all cores.
+def threaded(ufunc: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a kernel of one operand, and of an array for the result if there is one.
+
+    It computes large arrays on all cores.
 
     `ufunc` is a ufunc of NumPy, or any ``f(x)`` with an optional second argument for the result.
     """
 
-    def kernel(x: Any) -> Any:
+    def kernel(x: Any, out: Any = None) -> Any:
         if type(x) is not np.ndarray or x.nbytes < THREAD_BYTES or _count() == 1:
-            return ufunc(x)
-        return _on_all_cores(ufunc, x)
+            return ufunc(x) if out is None else ufunc(x, out)
+        return _on_all_cores(ufunc, x, out)
 
     return kernel
 
 
-def _on_all_cores(ufunc: Callable[..., Any], x: np.ndarray[Any, Any]) -> Any:
-    if x.dtype.kind not in "fc" or not (x.flags.c_contiguous or x.flags.f_contiguous):
-        return ufunc(x)
-    out = np.empty_like(x)
+def _on_all_cores(ufunc: Callable[..., Any], x: np.ndarray[Any, Any], out: Any) -> Any:
+    is_whole = x.flags.c_contiguous or (x.flags.f_contiguous and out is None)
+    if x.dtype.kind not in "fc" or not is_whole:
+        return ufunc(x) if out is None else ufunc(x, out)
+    if out is None:
+        out = np.empty_like(x)
     flat, flat_out = x.ravel(order="K"), out.ravel(order="K")
     in_blocks(lambda block: ufunc(flat[block], flat_out[block]), x.size)
     return out
@@ -121,15 +125,16 @@ def _run_block(work: Callable[[slice], Any], block: slice) -> Any:
     return work(block)
 
 
-def product(x: Any, y: Any) -> Any:
+def product(x: Any, y: Any, out: Any = None) -> Any:
     """Return a matrix product, cut into blocks on all cores once any kernel has been cut."""
     if not _cut["ever"] or x.ndim != 2 or y.ndim != 2 or _blas() is None:
-        return np.matmul(x, y)
+        return np.matmul(x, y, out)
     (m, k), (_, n) = x.shape, y.shape
     with one_blas_thread():
         if m * k * n < PRODUCT_MULTIPLICATIONS:
-            return np.matmul(x, y)
-        out = np.empty((m, n), np.result_type(x, y))
+            return np.matmul(x, y, out)
+        if out is None:
+            out = np.empty((m, n), np.result_type(x, y))
         if m >= n:
             in_blocks(lambda rows: np.matmul(x[rows], y, out=out[rows]), m)
         else:

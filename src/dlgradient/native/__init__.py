@@ -11,13 +11,15 @@ module             what
 `switch`           who computes: the user's choice, and whether work is large enough
 `machine`          LLVM, and what this processor can do
 `code`             the text of a function: registers, loops, memory
-`maths`            sigmoid and tanh, as such texts
+`maths`            exp, log, sin and others, as such texts
+`coefficients`     its polynomials
 `compiler`         from a text to a function
 `store`            machine code on disk, for the next process
 `interface`        what machine code uses of Python and NumPy
 `objects`          machine code as a function that Python calls without a detour
 `lanes`            formulas of arrays, written down as their steps
 `pieces`           arrays of a table, looked at by machine code
+`loops`            kernels: elementwise steps of a program, and sums, in one pass over memory
 `formula`          kernel: any formula, elementwise, in one pass over memory
 `rows`             kernels: sums of rows, and formulas with numbers for each row
 `affine`           kernel: each channel times a factor plus a term, limited to an interval

@@ -5,6 +5,8 @@
 `Variable`, in memory; LLVM finds a register for it.
 
 A type is written as in the text: 'float', 'double', 'i64', 'ptr', or '<8 x float>', a vector.
+
+A function may call others, which are then in its text: `Function.apply`.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ __all__ = ["BITS", "ELEMENTS", "Function", "Operand", "Register", "Variable", "s
 ELEMENTS = {"f": "float", "d": "double"}
 # What marks the instructions of `stream`.
 _STREAMED = "!0 = !{i32 1}\n"
-_BYTES = {"float": 4, "double": 8, "i64": 8}
+_BYTES = {"i1": 1, "i8": 1, "i32": 4, "i64": 8, "float": 4, "double": 8}
 # Integers with the bits of a number.
 BITS = {"float": "i32", "double": "i64"}
-_SHORT = {"float": "f32", "double": "f64"}
+_SIGNED = frozenset({"div", "rem"})
+_SHORT = {"float": "f32", "double": "f64", "i64": "i64", "i32": "i32", "i8": "i8"}
 
 
 def vector(element: str, lanes: int) -> str:
@@ -72,6 +75,15 @@ class Register:
     def __gt__(self, other: Operand) -> Register:
         return self.function.compare("gt", self, other)
 
+    def __and__(self, other: Operand) -> Register:
+        return self.function.combine("and", self, other)
+
+    def __or__(self, other: Operand) -> Register:
+        return self.function.combine("or", self, other)
+
+    def __xor__(self, other: Operand) -> Register:
+        return self.function.combine("xor", self, other)
+
 
 Operand: TypeAlias = Register | float
 
@@ -97,6 +109,8 @@ class Variable:
 class Function:
     """A function of addresses and integers, which has no result.
 
+    One that others call may have arguments of any type, and a result: `value` and `returns`.
+
     Parameters
     ----------
     name : str
@@ -108,14 +122,30 @@ class Function:
         self._variables: list[str] = []
         self._lines: list[str] = []
         self._declared: dict[str, None] = {}
+        self._called: dict[str, Function] = {}
+        self._result: Register | None = None
         self._count = 0
 
     def text(self) -> str:
         """Return the text; more lines are not expected."""
-        head = f"define void @{self.name}({', '.join(self.arguments)}) {{"
-        return "\n".join(
-            [*self._declared, head, *self._variables, *self._lines, "  ret void", "}", _STREAMED]
-        )
+        called: dict[str, Function] = {}
+        self._collect(called)
+        functions = [self, *called.values()]
+        declared = {line: None for f in functions for line in f._declared}
+        inner = [f._definition("internal ") for f in called.values()]
+        return "\n".join([*declared, *inner, self._definition(""), _STREAMED])
+
+    def _collect(self, found: dict[str, Function]) -> None:
+        for name, function in self._called.items():
+            if name not in found:
+                found[name] = function
+                function._collect(found)
+
+    def _definition(self, linkage: str) -> str:
+        result = self._result
+        kind, value = ("void", "void") if result is None else (result.kind, _named(result))
+        head = f"define {linkage}{kind} @{self.name}({', '.join(self.arguments)}) {{"
+        return "\n".join([head, *self._variables, *self._lines, f"  ret {value}", "}"])
 
     # -- lines -----------------------------------------------------------------------------------
 
@@ -151,18 +181,39 @@ class Function:
         self.arguments.append(f"i64 %{name}")
         return Register(self, "i64", f"%{name}")
 
+    def value(self, name: str, kind: str) -> Register:
+        """Add an argument of any type, to a function that others call."""
+        self.arguments.append(f"{kind} %{name}")
+        return Register(self, kind, f"%{name}")
+
+    def returns(self, result: Register) -> None:
+        """Say what the function returns."""
+        self._result = result
+
+    def apply(self, function: Function, *operands: Register) -> Register:
+        """Write a call of another function, and return its result."""
+        self._called[function.name] = function
+        given = ", ".join(map(_named, operands))
+        call = f"@{function.name}({given})"
+        if function._result is None:
+            self.line(f"call void {call}")
+            return operands[0]
+        return self.assign(f"call {function._result.kind} {call}", function._result.kind)
+
     # -- values ----------------------------------------------------------------------------------
 
     def constant(self, value: float, kind: str) -> Register:
         """Return a number, in all lanes of a vector."""
-        element, _ = split(kind)
+        element, lanes = split(kind)
         if element not in BITS:
-            name = str(value)
+            name = str(int(value))
         else:  # the bits of a double say it exactly, also for a float
             if element == "float":
                 (value,) = struct.unpack("f", struct.pack("f", value))
             name = f"0x{int.from_bytes(struct.pack('>d', value)):016X}"
-        return self.spread(Register(self, element, name), kind)
+        if lanes > 1:
+            name = f"<{', '.join([f'{element} {name}'] * lanes)}>"
+        return Register(self, kind, name)
 
     def spread(self, x: Register, kind: str) -> Register:
         """Return a vector with a number in all lanes."""
@@ -174,20 +225,20 @@ class Function:
         return self.assign(f"shufflevector {kind} {one.name}, {kind} poison, {places}", kind)
 
     def combine(self, operation: str, x: Register, y: Operand) -> Register:
-        """Write 'add', 'sub', 'mul', 'div' or 'rem', or a shift of bits, 'shl' or 'ashr'."""
+        """Write an operation of arithmetic, 'add', 'sub', 'mul', 'div', 'rem', or of bits."""
         real = split(x.kind)[0] in BITS
-        prefix = "f" if real else "s" if operation in ("div", "rem") else ""
+        prefix = "f" if real else "s" if operation in _SIGNED else ""
         return self.assign(
             f"{prefix}{operation} {x.kind} {x.name}, {self._name(y, x.kind)}", x.kind
         )
 
     def compare(self, relation: str, x: Register, y: Operand) -> Register:
-        """Write a comparison, 'lt', 'gt', 'ge' or 'eq', which is false of NaN."""
+        """Write a comparison: 'lt', 'le', 'gt', 'ge', 'eq' or 'ne'; only 'ne' holds of NaN."""
         element, lanes = split(x.kind)
         if element not in BITS:
-            name = f"icmp {relation if relation == 'eq' else 's' + relation}"
+            name = f"icmp {relation if relation in ('eq', 'ne') else 's' + relation}"
         else:
-            name = f"fcmp o{relation}"
+            name = f"fcmp {'u' if relation == 'ne' else 'o'}{relation}"
         pair = f"{x.kind} {x.name}, {self._name(y, x.kind)}"
         return self.assign(f"{name} {pair}", vector("i1", lanes))
 
@@ -223,7 +274,33 @@ class Function:
 
     def convert(self, x: Register, kind: str) -> Register:
         """Return an integer as a real number."""
-        return self.assign(f"sitofp {x.kind} {x.name} to {kind}", kind)
+        return self.recast("sitofp", x, kind)
+
+    def recast(self, how: str, x: Register, kind: str) -> Register:
+        """Write a conversion, such as 'fpext', 'trunc' or 'bitcast'."""
+        return self.assign(f"{how} {x.kind} {x.name} to {kind}", kind)
+
+    def any(self, conditions: Register) -> Register:
+        """Return whether a condition holds in any lane."""
+        _, lanes = split(conditions.kind)
+        if lanes == 1:
+            return conditions
+        return self.compare("ne", self.recast("bitcast", conditions, f"i{lanes}"), 0)
+
+    def leading_zeros(self, x: Register) -> Register:
+        """Return how many of the first binary digits of an integer are zero."""
+        name = f"{x.kind} @llvm.ctlz.{x.kind}({x.kind}"
+        self._declared[f"declare {name}, i1)"] = None
+        return self.assign(f"call {name} {x.name}, i1 false)", x.kind)
+
+    def negative(self, x: Register) -> Register:
+        """Return -x, of a number."""
+        return self.assign(f"fneg {x.kind} {x.name}", x.kind)
+
+    def places(self, lanes: int) -> Register:
+        """Return the integers from zero on."""
+        values = ", ".join([f"i64 {i}" for i in range(lanes)])
+        return Register(self, vector("i64", lanes), f"<{values}>" if lanes > 1 else "0")
 
     def bits(self, x: Register) -> Register:
         """Return integers with the bits of numbers."""
@@ -232,7 +309,7 @@ class Function:
 
     def with_bits(self, x: Register, kind: str) -> Register:
         """Return a value of another type that has the same bits."""
-        return self.assign(f"bitcast {x.kind} {x.name} to {kind}", kind)
+        return self.recast("bitcast", x, kind)
 
     def sum_of_lanes(self, x: Register) -> Register:
         """Return the sum of the elements of a vector, added pairwise."""
@@ -286,6 +363,14 @@ class Function:
         return x.name if isinstance(x, Register) else self.constant(x, kind).name
 
     # -- memory ----------------------------------------------------------------------------------
+
+    def table(self, numbers: Iterable[int]) -> Register:
+        """Return the address of integers that do not change."""
+        values = ", ".join([f"i64 {n}" for n in numbers])
+        count = values.count(",") + 1
+        name = f"@{self.name}.table"
+        self._declared[f"{name} = internal constant [{count} x i64] [{values}]"] = None
+        return Register(self, "ptr", name)
 
     def at(self, array: Register, index: Operand, element: str) -> Register:
         """Return the address of an element of an array."""
@@ -393,3 +478,7 @@ class Function:
         yield
         self.line(f"br label %end.{number}")
         self._begin(f"end.{number}")
+
+
+def _named(x: Register) -> str:
+    return f"{x.kind} {x.name}"

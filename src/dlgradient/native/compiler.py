@@ -105,6 +105,7 @@ def _improve(module: Any, target: Any) -> None:
 
     passes = binding.create_new_module_pass_manager()
     # Variables become registers. Vectors are explicit, so that nothing else has to be found.
+    passes.add_always_inliner_pass()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
     passes.add_loop_rotate_pass()

@@ -31,12 +31,15 @@ class Machine(NamedTuple):
     description : str
         What machine code depends on: LLVM's version, the kind of processor and its features.
     vector_bytes : int
+    fused : bool
+        Whether a product and a sum can be rounded at once.
     new_target : callable
         Returns what compiles for it, with a level of optimization from 0 to 3.
     """
 
     description: str
     vector_bytes: int
+    fused: bool
     new_target: Callable[[int], Any]
 
     def lanes(self, element: str) -> int:
@@ -67,4 +70,5 @@ def _described() -> Machine:
 
     version = ".".join(map(str, binding.llvm_version_info))
     nbytes = next((n for name, n in _VECTOR_BYTES.items() if found.get(name)), 16)
-    return Machine(f"{version} {triple} {cpu} {features}", nbytes, new_target)
+    fused = bool(found.get("fma")) or triple.startswith(("aarch64", "arm64"))
+    return Machine(f"{version} {triple} {cpu} {features}", nbytes, fused, new_target)

@@ -11,9 +11,12 @@ too. The modules, in the order in which a call meets them:
 `recorder`     follows one call: what Python reads of values, and what no program can repeat
 `draws`        random numbers, which each call draws anew
 `lines`        the array program, made of the graph: lines, checks, results; data only
-`passes`       constant folding, common subexpressions, dead code
+`passes`       constant folding, common subexpressions, dead code, groups for compiled loops
+`lowering`     elementwise lines as steps of a compiled loop
+`compiled`     which programs have compiled loops
 `floats`       which scalars are Python's floats
-`buffers`      which results take the memory of an operand
+`buffers`      where large intermediate results are
+`rooms`        memory for them, kept between calls
 `numpy_printer` the program as the text of a function
 `entry`        looks at the arguments of a call, answers it, and wraps the results
 `machine`      the same as one function of machine code, for small programs

@@ -27,6 +27,7 @@ from dlgradient.program.numpy_printer import BROKEN
 from dlgradient.program.path import Path
 from dlgradient.program.record import record
 from dlgradient.program.recorder import Eager
+from dlgradient.program.rooms import clear_rooms
 from dlgradient.program.structure import Structure, Unknown, structure_of
 
 __all__ = ["AcceleratedFunction", "dlaccelerate"]
@@ -86,6 +87,7 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         **dict.fromkeys(("hit_rate", "occupancy"), "clear_cache() begins anew"),
     }
     _warns: ClassVar[bool] = True  # that calls are not replayed
+    _exact: ClassVar[bool] = False  # whether replays have the bits of eager calls
 
     def __init__(self, fun: Callable[P, R]) -> None:
         self._function = fun
@@ -183,6 +185,7 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         """
         self._enter = self._second = no_entry
         self._cache.clear()
+        clear_rooms()
         self._misses = Misses(self._function, warns=self._warns)
         self._hits = Hits()
         self._others = 0
@@ -293,7 +296,7 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
             recording = recording._replace(refusal="it changes its arguments")
         name = getattr(self._function, "__name__", "program")
         name = name if name.isidentifier() else "program"
-        entry.recorded(recording, lambda: Path(name, recording))
+        entry.recorded(recording, lambda: Path(name, recording, exact=self._exact))
         self._cache.shrink()
         return result
 

@@ -183,4 +183,4 @@ def _path(path: Path) -> list[str]:
 
 
 def _interpreted(path: Path) -> str:
-    return "Python's floats" if path.floats is not None else "NumPy"
+    return "Python's floats" if path.floats is not None else path.shown

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,18 @@ from dlgradient.program.draws import DRAW, generators_of
 from dlgradient.program.pullback import PullBack
 from dlgradient.program.recorder import Read, Recorder
 
-__all__ = ["Check", "Line", "Program", "Slot", "Unrecordable", "alike", "is_known", "program_of"]
+__all__ = [
+    "Check",
+    "Group",
+    "Line",
+    "Program",
+    "Slot",
+    "Step",
+    "Unrecordable",
+    "alike",
+    "is_known",
+    "program_of",
+]
 
 
 class Unrecordable(Exception):  # noqa: N818 - no error: the call runs eagerly
@@ -60,19 +71,48 @@ class Check:
 
 
 @dataclass(slots=True, eq=False)
+class Group:
+    """Lines that one function computes: ``targets = function(*operands, out=arrays)``.
+
+    Attributes
+    ----------
+    targets : tuple of Slot
+    function : callable
+        It writes to arrays that it gets, one or None for each of the stored targets.
+    operands : tuple
+    lines : list of Line
+    stored : list of (target, shape, dtype)
+        The first targets.
+    aligned : list of Slot
+        Operands of which each element is read before any element at its place is written.
+    """
+
+    targets: tuple[Slot, ...]
+    function: Any
+    operands: tuple[Any, ...]
+    lines: list[Line]
+    stored: list[tuple[Slot, Shape, Dtype]]
+    aligned: list[Slot]
+
+
+Step: TypeAlias = Line | Check | Group
+
+
+@dataclass(slots=True, eq=False)
 class Program:
     """Lines and checks in the order of the call, and the values that are its results.
 
     Attributes
     ----------
     inputs : list of (shape, dtype)
-    steps : list of Line or Check
+    steps : list of Line, Check or Group
+        Only the program that is printed has groups.
     results : list
         Slots and constants.
     """
 
     inputs: list[tuple[Shape, Dtype]]
-    steps: list[Line | Check] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
 
     @property
@@ -155,6 +195,13 @@ def _check(read: Read, slots: dict[Node, Any], constants: _Constants) -> Check:
     return Check(read.function, tuple(operands), constants.own(read.found))
 
 
+def _copied(value: Any) -> Any:
+    """Return a copy; of a number that is spread, such as the gradient of a sum, a small one."""
+    if value.size < 2 or any(value.strides):
+        return value.copy(order="K")
+    return np.broadcast_to(value.flat[0], value.shape)
+
+
 _PLAIN = (bool, int, float, complex, str, bytes, np.generic, np.dtype, type, type(None), range)
 
 
@@ -169,7 +216,7 @@ class _Constants:
         if not isinstance(value, np.ndarray):
             return value
         if id(value) not in self._copies:
-            self._copies[id(value)] = value, value.copy(order="K")
+            self._copies[id(value)] = value, _copied(value)
         return self._copies[id(value)][1]
 
     def parameter(self, op: Any, name: str, value: Any) -> Any:

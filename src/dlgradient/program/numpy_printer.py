@@ -2,7 +2,7 @@
 
 A line is printed as a user would write it: an operator where the kernel is one, else a call of the
 kernel by the name of its operation. A check compares what Python has read, and leaves the function
-if it differs. Where an operand is not needed any more, its memory is that of the result.
+if it differs. What `buffers` has found a place for is written to ``m[0]``, ``m[1]`` and so on.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.declaration import OPS, Op
+from dlgradient.core.threads import product
 from dlgradient.core.values import ERRORS, SILENT
-from dlgradient.program.buffers import reusable
+from dlgradient.program.buffers import UFUNCS, Plan, planned
 from dlgradient.program.floats import FORMS, is_vector_of_floats, power
-from dlgradient.program.lines import Check, Line, Program, Slot, alike
+from dlgradient.program.lines import Check, Group, Line, Program, Slot, Step, alike
+from dlgradient.program.rooms import with_room
 
 __all__ = ["BROKEN", "Printed", "printed"]
 
@@ -47,17 +49,25 @@ _LITERALS = (bool, int, str, type(None), type(Ellipsis))
 _number = count(1)
 
 
+def _product(x: Any, y: Any, out: Any) -> Any:
+    """Write a matrix product; gradients of sums have strides of zero, which BLAS does not take."""
+    x, y = [np.array(a) if 0 in a.strides else a for a in (x, y)]
+    return product(x, y, out)
+
+
 class Printed:
     """A function, its text, and what the names in it are.
 
     Attributes
     ----------
+    program : Program
     source : str
     call : callable
         ``call(*values)`` of the inputs returns the results, or `BROKEN`.
     """
 
-    def __init__(self, source: str, scope: dict[str, Any], name: str) -> None:
+    def __init__(self, program: Program, source: str, scope: dict[str, Any], name: str) -> None:
+        self.program = program
         self.source = source
         file = f"<dlaccelerate: {name} {next(_number)}>"
         # The text is kept with the function, and not in `linecache`, which nothing clears.
@@ -76,16 +86,32 @@ def printed(program: Program, name: str, floats: AbstractSet[Slot] = frozenset()
     floats : set of Slot
         Values that are Python floats.
     """
-    printer = _Printer(program, floats)
+    plan = Plan() if floats else planned(program)
+    found = _printed(program, name, floats, plan)
+    if plan.places:
+        function = found.call
+        without: list[Printed] = []
+
+        def otherwise(*values: Any) -> Any:
+            if not without:
+                without.append(_printed(program, name, floats, Plan()))
+            return without[0].call(*values)
+
+        found.call = with_room(function, plan, otherwise)
+    return found
+
+
+def _printed(program: Program, name: str, floats: AbstractSet[Slot], plan: Plan) -> Printed:
+    printer = _Printer(program, floats, plan)
     printer.scope[name] = None  # no kernel may have it: the function would call itself
-    return Printed(printer.text(name), printer.scope, name)
+    return Printed(program, printer.text(name), printer.scope, name)
 
 
 class _Printer:
-    def __init__(self, program: Program, floats: AbstractSet[Slot]) -> None:
+    def __init__(self, program: Program, floats: AbstractSet[Slot], plan: Plan) -> None:
         self.program = program
         self.floats = floats
-        self.reusable = reusable(program, floats)
+        self.plan = plan
         self.names = {i: f"x{i}" for i in range(len(program.inputs))}
         self.scope: dict[str, Any] = {
             "BROKEN": BROKEN,
@@ -103,7 +129,7 @@ class _Printer:
     def text(self, name: str) -> str:
         """Return the text of the function."""
         quiet = False
-        for number, step in enumerate(self.program.steps):
+        for step in self.program.steps:
             silent = self.is_silent(step, quiet)
             if silent and not quiet:
                 self.scope.update(ERRORS=ERRORS, SILENT=SILENT)
@@ -111,16 +137,19 @@ class _Printer:
             elif quiet and not silent:
                 self.out += ["finally:", "    ERRORS.reset(quiet)"]
             quiet = silent
-            self.out += ["    " * quiet + text for text in self.step(step, number)]
+            self.out += ["    " * quiet + text for text in self.step(step)]
         if quiet:
             self.out += ["finally:", "    ERRORS.reset(quiet)"]
         results = [self.operand(x) for x in self.program.results]
         self.out.append(f"return ({', '.join(results)}{',' * (len(results) == 1)})")
-        arguments = ", ".join(self.names[i] for i in range(len(self.program.inputs)))
+        names = [self.names[i] for i in range(len(self.program.inputs))]
+        arguments = ", ".join([*names, "m"] if self.plan.places else names)
         return f"def {name}({arguments}):\n" + "".join(f"    {line}\n" for line in self.out)
 
-    def is_silent(self, step: Line | Check, quiet: bool) -> bool:
+    def is_silent(self, step: Step, quiet: bool) -> bool:
         """Return whether NumPy must not warn in a step; one that cannot is as those around it."""
+        if type(step) is Group:
+            return quiet
         if type(step) is not Line or not step.silent:
             return False
         by_python = step.target in self.floats or self.is_vector(step)
@@ -130,17 +159,24 @@ class _Printer:
         """Return whether a line is printed as a vector of floats."""
         return bool(self.floats) and is_vector_of_floats(line, self.floats)
 
-    def step(self, step: Line | Check, number: int) -> list[str]:
-        """Return the text of a line or a check."""
+    def step(self, step: Step) -> list[str]:
+        """Return the text of a line, a check or a group."""
         if type(step) is Check:
             return self.check(step)
+        if type(step) is Group:
+            return self.group(step)
         assert type(step) is Line
         target = self.names[step.target] = f"v{len(self.names) - len(self.program.inputs)}"
         if step.target in self.floats:
             return [f"{target} = {self.of_floats(step)}"]
         if self.is_vector(step):
             return [f"{target} = {self.vector(step)}"]
-        return [f"{target} = {self.expression(step, self.reusable.get(number))}"]
+        return [f"{target} = {self.expression(step, self.place(step.target))}"]
+
+    def place(self, x: Slot) -> str:
+        """Return where a value is written; '' if it is new."""
+        number = self.plan.numbers.get(x)
+        return "" if number is None else f"m[{number}]"
 
     def check(self, check: Check) -> list[str]:
         """Return the text of a check."""
@@ -154,10 +190,23 @@ class _Printer:
             return [f"if {'not ' * bool(check.found)}{call}:", "    return BROKEN"]
         return [f"if not alike({call}, {self.constant(check.found)}):", "    return BROKEN"]
 
+    def group(self, group: Group) -> list[str]:
+        """Return the text of lines that one function computes, which are shown as comments."""
+        shown = []
+        for line in group.lines:
+            target = self.names[line.target] = f"v{len(self.names) - len(self.program.inputs)}"
+            shown.append(f"# {target} = {self.expression(line, '')}")
+        targets = "".join([f"{self.names[x]}, " for x in group.targets]).rstrip()
+        operands = ", ".join([self.operand(x) for x in group.operands])
+        places = [self.place(x) or "None" for x, _, _ in group.stored]
+        if any(place != "None" for place in places):
+            operands += f", out=[{', '.join(places)}]"
+        return [*shown, f"{targets} = {self.bind(group.function, 'loop')}({operands})"]
+
     # -- lines -----------------------------------------------------------------------------------
 
-    def expression(self, line: Line, reused: Slot | None) -> str:
-        """Return a line as an expression of NumPy."""
+    def expression(self, line: Line, place: str) -> str:
+        """Return a line as an expression of NumPy, which writes to a place if there is one."""
         op = line.op
         operands = [self.operand(x) for x in line.operands]
         if op is Op.pick:
@@ -165,15 +214,20 @@ class _Printer:
         if op is OPS["getitem"]:
             return f"{operands[0]}[{self.key(line.params['key'])}]"
         params = [f"{n}={self.constant(value)}" for n, value in line.params.items()]
-        if reused is not None:
-            ufunc = op.declaration.numpy
-            return f"np.{ufunc.__name__}({', '.join([*operands, f'out={self.names[reused]}'])})"
+        if place:
+            return f"{self.writer(op)}({', '.join([*operands, f'out={place}'])})"
         form = _INFIX.get(op.kernel) if not op.params else None
         if form is not None:
             return form.format(*operands)
         if op.variadic:
             operands = [f"[{', '.join(operands)}]"]
         return f"{self.bind(op.kernel, op.name)}({', '.join([*operands, *params])})"
+
+    def writer(self, op: Any) -> str:
+        """Return the name of a function that writes the result of an operation to a place."""
+        if op.name in UFUNCS:
+            return f"np.{op.declaration.numpy.__name__}"
+        return self.bind(_product if op.name == "matmul" else op.kernel, op.name)
 
     def of_floats(self, line: Line) -> str:
         """Return a line as an expression of Python's floats."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from dlgradient.core.calls import wrap
 from dlgradient.native.switch import chosen, mode, uses_native
+from dlgradient.program.compiled import with_loops
 from dlgradient.program.draws import rewind
 from dlgradient.program.entry import FLOAT_ERRORS, Enter, Hits, entry, no_entry
 from dlgradient.program.floats import floating_slots
-from dlgradient.program.lines import Program
+from dlgradient.program.lines import Group, Program
 from dlgradient.program.numpy_printer import BROKEN, Printed, printed
 from dlgradient.program.passes import improved
 from dlgradient.program.record import Recording
@@ -41,7 +42,7 @@ class Path:
         What the program draws from.
     """
 
-    def __init__(self, name: str, recording: Recording) -> None:
+    def __init__(self, name: str, recording: Recording, *, exact: bool = False) -> None:
         assert recording.program is not None
         assert recording.watch is not None
         assert recording.structure is not None
@@ -49,6 +50,7 @@ class Path:
         self.watch = recording.watch
         self._improved = improved(self.program)
         self._name = name
+        self._exact = exact  # whether results have the bits of eager ones
         self.lines = len(self._improved.lines)
         self.generators = self._improved.generators
         # A program of floats may begin again in NumPy, and would draw twice.
@@ -60,6 +62,7 @@ class Path:
         self.machine: Enter | str = ""
         self._answers = 0
         self._entries: dict[tuple[str, bool], Enter] = {}
+        self._loops: dict[str, Printed | None] = {}
 
     # -- entries ---------------------------------------------------------------------------------
 
@@ -71,7 +74,7 @@ class Path:
         """
         if self.generators:
             return no_entry, no_entry  # `run` sets generators back after a check that failed
-        native = uses_native(_REALS, pays=True)
+        native = not self._exact and uses_native(_REALS, pays=True)
         if native:
             self._answers += 1
             if self._answers < SETTLED and mode() != "native":
@@ -88,7 +91,7 @@ class Path:
         return self._entries[key]
 
     def _python_entry(self, args: tuple[Any, ...], result: Any, chosen: str, hits: Hits) -> Enter:
-        first = self.floats or self.numpy
+        first = self.floats or self.arrays
         second = self.numpy_call if self.floats else None
         return entry(args, result, first.call, second, self.watch.unchanged, chosen, hits)
 
@@ -110,14 +113,40 @@ class Path:
         """The program in NumPy; if scalars are floats, it is needed for infinity and NaN only."""
         return printed(self._improved, self._name)
 
+    @property
+    def loops(self) -> Printed | None:
+        """The program with compiled loops, if the mode of acceleration has some."""
+        chosen = mode()
+        if chosen not in self._loops:
+            numpy_only = self._exact or self.floats is not None
+            program = None if numpy_only else with_loops(self._improved)
+            self._loops[chosen] = None if program is None else printed(program, self._name)
+        return self._loops[chosen]
+
+    @property
+    def arrays(self) -> Printed:
+        """The program that answers if scalars are no floats."""
+        return self.loops or self.numpy
+
     def numpy_call(self, *values: Any) -> Any:
         """Return the results of the program in NumPy."""
         return self.numpy.call(*values)
 
     @property
     def source(self) -> str:
-        """The text of the program."""
-        return (self.floats or self.numpy).source
+        """The text of the function that answers."""
+        return (self.floats or self.arrays).source
+
+    @property
+    def shown(self) -> str:
+        """What computes arrays, in words."""
+        loops = self.loops
+        if loops is None:
+            return "NumPy"
+        groups = [step for step in loops.program.steps if type(step) is Group]
+        count = sum(len(group.lines) for group in groups)
+        shown = "a compiled loop" if len(groups) == 1 else f"{len(groups)} compiled loops"
+        return f"NumPy, {count} of them in {shown}"
 
     def run(self, values: Sequence[Any]) -> Any:
         """Return the results as raw values, or `BROKEN`; then nothing is drawn."""
@@ -136,7 +165,7 @@ class Path:
                 return self.floats.call(*values)
             except FLOAT_ERRORS:
                 pass  # the program in NumPy knows infinity
-        return self.numpy.call(*values)
+        return self.arrays.call(*values)
 
     def wrapped(self, found: Sequence[Any]) -> Any:
         """Return what the function returns, of raw results."""

@@ -40,6 +40,7 @@ class _Silent(AcceleratedFunction[[dlnetwork, tuple[Any, ...], Any], Any]):
 
     __slots__ = ()
     _warns: ClassVar[bool] = False
+    _exact: ClassVar[bool] = True
 
     @property
     def hits(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlgradient.program.lines import Check, Line, Slot
+from dlgradient.program.lines import Check, Line, Slot, Step
 
 __all__ = ["replaced", "with_operands"]
 
@@ -15,7 +15,7 @@ def replaced(operands: Any, values: Mapping[int, Any]) -> tuple[Any, ...]:
     return tuple([values.get(x, x) if type(x) is Slot else x for x in operands])
 
 
-def with_operands(step: Line | Check, values: Mapping[int, Any]) -> Line | Check:
+def with_operands(step: Step, values: Mapping[int, Any]) -> Step:
     """Return a line or a check with other operands."""
     operands = replaced(step.operands, values)
     if type(step) is Check:

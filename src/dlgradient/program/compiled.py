@@ -1,0 +1,48 @@
+"""Which programs have compiled loops.
+
+A program gets them when it is made, and the call that makes it waits. So results do not depend on
+how long a compiler takes. What cannot be compiled stays with NumPy.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from dlgradient.core.sizes import NATIVE_LOOP_ELEMENTS
+from dlgradient.native.switch import mode, uses_native
+from dlgradient.program.lines import Group, Program
+
+__all__ = ["with_loops"]
+
+_DTYPE = np.dtype(np.float64)
+
+
+def with_loops(program: Program) -> Program | None:
+    """Return a program with compiled loops, as the mode of acceleration asks; None if it has none.
+
+    Parameters
+    ----------
+    program : Program
+    """
+    if mode() in ("numpy", "none"):
+        return None
+    from dlgradient.program.passes.groups import grouped
+
+    try:
+        found = grouped(program, _pays)
+    except (ImportError, OSError, RuntimeError) as error:
+        warnings.warn(
+            f"dlgradient computes an accelerated function with NumPy alone, since its loops cannot "
+            f"be compiled: {error}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return found if any(type(step) is Group for step in found.steps) else None
+
+
+def _pays(size: int, weight: int) -> bool:
+    """Return whether a loop of so many elements and operations on each is compiled."""
+    return uses_native(_DTYPE, pays=size >= NATIVE_LOOP_ELEMENTS and weight > 1)
