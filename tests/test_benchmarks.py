@@ -33,10 +33,10 @@ NAMES = [
     *("mlp-step", "elementwise", "indexed-loop"),
     *("deep-chain", "overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
-    *("train-cnn", "train-mlp", "train-lstm", "train-memory", "predict"),
+    *("train-cnn", "train-mlp", "train-lstm", "own-mlp", "own-cnn", "train-memory", "predict"),
     *("ranks", "cliffs"),
 ]
-UNTIMED = {"memory", "import", "train-memory", "ranks"}
+UNTIMED = {"memory", "import", "own-mlp", "own-cnn", "train-memory", "ranks"}
 
 # What a row imports only when it is measured: a process that measures memory loads one of them.
 CONTESTANTS = ("dlgradient", "torch", "jax", "autograd")
@@ -219,3 +219,34 @@ def test_a_row_without_peers_is_reported(monkeypatch: pytest.MonkeyPatch) -> Non
     assert report.line(alone) == "ranks: 2 ms, -; 0.58x"
     assert "| ranks | **2 ms** | - | - | - | - | - | - | at" in report.markdown([alone], {}, {})
     assert report.table([alone], {}).row_count == 1
+
+
+def test_what_is_no_kernel_is_told_from_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    share = importlib.import_module("harness.share")
+    for file, name, kernel in (
+        ("/x/dlgradient/nn/linear/kernels.py", "affine", True),
+        ("/x/dlgradient/native/rows.py", "work", True),
+        ("/x/dlgradient/native/formula.py", "work", True),
+        ("/x/dlgradient/native/formula.py", "_noted", False),
+        ("/x/dlgradient/train/loop.py", "_step", False),
+        ("<dlaccelerate: entry>", "enter", False),
+        ("<dlaccelerate: loss 3>", "loss", True),
+        ("~", "<method 'take' of 'numpy.ndarray' objects>", True),
+        ("~", "<built-in method builtins.len>", False),
+    ):
+        assert share.is_kernel((file, 1, name)) == kernel, (file, name)
+
+
+def test_the_own_part_is_that_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    share = importlib.import_module("harness.share")
+
+    def call() -> None:
+        for _ in range(200):
+            np.sort(np.arange(2000.0)[::-1])
+            sum(range(2000))
+
+    found = share.share_of(call, 10)
+    assert 0 < found.own < found.time
+    assert sum(time for _, time in found.largest) <= found.own * 1.0001

@@ -27,6 +27,8 @@ NAMES = {
 SMALL = ("rosenbrock", "chain", "overhead", "small MLP", "indexed loop", "deep chain")
 LARGE = ("MLP step", "elementwise", "cnn", "lstm", "transformer", "pinn", "gan")
 LAYERS = ("ctc", "embed", "pool", "norms")
+TRAINING = ("adam", "train-cnn", "train-mlp", "train-lstm")
+OWN = ("own-mlp", "own-cnn")
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 HEAD = """\
@@ -151,6 +153,16 @@ def times(rows: dict[str, Row], names: tuple[str, ...], peers: tuple[str, ...]) 
     return "\n".join([table, *(f"* **{name}**: {rows[name].work}." for name in names), ""])
 
 
+def own_parts(rows: dict[str, Row]) -> list[str]:
+    """Return what of a training is no kernel, of the rows that there are."""
+    lines = [[name, rows[name].figures["ours"].strip("*")] for name in OWN if name in rows]
+    if not lines:
+        return []
+    works = [f"* **{name}**: {rows[name].work}." for name, _ in lines]
+    head = "What `dlgradient` does around its kernels, as a profile finds it:\n"
+    return [head, "\n".join([markdown(["", "own part"], lines), *works, ""])]
+
+
 def page(text: str) -> str:
     """Return the whole page."""
     rows = read(text)
@@ -176,6 +188,10 @@ def page(text: str) -> str:
         "The arithmetic decides: matrix products and convolutions.\n",
         "![Time of networks](../images/benchmarks-networks.png)\n",
         times(rows, LARGE + LAYERS, ("torch", "jax.jit")),
+        "## Training\n",
+        "Epochs of `trainnet`, and a step of an optimiser, against the same loop in PyTorch.\n",
+        times(rows, TRAINING, ("torch",)),
+        *own_parts(rows),
         "## Memory\n",
         "![Peak memory](../images/benchmarks-memory.png)\n",
         markdown(["", "peak", "/ PyTorch", "/ JAX jit"], memory_lines),

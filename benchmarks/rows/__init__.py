@@ -26,7 +26,7 @@ from rows.pinn import FAST_PINN, PINN
 from rows.ranks import RANKS
 from rows.rosenbrock import ROSENBROCK
 from rows.sequence import CTC, LSTM, TRANSFORMER
-from rows.training import TRAIN_CNN, TRAIN_LSTM, TRAIN_MEMORY, TRAIN_MLP
+from rows.training import OWN_CNN, OWN_MLP, TRAIN_CNN, TRAIN_LSTM, TRAIN_MEMORY, TRAIN_MLP
 from rows.vision import CNN, GAN
 
 # In the order of the table.
@@ -60,6 +60,8 @@ _ALL = (
     TRAIN_CNN,
     TRAIN_MLP,
     TRAIN_LSTM,
+    OWN_MLP,
+    OWN_CNN,
     TRAIN_MEMORY,
     PREDICT,
     RANKS,

@@ -12,6 +12,7 @@ from harness.children import Peak, measure
 from harness.contestants import Call, Maker
 from harness.result import OURS, Result, Target
 from harness.row import Context, Row
+from harness.share import Share, detail_of, share_of
 
 RATE = 1e-3
 FACTOR = 1.2
@@ -123,14 +124,14 @@ class Training:
         """Return the contestants."""
         return {OURS: self.ours, "torch": self.torch}
 
-    def ours(self) -> Call:
-        """Return an epoch of `trainnet`, which goes on with the network of the one before."""
+    def ours(self, epochs: int = 1) -> Call:
+        """Return epochs of `trainnet`, which goes on with the network of those before."""
         import dlgradient as dl
 
         x, labels = self.data()
         options = dl.training_options(
             "adam",
-            max_epochs=1,
+            max_epochs=epochs,
             mini_batch_size=self.batch,
             initial_learn_rate=RATE,
             l2_regularization=0,
@@ -198,9 +199,10 @@ CNN = Training(
     _cnn_modules,
 )
 TRAIN_CNN = CNN.row()
-TRAIN_MLP = Training(
+MLP = Training(
     "train-mlp", "epoch of 2,048 rows: 32-64-4, tanh", 64, _rows, _mlp_layers, _mlp_modules
-).row()
+)
+TRAIN_MLP = MLP.row()
 TRAIN_LSTM = Training(
     "train-lstm",
     "epoch of 512 sequences of 24 × 12: LSTM of 100, its last result",
@@ -209,6 +211,50 @@ TRAIN_LSTM = Training(
     _lstm_layers,
     _lstm_modules,
 ).row()
+
+
+# -- what is no kernel -----------------------------------------------------------------------------
+
+# Of the small network: what a training does once is no part of a step.
+EPOCHS = 10
+
+
+def _measured(training: Training, context: Context, epochs: int, rounds: int) -> tuple[Share, int]:
+    """Return the share of one of some calls of `trainnet`, and how many steps one takes."""
+    call = training.ours(epochs)
+    for _ in range(4):  # programs are recorded, and machine code is made
+        call()
+    shares = []
+    for part in range(1, 6):
+        shares.append(share_of(call, max(rounds // (4 if context.quick else 1), 2)))
+        context.report(part / 5)
+    steps = -(-len(training.data()[0]) // training.batch)
+    return min(shares, key=lambda s: s.own / s.time), steps * epochs
+
+
+def _run_mlp(context: Context) -> Result:
+    share, steps = _measured(MLP, context, EPOCHS, 8)
+    own = share.own / steps
+    whole = share.time / steps * 1e6
+    work = f"the library's own part of a step of train-mlp, which takes {whole:.0f} µs"
+    result = Result("own-mlp", work, "s", {OURS: own})
+    result.targets.append(Target("at most 60 µs a step", f"{own * 1e6:.0f} µs", own <= 60e-6))
+    result.details.append(detail_of(share, steps))
+    return result
+
+
+def _run_cnn(context: Context) -> Result:
+    share, steps = _measured(CNN, context, 1, 4)
+    part = 100 * share.own / share.time
+    work = "the library's own part of an epoch of train-cnn"
+    result = Result("own-cnn", work, "%", {OURS: part})
+    result.targets.append(Target("at most 8 %", f"{part:.1f} %", part <= 8))
+    result.details.append(detail_of(share, steps))
+    return result
+
+
+OWN_MLP = Row("own-mlp", _run_mlp)
+OWN_CNN = Row("own-cnn", _run_cnn)
 
 
 # -- memory ----------------------------------------------------------------------------------------

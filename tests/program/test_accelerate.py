@@ -482,3 +482,40 @@ def test_a_function_that_reads_ever_new_values_warns_once(rng: np.random.Generat
     with pytest.warns(RuntimeWarning, match="has run eagerly .* times, since .*return") as found:
         assert len([step(dl.dlarray(x)) for x in rng.standard_normal((60, 3))]) == 60
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("last", [dl.layers.Relu, dl.layers.BatchNormalization])
+def test_a_replay_sees_what_a_network_is_made_of(last: Any, rng: np.random.Generator) -> None:
+    """Arrays that are parts of vectors or not, of another dtype or shape, and other layers."""
+
+    def loss(net: Any, x: Any) -> tuple[Any, Any]:
+        y, _ = net.forward(x)
+        value = (y * y).sum()
+        return value, dl.dlgradient(value, net.learnables)
+
+    layers = [dl.layers.FeatureInput(3), dl.layers.FullyConnected(4), dl.layers.Tanh()]
+    net = dl.dlnetwork([*layers, last()], generator=0)
+    x = dl.dlarray(rng.normal(size=(5, 3)).astype(np.float32), "BC")
+    fast = dl.dlaccelerate(loss)
+    assigned = net.copy()
+    assigned.learnables["fc/bias"] = np.arange(4.0)
+    updated, *_ = dl.adamupdate(net, dl.dlfeval(loss, net, x)[1])
+    _, state = net.forward(x)
+    moved = net.copy()
+    moved.state = state
+    other = dl.dlnetwork([*layers, last()], generator=0)
+    double = dl.dlupdate(lambda p: dl.astype(p, "float64"), updated)
+    doubled, *_ = dl.adamupdate(double, dl.dlfeval(loss, double, x)[1])
+    frozen = updated.set_learn_rate_factor("fc", 0.0)
+    single = dl.dlupdate(lambda p: dl.astype(p, "float32"), doubled)
+    nets = [net, assigned, updated, moved, other, double, doubled, frozen, single]
+    for _ in range(40):  # from the 33rd answer of a path on, machine code is asked for, too
+        for i in rng.permutation(len(nets)):
+            value, gradients = fast(nets[i], x)
+            expected, wanted = dl.dlfeval(loss, nets[i], x)
+            assert value.dtype == expected.dtype
+            assert value.item() == expected.item()
+            for a, b in zip(gradients.values(), wanted.values(), strict=True):
+                assert a.dtype == b.dtype
+                assert a.tolist() == b.tolist()
+    assert fast.hit_rate > 80

@@ -595,3 +595,30 @@ def test_padding_that_a_dtype_does_not_have(dtype, value):
     x, _ = dl.padsequences([s.astype(float) for s in sequences], 0, padding_value=value)
     np.testing.assert_array_equal(x[1:, 1], [value, value])
     assert dl.padsequences(sequences, 0, padding_value=1.0)[0].dtype == dtype
+
+
+def test_batches_share_no_memory_with_anything(rng):
+    """Not with the data, with what a function has returned, nor with batches before."""
+    x, t = rng.standard_normal((12, 3)).astype(np.float32), rng.integers(0, 3, 12)
+    buffer = np.zeros((4, 3), np.float32)
+
+    def filled(rows, numbers):
+        buffer[:] = np.stack(rows)
+        return buffer, np.stack(numbers)
+
+    for cast in ("float32", "float64", None):
+        for fcn in (None, filled):
+            queue = dl.minibatchqueue(
+                (x.copy(), t.copy()), mini_batch_size=4, mini_batch_format=("BC", ""),
+                mini_batch_fcn=fcn, output_cast=cast,
+            )  # fmt: skip
+            found = []
+            for source in queue.sources * 2:
+                found.append(queue.next() if queue.hasdata() else None)
+                source[:] = 7  # what comes later is another thing
+            first, second = found[:2]
+            np.testing.assert_array_equal(dl.extractdata(first[0]), x[:4])
+            np.testing.assert_array_equal(first[1], t[:4])
+            assert (dl.extractdata(second[0]) == 7).all()
+            assert first[0].dtype == (cast or np.float32)
+            assert dl.dims(first[0]) == "BC"

@@ -60,6 +60,7 @@ __all__ = [
     "RUN_PARTS_BYTES",
     "RUN_TERMS",
     "SOFTMAX_THREAD_ELEMENTS",
+    "SPARE_BYTES",
     "SPARSE_ADDITIONS",
     "SUM_RUN_ELEMENTS",
     "TERMS_KEPT",
@@ -230,6 +231,10 @@ RECURRENT_GATE_BYTES = 1 << 18
 # Learnables that a step of an optimiser works on at a time: a formula has some five temporaries,
 # which stay in a core's cache. Row: adam.
 UPDATE_CHUNK = 1 << 15
+
+# Bytes of a vector of a step of an optimiser. From here on its memory is used again; below, new
+# memory costs less than to ask who has the old one. Rows: adam, own-mlp.
+SPARE_BYTES = 1 << 15
 
 # -- compiled kernels -----------------------------------------------------------------------------
 

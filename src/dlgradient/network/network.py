@@ -260,12 +260,10 @@ class dlnetwork(Edits, Factors, Held, Slips, Recorded):  # noqa: N801 - the esta
 
         Source: MATLAB ``resetState``.
         """
-        # Others need no reset, and training asks at every step.
-        forgetful = [s for s in self._plan.steps if s.forgets] if self._plan else []
-        if not forgetful:
+        if self._plan is None or not self.forgets:
             return self.copy()
         state = list(self._state.arrays())
-        for step in forgetful:
+        for step in self._plan.forgetful:
             layer = self.get_layer(step.owner)
             layer.reset_state()
             for name, i in step.state:

@@ -70,6 +70,8 @@ class Plan:
     Attributes
     ----------
     steps : list of Step
+    forgetful : list of Step
+        Those of layers whose state is a memory, which a reset forgets.
     inputs, outputs : list of (str, str)
         Ports of the network.
     numbers : dict
@@ -98,6 +100,7 @@ class Plan:
         self.chains: dict[tuple[int, ...], dict[int, Chain]] = {}
         self.programs: dict[Any, Any] = {}
         self.steps: list[Step] = []
+        self.forgetful: list[Step] = []
         for name in graph.order():
             layer = graph.layers[name]
             sources = [
@@ -125,6 +128,8 @@ class Plan:
                     type(layer).reset_state is not Layer.reset_state,
                 )
             )
+
+        self.forgetful = [step for step in self.steps if step.forgets]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "programs": {}, "spans": {}}

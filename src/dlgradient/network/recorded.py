@@ -8,7 +8,7 @@ from typing import Any, Self
 from dlgradient.layers.layer import Source
 from dlgradient.network.graph import Graph
 from dlgradient.network.plan import Plan
-from dlgradient.network.table import ParameterTable, parts_of_tables
+from dlgradient.network.table import ParameterTable, looks_at_vectors, parts_of_tables
 from dlgradient.program.structure import Looks, Parts
 
 __all__ = ["Recorded"]
@@ -36,6 +36,11 @@ class Recorded:
         return self._plan.programs
 
     @property
+    def forgets(self) -> bool:
+        """Whether `reset_state` changes anything."""
+        return self._plan is not None and bool(self._plan.forgetful)
+
+    @property
     def spans(self) -> dict[Any, Any]:
         """Which learnables have which factors, as updates have asked for it; empty at first."""
         assert self._plan is not None
@@ -50,4 +55,6 @@ class Recorded:
         """Return how the entry of a program looks at a network."""
         same = [(f"{{}}.{name}", attrgetter(name)(self)) for name in _SAME]
         members = "{0}._learnables.arrays()" + " + {0}._state.arrays()" * (len(self._state) > 0)
-        return Looks(same, members, self._program_parts().build)
+        tables = (("{}._learnables", self._learnables), ("{}._state", self._state))
+        vectors = looks_at_vectors([(name, table) for name, table in tables if len(table)])
+        return Looks(same, members, vectors, self._program_parts().build)

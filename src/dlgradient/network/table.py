@@ -8,7 +8,7 @@ place, so tables may share them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar, TypeAlias, TypeVar
@@ -24,7 +24,7 @@ from dlgradient.core.reading import read
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
-from dlgradient.program.structure import Identity, Looks
+from dlgradient.program.structure import Identity, Looks, Vectors
 from dlgradient.program.structure import Parts as ProgramParts
 
 __all__ = ["ParameterTable"]
@@ -166,12 +166,7 @@ class ParameterTable(AnswersByName, _Slots, Mapping[str, dlarray]):
     def arrays(self) -> list[Any]:
         """Return the arrays, as dlarrays, in the order of the keys."""
         if self._arrays is None:
-            buffers: Any = self._buffers
-            columns = self.columns
-            self._arrays = [
-                wrap(buffers[number][start:stop].reshape(shape), None)
-                for (number, start, stop), shape in zip(columns.places, columns.shapes, strict=True)
-            ]
+            self._arrays = [wrap(x, None) for x in self.raws()]
         return self._arrays
 
     def buffers(self, make: Callable[[int], Array] | None = None) -> list[Array] | None:
@@ -201,6 +196,15 @@ class ParameterTable(AnswersByName, _Slots, Mapping[str, dlarray]):
                 buffer.flags.writeable = False
             self._buffers = found
         return self._buffers
+
+    def raws(self) -> list[Array]:
+        """Return the values of the arrays, as parts of the vectors, of a table that has some."""
+        vectors: Any = self._buffers
+        columns = self.columns
+        return [
+            vectors[number][start:stop].reshape(shape)
+            for (number, start, stop), shape in zip(columns.places, columns.shapes, strict=True)
+        ]
 
     def pieces(self, group: int) -> list[Any] | None:
         """Return the arrays of one dtype, of which there is no vector; None if there is one."""
@@ -308,7 +312,8 @@ class ParameterTable(AnswersByName, _Slots, Mapping[str, dlarray]):
     def _program_looks(self) -> Looks:
         """Return how the entry of a program looks at a table."""
         build = partial(ParameterTable.of, self.columns)
-        return Looks([("{}.columns", self.columns)], "{}.arrays()", build)
+        same = [("{}.columns", self.columns)]
+        return Looks(same, "{}.arrays()", looks_at_vectors([("{}", self)]), build)
 
     @classmethod
     def _container_kind(cls) -> Kind:
@@ -368,6 +373,28 @@ def parts_of_tables(
     arrays = [a for table in (learnables, state) if len(table) for a in table.arrays()]
     whole = (*key, learnables.columns, state.columns)
     return ProgramParts(tuple(map(Identity, whole)), arrays, build, len(state))
+
+
+def looks_at_vectors(tables: Sequence[tuple[str, ParameterTable]]) -> Vectors:
+    """Return how an entry looks at the vectors of tables; () if an array could be no part of one.
+
+    Parameters
+    ----------
+    tables : sequence
+        Expressions, in which {} is a container, and the tables that they are.
+    """
+    found = []
+    for name, table in tables:
+        values, columns = [read(a) for a in table.arrays()], table.columns
+        dtypes = [values[members[0]].dtype for members in columns.groups]
+        for value, shape, (group, *_) in zip(values, columns.shapes, columns.places, strict=True):
+            if type(value) is not np.ndarray or (value.shape, value.dtype) != (
+                shape,
+                dtypes[group],
+            ):
+                return ()
+        found.append((name, dtypes))
+    return found
 
 
 def as_vectors(table: ParameterTable, like: ParameterTable) -> ParameterTable:

@@ -29,6 +29,7 @@ from dlgradient.program.record import record
 from dlgradient.program.recorder import Eager
 from dlgradient.program.rooms import clear_rooms
 from dlgradient.program.structure import Structure, Unknown, structure_of
+from dlgradient.program.watch import Watch
 
 __all__ = ["AcceleratedFunction", "dlaccelerate"]
 
@@ -88,6 +89,7 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
     }
     _warns: ClassVar[bool] = True  # that calls are not replayed
     _exact: ClassVar[bool] = False  # whether replays have the bits of eager calls
+    _watches: ClassVar[bool] = True  # what the function reads besides its arguments
 
     def __init__(self, fun: Callable[P, R]) -> None:
         self._function = fun
@@ -294,6 +296,8 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         result, recording = record(self._function, given)
         if structure_of((args, kwargs)).key != given.key:
             recording = recording._replace(refusal="it changes its arguments")
+        if not self._watches and recording.watch is not None:
+            recording = recording._replace(watch=Watch())
         name = getattr(self._function, "__name__", "program")
         name = name if name.isidentifier() else "program"
         entry.recorded(recording, lambda: Path(name, recording, exact=self._exact))

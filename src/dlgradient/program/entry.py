@@ -7,7 +7,7 @@ not as it was, or anything raises; then the cache is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from dlgradient.core.trace import the_trace
 from dlgradient.engine.array import dlarray
 from dlgradient.native.switch import chosen
 from dlgradient.program.numpy_printer import BROKEN
+from dlgradient.program.structure import Looks
 
 __all__ = ["FLOAT_ERRORS", "MISS", "Enter", "Hits", "entry", "no_entry"]
 
@@ -226,21 +227,42 @@ class _Writer:
         """Write what looks at a network, or another container that says what it consists of."""
         parts = value._program_parts()
         self.miss_if(f"type({name}) is not {self.bind(type(value))}")
-        if hasattr(value, "_program_looks"):
-            looks = value._program_looks()
-            other = [f"{text.format(name)} is not {self.bind(x)}" for text, x in looks.same]
-            self.miss_if(" or ".join(other))
-            members = looks.members.format(name)
-        else:
+        if not hasattr(value, "_program_looks"):
             found = self.name()
             self.lines.append(f"{found} = {name}._program_parts()")
             self.miss_if(f"{found}.key != {self.bind(parts.key)}")
-            members = f"{found}.members"
-        names = [self.name() for _ in parts.members]
+            self._members(f"{found}.members", parts.members)
+            return
+        looks = value._program_looks()
+        other = [f"{text.format(name)} is not {self.bind(x)}" for text, x in looks.same]
+        self.miss_if(" or ".join(other))
+        first, before = len(self.values), len(self.lines)
+        self._members(looks.members.format(name), parts.members)
+        if looks.vectors:
+            arrays, self.lines[before:] = self.lines[before:], []
+            self._vectors(name, looks, arrays, self.values[first:])
+
+    def _members(self, source: str, members: Sequence[Any]) -> None:
+        """Write what looks at the members of a list."""
+        names = [self.name() for _ in members]
         if names:
-            self.lines.append(f"{', '.join(names)}, = {members}")
-        for inner, member in zip(names, parts.members, strict=True):
+            self.lines.append(f"{', '.join(names)}, = {source}")
+        for inner, member in zip(names, members, strict=True):
             self.argument(inner, member)
+
+    def _vectors(self, name: str, looks: Looks, arrays: list[str], values: list[str]) -> None:
+        """Write what takes values from vectors, and what looks at arrays where there are none."""
+        tables = [text.format(name) for text, _ in looks.vectors]
+        none = " or ".join([f"{table}._buffers is None" for table in tables])
+        self.lines += [f"if {none}:", *[f"    {line}" for line in arrays], "else:"]
+        others = [
+            f"{table}._buffers[{i}].dtype is not {self.bind(dtype)}"
+            for table, (_, dtypes) in zip(tables, looks.vectors, strict=True)
+            for i, dtype in enumerate(dtypes)
+        ]
+        raws = " + ".join([f"{table}.raws()" for table in tables])
+        self.lines += [f"    if {' or '.join(others)}:", "        return MISS"]
+        self.lines.append(f"    {', '.join(values)}, = {raws}")
 
     # -- results ---------------------------------------------------------------------------------
 

@@ -17,11 +17,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.members import split
+from dlgradient.core.types import Dtype
 from dlgradient.engine.array import dlarray
 
 __all__ = [
@@ -67,6 +68,9 @@ class Parts(NamedTuple):
     hidden: int = 0  # how many of the last members `tree` does not know
 
 
+Vectors: TypeAlias = Sequence[tuple[str, Sequence[Dtype]]]
+
+
 class Looks(NamedTuple):
     """How an entry looks at a container, without its parts (rows small-mlp and train-mlp).
 
@@ -79,12 +83,17 @@ class Looks(NamedTuple):
         Expressions, in which {} is the container, and what they must be.
     members : str
         The expression of the list of members.
+    vectors : sequence of (str, sequence of dtype)
+        Expressions of tables, whose arrays are the members, and the dtypes of their vectors. Where
+        a table has vectors, its method ``raws`` gives the values of the members, and no dlarray
+        has to be made. Empty if that is not possible.
     build : callable
         Builds the container of a list of dlarrays.
     """
 
     same: Sequence[tuple[str, Any]]
     members: str
+    vectors: Vectors
     build: Callable[[list[Any]], Any]
 
 

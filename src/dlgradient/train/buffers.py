@@ -39,18 +39,18 @@ def update_table(
     Only a network has factors.
     """
     net = parameters if type(parameters) is dlnetwork else None
-    table, gradients, *rest = [
+    table, gradients, *olds = [
         x.learnables if type(x) is dlnetwork else x
         for x in (parameters, gradients, *states.values())
     ]
-    states = dict(zip(states, rest, strict=True))
     found = None
     if not whole and type(table) is ParameterTable:
         spans = _spans(table.columns, net, decays=decays)
-        found = _update_buffers(formula, table, gradients, states, spans)
+        found = _update_buffers(formula, table, gradients, olds, spans)
     if found is None:
         factors = {} if net is None else factors_of_network(net, decays=decays)
         by_path = {f"[{key!r}]": factor for key, factor in factors.items()}
+        states = dict(zip(states, olds, strict=True))
         found = update_leaves(name, formula, table, gradients, states, by_path)
     return found if net is None else (net.with_learnables(found[0]), *found[1:])
 
@@ -75,42 +75,73 @@ def _update_buffers(
     formula: Formula,
     table: ParameterTable,
     gradients: Container,
-    states: dict[str, Container],
+    states: list[Container],
     spans: Spans,
 ) -> tuple[Container, ...] | None:
     """Update tables of one network as vectors; None if they are no such tables."""
-    columns = table.columns
-    olds = [x for x in states.values() if not is_empty(x)]
-    for x in (gradients, *olds):
-        if type(x) is not ParameterTable or x.columns is not columns:
+    # Lines of their own instead of comprehensions: each step runs through them (row own-mlp).
+    columns, learnables = table.columns, table.buffers()
+    before: list[list[Array] | None] = []
+    olds: list[ParameterTable] = []
+    for state in states:
+        if is_empty(state):
+            before.append(None)
+            continue
+        if type(state) is not ParameterTable or state.columns is not columns:
             return None
-    vectors = [table.buffers(), *[x.buffers() for x in olds]]
-    if None in vectors:
+        olds.append(state)
+        before.append(state.buffers())
+        if before[-1] is None:
+            return None
+    if learnables is None or type(gradients) is not ParameterTable:
         return None
-    memory = Memory(vectors[0], olds)
-    results: list[list[Array]] = [[] for _ in range(1 + len(states))]
-    for group, (p, *old) in enumerate(zip(*vectors, strict=True)):
-        if p.dtype.kind != "f" or any(x.dtype != p.dtype for x in old):
+    if gradients.columns is not columns:
+        return None
+    memory = Memory(learnables, olds)
+    results: list[list[Array]] = []
+    for group, p in enumerate(learnables):
+        operands: list[Any] = [p]
+        read = [p]
+        for vectors in before:
+            operands.append(0.0 if vectors is None else vectors[group])
+            if vectors is not None:
+                read.append(vectors[group])
+        new = _stepped(formula, operands, gradients, (group, spans[group]), memory)
+        if new is None:
             return None
-        before = iter(old)
-        row: list[Any] = [0.0 if is_empty(x) else next(before) for x in states.values()]
-        new = [memory.vector(group) for _ in results]
-        formulas = [(partial(formula, factor), (i, j)) for factor, i, j in spans[group]]
-        pieces, layout = gradients.pieces(group), columns.pieces(group)
-        if pieces is None or not compute_from_pieces(formulas, [p, *row], pieces, layout, new):
-            gathered = gradients.buffers(memory.vector)
-            if gathered is None or gathered[group].dtype != p.dtype:
-                return None
-            g = gathered[group]
-            old.append(g)
-            for one, span in formulas:
-                part = slice(*span)
-                operands = [x if type(x) is float else x[part] for x in (p, g, *row)]
-                compute(one, operands, [array[part] for array in new])
-        for array, result in zip(new, results, strict=True):
-            array.flags.writeable = False
-            result.append(array)
-        memory.give_back(group, [p, *old])
-    tables = [ParameterTable.of(columns, buffers=result) for result in results]
+        results.append(new)
+        memory.give_back(group, read)
+    tables = [ParameterTable.of(columns, None, list(x)) for x in zip(*results, strict=True)]
     tables[1].spare = memory.later
     return tuple(tables)
+
+
+def _stepped(
+    formula: Formula,
+    operands: list[Any],
+    gradients: ParameterTable,
+    where: tuple[int, list[tuple[Factor, int, int]]],
+    memory: Memory,
+) -> list[Array] | None:
+    """Return the new vectors of a group; None if they are not of one real dtype."""
+    (group, spans), dtype = where, operands[0].dtype
+    if dtype.kind != "f":
+        return None
+    new = [memory.vector(group)]
+    for x in operands[1:]:
+        if type(x) is not float and x.dtype is not dtype and x.dtype != dtype:
+            return None
+        new.append(memory.vector(group))
+    pieces = gradients.pieces(group)
+    layout = gradients.columns.pieces(group)
+    if pieces is None or not compute_from_pieces(formula, spans, operands, pieces, layout, new):
+        gathered = gradients.buffers(memory.vector)
+        if gathered is None or gathered[group].dtype != dtype:
+            return None
+        given = [operands[0], gathered[group], *operands[1:]]
+        for factor, start, stop in spans:
+            parts = [x if type(x) is float else x[start:stop] for x in given]
+            compute(partial(formula, factor), parts, [x[start:stop] for x in new])
+    for array in new:
+        array.setflags(write=False)
+    return new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from types import CodeType
 from typing import Any, TypeAlias
 
@@ -54,40 +54,48 @@ def compute_in_one_pass(
     """Write the results of a formula to arrays, as `compute`; False if it is not compiled."""
     if not _is_compiled(formula, outputs[0]):
         return False
-    from dlgradient.native.formula import compute
-
-    return compute(formula, operands, outputs)
+    return bool(_native().compute(formula, operands, outputs))
 
 
 def compute_from_pieces(
-    formulas: Sequence[tuple[Formula, tuple[int, int]]],
+    formula: Formula,
+    spans: Sequence[tuple[Any, int, int]],
     vectors: Sequence[Array | float],
     pieces: list[Any],
     layout: tuple[Array, Array],
     outputs: Sequence[Array],
 ) -> bool:
-    """Write the results of formulas whose second operand is in pieces; False if not compiled.
+    """Write the results of a formula whose third operand is in pieces; False if not compiled.
 
     Parameters
     ----------
-    formulas : sequence
-        For spans of the vectors.
+    formula : callable
+        ``formula(factor, vector, piece, *other vectors)``
+    spans : sequence
+        Factors, and where the parts of the vectors that have them begin and end.
     vectors : sequence of array or float
-        The other operands.
     pieces : list of dlarray
     layout : tuple of array
         Of the pieces, as `Columns.pieces` gives it.
     outputs : sequence of array
         One for each result. All vectors are contiguous, and all arrays of one dtype.
     """
-    if not _is_compiled(formulas[0][0], outputs[0]):
+    if not _is_compiled(formula, outputs[0]):
         return False
-    from dlgradient.native.formula import compute_from_pieces
-
     return all(
-        compute_from_pieces(formula, vectors, pieces, layout, outputs, span)
-        for formula, span in formulas
+        _native().compute_from_pieces(
+            partial(formula, factor), vectors, pieces, layout, outputs, (start, stop)
+        )
+        for factor, start, stop in spans
     )
+
+
+@cache
+def _native() -> Any:
+    """Return the module of compiled formulas, which is loaded where one is needed."""
+    from dlgradient.native import formula
+
+    return formula
 
 
 def _is_compiled(formula: Formula, like: Array) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cmath import isfinite
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def is_finite(table: ParameterTable) -> bool:
     if vectors is None:
         return all(bool(np.isfinite(np.asarray(x)).all()) for x in table.values())
     # The sum of squares costs less, and is finite unless it overflows.
-    return all(np.isfinite(np.vdot(v, v)) or bool(np.isfinite(v).all()) for v in vectors)
+    return all(isfinite(np.vdot(v, v)) or bool(np.isfinite(v).all()) for v in vectors)
 
 
 def strange_update(gradients: ParameterTable, updated: ParameterTable) -> str:

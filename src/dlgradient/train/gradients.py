@@ -33,8 +33,8 @@ def vectors(table: ParameterTable) -> list[Array]:
 
 def regularized(net: dlnetwork, gradients: ParameterTable, l2: float) -> ParameterTable:
     """Return gradients of the loss plus l2/2 Σ factor w², with the factors of the layers."""
-    factors = net.l2_factors()
-    if l2 == 0 or not any(factors.values()):
+    factors = net.l2_factors() if l2 else {}
+    if not any(factors.values()):
         return gradients
     columns = gradients.columns
     found = []

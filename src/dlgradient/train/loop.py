@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -161,8 +162,7 @@ class Loop(Training):
                 first = False
             reason, row = self._step(batch)
             row["time_elapsed"] = perf_counter() - begun
-            finite = np.isfinite(row["loss"])
-            if self.validation is not None and finite and self._is_time_to_validate(reason):
+            if self._is_time_to_validate(reason) and isfinite(row["loss"]):
                 found = self._validate(row)
                 reason = reason or found
             self._record(row)
@@ -236,7 +236,7 @@ class Loop(Training):
         row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
         if step.ys:
             # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
-            self.net = step.net.reset_state()
+            self.net = step.net.reset_state() if step.net.forgets else step.net
             if self.options.metrics:
                 pairs = row_pairs(self.objective, step.ys, batch)
                 _, pairs = self.together(self.queue, np.zeros(2), pairs)
@@ -258,6 +258,8 @@ class Loop(Training):
     # -- validation ------------------------------------------------------------------------------
 
     def _is_time_to_validate(self, reason: str) -> bool:
+        if self.validation is None:
+            return False
         options = self.options
         last = self.iteration == self.total or bool(reason)
         if self.total is None:  # of a stream

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dlgradient.core.ownership import is_alone_in_table
+from dlgradient.core.sizes import SPARE_BYTES
 from dlgradient.core.types import Array
 from dlgradient.network.table import ParameterTable
 
@@ -44,7 +45,8 @@ class Memory:
 
     def vector(self, group: int) -> Array:
         """Return a vector to write to."""
-        spare = self.now[group] if self.now else []
+        like = self.like[group]
+        spare = self.now[group] if self.now and like.nbytes >= SPARE_BYTES else []
         while spare:
             try:
                 # It is taken out before it is looked at: another thread may hold the state, too.
@@ -52,13 +54,16 @@ class Memory:
             except IndexError:
                 break
             if is_alone_in_table(held, 0):
-                held[0].flags.writeable = True
+                held[0].setflags(write=True)
                 return held[0]
-        return np.empty_like(self.like[group])
+        return np.empty_like(like)
 
     def give_back(self, group: int, vectors: Sequence[Array]) -> None:
         """Remember vectors that the step has read, and that may soon be dead."""
-        size, dtype = self.like[group].size, self.like[group].dtype
+        like = self.like[group]
+        if like.nbytes < SPARE_BYTES:
+            return
+        size, dtype = like.size, like.dtype
         self.later[group] = [
             x
             for x in vectors

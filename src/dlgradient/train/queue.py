@@ -18,6 +18,8 @@ import numpy as np
 
 from dlgradient.core.arguments import checked
 from dlgradient.core.attributes import AnswersByName
+from dlgradient.core.calls import wrap
+from dlgradient.core.formats import valid_format
 from dlgradient.core.kinds import Kind
 from dlgradient.core.shares import Share
 from dlgradient.core.types import Array, Count, Generator
@@ -445,5 +447,12 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     def _finished(self, batch: Any, i: int) -> Any:
         fmt = option_of(self._formats, i)
-        found = dlarray(batch, fmt) if fmt else batch
+        found = _labelled(batch, fmt) if fmt else batch
         return self._units[i].normalized(found) if i in self._units else found
+
+
+def _labelled(batch: Array, fmt: str) -> Any:
+    """Return an array as a dlarray; the reader has made it, so no one else has it."""
+    if batch.ndim == len(fmt) and batch.dtype.kind in "fiu":
+        return wrap(batch, None, valid_format(fmt))
+    return dlarray(batch, fmt)

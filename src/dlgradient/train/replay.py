@@ -36,11 +36,15 @@ PATIENCE = 16
 
 
 class _Silent(AcceleratedFunction[[dlnetwork, tuple[Any, ...], Any], Any]):
-    """An accelerated function of which the user knows nothing."""
+    """An accelerated function of which the user knows nothing.
+
+    It reads only an objective of its own, which no one else has, and this library.
+    """
 
     __slots__ = ()
     _warns: ClassVar[bool] = False
     _exact: ClassVar[bool] = True
+    _watches: ClassVar[bool] = False
 
     @property
     def hits(self) -> int:
@@ -120,17 +124,16 @@ class Replay:
         # A vector that is no dlarray, as that of classes, would be a constant of the program.
         arrays = tuple([x if type(x) is dlarray else _as_dlarray(x) for x in batch])
         function, before = self.function, self.function.misses
-        # Programs that do not draw ask for the state in which they were recorded.
-        follows = self._draws is not False
-        own, given = self._generator.bit_generator, generator.bit_generator
-        if follows:
-            own.state = given.state
-        try:
+        if self._draws is False:
             found = function(net, arrays, mask)
-            if self._draws is None:
-                self._draws = state_of(self._generator) != state_of(generator)
-        finally:
-            if follows:
+        else:
+            own, given = self._generator.bit_generator, generator.bit_generator
+            own.state = given.state
+            try:
+                found = function(net, arrays, mask)
+                if self._draws is None:
+                    self._draws = state_of(self._generator) != state_of(generator)
+            finally:
                 given.state = own.state
         if function.misses > before:
             # An eager call of this function computes derivatives that can be differentiated again.

@@ -276,8 +276,9 @@ class Reader:
                 found.append(batch)
                 continue
             raw = np.asarray(batch)
-            _, cast = self._of(i)
-            found.append(raw.astype(cast) if cast and raw.dtype.kind in "biuf" else raw)
+            cast = option_of(self.casts, i)
+            # A copy, since a function of the user may go on to write to what it has returned.
+            found.append(raw.astype(cast if cast and raw.dtype.kind in "biuf" else raw.dtype))
             if self.masks and "T" in fmt:
                 whole = np.ones(raw.shape, bool) if mask is None else mask
                 found.append(_one_channel(whole, fmt).astype(found[-1].dtype))
@@ -310,6 +311,8 @@ def _taken(source: Any, chosen: Any, axis: int) -> Any:
         return found.to_numpy() if hasattr(found, "to_numpy") else found
     if type(source) is dlarray:
         source = read(source)
+    if type(source) is np.ndarray and type(chosen) is np.ndarray:
+        return source.take(chosen, axis)  # in half the time of an index
     return source[(slice(None),) * axis + (chosen,)]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import unwrap
+from math import isfinite
 from typing import Any, ClassVar
-
-import numpy as np
 
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import as_vectors
@@ -59,7 +59,9 @@ class Stochastic(Solver):
     )
 
     def __init__(self, options: TrainingOptions) -> None:
-        self.function, self.count, self.counts = _UPDATES[options.solver]
+        function, self.count, self.counts = _UPDATES[options.solver]
+        # The options are checked already; a schedule of the user may return anything.
+        self.function = function if options.schedules else unwrap(function)
         self.chosen = [getattr(options, name) for name in OWN_OPTIONS[options.solver]]
         self.rate = float(options.initial_learn_rate or 0.0)
         self.decays = options.solver in DECAYS
@@ -81,7 +83,7 @@ class Stochastic(Solver):
         loss, gradients, state, ys = objective(net, batch)
         value = float(loss)
         row: Row = {"learn_rate": rate, "loss": value}
-        if not np.isfinite(value):
+        if not isfinite(value):
             where = first_strange(net, batch[: objective.inputs])
             return Step(net, row, reason=f"Loss is {value}: {where}")
         if not self.decays:

@@ -12,6 +12,7 @@ step of an optimiser can itself be differentiated in a `dlfeval`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from dlgradient.core.arguments import checked
@@ -65,13 +66,20 @@ def update_all(
         New learnables, then new states.
     """
     if hasattr(type(parameters), "_container_kind"):  # so networks are loaded
-        from dlgradient.train.buffers import update_table
-
-        return update_table(
+        found: tuple[Container, ...] = _buffers().update_table(
             name, formula, parameters, gradients, states, decays=decays, whole=whole
         )
+        return found
     factors = factors_of(parameters, decays=decays)
     return update_leaves(name, formula, parameters, gradients, states, factors)
+
+
+@cache  # an import statement costs some microseconds of each step
+def _buffers() -> Any:
+    """Return the module of updates of networks, which are loaded where there are some."""
+    from dlgradient.train import buffers
+
+    return buffers
 
 
 @checked
