@@ -71,20 +71,17 @@ def outputs(net, x, loss):
 
 
 def options(direction, value, length, size, **others):
-    return dl.training_options(
-        others.pop("solver", "sgdm"),
-        **{
-            "sequence_padding_direction": direction,
-            "sequence_padding_value": value,
-            "sequence_length": length,
-            "mini_batch_size": size,
-            "max_epochs": 1,
-            "shuffle": "never",
-            "verbose": False,
-            "l2_regularization": 0,
-            **others,
-        },
-    )
+    given = {
+        "sequence_padding_direction": direction,
+        "sequence_padding_value": value,
+        "sequence_length": length,
+        "verbose": False,
+        "l2_regularization": 0,
+    }
+    solver = others.pop("solver", "sgdm")
+    if solver == "sgdm":
+        given |= {"mini_batch_size": size, "max_epochs": 1, "shuffle": "never"}
+    return dl.training_options(solver, **given, **others)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -154,9 +151,8 @@ def test_the_step_is_that_of_the_steps_that_exist(solver, loss, rng):
     net = dl.dlupdate(np.float64, network(loss))
     found = []
     for value in (0.0, 7.0):
-        chosen = options("left", value, 9, 8, initial_learn_rate=0.1)
-        if solver != "sgdm":
-            chosen.solver, chosen.max_iterations = solver, 1
+        own = {"initial_learn_rate": 0.1} if solver == "sgdm" else {"max_iterations": 1}
+        chosen = options("left", value, 9, 8, solver=solver, **own)
         found.append(dl.trainnet(xs, ts, net, name, chosen)[0])
 
     def mean(net):

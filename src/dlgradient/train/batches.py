@@ -165,8 +165,12 @@ def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:
 
 def _target_format(target: Any) -> str | None:
     """Return the format of targets by their number of dimensions; None for classes."""
-    if not is_list(target):
-        ndim, kind = np.ndim(target), getattr(target, "dtype", np.dtype(object)).kind
+    if not is_list(target) or not len(target):
+        # A dtype of PyTorch has no kind.
+        ndim, kind = (
+            np.ndim(target),
+            getattr(target.dtype if hasattr(target, "dtype") else None, "kind", ""),
+        )
         kind = np.asarray(target).dtype.kind if kind not in "biufc" else kind
         return None if ndim == 1 and kind in "biuUSO" else TARGETS.get(ndim)
     first = np.asarray(target[0])

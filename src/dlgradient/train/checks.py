@@ -1,4 +1,4 @@
-"""What is looked at before the first step: data, network and loss must fit each other.
+"""What is looked at before the first step: network, loss and the first batch must fit each other.
 
 An error here names the data, the layer and the fix. Without it, a step fails somewhere in a kernel,
 or training goes on and learns nothing.
@@ -6,7 +6,6 @@ or training goes on and learns nothing.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from dlgradient.core.calls import open_node
 from dlgradient.core.kinds import shown
-from dlgradient.core.types import Array, Value
+from dlgradient.core.types import Value
 from dlgradient.engine.array import dims, dlarray
 from dlgradient.engine.evaluate import dlfeval
 from dlgradient.errors import (
@@ -26,15 +25,11 @@ from dlgradient.errors import (
     NotTracedError,
 )
 from dlgradient.network.network import dlnetwork
-from dlgradient.train.batches import nothing
+from dlgradient.train.inspection import OF_CLASSES, OF_PROBABILITIES, Inspection
 from dlgradient.train.loss import Batch, Objective
 from dlgradient.train.queue import minibatchqueue
 
-__all__ = ["called", "check_batch", "check_data", "check_learnables"]
-
-OF_CLASSES = ("crossentropy", "index-crossentropy")
-# Losses of probabilities, and the layer that makes them.
-OF_PROBABILITIES = {**dict.fromkeys(OF_CLASSES, "Softmax"), "binary-crossentropy": "Sigmoid"}
+__all__ = ["check_batch", "check_learnables"]
 
 
 def check_learnables(net: dlnetwork) -> None:
@@ -51,88 +46,19 @@ def check_learnables(net: dlnetwork) -> None:
         )
 
 
-def check_data(what: str, queue: minibatchqueue, objective: Objective) -> None:
-    """Look at all data that are arrays in memory.
-
-    Parameters
-    ----------
-    what : str
-        "data" or "validation_data".
-    queue : minibatchqueue
-    objective : Objective
-    """
-    inputs = objective.inputs
-    if queue.num_batches == 0:
-        raise InvalidArgumentError(nothing(f"trainnet: {what}", queue))
-    for i, source in enumerate(queue.sources):
-        name = called(what, "predictors" if i < inputs else "targets")
-        if type(source) is np.ndarray and source.dtype.kind == "f" and not _is_finite(source):
-            bad = np.argwhere(~np.isfinite(source))
-            first = ", ".join(map(str, bad[0].tolist()))
-            warnings.warn(
-                f"trainnet: {name} of shape {source.shape} have {len(bad)} elements that are not "
-                f"finite, the first is [{first}]; remove these observations, or fill them in. A "
-                "loss that is not finite will stop training",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        named = objective.is_named and objective.name in OF_CLASSES
-        if i >= inputs and named and _are_classes(source):
-            _check_numbers(name, np.asarray(source), objective.name)
-
-
-def called(what: str, kind: str) -> str:
-    """Return what predictors or targets are called in errors."""
-    return kind if what == "data" else f"the {kind} of {what}"
-
-
-def _is_finite(x: Array) -> bool:
-    return x.size == 0 or bool(np.isfinite(x.min()) and np.isfinite(x.max()))
-
-
-def _are_classes(source: Any) -> bool:
-    return isinstance(source, np.ndarray) and source.ndim == 1
-
-
-def _check_numbers(name: str, classes: Array, loss: str) -> None:
-    """Raise the error for classes that are no integers from 0."""
-    numbered = "np.unique(labels, return_inverse=True) numbers them"
-    if classes.dtype.kind not in "biuf":
-        raise InvalidArgumentError(
-            f"trainnet: {name} of shape {classes.shape} {classes.dtype} are texts or objects, and "
-            f"the loss {loss!r} needs numbers of classes from 0; {numbered}"
-        )
-    kind = classes.dtype.kind
-    parts = classes != np.round(classes) if kind == "f" else np.zeros(len(classes), bool)
-    if kind == "b" or (kind == "f" and (loss == "crossentropy" or parts.any())):
-        i = int(np.argmax(parts))
-        raise InvalidArgumentError(
-            f"trainnet: {name} are {classes.dtype}, as targets[{i}] = {classes[i]}; the loss "
-            f"{loss!r} needs classes as integers from 0: targets.astype(int), if they are whole "
-            f"numbers. {numbered}"
-        )
-    if (classes < 0).any():
-        i = int(np.argmax(classes < 0))
-        raise InvalidArgumentError(
-            f"trainnet: {name}[{i}] is {classes[i]}; classes are numbers from 0. {numbered}"
-        )
-
-
 def check_batch(
-    what: str,
-    net: dlnetwork,
-    batch: Batch,
-    objective: Objective,
-    queue: minibatchqueue,
-    class_names: Any = None,
+    net: dlnetwork, batch: Batch, inspection: Inspection, class_names: Any = None
 ) -> None:
     """Look at what the network and the loss make of the first batch.
 
     Parameters
     ----------
+    inspection : Inspection
+        Of the data; it gets to know how many classes the network has.
     class_names : list, optional
         Of targets that were categorical.
     """
+    what, queue, objective = inspection.what, inspection.queue, inspection.objective
     inputs = objective.inputs
     names = net.input_names
     if len(batch) < inputs:
@@ -140,6 +66,7 @@ def check_batch(
             f"trainnet: {what} have {len(batch)} arrays in a batch, and the network has the "
             f"{inputs} inputs {', '.join(names)}; give a tuple of arrays, one for each input"
         )
+    inspection.look(batch)
     ys = list(objective.predicted(net, batch))
     targets = batch[inputs:]
     if objective.is_named:
@@ -148,7 +75,8 @@ def check_batch(
             _check_probabilities(net, ys[0], objective.name)
         if objective.name in OF_CLASSES:
             if class_names is None:
-                _check_classes(what, net, ys[0], targets[0], queue.sources[inputs:])
+                inspection.expect(net, ys[0])
+                inspection.look(batch)  # for classes that the network does not have
             else:
                 _check_names(net, ys[0], class_names)
     _check_loss(what, net, objective, ys, batch)
@@ -191,39 +119,6 @@ def _check_probabilities(net: dlnetwork, y: Value, loss: str) -> None:
             f"trainnet: layer {net.output_names[0]!r} gives numbers from {numbers.min():.3g} to "
             f"{numbers.max():.3g}, and the loss {loss!r} needs probabilities; end the network with "
             f"layers.{OF_PROBABILITIES[loss]}()"
-        )
-
-
-def _check_classes(what: str, net: dlnetwork, y: Value, batch: Any, sources: Sequence[Any]) -> None:
-    """Compare the classes of the network with those of the targets."""
-    if type(y) is not dlarray or "C" not in dims(y) or np.ndim(batch) != 1:
-        return
-    count = y.shape[dims(y).index("C")]
-    whole = bool(sources) and _are_classes(sources[0])
-    classes = np.asarray(sources[0]) if whole else np.asarray(batch)
-    layer, name = net.output_names[0], called(what, "targets")
-    high = int(classes.max())
-    if high >= count:
-        i = int(np.argmax(classes >= count))
-        from_one = int(classes.min()) == 1 and high == count
-        fix = (
-            "they are numbered from 1, so subtract 1"
-            if from_one
-            else f"give the network {high + 1} outputs, as with FullyConnected({high + 1})"
-        )
-        raise InvalidArgumentError(
-            f"trainnet: {name}[{i}] is {classes[i]}, and layer {layer!r} has {count} classes, 0 to "
-            f"{count - 1}; {fix}"
-        )
-    if not whole or what != "data":
-        return
-    missing = np.setdiff1d(np.arange(count), classes)
-    if len(missing):
-        raise InvalidArgumentError(
-            f"trainnet: layer {layer!r} has {count} classes, and of {len(classes)} {name} none is "
-            f"{', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}; give the "
-            f"network as many outputs as there are classes, with FullyConnected({high + 1}) if the "
-            "numbers have no gap. To train without some classes give one-hot targets"
         )
 
 

@@ -32,6 +32,7 @@ def evaluated(
     objective: Objective,
     metrics: Sequence[Metric],
     together: Callable[..., tuple[Array, Pairs]] = lambda _, sums, pairs: (sums, pairs),
+    look: Callable[[Batch], None] = lambda _: None,
     what: str = "trainnet: validation_data",
 ) -> tuple[float, list[float]]:
     """Return the mean loss over the observations, and the value of each metric.
@@ -40,6 +41,8 @@ def evaluated(
     ----------
     together : callable
         ``together(queue, sums, pairs)`` returns those of a batch from those of a share of it.
+    look : callable
+        ``look(batch)`` raises the error for data that do not fit.
     what : str
         What the data are called in errors.
     """
@@ -47,6 +50,7 @@ def evaluated(
         metric.reset()
     totals = np.zeros(2)
     for batch in batches(queue, what):
+        look(batch)
         ys = objective.predicted(net, batch)
         size = _observations(batch[0])
         value = float(objective.value(ys, batch, objective.mask(batch)))

@@ -21,10 +21,11 @@ from dlgradient.network.network import dlnetwork
 from dlgradient.train.batches import batches, nothing, queue_of
 from dlgradient.train.categories import Encoder, Encoding
 from dlgradient.train.checkpoint import Checkpoints
-from dlgradient.train.checks import called, check_batch, check_data, check_learnables
+from dlgradient.train.checks import check_batch, check_learnables
 from dlgradient.train.diagnosis import first_strange_of
 from dlgradient.train.evaluation import Pairs, evaluated, metric_of_batch, row_pairs
 from dlgradient.train.info import TrainingInfo
+from dlgradient.train.inspection import Inspection, called
 from dlgradient.train.lm import LevenbergMarquardt
 from dlgradient.train.loss import Batch, Objective, loss_function
 from dlgradient.train.metric import compared_outputs
@@ -33,6 +34,7 @@ from dlgradient.train.options import TrainingOptions
 from dlgradient.train.progress import Progress
 from dlgradient.train.quasi_newton import QuasiNewton
 from dlgradient.train.queue import minibatchqueue
+from dlgradient.train.sources import shown
 from dlgradient.train.statistics import normalized, with_population_statistics
 from dlgradient.train.stochastic import Stochastic
 from dlgradient.train.training import Observer, Row, Training
@@ -80,9 +82,10 @@ class Loop(Training):
             if self.validation is not None:
                 self.validation = with_normalized_targets(self.validation, net, inputs)
         check_learnables(net)
-        check_data("data", self.queue, self.objective)
+        self.inspection = Inspection("data", self.queue, self.objective)
+        self.of_validation = None
         if self.validation is not None:
-            check_data("validation_data", self.validation, self.objective)
+            self.of_validation = Inspection("validation_data", self.validation, self.objective)
         self.solver = SOLVERS.get(options.solver, Stochastic)(options)
         self.completed = self.solver.completed
         self.observers = _observers_of(options)
@@ -159,8 +162,10 @@ class Loop(Training):
         for batch in self._batches():
             if first:
                 self._check_first(batch)
-                first = False
-            reason, row = self._step(batch)
+            elif not self.solver.whole:
+                self.inspection.look(batch)
+            first = False
+            reason, row = self._placed_step(batch)
             row["time_elapsed"] = perf_counter() - begun
             if self._is_time_to_validate(reason) and isfinite(row["loss"]):
                 found = self._validate(row)
@@ -173,18 +178,34 @@ class Loop(Training):
                 return reason
         return self.completed
 
+    def _placed_step(self, batch: Batch) -> tuple[str, Row]:
+        """Take one step; an error says in which it was."""
+        place = f"in iteration {self.iteration}, {shown(batch.numbers)}"
+        try:
+            return self._step(batch)
+        except DlgradientError as error:
+            text = error.args[0].removeprefix("trainnet: ")
+            raise type(error)(f"trainnet: {place}: {text}") from error
+        except Exception as error:
+            error.add_note(f"trainnet: {place}")
+            raise
+
     def _check_first(self, batch: Batch) -> None:
         """Look at the first batch of the data, and of the validation data."""
         names = self.encoder.class_names
         for metric in self.options.metrics:
             targets = len(batch) - self.objective.inputs
             compared_outputs(metric, self.net.output_names[:targets])
-        check_batch("data", self.net, batch, self.objective, self.queue, names)
-        validation = self.validation
-        if validation is not None and not validation.is_stream:
-            other = next(batches(validation, "trainnet: validation_data"))
-            validation.reset()
-            check_batch("validation_data", self.net, other, self.objective, validation, names)
+        check_batch(self.net, batch, self.inspection, names)
+        validation, inspection = self.validation, self.of_validation
+        if validation is None or inspection is None:
+            return
+        if validation.is_stream:
+            inspection.count, inspection.layer = self.inspection.count, self.inspection.layer
+            return
+        other = next(batches(validation, "trainnet: validation_data"))
+        validation.reset()
+        check_batch(self.net, other, inspection, names)
 
     def _batches(self) -> Iterator[Batch]:
         """Yield the batches of all epochs, and count them; of a checkpoint, those that are left."""
@@ -271,7 +292,9 @@ class Loop(Training):
         objective = self.objective
         assert self.validation is not None
         metrics = self.options.metrics
-        loss, found = evaluated(self.net, self.validation, objective, metrics, self.together)
+        assert self.of_validation is not None
+        look = self.of_validation.look
+        loss, found = evaluated(self.net, self.validation, objective, metrics, self.together, look)
         names = [metric.name for metric in metrics]
         values = {"loss": loss, **dict(zip(names, found, strict=True))}
         for name, value in values.items():
