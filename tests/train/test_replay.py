@@ -9,7 +9,7 @@ import pytest
 
 import dlgradient as dl
 from dlgradient import layers
-from dlgradient.errors import IndexingError
+from dlgradient.core import attributes
 from dlgradient.train.loss import Objective, loss_function
 
 ROWS = 44  # a whole batch and a part of one in each epoch
@@ -236,7 +236,7 @@ def test_a_batch_that_is_wrong_later_is_answered_as_in_an_eager_step(rng):
     texts = []
     for mode in ("none", "auto"):
         net = network(features())
-        with pytest.raises(IndexingError, match="a target is 3") as caught:
+        with pytest.raises(dl.InvalidArgumentError, match="in mini-batch 9 is 3") as caught:
             trained(iter(rows), None, net, "crossentropy", mode, max_epochs=1)
         texts.append(str(caught.value).partition(" [")[0])
     assert texts[0] == texts[1]
@@ -261,3 +261,19 @@ def test_copies_and_pickles_have_no_programs(rng):
         assert not other.programs
         assert bits(other) == bits(net)
     assert replayed(net)[0]
+
+
+def test_a_step_looks_for_no_advice(monkeypatch, rng):
+    """What an error would say costs more than a small step, so no step may ask for it in vain."""
+    asked = []
+    unknown = attributes._unknown
+    monkeypatch.setattr(
+        attributes, "_unknown", lambda *given: asked.append(given) or unknown(*given)
+    )
+    x, t = rng.standard_normal((ROWS, 5)), rng.integers(0, 3, ROWS)
+    counts = []
+    for epochs in (3, 8):
+        asked.clear()
+        trained(x, t, network(features()), "crossentropy", max_epochs=epochs)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]

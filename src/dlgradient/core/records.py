@@ -102,7 +102,7 @@ def set_option(self: Any, name: str, value: object) -> None:
     if name[0] == "_" or "_made" not in vars(self):
         object.__setattr__(self, name, value)
         return
-    state = getattr(self, "state", ())
+    state = self.state if hasattr(type(self), "state") else ()  # else advice would be looked for
     if name in state:
         object.__setattr__(self, name, _array(type(self), name, value))
         return
@@ -111,7 +111,7 @@ def set_option(self: Any, name: str, value: object) -> None:
         given = dict.fromkeys(options & {*state})
         new = vars(replace(self, **given, **{name: value}))
         vars(self).update({n: v for n, v in new.items() if n not in given})
-    elif name in getattr(self, "learnables", ()):
+    elif hasattr(type(self), "learnables") and name in self.learnables:
         object.__setattr__(self, name, _array(type(self), name, value))
     else:
         raise refused(self, name)

@@ -171,7 +171,8 @@ class Loop(Training):
                 found = self._validate(row)
                 reason = reason or found
             self._record(row)
-            self.info.stop_reason = reason
+            if self.info.stop_reason != reason:  # to set it costs as much as a small step
+                self.info.stop_reason = reason
             answers = [observer.iterated(self, row) for observer in self.observers]
             reason = self.decided([reason, *answers])
             if reason:
