@@ -49,6 +49,48 @@ def test_options_of_training_have_a_row():
     assert [name for name in camel if not described(name)] == []
 
 
+# Names of classes that MATLAB has in no form, or that layers and other modules ask for.
+OWN_NAMES = {
+    "columns",
+    "data",
+    "emptied",
+    "examples",
+    "explain",
+    "fun",
+    "holding",
+    "num_batches",
+    "num_observations",
+    "order",
+    "padding_masks",
+    "share",
+    "source",
+    "spans",
+    "takes_example",
+    "trainable",
+    "with_all_options",
+    "with_learnables",
+    "with_options",
+    "with_trainable",
+}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        dl.dlnetwork,
+        dl.minibatchqueue,
+        dl.training_progress_monitor,
+        dl.AcceleratedFunction,
+        dl.TrainingInfo,
+        dl.lbfgs_state,
+    ],
+)
+def test_attributes_methods_and_options_of_classes_have_a_row(kind):
+    names = {*[n for n in dir(kind) if n[0] != "_"], *inspect.signature(kind).parameters}
+    lacking = [n for n in names if not any(map(described, in_matlab(n) | {n}))]
+    assert sorted(set(lacking) - {*OWN_NAMES}) == []
+
+
 @pytest.mark.parametrize("code", CONSTRUCTORS)
 def test_what_the_page_says_to_write_exists(code):
     net = dl.dlnetwork([layers.FullyConnected(2), layers.Tanh()])

@@ -14,6 +14,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -236,7 +237,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
                 return function(*args, **given)
             return function(*args)  # type: ignore[call-arg]
         except (DlgradientError, *SLIPS) as error:
-            answer = signature.answer(args, given, error)
+            answer = signature.named(args).answer(args, given, error)
             if answer is error:
                 raise
             raise answer from error
@@ -292,15 +293,16 @@ class _Signature:
     """
 
     __slots__ = (
-        *("function", "kinds", "last", "name", "operands", "plain", "positional", "signature"),
+        *("constructs", "function", "kinds", "last", "name", "operands", "plain", "positional"),
+        "signature",
     )
 
     def __init__(self, function: Function) -> None:
         self.function = function
         # A class is called by its name.
-        constructor = function.__name__ == "__init__"
+        self.constructs = function.__name__ == "__init__"
         self.name: str = (
-            function.__qualname__.rpartition(".")[0] if constructor else function.__name__
+            function.__qualname__.rpartition(".")[0] if self.constructs else function.__name__
         )
         self.plain: dict[str, frozenset[type]] | None = None
         kinds = inspect.Parameter
@@ -317,6 +319,15 @@ class _Signature:
             (i for i, text in enumerate(texts) if not text.startswith(("Operand", "Dlarray"))),
             sys.maxsize if several else len(texts),
         )
+
+    def named(self, args: tuple[Any, ...]) -> _Signature:
+        """Return the signature of a call: a constructor may be one that a class has inherited."""
+        name = type(args[0]).__name__ if self.constructs and args else self.name
+        if name == self.name:
+            return self
+        new = copy(self)
+        new.name = name
+        return new
 
     def _read(self) -> dict[str, frozenset[type]]:
         self.signature = inspect.signature(self.function)

@@ -34,8 +34,10 @@ _KNOWN = {
     "key": "generator",
     "random_state": "generator",
     "num_classes": "class_names",
+    "num_steps": "period",
     "align_corners": "geometric_transform_mode",
 }
+_OPPOSITES = (("input", "output"), ("output", "input"), ("min", "max"), ("max", "min"))
 # Words in the names of layers elsewhere, in this order, after the word "layer" is taken off.
 _LAYER_WORDS = (
     (r"^convtranspose", "transposedconvolution"),
@@ -116,5 +118,9 @@ def close_name(name: str, names: Sequence[str], cutoff: float = 0.8) -> str | No
     """
     from difflib import get_close_matches  # only errors pay for this import
 
-    close = get_close_matches(snake_case(name), names, n=1, cutoff=cutoff)
+    word = snake_case(name)
+    # Inputs are not outputs, however near the letters are.
+    other = next((b for a, b in _OPPOSITES if a in word), None)
+    candidates = [n for n in names if other is None or other not in n]
+    close = get_close_matches(word, candidates, n=1, cutoff=cutoff)
     return close[0] if close else None

@@ -7,18 +7,23 @@ channels; training finds its statistics, unless they are given.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import field
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from dlgradient.core.formats import checked_format
-from dlgradient.core.kinds import FORMAT, Kind
-from dlgradient.core.types import Count, Operand, Value
+from dlgradient.core.kinds import FORMAT, Kind, one_of
+from dlgradient.core.kinds import shown as kind_shown
+from dlgradient.core.types import Count, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import FormatError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.layers.fitting import fits_label, fix, sizes_of
 from dlgradient.layers.layer import Layer
 from dlgradient.layers.layout import format_of
+from dlgradient.ops.complex import imag, real
+from dlgradient.ops.join import concat
 
 __all__ = [
     "FeatureInput",
@@ -32,7 +37,7 @@ __all__ = [
 Normalization: TypeAlias = Literal[
     "none", "zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one"
 ]
-# Which statistics of the data a normalisation needs.
+# Which statistics of the data a normalisation needs; a function needs none.
 STATISTICS: dict[str, tuple[str, ...]] = {
     "none": (),
     "zerocenter": ("mean",),
@@ -61,10 +66,24 @@ Sizes: TypeAlias = Annotated[
 DataFormat: TypeAlias = Annotated[str, FORMAT]
 
 
+_NAMED = one_of(tuple(STATISTICS))
+
+
+def _normalization(value: Any) -> Any:
+    return value if callable(value) else _NAMED.convert(value)
+
+
+# Of input layers, whose data a function may normalise.
+InputNormalization: TypeAlias = Annotated[
+    Normalization | Callable[[Value], Value],
+    Kind(f"{_NAMED.wanted}, or a function", _normalization, fix=_NAMED.fixed),
+]
+
+
 class Normalizing(Layer):
     """A normalisation by statistics of each channel, in both directions."""
 
-    normalization: Normalization = field(default="none", kw_only=True)
+    normalization: InputNormalization = field(default="none", kw_only=True)
     mean: Operand | None = field(default=None, kw_only=True)
     standard_deviation: Operand | None = field(default=None, kw_only=True)
     min: Operand | None = field(default=None, kw_only=True)
@@ -72,9 +91,14 @@ class Normalizing(Layer):
     # Where training finds what is missing.
     _found: ClassVar[str]
 
+    def needed(self) -> tuple[str, ...]:
+        """Return the names of the statistics that the normalisation needs."""
+        kind = self.normalization
+        return STATISTICS[kind] if isinstance(kind, str) else ()
+
     def lacks(self) -> bool:
         """Return whether a statistic of the data is missing, which training finds."""
-        return any(getattr(self, name) is None for name in STATISTICS[self.normalization])
+        return any(getattr(self, name) is None for name in self.needed())
 
     def statistic(self, name: str) -> Value:
         """Return a statistic of the data: a number, or one for each channel."""
@@ -98,7 +122,9 @@ class Normalizing(Layer):
         """Return data in normalised units."""
         if self.normalization == "none":
             return x
-        given = [self.statistic(name) for name in STATISTICS[self.normalization]]
+        if callable(self.normalization):
+            return self._by_function(x, self.normalization)
+        given = [self.statistic(name) for name in self.needed()]
         if self.normalization == "zerocenter":
             return x - given[0]
         if self.normalization == "zscore":
@@ -107,11 +133,22 @@ class Normalizing(Layer):
         unit = (x - low) / (high - low)
         return 2 * unit - 1 if self.normalization == "rescale-symmetric" else unit
 
+    def _by_function(self, x: Value, function: Callable[[Value], Value]) -> Value:
+        """Return what a function of the user makes of data; without a format it has theirs."""
+        y = function(x)
+        if np.shape(y) != x.shape:
+            raise ShapeMismatchError(
+                f"normalization={getattr(function, '__name__', function)} returned "
+                f"{kind_shown(y)} for data of shape {x.shape}; return an array of that shape"
+            )
+        labelled = type(y) is dlarray and y._format is not None
+        return y if labelled else dlarray(y, format_of(x))
+
     def in_own_units(self, x: Value) -> Value:
         """Return data before the normalisation."""
         if self.normalization == "none":
             return x
-        given = [self.statistic(name) for name in STATISTICS[self.normalization]]
+        given = [self.statistic(name) for name in self.needed()]
         if self.normalization == "zerocenter":
             return x + given[0]
         if self.normalization == "zscore":
@@ -124,6 +161,7 @@ class Normalizing(Layer):
 class AnyInput(Normalizing):
     """What all input layers share: sizes by label, a format for data without one."""
 
+    split_complex_inputs: bool = field(default=False, kw_only=True)
     input_names = ()
     _found = "data"
     short: ClassVar[str] = "input"
@@ -158,30 +196,48 @@ class AnyInput(Normalizing):
         shape = np.shape(x)
         if len(shape) != len(self.labels):
             raise FormatError(
-                f"the input has shape {shape} and no format; this layer expects "
-                f"{self.labels!r}. Give the data that many dimensions, or a format with "
-                "dlarray(x, fmt)"
+                f"layer {self.name!r} ({type(self).__name__}): the input has shape {shape} and no "
+                f"format; {self._expected()}; {fix(shape, self.labels, self.fixed())}"
             )
         return dlarray(x, self.labels)
 
+    def _expected(self) -> str:
+        """Return the format and the sizes that the layer expects, for errors."""
+        sizes = {label: list(found) for label, found in self.fixed().items()}
+        each = [str((sizes.get(f) and sizes[f].pop(0)) or "any") for f in self.labels]
+        return f"the layer expects {self.labels!r} of ({', '.join(each)})"
+
     def predict(self, x: Value) -> Value:
-        """Return x, normalised."""
+        """Return x, normalised; its real parts and then its imaginary parts, if it is split."""
         self.check(x)
-        return self.normalized(x)
+        return self.normalized(self.split(x))
+
+    def split(self, x: Value) -> Value:
+        """Return real and imaginary parts as channels, if the layer splits."""
+        if not self.split_complex_inputs:
+            return x
+        fmt = format_of(x)
+        if "C" not in fmt:
+            raise FormatError(
+                f"the input has shape {x.shape} and format {fmt!r}; split_complex_inputs=True "
+                "needs channels, so give the data a dimension 'C'"
+            )
+        return concat([real(x), imag(x)], axis=fmt.index("C"))
 
     def check(self, x: Value) -> None:
         """Raise the error for an array that does not fit."""
-        fmt = format_of(x)
+        self.check_sizes(x.shape, format_of(x))
+
+    def check_sizes(self, shape: Shape, fmt: str) -> None:
+        """Raise the error for data of a shape and a format that do not fit."""
         for label, wanted in self.fixed().items():
-            found = tuple([n for n, f in zip(x.shape, fmt, strict=True) if f == label])
-            fits = len(found) == len(wanted) and all(
-                w is None or n == w for n, w in zip(found, wanted, strict=True)
-            )
-            if not fits and not (not found and wanted in ((1,), (None,))):
+            if not fits_label(shape, fmt, label, wanted):
                 shown = ", ".join("any" if w is None else str(w) for w in wanted)
+                found = sizes_of(shape, fmt, label)
                 raise ShapeMismatchError(
-                    f"the input has shape {x.shape} and format {fmt!r}, so {found or 'no size'} "
-                    f"for {label!r}; the layer expects ({shown})"
+                    f"the input has shape {shape} and format {fmt!r}, so {found or 'no size'} "
+                    f"for {label!r}; the layer expects ({shown}); "
+                    f"{fix(shape, self.labels, self.fixed())}"
                 )
 
 
@@ -247,9 +303,14 @@ class FeatureInput(_WithUsualFormat):
     Parameters
     ----------
     num_features : int
-    normalization : {"none", "zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one"}
+    normalization : str or callable
+        "none", "zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one";
+        or a function of the data, which have a format; it returns an array of the same shape.
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
+    split_complex_inputs : bool
+        Whether the channels are split: real parts, followed by as many imaginary ones. Statistics
+        are then of twice as many channels.
     data_format : str
         Format of data that have none, if it is not "BC".
 
@@ -281,9 +342,14 @@ class ImageInput(_WithUsualFormat):
     ----------
     size : (int, int, int)
         Height, width and channels; None where a size may vary.
-    normalization : {"zerocenter", "none", "zscore", "rescale-symmetric", "rescale-zero-one"}
+    normalization : str or callable
+        "zerocenter", "none", "zscore", "rescale-symmetric", "rescale-zero-one";
+        or a function of the data, which have a format; it returns an array of the same shape.
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
+    split_complex_inputs : bool
+        Whether the channels are split: real parts, followed by as many imaginary ones. Statistics
+        are then of twice as many channels.
     data_format : str
         Format of data that have none, if it is not "SSCB".
 
@@ -297,7 +363,7 @@ class ImageInput(_WithUsualFormat):
     """
 
     size: Sizes
-    normalization: Normalization = field(default="zerocenter", kw_only=True)
+    normalization: InputNormalization = field(default="zerocenter", kw_only=True)
     spatial: ClassVar[int] = 2
 
     @property
@@ -326,9 +392,14 @@ class Image3dInput(ImageInput):
     ----------
     size : (int, int, int, int)
         Height, width, depth and channels; None where a size may vary.
-    normalization : {"zerocenter", "none", "zscore", "rescale-symmetric", "rescale-zero-one"}
+    normalization : str or callable
+        "zerocenter", "none", "zscore", "rescale-symmetric", "rescale-zero-one";
+        or a function of the data, which have a format; it returns an array of the same shape.
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
+    split_complex_inputs : bool
+        Whether the channels are split: real parts, followed by as many imaginary ones. Statistics
+        are then of twice as many channels.
     data_format : str
         Format of data that have none, if it is not "SSSCB".
 
@@ -353,9 +424,14 @@ class SequenceInput(_WithUsualFormat):
         Number of channels; or spatial sizes and the number of channels, for sequences of images.
     min_length : int
         Least number of time steps, of which the layers after it make sense.
-    normalization : {"none", "zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one"}
+    normalization : str or callable
+        "none", "zerocenter", "zscore", "rescale-symmetric", "rescale-zero-one";
+        or a function of the data, which have a format; it returns an array of the same shape.
     mean, standard_deviation, min, max : float or array, optional
         Statistics for the normalisation, one or one for each channel.
+    split_complex_inputs : bool
+        Whether the channels are split: real parts, followed by as many imaginary ones. Statistics
+        are then of twice as many channels.
     data_format : str
         Format of data that have none, if it is not "TCB"; or "SCBT", with an 'S' for each spatial
         size.

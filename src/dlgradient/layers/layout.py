@@ -68,10 +68,12 @@ class Layout(AnswersByName):
             if label in labels
         ]
         if not found:
-            raise FormatClashError(
-                f"an input of {self} has no dimension {labels!r}; the layer before it, or the "
-                "input layer, must give one"
+            fix = (
+                "the layer before it, or the input layer, must give one"
+                if self.format
+                else "give the data a format, as in dlarray(x, 'BC'), or begin with an input layer"
             )
+            raise FormatClashError(f"an input of {self} has no dimension {labels!r}; {fix}")
         return math.prod(found)
 
     def example(self) -> Value:

@@ -40,8 +40,11 @@ class Sliding(Layer):
             over = "T"
         else:
             words = "one dimension 'S' or 'T'" if count == 1 else f"{count} dimensions 'S'"
+            usual = {1: "SequenceInput(3)", 2: "ImageInput((28, 28, 1))"}
             raise FormatClashError(
-                f"{type(self).__name__} slides over {words}; the input has {layouts[0]}"
+                f"{type(self).__name__} slides over {words}; the input has {layouts[0]}; begin the "
+                f"network with an input that has them, as layers."
+                f"{usual.get(count, 'Image3dInput((8, 8, 8, 1))')} has"
             )
         vars(self)["over"] = over
         super().initialize(*layouts)

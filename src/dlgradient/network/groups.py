@@ -132,10 +132,10 @@ def _freed(layer: Layer, name: str, names: Mapping[str, str]) -> Layer:
     """Return a layer of a nested network for the outer one, where no input layer may be inside."""
     if not isinstance(layer, AnyInput):
         return _renamed(layer, name, names)
-    if layer.normalization != "none":
+    if layer.normalization != "none" or layer.split_complex_inputs:
         raise InvalidArgumentError(
-            f"expand_layers: the input layer {name!r} normalises; write normalization='none', and "
-            "normalise in the outer input layer"
+            f"expand_layers: the input layer {name!r} normalises, or splits; write "
+            "normalization='none', and do it in the outer input layer"
         )
     return Identity(name=name)
 

@@ -53,6 +53,9 @@ class dlnetwork(Edits, Factors, Held, Slips, Recorded):  # noqa: N801 - the esta
         For inputs without an input layer: arrays of the sizes and formats that they will have.
     initialize : bool
         Whether to initialise the learnables, if the sizes of all inputs are known.
+    output_names : str or sequence of str
+        Layers, or outputs of layers, whose results are those of the network; by default outputs
+        that nothing is connected to.
     generator : numpy.random.Generator or int, optional
         Source of randomness of the initial values, or a seed.
 
@@ -109,6 +112,7 @@ class dlnetwork(Edits, Factors, Held, Slips, Recorded):  # noqa: N801 - the esta
         layers: Any = (),
         *examples: Operand,
         initialize: bool = True,
+        output_names: str | Sequence[str] = (),
         generator: Generator = None,
     ) -> None:
         self._plan = self._source = None
@@ -118,6 +122,8 @@ class dlnetwork(Edits, Factors, Held, Slips, Recorded):  # noqa: N801 - the esta
             self.__dict__.update(layers.__dict__)
         else:
             self._graph = Graph().added(as_layers("dlnetwork", layers))
+        if output_names:
+            self.output_names = output_names
         if initialize and self._graph.layers and (examples or self._knows_inputs()):
             self._initialize(examples, Source.of(generator))
 

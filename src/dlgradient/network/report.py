@@ -20,7 +20,7 @@ from dlgradient.core.records import record
 from dlgradient.core.types import Array, Operand, Shape, Value
 from dlgradient.engine.array import dlarray
 from dlgradient.errors import DlgradientError, InvalidArgumentError
-from dlgradient.layers.input import STATISTICS, AnyInput, Normalizing
+from dlgradient.layers.input import AnyInput, Normalizing
 from dlgradient.layers.layer import Layer, Source
 from dlgradient.layers.layout import Layout
 from dlgradient.layers.nested import HeldNetwork, Network
@@ -257,7 +257,7 @@ def _add_row(
         if not np.all(np.isfinite(value)):
             found.faults.append(f"the learnable {prefix + key!r} is not finite")
     if isinstance(layer, Normalizing) and layer.lacks():
-        lacking = [n for n in STATISTICS[layer.normalization] if getattr(layer, n) is None]
+        lacking = [n for n in layer.needed() if getattr(layer, n) is None]
         found.remarks.append(
             f"the layer {name!r} has no {' and no '.join(lacking)}, which trainnet finds from the "
             f"{layer._found}"

@@ -9,7 +9,8 @@ import numpy as np
 
 from dlgradient.core.formats import valid_format
 from dlgradient.core.kinds import Kind
-from dlgradient.errors import InvalidArgumentError
+from dlgradient.engine.array import dlarray
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.layers.input import AnyInput
 from dlgradient.network.network import dlnetwork
 from dlgradient.train.queue import minibatchqueue
@@ -29,6 +30,8 @@ def _formats(value: Any) -> Any:
         if not value:
             raise ValueError
         return value if value == "auto" else valid_format(value)
+    if not isinstance(value, list | tuple):
+        raise TypeError
     return tuple([None if fmt is None else valid_format(fmt) for fmt in value])
 
 
@@ -55,13 +58,12 @@ def queue_of(
         return data
     predictors = data if type(data) is tuple else (data,)
     wanted = () if targets is None else targets if type(targets) is tuple else (targets,)
+    formats = _input_formats(net, input_formats)
+    _check_inputs(net, predictors, formats)
     return minibatchqueue(
         (*predictors, *wanted),
         mini_batch_size=mini_batch_size,
-        mini_batch_format=(
-            *_input_formats(net, input_formats),
-            *_target_formats(wanted, target_formats),
-        ),
+        mini_batch_format=(*formats, *_target_formats(wanted, target_formats)),
         output_cast="float64" if _is_double(net) else "float32",
         generator=generator,
         **reading,
@@ -151,6 +153,22 @@ def _input_formats(net: dlnetwork, given: Any) -> list[str | None]:
             )
         found.append(layer.labels)
     return found
+
+
+def _check_inputs(net: dlnetwork, predictors: Sequence[Any], formats: list[str | None]) -> None:
+    """Raise the error for arrays whose sizes an input layer does not take.
+
+    Observations are counted along the dimension of the format, so a wrong one is seen here first.
+    """
+    for name, x, fmt in zip(net.input_names, predictors, formats, strict=False):
+        layer = net.get_layer(name.partition("/")[0])
+        known = isinstance(x, np.ndarray | dlarray) and fmt is not None and np.ndim(x) == len(fmt)
+        if known and isinstance(layer, AnyInput):
+            try:
+                layer.check_sizes(np.shape(x), fmt or "")
+            except ShapeMismatchError as error:
+                kind = type(layer).__name__
+                raise ShapeMismatchError(f"layer {name!r} ({kind}): {error.args[0]}") from None
 
 
 def _target_formats(targets: Sequence[Any], given: Any) -> list[str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -109,12 +109,57 @@ ExecutionEnvironment: TypeAlias = Annotated[
         fix=_environment,
     ),
 ]
+
+
+def _validation(value: Any) -> Any:
+    """Return data that can be read: the sources are looked at by the queue that is made of them."""
+    sources = value if type(value) is tuple else (value,)
+    unread = (bool, int, float, complex, str, bytes, Mapping)
+    if not sources or any(isinstance(source, unread) for source in sources):
+        raise TypeError
+    if value is not None and not all(map(_is_read, sources)):
+        raise TypeError
+    return value
+
+
+def _is_read(source: Any) -> bool:
+    """Return whether observations can be taken from a value: by index, one by one, or by a call."""
+    by_index = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    return by_index or isinstance(source, Iterable) or callable(source) or hasattr(source, "iloc")
+
+
+def _functions(value: Any) -> Any:
+    given = value if isinstance(value, list | tuple) else [value]
+    if value is not None and not all(map(callable, given)):
+        raise TypeError
+    return value
+
+
+def _folder(value: Any) -> str:
+    found = os.fspath(value)
+    if not isinstance(found, str) or "\0" in found:
+        raise TypeError
+    return found
+
+
+ValidationData: TypeAlias = Annotated[
+    Any,
+    Kind(
+        "a tuple (x, targets), a minibatchqueue, a dataset or None",
+        _validation,
+        fix=lambda _: "write validation_data=(x, targets)",
+    ),
+]
+OutputFunctions: TypeAlias = Annotated[
+    Callable[..., Any] | Sequence[Any] | None,
+    Kind("a function, a list of them or None", _functions),
+]
 PositiveOrInf: TypeAlias = Annotated[float, number(above=0, finite=False)]
 Increase: TypeAlias = Annotated[float, number(above=1)]
 Decrease: TypeAlias = Annotated[float, number(above=0, below=1)]
 SCHEDULES = ("none", "piecewise", "warmup", "polynomial", "exponential", "cosine", "cyclical")
 FolderPath: TypeAlias = Annotated[
-    str | os.PathLike[str], Kind("the path of a folder, or '' for none", os.fspath)
+    str | os.PathLike[str], Kind("the path of a folder, or '' for none", _folder)
 ]
 Metrics: TypeAlias = Annotated[
     Any,
@@ -175,7 +220,7 @@ class TrainingOptions(AnswersByName):
     gradient_threshold_method: Literal["l2norm", "global-l2norm", "absolute-value"] = field(
         default="l2norm", kw_only=True
     )
-    validation_data: Any = field(default=None, kw_only=True, repr=False)
+    validation_data: ValidationData = field(default=None, kw_only=True, repr=False)
     validation_frequency: Count = field(default=50, kw_only=True)
     validation_patience: PositiveOrInf = field(default=math.inf, kw_only=True)
     metrics: Metrics = field(default=(), kw_only=True)
@@ -187,7 +232,7 @@ class TrainingOptions(AnswersByName):
     verbose_frequency: Count = field(default=50, kw_only=True)
     plots: Literal["none", "training-progress"] = field(default="none", kw_only=True)
     tensorboard: FilePath | None = field(default=None, kw_only=True)
-    output_fcn: Callable[..., Any] | Sequence[Any] | None = field(default=None, kw_only=True)
+    output_fcn: OutputFunctions = field(default=None, kw_only=True)
     checkpoint_path: FolderPath = field(default="", kw_only=True)
     checkpoint_frequency: Count | None = field(default=None, kw_only=True)
     checkpoint_frequency_unit: Literal["epoch", "iteration"] = field(default="epoch", kw_only=True)
@@ -240,6 +285,22 @@ class TrainingOptions(AnswersByName):
                 f"training_options: objective_metric_name must be one of {', '.join(names)}, not "
                 f"{self.objective_metric_name!r}"
             )
+        if self.validation_data is None:
+            self._check_without_validation()
+
+    def _check_without_validation(self) -> None:
+        """Raise the error for an option that asks for a validation, of which there is none."""
+        meaning = {
+            "validation_patience": math.inf,
+            "output_network": "last-iteration",
+        }
+        for name, without in meaning.items():
+            value = getattr(self, name)
+            if value not in (without, "auto"):
+                raise InvalidArgumentError(
+                    f"training_options: {name}={value!r} compares validations, and there are no "
+                    f"validation data; give validation_data=(x, targets), or omit {name}"
+                )
 
     def _schedules(self, value: Any) -> list[Schedule]:
         given = value if isinstance(value, list | tuple) else [value]

@@ -21,6 +21,7 @@ from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.calls import wrap
 from dlgradient.core.formats import valid_format
 from dlgradient.core.kinds import Kind
+from dlgradient.core.kinds import shown as described
 from dlgradient.core.shares import Share
 from dlgradient.core.types import Array, Count, Generator
 from dlgradient.engine.array import dlarray
@@ -208,7 +209,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         if self.is_stream:
             self._check_stream()
         else:
-            self._order = np.arange(self._length(axes))
+            self._order = np.arange(self._length(axes, formats))
         self._numbers = self._order  # of the observations, which are not all if it is a part
         self._pool = pool_of(preprocessing_environment, self._reader, streams=self.is_stream)
         # The number of the next observation; batches that are being read; the next one of a stream.
@@ -217,13 +218,17 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         self._coming: Iterator[Any] | None = None
         self._waiting: Batch | None = None
 
-    def _length(self, axes: list[int | None]) -> int:
+    def _length(self, axes: list[int | None], formats: list[str | None]) -> int:
         sizes = [length_of(s, a) for s, a in zip(self.sources, axes, strict=True)]
         if len(set(sizes)) > 1:
+            each = [
+                f"{n} in {described(source)}{f' of format {fmt!r}' if fmt else ''}"
+                for n, source, fmt in zip(sizes, self.sources, formats, strict=True)
+            ]
             raise ShapeMismatchError(
                 f"minibatchqueue: data have {', '.join(map(str, sizes))} observations, but each "
-                "source must have as many; without a mini_batch_format that has 'B', they are the "
-                "first dimension of an array"
+                f"source must have as many: {'; '.join(each)}. They are the dimension 'B' of a "
+                "format, and without one the first dimension of an array"
             )
         if sizes[0] == 0:
             raise InvalidArgumentError("minibatchqueue: data have no observations")

@@ -6,7 +6,7 @@ Where processes share the batches, each looks at its share, and all get the same
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,7 @@ from dlgradient.core.shares import sharing
 from dlgradient.core.types import Array
 from dlgradient.engine.array import dims, dlarray
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.layers.input import STATISTICS, AnyInput, Normalizing
+from dlgradient.layers.input import AnyInput, Normalizing
 from dlgradient.layers.moments import Moments
 from dlgradient.layers.nested import held_networks, prefix_of
 from dlgradient.layers.normalization import BatchNormalization
@@ -87,15 +87,16 @@ def normalized(
     for i, name in outputs.items():
         layer = net.get_layer(name)
         if isinstance(layer, Normalizing) and layer.lacks():
-            wanted[inputs + i] = name, STATISTICS[layer.normalization]
+            wanted[inputs + i] = name, layer.needed()
     for i, name in enumerate(net.input_names[:inputs]):
         layer = net.get_layer(name.partition("/")[0])
         if isinstance(layer, AnyInput) and (layer.lacks() or reset):
-            wanted[i] = name, STATISTICS[layer.normalization]
+            wanted[i] = name, layer.needed()
     wanted = {i: found for i, found in wanted.items() if found[1]}
     if not wanted:
         return net
-    summaries = summaries_of(queue, wanted)
+    splits = {i for i, (name, _) in wanted.items() if _splits(net, name)}
+    summaries = summaries_of(queue, wanted, splits)
     return net.with_all_options(
         {
             name: {statistic: summaries[i].statistic(statistic) for statistic in names}
@@ -104,8 +105,18 @@ def normalized(
     )
 
 
-def summaries_of(queue: minibatchqueue, numbers: Iterable[int]) -> dict[int, Summary]:
+def _splits(net: dlnetwork, name: str) -> bool:
+    """Return whether a layer is an input that splits complex data into two parts."""
+    layer = net.get_layer(name.partition("/")[0])
+    return isinstance(layer, AnyInput) and layer.split_complex_inputs
+
+
+def summaries_of(
+    queue: minibatchqueue, numbers: Iterable[int], splits: Collection[int] = ()
+) -> dict[int, Summary]:
     """Return summaries of some outputs of a queue, in one pass over all batches.
+
+    Those in `splits` are complex, and summarised by their real and their imaginary parts.
 
     A process that shares the batches with others reads its share, and all get the same. What pads
     sequences does not count.
@@ -115,7 +126,7 @@ def summaries_of(queue: minibatchqueue, numbers: Iterable[int]) -> dict[int, Sum
     for batch in batches(queue):
         if queue.share is None or queue.share.counts:
             for i, summary in own.items():
-                summary.add(_rows(batch, i))
+                summary.add(_rows(batch, i, splits=i in splits))
     whole = {i: Summary() for i in own}
     for found in queue._of_all(own):
         for i, summary in whole.items():
@@ -123,7 +134,7 @@ def summaries_of(queue: minibatchqueue, numbers: Iterable[int]) -> dict[int, Sum
     return whole
 
 
-def _rows(batch: Batch, i: int) -> Array:
+def _rows(batch: Batch, i: int, *, splits: bool) -> Array:
     """Return the rows of an array of a batch, which needs a format that says so."""
     if i >= len(batch) or type(batch[i]) is not dlarray:
         found = "are none" if i >= len(batch) else f"have no format: {shown(batch[i])}"
@@ -131,7 +142,15 @@ def _rows(batch: Batch, i: int) -> Array:
             f"trainnet: normalize_targets=True needs targets in a format such as 'BC', and there "
             f"{found}"
         )
-    return rows_of(batch[i], dims(batch[i])).astype(float)
+    rows = rows_of(batch[i], dims(batch[i]))
+    if splits:
+        rows = np.concatenate([rows.real, rows.imag], axis=1)
+    if rows.dtype.kind == "c":
+        raise InvalidArgumentError(
+            f"trainnet: the normalisation needs real numbers, and the data are {rows.dtype}; give "
+            "the input layer split_complex_inputs=True, or normalization='none'"
+        )
+    return rows.astype(float)
 
 
 def with_population_statistics(

@@ -103,6 +103,10 @@ def joined(w: Writer, layer: Any, *xs: Tensor) -> str:
 def normalized(w: Writer, layer: Any, x: Tensor) -> str:
     """Write the normalisation of an input."""
     kind = layer.normalization
+    if callable(kind):
+        raise Inexpressible("a function as normalisation; normalise the data, with 'none' here")
+    if layer.split_complex_inputs:
+        raise Inexpressible("complex inputs; split the data, without split_complex_inputs")
     if kind == "none":
         return x.name
     if kind in ("zerocenter", "zscore"):
