@@ -286,7 +286,7 @@ WRONG = {
         )
     ),
     r"so \(3,\) for 'C'; the layer expects \(4\)": lambda: small().predict(np.ones((2, 3))),
-    r"has shape \(4,\) and no format; this layer expects 'BC'": lambda: small().predict(np.ones(4)),
+    r"has shape \(4,\) and no format; the layer expects 'BC'": lambda: small().predict(np.ones(4)),
     "the network has the inputs input; 2 arrays": lambda: small().predict(np.ones(2), np.ones(2)),
     "predict: the network is not initialised": lambda: dl.dlnetwork([layers.Relu()]).predict(1.0),
 }
