@@ -54,6 +54,7 @@ OWN_NAMES = {
     "columns",
     "data",
     "emptied",
+    "forgets",
     "examples",
     "explain",
     "fun",
