@@ -54,30 +54,31 @@ class Share:
 
 
 def share_of(call: Call, rounds: int) -> Share:
-    """Return the own share of a call, by the least time and the quickest profile of some calls."""
-    times, profiles = [], []
+    """Return the own share of a call, by the least times of each function in some calls."""
+    whole_time = float("inf")
+    least: dict[Function, tuple[int, float, Any]] = {}
     for _ in range(rounds):
         began = clock()
         call()
-        times.append(clock() - began)
+        whole_time = min(whole_time, clock() - began)
         profiler = cProfile.Profile()
-        began = clock()
         profiler.runcall(call)
-        profiles.append((clock() - began, profiler))
-    profiled, profiler = min(profiles, key=lambda pair: pair[0])
-    extra = profiled - min(times)
-    stats: Any = pstats.Stats(profiler)
-    entries = stats.stats.items()
+        stats: Any = pstats.Stats(profiler)
+        for function, (_, calls, time, _, callers) in stats.stats.items():
+            if function not in least or time < least[function][1]:
+                least[function] = calls, time, callers
+    entries = least.items()
+    extra = sum(time for _, time, _ in least.values()) - whole_time
     # The profiler's time is in the function that calls, and in the one that is called.
     events: Counter[Function] = Counter()
-    for function, (_, calls, _, _, callers) in entries:
+    for function, (calls, _, callers) in entries:
         events[function] += calls
         for caller, (_, number, *_) in callers.items():
             events[caller] += number
     each = max(extra, 0.0) / events.total()
     own: dict[Function, float] = {}
     whole = 0.0
-    for function, (_, _, time, _, callers) in entries:
+    for function, (_, time, callers) in entries:
         left = max(time - each * events[function], 0.0)
         whole += left
         # What a kernel calls of Python's own functions, such as those that wait, is the kernel's.
@@ -85,9 +86,9 @@ def share_of(call: Call, rounds: int) -> Share:
         part = sum(rest) / time if function[0] == "~" and callers and time else 1.0
         if not is_kernel(function):
             own[function] = left * part
-    own = {f: t / whole * min(times) for f, t in own.items()}
+    own = {f: t / whole * whole_time for f, t in own.items()}
     largest = sorted(own.items(), key=lambda item: -item[1])[:12]
-    return Share(min(times), sum(own.values()), [(_shown(f), t) for f, t in largest])
+    return Share(whole_time, sum(own.values()), [(_shown(f), t) for f, t in largest])
 
 
 def _shown(function: Function) -> str:
