@@ -90,6 +90,7 @@ ALLOWED = {
     ("src/dlgradient/interop", "ours"): "a column of a table: NumPy's function, and ours",
     ("docs/course", "tape"): "the word of textbooks",
     ("docs/glossary.md", "tape"): "the same",
+    ("docs/start/how-it-works.md", "tape"): "the lesson of that name",
     ("docs/glossary.md", "primitive"): "a word of other libraries",
     ("docs/glossary.md", "upstream gradient"): "the same",
     ("docs/glossary.md", "unformatted"): "MATLAB's word",
@@ -130,12 +131,13 @@ def second_names() -> dict[str, str]:
 
 
 def prose_of_page(page: str) -> Iterator[Text]:
-    """Yield the lines of a Markdown page outside blocks of code and the glossary."""
+    """Yield the lines of a Markdown page outside blocks of code and formulas, and the glossary."""
     inside = False
     for line, text in enumerate(page.splitlines(), 1):
-        if text.lstrip().startswith("```"):
+        fence = text.strip()
+        if fence.startswith("```") or (fence.startswith("$$") != fence.endswith("$$")):
             inside = not inside
-        elif not inside:
+        elif not inside and not fence.startswith("$$"):
             yield Text(line, text)
 
 
@@ -305,7 +307,7 @@ def sentences(page: str) -> Iterator[Text]:
         gap = False
     for line, text in paragraphs:
         for sentence in re.split(
-            r"(?<=[.!?:])\**\s+| · ", re.sub(r"``[^`]*``|`[^`]*`", "CODE", text)
+            r"(?<=[.!?:])\**\s+| · ", re.sub(r"``[^`]*``|`[^`]*`|\$[^$]*\$", "CODE", text)
         ):
             yield Text(line, sentence)
 

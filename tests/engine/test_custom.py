@@ -313,3 +313,34 @@ def scaled_in_a_cell(x, /):
     with pytest.raises(dl.RuleError, match="no samples"):
         exec(cell.replace("samples=lambda m: [case(m.real(2))]", ""), scope)
     assert OPS["scaled_in_a_cell"].call is function  # the one before stays
+
+
+class PowerOf(dl.DifferentiableFunction):
+    """x to a power, and the power saved as a keyword or read from the context."""
+
+    def __init__(self, save):
+        self.save = save
+
+    def forward(self, context, x, *, n):
+        context.save(x, *([n] if self.save else []))
+        return x**n
+
+    def backward(self, context, g):
+        x, *rest = context.saved
+        n = rest[0] if self.save else context.params["n"]
+        return g * n * x ** (n - 1)
+
+
+@pytest.mark.parametrize("save", [False, True])
+@pytest.mark.parametrize("n", [3, 2.5, np.array([2.5, 3.5]), np.float64(1.5)])
+def test_a_keyword_is_a_constant_in_every_order(n, save):
+    power = PowerOf(save)
+    check_derivatives(lambda x: power(x, n=n), [0.5, 1.5])
+    x = dl.dlarray([0.5, 1.5])
+
+    def second(x):
+        first = dl.dlgradient(power(x, n=n).sum(), x, enable_higher_derivatives=True)
+        return dl.dlgradient(first.sum(), x)
+
+    expected = n * (n - 1) * np.array([0.5, 1.5]) ** (n - 2)
+    np.testing.assert_allclose(dl.dlfeval(second, x), expected, rtol=1e-14)

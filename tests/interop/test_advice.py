@@ -197,3 +197,17 @@ def test_entropy_at_zero_has_a_finite_slope_of_the_right_sign(name: str, dtype: 
 
 def test_each_name_is_in_the_table() -> None:
     assert {*FUNCTIONS, *ARRAYS, *EDGES} <= set(EXPRESSIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "operands"),
+    [
+        ("xlogy", (np.zeros(3), np.array([-2.0, np.inf, np.nan]))),
+        ("xlog1py", (np.zeros(3), np.array([-2.0, np.inf, np.nan]))),
+        ("entr", (np.array([-1.0, 0.0, 0.5]),)),
+    ],
+)
+def test_values_at_the_ends_are_those_of_scipy(name: str, operands: tuple[Any, ...]) -> None:
+    with np.errstate(all="ignore"):
+        y = evaluated(name, *operands)[0]
+    np.testing.assert_allclose(y, getattr(scipy.special, name)(*operands), rtol=1e-14)

@@ -156,6 +156,8 @@ scipy.special: logsumexp (x)
 scipy.special: logsumexp (A, axis=1)
 scipy.special: kl_div xlogy xlog1py rel_entr powm1 (x, y)
 scipy.special: kl_div xlogy xlog1py rel_entr (x, y) | x = np.zeros(3)
+np: logaddexp2 (x, y)
+np: logaddexp2 (x, y) | x = x + 2000
 scipy.special: boxcox boxcox1p inv_boxcox (x, n)
 scipy.special: boxcox boxcox1p inv_boxcox (x, 0)
 scipy.special: entr logit expit log_expit exprel exp10 cosm1 sindg cosdg tandg (x) | x = x / 4

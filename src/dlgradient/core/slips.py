@@ -110,6 +110,9 @@ def meant_by_position(
     empty = [isinstance(value, list) and not value for value in rest]
     if empty[0] and last == "axis":  # MATLAB's max(x, [], 1), whose dimensions begin with 1
         return f"write axis={rest[1] - 1}, which counts from 0" if type(rest[1]) is int else ""
+    if last == "axis" and "correction" in keywords and rest[0] in (0, 1) and len(rest) == 2:
+        # MATLAB's std(x, 0, 1), whose second argument is the weight.
+        return f"write axis={rest[1] - 1}, correction={1 - rest[0]}"
     if any(empty) and last == "shape":  # MATLAB's reshape(x, [], 1)
         rest = tuple([-1 if none else value for value, none in zip(rest, empty, strict=True)])
     try:

@@ -45,8 +45,8 @@ class Context:
         Parameters
         ----------
         *values : array or None
-            Arguments or results of the forward pass, or other arrays that it computed, as they are
-            when it ends. Through the latter there are no second derivatives.
+            Arguments, keyword arguments or results of the forward pass, or other arrays that it
+            computed, as they are when it ends. Through the latter there are no second derivatives.
         """
         object.__setattr__(self, "_saved", values)
 
@@ -63,7 +63,7 @@ class Context:
                 f"context.{name}: {description(value)} may depend on the arguments, and its "
                 "derivative would be lost; keep it with context.save(...), or, if it does "
                 "not depend on them, as an attribute of the function, set when it is made, or as "
-                "a keyword argument"
+                "a keyword argument, which context.params has"
             )
         self._constants[name] = tree.map_leaves(_own, value)
 

@@ -64,6 +64,19 @@ class DifferentiableFunction:
         a cotangent for each result (zeros for one that is not used). For complex arrays these are
         ∂/∂Re + i ∂/∂Im.
 
+    The context of a call has
+
+    ``save(*values)``
+        Keeps arguments, results or keyword arguments for the backward pass, or other arrays.
+    ``saved``
+        These, in the backward pass: raw arrays, or dlarrays where it is differentiated.
+    ``params``
+        The keyword arguments, a dict. They are constants, in higher derivatives too.
+    ``needs_gradient``
+        For each argument, whether a gradient is needed; None may be returned for the others.
+
+    Shapes, integers and texts may be set as other attributes, ``context.size = 3``.
+
     If results have formats, it also defines ``result_format(self, formats, shapes)``. An instance
     is called like a function, with arrays by position and parameters by name.
 

@@ -64,9 +64,9 @@ class _Source(NamedTuple):
 
     Attributes
     ----------
-    kind : {"argument", "result", "other", "none"}
+    kind : {"argument", "result", "keyword", "other", "none"}
     place : int
-        Among the arguments, the results, or the other values.
+        Among the arguments, the results, the keyword arguments, or the other values.
     """
 
     kind: str
@@ -125,7 +125,7 @@ class FunctionCall:
         self.several = isinstance(found, tuple | list)
         returned = list(found) if self.several else [found]
         self._constants = context._constants
-        self._sources, others = _sources(context.saved, xs, returned)
+        self._sources, others = _sources(context.saved, xs, returned, self.params)
         table = {i: self._raw(y, where) for i, y in enumerate([*returned, *others])}
         count = len(returned)
         context.save()
@@ -243,6 +243,8 @@ class FunctionCall:
         kind, place = source
         if kind == "none":
             return None
+        if kind == "keyword":
+            return self._keyword(place)
         return read_only(node.saved[place] if kind == "argument" else self._result(node, source))
 
     def _traced_value(self, node: Node, source: _Source) -> Value | None:
@@ -253,10 +255,16 @@ class FunctionCall:
         if kind == "argument":
             parent = node.parents[place]
             return wrap(node.saved[place], parent if type(parent) is Node else None)
+        if kind == "keyword":
+            return wrap(self._keyword(place), None)
         value = self._result(node, source)
         if kind == "result":
             return wrap(value, picked(node, place, value))
         return wrap(value, _underivable(node, value) if value.dtype.kind in "fc" else None)
+
+    def _keyword(self, place: int) -> RawValue:
+        """Return a saved keyword argument, which is a constant."""
+        return read_only(self._raw(list(self.params.values())[place], f"{self.name}: forward"))
 
     def _result(self, node: Node, source: _Source) -> RawValue:
         """Return a saved result, or another value, which are saved after the results."""
@@ -265,13 +273,14 @@ class FunctionCall:
 
 
 def _sources(
-    saved: Sequence[RawValue], xs: Sequence[RawValue], returned: Sequence[RawValue]
+    saved: Sequence[RawValue], xs: Sequence[RawValue], returned: Sequence[RawValue], params: Params
 ) -> tuple[list[_Source], list[RawValue]]:
-    """Return where saved values come from, and those that are neither argument nor result."""
+    """Return where saved values come from, and those that the forward pass computed otherwise."""
     known = [
         *[(x, _Source("argument", i)) for i, x in enumerate(xs)],
         *[(y, _Source("result", i)) for i, y in enumerate(returned)],
         (None, _Source("none", 0)),
+        *[(p, _Source("keyword", i)) for i, p in enumerate(params.values()) if _is_array(p)],
     ]
     sources: list[_Source] = []
     others: list[RawValue] = []
@@ -282,6 +291,10 @@ def _sources(
             others.append(value)
         sources.append(source)
     return sources, others
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, int | float | complex | np.ndarray | np.generic | dlarray)
 
 
 # -- cotangents ----------------------------------------------------------------------------------
@@ -325,7 +338,8 @@ def _refuse(node: Node, _g: Cotangent) -> NoReturn:
         f"{node.params['name']}: a higher derivative is asked for, and the backward pass uses "
         "a saved value that is neither an argument nor a result of the function, so its "
         "derivative is not known; save arguments and results, and compute the value of them in "
-        "the backward pass, or return it as a further result"
+        "the backward pass, or return it as a further result; a constant is a keyword argument, "
+        "context.params['name'], or an attribute of the function, set when it is made"
     )
 
 

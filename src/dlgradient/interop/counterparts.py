@@ -75,7 +75,11 @@ NOTES: dict[str, str] = {
     (
         "is the class DifferentiableFunction here, as on the page "
         "[Custom operations](../extend/custom-operations.md)"
-    ): "custom_vjp custom_jvp custom_gradient defvjp save_for_backward autograd",
+    ): "custom_vjp custom_gradient defvjp save_for_backward autograd",
+    (
+        "is an operation of define_operation, which takes a rule for forward mode, as on the page "
+        "[Custom operations](../extend/custom-operations.md)"
+    ): "custom_jvp",
     (
         "has no traced form; the page [Coming from NumPy](../coming-from/numpy.md) has it in a few "
         "lines"
@@ -113,8 +117,12 @@ NOTES: dict[str, str] = {
     ),
     "is dlaccelerate(fun): calls are recorded, and replayed": "jit compile",
     "is not needed: functions run as they are, with Python's if, for and while": (
-        "pmap scan while_loop fori_loop xla lax make_jaxpr eval_shape named_call"
+        "pmap scan while_loop fori_loop xla lax eval_shape named_call"
     ),
+    (
+        "is dlaccelerate(f).source() after two calls, as on the page "
+        "[How it works](../start/how-it-works.md)"
+    ): "make_jaxpr",
     "is not needed: nothing is traced outside dlfeval, and extractdata(x) is a constant": (
         "no_grad inference_mode enable_grad set_grad_enabled requires_grad"
     ),
@@ -206,7 +214,6 @@ NOTES: dict[str, str] = {
     "is lstm or gru with one time step": "lstm_cell gru_cell",
     "is a loop over time steps, for t in range(n)": "rnn_tanh rnn_relu RNN",
     "is the sum of second derivatives, each by dlgradient of a first one": "dllaplacian laplacian",
-    "is logaddexp for the base e; for the base 2, write log2(exp2(x) + exp2(y))": "logaddexp2",
     "does not exist, since a dlarray is a value; write x[i] = v, which is differentiated": (
         "subsasgn scatter index_put dynamic_update_slice put_along_axis put place putmask copyto "
         "fill_diagonal"

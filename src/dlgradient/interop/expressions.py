@@ -209,9 +209,10 @@ maximum(where(isnan(x), y, x), where(isnan(y), x, y)): fmax
 minimum(where(isnan(x), y, x), where(isnan(y), x, y)): fmin
 sum(x * y) / sum(y) # weights=y; mean(x) # no weights: average
 maximum(sqrt(mean(square(x))), 0): rms
-maximum(sqrt(sum(abs2(x))), 0) # the 2-norm of all elements; maximum(sqrt(sum(abs2(A), axis=1)),
-  0) # axis=1; sum(abs(x)) # ord=1 of a vector; max(abs(x)) # ord=inf of a vector; max(sum(abs(A),
-  axis=0)) # ord=1 of a matrix; max(sum(abs(A), axis=1)) # ord=inf of a matrix: norm
+maximum(sqrt(sum(abs2(x))), 0) # all elements, of a matrix the Frobenius norm;
+  maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1; sum(abs(x)) # ord=1 of a vector;
+  max(abs(x)) # ord=inf of a vector; max(sum(abs(A), axis=0)) # ord=1 of a matrix;
+  max(sum(abs(A), axis=1)) # ord=inf of a matrix: norm
 sqrt(sum(square(A), axis=0)) # columns: vecnorm
 maximum(sqrt(sum(abs2(x))), 0) # all elements; maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1;
   sum(abs(x)) # ord=1; max(abs(x)) # ord=inf: vector_norm
@@ -237,9 +238,10 @@ vecdot(x, y) / (maximum(sqrt(vecdot(x, x)), 1e-8) * maximum(sqrt(vecdot(y, y)), 
   axis=1)), 1e-8)) # dim=1: cosine_similarity
 expand_dims(x, axis=-1) ** arange(n - 1, -1, -1) # n decreasing powers; expand_dims(x, axis=-1)
   ** arange(n) # increasing=True, as torch.linalg has it: vander
-x * log(where((x == 0) & (y == 0), 1, y)): xlogy
-x * log1p(where((x == 0) & (y == -1), 0, y)): xlog1py
--x * log(maximum(x, finfo(x.dtype).smallest_normal)): entr
+x * log(where((x == 0) & ((y <= 0) | (y == inf)), 1, y)): xlogy
+x * log1p(where((x == 0) & ((y <= -1) | (y == inf)), 0, y)): xlog1py
+logaddexp(np.log(2) * x, np.log(2) * y) / np.log(2): logaddexp2
+where(x < 0, -inf, -x * log(maximum(x, finfo(x.dtype).smallest_normal))): entr
 x * log(maximum(x, finfo(x.dtype).smallest_normal) / where(x == 0, 1, y)): rel_entr
 log(x) - log1p(-x): logit
 10**x: exp10
@@ -338,7 +340,7 @@ np.random.default_rng(0).permutation(n): randperm permutation
 x[0] * (x[1] / x[0]) ** linspace(0, 1, n) # from x[0] to x[1]: geomspace
 eye(n): identity
 asarray(x): asarray_chkfinite
-arange(0, n): colon
+arange(1.0, n + 1): colon
 meshgrid(x, y, indexing="ij"): ndgrid
 onehotencode(i, class_names=range(3)): one_hot ind2vec
 finfo(float64).eps: eps

@@ -198,10 +198,13 @@ class AcceleratedFunction(AnswersByName, Generic[P, R]):
         Returns
         -------
         str
-            The last one used first; empty if there is none.
+            The last one used first. If there is none, a comment that says so.
         """
         paths = [path for _, entry in self._cache for path in reversed(entry.paths)]
-        return "\n\n".join([path.source for path in reversed(paths)])
+        texts = [path.source for path in reversed(paths)]
+        return (
+            "\n\n".join(texts) or "# no program yet: two calls make one, or explain() says why not"
+        )
 
     def explain(self) -> str:
         """Return what was recorded, why, and why calls were not replayed.

@@ -20,10 +20,18 @@ from dlgradient.program.lines import Check, Program, alike
 from dlgradient.program.path import Path
 from dlgradient.program.record import Recording
 
-__all__ = ["Cache", "Entry"]
+__all__ = ["Cache", "Entry", "in_words"]
 
 PATHS = 8  # of one key
 ATTEMPTS = 3  # calls that may record different programs before a key is given up
+# What Python reads, in words, by the name of the function that reads it.
+_READS = {
+    "whole": "all values, as extractdata and tolist do",
+    "item": "a number, as item, float and int do",
+    "bool": "a condition, as if does",
+    "are_classes": "whether targets are classes",
+    "holds_nan": "whether a gradient has NaN",
+}
 BROKEN_CALLS = 24  # calls of one key in which no path answered, one after the other
 
 _lock = {"it": Lock()}
@@ -126,11 +134,17 @@ def _same_reads(program: Program | None, reads: list[Any]) -> bool:
     return program is not None and alike(program.checks, reads)
 
 
+def in_words(check: Check) -> str:
+    """Return one read, in words."""
+    name = getattr(check.function, "__name__", "?").strip("_")
+    return _READS.get(name, name.replace("_", " "))
+
+
 def _broken(program: Program) -> str:
-    names = sorted({getattr(c.function, "__name__", "?").strip("_") for c in program.checks})
+    names = sorted({in_words(check) for check in program.checks})
     return (
-        f"Python reads values that differ in every call ({', '.join(names)}); return the dlarray, "
-        "and read it outside"
+        f"Python reads values that differ in every call ({', '.join(names)}), here or in a function"
+        " that is called; return the dlarray, and read it outside"
     )
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from dlgradient.program.cache import Cache, Entry
+from dlgradient.program.cache import Cache, Entry, in_words
 from dlgradient.program.lines import Check
 from dlgradient.program.path import Path
 from dlgradient.program.structure import Identity, described
@@ -134,8 +134,9 @@ def explanation(
     lines = [f"{_name(fun)}: {calls} calls, {hits} of them replayed"]
     entries = list(cache)
     names = _parameters(fun)
-    for key, entry in reversed(entries):
-        lines += _entry(key, entry, names)
+    texts = Counter("\n".join(_entry(key, entry, names)) for key, entry in reversed(entries))
+    for text, count in texts.items():
+        lines += [text] if count == 1 else [text, f"  and {count - 1} more like this"]
     for reason, count in misses.reasons.most_common():
         lines.append(f"eager, {count} calls: {reason}")
     if misses.varying and len(entries) > 1:
@@ -164,7 +165,7 @@ def _entry(key: Any, entry: Entry, names: list[str]) -> list[str]:
 
 def counted(checks: list[Check]) -> str:
     """Return what Python reads, in words."""
-    names = Counter(getattr(c.function, "__name__", "?").strip("_") for c in checks)
+    names = Counter(map(in_words, checks))
     return ", ".join(f"{name} ({count})" for name, count in names.items()) or "nothing"
 
 

@@ -19,7 +19,7 @@ from dlgradient.ops.powers import root_of_squares
 from dlgradient.ops.reduce import sum
 from dlgradient.train.computing import positive_root, root, sign
 from dlgradient.train.step import Factor
-from dlgradient.train.update import Number, Rate, adam_formula, update_all
+from dlgradient.train.update import Iteration, Number, Rate, adam_formula, update_all
 
 __all__ = [
     "adadeltaupdate",
@@ -39,7 +39,7 @@ def adamwupdate(
     gradients: _C,
     average: _C | None = None,
     average_sq: _C | None = None,
-    iteration: Count = 1,
+    iteration: Iteration = 1,
     learning_rate: Number = 0.001,
     gradient_decay: Rate = 0.9,
     sq_gradient_decay: Rate = 0.999,
@@ -362,7 +362,7 @@ def muonupdate(
     gradients: _C,
     average: _C | None = None,
     average_sq: _C | None = None,
-    iteration: Count = 1,
+    iteration: Iteration = 1,
     learning_rate: Number = 0.001,
     momentum: Rate = 0.95,
     weight_decay: Number = 0.1,

@@ -12,10 +12,14 @@ from dlgradient.core.arguments import checked
 from dlgradient.core.types import Array, Positive, Value
 from dlgradient.engine.array import dlarray, extractdata
 from dlgradient.network.table import ParameterTable
-from dlgradient.ops.choice import clip, maximum
+from dlgradient.ops.choice import clip, maximum, where
+from dlgradient.ops.complex import abs as magnitude
 from dlgradient.ops.complex import abs2, complex, imag, real
+from dlgradient.ops.create import ones_like
 from dlgradient.ops.join import stack
+from dlgradient.ops.logical import logical_and
 from dlgradient.ops.powers import root_of_squares
+from dlgradient.ops.reduce import max as greatest
 from dlgradient.ops.reduce import sum
 from dlgradient.train.containers import map_together
 from dlgradient.train.step import check_parameter
@@ -163,6 +167,11 @@ def _norm(g: Value) -> Value:
         tiny, huge = np.finfo(g.dtype).smallest_normal, np.finfo(g.dtype).max
         if tiny < squares < huge:
             return math.sqrt(squares)
+    if type(g) is dlarray and g.size:  # in operations, so that a recorded step can be replayed
+        largest = greatest(magnitude(g))
+        inside = logical_and(largest > 0, largest < math.inf)
+        scale: Value = where(inside, largest, ones_like(largest))
+        return scale * root_of_squares(sum(abs2(g / scale)))
     # A number of Python has the dtype of no array, so the dtype of the gradients stays.
     scale = float(np.max(np.abs(extractdata(g)), initial=0.0))
     if not 0 < scale < math.inf:

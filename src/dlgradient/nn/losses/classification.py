@@ -37,6 +37,7 @@ from dlgradient.nn.losses.sources import (
 )
 from dlgradient.nn.shared.arguments import as_array, finished
 from dlgradient.ops import narrow
+from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import maximum, where
 from dlgradient.ops.exponential import log
 from dlgradient.ops.index import getitem
@@ -446,8 +447,9 @@ def _checked_indices(
     """Return indices of classes, valid also where they are masked, and the mask."""
     t = loss.line_values("targets", targets)
     classes = loss.y.shape[loss.channels]
-    if mask_index is None and t.dtype.kind in "iu" and decided(_are_classes, t, classes):
-        return t, None  # not its value, which a recorded program would hold as a constant
+    if mask_index is None and t.dtype.kind in "iuf" and decided(_are_classes, t, classes):
+        # Not its value, which a recorded program would hold as a constant.
+        return (t if t.dtype.kind in "iu" else astype(t, np.int64)), None
     values = whole_numbers(read(t))
     if values.dtype.kind not in "iu":
         raise InvalidArgumentError(
@@ -467,7 +469,8 @@ def _checked_indices(
 
 
 def _are_classes(values: Array, classes: int) -> bool:
-    return not values.size or bool(values.min() >= 0 and values.max() < classes)
+    inside = not values.size or bool(values.min() >= 0 and values.max() < classes)
+    return inside and (values.dtype.kind in "iu" or bool(np.all(values == np.floor(values))))
 
 
 def _taken(loss: Loss, weights: Operand, indices: Value) -> Value:
