@@ -181,13 +181,13 @@ class Loop(Training):
 
     def _placed_step(self, batch: Batch) -> tuple[str, Row]:
         """Take one step; an error says in which it was."""
-        place = f"in iteration {self.iteration}, {shown(batch.numbers)}"
         try:
             return self._step(batch)
-        except DlgradientError as error:
-            text = error.args[0].removeprefix("trainnet: ")
-            raise type(error)(f"trainnet: {place}: {text}") from error
         except Exception as error:
+            place = f"in iteration {self.iteration}, {shown(batch.numbers)}"
+            if isinstance(error, DlgradientError):
+                text = error.args[0].removeprefix("trainnet: ")
+                raise type(error)(f"trainnet: {place}: {text}") from error
             error.add_note(f"trainnet: {place}")
             raise
 
