@@ -355,6 +355,22 @@ def test_a_class_of_a_user_sets_what_it_likes():
     assert both.names[-1] == "Anything"
 
 
+def test_layers_of_a_network_are_set_on_a_layer_that_is_put_back():
+    net = dl.dlnetwork([layers.FeatureInput(2), layers.FullyConnected(2, name="fc")], generator=0)
+    for name, value in (("weights", np.ones((2, 2))), ("name", "other"), ("output_size", 3)):
+        with pytest.raises(AttributeError, match=rf"{name} of 'fc' cannot be set.*replace_layer"):
+            setattr(net.layers["fc"], name, value)
+    layer = net.get_layer("fc")
+    layer.weights = np.ones((2, 2))
+    new = net.replace_layer("fc", layer).initialize()
+    np.testing.assert_array_equal(new.learnables["fc/weights"], np.ones((2, 2)))
+    again = dl.dlnetwork(list(new.layers.values()))
+    assert again == new
+    again.get_layer("fc").weights = np.zeros((2, 2))
+    with pytest.raises(KeyError, match="no 'fc/Weights' in this table; write 'fc/weights'"):
+        _ = net.learnables["fc", "Weights"]
+
+
 def test_setting_costs_a_user_and_a_step_of_training_little():
     """A class of a user has Python's own slot, and a table is made without a call for each."""
 

@@ -13,10 +13,18 @@ from dlgradient.core.attributes import AnswersByName, is_ours, refused, set_free
 from dlgradient.core.kinds import kind_of
 from dlgradient.core.types import Operand
 from dlgradient.core.values import is_dlarray
+from dlgradient.errors import located
 
-__all__ = ["record", "set_option"]
+__all__ = ["COPY", "record", "set_option"]
 
 _ARRAY = kind_of(Operand | None)
+# How a layer is marked that shows what a network has: to set an option of it would change nothing.
+COPY = "copy"
+_OF_A_COPY = (
+    "net.layers shows the layers as they are, so {name} of {of!r} cannot be set; write "
+    "net.learnables['{of}/...'] = value for an array, or layer = net.get_layer('{of}'), set it, "
+    "and net = net.replace_layer('{of}', layer)"
+)
 
 _T = TypeVar("_T")
 
@@ -103,6 +111,8 @@ def set_option(self: Any, name: str, value: object) -> None:
     if name[0] == "_" or "_made" not in vars(self):
         object.__setattr__(self, name, value)
         return
+    if vars(self)["_made"] == COPY:
+        raise AttributeError(located(_OF_A_COPY.format(name=name, of=self.name), self._page))
     state = self.state if hasattr(type(self), "state") else ()  # else advice would be looked for
     if name in state:
         object.__setattr__(self, name, _array(type(self), name, value))

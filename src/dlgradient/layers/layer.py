@@ -16,7 +16,7 @@ import numpy as np
 from dlgradient.core.attributes import AnswersByName
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.reading import hand_out, refuse_here
-from dlgradient.core.records import record
+from dlgradient.core.records import COPY, record
 from dlgradient.core.types import Format, Generator, Shape
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError, located
 from dlgradient.layers.layout import Layout
@@ -255,6 +255,8 @@ class Layer(AnswersByName):
         new = object.__new__(type(self))
         attributes = new.__dict__
         attributes.update(self.__dict__)
+        if attributes.get("_made") == COPY:
+            attributes["_made"] = True
         attributes.update(values)
         return new
 

@@ -18,6 +18,7 @@ from dlgradient.core.arguments import checked, spelt
 from dlgradient.core.calls import open_node
 from dlgradient.core.members import Kind, Parts
 from dlgradient.core.reading import read
+from dlgradient.core.records import COPY
 from dlgradient.core.types import Array, Dtype, Generator, Operand, Value
 from dlgradient.engine.array import dlarray, stripdims
 from dlgradient.errors import InvalidArgumentError
@@ -131,8 +132,12 @@ class dlnetwork(Edits, Factors, Held, Slips, Recorded):  # noqa: N801 - the esta
 
     @property
     def layers(self) -> dict[str, Layer]:
-        """Layers by name, with their learnables and state as attributes."""
-        return {name: self.get_layer(name) for name in self._graph.layers}
+        """Layers by name, with their learnables and state as attributes, which cannot be set."""
+        found = {name: self.get_layer(name) for name in self._graph.layers}
+        for layer in found.values():
+            if "_made" in vars(layer):
+                vars(layer)["_made"] = COPY
+        return found
 
     @property
     def connections(self) -> list[tuple[str, str]]:

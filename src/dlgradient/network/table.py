@@ -235,7 +235,9 @@ class ParameterTable(AnswersByName, _Slots, Mapping[str, dlarray]):
         found = self.columns.index.get(name)
         if found is None:
             have = ", ".join(self.columns.keys) or "none"
-            raise KeyError(f"no {name!r} in this table; it has: {have}")
+            same = [key for key in self.columns.keys if key.lower() == name.lower()]
+            fix = f"write {same[0]!r}; " if same else ""
+            raise KeyError(f"no {name!r} in this table; {fix}it has: {have}")
         return found
 
     def __iter__(self) -> Iterator[str]:
