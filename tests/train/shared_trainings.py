@@ -82,6 +82,47 @@ def sequences(**more: Any) -> Result:
     return trained(x, x[:, :2], net, "mse", "sgdm", **options, **more)
 
 
+LENGTHS = (3, 9, 2, 5, 1, 7, 4, 6, 2, 8, 3, 5, 2, 4, 9, 1, 6, 2, 3, 7, 5, 4, 8)
+
+
+def unequal(**more: Any) -> Result:
+    """Padding on the left changes the states of the network, so its length matters."""
+    rng = np.random.default_rng(5)
+    x = [rng.normal(size=(n, 3)) for n in LENGTHS]
+    net = [layers.SequenceInput(3), layers.Lstm(4), layers.FullyConnected(2)]
+    options = {"sequence_padding_direction": "left", "metrics": "rmse", "sequence_padding_value": 2}
+    validation = {"validation_data": (x[:11], [s[:, 1:] for s in x[:11]])}
+    return trained(x, [s[:, :2] for s in x], net, "mse", "sgdm", **options, **validation, **more)
+
+
+def shortest(**more: Any) -> Result:
+    rng = np.random.default_rng(6)
+    x, labels = [rng.normal(size=(n, 3)) for n in LENGTHS], rng.integers(0, 3, 23)
+    net = [layers.SequenceInput(3, normalization="zscore"), layers.Bilstm(4),
+           layers.GlobalAveragePooling1d(), layers.FullyConnected(3), layers.Softmax()]  # fmt: skip
+    options = {"sequence_length": "shortest", "metrics": "accuracy"}
+    return trained(x, labels, net, "crossentropy", "adam", **options, **more)
+
+
+def masked(**more: Any) -> Result:
+    """A dataset with masks, of which the mean over time does not know what is padding."""
+    rng = np.random.default_rng(7)
+    x, labels = [rng.normal(size=(n, 3)) for n in LENGTHS], rng.integers(0, 3, 23)
+    net = dl.dlnetwork([layers.SequenceInput(3), layers.Gru(4, has_padding_mask_input=True,
+                        name="gru"), layers.GlobalAveragePooling1d(), layers.FullyConnected(3),
+                        layers.Softmax()], initialize=False)  # fmt: skip
+    net = net.add_layers(layers.SequenceInput(1, name="mask")).connect_layers("mask", "gru/mask")
+    data = dl.minibatchqueue(
+        list(zip(x, labels, strict=True)),
+        mini_batch_size=7,
+        mini_batch_format=("TCB", None),
+        padding_masks=True,
+        sequence_padding_value=5.0,
+        generator=1,
+    )
+    return trained(data, None, net, "crossentropy", "sgdm", **more)
+
+
 def units(**more: Any) -> Result:
     x, _ = data(23, 4)
     net = [layers.FeatureInput(4, normalization="rescale-symmetric"), layers.FullyConnected(2),
@@ -133,7 +174,20 @@ def not_finite(**more: Any) -> Result:
 
 TRAININGS: dict[str, Callable[..., Result]] = {
     f.__name__: f
-    for f in (dense, convolution, sequences, units, frozen, own_loss, stopped, patient, not_finite)
+    for f in (
+        dense,
+        convolution,
+        sequences,
+        unequal,
+        shortest,
+        masked,
+        units,
+        frozen,
+        own_loss,
+        stopped,
+        patient,
+        not_finite,
+    )
 }
 
 

@@ -138,7 +138,11 @@ def test_ctrl_c_on_one_rank_stops_all_after_the_same_step(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("fault", "text"),
     [
-        ("error", r"ValueError: seven is too much\n.*rank 1 of 2 has failed, so all of them end"),
+        (
+            "error",
+            r"ValueError: seven is too much\ntrainnet: in iteration 7, observations .*\n"
+            ".*rank 1 of 2 has failed, so all of them end",
+        ),
         ("exit", "SystemExit: 3\n.*rank 1 of 2 has failed, so all of them end"),
         ("kill", r"KILLED BY SIGNAL: 9|EXIT CODE: 9|signal 9"),
     ],

@@ -2,7 +2,8 @@
 
 Each rank has the whole network, and can read all data. For a batch
 
-1. it reads its share: neighbours in the order that the first rank has drawn;
+1. it reads its share: neighbours in the order that the first rank has drawn. Sequences are padded
+   to the longest one of the whole batch, whoever has it;
 2. it evaluates the loss of its share, with the weight of the share in the batch. Layers that need
    the whole batch sum over the ranks, in the forward pass and in its derivative. Random numbers of
    an observation do not depend on who has it (`dlgradient.nn.shared.batches`);
@@ -51,10 +52,13 @@ class SharedQueue(minibatchqueue):
     ----------
     share : Share
         Of the batch that was returned last.
+    seed : int
+        With the number of a step, what the generators of the ranks begin it with.
     """
 
     ranks: Ranks
     share: Share
+    seed: int
 
     @classmethod
     def of(cls, queue: minibatchqueue, ranks: Ranks, generator: np.random.Generator) -> SharedQueue:
@@ -74,7 +78,9 @@ class SharedQueue(minibatchqueue):
         new = object.__new__(cls)
         new.__dict__.update(queue.__dict__)
         new.ranks = ranks
-        new.share = Share(0, 1, 1, True, ranks.total, generator, _own(generator, ranks))
+        new.seed = crc32(dumps(generator.bit_generator.state))  # without drawing from it
+        own = np.random.default_rng([ranks.rank, new.seed])
+        new.share = Share(0, 1, 1, True, ranks.total, generator, own)
         return new
 
     def shuffle(self) -> None:
@@ -89,6 +95,34 @@ class SharedQueue(minibatchqueue):
         begin, end, counts = self._bounds(whole)
         self.share = replace(self.share, first=begin, count=end - begin, whole=whole, counts=counts)
         return batch
+
+    def begin_step(self, step: int) -> None:
+        """Let this rank draw what it draws in a step, whatever it has drawn before.
+
+        So a checkpoint of the first rank is enough for all to go on.
+        """
+        new = np.random.default_rng([self.ranks.rank, self.seed, step])
+        self.share.own.bit_generator.state = new.bit_generator.state
+
+    def _known(self, batch: Batch, ordinal: int) -> Batch:
+        """Return a batch whose sequences are as long as those of the other ranks."""
+        reader = self._reader
+        own_length = type(reader.padding.length) is int or reader.mini_batch_fcn is not None
+        if reader.pads() and not own_length and self.mini_batch_size > 1:
+            of_ranks = np.array(self.ranks.of_all(batch.lengths(reader)))
+            wanted = of_ranks.min(0) if reader.padding.length == "shortest" else of_ranks.max(0)
+            batch = batch.of_lengths(wanted.tolist(), reader)
+        return super()._known(batch, ordinal)
+
+    def _place(self) -> dict[str, Any]:
+        """Return how far it is, for a checkpoint."""
+        return {**super()._place(), "seed": self.seed}
+
+    def _go_to(self, at: int, order: Array, seed: int | None = None) -> None:
+        """Go on from the place of a queue of the same data, of ranks or of one process."""
+        super()._go_to(at, order)
+        if seed is not None:
+            self.seed = seed
 
     def _of_all(self, value: Any) -> list[Any]:
         """Return what each rank has."""
@@ -105,11 +139,6 @@ class SharedQueue(minibatchqueue):
         rank, size = self.ranks.rank, self.ranks.size
         begin, end = whole * rank // size, whole * (rank + 1) // size
         return (begin, end, True) if begin < end else (whole - 1, whole, False)
-
-
-def _own(generator: np.random.Generator, ranks: Ranks) -> np.random.Generator:
-    """Return a generator for this rank, without drawing from the one of all."""
-    return np.random.default_rng([ranks.rank, crc32(dumps(generator.bit_generator.state))])
 
 
 @dataclass
@@ -181,8 +210,13 @@ class ParallelLoop(Loop):
             self.ranks.abort()
             raise
 
+    def _with_population_statistics(self) -> dlnetwork:
+        self.queue.begin_step(self.iteration + 1)
+        return super()._with_population_statistics()
+
     def _step(self, batch: Batch) -> tuple[str, Row]:
         """Take one step; the reason to stop is that of a rank whose share has made it."""
+        self.queue.begin_step(self.iteration)
         reason, row = super()._step(batch)
         if not reason:
             return "", row

@@ -356,8 +356,9 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         """Return how far it is, and the order of the observations, for a checkpoint."""
         return {"at": self._at, "order": self._order}
 
-    def _go_to(self, at: int, order: Array) -> None:
-        """Go on from the place of a queue of the same data."""
+    def _go_to(self, at: int, order: Array, seed: int | None = None) -> None:
+        """Go on from the place of a queue of the same data; the seed is one of ranks."""
+        del seed
         if self.is_stream:
             self.reset()
             for _ in range(0, at, self.mini_batch_size):

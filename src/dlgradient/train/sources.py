@@ -66,6 +66,50 @@ class Batch(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have slots
         new.masks, new.numbers, new.ordinal = masks, numbers, ordinal
         return new
 
+    def lengths(self, reader: Reader) -> list[int]:
+        """Return the number of times of each output; 0 for those that have none."""
+        return [0 if t is None else x.shape[t[0]] for x, t in self._timed(reader)]
+
+    def of_lengths(self, lengths: Sequence[int], reader: Reader) -> Batch:
+        """Return a batch with other numbers of times."""
+        found: list[Any] = []
+        masks: list[Array | None] = []
+        right = reader.padding.direction == "right"
+        for i, ((x, times), n) in enumerate(zip(self._timed(reader), lengths, strict=True)):
+            mask = mask_of(self, i)
+            if times is None or x.shape[times[0]] == n:
+                found.append(x)
+                masks.append(mask)
+                continue
+            axis, value = times
+            found.append(_of_length(x, axis, n, value, right=right))
+            whole = np.ones((x.shape[axis], len(self.numbers)), bool)
+            mask = _of_length(whole if mask is None else mask, 0, n, 0, right=right)
+            masks.append(None if mask.all() else mask)
+        return Batch(found, tuple(masks), self.numbers, self.ordinal)
+
+    def _timed(self, reader: Reader) -> list[tuple[Any, tuple[int, float] | None]]:
+        """Return each output, with its axis of times and what pads it."""
+        found: list[tuple[Any, tuple[int, float] | None]] = []
+        number = 0
+        while len(found) < len(self):
+            fmt = option_of(reader.formats, number)
+            axis = valid_format(fmt).find("T") if fmt else -1
+            values = [reader.padding.padding_value, *[0.0] * reader.masks] if axis >= 0 else [0.0]
+            for value in values:
+                found.append((self[len(found)], (axis, value) if axis >= 0 else None))
+            number += 1
+        return found
+
+
+def _of_length(x: Array, axis: int, n: int, value: float, *, right: bool) -> Array:
+    """Return an array padded, or cut, to a length along an axis."""
+    size, before = x.shape[axis], (slice(None),) * axis
+    kept = min(size, n)
+    taken = x[(*before, slice(0, kept) if right else slice(size - kept, size))]
+    missing = np.full((*x.shape[:axis], n - kept, *x.shape[axis + 1 :]), value, x.dtype)
+    return np.concatenate([taken, missing] if right else [missing, taken], axis)
+
 
 def mask_of(batch: tuple[Any, ...], i: int) -> Array | None:
     """Return the mask of an output, also of a tuple of arrays, which has none."""
