@@ -263,6 +263,84 @@ def logarithm(x):
     return dl.log(x)
 
 
+def inner(*middle):
+    return dl.dlnetwork(
+        [layers.FullyConnected(2, name="first"), *middle, layers.Tanh(name="end")],
+        initialize=False,
+    )
+
+
+class Gated(layers.Layer):
+    """Two networks, of which the second may make what is not finite."""
+
+    learnables = ("value", "gate")
+
+    def initialize(self, layout):
+        example = layout.example()
+        self.value = inner().initialize(example, generator=0)
+        self.gate = inner(layers.Function(negative_root, name="root")).initialize(
+            example, generator=0
+        )
+
+    def predict(self, x):
+        return self.value.predict(x) * self.gate.predict(x)
+
+
+class Joined(layers.Layer):
+    """A network that gets two arrays, and is held by a layer with two inputs."""
+
+    learnables = ("net",)
+    num_inputs = 2
+    input_names = ("left", "right")
+
+    def initialize(self, layout, _other):
+        net = inner(layers.Function(negative_root, name="root"))
+        self.net = net.initialize(layout.example(), generator=0)
+
+    def predict(self, x, y):
+        return self.net.predict(x + y)
+
+
+def negative_root(x):
+    return dl.sqrt(x * 0 - 1)
+
+
+def joined():
+    net = dl.dlnetwork([layers.FeatureInput(2), layers.Relu(name="relu")], initialize=False)
+    net = net.add_layers([Joined(name="two"), layers.FullyConnected(1, name="head")])
+    return net.connect_layers("input", "two/left").connect_layers("relu", "two/right")
+
+
+def in_series(layer):
+    return dl.dlnetwork(
+        [layers.FeatureInput(2), layer, layers.FullyConnected(1, name="head")], initialize=False
+    )
+
+
+def box(*middle):
+    return layers.Network(inner(*middle), name="box")
+
+
+ROOT = layers.Function(negative_root, name="root")
+NESTED = {
+    "box/root": lambda: in_series(box(ROOT)),
+    "box/deep/root": lambda: in_series(box(layers.Network(inner(ROOT), name="deep"))),
+    "own/gate/root": lambda: in_series(Gated(name="own")),
+    "two/net/root": joined,
+    "root": lambda: in_series(ROOT),
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in sqrt")
+@pytest.mark.parametrize("path", NESTED)
+def test_a_layer_inside_of_a_network_is_named_by_its_path(path):
+    net = NESTED[path]().initialize(generator=0)
+    _, info = dl.trainnet(X, X[:, :1], net, "mse", options())
+    assert (
+        info.stop_reason == f"Loss is nan: layer {path!r} is the first whose result is not finite"
+    )
+
+
 @pytest.mark.filterwarnings("ignore:invalid value encountered in log", "ignore:.*not finite")
 @pytest.mark.parametrize("validation", [replaced(np.abs(X), (30, 0), -1)])
 def test_a_validation_that_is_not_finite_stops_with_the_network(validation):

@@ -296,6 +296,9 @@ def test_training_on_an_iterable(rng):
     options = dl.training_options("sgdm", shuffle="every-epoch", verbose=False)
     with pytest.raises(dl.InvalidArgumentError, match="shuffle='never'"):
         dl.trainnet(queue, layers, lambda y, t: dl.mse(y[:, 0], t), options)
+    options = dl.training_options("sgdm", max_epochs=1, shuffle="once", verbose=False)
+    with pytest.warns(RuntimeWarning, match="shuffle='once' has no effect on an iterable"):
+        dl.trainnet(queue, layers, lambda y, t: dl.mse(y[:, 0], t), options)
 
 
 class Loader:

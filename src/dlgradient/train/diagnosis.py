@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from cmath import isfinite
+from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from dlgradient.engine.array import extractdata
+from dlgradient.errors import DlgradientError
+from dlgradient.layers.nested import held_networks, prefix_of
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
 from dlgradient.train.batches import batches
@@ -66,8 +71,56 @@ def first_strange(net: dlnetwork, xs: tuple[Any, ...]) -> str:
     for key, value in net.learnables.items():
         if not np.all(np.isfinite(np.asarray(value))):
             return f"the learnable {key!r} is not finite"
+    name = _first_layer(net, xs)
+    if name:
+        return f"layer {name!r} is the first whose result is not finite"
+    return "the results of all layers are finite, so it is the loss function"
+
+
+def _first_layer(net: dlnetwork, xs: Sequence[Any]) -> str:
+    """Return the path of the first layer whose result is not finite; '' if there is none."""
     for name in net.order():
         found = net.predict(*xs, outputs=name)
         if not np.all(np.isfinite(np.asarray(extractdata(found)))):
-            return f"layer {name!r} is the first whose result is not finite"
-    return "the results of all layers are finite, so it is the loss function"
+            return name + _inside(net, name, xs)
+    return ""
+
+
+def _inside(net: dlnetwork, name: str, xs: Sequence[Any]) -> str:
+    """Return the rest of the path of a layer in a network that a layer holds; '' if it is itself.
+
+    The layer is called once more, with networks that tell what they get.
+    """
+    layer = copy(net.get_layer(name))
+    calls: list[tuple[str, dlnetwork, tuple[Any, ...]]] = []
+    networks = held_networks(layer)
+    if not networks:
+        return ""
+    for attribute, held in networks:
+        vars(layer)[attribute] = _Telling(held, prefix_of(layer, attribute), calls)
+    sources = {end: start for start, end in net.connections}
+    own = [name if len(layer.input_names) == 1 else f"{name}/{i}" for i in layer.input_names]
+    inputs = dict(zip(net.input_names, xs, strict=True))  # the layer may be where data come in
+    operands = [inputs[p] if p in inputs else net.predict(*xs, outputs=sources[p]) for p in own]
+    with suppress(DlgradientError, TypeError, ValueError, AttributeError, LookupError):
+        layer.predict(*operands)  # that of a user may need more than its arguments
+    for prefix, held, given in calls:
+        found = _first_layer(held, given)
+        if found:
+            return f"/{prefix}{found}"
+    return ""
+
+
+class _Telling:
+    """What stands for a network that a layer holds, and notes with what it is called."""
+
+    def __init__(self, net: dlnetwork, prefix: str, calls: list[Any]) -> None:
+        self._net, self._prefix, self._calls = net, prefix, calls
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._net, name)
+
+    def predict(self, *xs: Any, outputs: Any = None) -> Any:
+        """Return the outputs of the network, and note its inputs."""
+        self._calls.append((self._prefix, self._net, xs))
+        return self._net.predict(*xs, outputs=outputs)

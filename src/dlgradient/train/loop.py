@@ -61,6 +61,13 @@ class Loop(Training):
             _target_encoding(options.categorical_target_encoding, loss),
         )
         self.queue = self._queue_of(net, data, targets)
+        if self.queue.is_stream and options.shuffle == "once" and "shuffle" in options._given:
+            warnings.warn(
+                "trainnet: shuffle='once' has no effect on an iterable, which has its own order; "
+                "shuffle where it is made, or give a dataset with __getitem__ and __len__",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         given = options.validation_data
         self.validation = None
         if given is not None:

@@ -192,6 +192,8 @@ class TrainingOptions(AnswersByName):
         "schedules": "learn_rate_schedule makes them",
     }
 
+    _given = frozenset[str]()  # the names of options that were given
+
     solver: Solver
     initial_learn_rate: Positive | None = field(default=None, kw_only=True)
     learn_rate_schedule: Any = field(default="none", kw_only=True)
@@ -341,7 +343,8 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     max_epochs, mini_batch_size : int
         30 and 128.
     shuffle : {"once", "every-epoch", "never"}
-        "once" by default.
+        "once" by default. An iterable comes in its own order: "every-epoch" is an error for it, and
+        "once" has no effect.
     momentum : float
         Of "sgdm": 0.9, and of "muon": 0.95.
     gradient_decay_factor, squared_gradient_decay_factor, epsilon : float
@@ -442,6 +445,7 @@ def training_options(solver: Solver, **options: Any) -> TrainingOptions:
     Source: MATLAB ``trainingOptions``.
     """
     found = TrainingOptions(solver, **options)
+    found._given = frozenset(options)
     _check_own(found.solver, options)
     return found
 

@@ -3,7 +3,7 @@
 Each rank has the whole network, and can read all data. For a batch
 
 1. it reads its share: neighbours in the order that the first rank has drawn. Sequences are padded
-   to the longest one of the whole batch, whoever has it;
+   to the longest one of the whole batch;
 2. it evaluates the loss of its share, with the weight of the share in the batch. Layers that need
    the whole batch sum over the ranks, in the forward pass and in its derivative. Random numbers of
    an observation do not depend on who has it (`dlgradient.nn.shared.batches`);

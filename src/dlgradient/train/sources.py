@@ -74,7 +74,7 @@ class Batch(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have slots
         """Return a batch with other numbers of times."""
         found: list[Any] = []
         masks: list[Array | None] = []
-        right = reader.padding.direction == "right"
+        end = reader.padding.direction
         for i, ((x, times), n) in enumerate(zip(self._timed(reader), lengths, strict=True)):
             mask = mask_of(self, i)
             if times is None or x.shape[times[0]] == n:
@@ -82,9 +82,9 @@ class Batch(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have slots
                 masks.append(mask)
                 continue
             axis, value = times
-            found.append(_of_length(x, axis, n, value, right=right))
+            found.append(_of_length(x, axis, n, value, end))
             whole = np.ones((x.shape[axis], len(self.numbers)), bool)
-            mask = _of_length(whole if mask is None else mask, 0, n, 0, right=right)
+            mask = _of_length(whole if mask is None else mask, 0, n, 0, end)
             masks.append(None if mask.all() else mask)
         return Batch(found, tuple(masks), self.numbers, self.ordinal)
 
@@ -102,13 +102,13 @@ class Batch(tuple[Any, ...]):  # noqa: SLOT001 - a tuple cannot have slots
         return found
 
 
-def _of_length(x: Array, axis: int, n: int, value: float, *, right: bool) -> Array:
-    """Return an array padded, or cut, to a length along an axis."""
+def _of_length(x: Array, axis: int, n: int, value: float, end: str) -> Array:
+    """Return an array padded, or cut, to a length along an axis, at its right or left end."""
     size, before = x.shape[axis], (slice(None),) * axis
     kept = min(size, n)
-    taken = x[(*before, slice(0, kept) if right else slice(size - kept, size))]
+    taken = x[(*before, slice(0, kept) if end == "right" else slice(size - kept, size))]
     missing = np.full((*x.shape[:axis], n - kept, *x.shape[axis + 1 :]), value, x.dtype)
-    return np.concatenate([taken, missing] if right else [missing, taken], axis)
+    return np.concatenate([taken, missing] if end == "right" else [missing, taken], axis)
 
 
 def mask_of(batch: tuple[Any, ...], i: int) -> Array | None:
@@ -244,7 +244,8 @@ class Reader:
         """Return the batch of the observations with some numbers."""
         if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
             pairs = zip(self.sources, self.axes, strict=True)
-            arrays = [_taken(source, chosen, axis or 0) for source, axis in pairs]
+            # A tensor of PyTorch becomes an array, also as an output without a format.
+            arrays = [np.asarray(_taken(source, chosen, axis or 0)) for source, axis in pairs]
             return self._cast([(array, None) for array in arrays], chosen)
         lists = []
         for number, (source, axis) in enumerate(zip(self.sources, self.axes, strict=True)):
