@@ -40,7 +40,7 @@ def with_gradient(fun: Any) -> Any:
 
 def test_a_chain_is_one_loop(rng):
     fun = with_gradient(lambda x: (dl.sin(x) * dl.exp(-(x**2)) + dl.tanh(x)).sum())
-    accelerated = same(fun, rng.normal(size=(37, 21)))
+    accelerated = same(fun, rng.normal(size=(400, 210)))  # too much work to hold the lock
     with dl.acceleration("native"):
         assert accelerated.source().count("loop(") == 1
         assert "sin(x0)" in accelerated.source()

@@ -190,7 +190,7 @@ def random_program(rng: np.random.Generator) -> Callable[..., Any]:
 def test_random_programs_have_the_bits_of_those_without_places(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(40):
+    for _ in range(12):
         with monkeypatch.context() as patched:
             compare_with_and_without_places(rng, patched)
 
@@ -249,12 +249,12 @@ def test_threads_have_rooms_of_their_own(rng: np.random.Generator) -> None:
         with dl.acceleration("numpy"):
             given = dl.dlarray(x * (number + 1) / 8), dl.dlarray(w)
             expected = raw(dl.dlfeval(network, *given))
-            for _ in range(40):
+            for _ in range(15):
                 found = raw(accelerated(*given))
                 if not all(map(np.array_equal, found, expected)):
                     wrong.append(number)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

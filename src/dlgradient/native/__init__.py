@@ -20,6 +20,8 @@ module             what
 `lanes`            formulas of arrays, written down as their steps
 `pieces`           arrays of a table, looked at by machine code
 `loops`            kernels: elementwise steps of a program, and sums, in one pass over memory
+`partial`          their partial sums, and the last additions
+`matrices`         kernels: products of small matrices in programs, and copies
 `formula`          kernel: any formula, elementwise, in one pass over memory
 `rows`             kernels: sums of rows, and formulas with numbers for each row
 `affine`           kernel: each channel times a factor plus a term, limited to an interval

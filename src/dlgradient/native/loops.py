@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from hashlib import sha256
 from math import inf, prod
 from typing import NamedTuple, TypeAlias
 
@@ -29,8 +30,18 @@ from dlgradient.native.code import ELEMENTS, Function, Register, Variable, vecto
 from dlgradient.native.compiler import Compiled, address_of, compiled
 from dlgradient.native.formula import operation as step_of_formula
 from dlgradient.native.machine import machine
+from dlgradient.native.partial import Partial, total_of
 
-__all__ = ["NAMES", "Loop", "Operand", "Step", "Sum", "Value", "is_summed"]
+__all__ = [
+    "NAMES",
+    "Loop",
+    "Operand",
+    "Step",
+    "Sum",
+    "Value",
+    "function",
+    "is_summed",
+]
 
 _SUMMED = 8  # vectors that are summed one after the other
 _ROWS = 64  # that are summed one after the other
@@ -139,6 +150,18 @@ class Loop:
     stored : sequence of str
         Steps whose values are results.
     sums : sequence of Sum
+
+    Attributes
+    ----------
+    body : Body
+    numbers : list of bool
+        Which operands are numbers.
+    sizes : tuple of int
+        What the kernel gets.
+    count : int
+        Into how many items the work is cut.
+    work : int
+        About how many operations on elements it is.
     """
 
     def __init__(
@@ -163,8 +186,9 @@ class Loop:
         self._shape, self._sums = shape, list(sums)
         self._chars = {f"s{i}": step.char for i, step in enumerate(steps)}
         self._stored = [np.dtype(self._chars[name]) for name in stored]
-        self._kernel = _kernel(body)
-        self._numbers = [not any(x.varies) for x in seen]
+        self.body = body
+        self._kernel: Compiled | None = None
+        self.numbers = [not any(x.varies) for x in seen]
         self._nbytes = [
             np.dtype(x.char).itemsize * prod(n for n, v in zip(sizes, x.varies, strict=True) if v)
             for x in seen
@@ -178,9 +202,25 @@ class Loop:
         self._sizes = np.array(
             [length, self._segments, segment, chunk, rows, *self._outer[1:]], np.int64
         )
+        self.sizes = tuple(self._sizes.tolist())
+        self.count = self._chunks * self._segments
         self._where = address_of(self._sizes)
         self._new = [None] * len(self._stored)
-        self._split = rows * length * _weight(body) >= NATIVE_LOOP_WORK
+        self.work = rows * length * _weight(body)
+        self._split = self.work >= NATIVE_LOOP_WORK
+
+    def prepare(self) -> None:
+        """Compile the loop."""
+        self._kernel = _kernel(self.body)
+
+    def partial(self, number: int) -> Partial:
+        """Return what there is of a sum before the last additions."""
+        s, over = self._sums[number], self._over[number]
+        if over[-1]:
+            shape: Shape = (*self._outer, self._segments)
+        else:
+            shape, over = (self._chunks, self._length), (True, False)
+        return Partial(shape, self._chars[s.name], over, s.shape, s.divisor)
 
     def __call__(self, *given: Array, out: Sequence[Array | None] = ()) -> list[Array]:
         """Return the arrays that are stored, and then the sums.
@@ -194,7 +234,7 @@ class Loop:
             operand that has an element for each of its elements.
         """
         addresses, numbers, kept = [], [], []
-        for x, is_number, nbytes in zip(given, self._numbers, self._nbytes, strict=True):
+        for x, is_number, nbytes in zip(given, self.numbers, self._nbytes, strict=True):
             if is_number:
                 numbers.append(x.item())
                 continue
@@ -209,38 +249,23 @@ class Loop:
             np.empty(self._shape, dtype) if y is None else y
             for y, dtype in zip(out or self._new, self._stored, strict=True)
         ]
-        parts = [self._parts(*pair) for pair in zip(self._sums, self._over, strict=True)]
+        partials = [self.partial(i) for i in range(len(self._sums))]
+        parts = [(np.empty if p.is_written else np.zeros)(p.shape, p.char) for p in partials]
         addresses += [address_of(y) for y in (*results, *parts)]
         values = np.array(numbers, np.float64)
         addresses += [address_of(values) if numbers else 0, self._where]
-        run, count = self._kernel, self._chunks * self._segments
+        run = self._kernel
+        assert run is not None
         if not self._split:
-            run(*addresses, 0, count)
+            run(*addresses, 0, self.count)
         else:
 
             def work(items: slice) -> None:
                 run(*addresses, items.start, items.stop)
 
-            in_blocks(work, count)
-        for s, over, part in zip(self._sums, self._over, parts, strict=True):
-            results.append(_total(part, over, s))
+            in_blocks(work, self.count)
+        results += [total_of(part, p) for part, p in zip(parts, partials, strict=True)]
         return results
-
-    def _parts(self, s: Sum, over: tuple[bool, ...]) -> Array:
-        """Return room for partial sums."""
-        dtype = self._chars[s.name]
-        if over[-1]:
-            return np.empty((*self._outer, self._segments), dtype)
-        return np.zeros((self._chunks, self._length), dtype)
-
-
-def _total(part: Array, over: tuple[bool, ...], s: Sum) -> Array:
-    """Return the sum of partial sums, or the mean."""
-    axes = tuple([i for i, is_over in enumerate(over) if is_over]) if over[-1] else 0
-    total: Array = np.add.reduce(part, axis=axes)
-    if total.shape != s.shape:
-        total = np.reshape(total, s.shape)
-    return total if s.divisor is None else total / s.divisor
 
 
 def _weight(body: Body) -> int:
@@ -276,9 +301,14 @@ def _collapsed(
 
 
 @cache
-def _kernel(body: Body) -> Compiled:
+def function(body: Body) -> Function:
     """Return ``f(*arrays, *stored, *parts, numbers, sizes, first, last)``."""
-    return compiled(_Writer(body).function())
+    return _Writer(body).function()
+
+
+@cache
+def _kernel(body: Body) -> Compiled:
+    return compiled(function(body))
 
 
 class _Writer:
@@ -287,7 +317,7 @@ class _Writer:
     def __init__(self, body: Body) -> None:
         self.body = body
         self.lanes = machine().lanes(body.element)
-        self.f = f = Function("loop")
+        self.f = f = Function(f"loop_{sha256(repr(body).encode()).hexdigest()[:16]}")
         self.chars = {f"x{i}": x.char for i, x in enumerate(body.operands)}
         self.chars |= {f"s{i}": step.char for i, step in enumerate(body.steps)}
         names = [f"x{i}" for i, x in enumerate(body.operands) if any(x.varies)]

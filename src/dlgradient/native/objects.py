@@ -67,10 +67,9 @@ class PythonFunction(Function):
         myself = Register(self, "ptr", "%self")
         self._table = self.field(myself, DATA, "ptr")
 
-    def text(self) -> str:
-        """Return the text; more lines are not expected."""
-        head = f"define ptr @{self.name}({', '.join(self.arguments)}) {{"
-        return "\n".join([*self._declared, head, *self._variables, *self._lines, "}", ""])
+    def _definition(self, linkage: str) -> str:
+        head = f"define {linkage}ptr @{self.name}({', '.join(self.arguments)}) {{"
+        return "\n".join([head, *self._variables, *self._lines, "}"])
 
     # -- the table -------------------------------------------------------------------------------
 
@@ -95,6 +94,15 @@ class PythonFunction(Function):
         where = address_of(array)
         place = self._word(("memory", where), where)
         return self.assign(f"load ptr, ptr {place.name}", "ptr")
+
+    def room(self, key: str) -> Register:
+        """Return the address of memory whose size is not known yet; see `furnish`."""
+        return self.assign(f"load ptr, ptr {self._word(('room', key), 0).name}", "ptr")
+
+    def furnish(self, key: str, array: Array) -> None:
+        """Say what the memory is; the function keeps it alive."""
+        self._used.append(array)
+        self._words[self._places["room", key]] = address_of(array)
 
     def numbers(self, values: tuple[int, ...]) -> Register:
         """Return the address of some integers."""

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from dlgradient.core.types import Dtype, Shape
 from dlgradient.program.lines import Group, Line, Program, Slot, Step, is_known
 
-__all__ = ["READING", "VIEWS", "Place", "Plan", "planned"]
+__all__ = ["READING", "VIEWS", "Free", "Life", "Place", "Plan", "planned"]
 
 LEAST = 1 << 14  # elements of an array that has a place: smaller ones are not worth it
 
@@ -82,10 +82,10 @@ class Plan(NamedTuple):
 
 def planned(program: Program) -> Plan:
     """Return the places of a program's intermediate results, whose inputs are in C order."""
-    life = _Life(program)
+    life = Life(program)
     places: list[Place] = []
     numbers: dict[Slot, int] = {}
-    free = _Free()
+    free = Free()
     offsets: dict[Slot, tuple[int, int]] = {}
     for number, step in enumerate(program.steps):
         ending = {x for x in life.ending.get(number, ()) if x in offsets}
@@ -109,7 +109,7 @@ def planned(program: Program) -> Plan:
     return Plan(places, numbers, free.top)
 
 
-class _Life:
+class Life:
     """When values are used for the last time, those that they are views of included.
 
     Attributes
@@ -187,7 +187,7 @@ def _written(step: Step) -> list[tuple[Slot, Shape, Dtype]]:
 
 
 def _source(
-    step: Step, ending: AbstractSet[Slot], offsets: Any, nbytes: int, life: _Life
+    step: Step, ending: AbstractSet[Slot], offsets: Any, nbytes: int, life: Life
 ) -> Slot | None:
     """Return an operand whose place a result takes; each element is read before it is written."""
     if type(step) is Line:
@@ -204,7 +204,7 @@ def _source(
     return None
 
 
-class _Free:
+class Free:
     """What is free in a room.
 
     Attributes

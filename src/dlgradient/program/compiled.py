@@ -12,7 +12,7 @@ import numpy as np
 
 from dlgradient.core.sizes import NATIVE_LOOP_ELEMENTS
 from dlgradient.native.switch import mode, uses_native
-from dlgradient.program.lines import Group, Program
+from dlgradient.program.lines import Program
 
 __all__ = ["with_loops"]
 
@@ -32,6 +32,8 @@ def with_loops(program: Program) -> Program | None:
 
     try:
         found = grouped(program, _pays)
+        for group in found.groups:
+            group.function.prepare()
     except (ImportError, OSError, RuntimeError) as error:
         warnings.warn(
             f"dlgradient computes an accelerated function with NumPy alone, since its loops cannot "
@@ -40,7 +42,7 @@ def with_loops(program: Program) -> Program | None:
             stacklevel=2,
         )
         return None
-    return found if any(type(step) is Group for step in found.steps) else None
+    return found if found.groups else None
 
 
 def _pays(size: int, weight: int) -> bool:

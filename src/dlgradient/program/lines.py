@@ -121,6 +121,11 @@ class Program:
         return [step for step in self.steps if type(step) is Line]
 
     @property
+    def groups(self) -> list[Group]:
+        """The groups."""
+        return [step for step in self.steps if type(step) is Group]
+
+    @property
     def generators(self) -> list[np.random.Generator]:
         """Those that lines draw from."""
         return generators_of([line.params for line in self.lines if line.op is DRAW])

@@ -14,7 +14,7 @@ from dlgradient.program.compiled import with_loops
 from dlgradient.program.draws import rewind
 from dlgradient.program.entry import FLOAT_ERRORS, Enter, Hits, entry, no_entry
 from dlgradient.program.floats import floating_slots
-from dlgradient.program.lines import Group, Program
+from dlgradient.program.lines import Program
 from dlgradient.program.numpy_printer import BROKEN, Printed, printed
 from dlgradient.program.passes import improved
 from dlgradient.program.record import Recording
@@ -143,7 +143,7 @@ class Path:
         loops = self.loops
         if loops is None:
             return "NumPy"
-        groups = [step for step in loops.program.steps if type(step) is Group]
+        groups = loops.program.groups
         count = sum(len(group.lines) for group in groups)
         shown = "a compiled loop" if len(groups) == 1 else f"{len(groups)} compiled loops"
         return f"NumPy, {count} of them in {shown}"

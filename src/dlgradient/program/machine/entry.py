@@ -8,24 +8,27 @@ program; the results.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isnan
+from math import isnan, prod
 from typing import Any
 
 import numpy as np
 
 from dlgradient.core.shares import the_share
 from dlgradient.core.trace import the_trace
+from dlgradient.core.types import Dtype, Shape
 from dlgradient.engine.array import dlarray
 from dlgradient.native.code import Register
 from dlgradient.native.interface import DATA, DESCR, DIMS, FLAGS, NDIM, SCALAR, fault, slots_of
 from dlgradient.native.objects import PythonFunction, Unavailable
 from dlgradient.native.switch import chosen
 from dlgradient.program.entry import MISS, Hits
-from dlgradient.program.lines import Check, Program, Slot
+from dlgradient.program.lines import Check, Group, Line, Program, Slot
+from dlgradient.program.machine.blocks import Blocks, pays
 from dlgradient.program.machine.cells import KINDS, Cells, Unsupported, register
 from dlgradient.program.machine.guards import differs
 from dlgradient.program.machine.lower import Lowering
 from dlgradient.program.machine.places import is_other, watched_places
+from dlgradient.program.passes.groups import grouped
 from dlgradient.program.watch import Watch
 
 __all__ = ["machine_entry"]
@@ -57,16 +60,19 @@ def machine_entry(
     """
     if fault() or slots_of(dlarray) is None:
         return fault() or "dlarrays have their slots elsewhere"
-    try:
-        writer = _Writer(program)
-        writer.surroundings(mode)
-        watched_places(writer.f, watch, _MISS)
-        writer.arguments(args)
-        writer.steps()
-        writer.results(result, hits)
-        return writer.f.made()
-    except (Unsupported, Unavailable) as error:
-        return f"{error}"
+    reason = ""
+    for in_memory in (False, True):
+        try:
+            writer = _Writer(program, in_memory=in_memory)
+            writer.surroundings(mode)
+            watched_places(writer.f, watch, _MISS)
+            writer.arguments(args)
+            writer.steps()
+            writer.results(result, hits)
+            return writer.f.made(quickly=not in_memory)
+        except (Unsupported, Unavailable) as error:
+            reason = str(error)
+    return reason
 
 
 class _Writer:
@@ -79,10 +85,12 @@ class _Writer:
         Addresses of the raw values of the arguments.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, in_memory: bool) -> None:
         self.f = PythonFunction("entry")
-        self.program = program
-        self.lowering = Lowering(self.f)
+        self.program = grouped(program, pays) if in_memory else program
+        self.blocks = Blocks(self.f, self.program) if in_memory else None
+        self.lowering = self.blocks or Lowering(self.f)
+        self.places: dict[Slot, Register] = {}  # of results that are made before the lines
         self.inputs: list[Register] = []
         slots = slots_of(dlarray)
         assert slots is not None
@@ -202,11 +210,30 @@ class _Writer:
 
     def steps(self) -> None:
         """Write the lines of the program."""
+        if self.blocks is not None:
+            self._results_in_memory(self.blocks)
         for step in self.program.steps:
             if type(step) is Check:
                 self.f.branch(differs(self.lowering, step), _MISS)
-            else:
-                self.lowering.line(step)  # type: ignore[arg-type]
+            elif type(step) is Line:
+                self.lowering.line(step)
+            elif type(step) is Group and self.blocks is not None:
+                self.blocks.group(step)
+            if self.blocks is not None:
+                self.blocks.next()
+        if self.blocks is not None:
+            self.blocks.finish()
+
+    def _results_in_memory(self, blocks: Blocks) -> None:
+        """Write what makes the arrays that lines write to; no code of Python runs in it."""
+        for x in self.program.results:
+            if type(x) is not Slot or x < len(self.inputs) or x in self.places:
+                continue
+            shape, dtype = blocks.kind(x)
+            if pays(prod(shape), 0):
+                raw = self._new_raw(shape, dtype)
+                self.places[x] = self.f.owned(raw, _FAIL)
+                blocks.homes[x] = self.f.field(raw, DATA, "ptr")
 
     # -- results ---------------------------------------------------------------------------------
 
@@ -221,6 +248,8 @@ class _Writer:
         made = self._made(result, owners)
         count = f.memory_of(hits.by_machine)
         f.store(f.load("i64", count, 0) + 1, count, 0)
+        for place in self.places.values():  # each result has a reference of its own
+            f.invoke("Py_DecRef", "void", f.assign(f"load ptr, ptr {place.name}", "ptr"))
         f.line(f"ret ptr {made[0].name}")
         for label, last in ((_MISS, "PyErr_Clear"), (_FAIL, "")):
             f.label(label)
@@ -239,21 +268,29 @@ class _Writer:
             raw = f.object(x) if type(x) is not Slot else self.inputs[x]
             f.invoke("Py_IncRef", "void", raw)
             return f.owned(raw)
+        if x in self.places:
+            raw = f.assign(f"load ptr, ptr {self.places[x].name}", "ptr")
+            f.invoke("Py_IncRef", "void", raw)
+            return f.owned(raw)
         cells = self.lowering.cells(x)
         assert cells.dtype is not None
         if cells.shape == ():
             return self._scalar(cells)
-        f.invoke("Py_IncRef", "void", f.object(cells.dtype))
-        shape = f.numbers(cells.shape)
-        operands = (f.object(cells.dtype), f"i32 {len(cells.shape)}", shape)
-        rest = ("ptr null", "ptr null", "i32 0", "ptr null")
-        raw = f.invoke("PyArray_NewFromDescr", "ptr", f.object(np.ndarray), *operands, *rest)
+        raw = self._new_raw(cells.shape, cells.dtype)
         place = f.owned(raw, _FAIL)
         data = f.field(raw, DATA, "ptr")
         kind = KINDS[cells.dtype]
         for i, number in enumerate(cells.numbers.ravel()):
             f.store_number(register(f, number, kind), data, i)
         return place
+
+    def _new_raw(self, shape: Shape, dtype: Dtype) -> Register:
+        """Return a new array of NumPy, in C order."""
+        f = self.f
+        f.invoke("Py_IncRef", "void", f.object(dtype))
+        operands = (f.object(dtype), f"i32 {len(shape)}", f.numbers(shape))
+        rest = ("ptr null", "ptr null", "i32 0", "ptr null")
+        return f.invoke("PyArray_NewFromDescr", "ptr", f.object(np.ndarray), *operands, *rest)
 
     def _scalar(self, cells: Cells) -> Register:
         f = self.f

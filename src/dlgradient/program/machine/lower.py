@@ -89,6 +89,10 @@ class Lowering:
             raise Unsupported(f"an argument of shape {self.memory[x].shape} in an operation")
         return self.values[x]
 
+    def holds_nan(self, _: Any) -> Register | None:
+        """Return whether an array in memory holds NaN; None if it is in registers."""
+        return None
+
     def _is_memory(self, x: Any) -> bool:
         return type(x) is Slot and x in self.memory
 

@@ -106,7 +106,7 @@ class _Finder:
         self.kinds[step.target] = step.shape, step.dtype
         if is_lowered(step, self.kinds):
             self._join(number, step)
-        elif not self._join_sum(step):
+        elif not self._join_sum(number, step):
             self._alone(number, step)
             self._look_through(step)
 
@@ -198,18 +198,27 @@ class _Finder:
         self.groups.remove(other)
         self.open.remove(other)
 
-    def _join_sum(self, line: Line) -> bool:
-        """Add a sum to the group that it sums a value of; return whether there is one."""
-        if not is_known(line.op) or line.op.name not in _SUMS:
+    def _join_sum(self, number: int, line: Line) -> bool:
+        """Add a sum to the group that it sums a value of, or to a new one; return whether it is."""
+        if not is_known(line.op) or line.op.name not in _SUMS or type(line.operands[0]) is not Slot:
             return False
         x = line.operands[0]
-        group = self.owner.get(x) if type(x) is Slot else None
+        shape, dtype = self.kinds[x]
+        if line.params.get("dtype") is not None or line.dtype != dtype or not _is_real(dtype):
+            return False
+        if not is_summed(shape, _axes(line, shape)):
+            return False
+        group = self.owner.get(x)
         if group is None or group not in self.open or x not in group.values:
-            return False
-        if line.params.get("dtype") is not None or line.dtype != self.kinds[x][1]:
-            return False
-        if not is_summed(group.shape, _axes(line, group.shape)):
-            return False
+            if x in self.views:
+                return False
+            group = _Open(1 << number, shape)
+            group.before = self._above(x)
+            group.reads.add(x)
+            if x in self.owner:
+                self.owner[x].used = True
+            self.groups.append(group)
+            self.open = [*self.open[1 - _OPEN :], group]
         group.sums.append(line)
         self.owner[line.target] = group
         return True
@@ -278,6 +287,9 @@ class _Finder:
             xs = [self._value(x, names, operands, len(group.shape)) for x in line.operands]
             names[line.target] = lowered(w, line, xs, self.kinds)
         stored = [x for x in names if x in needed]
+        for line in group.sums:
+            x = line.operands[0]
+            names.setdefault(x, self._value(x, names, operands, len(group.shape)))
         found = [*stored, *[line.operands[0] for line in group.sums]]
         steps = {x: self._step(w, names[x], x) for x in found}
         sums = []
@@ -389,6 +401,10 @@ class _Operands:
         """Return the operands that are read at one place for each element."""
         found = [x for x, seen in zip(self.values, self.seen, strict=True) if seen.varies == varies]
         return [x for x in _slots(found) if _slots(self.values).count(x) == 1]
+
+
+def _is_real(dtype: Dtype | None) -> bool:
+    return dtype is not None and dtype.char in "fd" and dtype.isnative
 
 
 def _varies(shape: Shape) -> tuple[bool, ...]:
