@@ -218,8 +218,6 @@ def _index(value: Any) -> int:
 def _whole(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
-    if getattr(getattr(value, "dtype", None), "kind", "") == "f":
-        return "for an argument that a recorded call follows, write dl.dlarray(np.array(3))"
     return ""
 
 
