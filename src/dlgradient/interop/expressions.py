@@ -41,7 +41,8 @@ asinh(1 / x): acsch
 -2 * sign(x) * exp(-abs(x)) / expm1(-2 * abs(x)): csch
 sin(pi * (x - 2 * round(x / 2))): sinpi
 cos(pi * (x - 2 * round(x / 2))): cospi
-where(abs(x) < 1e-4, 1 - square(pi * x) / 6, sin(pi * x) / (pi * where(x == 0, 1, x))): sinc
+where(abs(x) < 1e-4, 1 - square(pi * x) / 6 + square(square(pi * x)) / 120,
+  sin(pi * x) / (pi * where(x == 0, 1, x))): sinc
 np.radians(x): deg2rad radians
 np.degrees(x): rad2deg degrees
 1 / sqrt(x): rsqrt
@@ -59,7 +60,7 @@ positive(x): uplus pos
 pow(x, y): power float_power realpow
 sign(x) * abs(x) ** (1 / n): nthroot
 remainder(x, y): mod
-x - y * trunc(x / y): rem fmod
+x - y * trunc(x / y) # y finite: rem fmod
 trunc(x): fix
 round(x): rint
 round(x, n): around
@@ -159,18 +160,20 @@ sum(np.diag(A)): trace
 np.diff(x): diff
 np.diff(reshape(x, (-1,))): ediff1d
 concat([x[1:2] - x[:1], (x[2:] - x[:-2]) / 2, x[-1:] - x[-2:-1]]) # differences of a vector with
-  steps of 1; dlgradient(sum(square(x)), x) # a derivative: gradient
+  steps of 1; dlgradient(sum(square(x)), x) # of a function, as JAX has it: gradient
 x + np.unwrap(extractdata(x)) - extractdata(x): unwrap
 np.argsort(x): argsort
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=1), axis=1) # axis=1: sort
   partition
 x[np.argsort(x)] # a complex vector: sort_complex
 mean(x[np.argsort(x)][(x.size - 1) // 2 : x.size // 2 + 1]) # NumPy, JAX,
-  MATLAB, of a vector; x[np.argsort(x)[(x.size - 1) // 2]] # PyTorch, of a vector: median
-sum(x[np.argsort(x)] * maximum(1 - abs(np.arange(x.size) - 0.3 * (x.size - 1)), 0)) # NumPy,
-  PyTorch, JAX, quantile(x, 0.3) of a vector: quantile
-sum(x[np.argsort(x)] * maximum(1 - abs(np.arange(x.size) - 0.3 * (x.size - 1)), 0)) # percentile(x,
-  30) of a vector: percentile
+  MATLAB, of a vector without NaN; x[np.argsort(x)[(x.size - 1) // 2]] # PyTorch, of a vector:
+  median
+sum(x[np.argsort(x)[int(0.3 * (x.size - 1)) : int(0.3 * (x.size - 1)) + 2]] * [1 - 0.3 * (x.size -
+  1) % 1, 0.3 * (x.size - 1) % 1]) # NumPy, PyTorch, JAX, quantile(x, 0.3) of a vector without NaN:
+  quantile
+sum(x[np.argsort(x)[int(0.3 * (x.size - 1)) : int(0.3 * (x.size - 1)) + 2]] * [1 - 0.3 * (x.size -
+  1) % 1, 0.3 * (x.size - 1) % 1]) # percentile(x, 30) of a vector without NaN: percentile
 x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=0), axis=0) # columns: msort
 x[np.argsort(-x)[:n]] # a vector: maxk topk
 x[np.argsort(x)[:n]] # a vector: mink
@@ -220,7 +223,8 @@ maximum(sqrt(sum(abs2(A))), 0) # the Frobenius norm; max(sum(abs(A), axis=0)) # 
   max(sum(abs(A), axis=1)) # ord=inf: matrix_norm
 sum(np.diff(x) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1) # y over x, the last axis;
   sum(y[..., 1:] + y[..., :-1], axis=-1) / 2 # y alone, with steps of 1: trapz trapezoid
-log(sum(exp(x - max(x)))) + max(x) # all elements; log(sum(exp(A - max(A, axis=1, keepdims=True)),
+log(sum(exp(x - where(isfinite(max(x)), max(x), 0)))) + where(isfinite(max(x)), max(x), 0) # all
+  elements; log(sum(exp(A - max(A, axis=1, keepdims=True)),
   axis=1)) + max(A, axis=1) # axis=1: logsumexp
 log(mean(exp(x - max(x)))) + max(x): logmeanexp
 where(x < 0.7, log(-expm1(-x)), log1p(-exp(-x))): log1mexp
@@ -242,7 +246,8 @@ x * log(where((x == 0) & ((y <= 0) | (y == inf)), 1, y)): xlogy
 x * log1p(where((x == 0) & ((y <= -1) | (y == inf)), 0, y)): xlog1py
 logaddexp(np.log(2) * x, np.log(2) * y) / np.log(2): logaddexp2
 where(x < 0, -inf, -x * log(maximum(x, finfo(x.dtype).smallest_normal))): entr
-x * log(maximum(x, finfo(x.dtype).smallest_normal) / where(x == 0, 1, y)): rel_entr
+where(x < 0, inf, x * log(maximum(x, finfo(x.dtype).smallest_normal) / where(x == 0, 1, y))):
+  rel_entr
 log(x) - log1p(-x): logit
 10**x: exp10
 where(abs(x) < 1e-4, 1 + x / 2 + x**2 / 6 + x**3 / 24, expm1(x) / where(x == 0, 1, x)): exprel
@@ -336,7 +341,8 @@ dlarray(np.random.default_rng(0).random(3) < 0.5) # PyTorch, random: bernoulli
 dlarray(np.random.default_rng(0).standard_normal(3)): randn normal randn_like
 np.random.default_rng(0).integers(n, size=3): randi randint randint_like
 np.random.default_rng(0).permutation(n): randperm permutation
-10 ** (x[0] + (x[1] - x[0]) * linspace(0, 1, n)) # from 10**x[0] to 10**x[1]: logspace
+10 ** (x[0] + (x[1] - x[0]) * linspace(0, 1, n)) # powers of 10, the
+  exponents from x[0] to x[1]: logspace
 x[0] * (x[1] / x[0]) ** linspace(0, 1, n) # from x[0] to x[1]: geomspace
 eye(n): identity
 asarray(x): asarray_chkfinite
