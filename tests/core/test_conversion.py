@@ -105,5 +105,5 @@ def test_members_of_different_shapes_are_refused() -> None:
 )
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_where_numpy_does_not_ask_the_error_says_what_to_write(call: Any, shape: Any) -> None:
-    with pytest.raises(dl.LeavingTraceError, match=r"write dlarray\(\[x, y\]\), concat"):
+    with pytest.raises(dl.LeavingTraceError, match=r"write dl\.dlarray\(\[x, y\]\), dl\.concat"):
         dl.dlfeval(call, dl.dlarray(np.ones(shape)))

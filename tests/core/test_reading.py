@@ -16,7 +16,13 @@ COMPUTING = {
     *("engine/array.py", "engine/evaluate.py", "engine/forward.py", "engine/function_call.py"),
     *("engine/gradient.py", "engine/walk.py", "engine/zeros.py", "engine/temporary.py"),
     # They look at dtype and memory, or compute where nothing is followed.
-    *("ops/index.py", "interop/protocol.py", "core/kinds.py", "nn/normalization/compiled.py"),
+    *(
+        "ops/index.py",
+        "interop/protocol.py",
+        "core/kinds.py",
+        "nn/normalization/compiled.py",
+        "native/pieces.py",
+    ),
 }
 MODULES = {p.relative_to(SRC).as_posix(): p for p in SRC.rglob("*.py")}
 OTHERS = [
