@@ -97,9 +97,7 @@ def _fast_makers() -> dict[str, Maker]:
 
 
 def _run_fast(context: Context) -> Result:
-    figures = context.timed(
-        _fast_makers(), seconds=10, reference="jax.jit", rtol=1e-5, atol=1e-5
-    )
+    figures = context.timed(_fast_makers(), seconds=10, reference="jax.jit", rtol=1e-5, atol=1e-5)
     result = Result("accelerated-elementwise", "row elementwise, recorded", "s", figures)
     result.ask("jax.jit", 0.25, "at most 0.25 of jax.jit")
     return result

@@ -141,7 +141,9 @@ def test_matrix_products_with_tables() -> None:
         lambda w: table["a"].dot(w),
     ):
         assert isinstance(wrong(w), pd.Series | float)
-        with pytest.raises(dl.errors.LeavingTraceError, match=r"write matmul\(table, x\) or mat"):
+        with pytest.raises(
+            dl.errors.LeavingTraceError, match=r"write dl\.matmul\(table, x\) or dl\.mat"
+        ):
             dl.dlfeval(wrong, w)
     for right, gradient in (
         (lambda w: dl.matmul(table, w), [3.0, 7.0]),
