@@ -124,6 +124,19 @@ def test_results_that_are_views_copies_inputs_and_one_array_twice(rng: np.random
     assert np.shares_memory(*raw(found[4:5]), x) == np.shares_memory(raw(given[0])[0], x)
 
 
+def test_small_results_in_memory_outlive_what_reads_them(rng: np.random.Generator) -> None:
+    def fun(x: Any) -> Any:
+        s = (x * 2).sum(axis=0)
+        y = x * s
+        t = (y * y).sum(axis=0)
+        z = y - t
+        u = (z * 3).sum(axis=0)
+        return s, t, u, s[1:3], (z * u).sum(axis=0)
+
+    for width in (2, 8, 15, 16, 20):
+        as_eager(fun, rng.standard_normal((40, width)) / 9)
+
+
 def random_program(rng: np.random.Generator) -> Callable[..., Any]:
     """Return a function of two square matrices, with views, products and sums."""
     choices: list[Callable[[Any, Any], Any]] = [
@@ -154,6 +167,7 @@ def random_program(rng: np.random.Generator) -> Callable[..., Any]:
         for which, i, j in steps:
             values.append(choices[which](values[-1 - i % 3 % len(values)], values[j % len(values)]))
         results = [values[i % len(values)] + 0 for i in chosen]
+        results += [values[i % len(values)].sum(axis=int(i % 2)) for i in chosen]
         return [*results, *dl.dlgradient((values[-1] * values[-2]).sum(), x, y)]
 
     return fun
