@@ -390,7 +390,7 @@ def add_to_ndarray(x: Any) -> None:
         (np.asarray, r"Conversion to a NumPy array.*shape \(3,\) float64.*extractdata"),
         (
             lambda x: np.array([x[0], x[1]]),
-            r"Conversion to a NumPy array.*write dlarray\(\[x, y\]\)",
+            r"Conversion to a NumPy array.*write dl\.dlarray\(\[x, y\]\)",
         ),
         (lambda x: range(x[0]), "Use as an index"),
         (lambda x: [1, 2, 3][x.argmax()], r"Use as an index.*x\.item\(\)"),

@@ -101,8 +101,8 @@ def refused(value: AnswersByName, name: str) -> AttributeError:
         return _unknown(value, name, _meant(value, name))
     what = "is a method" if callable(there) else "cannot be set"
     fix = kind._instead.get(name) or _when_made(kind, name)
-    text = located(f"{kind.__name__}.{name} {what}{fix and '; '}{fix}", kind._page)
-    return AttributeError(text, name=name, obj=value)
+    text = f"{kind.__name__}.{name} {what}{fix and '; '}{fix}"
+    return AttributeError(located(text, kind._page), name=name, obj=value)
 
 
 def _when_made(kind: type, name: str) -> str:
@@ -140,8 +140,8 @@ def _settable(kind: Any) -> dict[str, Kind | None]:
 def _unknown(value: AnswersByName, name: str, meant: str) -> AttributeError:
     kind = type(value)
     page = _MATLAB if name != name.lower() else kind._page
-    text = located(f"{kind.__name__} has no attribute {name!r}{meant}", page)
-    return AttributeError(text, name=name, obj=value)
+    text = f"{kind.__name__} has no attribute {name!r}{meant}"
+    return AttributeError(located(text, page), name=name, obj=value)
 
 
 def _meant(value: AnswersByName, name: str) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 from dlgradient.core.sizes import NATIVE_LOOP_WORK
 from dlgradient.core.threads import in_blocks
 from dlgradient.core.types import Array, Shape
+from dlgradient.errors import located
 from dlgradient.native import maths
 from dlgradient.native.code import ELEMENTS, Function, Register, Variable, vector
 from dlgradient.native.compiler import Compiled, address_of, compiled
@@ -243,7 +244,8 @@ class Loop:
                 x = np.require(x, requirements=["C", "A"])  # noqa: PLW2901
                 kept.append(x)
             if x.nbytes != nbytes:
-                raise ValueError(f"an operand of a loop has {x.nbytes} bytes, not {nbytes}")
+                text = f"an operand of a loop has {x.nbytes} bytes, not {nbytes}"
+                raise ValueError(located(text, "performance/native.html"))
             addresses.append(address_of(x))
         results = [
             np.empty(self._shape, dtype) if y is None else y

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlgradient.core.threads import cores
 from dlgradient.core.types import Array
-from dlgradient.errors import InvalidArgumentError
+from dlgradient.errors import InvalidArgumentError, located
 from dlgradient.train.sources import Batch, Reader
 
 if TYPE_CHECKING:  # networks load faster without it
@@ -69,7 +69,8 @@ def _sendable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # noqa: BLE001 - of a class of the user, which may need other arguments
-        new = RuntimeError("".join(traceback.format_exception(error)).rstrip())
+        text = "".join(traceback.format_exception(error)).rstrip()
+        new = RuntimeError(located(text, "recipes/mini-batches.html"))
         new.__notes__ = list(getattr(error, "__notes__", []))
         return new
     return error
