@@ -88,7 +88,7 @@ class Blocks(Lowering):
         self.homes: dict[Slot, Register] = {}  # results of the program that are in memory
         self._life = Life(program)
         slots = [x for x in program.results if type(x) is Slot]
-        self._kept = {int(self._life.whole(x)) for x in slots}  # they are read after all lines
+        self._results = {int(self._life.whole(x)) for x in slots}  # they are read after all lines
         self._free = Free()
         self._taken: dict[int, tuple[int, int]] = {}
         self._number = 0
@@ -177,7 +177,7 @@ class Blocks(Lowering):
 
     def next(self) -> None:
         """Free what was used last in a step, and begin the next one."""
-        ending = [int(x) for x in self._life.ending.get(self._number, ()) if x not in self._kept]
+        ending = [int(x) for x in self._life.ending.get(self._number, ()) if x not in self._results]
         for key in [*ending, *[k for k in self._taken if k < 0]]:
             if key in self._taken:
                 self._free.add(*self._taken.pop(key))
