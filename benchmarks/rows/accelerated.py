@@ -6,19 +6,16 @@ The first call of each is measured too, until its result is there.
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from harness.contestants import Call, Maker, Written, accelerated, ours, with_jax
-from harness.result import OURS, Result, with_unit
-from harness.row import Context, Row
+from harness.recorded import EAGER, recorded
+from harness.result import OURS
 
 LENGTH = 50
 COUNT = 3  # the number of the step of Adam
-EAGER = f"{OURS} eager"
 
 
 def _rosenbrock(_: Any) -> Any:
@@ -111,46 +108,22 @@ def _step_makers() -> dict[str, Maker]:
     return {OURS: _our_step, "jax.jit": _jax_step}
 
 
-def _run(
-    name: str, work: str, factor: float, makers: Callable[[], dict[str, Maker]], context: Context
-) -> Result:
-    figures = context.timed(makers(), seconds=10, reference="jax.jit")
-    result = Result(name, work, "s", figures)
-    result.ask("jax.jit", factor, f"at most {factor} of jax.jit")
-    first = {who: _first_call(make) for who, make in makers().items() if who != EAGER}
-    shown = ", ".join(f"{who} {with_unit(seconds, 's')}" for who, seconds in first.items())
-    result.notes.append(f"first call: {shown}")
-    return result
-
-
-def _first_call(make: Maker) -> float:
-    """Return how long the first call takes until its result is there."""
-    call = make()
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def _row(name: str, work: str, factor: float, makers: Callable[[], dict[str, Maker]]) -> Row:
-    return Row(name, partial(_run, name, work, factor, makers), makers)
-
-
-FAST_ROSENBROCK = _row(
+FAST_ROSENBROCK = recorded(
     "accelerated-rosenbrock",
     "Rosenbrock, value and gradient, float64",
     0.15,
     partial(_makers, _rosenbrock, np.array([-1.0, 2.0])),
 )
-FAST_CHAIN = _row(
+FAST_CHAIN = recorded(
     "accelerated-chain",
     f"{LENGTH} × sin of a scalar, value and gradient, float64",
     0.25,
     partial(_makers, _chain, np.float64(0.5)),
 )
-FAST_MLP = _row(
+FAST_MLP = recorded(
     "accelerated-mlp",
     "64×32-64-4, tanh, float64, loss and gradient",
     0.4,
     partial(_makers, _mlp, _params()),
 )
-FAST_STEP = _row("accelerated-step", "the same, with a step of Adam", 0.3, _step_makers)
+FAST_STEP = recorded("accelerated-step", "the same, with a step of Adam", 0.3, _step_makers)

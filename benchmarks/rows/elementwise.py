@@ -9,6 +9,7 @@ import numpy as np
 from harness import machine
 from harness.children import measure
 from harness.contestants import Function, Maker, accelerated, everybody, with_jax
+from harness.recorded import recorded
 from harness.result import OURS, Detail, Result, with_unit
 from harness.row import Context, Row
 from harness.timing import interleaved
@@ -96,11 +97,12 @@ def _fast_makers() -> dict[str, Maker]:
     }
 
 
-def _run_fast(context: Context) -> Result:
-    figures = context.timed(_fast_makers(), seconds=10, reference="jax.jit", rtol=1e-5, atol=1e-5)
-    result = Result("accelerated-elementwise", "row elementwise, recorded", "s", figures)
-    result.ask("jax.jit", 0.25, "at most 0.25 of jax.jit")
-    return result
-
-
-FAST_ELEMENTWISE = Row("accelerated-elementwise", _run_fast, _fast_makers)
+FAST_ELEMENTWISE = recorded(
+    "accelerated-elementwise",
+    "row elementwise, recorded",
+    0.25,
+    _fast_makers,
+    "jax.jit",
+    rtol=1e-5,
+    atol=1e-5,
+)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from harness.contestants import Maker
 from harness.network import Network, accelerated, fill, ours, with_jax, with_torch
-from harness.result import OURS, Result
-from harness.row import Context, Row
+from harness.recorded import recorded
+from harness.result import OURS
 
 LAYERS, WIDTH = 8, 20
 POINTS = 10_000
@@ -129,11 +129,12 @@ def _fast_makers() -> dict[str, Maker]:
     return {OURS: _fast, "torch": partial(_torch, _data(POINTS))}
 
 
-def _run_fast(context: Context) -> Result:
-    figures = context.timed(_fast_makers(), seconds=8, reference="torch", rtol=1e-4, atol=1e-6)
-    result = Result("accelerated-pinn", "row pinn, recorded", "s", figures)
-    result.ask("torch", 0.35, "at most 0.35 of torch")
-    return result
-
-
-FAST_PINN = Row("accelerated-pinn", _run_fast, _fast_makers)
+FAST_PINN = recorded(
+    "accelerated-pinn",
+    "row pinn, recorded",
+    0.35,
+    _fast_makers,
+    "torch",
+    rtol=1e-4,
+    atol=1e-6,
+)
