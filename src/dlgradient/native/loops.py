@@ -35,6 +35,7 @@ from dlgradient.native.partial import Partial, total_of
 
 __all__ = [
     "NAMES",
+    "RELATIONS",
     "Loop",
     "Operand",
     "Step",
@@ -240,13 +241,14 @@ class Loop:
                 numbers.append(x.item())
                 continue
             flags = x.flags
+            whole = x
             if not (flags.c_contiguous and flags.aligned):
-                x = np.require(x, requirements=["C", "A"])  # noqa: PLW2901
-                kept.append(x)
-            if x.nbytes != nbytes:
-                text = f"an operand of a loop has {x.nbytes} bytes, not {nbytes}"
+                whole = np.require(x, requirements=["C", "A"])
+                kept.append(whole)
+            if whole.nbytes != nbytes:
+                text = f"an operand of a loop has {whole.nbytes} bytes, not {nbytes}"
                 raise ValueError(located(text, "performance/native.html"))
-            addresses.append(address_of(x))
+            addresses.append(address_of(whole))
         results = [
             np.empty(self._shape, dtype) if y is None else y
             for y, dtype in zip(out or self._new, self._stored, strict=True)
@@ -561,7 +563,8 @@ _COMBINED = {
     "logical_or": "or",
     "logical_xor": "xor",
 }
-_RELATIONS = {
+# Comparisons, of operands of their common dtype.
+RELATIONS = {
     "equal": "eq",
     "not_equal": "ne",
     "less": "lt",
@@ -582,15 +585,15 @@ _WRITTEN: dict[str, Callable[..., Register]] = {
     "isinf": lambda f, x: f.compare("eq", f.call("fabs", x), inf),
     "isfinite": lambda f, x: f.compare("lt", f.call("fabs", x), inf),
 }
-NAMES = frozenset({*_COMBINED, *_RELATIONS, *_WRITTEN, *maths.NAMES})
+NAMES = frozenset({*_COMBINED, *RELATIONS, *_WRITTEN, *maths.NAMES})
 
 
 def operation(f: Function, name: str, xs: Sequence[Register]) -> Register:
     """Write an operation of values of one kind."""
     if name in _COMBINED:
         return f.combine(_COMBINED[name], *xs)
-    if name in _RELATIONS:
-        return f.compare(_RELATIONS[name], *xs)
+    if name in RELATIONS:
+        return f.compare(RELATIONS[name], *xs)
     if name in _WRITTEN:
         return _WRITTEN[name](f, *xs)
     return maths.maths(f, name, *xs)

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.types import Dtype, Shape
-from dlgradient.native.loops import NAMES, Step, Value
+from dlgradient.native.loops import NAMES, RELATIONS, Step, Value
 from dlgradient.program.lines import Line, Slot, is_known
 
 __all__ = ["Writer", "is_lowered", "lowered", "number_of"]
 
 _REAL = frozenset("fd")
 _READ = frozenset("fd?") | {np.dtype(np.int64).char, np.dtype(np.int32).char}
-_RELATIONS = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
 _LOGICAL = frozenset({"logical_and", "logical_or", "logical_xor", "logical_not"})
 _TESTS = frozenset({"isnan", "isinf", "isfinite"})
 _RENAMED = {
@@ -30,7 +29,7 @@ _RENAMED = {
     "smaller": "minimum",
     "at_most": "minimum",
 }
-_NUMERIC = NAMES - _RELATIONS - _LOGICAL - _TESTS
+_NUMERIC = NAMES - RELATIONS.keys() - _LOGICAL - _TESTS
 _WITH_PARAMETERS = frozenset({"cast", "elu"})
 Kinds = Mapping[int, tuple[Shape, Dtype | None]]
 
@@ -132,7 +131,7 @@ def _is_numeric(name: str, line: Line, kinds: Kinds) -> bool:
 
 
 def _is_logical(name: str, line: Line, chars: Sequence[str]) -> bool:
-    if name in _RELATIONS:
+    if name in RELATIONS:
         return _compared(line, chars) in _REAL
     if name in _LOGICAL:
         return set(chars) == {"?"} and len(chars) == len(line.operands)

@@ -18,7 +18,7 @@ from dlgradient.train.batches import batches
 from dlgradient.train.loss import Objective
 from dlgradient.train.metric import Metric, rows_of, update_of
 from dlgradient.train.queue import minibatchqueue
-from dlgradient.train.sources import Batch, mask_of
+from dlgradient.train.sources import Batch, mask_like, mask_of
 
 __all__ = ["Pairs", "evaluated", "metric_of_batch", "row_pairs"]
 
@@ -104,7 +104,5 @@ def _in_order_of(fmt: str, target: Any, wanted: str) -> tuple[Any, str]:
 
 def _rows_of_mask(mask: Array, shape: tuple[int, ...], fmt: str) -> Array:
     """Return which rows of an array are no padding."""
-    by_label = mask if fmt.index("T") < fmt.index("B") else mask.T
-    rows = [(label, size) for label, size in zip(fmt, shape, strict=True) if label != "C"]
-    index = tuple([slice(None) if label in "TB" else None for label, _ in rows])
-    return np.broadcast_to(by_label[index], [size for _, size in rows]).reshape(-1)
+    sizes = [n for n, label in zip(shape, fmt, strict=True) if label != "C"]
+    return np.broadcast_to(mask_like(mask, fmt.replace("C", "")), sizes).reshape(-1)

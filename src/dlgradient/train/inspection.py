@@ -21,7 +21,7 @@ from dlgradient.network.network import dlnetwork
 from dlgradient.train.batches import nothing
 from dlgradient.train.loss import Batch, Objective
 from dlgradient.train.queue import minibatchqueue
-from dlgradient.train.sources import Reader, is_list, mask_of, option_of, shown, unlike
+from dlgradient.train.sources import Reader, is_list, mask_like, mask_of, option_of, shown, unlike
 
 __all__ = ["OF_CLASSES", "OF_PROBABILITIES", "Inspection", "called"]
 
@@ -156,7 +156,7 @@ class Inspection:
 
         self._check_channels(i, fmt, values, batch)
         if mask is not None and i >= self.objective.inputs:  # padding may be any number
-            values = np.where(_like(mask, fmt), values, 0)
+            values = np.where(mask_like(mask, fmt), values, 0)
         if values.dtype.kind in "fc" and not _is_finite(values):
             self._warn_of_batch(name, place, values)
         if self._are_classes(i, fmt or None, values):
@@ -365,7 +365,6 @@ def _check_probabilities(name: str, values: Values, loss: str, place: Place | No
         return
     if all(part.size == 0 or (part.min() >= 0 and part.max() <= 1) for part in _parts(values)):
         return
-
     found = _first(values, lambda v: (v < 0) | (v > 1 + ROUNDING))
     if found is None:
         return
@@ -380,9 +379,3 @@ def _check_probabilities(name: str, values: Values, loss: str, place: Place | No
         f"trainnet: {where} is {_number(found[1])}, and the loss {loss!r} needs targets from 0 to "
         f"1: {fix}"
     )
-
-
-def _like(mask: Array, fmt: str) -> Array:
-    """Return a mask of times × observations so that it broadcasts to an array."""
-    own = mask if fmt.index("T") < fmt.index("B") else mask.T
-    return own[tuple([slice(None) if label in "TB" else None for label in fmt])]

@@ -126,7 +126,7 @@ class RSquared(_OfNumbers):
 
     def reset(self) -> None:
         """Forget what was gathered."""
-        self.batches: list[tuple[Array, Array]] = []
+        self.batches = []
 
     def update(self, y: Array, targets: Array) -> None:
         """Keep a batch."""

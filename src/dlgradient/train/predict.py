@@ -172,17 +172,17 @@ def testnet(  # noqa: PLR0913 - they are options of MATLAB, too
     net: dlnetwork,
     data: Any,
     targets: Any,
-    metrics: Any = None,  # noqa: PT028
+    metrics: Any = None,
     *,
-    mini_batch_size: Count = 128,  # noqa: PT028 - the name is MATLAB's, and no test
-    input_data_formats: Formats = "auto",  # noqa: PT028
-    target_data_formats: Formats = "auto",  # noqa: PT028
-    sequence_length: SequenceLength = "longest",  # noqa: PT028
-    sequence_padding_direction: Literal["right", "left"] = "right",  # noqa: PT028
-    sequence_padding_value: float = 0.0,  # noqa: PT028
-    class_names: Any = None,  # noqa: PT028
-    categorical_input_encoding: Encoding = "integer",  # noqa: PT028
-    preprocessing_environment: Environment = "serial",  # noqa: PT028
+    mini_batch_size: Count = 128,
+    input_data_formats: Formats = "auto",
+    target_data_formats: Formats = "auto",
+    sequence_length: SequenceLength = "longest",
+    sequence_padding_direction: Literal["right", "left"] = "right",
+    sequence_padding_value: float = 0.0,
+    class_names: Any = None,
+    categorical_input_encoding: Encoding = "integer",
+    preprocessing_environment: Environment = "serial",
 ) -> Any:
     """Return metrics of a network.
 

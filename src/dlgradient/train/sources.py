@@ -31,6 +31,7 @@ __all__ = [
     "is_list",
     "is_stream",
     "length_of",
+    "mask_like",
     "mask_of",
     "observations_of",
 ]
@@ -444,6 +445,12 @@ def _one_channel(mask: Array, fmt: str) -> Array:
     if "C" not in fmt:
         return mask
     return mask.take([0], axis=valid_format(fmt).index("C"))
+
+
+def mask_like(mask: Array, fmt: str) -> Array:
+    """Return a mask of times × observations so that it broadcasts to an array of a format."""
+    own = mask if fmt.index("T") < fmt.index("B") else mask.T
+    return own[tuple([slice(None) if label in "TB" else None for label in fmt])]
 
 
 def _of_times(mask: Array, fmt: str) -> Array:

@@ -171,8 +171,8 @@ class Blocks(Lowering):
     def _memory(self, nbytes: int, x: Slot | None = None) -> Register:
         """Return memory, for a value until it is used last, else for one step."""
         offset = self._free.taken(nbytes)
-        key = self._number if x is None else int(self._life.whole(x))
-        self._taken[-1 - len(self._taken) if x is None else key] = offset, nbytes
+        key = -1 - len(self._taken) if x is None else int(self._life.whole(x))
+        self._taken[key] = offset, nbytes
         return self.f.field_address(self._room, offset)
 
     def next(self) -> None:

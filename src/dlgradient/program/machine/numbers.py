@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from dlgradient.native.code import Register
+from dlgradient.native.loops import RELATIONS
 from dlgradient.native.objects import PythonFunction
 from dlgradient.program.machine.cells import Unsupported, compared
 
@@ -202,16 +203,6 @@ ARITHMETIC: dict[str, Rule] = {
 }
 
 # -- conditions ----------------------------------------------------------------------------------
-
-# Operands are converted to their common dtype.
-RELATIONS = {
-    "equal": "eq",
-    "not_equal": "ne",
-    "less": "lt",
-    "less_equal": "le",
-    "greater": "gt",
-    "greater_equal": "ge",
-}
 
 
 def _is_nan(f: PythonFunction, x: Register) -> Register:
