@@ -156,3 +156,42 @@ def test_kernel_that_is_no_plain_function(declared: Any) -> None:
         samples=lambda m: [case(m.real(3)), case(m.real(2, 2), factor=-1.5)],
     )
     check_operation(declared(declarer, Scaled()))
+
+
+def _first_squared(g: Any, x: Any, y: Any) -> Any:  # noqa: ARG001 - one cotangent is missing
+    return (2 * g * dl.conj(x),)
+
+
+@pytest.mark.parametrize(
+    ("rule", "count"),
+    [
+        (_first_squared, 1),
+        (lambda g, x, y: [g * y, g * x, g], 3),
+        (lambda g, x, y: g * x * y, 1),
+        (lambda g: (), 0),  # noqa: ARG005
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_joint_rule_of_a_user_returns_a_cotangent_for_each_operand(
+    rule: Any, count: int, order: int, declared: Any
+) -> None:
+    def times(x: Any, y: Any, /) -> Any:
+        """Product."""
+        return x * y
+
+    def samples(m: Any) -> list[Any]:
+        return [case(m.real(3), m.real(3))]
+
+    declarer = dl.define_operation("general", vjp=rule, format="align", samples=samples)
+    product = declared(declarer, times)
+
+    def fun(x: Any, y: Any) -> Any:
+        loss = product(x, y).sum()
+        return dl.dlgradient(loss, x, y, enable_higher_derivatives=order == 2)
+
+    x = dl.dlarray(np.arange(3.0))
+    message = rf"operation times: vjp= returned {count} of 2 cotangents; return a tuple"
+    with pytest.raises(dl.RuleError, match=message):
+        dl.dlfeval(fun, x, x + 1)
+    with pytest.raises(dl.RuleError, match=message):
+        dl.dlfeval(lambda x: dl.dljvp(product(x, x + 1), x, np.ones(3)), x)

@@ -74,6 +74,11 @@ BAD: dict[str, tuple[Callable[[], Any], Callable[..., Any], str]] = {
         fun,
         r"operation fun: a rule for 'z', operands \('x',\)",
     ),
+    "option with a slip": (
+        lambda: elementwise(x=identity, domian="real", samples=samples),
+        fun,
+        r"operation fun: a rule for 'domian', operands \('x',\); write domain=",
+    ),
     "rule that asks for an unknown name": (
         lambda: elementwise(x=lambda t, w: t * w, samples=samples),
         fun,

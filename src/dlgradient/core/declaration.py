@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import update_wrapper
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from dlgradient.core.kinds import ANY, Kind, kinds_of, parameters_of
 from dlgradient.core.paths import make_path
 from dlgradient.core.pulls import Factor, Pull, compile_pull
 from dlgradient.core.samples import Errors, Samples
+from dlgradient.core.spelling import nearest
 from dlgradient.core.surroundings import remember
 from dlgradient.core.types import (
     Counterpart,
@@ -134,6 +135,10 @@ class Declaration:
         return self.function.__module__.partition(".")[0] != "dlgradient"
 
 
+# What a keyword of a declarer may be, if it is not an operand.
+_OPTIONS = {f.name for f in fields(Declaration)} - {"function", "kind", "rules"}
+
+
 class Op:
     """One operation: what follows from its declaration.
 
@@ -221,6 +226,7 @@ class Op:
         self._read_format()
         self._read_signature()
         self._check_domain()
+        self._check_rules()
         self._compile(joint)
         self._saves: dict[tuple[bool, ...], tuple[bool, ...]] = {}
         self.kinds: dict[str, Kind] = {}
@@ -260,10 +266,21 @@ class Op:
         elif self.domain == "real":
             self.kernel = restricted(self)
 
+    def _check_rules(self) -> None:
+        for name in (*self.declaration.rules, *self.declaration.jvp):
+            if not self.operands:
+                raise RuleError(f"operation {self.name}: no operand (a parameter before /)")
+            if name not in self.operands:
+                meant = nearest(name, [*_OPTIONS, *self.operands])
+                raise RuleError(
+                    f"operation {self.name}: a rule for {name!r}, operands {self.operands}"
+                    + (f"; write {meant}=" if meant else "")
+                )
+
     def _compile(self, joint: Pull | None) -> None:
         declared = self.declaration
         if declared.vjp is not None:
-            joint = compile_pull(self, declared.vjp, declared.fast_vjp)
+            joint = compile_pull(self, declared.vjp, declared.fast_vjp, joint=True)
         self.joint = joint
         pulls = {name: compile_pull(self, rule) for name, rule in declared.rules.items()}
         self.jvps = {name: compile_pull(self, rule) for name, rule in declared.jvp.items()}
@@ -401,10 +418,8 @@ def _check_name(what: str, declaration: Declaration) -> None:
 def _check(op: Op) -> None:
     """Refuse a declaration that is incomplete or contradicts itself."""
     declared, ruled = op.declaration, bool(op.declaration.rules or op.joint)
-    strange = [n for n in (*declared.rules, *declared.jvp) if n not in op.operands]
     faults = (
         (not op.operands, "no operand (a parameter before /)"),
-        (strange, f"a rule for {strange[0]!r}, operands {op.operands}" if strange else ""),
         (op.kind == "constant" and ruled, "constant operations have no rule"),
         (op.kind != "constant" and not ruled, f"{op.kind} needs a rule for an operand"),
         (declared.fast_vjp and not declared.vjp, "fast_vjp= needs the vjp= it is compared with"),

@@ -74,7 +74,9 @@ class SharedFactor:
         return None if made_by is None or value is None else wrap(value, made_by)
 
 
-def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
+def compile_pull(
+    op: Op, rule: Rule | Factor, fast: Rule | None = None, *, joint: bool = False
+) -> Pull:
     """Return the pull of a rule of an operation.
 
     Parameters
@@ -86,6 +88,8 @@ def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
     fast : callable, optional
         The same derivative, faster on raw arrays. The raw pull uses it where cotangents and
         operands are real.
+    joint : bool
+        Whether it returns the cotangents of all operands.
     """
     if isinstance(rule, Factor):
         arguments = _arguments(op, rule.function, skipped=0)
@@ -104,6 +108,8 @@ def compile_pull(op: Op, rule: Rule | Factor, fast: Rule | None = None) -> Pull:
         )
     if fast is not None:
         raw, arguments = _fast_pull(op, fast, raw, arguments)
+    if joint and op.declaration.of_user:
+        raw, traced = _counted(op, raw), _counted(op, traced)
     return Pull(raw, traced, [a.name for a in arguments if a.kind in ("operand", "result")])
 
 
@@ -216,6 +222,22 @@ def _isolated_rule(op: Op, rule: Rule, *, traced: bool = False) -> Rule:
         return rule
     where = f"the rule {getattr(rule, '__name__', rule)} of {op.name}"
     return isolated_traced(rule, where) if traced else isolated(rule, where)
+
+
+def _counted(op: Op, pull: PullFunction) -> PullFunction:
+    """Refuse what a user's rule for all operands returns, if it is not one for each."""
+
+    def call(node: Node, g: Cotangent) -> Cotangent:
+        pulled = pull(node, g)
+        count = len(pulled) if type(pulled) in (tuple, list) else 1
+        if count != len(node.parents):
+            raise RuleError(
+                f"operation {op.name}: vjp= returned {count} of {len(node.parents)} cotangents; "
+                "return a tuple with one for each operand, None for a constant"
+            )
+        return pulled
+
+    return call
 
 
 def _raw_pull(function: Rule, arguments: Sequence[_Argument]) -> PullFunction:
