@@ -512,3 +512,20 @@ def test_sequences_do_not_go_on_in_the_next_batch(rng: np.random.Generator) -> N
     for key, value in net.learnables.items():
         np.testing.assert_allclose(found.learnables[key], value, rtol=1e-5, atol=1e-7)
     assert found.predict(x[..., :1]).shape == (5, 2, 1)
+
+
+@pytest.mark.parametrize("shuffle", ["once", "every-epoch"])
+def test_the_seed_of_the_options_shuffles_a_queue_without_one(data, shuffle):
+    x, labels = data
+
+    def trained(seed, own=None):
+        queue = dl.minibatchqueue(
+            (x, labels), mini_batch_size=10, mini_batch_format=("BC", "B"), generator=own
+        )
+        chosen = options("sgdm", max_epochs=2, shuffle=shuffle, generator=seed)
+        return dl.trainnet(queue, classifier(), "crossentropy", chosen)[1].training_history["loss"]
+
+    assert trained(1) == trained(1)
+    assert trained(1) != trained(2)
+    queues = [trained(1, own=3), trained(1, own=4)]
+    assert queues[0] != queues[1]

@@ -55,6 +55,8 @@ def queue_of(
 ) -> minibatchqueue:
     """Return data as a queue whose outputs have formats."""
     if isinstance(data, minibatchqueue):
+        if generator is not None and not data.seeded:
+            vars(data)["generator"] = generator
         return data
     predictors = data if type(data) is tuple else (data,)
     wanted = () if targets is None else targets if type(targets) is tuple else (targets,)

@@ -97,7 +97,8 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         and functions that can be pickled, and a script that begins with
         ``if __name__ == "__main__":``.
     generator : numpy.random.Generator or int, optional
-        Source of randomness of `shuffle`, or a seed.
+        Source of randomness of `shuffle`, or a seed. Without it, `trainnet` shuffles by the
+        generator of its options.
 
     Raises
     ------
@@ -146,7 +147,10 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
         "DispatchInBackground": 'preprocessing_environment="background"',
     }
     _instead: ClassVar = dict.fromkeys(
-        ("sources", "mini_batch_format", "preprocessing_environment", "generator", "is_stream"),
+        (
+            *("sources", "mini_batch_format", "preprocessing_environment"),
+            *("generator", "is_stream", "seeded"),
+        ),
         "make a new minibatchqueue",
     )
 
@@ -157,6 +161,8 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
     preprocessing_environment: Environment
     generator: np.random.Generator
     is_stream: bool
+    # Whether the generator was given; if not, a training shuffles by its own.
+    seeded: bool
     # The share of the last batch that this process has; None for all of it.
     share: Share | None = None
     # By the number of an output, the layer in whose normalised units it is returned.
@@ -188,6 +194,7 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             preprocessing_environment=preprocessing_environment,
             generator=np.random.default_rng(generator),
             is_stream=any(map(is_stream, sources)),
+            seeded=generator is not None,
         )
         self.mini_batch_size = mini_batch_size
         self.partial_mini_batch = partial_mini_batch
