@@ -11,6 +11,8 @@ import importlib
 import inspect
 import re
 import runpy
+import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -41,6 +43,40 @@ class Checker(doctest.OutputChecker):
 
     def check_output(self, want: str, got: str, optionflags: int) -> bool:
         return super().check_output(want, POINTER.sub("", got), optionflags)
+
+
+class Unseeded:
+    """Generators that were made without a seed, and whether something was drawn from them."""
+
+    def __init__(self) -> None:
+        self.make = np.random.default_rng
+        self.found: list[tuple[np.random.Generator, dict[str, Any], str]] = []
+
+    def __call__(self, seed: Any = None) -> np.random.Generator:
+        caller = sys._getframe(1).f_globals["__name__"]
+        if seed is not None or caller.startswith("scipy."):  # estimates of norms
+            return self.make(seed)
+        generator = self.make(0)
+        place = "".join(traceback.format_stack(limit=6)[:-1])
+        self.found.append((generator, dict(generator.bit_generator.state), place))
+        return generator
+
+    def drawn(self) -> list[str]:
+        return [
+            place
+            for generator, state, place in self.found
+            if generator.bit_generator.state != state
+        ]
+
+
+@pytest.fixture
+def _reproducible(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse a page that draws without a seed: its reader may see another result."""
+    unseeded = Unseeded()
+    monkeypatch.setattr(np.random, "default_rng", unseeded)
+    yield
+    drawn = unseeded.drawn()
+    assert not drawn, "give a seed or a generator:\n" + "\n".join(drawn)
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +138,7 @@ def test_docstrings_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
             check_prompts(text, namespace(), f"dl.{name}", SRC / "__init__.py", 0)
 
 
+@pytest.mark.usefixtures("_reproducible")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pages(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = path.read_text(encoding="utf-8")
