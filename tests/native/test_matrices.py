@@ -11,7 +11,8 @@ pytest.importorskip("llvmlite")
 
 from dlgradient.native.code import ELEMENTS, Function
 from dlgradient.native.compiler import address_of, compiled
-from dlgradient.native.matrices import holds_nan, moved, product
+from dlgradient.native.machine import machine
+from dlgradient.native.matrices import holds_nan, moved, product, product_of_rows
 
 SHAPES = [(1, 1, 1), (3, 2, 5), (7, 9, 16), (25, 13, 31), (5, 64, 3), (13, 1, 65), (2, 7, 130)]
 
@@ -43,6 +44,20 @@ def test_products_of_all_strides(shape: Any, dtype: Any, rng: np.random.Generato
         size = np.abs(x).astype(np.longdouble) @ np.abs(y[:, :n])
         assert np.all(np.abs(found - exact) <= (k + 1) * np.finfo(dtype).eps * size)
         assert np.all(guarded[m * n :] == 7)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (4, 8), (9, 2), (13, 7)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_of_rows(size: Any, dtype: Any, rng: np.random.Generator) -> None:
+    (m, n), k = size, 3 * machine().lanes(ELEMENTS[np.dtype(dtype).char])
+    x, y = rng.standard_normal((m, k + 5)).astype(dtype), rng.standard_normal((n, k)).astype(dtype)
+    guarded = np.full(m * n + 8, 7, dtype)
+    inner = product_of_rows(ELEMENTS[x.dtype.char], (m, k, n), (k + 5, k))
+    called(inner, x, y, guarded)
+    exact = x[:, :k].astype(np.longdouble) @ y.T.astype(np.longdouble)
+    bound = np.abs(x[:, :k]).astype(np.longdouble) @ np.abs(y.T) * (k + 1) * np.finfo(dtype).eps
+    assert np.all(np.abs(guarded[: m * n].reshape(m, n) - exact) <= bound)
+    assert np.all(guarded[m * n :] == 7)
 
 
 def test_products_know_nan_and_infinity() -> None:

@@ -15,7 +15,7 @@ from itertools import product as pairs
 from dlgradient.native.code import Function, Register, vector
 from dlgradient.native.machine import machine
 
-__all__ = ["holds_nan", "moved", "product"]
+__all__ = ["holds_nan", "moved", "product", "product_of_rows"]
 
 # Vectors that are in registers, by the bytes of one: of 32 registers, or of 16.
 _ACCUMULATORS = {64: 24, 32: 12, 16: 12}
@@ -96,6 +96,54 @@ def _block(
     target = f.at(out, row * n, element)
     for i, j in places:
         f.store(totals[i, j].value, target, i * n + columns[j][0])
+
+
+@cache
+def product_of_rows(
+    element: str, shape: tuple[int, int, int], distances: tuple[int, int]
+) -> Function:
+    """Return ``f(x, y, out)`` of addresses, which writes the product of x and the transpose of y.
+
+    Parameters
+    ----------
+    element : str
+    shape : tuple of int
+        m, k and n; k is so many whole vectors.
+    distances : tuple of int
+        Of the rows of x, and of y.
+    """
+    m, k, n = shape
+    name = "_".join(map(str, (element, m, k, n, *distances))).replace("-", "m")
+    f = Function(f"product_of_rows_{name}")
+    x, y, out = (f.value(name, "ptr") for name in ("x", "y", "out"))
+    lanes = machine().lanes(element)
+    kind, side = vector(element, lanes), 4 if machine().vector_bytes == 64 else 2
+
+    def block(row: Register, column: Register, high: int, wide: int) -> None:
+        left = [f.at(x, (row + i) * distances[0], element) for i in range(high)]
+        others = [f.at(y, (column + j) * distances[1], element) for j in range(wide)]
+        totals = {at: f.variable(f.constant(0, kind)) for at in pairs(range(high), range(wide))}
+        with f.loop(0, k, lanes) as p:
+            vectors = [f.load(kind, line, p) for line in others]
+            for i, line in enumerate(left):
+                number = f.load(kind, line, p)
+                for j, other in enumerate(vectors):
+                    total = totals[i, j]
+                    total.value = f.multiply_add(number, other, total.value)
+        for (i, j), total in totals.items():
+            f.store(f.sum_of_lanes(total.value), out, (row + i) * n + column + j)
+
+    def line(row: Register, high: int) -> None:
+        with f.loop(0, n // side * side, side) as column:
+            block(row, column, high, side)
+        if n % side:
+            block(row, f.constant(n // side * side, "i64"), high, n % side)
+
+    with f.loop(0, m // side * side, side) as row:
+        line(row, side)
+    if m % side:
+        line(f.constant(m // side * side, "i64"), m % side)
+    return f
 
 
 @cache

@@ -11,7 +11,7 @@ too. The modules, in the order in which a call meets them:
 `recorder`     follows one call: what Python reads of values, and what no program can repeat
 `draws`        random numbers, which each call draws anew
 `lines`        the array program, made of the graph: lines, checks, results; data only
-`passes`       constant folding, common subexpressions, dead code, groups for compiled loops
+`passes`       constant folding, common subexpressions, dead code, compiled loops, tiles
 `lowering`     elementwise lines as steps of a compiled loop
 `compiled`     which programs have compiled loops
 `floats`       which scalars are Python's floats

@@ -28,12 +28,8 @@ def with_loops(program: Program) -> Program | None:
     """
     if mode() in ("numpy", "none"):
         return None
-    from dlgradient.program.passes.groups import grouped
-
     try:
-        found = grouped(program, _pays)
-        for group in found.groups:
-            group.function.prepare()
+        found = _in_tiles(program) or _in_loops(program)
     except (ImportError, OSError, RuntimeError) as error:
         warnings.warn(
             f"dlgradient computes an accelerated function with NumPy alone, since its loops cannot "
@@ -43,6 +39,30 @@ def with_loops(program: Program) -> Program | None:
         )
         return None
     return found if found.groups else None
+
+
+def _in_tiles(program: Program) -> Program | None:
+    if not uses_native(_DTYPE, pays=True):
+        return None
+    from dlgradient.program.machine.cells import Unsupported
+    from dlgradient.program.passes.tiles import tiled
+
+    found = tiled(program)
+    try:
+        for group in [] if found is None else found.groups:
+            group.function.prepare()
+    except Unsupported:
+        return None
+    return found
+
+
+def _in_loops(program: Program) -> Program:
+    from dlgradient.program.passes.groups import grouped
+
+    found = grouped(program, _pays)
+    for group in found.groups:
+        group.function.prepare()
+    return found
 
 
 def _pays(size: int, weight: int) -> bool:

@@ -196,6 +196,8 @@ class _Printer:
         for line in group.lines:
             target = self.names[line.target] = f"v{len(self.names) - len(self.program.inputs)}"
             shown.append(f"# {target} = {self.expression(line, '')}")
+        for x in group.targets:  # one may have no line
+            self.names.setdefault(x, f"v{len(self.names) - len(self.program.inputs)}")
         targets = "".join([f"{self.names[x]}, " for x in group.targets]).rstrip()
         operands = ", ".join([self.operand(x) for x in group.operands])
         places = [self.place(x) or "None" for x, _, _ in group.stored]

@@ -15,7 +15,7 @@ import numpy as np
 from dlgradient.core.sizes import ROOM_BYTES, ROOMS
 from dlgradient.program.buffers import Plan
 
-__all__ = ["clear_rooms", "with_room"]
+__all__ = ["clear_rooms", "given_back", "taken", "with_room"]
 
 _kept: list[Any] = []  # operations of lists are atomic
 
@@ -37,16 +37,16 @@ def with_room(
     def call(*values: Any) -> Any:
         if not all(x.flags.c_contiguous for x in values):
             return otherwise(*values)
-        room = _taken(nbytes)
+        room = taken(nbytes)
         found = function(*values, [np.ndarray(p.shape, p.dtype, room, p.offset) for p in places])
-        if room.nbytes <= ROOM_BYTES and len(_kept) < ROOMS:
-            _kept.append(room)
+        given_back(room)
         return found
 
     return call
 
 
-def _taken(nbytes: int) -> Any:
+def taken(nbytes: int) -> Any:
+    """Return a room of so many bytes, or more."""
     try:
         room = _kept.pop()
     except IndexError:
@@ -57,6 +57,12 @@ def _taken(nbytes: int) -> Any:
     whole = np.empty(nbytes + 64, np.uint8)
     start = -whole.__array_interface__["data"][0] % 64
     return whole[start : start + nbytes]
+
+
+def given_back(room: Any) -> None:
+    """Keep a room for another call, if there are not too many."""
+    if room.nbytes <= ROOM_BYTES and len(_kept) < ROOMS:
+        _kept.append(room)
 
 
 def clear_rooms() -> None:

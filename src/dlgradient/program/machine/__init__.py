@@ -12,6 +12,7 @@ not as the recorded one.
 `blocks`    the same for arrays in memory: loops, products, and other looks at memory
 `guards`    what Python has read, and what the function has read, as comparisons
 `entry`     the function: arguments, guards, lines, results
+`tile`      lines over many points as a function without the lock of the interpreter
 ==========  ======================================================================================
 
 * Arithmetic has the bits of NumPy's: the same operations in the same order and precision.

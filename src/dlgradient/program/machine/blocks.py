@@ -19,7 +19,8 @@ import numpy as np
 from dlgradient.core.types import Array, Dtype, Shape
 from dlgradient.native.code import Register
 from dlgradient.native.loops import function
-from dlgradient.native.matrices import holds_nan, moved, product
+from dlgradient.native.machine import machine
+from dlgradient.native.matrices import holds_nan, moved, product, product_of_rows
 from dlgradient.native.objects import PythonFunction
 from dlgradient.native.partial import Partial, total
 from dlgradient.program.buffers import VIEWS, Free, Life
@@ -80,10 +81,13 @@ class Blocks(Lowering):
     f : PythonFunction
     program : Program
         With groups.
+    most : int
+        Work on elements, and a quarter of the multiplications of products.
     """
 
-    def __init__(self, f: PythonFunction, program: Program) -> None:
+    def __init__(self, f: PythonFunction, program: Program, most: int = _MOST_WORK) -> None:
         super().__init__(f)
+        self._most = most
         self.blocks: dict[int, Block] = {}
         self.homes: dict[Slot, Register] = {}  # results of the program that are in memory
         self._life = Life(program)
@@ -147,10 +151,10 @@ class Blocks(Lowering):
         like = block.like
         self._spend(like.size)
         out = self._memory(like.size * like.itemsize)
-        self._copy(x, self._block(out, like.shape, like.dtype))
+        self.copy(x, self._block(out, like.shape, like.dtype))
         return out
 
-    def _copy(self, x: Any, out: Block, *, add: bool = False) -> None:
+    def copy(self, x: Any, out: Block, *, add: bool = False) -> None:
         """Copy an operand to memory of its shape, or add it to what is there."""
         block, kind = self.block(x), _in_memory(out.like.dtype)
         if (block.like.shape, block.like.dtype) != (out.like.shape, out.like.dtype):
@@ -183,6 +187,11 @@ class Blocks(Lowering):
                 self._free.add(*self._taken.pop(key))
         self._number += 1
 
+    @property
+    def room_bytes(self) -> int:
+        """Bytes of the room, as far as lines are written."""
+        return self._free.top
+
     def kind(self, x: Slot) -> tuple[Shape, Dtype]:
         """Return shape and dtype of a value."""
         shape, dtype = self._life.kinds[x]
@@ -199,8 +208,8 @@ class Blocks(Lowering):
                 continue
             like = self.blocks[x].like
             if self.blocks[x].data is not home:
-                self._copy(x, self._block(home, like.shape, like.dtype))
-        whole = np.empty(self._free.top + 64, np.uint8)
+                self.copy(x, self._block(home, like.shape, like.dtype))
+        whole = np.empty(self.room_bytes + 64, np.uint8)
         start = -whole.__array_interface__["data"][0] % 64
         self.f.furnish(_ROOM, whole[start:])
 
@@ -251,15 +260,21 @@ class Blocks(Lowering):
         if (left.like.dtype, right.like.dtype) != (dtype, dtype):
             raise Unsupported("a product of two dtypes")
         self._spend(m * k * n // 4)
-        element = KINDS[dtype]
+        f, element, sizes = self.f, KINDS[dtype], (m, k, n)
         down, along = right.strides
+        x = f.at(left.data, left.offset, element)
+        out = self.blocks[line.target] = self._new(line.target, (m, n), dtype)
+        is_whole = k % machine().lanes(element) == 0 and left.strides[1] == 1
+        if is_whole and down == 1 and n > 1:
+            y = f.at(right.data, right.offset, element)
+            f.apply(product_of_rows(element, sizes, (left.strides[0], along)), x, y, out.data)
+            return True
         if along == 1 or n == 1:
-            y = self.f.at(right.data, right.offset, element)
+            y = f.at(right.data, right.offset, element)
         else:
             y, down = self.address(line.operands[1]), n
-        x = self.f.at(left.data, left.offset, element)
-        out = self.blocks[line.target] = self._new(line.target, (m, n), dtype)
-        self.f.apply(product(element, (m, k, n), left.strides, down), x, y, out.data)
+        strides = left.strides[0], left.strides[1]
+        f.apply(product(element, sizes, strides, down), x, y, out.data)
         return True
 
     def _joined(self, line: Line) -> None:
@@ -275,7 +290,7 @@ class Blocks(Lowering):
             part = out.like[key]
             if type(part) is not np.ndarray or not np.shares_memory(part, out.like):
                 raise Unsupported(f"{line.op.shown} at indices")
-            self._copy(x, out._replace(like=part), add=add)
+            self.copy(x, out._replace(like=part), add=add)
 
     def _keys(self, line: Line) -> list[Any]:
         """Return the parts of the result to which operands go."""
@@ -301,14 +316,19 @@ class Blocks(Lowering):
 
     def _spend(self, work: int) -> None:
         self._work += work
-        if self._work > _MOST_WORK:
+        if self._work > self._most:
             raise Unsupported("much work, which would hold the lock of the interpreter")
 
     def holds_nan(self, x: Any) -> Register | None:
         """Return whether an array in memory holds NaN; None if it is in registers, or cannot."""
-        if not self._is_block(x) or self.blocks[x].like.dtype.kind != "f":
-            return None
-        like = self.blocks[x].like
+        is_real = self._is_block(x) and self.blocks[x].like.dtype.kind == "f"
+        return self.nan_in(x) if is_real else None
+
+    def nan_in(self, x: Any) -> Register:
+        """Return whether an array holds NaN, wherever it is."""
+        like = self.block(x).like
+        if like.dtype.kind != "f":
+            raise Unsupported(f"NaN in {like.dtype}")
         size = self.f.constant(like.size, "i64")
         return self.f.apply(holds_nan(KINDS[like.dtype]), self.address(x), size)
 

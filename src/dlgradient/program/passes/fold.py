@@ -19,7 +19,7 @@ from dlgradient.program.passes.replace import replaced, with_operands
 
 __all__ = ["folded"]
 
-_IDENTITIES = frozenset({"positive", "cast", "discretize"})
+_IDENTITIES = frozenset({"positive", "cast", "discretize", "real"})
 
 
 def folded(program: Program) -> Program:

@@ -19,7 +19,7 @@ from dlgradient.ops.shape import normalized
 from dlgradient.program.lines import Group, Line, Program, Slot, Step, is_known
 from dlgradient.program.lowering import Writer, is_lowered, lowered, number_of
 
-__all__ = ["grouped"]
+__all__ = ["grouped", "in_order"]
 
 _MOST_LINES = 256  # of a group
 _MOST_READ = 24  # operands of a group
@@ -262,7 +262,7 @@ class _Finder:
         needed = self._needed(singles, groups)
         singles = [s for s in singles if type(s) is not Line or s.target in needed]
         made = [self._made(g, needed) for g in groups]
-        return Program(self.program.inputs, _ordered(singles, made), self.program.results)
+        return Program(self.program.inputs, in_order(singles, made), self.program.results)
 
     def _is_worth(self, group: _Open, pays: Callable[[int, int], bool]) -> bool:
         names = [_weight(line) for _, line in group.lines]
@@ -349,7 +349,7 @@ class _Finder:
         return str(self._dtype(x).char)
 
 
-def _ordered(singles: list[Step], groups: list[Group]) -> list[Step]:
+def in_order(singles: list[Step], groups: list[Group]) -> list[Step]:
     """Return steps in an order in which each comes after those that it reads."""
     makers: dict[Slot, Step] = {s.target: s for s in singles if type(s) is Line}
     makers.update({x: group for group in groups for x in group.targets})
