@@ -88,6 +88,7 @@ NAMES = {
 ALLOWED = {
     ("docs/coming-from", "unformatted"): "MATLAB's word",
     ("src/dlgradient/interop", "ours"): "a column of a table: NumPy's function, and ours",
+    ("src/dlgradient/ops/interpolate.py", "right"): "NumPy's name of a parameter",
     ("docs/course", "tape"): "the word of textbooks",
     ("docs/glossary.md", "tape"): "the same",
     ("docs/start/how-it-works.md", "tape"): "the lesson of that name",

@@ -254,6 +254,11 @@ OTHER_DEFAULTS = {
     "torch.std": "std(x, correction=1)",
     "torch.var": "var(x, correction=1)",
     "torch.equal": "np.array_equal(x, y)",
+    "torch.median": 'quantile(x, 0.5, method="lower")',
+    "torch.nanmedian": 'nanquantile(x, 0.5, method="lower")',
+    "torch.sort": "(sort(x), argsort(x))",
+    "torch.cummax": "cummax(x, axis=0)",
+    "torch.cummin": "cummin(x, axis=0)",
     "jax.nn.identity": "x",
     "torch.meshgrid": 'meshgrid(x, y, indexing="ij")',
     "torch.nn.functional.cross_entropy": (

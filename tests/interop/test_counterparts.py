@@ -76,24 +76,14 @@ def test_every_expression_is_executed_on_traced_values(
 # Calls of NumPy's and SciPy's functions that have the value of one of the expressions for the name.
 # After | are other arguments than those of `scope`: another shape, sign, dtype, or special values.
 CALLS = """
-np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint nan_to_num (x)
+np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint (x)
 np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint (x) | x = -A / 4
-np: nansum nanmean nanprod nanmax nanmin nanvar nanstd nancumsum nancumprod (x)
-np: nansum nanmean nanprod nanmax nanmin nanvar nanstd (x) | x = np.where(A == 5, np.nan, A)
-np: diag diff ediff1d argsort sort flatnonzero nonzero conjugate average (x)
+np: diag ediff1d flatnonzero nonzero conjugate (x)
 np: conjugate isreal iscomplex absolute iscomplexobj isrealobj (x) | x = x - 1j * (y - 5)
 np: isreal iscomplex isposinf isneginf iscomplexobj isrealobj (x)
 np: diag (x) | x = A
 np: trace ravel transpose rot90 fliplr flipud amax amin ptp (A)
-np: nan_to_num (x) | x = np.array([1.0, np.nan, -np.inf])
-np: nan_to_num (x) | x = np.array([1.0, np.nan, np.inf], np.float32)
 np: isposinf isneginf (x) | x = np.array([np.inf, np.nan, -np.inf])
-np: average (x) | x = A
-np: sort (A)
-np: median (x)
-np: median (x) | x = np.array([5.0, 1.0, 4.0, 2.0])
-np: quantile (x, 0.3) | x = np.array([5.0, 1.0, 4.0, 2.0])
-np: percentile (x, 30) | x = np.array([5.0, 1.0, 4.0, 2.0])
 np: unwrap gradient (x) | x = np.array([0.0, 3.0, 7.0, 5.0])
 np: bmat ([[A, B], [B, A]]).A
 np: vectorize (f)(x)
@@ -117,14 +107,6 @@ np: hstack dstack vstack column_stack concatenate ([x, y])
 np: vstack column_stack ([A, B])
 np: around vander split array_split (x, n)
 np: vander (x, n, increasing=True)
-np: trapezoid (y)
-np: trapezoid (y, x)
-np: average (x, weights=y)
-np: cov (A)
-np: pad (x, n)
-np: pad (x, n) | x = np.array([1, 2, 3], np.float32)
-np: pad (x, 2, mode="edge")
-np: pad (A, [(2, 2), (0, 0)], mode="edge")
 np: split array_split (x, [1, 2])
 np: correlate (x, y)
 np: correlate (x, y) | x = x + 1j * y
@@ -164,7 +146,6 @@ scipy.special: entr logit expit log_expit exprel exp10 cosm1 sindg cosdg tandg (
 scipy.stats: zscore (x)
 scipy.signal: fftconvolve (x, y)
 scipy.linalg: block_diag (A, B)
-scipy.integrate: cumulative_trapezoid (y, x)
 scipy.spatial.distance: pdist (A)
 scipy.spatial.distance: cdist (A, B)
 """
@@ -411,14 +392,11 @@ def test_what_is_to_be_left_out_changes_no_value_and_refuses_a_traced_dlarray(na
 
 
 SINGLE = [
-    "pad",
     "concatenate",
     "vstack",
     "scatter_add",
     "norm",
-    "nan_to_num",
     "convolve",
-    "average",
 ]
 
 

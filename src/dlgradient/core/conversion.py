@@ -57,7 +57,9 @@ def _is_known(operand: object) -> bool:
 
 
 def as_array(data: Any, where: str, *, copy: bool = False) -> RawValue | Value:
-    """Return data as a raw value, or as a dlarray if a member is traced."""
+    """Return data as a raw value, or as a dlarray if it is one, or if a member is traced."""
+    if type(data) is calls.dlarray:
+        return data
     if isinstance(data, Real) and not isinstance(data, _NUMBERS):
         data = float(data)  # a Fraction, for instance
     try:

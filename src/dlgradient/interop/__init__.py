@@ -6,9 +6,18 @@ counterpart raises at the call and says what to write. Nothing is converted to a
 behind the user's back, because its derivative would silently be lost.
 """
 
-from dlgradient.interop import compute, rearrange, values
+from dlgradient.interop import compute, rearrange, statistics, values
 from dlgradient.interop.methods import ArrayMethods
 from dlgradient.interop.protocol import function, ufunc
 from dlgradient.interop.table import supported
 
-__all__ = ["ArrayMethods", "compute", "function", "rearrange", "supported", "ufunc", "values"]
+__all__ = [
+    "ArrayMethods",
+    "compute",
+    "function",
+    "rearrange",
+    "statistics",
+    "supported",
+    "ufunc",
+    "values",
+]

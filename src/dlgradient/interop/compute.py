@@ -6,12 +6,11 @@ As in `dlgradient.interop.rearrange`, each has the signature of the function it 
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from dlgradient.core.calls import wrap
 from dlgradient.core.types import AxisLike, DtypeLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.interop.operands import as_array, flatten, index_axis, raw
+from dlgradient.interop.operands import as_array, flatten, raw
 from dlgradient.interop.table import answers
 from dlgradient.interop.values import nonzero
 from dlgradient.ops.accumulate import index_add
@@ -23,7 +22,6 @@ from dlgradient.ops.complex import abs as abs_
 from dlgradient.ops.complex import angle as angle_
 from dlgradient.ops.complex import conj
 from dlgradient.ops.index import scatter
-from dlgradient.ops.join import concat
 from dlgradient.ops.linalg import matmul, tensordot
 from dlgradient.ops.linalg import outer as outer_
 from dlgradient.ops.permute import moveaxis
@@ -32,7 +30,6 @@ from dlgradient.ops.reduce import min as min_
 from dlgradient.ops.reduce import sum as sum_
 from dlgradient.ops.rounding import round as round_
 from dlgradient.ops.rounding import trunc
-from dlgradient.ops.shape import broadcast_to
 
 __all__: list[str] = []
 
@@ -103,28 +100,6 @@ def bincount(x: Operand, /, weights: Operand = None, minlength: int = 0) -> Valu
         return wrap(np.bincount(places, minlength=minlength), None)
     terms = as_array(weights)
     return index_add(np.zeros(size, np.result_type(terms.dtype, 1.0)), places, terms)
-
-
-@answers(np.diff)
-def diff(
-    a: Operand, n: int = 1, axis: int = -1, prepend: Operand = None, append: Operand = None
-) -> Value:
-    """Differences of neighbours, `n` times."""
-    x = as_array(a)
-    axis = normalize_axis_index(axis, x.ndim)
-    ends: list[list[Value]] = []
-    for end in (prepend, append):
-        if end is None or end is np._NoValue:
-            ends.append([])
-            continue
-        y = as_array(end)
-        shape = tuple(1 if i == axis else size for i, size in enumerate(x.shape))
-        ends.append([y if y.ndim else broadcast_to(y, shape=shape)])
-    if ends[0] or ends[1]:
-        x = concat([*ends[0], x, *ends[1]], axis=axis)
-    for _ in range(n):
-        x = index_axis(x, axis, slice(1, None)) - index_axis(x, axis, slice(None, -1))
-    return x
 
 
 # -- products ------------------------------------------------------------------------------------

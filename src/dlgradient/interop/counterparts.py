@@ -45,13 +45,6 @@ NOTES: dict[str, str] = {
     "counts, and carries no derivative; call NumPy's function with extractdata(x)": (
         "rank matrix_rank"
     ),
-    (
-        "is made of the sorted elements, as the quantile of "
-        "[Names in other libraries](../supported/other-names.md), with another rule between them"
-    ): "prctile",
-    "is the median, quantile or percentile of x[~isnan(x)], whose formula is in this table": (
-        "nanmedian nanquantile nanpercentile"
-    ),
     "is about memory, or makes an object of another class; leave it out": (
         "ascontiguousarray asfortranarray require asmatrix"
     ),
@@ -83,7 +76,7 @@ NOTES: dict[str, str] = {
     (
         "has no traced form; the page [Coming from NumPy](../coming-from/numpy.md) has it in a few "
         "lines"
-    ): "interp interp1 interp1d einsum polyval",
+    ): "interp1 interp1d einsum polyval",
     (
         "is for polynomials by their coefficients; write the polynomial out, as 2 * x**2 + 3 * x + "
         "1, or call NumPy's function for what is not traced"
@@ -98,7 +91,7 @@ NOTES: dict[str, str] = {
         "gives indices, counts or sets, which carry no derivative; call NumPy's function with "
         "extractdata(x)"
     ): (
-        "argpartition lexsort nanargmax nanargmin unique_all unique_counts unique_inverse "
+        "lexsort unique_all unique_counts unique_inverse "
         "unique_values union1d intersect1d setdiff1d setxor1d trim_zeros"
     ),
     (
@@ -234,8 +227,8 @@ split sqrt square stripdims sub tan tanh tile topk tril triu trunc unsqueeze whe
 ATTRIBUTES: dict[str, str] = {
     "strides": "write extractdata(x).strides",
     "flags": "write extractdata(x).flags",
-    "sort": f"{_VALUE}; write x[x.argsort()] for one dimension",
-    "partition": f"{_VALUE}; write x[x.argsort()] for one dimension",
+    "sort": f"{_VALUE}; write dl.sort(x)",
+    "partition": f"{_VALUE}; write dl.sort(x)",
     "fill": f"{_VALUE}; write x[...] = v",
     "put": f"{_VALUE}; write x[i] = v",
     "append": f"{_VALUE}; write dl.concat([x, y])",

@@ -136,11 +136,8 @@ flip(A, axis=1): fliplr
 flip(A, axis=0): flipud
 flip(swapaxes(A, 0, 1), axis=0): rot90
 roll(x, n): circshift
-concat([zeros(n, dtype=x.dtype), x, zeros(n, dtype=x.dtype)]) # zeros around a vector;
-  x[np.pad(np.arange(x.size), 2, mode="edge")] # other modes of a vector;
-  A[np.pad(np.arange(len(A)), 2, mode="edge")] # the rows of a matrix: pad
-concat([zeros(n, dtype=x.dtype), x, zeros(n, dtype=x.dtype)]): zeropad
-concat([x, zeros(9 - x.size, dtype=x.dtype)]) # a vector, to the length 9: paddata
+pad(x, n): zeropad
+pad(x, (0, 9 - x.size)) # a vector, to the length 9: paddata
 x[:2]: narrow trimdata
 x[2]: subsref
 where(c, x, y): piecewise ifelse merge
@@ -157,45 +154,26 @@ np.diag(x): diag diagonal
 np.diag(reshape(x, (-1,))): diagflat
 where(np.eye(x.shape[-1], dtype=bool), expand_dims(x, axis=-1), 0): diag_embed
 sum(np.diag(A)): trace
-np.diff(x): diff
-np.diff(reshape(x, (-1,))): ediff1d
-concat([x[1:2] - x[:1], (x[2:] - x[:-2]) / 2, x[-1:] - x[-2:-1]]) # differences of a vector with
-  steps of 1; dlgradient(sum(square(x)), x) # of a function, as JAX has it: gradient
+np.ediff1d(x): ediff1d
+np.gradient(x) # differences; dlgradient(sum(square(x)), x) # of a function, as JAX has it: gradient
 x + np.unwrap(extractdata(x)) - extractdata(x): unwrap
-np.argsort(x): argsort
-x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=1), axis=1) # axis=1: sort
-  partition
-x[np.argsort(x)] # a complex vector: sort_complex
-mean(x[np.argsort(x)][(x.size - 1) // 2 : x.size // 2 + 1]) # NumPy, JAX,
-  MATLAB, of a vector without NaN; x[np.argsort(x)[(x.size - 1) // 2]] # PyTorch, of a vector:
-  median
-sum(x[np.argsort(x)[int(0.3 * (x.size - 1)) : int(0.3 * (x.size - 1)) + 2]] * [1 - 0.3 * (x.size -
-  1) % 1, 0.3 * (x.size - 1) % 1]) # NumPy, PyTorch, JAX, quantile(x, 0.3) of a vector without NaN:
-  quantile
-sum(x[np.argsort(x)[int(0.3 * (x.size - 1)) : int(0.3 * (x.size - 1)) + 2]] * [1 - 0.3 * (x.size -
-  1) % 1, 0.3 * (x.size - 1) % 1]) # percentile(x, 30) of a vector without NaN: percentile
-x[np.argsort(x)] # a vector; take_along_axis(A, np.argsort(A, axis=0), axis=0) # columns: msort
-x[np.argsort(-x)[:n]] # a vector: maxk topk
-x[np.argsort(x)[:n]] # a vector: mink
+sort(x): partition
+np.sort_complex(x): sort_complex
+argsort(x): argpartition
+percentile(x, n, method="hazen"): prctile
+np.nanpercentile(x, n): nanpercentile
+np.nanargmax(x): nanargmax
+np.nanargmin(x): nanargmin
+sort(x, axis=0): msort
+maxk(x, n, return_indices=True): topk
 np.nonzero(x) # NumPy; np.argwhere(x) # PyTorch: nonzero
 np.nonzero(x): find
 x[np.nonzero(x)]: nonzeros
-np.searchsorted(x, 1.5): searchsorted
-np.searchsorted([1.5], x): bucketize
+searchsorted([1.5], x): bucketize
 np.digitize(x, [1.5]): digitize discretize
 np.flatnonzero(x): flatnonzero
 count_nonzero(x): nnz
-where(isnan(x), 0, clip(x, finfo(x.dtype).min, finfo(x.dtype).max)): nan_to_num
 where(c, 0, x): masked_fill
-sum(where(isnan(x), 0, x)): nansum
-sum(where(isnan(x), 0, x)) / count_nonzero(~isnan(x)): nanmean
-max(where(isnan(x), -inf, x)): nanmax
-min(where(isnan(x), inf, x)): nanmin
-prod(where(isnan(x), 1, x)): nanprod
-cumsum(where(isnan(x), 0, x)): nancumsum
-cumprod(where(isnan(x), 1, x)): nancumprod
-var(x[~isnan(x)]): nanvar
-std(x[~isnan(x)]): nanstd
 max(A): amax
 min(A): amin
 max(A) - min(A): range ptp
@@ -210,7 +188,6 @@ clip(x, -1, 1): hardtanh hard_tanh
   standardize
 maximum(where(isnan(x), y, x), where(isnan(y), x, y)): fmax
 minimum(where(isnan(x), y, x), where(isnan(y), x, y)): fmin
-sum(x * y) / sum(y) # weights=y; mean(x) # no weights: average
 maximum(sqrt(mean(square(x))), 0): rms
 maximum(sqrt(sum(abs2(x))), 0) # all elements, of a matrix the Frobenius norm;
   maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1; sum(abs(x)) # ord=1 of a vector;
@@ -221,17 +198,12 @@ maximum(sqrt(sum(abs2(x))), 0) # all elements; maximum(sqrt(sum(abs2(A), axis=1)
   sum(abs(x)) # ord=1; max(abs(x)) # ord=inf: vector_norm
 maximum(sqrt(sum(abs2(A))), 0) # the Frobenius norm; max(sum(abs(A), axis=0)) # ord=1;
   max(sum(abs(A), axis=1)) # ord=inf: matrix_norm
-sum(np.diff(x) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1) # y over x, the last axis;
-  sum(y[..., 1:] + y[..., :-1], axis=-1) / 2 # y alone, with steps of 1: trapz trapezoid
+trapezoid(y, x): trapz
 log(sum(exp(x - where(isfinite(max(x)), max(x), 0)))) + where(isfinite(max(x)), max(x), 0) # all
   elements; log(sum(exp(A - max(A, axis=1, keepdims=True)),
   axis=1)) + max(A, axis=1) # axis=1: logsumexp
 log(mean(exp(x - max(x)))) + max(x): logmeanexp
 where(x < 0.7, log(-expm1(-x)), log1p(-exp(-x))): log1mexp
-sum((x - mean(x)) * (y - mean(y))) / (x.size - 1) # two vectors, a number; matmul(A - mean(A,
-  axis=1, keepdims=True), matrix_transpose(A - mean(A, axis=1, keepdims=True))) / (A.shape[1] - 1)
-  # NumPy, PyTorch, the rows of a matrix: cov
-mean((x - mean(x)) * (y - mean(y))) / (std(x) * std(y)) # two vectors, a number: corrcoef
 maximum(sqrt(sum(square(expand_dims(A, -2) - expand_dims(B, -3)), axis=-1)), 0): cdist pdist2
 maximum(sqrt(sum(square(A[np.triu_indices(len(A), 1)[0]] - A[np.triu_indices(len(A), 1)[1]]),
   axis=1)), 0): pdist
@@ -264,9 +236,7 @@ A + outer(x, y): addr
 A + x * y: addcmul
 A + x / y: addcdiv
 maximum(sqrt(sum(abs2(A))), 0): frobenius_norm
-concat([zeros(1, dtype=y.dtype), cumsum(np.diff(x) * (y[1:] + y[:-1]) / 2)]) # MATLAB, vectors;
-  cumsum(np.diff(x) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1) # PyTorch, SciPy: cumtrapz
-  cumulative_trapezoid
+cumulative_trapezoid(y, x, initial=0): cumtrapz
 reshape(sum(x * conj(y)), (1,)) # vectors of one length, mode valid; fft.irfft(fft.rfft(x,
   n=x.size + y.size - 1) * fft.rfft(flip(y), n=x.size + y.size - 1), n=x.size + y.size - 1) # real
   vectors, mode full: correlate
@@ -284,7 +254,7 @@ full_like(x, n): fill
 where(c, n, x) # places c: index_fill
 np.broadcast_arrays(x, y): broadcast_tensors
 dlarray(1.5): scalar_tensor
-x[np.argsort(x)[n - 1]] # the n-th smallest of a vector: kthvalue
+sort(x)[n - 1] # the n-th smallest of a vector: kthvalue
 log(cumsum(exp(x - max(x, axis=0, keepdims=True)), axis=0)) + max(x, axis=0, keepdims=True) #
   axis=0: logcumsumexp
 reshape(stack(meshgrid(x, y, indexing="ij"), axis=-1), (-1, 2)): cartesian_prod
@@ -297,8 +267,6 @@ expm1(n * log1p(x)) / n # n not 0; log1p(x) # n = 0: boxcox1p
 softmax(Y + np.random.default_rng(0).gumbel(size=Y.shape)): gumbel_softmax
 stack([f(v) for v in x]) # a vector: vectorize frompyfunc
 x[np.arange(x.size - 1)[:, None] + np.arange(2)] # windows of 2: sliding_window_view
-max(where(np.tri(x.size, dtype=bool), x, -inf), axis=1): cummax
-min(where(np.tri(x.size, dtype=bool), x, inf), axis=1): cummin
 mean(maximum(-n * (x - y), 0)) # target n, 1 or -1: margin_ranking_loss
 mean(where(y > 0, x, maximum(1 - x, 0))) # y of 1 and -1: hinge_embedding_loss
 mean(where(y > 0, 1 - x, maximum(x, 0))) # y of 1 and -1, x the cosine similarity:
@@ -486,7 +454,7 @@ def expressions() -> dict[str, tuple[Expression, ...]]:
     Examples
     --------
     >>> expressions()["kthvalue"]
-    (Expression(text='x[np.argsort(x)[n - 1]]', when='the n-th smallest of a vector'),)
+    (Expression(text='sort(x)[n - 1]', when='the n-th smallest of a vector'),)
     """
     return parsed(_WRITE)
 

@@ -35,8 +35,6 @@ def raw(value: Operand) -> Value:
 
 def as_array(x: Operand) -> Value:
     """Return `x` as something with a shape: a dlarray, also of traced members, or a raw value."""
-    if type(x) is calls.dlarray:
-        return x
     return conversion.as_array(x, "a function of NumPy: operand")
 
 

@@ -15,7 +15,6 @@ from dlgradient.errors import (
     UnknownKeywordError,
     UnsupportedFunctionError,
 )
-from dlgradient.interop.expressions import in_words
 from dlgradient.interop.operands import as_array, is_traced
 from dlgradient.interop.table import find, unsupported
 from dlgradient.interop.translate import (
@@ -33,6 +32,7 @@ from dlgradient.ops.accumulate import index_add
 from dlgradient.ops.casting import astype
 from dlgradient.ops.cumulative import cumprod, cumsum
 from dlgradient.ops.reduce import max, min, prod, sum
+from dlgradient.ops.running import cummax, cummin
 from dlgradient.ops.search import all, any
 from dlgradient.ops.shape import reshape
 
@@ -46,10 +46,13 @@ _REDUCTIONS: dict[object, Any] = {
     np.logical_and: all,
     np.logical_or: any,
 }
-_ACCUMULATIONS: dict[object, Any] = {np.add: cumsum, np.multiply: cumprod}
+_ACCUMULATIONS: dict[object, Any] = {
+    np.add: cumsum,
+    np.multiply: cumprod,
+    np.maximum: cummax,
+    np.minimum: cummin,
+}
 _AT = "numpy.add.at, and dl.index_add"
-# Methods without a traced form that have the value of a name in the table of expressions.
-_SAME = {"numpy.maximum.accumulate": "cummax", "numpy.minimum.accumulate": "cummin"}
 # Keywords of every ufunc, at the values that change nothing.
 _UFUNC_DEFAULTS: Params = {
     "out": None,
@@ -188,7 +191,6 @@ def _fold(func: np.ufunc, method: str, name: str, inputs: tuple[Any, ...], given
 
 
 def _no_method(name: str, what: str, nearest: str) -> UnsupportedFunctionError:
-    fix = f"write {in_words(_SAME[name])}" if name in _SAME else f"nearest: {nearest}"
-    error = UnsupportedFunctionError(f"{name} is not supported on {what}; {fix}")
+    error = UnsupportedFunctionError(f"{name} is not supported on {what}; nearest: {nearest}")
     error.page = f"{DOCUMENTATION}coming-from/numpy.html#keywords-and-methods-of-ufuncs"
     return error

@@ -123,8 +123,8 @@ def _constants(func: Callable[..., Any]) -> Callable[..., Value]:
 
 # Indices and truth values: constant wherever a derivative exists.
 _CONSTANTS: tuple[Callable[..., Any], ...] = (
-    *(np.isclose, np.iscomplex, np.isreal, np.isin, np.argsort, np.argwhere, np.flatnonzero),
-    *(np.searchsorted, np.digitize),
+    *(np.isclose, np.iscomplex, np.isreal, np.isin, np.argwhere, np.flatnonzero, np.digitize),
+    *(np.nanargmax, np.nanargmin),
 )
 for _func in _CONSTANTS:
     answers(_func)(_constants(_func))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
+from dlgradient.core.conversion import as_array
+from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import AxisLike, Kernel, Operand, Value
+from dlgradient.core.types import AxisLike, Formats, Kernel, Operand, Params, Shapes, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.reduce import wrong_axis
-from dlgradient.rules import constant
+from dlgradient.ops.take import take
+from dlgradient.rules import constant, derived
 
-__all__ = ["all", "any", "argmax", "argmin", "count_nonzero"]
+__all__ = ["all", "any", "argmax", "argmin", "count_nonzero", "searchsorted"]
 
 # NumPy's overloads of these know `keepdims` only as a literal.
 _or: Kernel = np.logical_or.reduce
@@ -218,6 +223,99 @@ def count_nonzero(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = Fals
     """
     # NumPy counts all elements into a Python int.
     return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims), np.intp)[()]
+
+
+# -- places in a sorted array --------------------------------------------------------------------
+
+Side: TypeAlias = Literal["left", "right"]
+
+
+def _second_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | None:
+    return formats[1]
+
+
+@constant(
+    format=_second_format,
+    domain="real",
+    shown="searchsorted",
+    samples=lambda m: [
+        case(np.arange(4.0), m.real(2, 3), side="left"),
+        case(np.arange(4.0), m.real(), side="right"),
+    ],
+)
+def insertion_places(x1: Value, x2: Value, /, *, side: Side) -> Value:
+    """Places of values in a sorted array, for `searchsorted`.
+
+    Parameters
+    ----------
+    x1, x2 : array
+    side : {"left", "right"}
+    """
+    return np.searchsorted(x1, x2, side)
+
+
+@derived(
+    domain="real",
+    numpy=np.searchsorted,
+    samples=lambda _m: [
+        case(np.array([1.0, 2.0, 2.0, 3.0]), np.array([[2.0, 0.5], [9.0, 3.0]])),
+        case(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0, 9.0]), side="right"),
+        case(np.array([3.0, 1.0, 2.0]), np.float64(2.5), sorter=np.array([1, 2, 0])),
+    ],
+    errors=lambda m: [
+        Error(case(m.real(2, 2), m.real(3)), InvalidArgumentError, r"x1 has shape \(2, 2\)"),
+        Error(case(m.real(2), m.real(3), side="up"), InvalidArgumentError, "side must be"),
+    ],
+)
+def searchsorted(
+    x1: Operand, x2: Operand, /, *, side: Side = "left", sorter: Operand | None = None
+) -> Value:
+    """Places in a sorted array where elements would be inserted; they carry no derivative.
+
+    Parameters
+    ----------
+    x1 : array
+        In ascending order, in one dimension.
+    x2 : array
+        Elements to find.
+    side : {"left", "right"}
+        Whether the place is before or after elements that are equal.
+    sorter : array of integers, optional
+        Indices that sort ``x1``, if it is not sorted.
+
+    Returns
+    -------
+    array of int64
+        With the shape and the data format of ``x2``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``x1`` does not have one dimension.
+    ComplexValueError
+        If an operand is complex.
+
+    See Also
+    --------
+    argsort : indices that sort
+    interp : straight lines through given points
+
+    Examples
+    --------
+    >>> dl.searchsorted(dl.dlarray([1.0, 2.0, 3.0]), [2.5, 0.0]).tolist()
+    [2, 0]
+
+    Source: array-API ``searchsorted``; MATLAB ``discretize`` (counted from one).
+    """
+    refuse_complex("searchsorted", x1=x1, x2=x2)
+    x1, x2 = as_array(x1, "searchsorted: x1"), as_array(x2, "searchsorted: x2")
+    if x1.ndim != 1:
+        raise InvalidArgumentError(
+            f"searchsorted: x1 has shape {x1.shape}; it must have one dimension"
+        )
+    if sorter is not None:
+        x1 = take(x1, sorter)
+    return insertion_places(x1, x2, side=side)
 
 
 # -- samples -------------------------------------------------------------------------------------
