@@ -159,7 +159,7 @@ def test_y_is_not_traced() -> None:
 def test_y_is_no_scalar() -> None:
     refused(
         dl.NonScalarError,
-        r"dlgradient: y is a dlarray of shape \(3,\) float64.*real scalar.*dlvjp.*Jacobian",
+        r"dlgradient: y is a dlarray of shape \(3,\) float64.*real scalar.*dlvjp.*dljacobian",
         lambda x: dl.dlgradient(x * 2, x),
     )
 

@@ -79,6 +79,14 @@ def _load_functions() -> None:
         globals().setdefault(name, value)  # what the user replaced stays
 
 
+def _load_derivatives() -> None:
+    """Load the functions of whole Jacobians and Hessians."""
+    from dlgradient.engine import namespace
+
+    for name, value in vars(namespace).items():
+        globals().setdefault(name, value)
+
+
 def _load_programs() -> None:
     """Load what accelerates functions, which most programs do without (row import)."""
     from dlgradient.program import namespace
@@ -106,7 +114,7 @@ def _load_checks() -> None:
         globals().setdefault(name, value)
 
 
-_LOADERS = (_load_functions, _load_programs, _load_networks, _load_checks)
+_LOADERS = (_load_functions, _load_derivatives, _load_programs, _load_networks, _load_checks)
 
 
 def _public_names() -> list[str]:
@@ -134,6 +142,7 @@ if _typing.TYPE_CHECKING:
     from dlgradient import networks as networks
     from dlgradient import schedules as schedules
     from dlgradient import sklearn as sklearn
+    from dlgradient.engine.namespace import *
     from dlgradient.nn.namespace import *
     from dlgradient.program.namespace import *
     from dlgradient.testing.namespace import *

@@ -196,8 +196,8 @@ class ChangedArrayError(DlgradientError, ValueError):
 class NonScalarError(DlgradientError, ValueError):
     """The value to differentiate is not a scalar.
 
-    Only one number has a gradient. Several numbers have a Jacobian, with one gradient in each row.
-    `dlvjp` computes the gradient of a weighted sum of them.
+    Only one number has a gradient. Several numbers have a Jacobian, with one gradient in each row:
+    `dljacobian` computes it, and `dlvjp` the gradient of a weighted sum of them.
 
     Examples
     --------

@@ -147,7 +147,12 @@ LEGITIMATE: dict[str, set[str]] = {
     "Formats": {"Nones"},  # of an array that has none
 }  # fmt: skip
 # Arguments without a kind, and the annotation that says what they accept.
-READ_AS = {("dljvp", "tangents"): "Operand"}
+READ_AS = {("dljvp", "tangents"): "Operand", ("dlhvp", "vectors"): "Operand"}
+# Functions that are called in a `dlfeval`.
+TRACED = {
+    "dlgradient", "dlvjp", "dljvp", "dljacobian", "dldivergence", "dlhessian", "dlhvp",
+    "dlhessdiag", "dllaplacian",
+}  # fmt: skip
 # Functions that ask what a thing is, or call a function that the user gives.
 ANYTHING = {
     ("lbfgsupdate", "parameters"), ("lbfgsupdate", "loss_fcn"), ("clip_by_value", "gradients"),
@@ -233,6 +238,12 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "dlgradient": (("scalar", "variable"), {}),
         "dlvjp": (("array", X, "variable"), {}),
         "dljvp": (("array", "variable", X), {}),
+        "dljacobian": (("array", "variable"), {}),
+        "dldivergence": (("array", "variable"), {}),
+        "dlhessian": (("scalar", "variable"), {}),
+        "dlhvp": (("scalar", "variable", X), {}),
+        "dlhessdiag": (("scalar", "variable"), {}),
+        "dllaplacian": (("scalar", "variable"), {}),
         "initialize": (("he", (3, 2)), {}),
         **{f"initialize_{name}": (((3, 2),), {}) for name in initialisers},
         "initialize_unit_forget_gate": ((4,), {}),
@@ -323,7 +334,7 @@ def good_calls() -> Iterator[Call]:
             if name.startswith("__"):
                 continue
             if name in own:
-                traced = name in ("dlgradient", "dlvjp", "dljvp")
+                traced = name in TRACED
                 yield Call(name, inside(name) if traced else function, *own[name])
             else:
                 declaration = OPS[name].declaration if name in OPS else DERIVED[name]

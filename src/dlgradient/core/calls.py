@@ -259,6 +259,13 @@ def values_and_parents(
     return values, tuple(parents), trace
 
 
+def call_again(op: Op, operands: Sequence[Value], params: Params) -> Any:
+    """Return the result of an operation whose node has these parameters, on other operands."""
+    if op.indexing == "get":
+        return op.call(operands[0], params["key"])
+    return op.call(operands, **params) if op.variadic else op.call(*operands, **params)
+
+
 def format_of(op: Op, operands: Sequence[Value], values: Sequence[RawValue], params: Params) -> Any:
     """Return the format of the result, or of each result, of operands that have formats."""
     formats = [a._format if type(a) is dlarray else None for a in operands]

@@ -20,6 +20,7 @@ __all__ = [
     "DEPTHWISE_ROWS_BYTES",
     "DEPTHWISE_RUN_BYTES",
     "DEPTHWISE_RUN_ELEMENTS",
+    "DIRECTION_ELEMENTS",
     "GELU_CHUNK_ELEMENTS",
     "IN_PLACE_ELEMENTS",
     "NARROW_COLUMNS",
@@ -86,6 +87,10 @@ COPY_BYTES = 1 << 16
 # Elements of a cotangent. From here on one is added into the other in place; below, a new sum costs
 # less than to ask whether the array may be changed. Row: overhead.
 IN_PLACE_ELEMENTS = 1 << 10
+
+# Elements of the largest value of a derivative, times the directions that are computed in one pass.
+# Fewer would cost more passes; more would not fit in a cache, and take memory. Row: jacobian.
+DIRECTION_ELEMENTS = 1 << 21
 
 # New Python objects until the cyclic garbage collector starts, in a long trace. Row: deep-chain.
 OBJECTS_UNTIL_COLLECTION = 100_000

@@ -19,7 +19,14 @@ import numpy as np
 
 from dlgradient.core import tree
 from dlgradient.core.arguments import checked
-from dlgradient.core.calls import FUNCTIONS, open_node, unknown_keyword, variable, wrap
+from dlgradient.core.calls import (
+    FUNCTIONS,
+    call_again,
+    open_node,
+    unknown_keyword,
+    variable,
+    wrap,
+)
 from dlgradient.core.graph import Node, tick
 from dlgradient.core.ownership import array_alone_in_table
 from dlgradient.core.project import project
@@ -98,17 +105,7 @@ def dljvp(
         raise unknown_keyword("dljvp", next(iter(unknown)), ("enable_higher_derivatives",))
     root = checked_traced("dljvp", "y", y)
     leaves, _ = tree.flatten(xs)
-    paths = tree.paths(xs, "xs")
-    nodes = variables("dljvp", root, leaves, lambda: paths)
-    directions = [tangents]
-    if not tree.is_leaf(xs):
-        directions, _ = tree.flatten(tangents)
-        found = tree.paths(tangents, "tangents")
-        if found != [path.replace("xs", "tangents", 1) for path in paths]:
-            raise InvalidArgumentError(
-                f"dljvp: tangents must have the structure of xs; xs has {paths}, tangents has "
-                f"{found}"
-            )
+    nodes = variables("dljvp", root, leaves, lambda: tree.paths(xs, "xs"))
     recorder = root.trace.recorder
     higher = enable_higher_derivatives
     if higher is None:
@@ -116,11 +113,8 @@ def dljvp(
     traced = higher or (recorder is not None and recorder.records)
     start = tick() if recorder is not None else 0
     root.trace.check("dljvp")
-    seeds: dict[Node, Any] = {}
-    for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):
-        t = _checked_tangent(path, x, direction, traced)
-        seeds[node] = t if node not in seeds else seeds[node] + t
-    result = forward(root, seeds, traced=traced)
+    seeds = seeds_of("dljvp", "xs", "tangents", nodes, xs, tangents, traced=traced)
+    (result,) = forward((root,), seeds, traced=traced)
     check_open("dljvp", root)
     tangent = like_variable(result, y)
     if not traced:
@@ -131,30 +125,67 @@ def dljvp(
     return tangent if higher else constant(tangent)
 
 
-def _checked_tangent(path: str, x: Any, direction: Any, traced: bool) -> Any:
+def seeds_of(
+    function: str,
+    variables: str,
+    argument: str,
+    nodes: Sequence[Node],
+    xs: Any,
+    tangents: Any,
+    *,
+    traced: bool,
+) -> dict[Node, Any]:
+    """Return the tangent of each variable, raw or traced.
+
+    Parameters
+    ----------
+    function, variables, argument : str
+        Names for errors: of the function, and of its arguments `xs` and `tangents`.
+    nodes : sequence of Node
+        Of the leaves of `xs`.
+    xs, tangents : dlarray or container
+    traced : bool
+    """
+    leaves, _ = tree.flatten(xs)
+    paths = tree.paths(xs, variables)
+    directions = [tangents]
+    if not tree.is_leaf(xs):
+        directions, _ = tree.flatten(tangents)
+        found = tree.paths(tangents, argument)
+        if found != [path.replace(variables, argument, 1) for path in paths]:
+            raise InvalidArgumentError(
+                f"{function}: {argument} must have the structure of {variables}; {variables} has "
+                f"{paths}, {argument} has {found}"
+            )
+    seeds: dict[Node, Any] = {}
+    for node, path, x, direction in zip(nodes, paths, leaves, directions, strict=True):
+        t = _checked_tangent(f"{function}: {argument}: that of {path}", x, direction, traced)
+        seeds[node] = t if node not in seeds else seeds[node] + t
+    return seeds
+
+
+def _checked_tangent(what: str, x: Any, direction: Any, traced: bool) -> Any:
     """Return a tangent in the dtype of its variable: a dlarray if it is traced, else raw."""
     t = direction if type(direction) is dlarray else dlarray(direction)
     if t.shape != x.shape:
-        raise ShapeMismatchError(
-            f"dljvp: tangents: that of {path} has shape {t.shape}, the variable has {x.shape}"
-        )
+        raise ShapeMismatchError(f"{what} has shape {t.shape}, the variable has {x.shape}")
     if t.dtype.kind == "c" and x.dtype.kind != "c":
         raise ComplexValueError(
-            f"dljvp: tangents: that of {path} is {t.dtype}, the variable is {x.dtype}; a real "
-            "variable moves along real directions only"
+            f"{what} is {t.dtype}, the variable is {x.dtype}; a real variable moves along real "
+            "directions only"
         )
     if t.dtype != x.dtype and x.dtype.kind != "b":
         t = FUNCTIONS["astype"](t, dtype=x.dtype)
     return wrap(t._value, open_node(t)) if traced else t._value
 
 
-def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
-    """Return the tangent of `root`, given those of the variables; None if it depends on none."""
-    order, _ = between(root, seeds)
+def forward(roots: Sequence[Node], seeds: dict[Node, Any], *, traced: bool) -> list[Any]:
+    """Return the tangents of `roots`, given those of the variables; None if one depends on none."""
+    order, _ = between(roots, seeds)
     tangents: dict[Node, Any] = {}
     with np.errstate(all="ignore"):
         values = _operand_values(order)
-        last = {} if traced else _last_uses(order)
+        last = {} if traced else _last_uses(order, roots)
         for node in order:
             t = seeds.get(node)
             if node.op is not None:
@@ -167,16 +198,17 @@ def forward(root: Node, seeds: dict[Node, Any], *, traced: bool) -> Any:
             if t is not None:
                 tangents[node] = t
             pushed = t = None  # only the table refers to it now: see `array_alone_in_table`
-    return tangents.get(root)
+    return [tangents.get(root) for root in roots]
 
 
-def _last_uses(order: Sequence[Node]) -> dict[Node, bool]:
+def _last_uses(order: Sequence[Node], roots: Sequence[Node]) -> dict[Node, bool]:
     """Return which assignments are the last use of the array that is assigned to."""
     last: dict[Node, Node] = {}
     for node in order:
         for parent in node.parents:
             if type(parent) is Node:
                 last[parent] = node
+    last.update((root, root) for root in roots)  # these are read at the end
     return {
         node: last.get(node.parents[0]) is node
         for node in order
@@ -235,11 +267,11 @@ def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, tra
             if t is not None and rule is not None
         ]
     elif op.kind == "linear":
-        parts = [_call(op, _filled(node.parents, given), node.params)]
+        parts = [call_again(op, _filled(node.parents, given), node.params)]
     elif op.kind == "multilinear":
         operands = [_operand(p, values, traced=traced) for p in node.parents]
         parts = [
-            _call(op, [*operands[:i], t, *operands[i + 1 :]], node.params)
+            call_again(op, [*operands[:i], t, *operands[i + 1 :]], node.params)
             for i, t in enumerate(given)
             if t is not None
         ]
@@ -259,12 +291,6 @@ def _push(node: Node, tangents: dict[Node, Any], values: dict[Node, Any], *, tra
 
 def _apply(rule: Pull, node: Node, t: Any, *, traced: bool) -> Any:
     return rule.traced(node, t) if traced else rule.raw(node, t)
-
-
-def _call(op: Any, operands: Sequence[Any], params: dict[str, Any]) -> Any:
-    if op.indexing == "get":
-        return op.call(operands[0], params["key"])
-    return op.call(operands, **params) if op.variadic else op.call(*operands, **params)
 
 
 def _operand(parent: Any, values: dict[Node, Any], *, traced: bool) -> Any:

@@ -163,7 +163,7 @@ def dlgradient(
     """
     if unknown:
         raise unknown_keyword("dlgradient", next(iter(unknown)), _OPTIONS)
-    root = _checked_value(y)
+    root = checked_scalar("dlgradient", y)
     one = root.dtype.type(1)
     seed = one if not root.shape else np.full(root.shape, one)
     return _derivatives(
@@ -260,7 +260,7 @@ def _derivatives(
         )
     nodes = variables(name, root, leaves, lambda: _paths(xs))
     if not allow_complex:
-        _check_real(name, xs, leaves)
+        check_real(name, xs, leaves)
     if root.trace.held:
         root.trace.check(name)
     start = tick() if recorder is not None else 0
@@ -420,31 +420,38 @@ def checked_traced(function: str, argument: str, x: Any) -> Node:
     )
 
 
-def _checked_value(y: Any) -> Node:
+def checked_scalar(function: str, y: Any) -> Node:
+    """Return the node of a real traced scalar, or raise the error that says what it is instead."""
     if type(y) is dlarray and type(y._value) is np.float64:
         quick: Node | None = open_node(y)
         if quick is not None and quick.trace.recorder is None:
             return quick  # the most common case needs no more checks
-    node = checked_traced("dlgradient", "y", y)
+    node = checked_traced(function, "y", y)
     value = y._value
     if value.size != 1:
+        fix = (
+            "dlvjp(y, cotangent, x) for a weighted sum of gradients, or dljacobian(y, x)"
+            if function == "dlgradient"
+            else f"{function} of each element, {function}(y[i], x)"
+        )
         raise NonScalarError(
-            f"dlgradient: y is {_found(y)}; it must be a real scalar. Reduce it (y.sum()), or use "
-            "dlvjp(y, cotangent, x) for a weighted sum of gradients, or the Jacobian"
+            f"{function}: y is {_found(y)}; it must be a real scalar. Reduce it (y.sum()), or use "
+            f"{fix}"
         )
     if value.dtype.kind == "c":
         raise ComplexValueError(
-            f"dlgradient: y is {_found(y)}; it must be real, as real(y), imag(y) or abs2(y)"
+            f"{function}: y is {_found(y)}; it must be real, as real(y), imag(y) or abs2(y)"
         )
     if value.dtype.kind in "iu":
         raise IntegerVariableError(
-            f"dlgradient: y is {_found(y)}: integer results carry no derivative; differentiate a "
+            f"{function}: y is {_found(y)}: integer results carry no derivative; differentiate a "
             "floating-point value"
         )
     return node
 
 
-def _check_real(name: str, xs: Sequence[Any], leaves: Sequence[Any]) -> None:
+def check_real(name: str, xs: Sequence[Any], leaves: Sequence[Any]) -> None:
+    """Raise an error if a variable is complex, where real ones are asked for."""
     if all(x.dtype.kind != "c" for x in leaves):
         return
     for path, x in zip(_paths(xs), leaves, strict=True):

@@ -49,6 +49,7 @@ def reverse(
     retain: bool,
     traced: bool,
     real: bool,
+    masked: bool = False,
 ) -> dict[Node, Cotangent]:
     """Return the cotangent of every variable that `root` depends on.
 
@@ -64,13 +65,17 @@ def reverse(
         Whether rules are applied to traced operands.
     real : bool
         Whether real operands have real cotangents.
+    masked : bool
+        Whether zeros of `seed` are structural.
     """
-    order, needed = between(root, variables)
+    order, needed = between((root,), variables)
     quiet = ERRORS.set(SILENT)
     try:
         for guards_zeros in (False, True):
             walk = _Walk(needed, set(variables), traced, real, guards_zeros)
             walk.cotangents[root] = seed
+            if masked:
+                walk.zeros.add(root)
             walk.run(order, retain=retain)
             if not walk.multiplied_zeros or not any(map(has_nan, walk.found.values())):
                 break
@@ -79,14 +84,14 @@ def reverse(
     return walk.found
 
 
-def between(root: Node, variables: Iterable[Node]) -> tuple[list[Node], set[Node]]:
-    """Nodes on a path from a variable to `root`: by ascending number, and as a set."""
+def between(roots: Sequence[Node], variables: Iterable[Node]) -> tuple[list[Node], set[Node]]:
+    """Nodes on a path from a variable to one of `roots`: by ascending number, and as a set."""
     on_path = set(variables)
     lowest = min(map(number, on_path))
-    if root.seq < lowest:
+    seen = {root for root in roots if root.seq >= lowest}
+    if not seen:
         return [], set()
-    seen = {root}
-    stack = [root]
+    stack = list(seen)
     # Whether every node that is reached depends on a variable: usual, and then no second look is
     # needed.
     all_depend = True

@@ -188,10 +188,6 @@ NOTES: dict[str, str] = {
         "is dlgradient(y, x) inside a function that dlfeval evaluates; gradients are returned, as "
         "the page [Coming from PyTorch](../coming-from/pytorch.md) shows"
     ): "backward",
-    (
-        "is the Jacobian of dlgradient(y, x, enable_higher_derivatives=True), as on the page "
-        "[Hessian](../recipes/hessian.md)"
-    ): "hessian",
     "does not exist, since a vector has one dimension, and is neither a row nor a column": (
         "isrow iscolumn"
     ),
@@ -206,7 +202,6 @@ NOTES: dict[str, str] = {
     "is ctc(y, targets, y_mask, targets_mask)": "ctc_loss",
     "is lstm or gru with one time step": "lstm_cell gru_cell",
     "is a loop over time steps, for t in range(n)": "rnn_tanh rnn_relu RNN",
-    "is the sum of second derivatives, each by dlgradient of a first one": "dllaplacian laplacian",
     "does not exist, since a dlarray is a value; write x[i] = v, which is differentiated": (
         "subsasgn scatter index_put dynamic_update_slice put_along_axis put place putmask copyto "
         "fill_diagonal"

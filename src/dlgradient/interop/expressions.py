@@ -326,9 +326,11 @@ inf: Inf
 nan: NaN
 dljvp(square(x), x, y): jvp forward_ad linearize
 dlvjp(square(x), y, x): vjp pullback
-stack([dlgradient(v, x, retain_data=True) for v in square(x)]): dljacobian jacobian jacrev
-stack([dljvp(square(x), x, v) for v in eye(3)], axis=1): jacfwd
-sum(stack([dlgradient(v, x, retain_data=True)[k] for k, v in enumerate(square(x))])): dldivergence
+dljacobian(square, x): jacobian jacrev jacfwd
+dlhessian(lambda x: sum(square(x)), x): hessian
+dlhvp(lambda x: sum(square(x)), x, y): hvp vhp
+dllaplacian(lambda x: sum(square(x)), x): laplacian
+dldivergence(square, x): divergence
 relu(x): rectify
 clippedrelu(x, 6): relu6
 leakyrelu(x): leaky_relu LeakyReLU

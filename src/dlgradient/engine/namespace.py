@@ -1,0 +1,4 @@
+"""The functions of whole Jacobians and Hessians, which are loaded when one is used."""
+
+from dlgradient.engine.hessian import *
+from dlgradient.engine.jacobian import *
