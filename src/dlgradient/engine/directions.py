@@ -2,8 +2,8 @@
 
 A derivative at a point is a linear map. A traced walk records it, if the direction is a variable of
 its own. A `Part` then evaluates what was recorded for a batch of unit vectors. Both modes are such
-maps. The reverse walk takes cotangents of a value to those of the variables, and the forward walk
-takes tangents of a variable to those of the values.
+maps. The reverse walk takes cotangents of a value to those of the variables. The forward walk takes
+tangents of a variable to those of the values.
 
 There is a unit vector for each element. Or an axis is given, and there is one for each of its
 places, which is the same at all places of the other axes: these are independent observations.
