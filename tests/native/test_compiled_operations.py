@@ -11,7 +11,9 @@ from dlgradient.testing import operation_checks
 pytest.importorskip("llvmlite")
 
 # The rooms that have compiled kernels.
-ROOMS = tuple(f"dlgradient.nn.{room}" for room in ("convolution", "normalization", "pooling"))
+ROOMS = tuple(
+    f"dlgradient.nn.{room}" for room in ("activations", "convolution", "normalization", "pooling")
+)
 
 
 def is_in_rooms(name: str) -> bool:

@@ -353,7 +353,7 @@ TABLE = {
 PIECEWISE = {
     *("add", "subtract", "multiply", "remainder", "negative", "positive", "copysign", "where"),
     *("larger", "at_least", "smaller", "at_most", "relu", "leakyrelu", "clippedrelu"),
-    *("parametric_relu", "hardsigmoid", "huber_of_error", "nan_to_num"),
+    *("parametric_relu", "hardsigmoid", "huber_of_error", "nan_to_num", "where_positive"),
 }
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "NATIVE_LOOP_WORK",
     "NATIVE_NORM_ELEMENTS",
     "NATIVE_POOL_ELEMENTS",
+    "NATIVE_RELU_ELEMENTS",
     "NATIVE_RUN_ELEMENTS",
     "NATIVE_STREAM_BYTES",
     "NATIVE_THREAD_BYTES",
@@ -275,6 +276,10 @@ NATIVE_GATE_ELEMENTS = 1 << 13
 # Elements of images that are pooled. From here on maxima over small windows are compiled: below,
 # NumPy costs less than a process ever gets back of loading LLVM. Row: pool.
 NATIVE_POOL_ELEMENTS = 1 << 14
+
+# Elements of a cotangent of relu. From here on it is computed in one pass over memory; smaller ones
+# stay in the cache between the passes of NumPy. Row: train-cnn.
+NATIVE_RELU_ELEMENTS = 1 << 17
 
 # Bytes of images and results that are convolved at once, in a core's cache. Row: cnn.
 RUN_BYTES = 1 << 19

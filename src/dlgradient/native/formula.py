@@ -309,6 +309,9 @@ def operation(f: Function, name: str, x: Register, *others: Register) -> Registe
     """Write a step of a formula."""
     if name == "sqrt":
         return f.call("sqrt", x)
+    if name == "where_above":
+        other, *pair = others
+        return f.choose(x > other, *pair)
     if name == "sign":  # of NaN, itself
         zero = f.choose(f.compare("eq", x, 0), f.constant(0, x.kind), x)
         return f.choose(x > 0, f.constant(1, x.kind), f.choose(x < 0, f.constant(-1, x.kind), zero))

@@ -103,6 +103,10 @@ class Lane:
         """Return the square root."""
         return self.writer.step("sqrt", self)
 
+    def where_above(self, other: object, x: object, y: object) -> Lane:
+        """Return x where this is greater than another operand, else y."""
+        return self.writer.step("where_above", self, other, x, y)
+
     def sign(self) -> Lane:
         """Return -1, 0, 1 or NaN."""
         return self.writer.step("sign", self)

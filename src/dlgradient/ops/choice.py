@@ -31,7 +31,8 @@ def _where_y(t: Value, condition: Value) -> Value:
     return where(condition, 0, t)
 
 
-def _where(condition: Array, x: Array, y: Value) -> Value:
+def where_kernel(condition: Array, x: Array, y: Value) -> Value:
+    """Return elements of x where the condition is true, else those of y."""
     if type(y) is int and y == 0 and _maskable(condition, x):
         # Half of all masks put a zero somewhere (relu, clip, dropout, padding). Bit by bit, this is
         # ten times as fast as numpy.where, which branches for each element, and as exact.
@@ -52,7 +53,7 @@ def _maskable(condition: Array, x: Array) -> bool:
 @elementwise(
     x=_where_x,
     y=_where_y,
-    kernel=_where,
+    kernel=where_kernel,
     masks=True,
     samples=lambda m: [
         case(m.bools(3), m.real(3), m.real(3)),

@@ -40,6 +40,7 @@ READING = _WRITING | {
     *("abs", "square", "abs2", "reciprocal", "one_minus_square", "gap_to_one", "sum_of_squares"),
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "pow", "where"),
     *("sum", "mean", "larger", "smaller", "at_least", "at_most", "sign", "scatter"),
+    "where_positive",
 }
 # Operations whose result may be a view of the first operand, and of no other.
 VIEWS = frozenset(

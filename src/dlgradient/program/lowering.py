@@ -86,6 +86,7 @@ _FORMULAS: dict[str, Callable[..., Value]] = {
     "one_minus_square": lambda w, x: w("subtract", 1.0, _square(w, x)),
     "sum_of_squares": lambda w, x, y: w("add", _square(w, x), _square(w, y)),
     "relu": lambda w, x: w("maximum", x, 0.0),
+    "where_positive": lambda w, x, y: w("where", w("greater", y, 0.0, char="?"), x, 0.0),
     "softplus": _softplus,
     "swish": lambda w, x: w("multiply", x, w("sigmoid", x)),
     "mish": lambda w, x: w("multiply", x, w("tanh", _softplus(w, x))),
@@ -125,6 +126,8 @@ def _is_numeric(name: str, line: Line, kinds: Kinds) -> bool:
         return type(first) is Slot and _exponent(line) in _POWERS
     if name == "where":
         return type(first) is Slot and _char(first, kinds) == "?"
+    if name == "where_positive":  # a number that is converted may become zero
+        return {_char(x, kinds) for x in line.operands} == {line.dtype.char}  # type: ignore[union-attr]
     if line.params and name not in _WITH_PARAMETERS:
         return False
     return name == "cast" or name in _FORMULAS or _RENAMED.get(name, name) in _NUMERIC

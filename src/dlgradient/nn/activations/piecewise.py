@@ -15,9 +15,11 @@ from dlgradient.core.domain import refuse_complex
 from dlgradient.core.formats import merge
 from dlgradient.core.kinds import number
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Format, NonNegative, Operand, Value
+from dlgradient.core.sizes import NATIVE_RELU_ELEMENTS
+from dlgradient.core.types import Array, Format, NonNegative, Operand, Value
 from dlgradient.core.values import WEAK_SCALARS, as_value
 from dlgradient.errors import FormatClashError, FormatError, InvalidArgumentError
+from dlgradient.native.switch import uses_native
 from dlgradient.nn.shared.arguments import (
     as_array,
     channel_axis,
@@ -28,7 +30,7 @@ from dlgradient.nn.shared.arguments import (
     formatted,
     is_formatted,
 )
-from dlgradient.ops.choice import clip, minimum, where
+from dlgradient.ops.choice import clip, minimum, where, where_kernel
 from dlgradient.ops.exponential import exp
 from dlgradient.ops.logical import equal, greater, greater_equal, less, logical_and
 from dlgradient.ops.shape import reshape
@@ -46,8 +48,53 @@ def _shapes(m: Maker) -> list[Case]:
 # -- relu ----------------------------------------------------------------------------------------
 
 
+def _where_positive_x(t: Value, y: Value) -> Value:
+    return where_positive(t, y)
+
+
+def _where_positive(x: Array, y: Array) -> Value:
+    if not _compiles(x, y):
+        return where_kernel(np.greater(y, 0), x, 0)
+    from dlgradient.native.formula import compute
+
+    out = np.empty_like(x)
+    compute(lambda x, y: (y.where_above(0, x, 0),), [x, y], [out])
+    return out
+
+
+def _compiles(x: Array, y: Array) -> bool:
+    return (
+        type(x) is np.ndarray
+        and type(y) is np.ndarray
+        and (x.shape, x.dtype) == (y.shape, y.dtype)
+        and x.flags.c_contiguous
+        and y.flags.c_contiguous
+        and x.size > 0
+        and uses_native(x.dtype, pays=x.size >= NATIVE_RELU_ELEMENTS)
+    )
+
+
 @elementwise(
-    x=lambda t, out: where(greater(out, 0), t, 0),
+    x=_where_positive_x,
+    kernel=_where_positive,
+    masks=True,
+    shown="relu",
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.complex(2, 3), m.real(2, 3)),
+        case(m.real(), m.real()),
+        case(m.real(0), m.real(0)),
+        # Elements that are not chosen may be NaN or infinite.
+        case(np.array([np.nan, np.inf, 1, 2]), np.array([-1.0, -2, 3, 2])),
+    ],
+    reference=lambda x, y: np.where(y > 0, x, 0),
+)
+def where_positive(x: Operand, y: Operand, /) -> Value:
+    """Elements of x where y is above 0, else 0: the cotangent of `relu`, whose result y is."""
+
+
+@elementwise(
+    x=lambda t, out: where_positive(t, out),
     domain="real",
     floating=True,
     masks=True,

@@ -134,6 +134,11 @@ class Lowering:
         name = line.op.name
         return self._each(line, name, ARITHMETIC[name], operands, line.dtype)
 
+    def _where_positive(self, line: Line, operands: list[Cells]) -> Cells:
+        if {x.dtype for x in operands} != {line.dtype}:
+            raise Unsupported(f"{line.op.shown} of two dtypes")  # a converted one may become zero
+        return self._arithmetic(line, operands)
+
     def _test(self, line: Line, operands: list[Cells]) -> Cells:
         name = line.op.name
         return self._each(line, name, TESTS[name], operands, operands[0].dtype)
@@ -384,6 +389,7 @@ _RULES: dict[str, Callable[[Lowering, Line, list[Cells]], Cells]] = {
     **dict.fromkeys(LOGICAL, Lowering._logical),
     **dict.fromkeys(_MOVING, Lowering._moved),
     "pow": Lowering._power,
+    "where_positive": Lowering._where_positive,
     "cast": Lowering._cast,
     "discretize": Lowering._cast,
     "where": Lowering._where,

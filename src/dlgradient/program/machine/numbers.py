@@ -121,6 +121,11 @@ def _sign(f: PythonFunction, x: Register) -> Register:
     return f.choose(compared(f, "eq", x, 0), f.constant(0, x.kind), whole)
 
 
+def _where_positive(f: PythonFunction, x: Register, y: Register) -> Register:
+    _real(x)
+    return f.choose(compared(f, "gt", y, 0), x, f.constant(0, x.kind))
+
+
 def _extremum(relation: str) -> Rule:
     def rule(f: PythonFunction, x: Register, y: Register) -> Register:
         """Return an operand that is NaN, and the second one of equal ones."""
@@ -194,6 +199,7 @@ ARITHMETIC: dict[str, Rule] = {
     "trunc": _rounding("trunc"),
     "copysign": _copysign,
     "sign": _sign,
+    "where_positive": _where_positive,
     **dict.fromkeys(("larger", "at_least"), _extremum("gt")),
     **dict.fromkeys(("smaller", "at_most"), _extremum("lt")),
     **{name: _of_library(name) for name in ("exp", "exp2", "expm1", "log", "log1p", "log2")},
