@@ -73,7 +73,9 @@ def record(fun: Callable[..., Any], given: Structure) -> tuple[Any, Recording]:
             if found is None:
                 return untraced(result, trace)
             parts.extend((found, _program(recorder, found)))
-            return found.rebuilt([wrap(x._value, None, x._format) for x in found.arrays])
+            # The structure stays: with traced arrays, the trace would look for all their nodes.
+            found.arrays = [wrap(x._value, None, x._format) for x in found.arrays]
+            return found.rebuilt(found.arrays)
         finally:
             recorder.clear()
 
