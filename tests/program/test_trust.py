@@ -5,6 +5,7 @@ The first nine are those published for the original.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import random
 import time
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 import dlgradient as dl
+from dlgradient.core.declaration import OPS
+from dlgradient.program.lines import Check, Line, Slot, alike
 
 RATE = 1.0
 SETTINGS = {"rate": 1.0}
@@ -410,3 +413,39 @@ def test_structural_zeros_meet_no_nan() -> None:
         x = dl.dlarray([value, 1.0])
         with np.errstate(invalid="ignore"):
             assert accelerated(x).tolist() == dl.dlfeval(fun, x).tolist()
+
+
+def test_operands_that_differ_from_call_to_call(tmp_path: Any) -> None:
+    """Two calls have recorded one program only if its lines read the same values."""
+    order = tmp_path / "order"
+
+    def fun(x: Any, y: Any) -> Any:
+        return x - y if order.read_text() == "xy" else y - x
+
+    accelerated = dl.dlaccelerate(fun)
+    for text in ("xy", "yx") * 3:
+        order.write_text(text)
+        same(accelerated, fun, x_of(1.0), x_of(3.0))
+    assert accelerated.hit_rate == 0
+
+
+def test_a_step_is_like_itself_only() -> None:
+    """A change of anything in a line makes another line."""
+    x, y = Slot(0), Slot(1)
+    kind = (2,), np.dtype(np.float64)
+    line = Line(Slot(2), OPS["subtract"], (x, y), {}, *kind)
+    assert alike(line, dataclasses.replace(line))
+    others = [
+        {"target": Slot(3)},
+        {"op": OPS["add"]},
+        {"operands": (y, x)},
+        {"operands": (x, 1)},
+        {"operands": (x, np.ones(2))},
+        {"params": {"axis": 0}},
+        {"shape": (3,)},
+        {"dtype": np.dtype(np.float32)},
+    ]
+    assert not [change for change in others if alike(line, dataclasses.replace(line, **change))]
+    check = Check(bool, (x,), True)
+    others = [{"function": int}, {"operands": (y,)}, {"found": False}, {"found": 1}]
+    assert not [change for change in others if alike(check, dataclasses.replace(check, **change))]

@@ -44,6 +44,8 @@ class Unrecordable(Exception):  # noqa: N818 - no error: the call runs eagerly
 class Slot(int):
     """The number of a value; in operands anything else is a constant."""
 
+    __slots__ = ()
+
     def __repr__(self) -> str:
         return f"v{int(self)}"
 
@@ -262,10 +264,11 @@ def _is_constant(value: Any) -> bool:
 # -- comparison ----------------------------------------------------------------------------------
 
 
-_FIELDS = {
+_FIELDS: dict[Any, Callable[[Any], Any]] = {
     Program: operator.attrgetter("inputs", "steps", "results"),
     Line: operator.attrgetter("op", "target", "shape", "dtype", "operands", "params"),
     Check: operator.attrgetter("function", "operands", "found"),
+    Slot: int,
     slice: operator.attrgetter("start", "stop", "step"),
     dlarray: operator.attrgetter("_format", "_value"),
     Like: operator.attrgetter("shape", "dtype"),
@@ -284,7 +287,7 @@ def alike(first: Any, second: Any) -> bool:
         return _same_array(np.asarray(first), np.asarray(second))
     if isinstance(first, tuple | list):
         return len(first) == len(second) and all(map(alike, first, second))
-    if hasattr(first, "__dict__") and not callable(first):
+    if hasattr(first, "__dict__") and not callable(first) and not isinstance(first, int | str):
         first, second = vars(first), vars(second)
     if type(first) is not dict:
         return bool(first == second)
