@@ -449,3 +449,27 @@ def test_a_step_is_like_itself_only() -> None:
     check = Check(bool, (x,), True)
     others = [{"function": int}, {"operands": (y,)}, {"found": False}, {"found": 1}]
     assert not [change for change in others if alike(check, dataclasses.replace(check, **change))]
+
+
+def test_a_program_of_many_operations() -> None:
+    """Time and memory of recording grow as the program does, though any loop would be compiled."""
+    pytest.importorskip("llvmlite")
+    count = 10_100
+
+    def fun(x: Any) -> Any:
+        y = x
+        for _ in range(count):
+            y = dl.sin(y)
+        return y, dl.dlgradient(y.sum(), x)
+
+    x = x_of(0.3)
+    with dl.acceleration("native"):
+        accelerated = dl.dlaccelerate(fun)
+        start = time.process_time()
+        for _ in range(3):
+            y, g = accelerated(x)
+        assert time.process_time() - start < 30  # it takes 2 s
+    expected = dl.dlfeval(fun, x)
+    np.testing.assert_allclose(dl.extractdata(y), dl.extractdata(expected[0]), rtol=1e-9)
+    np.testing.assert_allclose(dl.extractdata(g), dl.extractdata(expected[1]), rtol=1e-9)
+    assert accelerated.hit_rate == pytest.approx(100 / 3)

@@ -264,34 +264,49 @@ def _is_constant(value: Any) -> bool:
 # -- comparison ----------------------------------------------------------------------------------
 
 
-_FIELDS: dict[Any, Callable[[Any], Any]] = {
-    Program: operator.attrgetter("inputs", "steps", "results"),
-    Line: operator.attrgetter("op", "target", "shape", "dtype", "operands", "params"),
-    Check: operator.attrgetter("function", "operands", "found"),
-    Slot: int,
-    slice: operator.attrgetter("start", "stop", "step"),
-    dlarray: operator.attrgetter("_format", "_value"),
-    Like: operator.attrgetter("shape", "dtype"),
-    Node: operator.attrgetter("shape", "dtype"),
-}
-
-
 def alike(first: Any, second: Any) -> bool:
     """Return whether two constants, lines, checks or programs are the same."""
     kind = type(first)
     if first is second or kind is not type(second):
         return first is second
-    if kind in _FIELDS:
-        return alike(_FIELDS[kind](first), _FIELDS[kind](second))
+    return _COMPARISONS.get(kind, _same)(first, second)
+
+
+def _same_lines(first: Line, second: Line) -> bool:
+    """Compare what differs most often first; programs have many lines."""
+    return (
+        first.target == second.target
+        and first.op is second.op
+        and first.shape == second.shape
+        and first.dtype == second.dtype
+        and _same_members(first.operands, second.operands)
+        and _same_dicts(first.params, second.params)
+    )
+
+
+def _same_members(first: Any, second: Any) -> bool:
+    return len(first) == len(second) and all(map(alike, first, second))
+
+
+def _same_dicts(first: Any, second: Any) -> bool:
+    return list(first) == list(second) and all(map(alike, first.values(), second.values()))
+
+
+def _same_fields(*names: str) -> Callable[[Any, Any], bool]:
+    fields = operator.attrgetter(*names)
+    return lambda first, second: _same_members(fields(first), fields(second))
+
+
+def _same(first: Any, second: Any) -> bool:
     if isinstance(first, np.ndarray | float | complex | np.inexact):
         return _same_array(np.asarray(first), np.asarray(second))
     if isinstance(first, tuple | list):
-        return len(first) == len(second) and all(map(alike, first, second))
+        return _same_members(first, second)
+    if isinstance(first, dict):
+        return _same_dicts(first, second)
     if hasattr(first, "__dict__") and not callable(first) and not isinstance(first, int | str):
-        first, second = vars(first), vars(second)
-    if type(first) is not dict:
-        return bool(first == second)
-    return list(first) == list(second) and alike([*first.values()], [*second.values()])
+        return _same_dicts(vars(first), vars(second))
+    return bool(first == second)
 
 
 def _same_array(first: Any, second: Any) -> bool:
@@ -300,3 +315,17 @@ def _same_array(first: Any, second: Any) -> bool:
         and first.dtype == second.dtype
         and np.ascontiguousarray(first).tobytes() == np.ascontiguousarray(second).tobytes()
     )
+
+
+_COMPARISONS: dict[Any, Callable[[Any, Any], bool]] = {
+    Program: _same_fields("inputs", "steps", "results"),
+    Line: _same_lines,
+    Check: _same_fields("function", "operands", "found"),
+    slice: _same_fields("start", "stop", "step"),
+    dlarray: _same_fields("_format", "_value"),
+    Like: _same_fields("shape", "dtype"),
+    Node: _same_fields("shape", "dtype"),
+    dict: _same_dicts,
+    **dict.fromkeys((tuple, list), _same_members),
+    **dict.fromkeys((Slot, int, bool, str), operator.eq),
+}

@@ -22,6 +22,8 @@ from dlgradient.program.lowering import Writer, is_lowered, lowered, number_of
 __all__ = ["grouped", "in_order"]
 
 _MOST_LINES = 256  # of a group
+# Steps of a program with groups: what depends on what takes memory that grows with the square.
+_MOST_STEPS = 20_000
 _MOST_READ = 24  # operands of a group
 _OPEN = 16  # groups that a line may join
 _SUMS = frozenset({"sum", "mean"})
@@ -79,6 +81,10 @@ def grouped(program: Program, pays: Callable[[int, int], bool]) -> Program:
         ``pays(size, weight)`` tells whether a loop pays that does about `weight` operations for
         each of `size` elements.
     """
+    sizes = {prod(shape) for shape, _ in program.inputs}
+    sizes |= {prod(line.shape) for line in program.lines}
+    if len(program.steps) > _MOST_STEPS or not any(pays(n, _MOST_LINES) for n in sizes):
+        return program
     finder = _Finder(program)
     for number, step in enumerate(program.steps):
         finder.add(number, step)

@@ -16,7 +16,9 @@ def replaced(operands: Any, values: Mapping[int, Any]) -> tuple[Any, ...]:
 
 
 def with_operands(step: Step, values: Mapping[int, Any]) -> Step:
-    """Return a line or a check with other operands."""
+    """Return a line or a check with other operands, or itself."""
+    if values.keys().isdisjoint([x for x in step.operands if type(x) is Slot]):
+        return step
     operands = replaced(step.operands, values)
     if type(step) is Check:
         return Check(step.function, operands, step.found)
