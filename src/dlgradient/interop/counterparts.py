@@ -112,10 +112,9 @@ NOTES: dict[str, str] = {
     "is not needed: functions run as they are, with Python's if, for and while": (
         "pmap scan while_loop fori_loop xla lax eval_shape named_call"
     ),
-    (
-        "is dlaccelerate(f).source() after two calls, as on the page "
-        "[How it works](../start/how-it-works.md)"
-    ): "make_jaxpr",
+    "is dltrace(fun, x), a text with a line for each operation": (
+        "make_jaxpr make_fx make_dot draw_graph"
+    ),
     "is not needed: nothing is traced outside dlfeval, and extractdata(x) is a constant": (
         "no_grad inference_mode enable_grad set_grad_enabled requires_grad"
     ),

@@ -24,6 +24,7 @@ too. The modules, in the order in which a call meets them:
 `cache`        paths by keys, the least recently used forgotten
 `accelerate`   `dlaccelerate` and what users see of all this
 `explain`      the words of ``explain()``
+`listing`      `dltrace`: the trace of a function as text
 =============  ===================================================================================
 
 A replay is never stale. A call is answered only if all that its result depends on is in the
