@@ -164,6 +164,35 @@ def test_operations_of_two_numbers_have_the_bits_of_numpy(text: str, dtype: Any)
                 check(accelerated, dl.dlarray(dtype(a)), dl.dlarray(dtype(b)))
 
 
+# Of arrays of shape (2, 3); with its gradient, none of them sums eight elements.
+SHORT = (
+    "x.sum(), x.mean(), x.sum(axis=0), x.mean(axis=1)",
+    "x.mT.sum(axis=0), x.mT.mean(axis=1)",
+    "x[::-1].sum(), x[:, ::-1].sum(axis=1)",
+    "x / y, 1 / x, x - y * 3, x**3 - x**2, 1 / dl.sqrt((x * x).sum())",
+    "x.max(), x.max(axis=0), dl.maximum(x, y), dl.where(x > y, x, 2 * y)",
+    "dl.stack([x, y]).sum(axis=0), dl.concat([x, y * 2], axis=1).sum(axis=0)",
+    "x.reshape((1, 2, 3)).sum(axis=(0, 1)), dl.broadcast_to(x[:1], (2, 3)).sum()",
+    "dl.abs(x) + dl.sign(y), dl.floor(x), -x, dl.copysign(x, y), x[0] + y",
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("text", SHORT)
+def test_short_sums_have_the_bits_of_numpy(text: str, dtype: Any, rng: np.random.Generator) -> None:
+    values = eval(f"lambda x, y: ({text},)", {"dl": dl})
+
+    def fun(x: Any, y: Any) -> Any:
+        found = values(x, y)
+        total = sum([dl.reshape(z, (-1,))[:3].sum() for z in found], 0 * x[0, 0])
+        return *found, total, *dl.dlgradient(total, x, y)
+
+    draws = [[dl.dlarray(rng.standard_normal((2, 3)).astype(dtype)) for _ in "xy"] for _ in "1234"]
+    accelerated = made(fun, *draws[0])
+    for xs in draws:
+        check(accelerated, *xs)
+
+
 def units(found: Any, expected: Any) -> float:
     """Return the difference in units in the last place; special values must be the same."""
     x, y = np.asarray(found), np.asarray(expected)

@@ -16,10 +16,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
-__all__ = ["BITS", "ELEMENTS", "Function", "Operand", "Register", "Variable", "split", "vector"]
+__all__ = [
+    "BITS",
+    "ELEMENTS",
+    "FUNCTIONS",
+    "Function",
+    "Operand",
+    "Register",
+    "Variable",
+    "split",
+    "vector",
+]
 
 # The types of numbers, by the character of a dtype.
 ELEMENTS = {"f": "float", "d": "double"}
+# Texts that are kept of functions which know their shapes.
+FUNCTIONS = 256
 # What marks the instructions of `stream`.
 _STREAMED = "!0 = !{i32 1}\n"
 _BYTES = {"ptr": 8, "i1": 1, "i8": 1, "i32": 4, "i64": 8, "float": 4, "double": 8}

@@ -9,10 +9,10 @@ can.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product as pairs
 
-from dlgradient.native.code import Function, Register, vector
+from dlgradient.native.code import FUNCTIONS, Function, Register, vector
 from dlgradient.native.machine import machine
 
 __all__ = ["holds_nan", "moved", "product", "product_of_rows"]
@@ -22,7 +22,7 @@ _ACCUMULATORS = {64: 24, 32: 12, 16: 12}
 _ACROSS = 4  # vectors of a row of the block
 
 
-@cache
+@lru_cache(FUNCTIONS)
 def product(
     element: str, shape: tuple[int, int, int], strides: tuple[int, int], distance: int
 ) -> Function:
@@ -98,7 +98,7 @@ def _block(
         f.store(totals[i, j].value, target, i * n + columns[j][0])
 
 
-@cache
+@lru_cache(FUNCTIONS)
 def product_of_rows(
     element: str, shape: tuple[int, int, int], distances: tuple[int, int]
 ) -> Function:
@@ -146,7 +146,7 @@ def product_of_rows(
     return f
 
 
-@cache
+@lru_cache(FUNCTIONS)
 def moved(
     kind: str,
     shape: tuple[int, ...],

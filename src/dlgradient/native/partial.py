@@ -6,7 +6,7 @@ pairwise sums, and no bit depends on the number of threads.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
 from math import prod
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlgradient.core.types import Array, Shape
-from dlgradient.native.code import ELEMENTS, Function, Register, Variable
+from dlgradient.native.code import ELEMENTS, FUNCTIONS, Function, Register, Variable
 
 __all__ = ["Partial", "total", "total_of"]
 
@@ -62,7 +62,7 @@ def total_of(part: Array, p: Partial) -> Array:
     return total if p.divisor is None else total / p.divisor
 
 
-@cache
+@lru_cache(FUNCTIONS)
 def total(p: Partial) -> Function:
     """Return ``f(part, out)`` of addresses, which writes the same."""
     f = Function(f"total_{sha256(repr(p).encode()).hexdigest()[:16]}")
