@@ -110,6 +110,69 @@ def test_a_step_of_adam(rng: np.random.Generator) -> None:
         _, old, m, s = found
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", [(64, 32, 4), (9, 5, 17), (1, 20, 33), (17, 1, 3), (16, 3, 1)])
+def test_classes(sizes: Any, dtype: Any, rng: np.random.Generator) -> None:
+    batch, n, classes = sizes
+
+    def fun(x: Any, W: Any, b: Any, t: Any) -> Any:
+        y = dl.softmax(dl.fullyconnect(x, W, b, data_format="BC"), axis=1)
+        loss = dl.indexcrossentropy(y, t, data_format="BC")
+        return loss, y, *dl.dlgradient(loss, [x, W, b])
+
+    x, W, b = (rng.standard_normal(s).astype(dtype) for s in ((batch, n), (classes, n), (classes,)))
+    args = [dl.dlarray(a) for a in (x, W, b, rng.integers(0, classes, batch))]
+    accelerated = made(fun, *args)
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    for factor in (1.0, -2.0):
+        given = args[0] * factor, *args[1:3], dl.dlarray(rng.integers(0, classes, batch))
+        close(accelerated._enter(given), dl.dlfeval(fun, *given), rtol)
+    for wrong in (-1, classes):
+        strange = np.array(args[3])
+        strange[-1] = wrong
+        given = *args[:3], dl.dlarray(strange)
+        assert accelerated._enter(given) is MISS
+        with pytest.raises(dl.errors.IndexingError, match=f"a target is {wrong}"):
+            accelerated(*given)
+    if classes > 1 and n > 1:
+        far = args[0] * 1e5, *args[1:]  # some probabilities underflow, so the logits decide
+        assert accelerated._enter(far) is MISS
+        close(accelerated(*far), dl.dlfeval(fun, *far), rtol)
+
+
+def test_softmax_along_any_dimension(rng: np.random.Generator) -> None:
+    def fun(x: Any) -> Any:
+        return [dl.softmax(x, axis=axis) for axis in (0, 1, 2, -1)]
+
+    as_eager(fun, rng.standard_normal((5, 7, 3)))
+    accelerated = made(fun, dl.dlarray(np.ones((4, 5, 6))))
+    strange = rng.choice([0.0, 1.0, 800.0, -np.inf, np.inf, np.nan], (4, 5, 6))
+    strange[0], strange[:, 1], strange[..., 2] = -np.inf, -np.inf, -np.inf
+    given = (dl.dlarray(strange),)
+    with np.errstate(all="ignore"):
+        expected = fun(*given)
+    close(accelerated._enter(given), expected, 1e-12)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((9, 4), 1), ((4, 9), 0), ((3, 5, 7), 1)])
+def test_elements_along_a_dimension(shape: Any, axis: int, rng: np.random.Generator) -> None:
+    wanted = list(shape)
+    wanted[axis] = 3
+
+    def fun(x: Any, i: Any) -> Any:
+        y = dl.take_along_axis(x, i, axis=axis)
+        return y, dl.dlgradient((y * y * y).sum(), x)
+
+    x, i = rng.standard_normal(shape), rng.integers(0, shape[axis], wanted)
+    accelerated = made(fun, dl.dlarray(x), dl.dlarray(i))
+    given = dl.dlarray(-x), dl.dlarray(rng.integers(0, shape[axis], wanted))
+    close(accelerated._enter(given), dl.dlfeval(fun, *given), 1e-12)
+    i.flat[-1] = -1  # it counts from the end, as NumPy knows
+    given = dl.dlarray(x), dl.dlarray(i)
+    assert accelerated._enter(given) is MISS
+    close(accelerated(*given), dl.dlfeval(fun, *given), 1e-12)
+
+
 def test_results_that_are_views_copies_inputs_and_one_array_twice(rng: np.random.Generator) -> None:
     def fun(x: Any, w: Any) -> Any:
         y = dl.tanh(x @ w)

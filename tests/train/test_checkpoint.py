@@ -37,6 +37,17 @@ def network():
     ]
 
 
+def plain():
+    """Return a network whose steps become one function of machine code."""
+    return [
+        layers.FeatureInput(2, normalization="zscore"),
+        layers.FullyConnected(4),
+        layers.Tanh(),
+        layers.FullyConnected(2),
+        layers.Softmax(),
+    ]
+
+
 def options(folder=None, solver="adam", **others):
     chosen = {
         "max_epochs": 6,
@@ -229,7 +240,7 @@ import os, random, signal, sys, time
 os.fsync = lambda number: None
 sys.path.insert(0, {tests!r})
 import dlgradient as dl
-from test_checkpoint import options, train
+from test_checkpoint import {network}, options, train
 
 def wait(info):
     time.sleep(0.004)
@@ -237,9 +248,10 @@ def wait(info):
 def child():
     chosen = options({folder!r}, max_epochs=150, output_fcn=wait, validation_frequency=50,
                      checkpoint_frequency=2, checkpoint_frequency_unit="iteration")
-    net, info = train(chosen, resume=True)
+    net, info = train(chosen, net={network}(), resume=True)
     dl.save({result!r}, {{"net": net, "history": info.training_history}})
 
+train(options(max_epochs=10), net={network}())  # what it loads need not be loaded in each life
 moments, kills = random.Random({seed}), 0
 while True:
     process = os.fork()
@@ -257,13 +269,15 @@ while True:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed as on POSIX systems")
-def test_a_program_that_is_killed_twenty_times(tmp_path, rng):
+@pytest.mark.parametrize("kind", [network, plain])
+def test_a_program_that_is_killed_twenty_times(kind, tmp_path, rng):
     """At random moments, so also while a file is written. Each life is a fork of one process."""
     folder, result = tmp_path / "checkpoints", tmp_path / "result.safetensors"
     program = textwrap.dedent(PROGRAM).format(
         tests=str(Path(__file__).parent),
         folder=str(folder),
         result=str(result),
+        network=kind.__name__,
         seed=int(rng.integers(1 << 30)),
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -275,7 +289,7 @@ def test_a_program_that_is_killed_twenty_times(tmp_path, rng):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    net, info = train(options(max_epochs=150, validation_frequency=50))
+    net, info = train(options(max_epochs=150, validation_frequency=50), net=kind())
     found = dl.load(result)
     for history in (found["history"], info.training_history):
         history.pop("time_elapsed")
@@ -337,7 +351,7 @@ def test_a_full_disk_is_a_warning_and_loses_nothing(tmp_path, monkeypatch):
 LIMITED = """
 import resource, signal, sys, warnings
 sys.path.insert(0, {tests!r})
-from test_checkpoint import options, train
+from test_checkpoint import {network}, options, train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 def limit(info):

@@ -28,14 +28,14 @@ from dlgradient.core.reading import decided, refuse
 from dlgradient.core.types import Cotangent, RawValue
 from dlgradient.engine.array import dlarray
 
-__all__ = ["guarded", "guarded_jointly", "has_nan"]
+__all__ = ["MET", "guarded", "guarded_jointly", "has_nan"]
 
 Pull = Callable[[Node, Cotangent], Any]
 # The ends of two ranges of replacements. They are positive, so that a rule can take roots and
 # logarithms; of several sizes, so that a line of them has a variance; and never the same.
 _REPLACEMENTS = ((0.5, 0.75), (1.25, 1.0))
 # Why a call is not recorded.
-_MET = "zeros of a mask met values that are not finite in a backward walk"
+MET = "zeros of a mask met values that are not finite in a backward walk"
 
 
 def has_nan(c: Cotangent) -> bool:
@@ -53,7 +53,7 @@ def guarded(node: Node, pull: Pull, c: Cotangent, g: Cotangent) -> Cotangent:
     """Return the cotangent `c` of an operand, without what only zeros of `g` contribute."""
     if not has_nan(c):
         return c
-    refuse(node, _MET)
+    refuse(node, MET)
     if node.op.pointwise:
         return _with_zeros(c, g)
     first, second = [pull(other, g) for other in _with_finite_values(node, type(c) is dlarray)]
@@ -67,7 +67,7 @@ def guarded_jointly(
     endangered = [c for c in pulled if c is not None and has_nan(c)]
     if not endangered:
         return pulled
-    refuse(node, _MET)
+    refuse(node, MET)
     traced = type(endangered[0]) is dlarray
     first, second = [pull(other, g) for other in _with_finite_values(node, traced)]
     return [

@@ -44,7 +44,9 @@ class Recording(NamedTuple):
     structure: Structure | None = None
 
 
-def record(fun: Callable[..., Any], given: Structure) -> tuple[Any, Recording]:
+def record(
+    fun: Callable[..., Any], given: Structure, *, watches: bool = True
+) -> tuple[Any, Recording]:
     """Call a function, and return its result and the recording.
 
     Parameters
@@ -52,9 +54,11 @@ def record(fun: Callable[..., Any], given: Structure) -> tuple[Any, Recording]:
     fun : callable
     given : Structure
         Of its arguments, ``(args, kwargs)``.
+    watches : bool
+        Whether it may read what changes besides its arguments; else it may not draw.
     """
     recorder = Recorder()
-    watch = _watch(recorder, fun, given)
+    watch = _watch(recorder, fun, given) if watches else None
     drawn = _random_state()
     parts: list[Any] = []
 
@@ -69,6 +73,8 @@ def record(fun: Callable[..., Any], given: Structure) -> tuple[Any, Recording]:
             check_has_run(fun, result)
             if watch is not None:
                 _let_draw(recorder, watch)
+            elif recorder.draws.nodes or recorder.draws.handed:
+                recorder.refuse("it draws random numbers")
             found = _structure_of_result(recorder, result)
             if found is None:
                 return untraced(result, trace)

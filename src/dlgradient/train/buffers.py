@@ -18,7 +18,7 @@ from dlgradient.train.factors import factors_of_network
 from dlgradient.train.memory import Memory
 from dlgradient.train.step import Factor, Formula, is_empty, update_leaves
 
-__all__ = ["update_table"]
+__all__ = ["spans_of", "update_table"]
 
 # For each vector: a factor, and where the arrays that have it begin and end.
 Spans: TypeAlias = list[list[tuple[Factor, int, int]]]
@@ -45,7 +45,7 @@ def update_table(
     ]
     found = None
     if not whole and type(table) is ParameterTable:
-        spans = _spans(table.columns, net, decays=decays)
+        spans = spans_of(table.columns, net, decays=decays)
         found = _update_buffers(formula, table, gradients, olds, spans)
     if found is None:
         factors = {} if net is None else factors_of_network(net, decays=decays)
@@ -55,7 +55,7 @@ def update_table(
     return found if net is None else (net.with_learnables(found[0]), *found[1:])
 
 
-def _spans(columns: Columns, net: dlnetwork | None, *, decays: bool) -> Spans:
+def spans_of(columns: Columns, net: dlnetwork | None, *, decays: bool) -> Spans:
     """Return the spans of each buffer that have one factor.
 
     A network of other factors has another plan, so they are found once for a plan.

@@ -263,14 +263,14 @@ class Loop(Training):
         """Take one step; return a reason to stop or '', and a row of the history."""
         step = self.solver.step(self, batch)
         row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
-        if step.ys:
+        if step.net is not self.net:
             # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
             self.net = step.net.reset_state() if step.net.forgets else step.net
-            if self.options.metrics:
-                pairs = row_pairs(self.objective, step.ys, batch)
-                _, pairs = self.together(self.queue, np.zeros(2), pairs)
-                for metric in self.options.metrics:
-                    row[metric.name] = metric_of_batch(metric, pairs, self.net.output_names)
+        if self.options.metrics and step.ys:
+            pairs = row_pairs(self.objective, step.ys, batch)
+            _, pairs = self.together(self.queue, np.zeros(2), pairs)
+            for metric in self.options.metrics:
+                row[metric.name] = metric_of_batch(metric, pairs, self.net.output_names)
         return step.reason, row
 
     # -- what processes that share the batches override ------------------------------------------

@@ -5,6 +5,8 @@ training are alike, so after a few of one shape the others are answered by a pro
 and train-lstm). A program calls the kernels of an eager evaluation in the same order, so its
 results are the same bits. So is a training that goes on from a checkpoint, though it records anew.
 
+Steps of small networks go further, see `dlgradient.train.whole`.
+
 Layers and losses of the user run eagerly: what their Python does besides, such as printing, would
 be left out.
 """
@@ -28,7 +30,7 @@ from dlgradient.network.network import dlnetwork
 from dlgradient.program.accelerate import AcceleratedFunction
 from dlgradient.program.draws import state_of
 
-__all__ = ["Replay"]
+__all__ = ["Replay", "has_own_layers"]
 
 # How many evaluations may be recorded beyond those that were replayed, before all are eager: if
 # batches have ever new shapes, as sequences may, recording costs more than it saves.
@@ -90,10 +92,7 @@ class Replay:
         self._draws: bool | None = None  # until an evaluation is over
         # Networks with the same layers may be trained in several threads: one of them is replayed.
         self._lock = Lock()
-        self._pays = all(
-            type(layer).__module__.startswith("dlgradient.") and not isinstance(layer, Function)
-            for layer in _all_layers(net)
-        )
+        self._pays = has_own_layers(net)
 
     def takes(self, batch: tuple[Any, ...]) -> bool:
         """Return whether a batch has dlarrays and vectors only, and replays pay."""
@@ -144,6 +143,14 @@ class Replay:
 def _as_dlarray(x: Any) -> Any:
     # Nothing changes it during the call, so it needs no copy; one of texts is an error.
     return wrap(x, None) if x.dtype.kind in "iuf" else dlarray(x)
+
+
+def has_own_layers(net: dlnetwork) -> bool:
+    """Return whether all layers are of this library, and call no function of a user."""
+    return all(
+        type(layer).__module__.startswith("dlgradient.") and not isinstance(layer, Function)
+        for layer in _all_layers(net)
+    )
 
 
 def _all_layers(net: dlnetwork) -> Iterator[Layer]:

@@ -235,6 +235,11 @@ class Reader:
         self.__dict__.update(state)
         self.sources = tuple([s.array() if type(s) is _Mapped else s for s in self.sources])
 
+    @property
+    def takes_parts(self) -> bool:
+        """Whether a batch is a part of each source: its shape depends on its size only."""
+        return self.mini_batch_fcn is None and all(axis is not None for axis in self.axes)
+
     def pads(self) -> bool:
         """Return whether observations may be sequences of different lengths."""
         number = len(self.sources if type(self.formats) is str else self.formats or ())
@@ -243,7 +248,7 @@ class Reader:
 
     def read(self, chosen: Array) -> Batch:
         """Return the batch of the observations with some numbers."""
-        if self.mini_batch_fcn is None and all(axis is not None for axis in self.axes):
+        if self.takes_parts:
             pairs = zip(self.sources, self.axes, strict=True)
             # A tensor of PyTorch becomes an array, also as an output without a format.
             arrays = [np.asarray(_taken(source, chosen, axis or 0)) for source, axis in pairs]

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from dlgradient.network.network import dlnetwork
-from dlgradient.network.table import as_vectors
+from dlgradient.network.table import ParameterTable, as_vectors
 from dlgradient.train.adaptive import (
     adadeltaupdate,
     adagradupdate,
@@ -22,8 +22,17 @@ from dlgradient.train.gradients import limited, regularized
 from dlgradient.train.loss import Batch
 from dlgradient.train.options import DECAYS, OWN_OPTIONS, TrainingOptions
 from dlgradient.train.schedules import factor_at
+from dlgradient.train.step import Formula
 from dlgradient.train.training import Row, Solver, Step, Training
-from dlgradient.train.update import adamupdate, rmspropupdate, sgdmupdate
+from dlgradient.train.update import (
+    adam_formula,
+    adamupdate,
+    rmsprop_formula,
+    rmspropupdate,
+    sgdm_formula,
+    sgdmupdate,
+)
+from dlgradient.train.whole import WholeSteps
 
 __all__ = ["Stochastic"]
 
@@ -38,6 +47,13 @@ _UPDATES: dict[str, tuple[Callable[..., Any], int, bool]] = {
     "adam": (adamupdate, 2, True),
     "nadam": (nadamupdate, 2, True),
     "adamw": (adamwupdate, 2, True),
+}
+
+# What the functions compute for each array.
+_FORMULAS: dict[str, Callable[..., Formula]] = {
+    "sgdm": sgdm_formula,
+    "rmsprop": rmsprop_formula,
+    "adam": adam_formula,
 }
 
 
@@ -66,20 +82,28 @@ class Stochastic(Solver):
         self.rate = float(options.initial_learn_rate or 0.0)
         self.decays = options.solver in DECAYS
         self.states: tuple[Any, ...] = ()
+        self._formula = _FORMULAS.get(options.solver)
+        self._whole: WholeSteps | None = None
+        self._uncommon = 0  # of the steps before a checkpoint
 
     def saved(self) -> dict[str, Any]:
         """Return the states of the update function."""
-        return {"states": list(self.states)}
+        uncommon = self._uncommon if self._whole is None else self._whole.uncommon
+        return {"states": list(self.states), "uncommon": uncommon}
 
     def restore(self, saved: dict[str, Any], net: dlnetwork) -> None:
         """Take the states of a checkpoint."""
         self.states = tuple([as_vectors(table, net.learnables) for table in saved["states"]])
+        self._uncommon = saved.get("uncommon", 0)
 
     def step(self, training: Training, batch: Batch) -> Step:
         """Take a step along the gradient of a batch."""
         options, net, objective = training.options, training.net, training.objective
         times = training.epoch - 1, training.iteration - 1
         rate = self.rate * factor_at(options.schedules, *times)
+        found = self._in_one(training, batch, rate)
+        if found is not None:
+            return found
         loss, gradients, state, ys = objective(net, batch)
         value = float(loss)
         row: Row = {"learn_rate": rate, "loss": value}
@@ -99,3 +123,22 @@ class Stochastic(Solver):
         self.states = tuple(states)
         new.state = state
         return Step(new, row, ys)
+
+    def _in_one(self, training: Training, batch: Batch, rate: float) -> Step | None:
+        """Take a step as one function of machine code; None if it is none."""
+        if self._formula is None:
+            return None
+        whole = self._whole
+        if whole is None:
+            whole = self._whole = WholeSteps(training, decays=self.decays)
+            whole.uncommon = self._uncommon
+        counted = (training.iteration,) if self.counts else ()
+        formula = self._formula(*counted, rate, *self.chosen)
+        found = whole.step(training, self.states, batch, formula)
+        if found is None:
+            return None
+        net = training.net
+        columns, of = net.learnables.columns, ParameterTable.of
+        self.states = tuple([of(columns, None, [vector]) for vector in found.states])
+        new = net.with_learnables(of(columns, None, [found.learnables]))
+        return Step(new, {"learn_rate": rate, "loss": found.loss}, found.ys)

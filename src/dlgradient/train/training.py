@@ -79,7 +79,7 @@ class Step(NamedTuple):
     row : dict
         Columns of the history.
     ys : tuple of dlarray
-        Outputs of the network, for metrics of the batch; () if there was no step.
+        Outputs of the network, for metrics of the batch; () if there was no step, or no metric.
     reason : str
         Why the training ends, or ''.
     """

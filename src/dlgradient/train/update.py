@@ -203,13 +203,19 @@ def sgdmupdate(
 
     Source: MATLAB ``sgdmupdate``; with a constant learning rate the steps of PyTorch's ``SGD``.
     """
-
-    def formula(factor: Factor, p: Value, g: Value, v: Value) -> tuple[Value, ...]:
-        v = momentum * v - (factor.rate * learning_rate) * g
-        return p + v, v
-
+    formula = sgdm_formula(learning_rate, momentum)
     found = update_all("sgdmupdate", formula, parameters, gradients, {"velocity": velocity})
     return found[0], found[1]
+
+
+def sgdm_formula(rate: Number, momentum: Rate) -> Formula:
+    """Return the formula of gradient descent with momentum."""
+
+    def formula(factor: Factor, p: Value, g: Value, v: Value) -> tuple[Value, ...]:
+        v = momentum * v - (factor.rate * rate) * g
+        return p + v, v
+
+    return formula
 
 
 @checked
@@ -362,12 +368,17 @@ def rmspropupdate(
 
     Source: MATLAB ``rmspropupdate``; PyTorch's ``RMSprop``.
     """
-    name = "rmspropupdate"
-    beta = sq_gradient_decay
+    formula = rmsprop_formula(learning_rate, sq_gradient_decay, epsilon)
+    states = {"average_sq": average_sq}
+    found = update_all("rmspropupdate", formula, parameters, gradients, states)
+    return found[0], found[1]
+
+
+def rmsprop_formula(rate: Number, beta: Rate, epsilon: Number) -> Formula:
+    """Return the formula of RMSProp."""
 
     def formula(factor: Factor, p: Value, g: Value, s: Value) -> tuple[Value, ...]:
         s = beta * s + (1 - beta) * (g * g)
-        return p - (factor.rate * learning_rate) * (g / (root(s) + epsilon)), s
+        return p - (factor.rate * rate) * (g / (root(s) + epsilon)), s
 
-    found = update_all(name, formula, parameters, gradients, {"average_sq": average_sq})
-    return found[0], found[1]
+    return formula

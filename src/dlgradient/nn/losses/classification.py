@@ -426,7 +426,7 @@ def indexcrossentropy(
     if from_logits:
         values = picked(loss.y, Source(axis))
     else:
-        values = with_logits(loss.y, _saturated_at, picked, axis, indices, axis)
+        values = with_logits(loss.y, saturated_at, picked, axis, indices, axis)
     if weights is not None:
         values = values * _taken(loss, weights, indices)
     if keep is not None:
@@ -437,7 +437,7 @@ def indexcrossentropy(
     return sum_(values) / loss.divisor(keep, indices.shape)
 
 
-def _saturated_at(y: Array, indices: Array, axis: Axis) -> Any:
+def saturated_at(y: Array, indices: Array, axis: Axis) -> Any:
     return underflows(np.take_along_axis(y, indices, axis=axis))
 
 
@@ -447,7 +447,7 @@ def _checked_indices(
     """Return indices of classes, valid also where they are masked, and the mask."""
     t = loss.line_values("targets", targets)
     classes = loss.y.shape[loss.channels]
-    if mask_index is None and t.dtype.kind in "iuf" and decided(_are_classes, t, classes):
+    if mask_index is None and t.dtype.kind in "iuf" and decided(are_classes, t, classes):
         # Not its value, which a recorded program would hold as a constant.
         return (t if t.dtype.kind in "iu" else astype(t, np.int64)), None
     values = whole_numbers(read(t))
@@ -468,7 +468,7 @@ def _checked_indices(
     return values, mask
 
 
-def _are_classes(values: Array, classes: int) -> bool:
+def are_classes(values: Array, classes: int) -> bool:
     inside = not values.size or bool(values.min() >= 0 and values.max() < classes)
     return inside and (values.dtype.kind in "iu" or bool(np.all(values == np.floor(values))))
 

@@ -17,7 +17,7 @@ from dlgradient.core.graph import Node
 from dlgradient.core.reading import decided, read
 from dlgradient.core.recompute import restore
 from dlgradient.core.samples import Case, Maker, case
-from dlgradient.core.types import Array, Axis, RawValue, Value
+from dlgradient.core.types import Array, Axis, Dtype, RawValue, Value
 from dlgradient.nn.activations.smooth import softplus
 from dlgradient.nn.activations.softmax import log_softmax_along
 from dlgradient.ops.choice import maximum, where
@@ -29,6 +29,8 @@ from dlgradient.rules import general
 __all__ = [
     "SIGMOID",
     "Source",
+    "any_of",
+    "least_of",
     "log_complements",
     "log_probabilities",
     "nears_one",
@@ -48,7 +50,12 @@ SIGMOID = Source(None)
 
 def underflows(y: Array) -> Any:
     """Tell which probabilities have lost their logit, or would overflow 1 / y."""
-    return y < np.sqrt(np.finfo(y.dtype).tiny)
+    return y < least_of(y.dtype)
+
+
+def least_of(dtype: Dtype) -> Any:
+    """Return the least probability that has not lost its logit."""
+    return np.sqrt(np.finfo(dtype).tiny)
 
 
 def nears_one(y: Array) -> Any:
@@ -147,7 +154,7 @@ def with_logits(
         source = None if exclusive else source
     elif source is not None and axis not in (None, source.axis):
         source = None
-    if node is None or source is None or not decided(_any, saturated, y, *others):
+    if node is None or source is None or not decided(any_of, saturated, y, *others):
         return compute(y, None)
     parent = node.parents[0]
     # The logits are often not saved: then they are computed again.
@@ -155,7 +162,8 @@ def with_logits(
     return by_logits(compute(y, None), compute(logits, source), probabilities=node)
 
 
-def _any(condition: Callable[..., Any], *values: RawValue) -> bool:
+def any_of(condition: Callable[..., Any], *values: RawValue) -> bool:
+    """Return whether a condition holds anywhere."""
     return bool(np.any(condition(*values)))
 
 

@@ -10,6 +10,7 @@ not as the recorded one.
 `numbers`   operations of single numbers
 `lower`     lines of a program, as instructions
 `blocks`    the same for arrays in memory: loops, products, and other looks at memory
+`kernels`   operations that have a kernel of their own, as losses of classes have
 `guards`    what Python has read, and what the function has read, as comparisons
 `entry`     the function: arguments, guards, lines, results
 `tile`      lines over many points as a function without the lock of the interpreter

@@ -17,14 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlgradient.core.types import Array, Dtype, Shape
+from dlgradient.engine.zeros import holds_nan
 from dlgradient.native.code import Register
 from dlgradient.native.loops import function
 from dlgradient.native.machine import machine
-from dlgradient.native.matrices import holds_nan, moved, product, product_of_rows
+from dlgradient.native.matrices import holds_nan as an_element_is_nan
+from dlgradient.native.matrices import moved, product, product_of_rows
 from dlgradient.native.objects import PythonFunction
 from dlgradient.native.partial import Partial, total
 from dlgradient.program.buffers import VIEWS, Free, Life
-from dlgradient.program.lines import Group, Line, Program, Slot, is_known
+from dlgradient.program.lines import Check, Group, Line, Program, Slot, is_known
 from dlgradient.program.machine.cells import KINDS, LARGEST, Cells, Unsupported, register
 from dlgradient.program.machine.lower import Lowering
 
@@ -136,27 +138,32 @@ class Blocks(Lowering):
         cells = self.values[x]
         if cells.dtype is None:
             raise Unsupported("a number in memory")
-        found = self.blocks[x] = self._new(x, cells.shape, cells.dtype)
+        found = self.new(x, cells.shape, cells.dtype)
         for i, number in enumerate(cells.numbers.ravel()):
             self.f.store_number(register(self.f, number, KINDS[cells.dtype]), found.data, i)
         return found
 
     def address(self, x: Any) -> Register:
         """Return where an operand is, in C order."""
-        block = self.block(x)
+        return self._in_order(self.block(x))
+
+    def _in_order(self, block: Block) -> Register:
         element = _in_memory(block.like.dtype)
         first = self.f.at(block.data, block.offset, element) if block.offset else block.data
         if block.like.flags.c_contiguous:
             return first
         like = block.like
-        self._spend(like.size)
+        self.spend(like.size)
         out = self._memory(like.size * like.itemsize)
-        self.copy(x, self._block(out, like.shape, like.dtype))
+        self._copy(block, self._block(out, like.shape, like.dtype))
         return out
 
     def copy(self, x: Any, out: Block, *, add: bool = False) -> None:
         """Copy an operand to memory of its shape, or add it to what is there."""
-        block, kind = self.block(x), _in_memory(out.like.dtype)
+        self._copy(self.block(x), out, add=add)
+
+    def _copy(self, block: Block, out: Block, *, add: bool = False) -> None:
+        kind = _in_memory(out.like.dtype)
         if (block.like.shape, block.like.dtype) != (out.like.shape, out.like.dtype):
             raise Unsupported("a copy in another shape or dtype")
         source = self.f.at(block.data, block.offset, kind)
@@ -166,11 +173,11 @@ class Blocks(Lowering):
 
     # -- memory ----------------------------------------------------------------------------------
 
-    def _new(self, x: Slot, shape: Shape, dtype: Dtype) -> Block:
+    def new(self, x: Slot, shape: Shape, dtype: Dtype) -> Block:
         """Return a new block for a value."""
-        if x in self.homes:
-            return self._block(self.homes[x], shape, dtype)
-        return self._block(self._memory(prod(shape) * dtype.itemsize, x), shape, dtype)
+        data = self.homes.get(x) or self._memory(prod(shape) * dtype.itemsize, x)
+        found = self.blocks[x] = self._block(data, shape, dtype)
+        return found
 
     def _memory(self, nbytes: int, x: Slot | None = None) -> Register:
         """Return memory, for a value until it is used last, else for one step."""
@@ -227,9 +234,13 @@ class Blocks(Lowering):
             self._joined(line)
             return
         try:
-            super().line(line)
+            self.other(line)
         except Unsupported as error:
             raise Unsupported(f"{line.op.shown}: {error}") from None
+
+    def other(self, line: Line) -> None:
+        """Write a line of any other operation."""
+        super().line(line)
 
     def _is_block(self, x: Any) -> bool:
         return type(x) is Slot and x in self.blocks and x not in self.values
@@ -250,7 +261,7 @@ class Blocks(Lowering):
         dtype = line.dtype
         if dtype is None or dtype.char not in "fd":
             return False
-        shapes = [self._shape(x) for x in line.operands]
+        shapes = [self.shape(x) for x in line.operands]
         if {len(shape) for shape in shapes} != {2} or 0 in (*shapes[0], *shapes[1]):
             return False
         (m, k), (_, n) = shapes
@@ -259,31 +270,38 @@ class Blocks(Lowering):
         left, right = (self.block(x) for x in line.operands)
         if (left.like.dtype, right.like.dtype) != (dtype, dtype):
             raise Unsupported("a product of two dtypes")
-        self._spend(m * k * n // 4)
+        self.multiply(line.target, left, right)
+        return True
+
+    def multiply(self, target: Slot, *factors: Block) -> Block:
+        """Write the product of two matrices of one dtype, none of which is empty."""
+        left, right = factors
+        (m, k), n, dtype = left.like.shape, right.like.shape[1], left.like.dtype
+        self.spend(m * k * n // 4)
         f, element, sizes = self.f, KINDS[dtype], (m, k, n)
         down, along = right.strides
         x = f.at(left.data, left.offset, element)
-        out = self.blocks[line.target] = self._new(line.target, (m, n), dtype)
+        out = self.new(target, (m, n), dtype)
         is_whole = k % machine().lanes(element) == 0 and left.strides[1] == 1
         if is_whole and down == 1 and n > 1:
             y = f.at(right.data, right.offset, element)
             f.apply(product_of_rows(element, sizes, (left.strides[0], along)), x, y, out.data)
-            return True
+            return out
         if along == 1 or n == 1:
             y = f.at(right.data, right.offset, element)
         else:
-            y, down = self.address(line.operands[1]), n
+            y, down = self._in_order(right), n
         strides = left.strides[0], left.strides[1]
         f.apply(product(element, sizes, strides, down), x, y, out.data)
-        return True
+        return out
 
     def _joined(self, line: Line) -> None:
         """Write operands to parts of a new block, or add them to these parts."""
         dtype, add = line.dtype, line.op.name == "scatter"
         if dtype is None or dtype not in KINDS or (add and dtype.char not in "fd"):
             raise Unsupported(f"{line.op.shown} of {dtype}")
-        out = self.blocks[line.target] = self._new(line.target, line.shape, dtype)
-        self._spend(2 * out.like.size)
+        out = self.new(line.target, line.shape, dtype)
+        self.spend(2 * out.like.size)
         if add:
             self._clear(out.data, out.like.size, KINDS[dtype])
         for x, key in zip(line.operands, self._keys(line), strict=True):
@@ -302,27 +320,30 @@ class Blocks(Lowering):
         front = (slice(None),) * (axis % len(line.shape))
         if line.op.name == "stack":
             return [(*front, i) for i in range(len(line.operands))]
-        ends = np.cumsum([self._shape(x)[axis] for x in line.operands]).tolist()
+        ends = np.cumsum([self.shape(x)[axis] for x in line.operands]).tolist()
         return [(*front, slice(a, b)) for a, b in zip([0, *ends], ends, strict=False)]
 
     def _clear(self, data: Register, size: int, kind: str) -> None:
         with self.f.loop(0, size) as i:
             self.f.store(self.f.constant(0, kind), data, i)
 
-    def _shape(self, x: Any) -> Shape:
+    def shape(self, x: Any) -> Shape:
+        """Return the shape of an operand."""
         if type(x) is not Slot:
             return np.shape(x)
         return self.blocks[x].like.shape if x in self.blocks else self.values[x].shape
 
-    def _spend(self, work: int) -> None:
+    def spend(self, work: int) -> None:
+        """Add work; much of it is left to calls that release the lock."""
         self._work += work
         if self._work > self._most:
             raise Unsupported("much work, which would hold the lock of the interpreter")
 
-    def holds_nan(self, x: Any) -> Register | None:
-        """Return whether an array in memory holds NaN; None if it is in registers, or cannot."""
+    def truth(self, check: Check) -> Register | None:
+        """Return what Python would read, true or false; None if it must be read from registers."""
+        x = check.operands[0]
         is_real = self._is_block(x) and self.blocks[x].like.dtype.kind == "f"
-        return self.nan_in(x) if is_real else None
+        return self.nan_in(x) if check.function is holds_nan and is_real else None
 
     def nan_in(self, x: Any) -> Register:
         """Return whether an array holds NaN, wherever it is."""
@@ -330,14 +351,14 @@ class Blocks(Lowering):
         if like.dtype.kind != "f":
             raise Unsupported(f"NaN in {like.dtype}")
         size = self.f.constant(like.size, "i64")
-        return self.f.apply(holds_nan(KINDS[like.dtype]), self.address(x), size)
+        return self.f.apply(an_element_is_nan(KINDS[like.dtype]), self.address(x), size)
 
     # -- groups ----------------------------------------------------------------------------------
 
     def group(self, group: Group) -> None:
         """Write a loop."""
         f, loop = self.f, group.function
-        self._spend(loop.work)
+        self.spend(loop.work)
         addresses, numbers = [], []
         for x, is_number in zip(group.operands, loop.numbers, strict=True):
             if is_number:
@@ -345,8 +366,7 @@ class Blocks(Lowering):
             else:
                 addresses.append(self.address(x))
         for x, shape, dtype in group.stored:
-            block = self.blocks[x] = self._new(x, shape, dtype)
-            addresses.append(block.data)
+            addresses.append(self.new(x, shape, dtype).data)
         sums = group.targets[len(group.stored) :]
         partials = [loop.partial(i) for i in range(len(sums))]
         parts = [self._part(x, p) for x, p in zip(sums, partials, strict=True)]
@@ -355,8 +375,7 @@ class Blocks(Lowering):
         f.apply(function(loop.body), *addresses, *parts, self._array(numbers), sizes, *limits)
         for x, p, part in zip(sums, partials, parts, strict=True):
             if not p.is_whole:
-                block = self.blocks[x] = self._new(x, p.result, np.dtype(p.char))
-                f.apply(total(p), part, block.data)
+                f.apply(total(p), part, self.new(x, p.result, np.dtype(p.char)).data)
 
     def _number_of(self, x: Any) -> Register:
         """Return a number as a double."""
@@ -377,8 +396,7 @@ class Blocks(Lowering):
         """Return memory for partial sums, which are the sum itself if nothing is to be added."""
         dtype, size = np.dtype(p.char), prod(p.shape)
         if p.is_whole:
-            block = self.blocks[x] = self._new(x, p.result, dtype)
-            memory = block.data
+            memory = self.new(x, p.result, dtype).data
         else:
             memory = self._memory(size * dtype.itemsize)
         if not p.is_written:

@@ -17,6 +17,7 @@ from dlgradient.native.code import Function, Register
 __all__ = [
     "KINDS",
     "LARGEST",
+    "MISSES",
     "Cells",
     "Unsupported",
     "converted",
@@ -34,6 +35,8 @@ KINDS = {
 }
 
 
+# Where the function goes on if the call is not like the recorded one.
+MISSES = "miss"
 # Elements of an array: compilation takes a millisecond for some hundred instructions.
 LARGEST = 64
 

@@ -24,8 +24,9 @@ from dlgradient.native.switch import chosen
 from dlgradient.program.entry import MISS, Hits
 from dlgradient.program.lines import Check, Group, Line, Program, Slot
 from dlgradient.program.machine.blocks import Blocks, pays
-from dlgradient.program.machine.cells import KINDS, Cells, Unsupported, register
+from dlgradient.program.machine.cells import KINDS, MISSES, Cells, Unsupported, register
 from dlgradient.program.machine.guards import differs
+from dlgradient.program.machine.kernels import BlocksWithKernels
 from dlgradient.program.machine.lower import Lowering
 from dlgradient.program.machine.places import is_other, watched_places
 from dlgradient.program.passes.groups import grouped
@@ -33,7 +34,6 @@ from dlgradient.program.watch import Watch
 
 __all__ = ["machine_entry"]
 
-_MISS = "miss"
 _FAIL = "fail"
 _ALIGNED_IN_C_ORDER = 0x0101  # flags of an array
 _PLAIN = (int, bool, str, bytes, type(None))
@@ -65,7 +65,7 @@ def machine_entry(
         try:
             writer = _Writer(program, in_memory=in_memory)
             writer.surroundings(mode)
-            watched_places(writer.f, watch, _MISS)
+            watched_places(writer.f, watch, MISSES)
             writer.arguments(args)
             writer.steps()
             writer.results(result, hits)
@@ -88,7 +88,7 @@ class _Writer:
     def __init__(self, program: Program, *, in_memory: bool) -> None:
         self.f = PythonFunction("entry")
         self.program = grouped(program, pays) if in_memory else program
-        self.blocks = Blocks(self.f, self.program) if in_memory else None
+        self.blocks = BlocksWithKernels(self.f, self.program) if in_memory else None
         self.lowering = self.blocks or Lowering(self.f)
         self.places: dict[Slot, Register] = {}  # of results that are made before the lines
         self.inputs: list[Register] = []
@@ -105,11 +105,11 @@ class _Writer:
         for variable, expected in ((the_trace, None), (the_share, None), (chosen, mode)):
             operands = (f.object(variable), "ptr null", place)
             failed = f.invoke("PyContextVar_Get", "i32", *operands)
-            f.branch(f.assign(f"icmp ne i32 {failed.name}, 0", "i1"), _MISS)
+            f.branch(f.assign(f"icmp ne i32 {failed.name}, 0", "i1"), MISSES)
             found = f.assign(f"load ptr, ptr {place.name}", "ptr")
             f.line(f"store ptr null, ptr {place.name}")
             f.invoke("Py_DecRef", "void", found)  # the context has a reference
-            f.branch(is_other(f, found, expected), _MISS)
+            f.branch(is_other(f, found, expected), MISSES)
 
     # -- arguments -------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class _Writer:
         self._members(self.f.argument, "PyTuple", args)
 
     def _miss_if_not(self, x: Register, expected: int) -> None:
-        self.f.branch(self.f.assign(f"icmp ne {x.kind} {x.name}, {expected}", "i1"), _MISS)
+        self.f.branch(self.f.assign(f"icmp ne {x.kind} {x.name}, {expected}", "i1"), MISSES)
 
     def _members(self, x: Register, kind: str, members: Sequence[Any]) -> None:
         for i, member in enumerate(members):
@@ -133,19 +133,19 @@ class _Writer:
             self._array(x, value)
         elif kind in (list, tuple):
             name = "PyList" if kind is list else "PyTuple"
-            f.branch(is_other(f, f.type_of(x), kind), _MISS)
+            f.branch(is_other(f, f.type_of(x), kind), MISSES)
             self._miss_if_not(f.invoke(f"{name}_Size", "i64", x), len(value))
             self._members(x, name, value)
         elif kind is dict:
             self._dict(x, value)
         elif value is None or kind is bool:
-            f.branch(is_other(f, x, value), _MISS)
+            f.branch(is_other(f, x, value), MISSES)
         elif kind in _PLAIN:
-            f.branch(is_other(f, f.type_of(x), kind), _MISS)
+            f.branch(is_other(f, f.type_of(x), kind), MISSES)
             same = f.invoke("PyObject_RichCompareBool", "i32", x, f.object(value), "i32 2")
             self._miss_if_not(same, 1)
         elif kind is float and not isnan(value):
-            f.branch(is_other(f, f.type_of(x), float), _MISS)
+            f.branch(is_other(f, f.type_of(x), float), MISSES)
             self._float(f.invoke("PyFloat_AsDouble", "double", x), value)
         else:
             raise Unsupported(f"an argument of type {kind.__name__}")
@@ -155,14 +155,14 @@ class _Writer:
         f = self.f
         known = f.constant(value, "double")
         now, then = (f.assign(f"bitcast double {r.name} to i64", "i64") for r in (x, known))
-        f.branch(f.assign(f"icmp ne i64 {now.name}, {then.name}", "i1"), _MISS)
+        f.branch(f.assign(f"icmp ne i64 {now.name}, {then.name}", "i1"), MISSES)
 
     def _dict(self, x: Register, value: dict[Any, Any]) -> None:
         """Look at the keys in their order; equal texts are one object, as a rule."""
         f = self.f
         if not all(type(key) is str for key in value):
             raise Unsupported("a dict whose keys are no texts")
-        f.branch(is_other(f, f.type_of(x), dict), _MISS)
+        f.branch(is_other(f, f.type_of(x), dict), MISSES)
         self._miss_if_not(f.invoke("PyDict_Size", "i64", x), len(value))
         at, key_place, member_place = f.place("i64"), f.place("ptr"), f.place("ptr")
         f.line(f"store i64 0, ptr {at.name}")
@@ -170,20 +170,20 @@ class _Writer:
         for key in value:
             f.invoke("PyDict_Next", "i32", x, at, key_place, member_place)
             found = f.assign(f"load ptr, ptr {key_place.name}", "ptr")
-            f.branch(is_other(f, found, key), _MISS)
+            f.branch(is_other(f, found, key), MISSES)
             members.append(f.assign(f"load ptr, ptr {member_place.name}", "ptr"))
         for found, member in zip(members, value.values(), strict=True):
             self._argument(found, member)
 
     def _array(self, x: Register, array: Any) -> None:
         f, slots = self.f, self._slots
-        f.branch(is_other(f, f.type_of(x), dlarray), _MISS)
-        f.branch(is_other(f, f.field(x, slots["_node"], "ptr"), None), _MISS)
-        f.branch(is_other(f, f.field(x, slots["_format"], "ptr"), array._format), _MISS)
+        f.branch(is_other(f, f.type_of(x), dlarray), MISSES)
+        f.branch(is_other(f, f.field(x, slots["_node"], "ptr"), None), MISSES)
+        f.branch(is_other(f, f.field(x, slots["_format"], "ptr"), array._format), MISSES)
         raw, value = f.field(x, slots["_value"], "ptr"), array._value
         if value.dtype not in KINDS:
             raise Unsupported(f"an argument of {value.dtype}")
-        f.branch(is_other(f, f.type_of(raw), type(value)), _MISS)
+        f.branch(is_other(f, f.type_of(raw), type(value)), MISSES)
         number = Slot(len(self.inputs))
         self.inputs.append(raw)
         if type(value) is np.ndarray:
@@ -195,7 +195,7 @@ class _Writer:
     def _memory(self, raw: Register, value: Any, number: Slot) -> None:
         """Look at what an array says of its memory, and read it."""
         f = self.f
-        f.branch(is_other(f, f.field(raw, DESCR, "ptr"), value.dtype), _MISS)
+        f.branch(is_other(f, f.field(raw, DESCR, "ptr"), value.dtype), MISSES)
         self._miss_if_not(f.field(raw, NDIM, "i32"), value.ndim)
         dims = f.field(raw, DIMS, "ptr")
         for i, n in enumerate(value.shape):
@@ -214,7 +214,7 @@ class _Writer:
             self._results_in_memory(self.blocks)
         for step in self.program.steps:
             if type(step) is Check:
-                self.f.branch(differs(self.lowering, step), _MISS)
+                self.f.branch(differs(self.lowering, step), MISSES)
             elif type(step) is Line:
                 self.lowering.line(step)
             elif type(step) is Group and self.blocks is not None:
@@ -251,7 +251,7 @@ class _Writer:
         for place in self.places.values():  # each result has a reference of its own
             f.invoke("Py_DecRef", "void", f.assign(f"load ptr, ptr {place.name}", "ptr"))
         f.line(f"ret ptr {made[0].name}")
-        for label, last in ((_MISS, "PyErr_Clear"), (_FAIL, "")):
+        for label, last in ((MISSES, "PyErr_Clear"), (_FAIL, "")):
             f.label(label)
             f.release_owned()
             returned = "null"

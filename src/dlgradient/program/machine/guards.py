@@ -35,10 +35,9 @@ _RELATIONS = {
 def differs(lowering: Lowering, check: Check) -> Register:
     """Return whether Python would read something else."""
     function, found = check.function, check.found
-    if function is holds_nan:
-        truth = lowering.holds_nan(check.operands[0])
-        if truth is not None:
-            return _unlike(lowering, truth, found)
+    truth = lowering.truth(check)
+    if truth is not None:
+        return _unlike(lowering, truth, found)
     operands = [lowering.cells(x) for x in check.operands]
     if function in (bool, holds_nan):
         (x,) = operands

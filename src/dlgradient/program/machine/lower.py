@@ -15,7 +15,7 @@ from dlgradient.core.types import Dtype, Shape
 from dlgradient.native.code import Register
 from dlgradient.native.objects import PythonFunction
 from dlgradient.ops.shape import normalized
-from dlgradient.program.lines import Line, Slot, is_known
+from dlgradient.program.lines import Check, Line, Slot, is_known
 from dlgradient.program.machine.cells import (
     KINDS,
     LARGEST,
@@ -89,8 +89,8 @@ class Lowering:
             raise Unsupported(f"an argument of shape {self.memory[x].shape} in an operation")
         return self.values[x]
 
-    def holds_nan(self, _: Any) -> Register | None:
-        """Return whether an array in memory holds NaN; None if it is in registers."""
+    def truth(self, _: Check) -> Register | None:
+        """Return what Python would read, true or false; None if it must be read from registers."""
         return None
 
     def _is_memory(self, x: Any) -> bool:
