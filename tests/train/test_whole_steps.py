@@ -16,7 +16,8 @@ from dlgradient import layers
 pytest.importorskip("llvmlite")
 
 from dlgradient.native.interface import fault
-from dlgradient.train.whole import PATIENCE, SETTLED, WholeSteps
+from dlgradient.train.stochastic import Stochastic
+from dlgradient.train.whole import PATIENCE, SETTLED
 
 if fault():
     pytest.skip(f"no machine code here: {fault()}; run it on CPython", allow_module_level=True)
@@ -28,14 +29,14 @@ ROWS, BATCH = 44, 16  # batches of 16, 16 and 12
 def counted(monkeypatch):
     """The number of steps that were such functions, and of those that were none."""
     found = [0, 0]
-    plain = WholeSteps.step
+    plain = Stochastic._in_one
 
     def step(self, *args):
         result = plain(self, *args)
         found[result is None] += 1
         return result
 
-    monkeypatch.setattr(WholeSteps, "step", step)
+    monkeypatch.setattr(Stochastic, "_in_one", step)
     return found
 
 

@@ -262,7 +262,8 @@ class Loop(Training):
     def _step(self, batch: Batch) -> tuple[str, Row]:
         """Take one step; return a reason to stop or '', and a row of the history."""
         step = self.solver.step(self, batch)
-        row: Row = {"iteration": self.iteration, "epoch": self.epoch, **step.row}
+        row: Row = {"iteration": self.iteration, "epoch": self.epoch}
+        row.update(step.row)
         if step.net is not self.net:
             # Sequences of a batch do not go on in the next one, which has others, and maybe fewer.
             self.net = step.net.reset_state() if step.net.forgets else step.net
@@ -333,8 +334,11 @@ class Loop(Training):
     def _record(self, row: Row) -> None:
         history = self.info.training_history
         for name, value in row.items():
-            if not name.startswith("validation_"):
-                history.setdefault(name, []).append(value)
+            column = history.get(name)
+            if column is not None:
+                column.append(value)
+            elif not name.startswith("validation_"):
+                history[name] = [value]
 
 
 def _observers_of(options: TrainingOptions) -> list[Observer]:

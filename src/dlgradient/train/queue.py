@@ -403,14 +403,10 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
             raise InvalidArgumentError(
                 "minibatchqueue: there is no batch left; reset() or shuffle() begins again"
             )
-        batch, self._waiting = self._waiting, None
-        if batch is None:
-            if self._coming is None:
-                read = reading(self._reader, self.preprocessing_environment)
-                self._coming = in_order(read, self._chosen(), self._pool)
-            batch = self._read_next()
-        assert batch is not None
-        self._at += self.mini_batch_size
+        place = vars(self)  # to set an attribute would look whether it is one (row own-mlp)
+        batch = place["_waiting"] or self._read_next()
+        place["_waiting"] = None
+        place["_at"] += self.mini_batch_size
         return self._known(batch, self._at // self.mini_batch_size)
 
     def _known(self, batch: Batch, ordinal: int) -> Batch:
@@ -427,8 +423,12 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     def _read_next(self) -> Any:
         """Return what comes next; an error says where that was."""
-        assert self._coming is not None
         try:
+            if self._pool is None and not self.is_stream:
+                return self._reader.read(self._order[self._at : self._at + self.mini_batch_size])
+            if self._coming is None:
+                read = reading(self._reader, self.preprocessing_environment)
+                self._coming = in_order(read, self._chosen(), self._pool)
             return next(self._coming)
         except Exception as error:
             place = f"mini-batch {self._at // self.mini_batch_size + 1}"

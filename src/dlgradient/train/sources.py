@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Self
 
@@ -229,13 +230,14 @@ class Reader:
 
     def __getstate__(self) -> dict[str, Any]:
         """An array in a file is mapped again in another process, not copied to it."""
-        return self.__dict__ | {"sources": tuple([_Mapped.of(s) for s in self.sources])}
+        state = {name: value for name, value in self.__dict__.items() if name != "_plan"}
+        return state | {"sources": tuple([_Mapped.of(s) for s in self.sources])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.sources = tuple([s.array() if type(s) is _Mapped else s for s in self.sources])
 
-    @property
+    @cached_property
     def takes_parts(self) -> bool:
         """Whether a batch is a part of each source: its shape depends on its size only."""
         return self.mini_batch_fcn is None and all(axis is not None for axis in self.axes)
@@ -249,10 +251,7 @@ class Reader:
     def read(self, chosen: Array) -> Batch:
         """Return the batch of the observations with some numbers."""
         if self.takes_parts:
-            pairs = zip(self.sources, self.axes, strict=True)
-            # A tensor of PyTorch becomes an array, also as an output without a format.
-            arrays = [np.asarray(_taken(source, chosen, axis or 0)) for source, axis in pairs]
-            return self._cast([(array, None) for array in arrays], chosen)
+            return self._parts(chosen)
         lists = []
         for number, (source, axis) in enumerate(zip(self.sources, self.axes, strict=True)):
             items = []
@@ -266,6 +265,30 @@ class Reader:
                     raise
             lists.append(items)
         return self.collate(lists, chosen)
+
+    def _parts(self, chosen: Array) -> Batch:
+        """Return a batch of parts of the sources, of which each is a new array."""
+        found: list[Any] = []
+        # Lines of their own: each step of a training runs through them (row own-mlp).
+        for source, axis, dtype in self._plan:
+            if type(source) is np.ndarray:
+                array = source.take(chosen, axis)
+            else:  # a tensor of PyTorch becomes an array, also as an output without a format
+                array = np.asarray(_taken(source, chosen, axis))
+            if dtype is not None and array.dtype != dtype and array.dtype.kind in "biuf":
+                array = array.astype(dtype)
+            found.append(array)
+        if self.masks:
+            return self._cast([(array, None) for array in found], chosen)
+        return Batch(found, (None,) * len(found), chosen)
+
+    @cached_property
+    def _plan(self) -> list[tuple[Any, int, Any]]:
+        """Each source, with the axis of its observations, and the dtype of its output."""
+        casts = [self._of(i)[1] for i in range(len(self.sources))]
+        dtypes = [np.dtype(cast) if cast else None for cast in casts]
+        axes = [axis or 0 for axis in self.axes]
+        return list(zip(self.sources, axes, dtypes, strict=True))
 
     def read_next(self, observations: Iterator[Any], count: int, first: int) -> tuple[int, Batch]:
         """Return how many observations were left of those that are wanted, and their batch.

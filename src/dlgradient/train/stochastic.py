@@ -98,12 +98,14 @@ class Stochastic(Solver):
 
     def step(self, training: Training, batch: Batch) -> Step:
         """Take a step along the gradient of a batch."""
-        options, net, objective = training.options, training.net, training.objective
-        times = training.epoch - 1, training.iteration - 1
-        rate = self.rate * factor_at(options.schedules, *times)
+        options = training.options
+        rate = self.rate
+        if options.schedules:
+            rate *= factor_at(options.schedules, training.epoch - 1, training.iteration - 1)
         found = self._in_one(training, batch, rate)
         if found is not None:
             return found
+        net, objective = training.net, training.objective
         loss, gradients, state, ys = objective(net, batch)
         value = float(loss)
         row: Row = {"learn_rate": rate, "loss": value}
@@ -126,12 +128,14 @@ class Stochastic(Solver):
 
     def _in_one(self, training: Training, batch: Batch, rate: float) -> Step | None:
         """Take a step as one function of machine code; None if it is none."""
-        if self._formula is None:
+        if self._formula is None or not self.states:
             return None
         whole = self._whole
         if whole is None:
             whole = self._whole = WholeSteps(training, decays=self.decays)
             whole.uncommon = self._uncommon
+        if not whole.takes(training.iteration, batch):
+            return None
         counted = (training.iteration,) if self.counts else ()
         formula = self._formula(*counted, rate, *self.chosen)
         found = whole.step(training, self.states, batch, formula)

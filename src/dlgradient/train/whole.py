@@ -106,6 +106,13 @@ class WholeSteps:
         # By the size of a batch.
         self._entries: dict[int, Enter] = {}
 
+    def takes(self, iteration: int, batch: Batch) -> bool:
+        """Return whether `step` may take a step."""
+        if self._factor is None or (iteration <= SETTLED and mode() != "native"):
+            return False
+        refuses = self._entries.get(len(batch.numbers)) is _refused
+        return not refuses and self.uncommon < PATIENCE
+
     def step(
         self, training: Training, states: Sequence[ParameterTable], batch: Batch, formula: Formula
     ) -> Found | None:
@@ -115,28 +122,31 @@ class WholeSteps:
         ----------
         training : Training
         states : sequence of ParameterTable
-            Of the solver.
+            Of the solver, not empty.
         batch : Batch
         formula : callable
             Of the update, in this iteration.
         """
-        size = len(batch.numbers)
-        enter = self._entries.get(size, no_entry)
-        if self._factor is None or enter is _refused or self.uncommon >= PATIENCE:
-            return None
-        if not states or (training.iteration <= SETTLED and mode() != "native"):
-            return None
         vectors: list[Any] = [table.buffers() for table in (training.net.learnables, *states)]
         formula = partial(formula, self._factor)
         numbers = numbers_of(formula, (None, *vectors))
-        if numbers is None or None in vectors or not all(map(_is_taken, batch)):
+        if numbers is None or None in vectors:
             return None
-        raw = [np.array(numbers, vectors[0][0].dtype), *[vector for (vector,) in vectors]]
-        given = (*[wrap(x, None) for x in raw], *map(_as_dlarray, batch))
+        given: list[Any] = [wrap(np.array(numbers, vectors[0][0].dtype), None)]
+        given += [wrap(vector, None) for (vector,) in vectors]
+        for x in batch:
+            if type(x) is dlarray:
+                given.append(x)
+                continue
+            if type(x) is not np.ndarray or x.ndim != 1 or x.dtype.kind not in "iuf":
+                return None
+            # Numbers of classes are integers of 64 bits.
+            given.append(wrap(x if x.dtype.kind == "f" else x.astype(np.int64, copy=False), None))
+        enter = self._entries.get(len(batch.numbers), no_entry)
         if enter is no_entry:
-            enter = self._entry(training, given, formula, len(states))
-            self._entries[size] = enter
-        found = enter(given)
+            enter = self._entry(training, tuple(given), formula, len(states))
+            self._entries[len(batch.numbers)] = enter
+        found = enter(tuple(given))
         if found is MISS:
             self.uncommon += enter is not _refused
             return None
@@ -278,18 +288,6 @@ def _decay_of(net: dlnetwork, l2: float) -> Array | None:
 
 
 # -- arrays ---------------------------------------------------------------------------------------
-
-
-def _is_taken(x: Any) -> bool:
-    """Return whether machine code takes an output of a queue."""
-    return type(x) is dlarray or (type(x) is np.ndarray and x.ndim == 1 and x.dtype.kind in "iuf")
-
-
-def _as_dlarray(x: Any) -> Any:
-    """Return an array of a batch; numbers of classes are integers of 64 bits."""
-    if type(x) is dlarray:
-        return x
-    return wrap(x if x.dtype.kind not in "iu" else x.astype(np.int64, copy=False), None)
 
 
 def _rolled(x: Any) -> Any:
