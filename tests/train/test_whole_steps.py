@@ -94,14 +94,15 @@ def test_steps_are_those_of_numpy(name, solver, counted, data):
     )
 
 
+@pytest.mark.parametrize("loss", ["mse", "mae", "l2loss"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_losses_of_numbers(dtype, counted, rng):
+def test_losses_of_numbers(loss, dtype, counted, rng):
     x = rng.standard_normal((ROWS, 5))
     found = []
     for mode in ("native", "numpy"):
         rows = [layers.FeatureInput(5), layers.FullyConnected(7), layers.Tanh(), _last()]
         net = dl.dlupdate(dtype, dl.dlnetwork(rows, generator=0))
-        found.append(trained((x, x[:, :2] ** 2), net, "mae", mode=mode, max_epochs=4))
+        found.append(trained((x, x[:, :2] ** 2), net, loss, mode=mode, max_epochs=4))
     assert counted[0] == 11
     assert_near(*found)
 
@@ -110,10 +111,10 @@ def _last():
     return layers.FullyConnected(2)
 
 
-@pytest.mark.parametrize("classes", [np.uint8, np.int32, np.int64])
+@pytest.mark.parametrize("classes", [np.uint8, np.int32, np.int64, "one-hot"])
 def test_classes_of_any_kind(classes, counted, data):
     x, t = data
-    t = t.astype(classes)
+    t = np.eye(3)[t] if classes == "one-hot" else t.astype(classes)
     found = trained((x, t), small(), mode="native", max_epochs=4)
     assert counted[0] == 11
     assert_near(found, trained((x, t), small(), mode="numpy", max_epochs=4))

@@ -1,4 +1,4 @@
-"""Kernels of small arrays in programs: softmax, and elements at indices, as losses of classes have.
+"""Kernels of small arrays in programs, as losses have: softmax, elements at indices, and sums.
 
 Machine code knows the shapes. An array is seen as lines of `n` elements along one dimension: those
 before it, and those after it, are `before` and `after` many. All arrays are in C order. Whether
@@ -10,11 +10,22 @@ from __future__ import annotations
 from functools import cache
 from typing import TypeAlias
 
-from dlgradient.native.code import Function, Register, vector
+from dlgradient.native.code import Function, Register, Variable, vector
 from dlgradient.native.machine import machine
 from dlgradient.native.maths import maths
 
-__all__ = ["Lines", "biased", "outside", "picked", "put", "softmax", "underflow"]
+__all__ = [
+    "Lines",
+    "biased",
+    "counted_underflow",
+    "holds_negative_infinity",
+    "outside",
+    "picked",
+    "put",
+    "softmax",
+    "squares",
+    "underflow",
+]
 
 # How many lines are before, the length of a line, and how many are after.
 Lines: TypeAlias = tuple[int, int, int]
@@ -140,4 +151,67 @@ def biased(element: str, rows: int, length: int) -> Function:
             with f.loop(0, rows) as row:
                 at = row * length + i
                 f.store(f.load(kind, out, at) + number, out, at)
+    return f
+
+
+# -- over all elements ----------------------------------------------------------------------------
+
+_SUMS = 4  # vectors of partial sums
+
+
+@cache
+def squares(element: str) -> Function:
+    """Return ``f(x, size)`` of an address and an integer: the sum of squares.
+
+    Each lane of some vectors has a partial sum.
+    """
+    f = Function(f"squares_{element}")
+    x, size = f.value("x", "ptr"), f.value("size", "i64")
+    lanes = machine().lanes(element)
+    kind, step = vector(element, lanes), lanes * _SUMS
+    sums = [f.variable(f.constant(0, kind)) for _ in range(_SUMS)]
+
+    rest = f.variable(f.constant(0, element))
+    most, whole = size / step * step, size / lanes * lanes
+
+    def add(at: Register, kind: str, total: Variable) -> None:
+        number = f.load(kind, x, at)
+        total.value = f.multiply_add(number, number, total.value)
+
+    with f.loop(0, most, step) as i:
+        for k, total in enumerate(sums):
+            add(i + k * lanes, kind, total)
+    with f.loop(most, whole, lanes) as i:
+        add(i, kind, sums[0])
+    with f.loop(whole, size) as i:
+        add(i, element, rest)
+    a, b, c, d = (total.value for total in sums)
+    f.returns(f.sum_of_lanes((a + b) + (c + d)) + rest.value)
+    return f
+
+
+@cache
+def holds_negative_infinity(element: str) -> Function:
+    """Return ``f(x, size)`` of an address and an integer: whether an element is -inf."""
+    f = Function(f"holds_negative_infinity_{element}")
+    x, size = f.value("x", "ptr"), f.value("size", "i64")
+    found = f.variable(f.constant(0, "i1"))
+    with f.loop(0, size) as i:
+        lowest = f.compare("eq", f.load(element, x, i), float("-inf"))
+        found.value = f.either(found.value, lowest)
+    f.returns(found.value)
+    return f
+
+
+@cache
+def counted_underflow(element: str, bound: float) -> Function:
+    """Return ``f(x, t, size)``: whether an element whose target is not zero is below a bound."""
+    f = Function(f"counted_underflow_{element}")
+    x, t, size = f.value("x", "ptr"), f.value("t", "ptr"), f.value("size", "i64")
+    found = f.variable(f.constant(0, "i1"))
+    with f.loop(0, size) as i:
+        counts = f.compare("ne", f.load(element, t, i), 0)
+        low = f.both(f.load(element, x, i) < bound, counts)
+        found.value = f.either(found.value, low)
+    f.returns(found.value)
     return f

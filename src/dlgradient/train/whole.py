@@ -36,7 +36,7 @@ from dlgradient.native.lanes import Text, numbers_of, written
 from dlgradient.native.switch import chosen, mode, uses_native
 from dlgradient.network.network import dlnetwork
 from dlgradient.network.table import ParameterTable
-from dlgradient.nn.losses.classification import are_classes
+from dlgradient.nn.losses.classification import are_classes, has_negative_infinity
 from dlgradient.nn.losses.sources import any_of
 from dlgradient.ops.complex import sign
 from dlgradient.ops.powers import sqrt
@@ -62,7 +62,12 @@ SETTLED = 32
 PATIENCE = 16
 
 # What Python decides for common batches.
-_COMMON: dict[Any, bool] = {holds_nan: False, any_of: False, are_classes: True}
+_COMMON: dict[Any, bool] = {
+    any_of: False,
+    are_classes: True,
+    has_negative_infinity: False,
+    holds_nan: False,
+}
 _OPERATIONS: dict[str, Callable[..., Value]] = {
     "add": operator.add,
     "sub": operator.sub,

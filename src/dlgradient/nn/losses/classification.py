@@ -132,12 +132,12 @@ def _without_masked_lines(loss: Loss, y: Value) -> tuple[Value, Value]:
 
 def product_with_logs(t: Value, logs: Value) -> Value:
     """Return t log(y), 0 where t is 0 also if y is."""
-    if not decided(_has_negative_infinity, logs):
+    if not decided(has_negative_infinity, logs):
         return t * logs
     return t * where(logical_and(equal(t, 0), equal(logs, -np.inf)), 0, logs)
 
 
-def _has_negative_infinity(values: Array) -> bool:
+def has_negative_infinity(values: Array) -> bool:
     return bool(np.isneginf(values).any())
 
 

@@ -1,7 +1,7 @@
-"""Operations that have a kernel of their own: softmax, elements at indices, a product with a bias.
+"""Operations that have a kernel of their own: softmax, elements at indices, sums of squares.
 
-They are those of networks that tell classes apart. So are the decisions of their losses, which a
-program compares with those of the recorded call.
+They are those of networks and their losses. So are the decisions of losses, which a program
+compares with those of the recorded call.
 """
 
 from __future__ import annotations
@@ -14,12 +14,28 @@ import numpy as np
 
 from dlgradient.core.types import Dtype, Shape
 from dlgradient.native.code import Register
-from dlgradient.native.picking import Lines, biased, outside, picked, put, softmax, underflow
-from dlgradient.nn.losses.classification import are_classes, saturated_at
+from dlgradient.native.picking import (
+    Lines,
+    biased,
+    counted_underflow,
+    holds_negative_infinity,
+    outside,
+    picked,
+    put,
+    softmax,
+    squares,
+    underflow,
+)
+from dlgradient.nn.losses.classification import (
+    are_classes,
+    has_negative_infinity,
+    saturated_at,
+    saturated_targets,
+)
 from dlgradient.nn.losses.sources import any_of, least_of
 from dlgradient.program.lines import Check, Line, Slot
 from dlgradient.program.machine.blocks import Blocks
-from dlgradient.program.machine.cells import KINDS, MISSES, Unsupported
+from dlgradient.program.machine.cells import KINDS, MISSES, Cells, Unsupported
 
 __all__ = ["BlocksWithKernels"]
 
@@ -97,10 +113,22 @@ def _put(blocks: Blocks, line: Line) -> None:
     blocks.f.apply(put(element, lines, shape[axis]), blocks.address(x), where, out.data)
 
 
+def _squares(blocks: Blocks, line: Line) -> None:
+    (x,), (dtype, element) = line.operands, _real(line)
+    like = blocks.block(x).like
+    if like.dtype != dtype:
+        raise Unsupported(f"squares of {like.dtype}")
+    blocks.spend(like.size)
+    size = blocks.f.constant(like.size, "i64")
+    found = blocks.f.apply(squares(element), blocks.address(x), size)
+    blocks.values[line.target] = Cells(dtype, np.array(found, object))
+
+
 _KERNELS: dict[str, Callable[[Blocks, Line], None]] = {
     "affine": _affine,
     "put_along_axis": _put,
     "softmax_along": _softmax,
+    "square_sum": _squares,
     "take_along_axis": _picked,
 }
 
@@ -118,11 +146,13 @@ def _are_classes(blocks: Blocks, t: Any, count: int) -> Register:
 
 
 def _any_of(blocks: Blocks, condition: Any, y: Any, *others: Any) -> Register:
-    if condition is not saturated_at or len(others) != 2 or type(y) is not Slot:
+    known = condition in (saturated_at, saturated_targets) and type(y) is Slot
+    like = blocks.block(y).like if known else None
+    if like is None or like.dtype.char not in "fd":
         raise Unsupported(f"a decision by {getattr(condition, '__name__', '?')}")
-    (indices, axis), like = others, blocks.block(y).like
-    if like.dtype.char not in "fd":
-        raise Unsupported(f"probabilities of {like.dtype}")
+    if condition is saturated_targets:
+        return _any_that_counts(blocks, y, *others)
+    indices, axis = others
     lines, shape = _lines(like.shape, axis), blocks.shape(indices)
     if 0 in lines or _lines(shape, axis)[::2] != lines[::2]:
         raise Unsupported("indices that repeat")
@@ -131,9 +161,27 @@ def _any_of(blocks: Blocks, condition: Any, y: Any, *others: Any) -> Register:
     return blocks.f.apply(run, blocks.address(y), where)
 
 
+def _any_that_counts(blocks: Blocks, y: Any, t: Any) -> Register:
+    like, other = blocks.block(y).like, blocks.block(t).like
+    if (like.shape, like.dtype) != (other.shape, other.dtype):
+        raise Unsupported(f"targets of shape {other.shape} {other.dtype}")
+    run = counted_underflow(KINDS[like.dtype], float(least_of(like.dtype)))
+    size = blocks.f.constant(like.size, "i64")
+    return blocks.f.apply(run, blocks.address(y), blocks.address(t), size)
+
+
+def _is_infinite(blocks: Blocks, x: Any) -> Register:
+    like = blocks.block(x).like
+    if like.dtype.char not in "fd":
+        raise Unsupported(f"infinities of {like.dtype}")
+    size = blocks.f.constant(like.size, "i64")
+    return blocks.f.apply(holds_negative_infinity(KINDS[like.dtype]), blocks.address(x), size)
+
+
 _DECISIONS: dict[Callable[..., Any], Callable[..., Register]] = {
     any_of: _any_of,
     are_classes: _are_classes,
+    has_negative_infinity: _is_infinite,
 }
 
 
