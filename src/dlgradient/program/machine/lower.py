@@ -32,7 +32,7 @@ from dlgradient.program.machine.numbers import ARITHMETIC, LOGICAL, RELATIONS, T
 __all__ = ["Lowering"]
 
 # Elements of all arrays of a program.
-_MOST = 20_000
+_MOST = 1 << 15
 
 # Operations whose kernels move elements, or leave zero.
 _MOVING = frozenset(
