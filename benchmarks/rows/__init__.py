@@ -15,6 +15,7 @@ from rows.chain import CHAIN, DEEP_CHAIN
 from rows.cliffs import CLIFFS
 from rows.elementwise import ELEMENTWISE, FAST_ELEMENTWISE
 from rows.imports import IMPORT
+from rows.jacobian import HESSIAN, HESSIAN_DIAGONAL, JACOBIAN
 from rows.layers import EMBED, NORMS, POOL
 from rows.lite0 import PREDICT
 from rows.loop import INDEXED_LOOP
@@ -40,6 +41,9 @@ _ALL = (
     FAST_STEP,
     FAST_ELEMENTWISE,
     FAST_PINN,
+    JACOBIAN,
+    HESSIAN,
+    HESSIAN_DIAGONAL,
     MLP_STEP,
     ELEMENTWISE,
     INDEXED_LOOP,

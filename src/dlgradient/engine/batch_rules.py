@@ -278,9 +278,10 @@ def _tensordot(call: Call) -> Any:
     permute, reshape = FUNCTIONS["permute_dims"], FUNCTIONS["reshape"]
     free = [tuple([i for i in range(n) if i not in s]) for n, s in zip(ndims, summed, strict=True)]
     if call.batched == [False, True]:
-        found = call.repeated([x, y], axes=(summed[0], _moved(summed[1], ndims[1])))
-        count = len(free[0])
-        return permute(found, (count, *range(count), *range(count + 1, found.ndim)))
+        # The other way round: its free dimensions come first then, and the batch is one of them.
+        found = call.repeated([y, x], axes=(_moved(summed[1], ndims[1]), summed[0]))
+        after = len(free[1]) + 1
+        return permute(found, (0, *range(after, found.ndim), *range(1, after)))
     counts = [prod([shape[i] for i in f]) for shape, f in zip(call.shapes, free, strict=True)]
     terms = prod([call.shapes[0][i] for i in summed[0]])
     x = permute(x, (0, *[i + 1 for i in (*free[0], *summed[0])]))
