@@ -1,4 +1,4 @@
-"""A part of a trace, evaluated at many values of one of its nodes in one pass.
+"""A part of a trace, evaluated at many values of some of its nodes in one pass.
 
 The derivative at a point is a linear map, and a walk along one direction records it: the nodes
 between the direction and the result. `Part` is such a part of a trace. It evaluates the same
@@ -23,50 +23,56 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.calls import FUNCTIONS, wrap
+from dlgradient.core.declaration import OPS
 from dlgradient.core.graph import Node
 from dlgradient.core.recompute import by_number, restore
 from dlgradient.core.types import Cotangent
 from dlgradient.engine.batch_rules import Call, rule_of
+from dlgradient.engine.gradient import CONSTANT, as_constant
 
 __all__ = ["Part", "each", "together"]
 
 
 class Part:
-    """The nodes that lie between one node and several results.
+    """The nodes that lie between some nodes and several results.
 
     Parameters
     ----------
     results : sequence of Node
-    source : Node
-        The node whose value is replaced by a batch.
+    sources : sequence of Node
+        The nodes whose values are replaced by batches.
 
     Attributes
     ----------
     order : list of Node
-        The nodes that depend on the source, in the order in which they were made.
+        The nodes that depend on a source, in the order in which they were made.
     largest : int
         The number of elements of the largest of their values.
+    is_known : bool
+        Whether all operations are in the table. Others, as one call of a function with its own
+        backward pass, are not evaluated again.
     """
 
-    def __init__(self, results: Sequence[Node], source: Node) -> None:
+    def __init__(self, results: Sequence[Node], sources: Sequence[Node]) -> None:
         self.results = results
-        self.source = source
-        self.order = _dependents(results, source)
-        self.largest = max([source.size, *[node.size for node in self.order]])
+        self.sources = sources
+        self.order = _dependents(results, sources)
+        self.largest = max([node.size for node in (*sources, *self.order)])
+        self.is_known = all(map(_is_known, self.order))
         self._constants: dict[Node, Any] | None = None
 
-    def at(self, batch: Cotangent, *, traced: bool) -> list[Cotangent | None]:
+    def at(self, batches: Sequence[Cotangent], *, traced: bool) -> list[Cotangent | None]:
         """Return the results for each member of a batch; None for one that does not depend on it.
 
         Parameters
         ----------
-        batch : raw array, or dlarray if `traced`
-            Values of the source, along the first dimension. There is at least one.
+        batches : sequence of raw arrays, or of dlarrays if `traced`
+            Values of the sources, along the first dimension. There is at least one.
         traced : bool
             Whether operations are applied to dlarrays, so that the results can be differentiated.
         """
-        size = batch.shape[0]
-        values: dict[Node, Any] = {self.source: batch}
+        size = batches[0].shape[0]
+        values: dict[Node, Any] = dict(zip(self.sources, batches, strict=True))
         uses = Counter(p for node in self.order for p in node.parents if type(p) is Node)
         uses.update(self.results)
         with np.errstate(all="ignore"):
@@ -83,6 +89,8 @@ class Part:
         op = node.op
         if op.indexing == "pick":
             return values[node.parents[0]][node.params["index"]]
+        if op is CONSTANT:
+            return as_constant(values[node.parents[0]])
         batched = [type(p) is Node and p in values for p in node.parents]
         operands = [
             values[p] if is_batched else self._constant(node, i, p, traced=traced)
@@ -106,7 +114,7 @@ class Part:
     def _unsaved(self) -> dict[Node, Any]:
         """Return the values of the constants that no rule saves; they are computed again."""
         if self._constants is None:
-            own = {self.source, *self.order}
+            own = {*self.sources, *self.order}
             wanted = {
                 p
                 for node in self.order
@@ -119,18 +127,24 @@ class Part:
         return self._constants
 
 
-def _dependents(results: Sequence[Node], source: Node) -> list[Node]:
-    """Return the nodes between a source and some results, by ascending number."""
-    seen = {node for node in results if node.seq > source.seq}
+def _is_known(node: Node) -> bool:
+    op = node.op
+    return op.indexing == "pick" or op is CONSTANT or OPS.get(op.name) is op
+
+
+def _dependents(results: Sequence[Node], sources: Sequence[Node]) -> list[Node]:
+    """Return the nodes between sources and some results, by ascending number."""
+    found = set(sources)
+    first = min([node.seq for node in sources])
+    seen = {node for node in results if node.seq > first}
     stack = list(seen)
     while stack:
         for parent in stack.pop().parents:
-            if type(parent) is Node and parent.seq > source.seq and parent not in seen:
+            if type(parent) is Node and parent.seq > first and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    found = {source}
     order = []
-    for node in by_number(seen):
+    for node in by_number(seen - found):
         if any(type(p) is Node and p in found for p in node.parents):
             found.add(node)
             order.append(node)

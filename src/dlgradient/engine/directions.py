@@ -64,7 +64,7 @@ def rows(
         else {}
     )
     results = _along(seed, [found.get(node) for node in nodes], axis, traced=traced)
-    if any(c is not None and has_nan(c) for c in results):
+    if results is None or any(c is not None and has_nan(c) for c in results):
         results = _rows_one_by_one(root, nodes, axis, real=real, traced=traced)
     return [
         _zeros((size, *node.shape), node.dtype, traced=traced) if c is None else c
@@ -80,10 +80,12 @@ def columns(root: Node, node: Node, axis: int | None, *, traced: bool) -> Cotang
     seed = _seed(node)
     size = _count(node.shape, axis)
     found = forward((root,), {node: wrap(seed.saved[0], seed)}, traced=True) if size else [None]
-    (result,) = _along(seed, found, axis, traced=traced)
-    if result is None:
+    results = _along(seed, found, axis, traced=traced)
+    if results is None or (results[0] is not None and has_nan(results[0])):
+        return _columns_of_rows(root, node, axis, traced=traced)
+    if results[0] is None:
         return _zeros((size, *root.shape), root.dtype, traced=traced)
-    return _columns_of_rows(root, node, axis, traced=traced) if has_nan(result) else result
+    return results[0]
 
 
 def diagonal(root: Node, node: Node, axis: int | None, *, traced: bool) -> Cotangent:
@@ -95,13 +97,13 @@ def diagonal(root: Node, node: Node, axis: int | None, *, traced: bool) -> Cotan
     seed = _seed(node)
     size = _count(node.shape, axis)
     found = forward((root,), {node: wrap(seed.saved[0], seed)}, traced=True) if size else [None]
-    (result,) = _along(seed, found, axis, traced=traced, only_diagonal=True)
-    if result is None:
+    results = _along(seed, found, axis, traced=traced, only_diagonal=True)
+    if results is None or (results[0] is not None and has_nan(results[0])):
+        return _picked(_columns_of_rows(root, node, axis, traced=traced), axis, 0)
+    if results[0] is None:
         shape = (size,) if axis is None else (size, *root.shape[:axis], *root.shape[axis + 1 :])
         return _zeros(shape, root.dtype, traced=traced)
-    if has_nan(result):
-        result = _picked(_columns_of_rows(root, node, axis, traced=traced), axis, 0)
-    return result
+    return results[0]
 
 
 # -- linear maps ---------------------------------------------------------------------------------
@@ -120,17 +122,22 @@ def _along(
     *,
     traced: bool,
     only_diagonal: bool = False,
-) -> list[Cotangent | None]:
-    """Return what a walk found, for all unit vectors of a seed; None where there is nothing."""
+) -> list[Cotangent | None] | None:
+    """Return what a walk found, for all unit vectors of a seed; None where there is nothing.
+
+    The list itself is None if an operation cannot be evaluated again.
+    """
     results: list[Cotangent | None] = [None] * len(found)
     at = [i for i, c in enumerate(found) if type(c) is dlarray and c._node is not None]
     if not at:
         return results
-    part = Part([c._node for c in found if type(c) is dlarray and c._node is not None], seed)
+    part = Part([c._node for c in found if type(c) is dlarray and c._node is not None], [seed])
+    if not part.is_known:
+        return None
     members: list[list[Cotangent]] = [[] for _ in at]
     for start, units in _unit_vectors(seed, axis, part.largest):
         batch = wrap(units, None) if traced else units
-        for collected, value in zip(members, part.at(batch, traced=traced), strict=True):
+        for collected, value in zip(members, part.at([batch], traced=traced), strict=True):
             if value is not None:
                 collected.append(_picked(value, axis, start) if only_diagonal else value)
     for i, collected in zip(at, members, strict=True):

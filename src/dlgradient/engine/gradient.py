@@ -376,6 +376,11 @@ def constant(g: Any) -> Any:
     return wrap(g._value, make_node(CONSTANT, (node,), (), {}, node.trace, g._value), g._format)
 
 
+def as_constant(g: Any) -> Any:
+    """Return a raw derivative as it is, and a dlarray as a constant."""
+    return constant(g) if type(g) is dlarray and g._node is not None else g
+
+
 def differentiable(g: Any, trace: Trace) -> Any:
     """Give a constant gradient a node, so that its derivative is zero and not an error."""
     return g if g._node is not None else wrap(g._value, variable(g._value, trace), g._format)

@@ -2,3 +2,4 @@
 
 from dlgradient.engine.hessian import *
 from dlgradient.engine.jacobian import *
+from dlgradient.engine.vmap import *
