@@ -75,7 +75,7 @@ def dlvmap(fun: Callable[..., Any], /, *args: Any, explain: bool = False) -> Any
     Notes
     -----
     The function is called for each member instead, if Python reads a value that differs between
-    members (``if x > 0``, ``x.item()``), if it draws random numbers, or if it calls a
+    members (``if x > 0``, ``x.item()``). So it is if random numbers are drawn, or if it calls a
     `DifferentiableFunction`. The result is the same. What the function takes from a generator
     itself, as ``rng.normal()``, is a constant, the same for all members.
 
