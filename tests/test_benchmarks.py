@@ -30,7 +30,7 @@ ALLOWED = {
 NAMES = [
     *("rosenbrock", "chain", "small-mlp", "accelerated-rosenbrock", "accelerated-chain"),
     *("accelerated-mlp", "accelerated-step", "accelerated-elementwise", "accelerated-pinn"),
-    *("mlp-step", "elementwise", "indexed-loop"),
+    *("jacobian", "hessian", "hessian-diagonal", "mlp-step", "elementwise", "indexed-loop"),
     *("deep-chain", "overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
     *("train-cnn", "train-mlp", "train-lstm", "own-mlp", "own-cnn", "train-memory", "predict"),

@@ -104,7 +104,16 @@ class Trace:
     In an accelerated function it has a recorder (`dlgradient.core.reading`).
     """
 
-    __slots__ = ("assigned", "copies", "function", "held", "is_open", "joined", "recorder")
+    __slots__ = (
+        "assigned",
+        "copies",
+        "function",
+        "held",
+        "is_open",
+        "joined",
+        "recorder",
+        "segments",
+    )
 
     # References to a trace that is closed and has no node; measured when the engine is loaded.
     alone: ClassVar[int] = sys.maxsize
@@ -119,6 +128,8 @@ class Trace:
         # evaluations. Made when there is one.
         self.assigned: dict[int, ref[Value]] | None = None
         self.joined: WeakSet[Node] | None = None
+        # First and last numbers of nodes that are computed again together; inner ones first.
+        self.segments: list[tuple[int, int]] | None = None
         open_traces.add(self)
 
     @property
@@ -160,6 +171,13 @@ class Trace:
     def is_joined(self, node: Node) -> bool:
         """Return whether a node is that of an argument of an inner evaluation."""
         return self.joined is not None and node in self.joined
+
+    def segment_of(self, node: Node) -> tuple[int, int] | None:
+        """Return the first and last numbers of what is computed again together with a node."""
+        for first, last in self.segments or ():
+            if first <= node.seq <= last:
+                return first, last
+        return None
 
     def is_assigned(self, x: Value) -> bool:
         """Return whether `x` is an argument whose elements were assigned to."""

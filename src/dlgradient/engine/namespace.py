@@ -1,5 +1,6 @@
-"""The functions of whole Jacobians and Hessians, which are loaded when one is used."""
+"""Derivatives of every kind, which are loaded when one is used."""
 
+from dlgradient.engine.checkpoint import *
 from dlgradient.engine.hessian import *
 from dlgradient.engine.jacobian import *
 from dlgradient.engine.vmap import *

@@ -126,6 +126,16 @@ def _dependent(ordered: list[Node], on_path: set[Node]) -> list[Node]:
     return order
 
 
+def _dropped(order: list[Node], node: Node) -> list[Node]:
+    """Return the nodes whose saved values are computed again with those of `node`."""
+    dropped = [n for n in order if n.saved is None]
+    segment = node.trace.segment_of(node)
+    if segment is None:
+        return dropped
+    first, last = segment
+    return [n for n in dropped if first <= n.seq <= last]
+
+
 class _Walk:
     """State of one reverse walk.
 
@@ -203,7 +213,7 @@ class _Walk:
             if op is None:
                 continue
             if node.saved is None:
-                restore([n for n in order if n.saved is None])
+                restore(_dropped(order, node))
             if traced and (composed := smooth_form(node)) and composed[0] not in wanted:
                 self.visit_smooth(node, *composed, g)
                 continue

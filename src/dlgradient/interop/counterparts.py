@@ -157,9 +157,6 @@ NOTES: dict[str, str] = {
     "is confusion_matrix of scikit-learn, for scores2label(y, class_names)": (
         "confusionmat confusionchart confusion plotconfusion"
     ),
-    "is a class of a few lines, on the page [Use less memory](../recipes/checkpoint.md)": (
-        "checkpoint remat"
-    ),
     "is layers.Layout(size, format): layers.Layout((28, 28, 3, 1), 'SSCB')": "networkDataLayout",
     "is an update function here, as adamupdate(net, gradients, average, average_sq, i)": "optim",
     "is trainnet(x, targets, net, loss, training_options('adam'))": ("trainNetwork fit"),

@@ -427,6 +427,7 @@ clip_by_global_norm({"w": x}, 1): clip_grad_norm_ clip_grad_norm thresholdGlobal
 clip_by_norm({"w": x}, 1): thresholdL2Norm
 clip_by_value({"w": x}, 1): clip_grad_value_ clip_grad_value thresholdAbsoluteValue
 dlupdate(f, {"w": x}): tree_map cellfun structfun
+dlcheckpoint(f)(x): checkpoint remat
 dlvmap(f, A): vmap arrayfun pagefun rowfun
 stack([f(v) for v in A]) # axis=1 of a matrix, f(v) a number: apply_along_axis
 dlode45(lambda t, y: -y, [0, 1], x): ode45 odeint solve_ivp
