@@ -88,10 +88,8 @@ def between(roots: Sequence[Node], variables: Iterable[Node]) -> tuple[list[Node
     """Nodes on a path from a variable to one of `roots`: by ascending number, and as a set."""
     on_path = set(variables)
     lowest = min(map(number, on_path))
-    seen = {root for root in roots if root.seq >= lowest}
-    if not seen:
-        return [], set()
-    stack = list(seen)
+    seen = set(roots)
+    stack = list(roots)
     # Whether every node that is reached depends on a variable: usual, and then no second look is
     # needed.
     all_depend = True
