@@ -45,6 +45,7 @@ PLACES = {
     "cummin": "equal ones so far share",
     "elu": "0, unless alpha is 1",
     "floor": "at the jumps, as everywhere",
+    "fmod": "x is a multiple of y",
     "hardsigmoid": "both ends of the slope",
     "huber": "none: at ±delta only its slope has one",
     "hypot": "(0, 0)",

@@ -186,6 +186,12 @@ PATTERNS: tuple[tuple[Any, ...], ...] = (
     (_A, 3),
     (_A[None] * np.ones((2, 1, 1)), 3),
     ([0, 2, 1], _X),
+    ([_X > 0.5], [_X]),
+    (_X, [_X > 0.5], [np.sin, 0.0]),
+    (_X > 0.5, _X),
+    (_X > 0.5, [_X, 2 * _X]),
+    (np.sum, 1, _A),
+    (np.sum, _A, [0, 1]),
 )
 
 
@@ -206,7 +212,7 @@ def of_numpy(function: Any) -> Support | None:
             with np.errstate(all="ignore"):
                 function(*pattern)
             return probe(function, pattern, {})
-        except (TypeError, ValueError, ArithmeticError, LookupError):
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError):
             continue
     return None
 

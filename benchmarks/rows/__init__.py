@@ -11,6 +11,7 @@ from rows.accelerated import (
     FAST_ROSENBROCK,
     FAST_STEP,
 )
+from rows.arrays import CUMSUM, INTERP, SORT
 from rows.chain import CHAIN, DEEP_CHAIN
 from rows.cliffs import CLIFFS
 from rows.elementwise import ELEMENTWISE, FAST_ELEMENTWISE
@@ -70,5 +71,8 @@ _ALL = (
     PREDICT,
     RANKS,
     CLIFFS,
+    CUMSUM,
+    SORT,
+    INTERP,
 )
 ROWS = {row.name: row for row in _ALL}

@@ -45,6 +45,7 @@ from dlgradient.ops.create import *
 from dlgradient.ops.cumulative import *
 from dlgradient.ops.differences import *
 from dlgradient.ops.exponential import *
+from dlgradient.ops.grids import *
 from dlgradient.ops.interpolate import *
 from dlgradient.ops.join import *
 from dlgradient.ops.linalg import *
@@ -54,6 +55,7 @@ from dlgradient.ops.moments import *
 from dlgradient.ops.order import *
 from dlgradient.ops.pad import *
 from dlgradient.ops.permute import *
+from dlgradient.ops.piecewise import *
 from dlgradient.ops.powers import *
 from dlgradient.ops.quantiles import *
 from dlgradient.ops.ranges import *

@@ -351,7 +351,17 @@ TABLE = {
 
 # Linear in each operand, or piecewise linear: there is no range to lose.
 PIECEWISE = {
-    *("add", "subtract", "multiply", "remainder", "negative", "positive", "copysign", "where"),
+    *(
+        "add",
+        "subtract",
+        "multiply",
+        "remainder",
+        "fmod",
+        "negative",
+        "positive",
+        "copysign",
+        "where",
+    ),
     *("larger", "at_least", "smaller", "at_most", "relu", "leakyrelu", "clippedrelu"),
     *("parametric_relu", "hardsigmoid", "huber_of_error", "nan_to_num", "where_positive"),
 }

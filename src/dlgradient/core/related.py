@@ -17,7 +17,8 @@ subtract: difference of two arrays; add negative
 multiply: product of two arrays, elementwise; divide matmul
 divide: quotient of two arrays; multiply floor_divide reciprocal
 floor_divide: quotient, rounded down; divide remainder floor
-remainder: remainder, of the sign of the divisor; floor_divide
+remainder: remainder, of the sign of the divisor; floor_divide fmod
+fmod: remainder, of the sign of the dividend; remainder floor_divide trunc
 negative: the opposite number; positive subtract abs
 positive: the number itself; negative abs
 bitwise_and: bits that both have; bitwise_or bitwise_xor logical_and

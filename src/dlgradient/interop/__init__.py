@@ -6,7 +6,7 @@ counterpart raises at the call and says what to write. Nothing is converted to a
 behind the user's back, because its derivative would silently be lost.
 """
 
-from dlgradient.interop import compute, rearrange, statistics, values
+from dlgradient.interop import compute, elementary, rearrange, selection, statistics, values
 from dlgradient.interop.methods import ArrayMethods
 from dlgradient.interop.protocol import function, ufunc
 from dlgradient.interop.table import supported
@@ -14,8 +14,10 @@ from dlgradient.interop.table import supported
 __all__ = [
     "ArrayMethods",
     "compute",
+    "elementary",
     "function",
     "rearrange",
+    "selection",
     "statistics",
     "supported",
     "ufunc",

@@ -41,8 +41,7 @@ asinh(1 / x): acsch
 -2 * sign(x) * exp(-abs(x)) / expm1(-2 * abs(x)): csch
 sin(pi * (x - 2 * round(x / 2))): sinpi
 cos(pi * (x - 2 * round(x / 2))): cospi
-where(abs(x) < 1e-4, 1 - square(pi * x) / 6 + square(square(pi * x)) / 120,
-  sin(pi * x) / (pi * where(x == 0, 1, x))): sinc
+np.sinc(x): sinc
 np.radians(x): deg2rad radians
 np.degrees(x): rad2deg degrees
 1 / sqrt(x): rsqrt
@@ -60,14 +59,14 @@ positive(x): uplus pos
 pow(x, y): power float_power realpow
 sign(x) * abs(x) ** (1 / n): nthroot
 remainder(x, y): mod
-x - y * trunc(x / y) # y finite: rem fmod
+fmod(x, y): rem
 trunc(x): fix
 round(x): rint
 round(x, n): around
 x - trunc(x): frac
-x - trunc(x) # the fraction; trunc(x) # the integers: modf
-x * 2.0**n: ldexp
-where(x == 0, y, 0.5 * (1 + sign(x))) # heaviside(x, y); 0.5 * (1 + sign(x)) # MATLAB: heaviside
+np.modf(x): modf
+np.ldexp(x, n): ldexp
+np.heaviside(x, y) # heaviside(x, y); 0.5 * (1 + sign(x)) # MATLAB: heaviside
 equal(x, y): eq
 not_equal(x, y): ne
 less(x, y): lt
@@ -120,6 +119,26 @@ stack([x, y], axis=1) # vectors; concat([A, B], axis=1) # matrices: column_stack
 np.hstack([x, y]): hstack
 np.dstack([x, y]): dstack
 np.block([[A, B], [B, A]]): block bmat
+np.frexp(x): frexp
+np.polyval(x, y): polyval
+np.polyadd(x, y): polyadd
+np.polysub(x, y): polysub
+np.polymul(x, y): polymul
+np.polyder(x): polyder
+np.polyint(x): polyint
+np.unique(x): unique unique_values
+np.union1d(x, y): union1d
+np.intersect1d(x, y): intersect1d
+np.setdiff1d(x, y): setdiff1d
+np.setxor1d(x, y): setxor1d
+np.trim_zeros(x): trim_zeros
+np.histogram(x, 3): histogram
+np.apply_over_axes(np.sum, A, (0, 1)): apply_over_axes
+np.gcd(i, 4): gcd
+np.lcm(i, 4): lcm
+np.nextafter(x, y): nextafter
+np.spacing(x): spacing
+interp1(x, y, 1.5): interp1d
 np.split(x, [1, 2]) # before these indices; np.split(x, range(2, len(x), 2)) # PyTorch, parts of
   2: split
 np.split(x, [1, 2]) # before these indices; np.split(x, n) # n equal parts: tensor_split
@@ -134,29 +153,30 @@ broadcast_to(x, (n, 3)): expand
 reshape(A, (-1,)): ravel view
 flip(A, axis=1): fliplr
 flip(A, axis=0): flipud
-flip(swapaxes(A, 0, 1), axis=0): rot90
+np.rot90(A): rot90
 roll(x, n): circshift
 pad(x, n): zeropad
 pad(x, (0, 9 - x.size)) # a vector, to the length 9: paddata
 x[:2]: narrow trimdata
 x[2]: subsref
-where(c, x, y): piecewise ifelse merge
-where(c, y, x) # choose(c, [x, y]): choose
-where(c, x, y) # NumPy, select([c], [x], y); A[1] # PyTorch, select(A, 0, 1): select
-concat([x[:1], y, x[1:]]) # vectors: insert
-concat([x[:1], x[2:]]) # a vector: delete
+where(c, x, y): ifelse merge
+np.piecewise(x, [c], [f, 0]): piecewise
+np.choose(c, [x, y]): choose
+np.select([c], [x], y) # NumPy; A[1] # PyTorch, select(A, 0, 1): select
+np.insert(x, 1, y): insert
+np.delete(x, 1): delete
 take(A, i, axis=0): index_select
 take_along_axis(A, argmax(A, axis=0, keepdims=True), axis=0): take_along_dim
 x[c] # c of the shape of x: masked_select compress extract boolean_mask
 index_add(zeros(3, dtype=x.dtype), i, x) # vectors: accumarray scatter_add segment_sum
   unsorted_segment_sum
 np.diag(x): diag diagonal
-np.diag(reshape(x, (-1,))): diagflat
+np.diagflat(x): diagflat
 where(np.eye(x.shape[-1], dtype=bool), expand_dims(x, axis=-1), 0): diag_embed
 sum(np.diag(A)): trace
 np.ediff1d(x): ediff1d
 np.gradient(x) # differences; dlgradient(sum(square(x)), x) # of a function, as JAX has it: gradient
-x + np.unwrap(extractdata(x)) - extractdata(x): unwrap
+np.unwrap(x): unwrap
 sort(x): partition
 np.sort_complex(x): sort_complex
 argsort(x): argpartition
@@ -186,8 +206,8 @@ clip(x, -1, 1): hardtanh hard_tanh
   keepdims=True)), 1e-12) # PyTorch, dim=1: normalize
 (x - mean(x, axis=-1, keepdims=True)) / sqrt(var(x, axis=-1, keepdims=True) + 1e-5):
   standardize
-maximum(where(isnan(x), y, x), where(isnan(y), x, y)): fmax
-minimum(where(isnan(x), y, x), where(isnan(y), x, y)): fmin
+np.fmax(x, y): fmax
+np.fmin(x, y): fmin
 maximum(sqrt(mean(square(x))), 0): rms
 maximum(sqrt(sum(abs2(x))), 0) # all elements, of a matrix the Frobenius norm;
   maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1; sum(abs(x)) # ord=1 of a vector;
@@ -212,11 +232,11 @@ maximum(sqrt(sum(square(x - y))), 0): dist
 vecdot(x, y) / (maximum(sqrt(vecdot(x, x)), 1e-8) * maximum(sqrt(vecdot(y, y)), 1e-8)) # vectors;
   vecdot(A, B, axis=1) / (maximum(sqrt(vecdot(A, A, axis=1)), 1e-8) * maximum(sqrt(vecdot(B, B,
   axis=1)), 1e-8)) # dim=1: cosine_similarity
-expand_dims(x, axis=-1) ** arange(n - 1, -1, -1) # n decreasing powers; expand_dims(x, axis=-1)
-  ** arange(n) # increasing=True, as torch.linalg has it: vander
+np.vander(x, n) # decreasing powers; np.vander(x, n, increasing=True) # as torch.linalg has it:
+  vander
 x * log(where((x == 0) & ((y <= 0) | (y == inf)), 1, y)): xlogy
 x * log1p(where((x == 0) & ((y <= -1) | (y == inf)), 0, y)): xlog1py
-logaddexp(np.log(2) * x, np.log(2) * y) / np.log(2): logaddexp2
+np.logaddexp2(x, y): logaddexp2
 where(x < 0, -inf, -x * log(maximum(x, finfo(x.dtype).smallest_normal))): entr
 where(x < 0, inf, x * log(maximum(x, finfo(x.dtype).smallest_normal) / where(x == 0, 1, y))):
   rel_entr
@@ -237,9 +257,7 @@ A + x * y: addcmul
 A + x / y: addcdiv
 maximum(sqrt(sum(abs2(A))), 0): frobenius_norm
 cumulative_trapezoid(y, x, initial=0): cumtrapz
-reshape(sum(x * conj(y)), (1,)) # vectors of one length, mode valid; fft.irfft(fft.rfft(x,
-  n=x.size + y.size - 1) * fft.rfft(flip(y), n=x.size + y.size - 1), n=x.size + y.size - 1) # real
-  vectors, mode full: correlate
+np.correlate(x, y); np.correlate(x, y, mode="full") # mode="full": correlate
 maximum(x, n): clamp_min
 minimum(x, n): clamp_max
 np.copy(x): clone
@@ -309,9 +327,8 @@ dlarray(np.random.default_rng(0).random(3) < 0.5) # PyTorch, random: bernoulli
 dlarray(np.random.default_rng(0).standard_normal(3)): randn normal randn_like
 np.random.default_rng(0).integers(n, size=3): randi randint randint_like
 np.random.default_rng(0).permutation(n): randperm permutation
-10 ** (x[0] + (x[1] - x[0]) * linspace(0, 1, n)) # powers of 10, the
-  exponents from x[0] to x[1]: logspace
-x[0] * (x[1] / x[0]) ** linspace(0, 1, n) # from x[0] to x[1]: geomspace
+np.logspace(x[0], x[1], n): logspace
+np.geomspace(x[0], x[1], n): geomspace
 eye(n): identity
 asarray(x): asarray_chkfinite
 arange(1.0, n + 1): colon
@@ -347,8 +364,7 @@ x - tanh(x): tanhshrink
 sigmoid(x): expit logistic logsig
 tanh(x): tansig
 exp(-square(x)): radbas
-fft.irfft(fft.rfft(x, n=x.size + y.size - 1) * fft.rfft(y, n=x.size + y.size - 1), n=x.size +
-  y.size - 1) # real vectors, mode full: convolve
+np.convolve(x, y): convolve
 fft.irfft(fft.rfft(x, n=x.size + y.size - 1) * fft.rfft(y, n=x.size + y.size - 1), n=x.size +
   y.size - 1) # real vectors: fftconvolve
 dlconv(X, weights, bias) # no padding; dlconv(X, weights, bias, padding="same") # padding="same":
@@ -429,7 +445,7 @@ clip_by_value({"w": x}, 1): clip_grad_value_ clip_grad_value thresholdAbsoluteVa
 dlupdate(f, {"w": x}): tree_map cellfun structfun
 dlcheckpoint(f)(x): checkpoint remat
 dlvmap(f, A): vmap arrayfun pagefun rowfun
-stack([f(v) for v in A]) # axis=1 of a matrix, f(v) a number: apply_along_axis
+np.apply_along_axis(f, 1, A): apply_along_axis
 dlode45(lambda t, y: -y, [0, 1], x): ode45 odeint solve_ivp
 dlode4(lambda t, y: -y, [0, 1], x): ode4
 initialize_glorot((3, 2)): xavier_uniform glorot_uniform xavier_uniform_

@@ -124,7 +124,8 @@ def _constants(func: Callable[..., Any]) -> Callable[..., Value]:
 # Indices and truth values: constant wherever a derivative exists.
 _CONSTANTS: tuple[Callable[..., Any], ...] = (
     *(np.isclose, np.iscomplex, np.isreal, np.isin, np.argwhere, np.flatnonzero, np.digitize),
-    *(np.nanargmax, np.nanargmin),
+    *(np.nanargmax, np.nanargmin, np.isposinf, np.isneginf, np.nextafter, np.spacing),
+    *(np.gcd, np.lcm, np.histogram, np.histogram_bin_edges),
 )
 for _func in _CONSTANTS:
     answers(_func)(_constants(_func))

@@ -18,6 +18,7 @@ __all__ = [
     "add",
     "divide",
     "floor_divide",
+    "fmod",
     "multiply",
     "negative",
     "positive",
@@ -159,6 +160,33 @@ def remainder(x: Operand, y: Operand, /) -> Value:
     [2.0, 1.0]
 
     Source: array-API ``remainder``; MATLAB ``mod``.
+    """
+
+
+@elementwise(
+    x=lambda t: t,
+    # The whole number of divisors that were taken off.
+    y=lambda t, x, y, out: -t * floor_divide(x - out + 0.5 * y, y),
+    kernel=np.fmod,
+    samples=lambda m: [
+        *away(real_pairs, _fraction)(m),
+        case(np.array([-2.0]), np.array([1.0]), kink=True, gradient={"x": [1.0], "y": [2.0]}),
+    ],
+    domain="real",
+    errors=mismatch,
+    numpy=np.fmod,
+)
+def fmod(x: Operand, y: Operand, /) -> Value:
+    """Remainder with the sign of x: x - y trunc(x / y).
+
+    The differential is dx - trunc(x / y) dy.
+
+    Examples
+    --------
+    >>> dl.fmod(dl.dlarray([5.0, -5.0]), 3)
+    dlarray([ 2., -2.])
+
+    Source: NumPy ``fmod``; MATLAB ``rem``.
     """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import factorial
+
 import numpy as np
 
 from dlgradient.core.samples import anywhere, case, inside, mismatch
@@ -10,7 +12,7 @@ from dlgradient.core.types import Operand, Value
 from dlgradient.ops.choice import where
 from dlgradient.ops.logical import equal
 from dlgradient.ops.powers import hypot, sqrt
-from dlgradient.rules import Factor, elementwise
+from dlgradient.rules import Factor, elementwise, general
 
 __all__ = [
     "acos",
@@ -317,3 +319,57 @@ def atanh(x: Operand, /) -> Value:
 
     Source: array-API ``atanh``; MATLAB ``atanh``.
     """
+
+
+# -- sin(πx) / (πx) ------------------------------------------------------------------------------
+
+
+def _sinc_slope(t: Value, x: Value, order: int) -> Value:
+    return t * sinc_derivative(x, order=order + 1)
+
+
+@general(
+    x=_sinc_slope,
+    jvp={"x": _sinc_slope},
+    domain="real",
+    floating=True,
+    reference=lambda x, order=0: _sinc_reference(x, order),
+    samples=lambda m: [
+        case(m.real(4), order=0),
+        case(m.real(2) * 3, order=1),
+        case(m.real(), order=0),
+        case(np.array([0.0, -3.2, 1e-9]), order=0),
+        case(m.real(2, 0), order=2),
+    ],
+)
+def sinc_derivative(x: Operand, /, *, order: int) -> Value:
+    """Derivative of sin(πx) / (πx), elementwise, with the values of its limit at 0.
+
+    Parameters
+    ----------
+    x : array
+        Real.
+    order : int
+        Zero for the function.
+    """
+    z = np.asarray(np.pi * x)
+    is_near = np.abs(z) < 2
+    near = np.where(is_near, z, 0)
+    terms = range(-(-order // 2), 16)
+    series = np.zeros_like(z)
+    for k in terms:
+        factor = (-1) ** k / ((2 * k + 1) * factorial(2 * k - order))
+        series = series + factor * near ** (2 * k - order)
+    away = np.where(is_near, 2, z)
+    f = np.sin(away) / away
+    # Of z f = sin z: z f⁽ⁿ⁾ + n f⁽ⁿ⁻¹⁾ is the nth derivative of the sine.
+    sine, cosine = np.sin(away), np.cos(away)
+    for n in range(1, order + 1):
+        f = ((sine, cosine, -sine, -cosine)[n % 4] - n * f) / away
+    return (np.where(is_near, series, f) * np.pi**order).astype(z.dtype, copy=False)[()]
+
+
+def _sinc_reference(x: Value, order: int) -> Value:
+    from scipy.special import spherical_jn
+
+    return np.pi**order * spherical_jn(0, np.pi * x, derivative=order == 1)
