@@ -351,7 +351,7 @@ def test_a_full_disk_is_a_warning_and_loses_nothing(tmp_path, monkeypatch):
 LIMITED = """
 import resource, signal, sys, warnings
 sys.path.insert(0, {tests!r})
-from test_checkpoint import {network}, options, train
+from test_checkpoint import options, train
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 def limit(info):

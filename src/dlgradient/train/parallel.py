@@ -18,7 +18,7 @@ reason to stop is that of all. A rank that fails ends the job, since the others 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pickle import dumps
@@ -128,11 +128,11 @@ class SharedQueue(minibatchqueue):
         """Return what each rank has."""
         return self.ranks.of_all(value)
 
-    def _chosen(self) -> Iterator[tuple[Array]]:
-        """Yield the numbers of the observations of this rank in each batch that is left."""
-        for (numbers,) in super()._chosen():
-            begin, end, _ = self._bounds(len(numbers))
-            yield (numbers[begin:end],)
+    def _chosen(self, at: int) -> Array:
+        """Return the numbers of the observations of this rank in a batch."""
+        numbers = super()._chosen(at)
+        begin, end, _ = self._bounds(len(numbers))
+        return numbers[begin:end]
 
     def _bounds(self, whole: int) -> tuple[int, int, bool]:
         """Return where the share of a batch begins and ends, and whether it counts."""

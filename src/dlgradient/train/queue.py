@@ -416,19 +416,19 @@ class minibatchqueue(AnswersByName):  # noqa: N801 - the established name
 
     # -- what comes next -------------------------------------------------------------------------
 
-    def _chosen(self) -> Iterator[tuple[Array]]:
-        """Yield the numbers of the observations of each batch that is left."""
-        for begin in range(self._at, len(self._order), self.mini_batch_size):
-            yield (self._order[begin : begin + self.mini_batch_size],)
+    def _chosen(self, at: int) -> Array:
+        """Return the numbers of the observations that are read of the batch from a place on."""
+        return self._order[at : at + self.mini_batch_size]
 
     def _read_next(self) -> Any:
         """Return what comes next; an error says where that was."""
         try:
             if self._pool is None and not self.is_stream:
-                return self._reader.read(self._order[self._at : self._at + self.mini_batch_size])
+                return self._reader.read(self._chosen(self._at))
             if self._coming is None:
                 read = reading(self._reader, self.preprocessing_environment)
-                self._coming = in_order(read, self._chosen(), self._pool)
+                places = range(self._at, len(self._order), self.mini_batch_size)
+                self._coming = in_order(read, ((self._chosen(i),) for i in places), self._pool)
             return next(self._coming)
         except Exception as error:
             place = f"mini-batch {self._at // self.mini_batch_size + 1}"
