@@ -26,6 +26,10 @@ def differences(fun: Any, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
     return np.stack(columns, axis=-1).reshape(*np.shape(columns[0]), *x.shape)
 
 
+def raw(x: Any) -> Any:
+    return dl.extractdata(x)
+
+
 def network(x: Any) -> Any:
     return dl.tanh(A @ dl.sin(x)) * x[0]
 
@@ -227,6 +231,27 @@ def test_learnables_of_a_network(rng):
     assert_allclose(
         dl.extractdata(hessian["fc/weights"]["fc/bias"]), np.moveaxis(mixed, 0, -1), rtol=1e-4
     )
+
+
+def test_operations_with_several_results(rng):
+    x = dl.dlarray(rng.normal(size=(3, 4)), "CT")
+    weights = rng.normal(size=(8, 3)), rng.normal(size=(8, 2)), rng.normal(size=8)
+
+    def recurrent(x):
+        return dl.stripdims(dl.lstm(x, np.zeros(2), np.zeros(2), *weights)[0])
+
+    def squares(x):
+        return (recurrent(x) ** 2).sum()
+
+    jacobian = dl.dljacobian(recurrent, x)
+    assert_allclose(
+        raw(jacobian), differences(lambda v: recurrent(dl.dlarray(v, "CT")), raw(x)), atol=1e-8
+    )
+    hessian = dl.dlhessian(squares, x)
+    accelerated = dl.dlaccelerate(lambda x: dl.dlhessian(squares(x), x))
+    for _ in range(3):
+        assert_allclose(raw(accelerated(x)), raw(hessian), rtol=1e-10, atol=1e-12)
+    assert_allclose(raw(hessian), np.transpose(raw(hessian), (2, 3, 0, 1)), atol=1e-12)
 
 
 def test_formats_are_kept_where_dimensions_are():

@@ -357,11 +357,14 @@ _RULES: dict[str, Rule] = {
             *("exclusive_products", "take_along_axis", "fft", "ifft", "rfft", "irfft"),
             *("softmax_along", "log_softmax_along", "log_softmax_adjoint"),
             *("softmax_crossentropy", "channel_sum", "weighted_sums"),
+            *("sort", "argsort", "repeats_before", "shared"),
+            *("records", "record_means", "record_sums"),
         ),
         _along_axis,
     ),
     **dict.fromkeys(
-        ("argmax", "argmin", "cumsum", "cumprod", "concat", "roll"), _along_axis_or_flat
+        ("argmax", "argmin", "cumsum", "cumprod", "cummax", "cummin", "concat", "roll"),
+        _along_axis_or_flat,
     ),
     **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshaped),
     **dict.fromkeys(("fftn", "ifftn"), _along_axes),
