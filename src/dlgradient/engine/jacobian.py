@@ -178,8 +178,7 @@ def _is_forward(call: Variables, rows: int, columns: int, explain: bool) -> bool
     # In forward mode, a real variable that acts through complex values has no complex derivative.
     # A node with several results has no dtype; those that pick one have it.
     is_complex = call.root.dtype.kind == "c" or any(
-        node.dtype is not None and node.dtype.kind == "c"
-        for node in between((call.root,), call.nodes)[0]
+        getattr(node.dtype, "kind", "f") == "c" for node in between((call.root,), call.nodes)[0]
     )
     forward = columns < rows and not is_complex
     if explain:
