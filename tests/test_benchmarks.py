@@ -30,6 +30,10 @@ ALLOWED = {
 NAMES = [
     *("rosenbrock", "chain", "small-mlp", "accelerated-rosenbrock", "accelerated-chain"),
     *("accelerated-mlp", "accelerated-step", "accelerated-elementwise", "accelerated-pinn"),
+    *("accelerated-orders", "accelerated-indexed-loop", "accelerated-ode", "accelerated-gmm"),
+    *("accelerated-k-means", "accelerated-lstm-loop", "accelerated-mlp-step", "accelerated-cnn"),
+    *("accelerated-lstm", "accelerated-transformer", "accelerated-gan", "accelerated-norms"),
+    "accelerated-pool",
     *("jacobian", "hessian", "hessian-diagonal", "mlp-step", "elementwise", "indexed-loop"),
     *("deep-chain", "overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),

@@ -9,10 +9,13 @@ from typing import Any
 from harness import machine
 from harness.children import Peak, measure
 from harness.contestants import Call, Maker
+from harness.recorded import EAGER, recorded
 from harness.result import OURS, Detail, Result, Target, with_unit
 from harness.row import Context, Row
 
 MEMORY = 1.2
+# The loss of learnables and data, the learnables, and the data: dlarrays all of them.
+Problem = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,10 @@ class Network:
         are as small as they can be, and load all the code that the full ones need.
     data : callable
         Return NumPy arrays for such sizes; what the contestants get.
-    ours, torch, jax : callable
-        Make the inputs of one contestant and return what is timed. They import their libraries
+    ours : callable
+        Make our loss and its inputs.
+    torch, jax : callable
+        Make the inputs of one contestant and return what is timed. All three import their libraries
         themselves, since a process that measures the memory of one must not load the others.
     rtol : float
         How far other results may be from torch's, relative to the largest element.
@@ -45,7 +50,7 @@ class Network:
     full: Any
     tiny: Any
     data: Callable[[Any], Any]
-    ours: Callable[[Any], Call]
+    ours: Callable[[Any], Problem]
     torch: Callable[[Any], Call]
     jax: Callable[[Any], Call]
     rtol: float = 1e-4
@@ -54,13 +59,38 @@ class Network:
         """Return the row."""
         return Row(self.name, self.run, self.makers)
 
+    def recorded(self, factor: float) -> Row:
+        """Return the row of the same call, recorded, which asks for a part of the time of torch."""
+        return recorded(
+            f"accelerated-{self.name}",
+            f"row {self.name}, recorded",
+            factor,
+            self.recorded_makers,
+            "torch",
+            rtol=self.rtol,
+            atol=1e-6,
+        )
+
+    def recorded_makers(self) -> dict[str, Maker]:
+        """Return the contestants of that row."""
+        data = self.data(self.full)
+        return {
+            OURS: lambda: accelerated(*self.ours(data)),
+            EAGER: lambda: self._ours(data),
+            "torch": lambda: self.torch(data),
+            "jax.jit": lambda: self.jax(data),
+        }
+
     def makers(self) -> dict[str, Maker]:
         """Return the contestants, for data of the full sizes."""
         return self._sized(self.full)
 
     def _sized(self, sizes: Any) -> dict[str, Maker]:
-        made = {OURS: self.ours, "torch": self.torch, "jax.jit": self.jax}
+        made = {OURS: self._ours, "torch": self.torch, "jax.jit": self.jax}
         return {who: lambda make=make: make(self.data(sizes)) for who, make in made.items()}
+
+    def _ours(self, data: Any) -> Call:
+        return ours(*self.ours(data))
 
     def run(self, context: Context) -> Result:
         """Compare the results, and measure time and memory."""

@@ -12,24 +12,25 @@ from rows.accelerated import (
     FAST_STEP,
 )
 from rows.arrays import CUMSUM, INTERP, SORT
-from rows.chain import CHAIN, DEEP_CHAIN
+from rows.chain import CHAIN, DEEP_CHAIN, FAST_ORDERS
 from rows.cliffs import CLIFFS
 from rows.elementwise import ELEMENTWISE, FAST_ELEMENTWISE
 from rows.imports import IMPORT
 from rows.jacobian import HESSIAN, HESSIAN_DIAGONAL, JACOBIAN
-from rows.layers import EMBED, NORMS, POOL
+from rows.layers import EMBED, FAST_NORMS, FAST_POOL, NORMS, POOL
 from rows.lite0 import PREDICT
-from rows.loop import INDEXED_LOOP
+from rows.loop import FAST_LOOP, FAST_ODE, INDEXED_LOOP
 from rows.memory import MEMORY
-from rows.mlp import MLP_STEP, SMALL_MLP
+from rows.mixture import K_MEANS, MIXTURE, SEQUENCE
+from rows.mlp import FAST_MLP_STEP, MLP_STEP, SMALL_MLP
 from rows.optimiser import ADAM
 from rows.overhead import OVERHEAD
 from rows.pinn import FAST_PINN, PINN
 from rows.ranks import RANKS
 from rows.rosenbrock import ROSENBROCK
-from rows.sequence import CTC, LSTM, TRANSFORMER
+from rows.sequence import CTC, FAST_LSTM, FAST_TRANSFORMER, LSTM, TRANSFORMER
 from rows.training import OWN_CNN, OWN_MLP, TRAIN_CNN, TRAIN_LSTM, TRAIN_MEMORY, TRAIN_MLP
-from rows.vision import CNN, GAN
+from rows.vision import CNN, FAST_CNN, FAST_GAN, GAN
 
 # In the order of the table.
 _ALL = (
@@ -42,6 +43,19 @@ _ALL = (
     FAST_STEP,
     FAST_ELEMENTWISE,
     FAST_PINN,
+    FAST_ORDERS,
+    FAST_LOOP,
+    FAST_ODE,
+    MIXTURE,
+    K_MEANS,
+    SEQUENCE,
+    FAST_MLP_STEP,
+    FAST_CNN,
+    FAST_LSTM,
+    FAST_TRANSFORMER,
+    FAST_GAN,
+    FAST_NORMS,
+    FAST_POOL,
     JACOBIAN,
     HESSIAN,
     HESSIAN_DIAGONAL,

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from harness import agreement
 from harness.children import ChildError, Peak, measure
-from harness.contestants import Function, Maker, everybody
+from harness.contestants import Call, Function, Maker, everybody
+from harness.recorded import recorded
 from harness.result import OURS, Detail, Result, Target, with_unit
 from harness.row import Context, Row
 from harness.timing import clock, interleaved
@@ -215,3 +216,53 @@ def _node_bytes(x0: Any, n: int = 20_000) -> float:
 
 
 DEEP_CHAIN = Row("deep-chain", _run_deep, partial(_deep_makers, SIZES[1]))
+
+
+# -- recorded: derivatives of derivatives --------------------------------------------------------
+
+ORDERS = 3
+
+
+def _our_orders() -> Call:
+    import dlgradient as dl
+
+    fun = _chained(dl, LENGTH)
+
+    @dl.dlaccelerate
+    def derivatives(x: Any) -> Any:
+        found = [fun(x)]
+        for _ in range(ORDERS):
+            found.append(dl.dlgradient(found[-1], x, enable_higher_derivatives=True))
+        return found
+
+    x = dl.dlarray(0.5)
+    return lambda: derivatives(x)
+
+
+def _jax_orders() -> Call:
+    import jax
+    import jax.numpy as jnp
+
+    funs = [_chained(jnp, LENGTH)]
+    for _ in range(ORDERS):
+        funs.append(jax.grad(funs[-1]))
+
+    @jax.jit
+    def derivatives(x: Any) -> Any:
+        return [fun(x) for fun in funs]
+
+    x = jnp.asarray(0.5)
+    return lambda: jax.block_until_ready(derivatives(x))
+
+
+def _orders() -> dict[str, Maker]:
+    return {OURS: _our_orders, "jax.jit": _jax_orders}
+
+
+FAST_ORDERS = recorded(
+    "accelerated-orders",
+    f"{LENGTH} × sin of a scalar, value and derivatives of orders 1 to {ORDERS}, float64",
+    0.5,
+    _orders,
+    rtol=1e-8,
+)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from harness.network import Network, ours, parameter, with_jax, with_torch
+from harness.network import Network, Problem, parameter, with_jax, with_torch
 
 # -- pooling -------------------------------------------------------------------------------------
 
@@ -18,7 +18,7 @@ def _pool_data(shape: tuple[int, ...]) -> Any:
     return (rng.permutation(number) / np.float32(number)).astype(np.float32).reshape(shape)
 
 
-def _pool_ours(x: Any) -> Callable[[], Any]:
+def _pool_ours(x: Any) -> Problem:
     import dlgradient as dl
 
     def loss(params: Any) -> Any:
@@ -26,7 +26,7 @@ def _pool_ours(x: Any) -> Callable[[], Any]:
         pools = [pool(x, k, stride=2) for k in (2, 3) for pool in (dl.maxpool, dl.avgpool)]
         return sum(dl.mean(y * y) for y in pools)
 
-    return ours(loss, [dl.dlarray(x, "BCSS")])
+    return loss, [dl.dlarray(x, "BCSS")]
 
 
 def _pool_torch(x: Any) -> Callable[[], Any]:
@@ -61,7 +61,7 @@ def _pool_jax(x: Any) -> Callable[[], Any]:
     return with_jax(loss, [x])
 
 
-POOL = Network(
+_POOL = Network(
     name="pool",
     work="maxima and means of 2×2 and 3×3 windows with stride 2 of 32×32×56×56",
     factor=1.5,
@@ -71,7 +71,8 @@ POOL = Network(
     ours=_pool_ours,
     torch=_pool_torch,
     jax=_pool_jax,
-).row()
+)
+POOL, FAST_POOL = _POOL.row(), _POOL.recorded(0.7)
 
 
 # -- normalization -------------------------------------------------------------------------------
@@ -87,23 +88,22 @@ def _norms_data(shape: tuple[int, ...]) -> tuple[Any, ...]:
     return rng.standard_normal(shape, dtype=np.float32), params
 
 
-def _norms_ours(data: Any) -> Callable[[], Any]:
+def _norms_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     factors, (x, *affine) = data
-    statistics: Any = (0 * affine[0], affine[0])
+    statistics = 0 * affine[0], affine[0]
 
     def loss(params: Any, factors: Any) -> Any:
-        nonlocal statistics
         x, scale_b, offset_b, scale_l, offset_l, scale_g, offset_g, scale_i, offset_i = params
-        y, *statistics = dl.batchnorm(x, offset_b, scale_b, *statistics, training=True)
+        y, *_ = dl.batchnorm(x, offset_b, scale_b, *statistics, training=True)
         results = [y, dl.layernorm(x, offset_l, scale_l)]
         results.append(dl.groupnorm(x, GROUPS, offset_g, scale_g))
         results.append(dl.instancenorm(x, offset_i, scale_i))
         return sum(dl.mean(y * factors) for y in results)
 
     affine = [dl.dlarray(p, "CSS" if p.ndim == 3 else "C") for p in affine]
-    return ours(loss, [dl.dlarray(x, "BCSS"), *affine], dl.dlarray(factors, "BCSS"))
+    return loss, [dl.dlarray(x, "BCSS"), *affine], dl.dlarray(factors, "BCSS")
 
 
 def _norms_torch(data: Any) -> Callable[[], Any]:
@@ -156,7 +156,7 @@ def _norms_jax(data: Any) -> Callable[[], Any]:
     return with_jax(loss, params, factors)
 
 
-NORMS = Network(
+_NORMS = Network(
     name="norms",
     work="batch, layer, group (8) and instance normalization of 32×64×28×28",
     factor=1.5,
@@ -166,7 +166,8 @@ NORMS = Network(
     ours=_norms_ours,
     torch=_norms_torch,
     jax=_norms_jax,
-).row()
+)
+NORMS, FAST_NORMS = _NORMS.row(), _NORMS.recorded(0.7)
 
 
 # -- embedding -----------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def _embed_data(sizes: tuple[int, ...]) -> tuple[Any, ...]:
     return indices, targets, [rng.standard_normal((symbols, channels), dtype=np.float32)]
 
 
-def _embed_ours(data: Any) -> Callable[[], Any]:
+def _embed_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     indices, targets, (weights,) = data
@@ -190,7 +191,7 @@ def _embed_ours(data: Any) -> Callable[[], Any]:
         return dl.l2loss(y, targets, normalization_factor="all-elements")
 
     inputs = dl.dlarray(indices, "BT"), dl.dlarray(targets, "BTC")
-    return ours(loss, [dl.dlarray(weights, "UC")], *inputs)
+    return loss, [dl.dlarray(weights, "UC")], *inputs
 
 
 def _embed_torch(data: Any) -> Callable[[], Any]:

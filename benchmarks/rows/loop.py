@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 from harness import agreement
-from harness.contestants import Function, Maker, by_hand, ours, with_autograd, with_torch
+from harness.contestants import (
+    Function,
+    Maker,
+    accelerated,
+    by_hand,
+    ours,
+    with_autograd,
+    with_jax,
+    with_torch,
+)
+from harness.recorded import EAGER, recorded
 from harness.result import OURS, Detail, Result, Target, with_unit
 from harness.row import Context, Row
 from harness.timing import interleaved
@@ -156,3 +166,75 @@ def _run(context: Context) -> Result:
 
 
 INDEXED_LOOP = Row("indexed-loop", _run, partial(_makers, SIZE))
+
+
+# -- recorded ------------------------------------------------------------------------------------
+
+
+def _recorded_makers() -> dict[str, Maker]:
+    makers = _makers(SIZE)
+    start = np.random.default_rng(3).standard_normal(SIZE)
+    return {
+        OURS: accelerated(lambda dl: _listed(dl.stack, SIZE), start),
+        EAGER: makers[f"{OURS}, {LIST}"],
+        "torch": makers[f"torch, {LIST}"],
+    }
+
+
+FAST_LOOP = recorded(
+    "accelerated-indexed-loop", "row indexed loop, recorded", 0.5, _recorded_makers, "torch"
+)
+
+
+# -- an oscillator -------------------------------------------------------------------------------
+
+ODE_STEPS = 1000
+
+
+def _oscillator(_: Any) -> Function:
+    """Van der Pol's oscillator: the end of explicit Euler steps, of a start and a parameter."""
+
+    def fun(given: Any) -> Any:
+        x, v, mu = given[0], given[1], given[2]
+        for _ in range(ODE_STEPS):
+            x, v = x + 0.01 * v, v + 0.01 * (mu * (1 - x * x) * v - x)
+        return x * x + v * v
+
+    return fun
+
+
+def _scanned(_: Any) -> Function:
+    import jax
+
+    def fun(given: Any) -> Any:
+        mu = given[2]
+
+        def step(state: Any, _: Any) -> Any:
+            x, v = state
+            return (x + 0.01 * v, v + 0.01 * (mu * (1 - x * x) * v - x)), None
+
+        (x, v), _ = jax.lax.scan(step, (given[0], given[1]), None, length=ODE_STEPS)
+        return x * x + v * v
+
+    return fun
+
+
+def _ode_makers() -> dict[str, Maker]:
+    start = np.array([1.0, 0.5, 0.8])
+    return {
+        OURS: accelerated(_oscillator, start),
+        EAGER: ours(_oscillator, start),
+        "torch": with_torch(_oscillator, start),
+        "jax.jit": with_jax(_scanned, start, jit=True),
+    }
+
+
+FAST_ODE = recorded(
+    "accelerated-ode",
+    f"{ODE_STEPS} Euler steps of Van der Pol's oscillator in a Python loop, value and gradient, "
+    "float64; a scan for jax",
+    0.5,
+    _ode_makers,
+    rtol=1e-8,
+    atol=1e-10,
+)

@@ -16,6 +16,7 @@ from harness.contestants import (
     with_jax,
     with_torch,
 )
+from harness.recorded import EAGER, recorded
 from harness.result import OURS, Result
 from harness.row import Context, Row
 
@@ -262,3 +263,48 @@ def _run_step(context: Context) -> Result:
 
 
 MLP_STEP = Row("mlp-step", _run_step, _step_makers)
+
+
+# -- recorded ------------------------------------------------------------------------------------
+
+
+def _recorded_step() -> Call:
+    import dlgradient as dl
+
+    X, _, onehot, params = _step_data()
+
+    @dl.dlaccelerate
+    def step(state: Any, X: Any, onehot: Any) -> Any:
+        W1, b1, W2, b2, W3, b3 = state
+        h = dl.relu(dl.fullyconnect(X, W1, b1, data_format="BC", weights_format="CU"))
+        h = dl.relu(dl.fullyconnect(h, W2, b2, data_format="BC", weights_format="CU"))
+        z = dl.fullyconnect(h, W3, b3, data_format="BC", weights_format="CU")
+        loss = dl.crossentropy(z, onehot, from_logits=True, data_format="BC")
+        gradient = dl.dlgradient(loss, state)
+        return loss, dl.dlupdate(lambda p, g: p - RATE * g, state, gradient)
+
+    state = [dl.dlarray(p) for p in params]
+    X, onehot = dl.dlarray(X), dl.dlarray(onehot)
+
+    def call() -> Any:
+        loss, state[:] = step(state, X, onehot)
+        return loss, state
+
+    return call
+
+
+def _recorded_makers() -> dict[str, Maker]:
+    makers = _step_makers()
+    peers = {who: makers[who] for who in ("torch", "jax.jit")}
+    return {OURS: _recorded_step, EAGER: makers[OURS], **peers}
+
+
+FAST_MLP_STEP = recorded(
+    "accelerated-mlp-step",
+    "row MLP step, recorded",
+    1.0,
+    _recorded_makers,
+    "torch",
+    rtol=2e-5,
+    atol=1e-6,
+)

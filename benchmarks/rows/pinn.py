@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
-from harness.contestants import Maker
-from harness.network import Network, accelerated, fill, ours, with_jax, with_torch
-from harness.recorded import recorded
-from harness.result import OURS
+from harness.network import Network, Problem, fill, with_jax, with_torch
 
 LAYERS, WIDTH = 8, 20
 POINTS = 10_000
@@ -29,8 +25,7 @@ def _data(points: int) -> tuple[Any, ...]:
     return t, x, params
 
 
-def _problem(data: Any) -> tuple[Any, ...]:
-    """Return the loss of dlgradient, and its arguments."""
+def _ours(data: Any) -> Problem:
     import dlgradient as dl
 
     t, x, params = data
@@ -50,10 +45,6 @@ def _problem(data: Any) -> tuple[Any, ...]:
         return dl.mean(r * r)
 
     return loss, [dl.dlarray(p) for p in params], dl.dlarray(t[None]), dl.dlarray(x[None])
-
-
-def _ours(data: Any) -> Callable[[], Any]:
-    return ours(*_problem(data))
 
 
 def _torch(data: Any) -> Callable[[], Any]:
@@ -104,7 +95,7 @@ def _jax(data: Any) -> Callable[[], Any]:
     return with_jax(loss, params, t, x)
 
 
-PINN = Network(
+_PINN = Network(
     name="pinn",
     work="residual of Burgers' equation at 10⁴ points, 8 hidden layers of 20 tanh; second "
     "derivatives inside the loss",
@@ -115,26 +106,5 @@ PINN = Network(
     ours=_ours,
     torch=_torch,
     jax=_jax,
-).row()
-
-
-# -- recorded ------------------------------------------------------------------------------------
-
-
-def _fast() -> Callable[[], Any]:
-    return accelerated(*_problem(_data(POINTS)))
-
-
-def _fast_makers() -> dict[str, Maker]:
-    return {OURS: _fast, "torch": partial(_torch, _data(POINTS))}
-
-
-FAST_PINN = recorded(
-    "accelerated-pinn",
-    "row pinn, recorded",
-    0.35,
-    _fast_makers,
-    "torch",
-    rtol=1e-4,
-    atol=1e-6,
 )
+PINN, FAST_PINN = _PINN.row(), _PINN.recorded(0.35)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from harness.network import Network, fill, ours, parameter, with_jax, with_torch
+from harness.network import Network, Problem, fill, parameter, with_jax, with_torch
 
 
 def _weights(rng: np.random.Generator, outputs: int, inputs: int) -> Any:
@@ -37,7 +37,7 @@ def _lstm_data(sizes: tuple[int, int]) -> tuple[Any, ...]:
     return X, rng.integers(0, CLASSES, batch), params
 
 
-def _lstm_ours(data: Any) -> Callable[[], Any]:
+def _lstm_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     X, classes, params = data
@@ -48,7 +48,7 @@ def _lstm_ours(data: Any) -> Callable[[], Any]:
         logits = dl.fullyconnect(h, weights, bias)
         return dl.indexcrossentropy(logits, classes, from_logits=True)
 
-    return ours(loss, [dl.dlarray(p) for p in params], dl.dlarray(X, "TBC"))
+    return loss, [dl.dlarray(p) for p in params], dl.dlarray(X, "TBC")
 
 
 def _lstm_torch(data: Any) -> Callable[[], Any]:
@@ -97,7 +97,7 @@ def _lstm_jax(data: Any) -> Callable[[], Any]:
     return with_jax(loss, params, X, classes)
 
 
-LSTM = Network(
+_LSTM = Network(
     name="lstm",
     work="50 steps, batch 27, 12 channels to 100 hidden units, the last one to 9 classes, "
     "cross-entropy",
@@ -108,7 +108,8 @@ LSTM = Network(
     ours=_lstm_ours,
     torch=_lstm_torch,
     jax=_lstm_jax,
-).row()
+)
+LSTM, FAST_LSTM = _LSTM.row(), _LSTM.recorded(0.8)
 
 
 # -- layer of a transformer ----------------------------------------------------------------------
@@ -127,7 +128,7 @@ def _transformer_data(sizes: tuple[int, int]) -> tuple[Any, ...]:
     return X, T, params
 
 
-def _transformer_ours(data: Any) -> Callable[[], Any]:
+def _transformer_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     X, T, params = data
@@ -143,7 +144,7 @@ def _transformer_ours(data: Any) -> Callable[[], Any]:
         return dl.l2loss(y, T, normalization_factor="all-elements")
 
     inputs = (dl.dlarray(a, "BTC") for a in (X, T))
-    return ours(loss, [dl.dlarray(p) for p in params], *inputs)
+    return loss, [dl.dlarray(p) for p in params], *inputs
 
 
 def _transformer_torch(data: Any) -> Callable[[], Any]:
@@ -178,7 +179,7 @@ def _transformer_jax(data: Any) -> Callable[[], Any]:
     return with_jax(loss, params, X, T)
 
 
-TRANSFORMER = Network(
+_TRANSFORMER = Network(
     name="transformer",
     work="encoder layer, 8×128 tokens, width 256, 8 heads, feed-forward 1024, mean square of the "
     "difference to targets",
@@ -189,7 +190,8 @@ TRANSFORMER = Network(
     ours=_transformer_ours,
     torch=_transformer_torch,
     jax=_transformer_jax,
-).row()
+)
+TRANSFORMER, FAST_TRANSFORMER = _TRANSFORMER.row(), _TRANSFORMER.recorded(0.95)
 
 
 # -- connectionist temporal classification -------------------------------------------------------
@@ -202,7 +204,7 @@ def _ctc_data(sizes: tuple[int, ...]) -> tuple[Any, ...]:
     return targets, [rng.standard_normal((steps, batch, symbols), dtype=np.float32)]
 
 
-def _ctc_ours(data: Any) -> Callable[[], Any]:
+def _ctc_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     targets, (logits,) = data
@@ -210,7 +212,7 @@ def _ctc_ours(data: Any) -> Callable[[], Any]:
     def loss(params: Any, targets: Any) -> Any:
         return dl.ctc(params[0], targets, from_logits=True)
 
-    return ours(loss, [dl.dlarray(logits, "TBC")], dl.dlarray(targets, "BT"))
+    return loss, [dl.dlarray(logits, "TBC")], dl.dlarray(targets, "BT")
 
 
 def _ctc_torch(data: Any) -> Callable[[], Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from harness.network import Network, fill, ours, with_jax, with_torch
+from harness.network import Network, Problem, fill, with_jax, with_torch
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Any:
@@ -38,23 +38,23 @@ def _cnn_data(batch: int) -> tuple[Any, ...]:
     return X, rng.integers(0, CLASSES, batch), params
 
 
-def _cnn_ours(data: Any) -> Callable[[], Any]:
+def _cnn_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     X, classes, params = data
-    statistics = [(np.zeros(FILTERS, np.float32), np.ones(FILTERS, np.float32))] * 3
+    statistics = np.zeros(FILTERS, np.float32), np.ones(FILTERS, np.float32)
 
     def loss(params: Any, X: Any) -> Any:
         h = X
         for i in range(3):
             weights, bias, scale, offset = params[4 * i : 4 * i + 4]
             h = dl.dlconv(h, weights, bias, padding=1 if i else 0, weights_format="UCSS")
-            h, *statistics[i] = dl.batchnorm(h, offset, scale, *statistics[i], training=True)
+            h, *_ = dl.batchnorm(h, offset, scale, *statistics, training=True)
             h = dl.relu(h)
         logits = dl.fullyconnect(h, *params[-2:])
         return dl.indexcrossentropy(logits, classes, from_logits=True)
 
-    return ours(loss, [dl.dlarray(p) for p in params], dl.dlarray(X, "BCSS"))
+    return loss, [dl.dlarray(p) for p in params], dl.dlarray(X, "BCSS")
 
 
 def _cnn_torch(data: Any) -> Callable[[], Any]:
@@ -101,7 +101,7 @@ def _cnn_jax(data: Any) -> Callable[[], Any]:
     return with_jax(loss, params, X, classes)
 
 
-CNN = Network(
+_CNN = Network(
     name="cnn",
     work="28×28×1, batch 128; convolution 5×5×20 and two 3×3×20, each with batch normalization and "
     "relu; 10 classes, cross-entropy",
@@ -112,7 +112,8 @@ CNN = Network(
     ours=_cnn_ours,
     torch=_cnn_torch,
     jax=_cnn_jax,
-).row()
+)
+CNN, FAST_CNN = _CNN.row(), _CNN.recorded(0.7)
 
 
 # -- critic with gradient penalty ----------------------------------------------------------------
@@ -133,7 +134,7 @@ def _gan_data(batch: int) -> tuple[Any, ...]:
     return real, fake, between * real + (1 - between) * fake, params
 
 
-def _gan_ours(data: Any) -> Callable[[], Any]:
+def _gan_ours(data: Any) -> Problem:
     import dlgradient as dl
 
     real, fake, mixed, params = data
@@ -152,7 +153,7 @@ def _gan_ours(data: Any) -> Callable[[], Any]:
         return dl.mean(critic(params, fake)) - dl.mean(critic(params, real)) + penalty
 
     images = [dl.dlarray(x, "BCSS") for x in (real, fake, mixed)]
-    return ours(loss, [dl.dlarray(p) for p in params], *images)
+    return loss, [dl.dlarray(p) for p in params], *images
 
 
 def _gan_torch(data: Any) -> Callable[[], Any]:
@@ -197,7 +198,7 @@ def _gan_jax(data: Any) -> Callable[[], Any]:
     return with_jax(loss, params, real, fake, mixed)
 
 
-GAN = Network(
+_GAN = Network(
     name="gan",
     work="critic of 64×64×3 images, batch 16: convolutions 4×4 with stride 2 to 32, 64, 128 and "
     "256 channels, Wasserstein loss with a penalty of the gradient for the images",
@@ -211,4 +212,5 @@ GAN = Network(
     # Rounding decides which slope the relu has next to its kink, and torch's is another than that
     # of float64 for an element or two of a million; the others are right to 1e-6.
     rtol=1e-2,
-).row()
+)
+GAN, FAST_GAN = _GAN.row(), _GAN.recorded(0.8)
