@@ -625,3 +625,27 @@ def test_batches_share_no_memory_with_anything(rng):
             assert (dl.extractdata(second[0]) == 7).all()
             assert first[0].dtype == (cast or np.float32)
             assert dl.dims(first[0]) == "BC"
+
+
+class Window:
+    """Data of a user, which show each batch in the same memory."""
+
+    def __init__(self, x):
+        self.x, self.shape, self.ndim, self.dtype = x, x.shape, x.ndim, x.dtype
+        self.memory = np.zeros_like(x)
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, chosen):
+        (numbers,) = chosen
+        part = self.memory[: len(numbers)]
+        part[:] = self.x[numbers]
+        return part
+
+
+def test_a_batch_does_not_change_with_the_memory_of_the_user(rng):
+    x = rng.standard_normal((6, 2)).astype(np.float32)
+    queue = dl.minibatchqueue(Window(x), mini_batch_size=3, mini_batch_format="BC")
+    batches = [queue.next() for _ in range(2)]
+    np.testing.assert_array_equal(np.concatenate([np.asarray(b) for b in batches]), x)

@@ -267,14 +267,17 @@ class Reader:
         return self.collate(lists, chosen)
 
     def _parts(self, chosen: Array) -> Batch:
-        """Return a batch of parts of the sources, of which each is a new array."""
+        """Return a batch of parts of the sources."""
         found: list[Any] = []
         # Lines of their own: each step of a training runs through them (row own-mlp).
-        for source, axis, dtype in self._plan:
+        for source, axis, fmt, dtype in self._plan:
             if type(source) is np.ndarray:
                 array = source.take(chosen, axis)
-            else:  # a tensor of PyTorch becomes an array, also as an output without a format
-                array = np.asarray(_taken(source, chosen, axis))
+            else:
+                # A tensor of PyTorch becomes an array, also as an output without a format. A copy,
+                # since a class of the user may go on to write to what it has returned.
+                part = _taken(source, chosen, axis)
+                array = np.array(part) if fmt else np.asarray(part)
             if dtype is not None and array.dtype != dtype and array.dtype.kind in "biuf":
                 array = array.astype(dtype)
             found.append(array)
@@ -283,12 +286,13 @@ class Reader:
         return Batch(found, (None,) * len(found), chosen)
 
     @cached_property
-    def _plan(self) -> list[tuple[Any, int, Any]]:
-        """Each source, with the axis of its observations, and the dtype of its output."""
-        casts = [self._of(i)[1] for i in range(len(self.sources))]
-        dtypes = [np.dtype(cast) if cast else None for cast in casts]
-        axes = [axis or 0 for axis in self.axes]
-        return list(zip(self.sources, axes, dtypes, strict=True))
+    def _plan(self) -> list[tuple[Any, int, str | None, Any]]:
+        """Each source, the axis of its observations, and format and dtype of its output."""
+        found = []
+        for i, (source, axis) in enumerate(zip(self.sources, self.axes, strict=True)):
+            fmt, cast = self._of(i)
+            found.append((source, axis or 0, fmt, np.dtype(cast) if cast else None))
+        return found
 
     def read_next(self, observations: Iterator[Any], count: int, first: int) -> tuple[int, Batch]:
         """Return how many observations were left of those that are wanted, and their batch.
