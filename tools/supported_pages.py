@@ -262,6 +262,7 @@ OTHER_DEFAULTS = {
     "torch.equal": "np.array_equal(x, y)",
     "torch.median": 'quantile(x, 0.5, method="lower")',
     "torch.nanmedian": 'nanquantile(x, 0.5, method="lower")',
+    "torch.nonzero": "np.argwhere(x)",
     "torch.sort": "(sort(x), argsort(x))",
     "torch.cummax": "cummax(x, axis=0)",
     "torch.cummin": "cummin(x, axis=0)",

@@ -63,6 +63,7 @@ from dlgradient.ops.reduce import *
 from dlgradient.ops.rounding import *
 from dlgradient.ops.running import *
 from dlgradient.ops.search import *
+from dlgradient.ops.sets import *
 from dlgradient.ops.shape import *
 from dlgradient.ops.statistics import *
 from dlgradient.ops.take import *

@@ -78,7 +78,7 @@ def test_every_expression_is_executed_on_traced_values(
 CALLS = """
 np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint (x)
 np: absolute fabs arctan arcsinh sinc radians deg2rad degrees rad2deg fix rint (x) | x = -A / 4
-np: diag ediff1d flatnonzero nonzero conjugate (x)
+np: diag ediff1d flatnonzero conjugate (x)
 np: conjugate isreal iscomplex absolute iscomplexobj isrealobj (x) | x = x - 1j * (y - 5)
 np: isreal iscomplex isposinf isneginf iscomplexobj isrealobj (x)
 np: diag (x) | x = A

@@ -363,7 +363,14 @@ PIECEWISE = {
         "where",
     ),
     *("larger", "at_least", "smaller", "at_most", "relu", "leakyrelu", "clippedrelu"),
-    *("parametric_relu", "hardsigmoid", "huber_of_error", "nan_to_num", "where_positive"),
+    *(
+        "parametric_relu",
+        "hardsigmoid",
+        "huber_of_error",
+        "nan_to_num",
+        "nextafter",
+        "where_positive",
+    ),
 }
 
 

@@ -69,6 +69,7 @@ ceil: rounded up; floor round trunc
 floor: rounded down; ceil round trunc
 round: rounded to the nearest integer, or to decimals; floor ceil trunc
 trunc: rounded towards zero; floor ceil round
+nextafter: next number of the dtype; round signbit
 copysign: number with the sign of another; sign signbit
 signbit: whether the sign is negative; sign copysign
 acos: inverse cosine; asin atan cos

@@ -88,7 +88,7 @@ NOTES: dict[str, str] = {
     (
         "gives indices, counts or sets, which carry no derivative; call NumPy's function with "
         "extractdata(x)"
-    ): "lexsort unique_all unique_counts unique_inverse",
+    ): "lexsort",
     (
         "is for integers, which carry no derivative; call NumPy's function with extractdata(x)"
     ): "bitwise_count packbits unpackbits popcount",

@@ -126,7 +126,7 @@ np.polysub(x, y): polysub
 np.polymul(x, y): polymul
 np.polyder(x): polyder
 np.polyint(x): polyint
-np.unique(x): unique unique_values
+np.unique(x): unique
 np.union1d(x, y): union1d
 np.intersect1d(x, y): intersect1d
 np.setdiff1d(x, y): setdiff1d
@@ -136,7 +136,6 @@ np.histogram(x, 3): histogram
 np.apply_over_axes(np.sum, A, (0, 1)): apply_over_axes
 np.gcd(i, 4): gcd
 np.lcm(i, 4): lcm
-np.nextafter(x, y): nextafter
 np.spacing(x): spacing
 interp1(x, y, 1.5): interp1d
 np.split(x, [1, 2]) # before these indices; np.split(x, range(2, len(x), 2)) # PyTorch, parts of
@@ -186,7 +185,6 @@ np.nanargmax(x): nanargmax
 np.nanargmin(x): nanargmin
 sort(x, axis=0): msort
 maxk(x, n, return_indices=True): topk
-np.nonzero(x) # NumPy; np.argwhere(x) # PyTorch: nonzero
 np.nonzero(x): find
 x[np.nonzero(x)]: nonzeros
 searchsorted([1.5], x): bucketize

@@ -19,6 +19,7 @@ from dlgradient.errors import InvalidArgumentError, UnknownKeywordError
 from dlgradient.interop.compute import diag
 from dlgradient.interop.operands import as_array, flatten, raw
 from dlgradient.interop.table import answers
+from dlgradient.ops import sets
 from dlgradient.ops.arithmetic import positive
 from dlgradient.ops.casting import astype
 from dlgradient.ops.choice import where
@@ -229,24 +230,13 @@ def unique(
     return (values, *several) if several else values
 
 
-def _unique_function(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what answers one of the standard's functions of different elements."""
-
-    def answer(x: Operand) -> Any:
-        found = func(raw(x))
-        _, index = np.unique(raw(x), return_index=True, equal_nan=False)
-        values = take(flatten(x), index)
-        if not isinstance(found, tuple):
-            return values
-        members = found._asdict()  # type: ignore[attr-defined]
-        members = {name: calls.wrap(np.asarray(v), None) for name, v in members.items()}
-        return type(found)(**{**members, "values": values})
-
-    return answer
-
-
-for _func in (np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values):
-    answers(_func)(_unique_function(_func))
+for _func, _function in (
+    (np.unique_all, sets.unique_all),
+    (np.unique_counts, sets.unique_counts),
+    (np.unique_inverse, sets.unique_inverse),
+    (np.unique_values, sets.unique_values),
+):
+    answers(_func)(_function)
 
 
 @answers(np.union1d)

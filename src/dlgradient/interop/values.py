@@ -15,6 +15,7 @@ from dlgradient.errors import LeavingTraceError, UnsupportedFunctionError
 from dlgradient.interop.operands import is_traced, raw
 from dlgradient.interop.table import answers
 from dlgradient.interop.translate import refuse_out
+from dlgradient.ops import sets
 from dlgradient.ops.casting import astype as astype_
 from dlgradient.ops.shape import broadcast_to
 
@@ -123,8 +124,8 @@ def _constants(func: Callable[..., Any]) -> Callable[..., Value]:
 
 # Indices and truth values: constant wherever a derivative exists.
 _CONSTANTS: tuple[Callable[..., Any], ...] = (
-    *(np.isclose, np.iscomplex, np.isreal, np.isin, np.argwhere, np.flatnonzero, np.digitize),
-    *(np.nanargmax, np.nanargmin, np.isposinf, np.isneginf, np.nextafter, np.spacing),
+    *(np.isclose, np.iscomplex, np.isreal, np.argwhere, np.flatnonzero, np.digitize),
+    *(np.nanargmax, np.nanargmin, np.isposinf, np.isneginf, np.spacing),
     *(np.gcd, np.lcm, np.histogram, np.histogram_bin_edges),
 )
 for _func in _CONSTANTS:
@@ -134,7 +135,7 @@ for _func in _CONSTANTS:
 @answers(np.nonzero)
 def nonzero(a: Operand) -> Value:
     """Indices of the elements that are not zero."""
-    return _constants(np.nonzero)(a)
+    return sets.nonzero(a)
 
 
 # -- functions that write ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dlgradient.core.types import Array, Operand, Value
 from dlgradient.ops.complex import sign
 from dlgradient.rules import constant, elementwise
 
-__all__ = ["ceil", "copysign", "floor", "round", "signbit", "trunc"]
+__all__ = ["ceil", "copysign", "floor", "nextafter", "round", "signbit", "trunc"]
 
 
 def _from_jumps(x: Array) -> Array:
@@ -172,3 +172,29 @@ def copysign(x: Operand, y: Operand, /) -> Value:
 
     Source: array-API ``copysign``.
     """
+
+
+@elementwise(
+    x=lambda t: t,
+    domain="real",
+    samples=lambda m: [
+        case(m.real(3), m.real(3)),
+        case(m.real(2, 1), m.real(3)),
+        case(m.real(), m.real()),
+    ],
+    errors=mismatch,
+    numpy=np.nextafter,
+)
+def nextafter(x: Operand, y: Operand, /) -> Value:
+    """Next number of the dtype after x towards y.
+
+    It is x and less than a rounding, so the differential is dx.
+
+    Examples
+    --------
+    >>> dl.nextafter(dl.dlarray([1.0]), 2.0) - 1 == dl.finfo(dl.float64).eps
+    dlarray([ True])
+
+    Source: array-API ``nextafter``.
+    """
+    return np.nextafter(x, y)
