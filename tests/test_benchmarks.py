@@ -38,7 +38,7 @@ NAMES = [
     *("deep-chain", "overhead", "memory", "import"),
     *("cnn", "lstm", "transformer", "pinn", "gan", "ctc", "embed", "pool", "norms", "adam"),
     *("train-cnn", "train-mlp", "train-lstm", "own-mlp", "own-cnn", "train-memory", "predict"),
-    *("ranks", "cliffs", "cumsum", "sort", "interp"),
+    *("ranks", "cliffs", "cumsum", "sort", "interp", "matrices"),
 ]
 UNTIMED = {"memory", "import", "own-mlp", "own-cnn", "train-memory", "ranks"}
 

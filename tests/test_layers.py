@@ -24,10 +24,11 @@ ORDER = (
     ("native",),  # kernels in machine code
     ("rules",),  # the declarers
     ("ops",),
-    ("fft",),  # a public namespace of ops
+    ("fft", "linalg"),  # public namespaces of ops
     ("interop",),  # the protocols of NumPy and Python, answered by ops
     ("nn.shared",),
     ("nn.activations",),
+    ("special",),  # a public namespace of ops
     (
         "nn.attention",
         "nn.convolution",
@@ -84,7 +85,8 @@ NOT_AT_IMPORT = (
 
 
 # Modules and folders that are public as such.
-FOLDERS = {"errors", "fft", "layers", "metrics", "networks", "rules", "schedules"}
+FOLDERS = {"errors", "fft", "layers", "linalg", "metrics", "networks", "rules", "schedules"}
+FOLDERS |= {"special"}
 
 
 def room_of(parts: tuple[str, ...]) -> str:

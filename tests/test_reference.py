@@ -58,7 +58,8 @@ def public() -> set[str]:
         "dlgradient.sklearn",
         "dlgradient.testing",
     }
-    names |= {f"dlgradient.fft.{name}" for name in dl.fft.__all__}
+    for folder in ("fft", "linalg", "special"):
+        names |= {f"dlgradient.{folder}.{name}" for name in getattr(dl, folder).__all__}
     for folder in ("layers", "metrics", "networks", "schedules", "sklearn"):
         names |= {f"dlgradient.{folder}.{name}" for name in getattr(dl, folder).__all__}
     names |= {f"dlgradient.rules.{name}" for name in dl.rules.__all__}
@@ -105,5 +106,5 @@ def test_the_index_has_every_page(page: Path) -> None:
 
 
 def test_modules_are_modules() -> None:
-    for name in ("errors", "fft", "rules"):
+    for name in ("errors", "fft", "linalg", "rules", "special"):
         assert isinstance(getattr(dl, name), ModuleType)

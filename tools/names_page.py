@@ -21,9 +21,10 @@ MATLAB, NumPy, PyTorch and JAX have names for these that differ from the ones he
 unknown name, as `dl.cat`, says what this page says, without the `dl.`. The tests execute every
 expression. Where NumPy has a function of the same name and it is traced, `np.` is in it.
 
-In the expressions, `x` and `y` are vectors, `A` and `B` matrices, `i` indices, `c` a mask, `n` a
-number, and `f` a function. What is in brackets says for which arguments, or for which library, an
-expression is. `X` is an image of format `"SSCB"`, `Y` a sequence of format `"CBT"`.
+In the expressions, `x` and `y` are vectors, `A` and `B` matrices, `S` a positive definite one, `i`
+indices, `c` a mask, `n` a number, and `f` a function. What is in brackets says for which arguments,
+or for which library, an expression is. `X` is an image of format `"SSCB"`, `Y` a sequence of format
+`"CBT"`.
 
 | names elsewhere | write |
 |---|---|

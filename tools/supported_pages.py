@@ -76,7 +76,7 @@ DERIVATIVES = ("every order", "zero", "constant", "none")
 def probe(function: Callable[..., Any], args: Any, params: dict[str, Any]) -> Support:
     """Return what a function supports, from calls with these operands."""
     leaves, rebuild = tree.flatten(list(args))
-    places = [k for k, leaf in enumerate(leaves) if dl.result_type(leaf).kind in "fc"]
+    places = [k for k, leaf in enumerate(leaves) if np.asarray(leaf).dtype.kind in "fc"]
 
     def call(changed: Callable[[Any], Any], places: list[int] = places) -> Any:
         given = [changed(leaf) if k in places else leaf for k, leaf in enumerate(leaves)]
@@ -147,7 +147,7 @@ def of_function(name: str) -> Support | None:
     declared = OPS.get(short) or DERIVED.get(short)
     if declared is None:
         return None
-    function = getattr(dl.fft if space else dl, short)
+    function = getattr(getattr(dl, space) if space else dl, short)
     found = [probe(function, c.args, c.params) for c in _plain(sample_cases(declared))]
     if not found:
         return Support("none", "no", "kept")
@@ -301,7 +301,7 @@ REASONS = {
         "is a special function that is not here; define_operation makes an operation of SciPy's "
         "function and its rule",
     ),
-    "scipy.linalg": next(note for note, names in NOTES.items() if "eigvals" in names.split()),
+    "scipy.linalg": next(note for note, names in NOTES.items() if "schur" in names.split()),
     "scipy.fft": note_of("scipy.fft", ""),
     "scipy": "has no traced form; define_operation makes an operation of it and its rule",
     "": (
@@ -311,7 +311,9 @@ REASONS = {
 }
 
 
-NAMES = {*dl.__all__, *(f"fft.{name}" for name in dl.fft.__all__)} - {"fft", "errors", "rules"}
+SPACES = ("fft", "linalg", "special")
+NAMES = {*dl.__all__, *(f"{s}.{name}" for s in SPACES for name in getattr(dl, s).__all__)}
+NAMES -= {*SPACES, "errors", "rules"}
 
 
 def answer(space: str, name: str) -> Answer:
@@ -349,6 +351,9 @@ def _same(space: str, name: str) -> str:
     fourier = f"fft.{name}"
     if fourier in NAMES and (space.endswith("fft") or space.startswith("interpolation")):
         return fourier
+    for own in ("linalg", "special"):
+        if space.endswith(own) and f"{own}.{name}" in NAMES:
+            return f"{own}.{name}"
     return same_name(name, sorted(NAMES)) or ""
 
 
@@ -367,8 +372,8 @@ def _in_numpy(space: str, name: str) -> Answer | None:
     here = own.__name__
     if here not in NAMES or getattr(dl, here) is not own:
         here = name
-    if space == "numpy.fft":
-        here = f"fft.{name}"
+    if space in ("numpy.fft", "numpy.linalg") and f"{space[6:]}.{name}" in NAMES:
+        here = f"{space[6:]}.{name}"
     if here in NAMES and of_function(here):
         return Answer("function", link(here), of_function(here))
     path = f"{module.__name__.replace('numpy', 'np')}.{name}"

@@ -20,6 +20,7 @@ from rows.jacobian import HESSIAN, HESSIAN_DIAGONAL, JACOBIAN
 from rows.layers import EMBED, FAST_NORMS, FAST_POOL, NORMS, POOL
 from rows.lite0 import PREDICT
 from rows.loop import FAST_LOOP, FAST_ODE, INDEXED_LOOP
+from rows.matrices import MATRICES
 from rows.memory import MEMORY
 from rows.mixture import K_MEANS, MIXTURE, SEQUENCE
 from rows.mlp import FAST_MLP_STEP, MLP_STEP, SMALL_MLP
@@ -88,5 +89,6 @@ _ALL = (
     CUMSUM,
     SORT,
     INTERP,
+    MATRICES,
 )
 ROWS = {row.name: row for row in _ALL}

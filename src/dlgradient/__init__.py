@@ -22,6 +22,7 @@ from types import ModuleType as _Module
 # "as" exports a module to type checkers.
 from dlgradient import errors as errors
 from dlgradient import fft as fft
+from dlgradient import linalg as linalg
 from dlgradient import rules as rules
 from dlgradient.engine.array import *
 from dlgradient.engine.custom import *
@@ -44,10 +45,12 @@ from dlgradient.ops.constants import *
 from dlgradient.ops.create import *
 from dlgradient.ops.cumulative import *
 from dlgradient.ops.differences import *
+from dlgradient.ops.einsum import *
 from dlgradient.ops.exponential import *
 from dlgradient.ops.grids import *
 from dlgradient.ops.interpolate import *
 from dlgradient.ops.join import *
+from dlgradient.ops.kronecker import *
 from dlgradient.ops.linalg import *
 from dlgradient.ops.logical import *
 from dlgradient.ops.missing import *
@@ -76,6 +79,7 @@ __version__ = "0.1.0"
 
 def _load_functions() -> None:
     """Load the deep-learning functions, which are two fifths of the package (row import)."""
+    import dlgradient.special  # an import of a module is an attribute of its package
     from dlgradient.nn import namespace
 
     for name, value in vars(namespace).items():
@@ -124,7 +128,8 @@ def _public_names() -> list[str]:
     """Load what is not loaded yet, and return the names of all that users need."""
     for load in _LOADERS:
         load()
-    folders = ("errors", "fft", "layers", "metrics", "networks", "rules", "schedules")
+    folders = ["errors", "fft", "layers", "linalg", "metrics", "networks", "rules", "schedules"]
+    folders.append("special")
     public = (*folders, "__array_namespace_info__", "__version__")
     # A name is said once, in the `__all__` of the module that defines it; folders are not public.
     globals()["__all__"] = names = [
@@ -145,6 +150,7 @@ if _typing.TYPE_CHECKING:
     from dlgradient import networks as networks
     from dlgradient import schedules as schedules
     from dlgradient import sklearn as sklearn
+    from dlgradient import special as special
     from dlgradient.engine.namespace import *
     from dlgradient.nn.namespace import *
     from dlgradient.program.namespace import *

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 __all__ = [
     "ChangedArrayError",
     "ComplexValueError",
@@ -21,6 +23,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidFileError",
     "LeavingTraceError",
+    "MatrixError",
     "NonScalarError",
     "NotDlarrayError",
     "NotTracedError",
@@ -361,6 +364,30 @@ class IndexingError(DlgradientError, IndexError):
     """
 
 
+class MatrixError(DlgradientError, np.linalg.LinAlgError):
+    """A matrix does not have what is asked of it: an inverse, a Cholesky factor, a real logarithm.
+
+    It is also a `numpy.linalg.LinAlgError`, so code that is written for NumPy catches it.
+
+    Examples
+    --------
+    The mistake: the inverse of a singular matrix.
+
+    >>> import dlgradient as dl
+    >>> A = dl.dlarray([[1.0, 2.0], [2.0, 4.0]])
+    >>> dl.linalg.inv(A)
+    Traceback (most recent call last):
+    ...
+    dlgradient.errors.MatrixError: inv: x, of shape (2, 2), is singular, so no inverse exists; take
+    lstsq or pinv, or add a small multiple of the identity
+
+    The fix: another function, or another matrix.
+
+    >>> dl.linalg.pinv(A).round(decimals=6).tolist()
+    [[0.04, 0.08], [0.08, 0.16]]
+    """
+
+
 class InvalidArgumentError(DlgradientError, ValueError):
     """A parameter (an axis, a dtype, a shape, an option) is not valid for these operands.
 
@@ -515,23 +542,23 @@ class UnsupportedFunctionError(DlgradientError, TypeError):
 
     Examples
     --------
-    The mistake: NumPy's Kronecker product, which has no counterpart.
+    The mistake: NumPy's inverse of a tensor, which has no counterpart.
 
     >>> import dlgradient as dl
     >>> import numpy as np
     >>> x = dl.dlarray([[1.0, 2.0], [3.0, 4.0]])
-    >>> dl.dlfeval(lambda x: np.kron(x, x), x)
+    >>> dl.dlfeval(lambda x: np.linalg.tensorinv(x, ind=1), x)
     Traceback (most recent call last):
     ...
-    dlgradient.errors.UnsupportedFunctionError: numpy.kron is not supported on a traced dlarray, and
-    a conversion would silently lose the derivative; write ...
+    dlgradient.errors.UnsupportedFunctionError: numpy.linalg.tensorinv is not supported on a traced
+    dlarray, and a conversion would silently lose the derivative; ...
 
     The fix: write it with functions that have one. Where you want no derivative, pass a constant.
 
-    >>> (x[:, None, :, None] * x[None, :, None, :]).reshape(4, 4).shape
-    (4, 4)
-    >>> dl.dlfeval(lambda x: np.kron(dl.extractdata(x), dl.extractdata(x)), x).shape
-    (4, 4)
+    >>> dl.dlfeval(dl.linalg.inv, x).shape
+    (2, 2)
+    >>> dl.dlfeval(lambda x: np.linalg.tensorinv(dl.extractdata(x), ind=1), x).shape
+    (2, 2)
     """
 
 

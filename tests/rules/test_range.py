@@ -377,7 +377,12 @@ PIECEWISE = {
 def test_every_elementwise_operation_is_swept() -> None:
     """A new operation has a row above, or is piecewise linear."""
     rows = {name.split("_")[0] for name in TABLE} | set(TABLE)
-    all_names = {name for name, op in OPS.items() if op.kind == "elementwise"}
+    all_names = {
+        name
+        for name, op in OPS.items()
+        # Those of SciPy are swept where SciPy is accurate, in tests/ops/test_special.py.
+        if op.kind == "elementwise" and ".ops.special." not in op.declaration.function.__module__
+    }
     assert {n for n in all_names if n.removesuffix("_slope") not in rows} <= PIECEWISE
 
 

@@ -95,6 +95,39 @@ sigmoid: logistic function; hardsigmoid tanh softmax
 softplus: smooth form of relu; relu logaddexp mish
 softsign: x divided by 1 + abs(x); tanh sigmoid
 swish: x times sigmoid; gelu mish sigmoid
+erfc: complementary error function; erfcx erfcinv ndtr
+erfcx: scaled complementary error function; erfc
+erfinv: inverse of the error function; erfcinv ndtri
+erfcinv: inverse of the complementary error function; erfinv erfc
+ndtr: normal distribution function; log_ndtr ndtri
+log_ndtr: logarithm of the normal distribution function; ndtr
+ndtri: quantile of the normal distribution; ndtr erfinv
+gamma: gamma function; gammaln beta
+gammaln: logarithm of the gamma function; gamma digamma
+digamma: derivative of the logarithm of the gamma function; polygamma gammaln
+polygamma: derivatives of digamma; digamma
+beta: beta function; betaln gamma
+betaln: logarithm of the beta function; beta gammaln
+betainc: incomplete beta function; beta gammainc
+gammainc: lower incomplete gamma function; gammaincc gamma
+gammaincc: upper incomplete gamma function; gammainc gamma
+zeta: Hurwitz zeta function; polygamma
+jv: Bessel function of the first kind; yv iv
+yv: Bessel function of the second kind; jv kv
+iv: modified Bessel function of the first kind; ive kv
+kv: modified Bessel function of the second kind; kve iv
+ive: scaled modified Bessel function of the first kind; iv
+kve: scaled modified Bessel function of the second kind; kv
+expi: exponential integral; exp1
+exp1: exponential integral of order one; expn expi
+expn: exponential integral of an order; exp1
+xlogy: product x log(y); xlog1py entr
+xlog1py: product x log(1 + y); xlogy
+entr: term of an entropy; rel_entr kl_div
+rel_entr: term of a relative entropy; entr kl_div
+kl_div: term of a Kullback-Leibler divergence; rel_entr entr
+logit: logarithm of the odds; log_expit
+log_expit: logarithm of the logistic function; logit
 clip: values limited to an interval
 matmul: matrix product
 max: largest element

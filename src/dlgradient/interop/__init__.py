@@ -6,7 +6,15 @@ counterpart raises at the call and says what to write. Nothing is converted to a
 behind the user's back, because its derivative would silently be lost.
 """
 
-from dlgradient.interop import compute, elementary, rearrange, selection, statistics, values
+from dlgradient.interop import (
+    compute,
+    elementary,
+    matrices,
+    rearrange,
+    selection,
+    statistics,
+    values,
+)
 from dlgradient.interop.methods import ArrayMethods
 from dlgradient.interop.protocol import function, ufunc
 from dlgradient.interop.table import supported
@@ -16,6 +24,7 @@ __all__ = [
     "compute",
     "elementary",
     "function",
+    "matrices",
     "rearrange",
     "selection",
     "statistics",

@@ -56,12 +56,6 @@ def diagonal(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Val
     return moveaxis(a, (axis1, axis2), (-2, -1))[..., i + first, i + second]
 
 
-@answers(np.linalg.diagonal)
-def linalg_diagonal(x: Operand, /, *, offset: int = 0) -> Value:
-    """Diagonals of a stack of matrices."""
-    return diagonal(x, offset, -2, -1)
-
-
 @answers(np.trace)
 def trace(
     a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DtypeLike = None
@@ -69,12 +63,6 @@ def trace(
     """Sum of a diagonal."""
     x = a if dtype is None else astype(a, dtype=dtype)
     return sum_(diagonal(x, offset, axis1, axis2), axis=-1)
-
-
-@answers(np.linalg.trace)
-def linalg_trace(x: Operand, /, *, offset: int = 0, dtype: DtypeLike = None) -> Value:
-    """Traces of a stack of matrices."""
-    return trace(x, offset, -2, -1, dtype)
 
 
 @answers(np.diag)

@@ -18,33 +18,15 @@ __all__ = ["ATTRIBUTES", "NOTES", "answers", "attribute", "page", "without_links
 
 # Names without a counterpart, after what to do instead.
 NOTES: dict[str, str] = {
-    (
-        "has no derivative here, but the page [Linear systems](../recipes/linear-systems.md) has it"
-        " as an operation to copy. numpy.linalg is for what is not traced"
-    ): (
-        "inv solve linsolve mldivide mrdivide det slogdet logdet inverse linalg pageinv"
-        " pagemldivide pagemrdivide lstsq lsqr lsqminnorm"
-        " pinv pinverse chol cholesky cholesky_ex eigh eigvalsh svd svdvals pagesvd qr expm"
-        " matrix_exp sqrtm cond inv_ex solve_ex"
-    ),
-    (
-        "has no derivative here, but follows from the operations of the page "
-        "[Linear systems](../recipes/linear-systems.md): solve, cholesky, eigh, svd, qr and expm"
-    ): (
-        "cholesky_solve cho_solve cho_factor lu_solve lu_factor cholesky_inverse solve_triangular "
-        "triangular_solve nuclear_norm tensorinv tensorsolve pca_lowrank svd_lowrank logm orth "
-        "null lobpcg lu_factor_ex"
+    "follows from functions of linalg: solve, solve_triangular, cholesky, eigh, svd and qr": (
+        "cholesky_solve cho_solve cho_factor lu_solve lu_factor cholesky_inverse cholesky_ex "
+        "inv_ex solve_ex lsqr tensorinv tensorsolve pca_lowrank svd_lowrank orth null lobpcg "
+        "lu_factor_ex"
     ),
     (
         "has no derivative here. define_operation makes an operation of it and its rule, as the "
-        "page [Linear systems](../recipes/linear-systems.md) does for eigh and svd"
-    ): (
-        "eig eigvals pageeig lu schur geqrf orgqr ormqr lu_unpack householder_product ldl_factor "
-        "ldl_factor_ex ldl_solve"
-    ),
-    "counts, and carries no derivative; call NumPy's function with extractdata(x)": (
-        "rank matrix_rank"
-    ),
+        "page [Linear systems](../recipes/linear-systems.md) does for another function"
+    ): ("schur geqrf orgqr ormqr lu_unpack householder_product ldl_factor ldl_factor_ex ldl_solve"),
     "is about memory, or makes an object of another class; leave it out": (
         "ascontiguousarray asfortranarray require asmatrix"
     ),
@@ -53,16 +35,9 @@ NOTES: dict[str, str] = {
         "histogram_bin_edges xcorr"
     ),
     (
-        "is not among the functions here, but the page "
-        "[Special functions](../recipes/special-functions.md) has it as an operation to copy"
-    ): (
-        "gamma gammaln lgamma loggamma digamma psi polygamma beta betaln erfc ndtr normcdf log_ndtr"
-        " erfinv besselj jv j0 j1"
-    ),
-    (
         "is not among the functions here; define_operation makes an operation of SciPy's, as on "
         "the page [Special functions](../recipes/special-functions.md)"
-    ): ("erfcinv erfcx besseli besselk bessely zeta i0 binom comb factorial ndtri"),
+    ): "loggamma binom comb factorial",
     (
         "is the class DifferentiableFunction here, as on the page "
         "[Custom operations](../extend/custom-operations.md)"
@@ -71,10 +46,6 @@ NOTES: dict[str, str] = {
         "is an operation of define_operation, which takes a rule for forward mode, as on the page "
         "[Custom operations](../extend/custom-operations.md)"
     ): "custom_jvp",
-    (
-        "has no traced form; the page [Coming from NumPy](../coming-from/numpy.md) has it in a few "
-        "lines"
-    ): "einsum",
     (
         "is for polynomials by their coefficients; write the polynomial out, as 2 * x**2 + 3 * x + "
         "1, or call NumPy's function for what is not traced"
@@ -279,7 +250,7 @@ def page(name: str) -> str:
 
     Examples
     --------
-    >>> page("solve"), page("cat")
+    >>> page("schur"), page("cat")
     ('recipes/linear-systems.html', 'supported/other-names.html')
     """
     notes = [note for note, names in NOTES.items() if name in names.split()]

@@ -16,7 +16,8 @@ __all__ = ["Expression", "expressions", "in_words", "parsed", "qualified", "word
 # Expressions, and the names that they answer. A function whose arguments change what to write has
 # several, each with the case after #. Indented lines continue the one before. Functions are those
 # of this package, and those of NumPy, np, which are traced on dlarrays. In expressions x and y are
-# vectors, A and B matrices, i indices, c a mask, n a number and f a function. X is an image of
+# vectors, A and B matrices, S a positive definite one, i indices, c a mask, n a number and f a
+# function. X is an image of
 # format "SSCB", Y a sequence of format "CBT", and the others are what they are called.
 _WRITE = """
 abs(x): absolute fabs
@@ -93,11 +94,10 @@ conj(x): conjugate
 complex(A[..., 0], A[..., 1]): view_as_complex
 stack([real(x), imag(x)], axis=-1): view_as_real
 complex(x * cos(y), x * sin(y)): polar
-matmul(A, B): mtimes pagemtimes mm bmm multi_dot chain_matmul
+matmul(A, B): mtimes pagemtimes mm bmm
+linalg.multi_dot([A, B]): multi_dot chain_matmul
 tensordot(A, B, axes=1): tensorprod
-reshape(permute_dims(tensordot(A, B, axes=0), (0, 2, 1, 3)), (-1, A.shape[1] * B.shape[1])) #
-  matrices; reshape(outer(x, y), (-1,)) # vectors: kron
-A @ A @ A # n = 3: matrix_power mpower
+linalg.matrix_power(A, n): matrix_power mpower
 matmul(A, x): mv matvec
 matmul(x, y) # NumPy, PyTorch, of vectors and matrices; vecdot(A, B, axis=0) # MATLAB, columns: dot
 matmul(x, y) # vectors; matmul(A, matrix_transpose(B)) # matrices: inner
@@ -172,7 +172,7 @@ index_add(zeros(3, dtype=x.dtype), i, x) # vectors: accumarray scatter_add segme
 np.diag(x): diag diagonal
 np.diagflat(x): diagflat
 where(np.eye(x.shape[-1], dtype=bool), expand_dims(x, axis=-1), 0): diag_embed
-sum(np.diag(A)): trace
+np.trace(A): trace
 np.ediff1d(x): ediff1d
 np.gradient(x) # differences; dlgradient(sum(square(x)), x) # of a function, as JAX has it: gradient
 np.unwrap(x): unwrap
@@ -207,19 +207,37 @@ clip(x, -1, 1): hardtanh hard_tanh
 np.fmax(x, y): fmax
 np.fmin(x, y): fmin
 maximum(sqrt(mean(square(x))), 0): rms
-maximum(sqrt(sum(abs2(x))), 0) # all elements, of a matrix the Frobenius norm;
-  maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1; sum(abs(x)) # ord=1 of a vector;
-  max(abs(x)) # ord=inf of a vector; max(sum(abs(A), axis=0)) # ord=1 of a matrix;
-  max(sum(abs(A), axis=1)) # ord=inf of a matrix: norm
-sqrt(sum(square(A), axis=0)) # columns: vecnorm
-maximum(sqrt(sum(abs2(x))), 0) # all elements; maximum(sqrt(sum(abs2(A), axis=1)), 0) # axis=1;
-  sum(abs(x)) # ord=1; max(abs(x)) # ord=inf: vector_norm
-maximum(sqrt(sum(abs2(A))), 0) # the Frobenius norm; max(sum(abs(A), axis=0)) # ord=1;
-  max(sum(abs(A), axis=1)) # ord=inf: matrix_norm
+linalg.norm(x) # NumPy, PyTorch; linalg.matrix_norm(A, ord=2) # MATLAB, of a matrix: norm
+linalg.vector_norm(A, axis=0) # columns: vecnorm
+linalg.vector_norm(x): vector_norm
+linalg.matrix_norm(A): matrix_norm frobenius_norm
+linalg.matrix_norm(A, ord="nuc"): nuclear_norm
+linalg.inv(S): inv inverse pageinv
+linalg.solve(S, x): solve linsolve mldivide pagemldivide
+linalg.solve(S.mT, A.mT).mT # A / S: mrdivide pagemrdivide
+linalg.solve_triangular(S, x): solve_triangular triangular_solve
+linalg.lstsq(A, x): lstsq
+linalg.lstsq(A, x).solution: lsqminnorm
+linalg.pinv(A): pinv pinverse
+linalg.det(S): det
+linalg.slogdet(S): slogdet
+linalg.slogdet(S).logabsdet: logdet
+linalg.cholesky(S): cholesky
+linalg.cholesky(S, upper=True): chol
+linalg.qr(A): qr
+linalg.lu(A): lu
+linalg.eigh(S): eigh
+linalg.eigvalsh(S): eigvalsh
+linalg.eig(A): eig pageeig
+linalg.eigvals(A): eigvals
+linalg.svd(A): svd pagesvd
+linalg.svdvals(A): svdvals
+linalg.expm(S): expm matrix_exp
+linalg.logm(S): logm
+linalg.sqrtm(S): sqrtm
+linalg.cond(S): cond
+linalg.matrix_rank(A): rank matrix_rank
 trapezoid(y, x): trapz
-log(sum(exp(x - where(isfinite(max(x)), max(x), 0)))) + where(isfinite(max(x)), max(x), 0) # all
-  elements; log(sum(exp(A - max(A, axis=1, keepdims=True)),
-  axis=1)) + max(A, axis=1) # axis=1: logsumexp
 log(mean(exp(x - max(x)))) + max(x): logmeanexp
 where(x < 0.7, log(-expm1(-x)), log1p(-exp(-x))): log1mexp
 maximum(sqrt(sum(square(expand_dims(A, -2) - expand_dims(B, -3)), axis=-1)), 0): cdist pdist2
@@ -232,13 +250,34 @@ vecdot(x, y) / (maximum(sqrt(vecdot(x, x)), 1e-8) * maximum(sqrt(vecdot(y, y)), 
   axis=1)), 1e-8)) # dim=1: cosine_similarity
 np.vander(x, n) # decreasing powers; np.vander(x, n, increasing=True) # as torch.linalg has it:
   vander
-x * log(where((x == 0) & ((y <= 0) | (y == inf)), 1, y)): xlogy
-x * log1p(where((x == 0) & ((y <= -1) | (y == inf)), 0, y)): xlog1py
 np.logaddexp2(x, y): logaddexp2
-where(x < 0, -inf, -x * log(maximum(x, finfo(x.dtype).smallest_normal))): entr
-where(x < 0, inf, x * log(maximum(x, finfo(x.dtype).smallest_normal) / where(x == 0, 1, y))):
-  rel_entr
-log(x) - log1p(-x): logit
+special.logsumexp(x) # all elements; special.logsumexp(A, axis=1) # axis=1: logsumexp
+special.xlogy(x, y): xlogy
+special.xlog1py(x, y): xlog1py
+special.entr(x): entr
+special.rel_entr(x, y): rel_entr
+special.logit(x): logit
+special.erfc(x): erfc
+special.erfcx(x): erfcx
+special.erfinv(x): erfinv
+special.erfcinv(x): erfcinv
+special.ndtr(x): ndtr normcdf
+special.log_ndtr(x): log_ndtr
+special.ndtri(x): ndtri norminv
+special.gamma(x): gamma
+special.gammaln(x): gammaln lgamma
+special.digamma(x): digamma psi
+special.polygamma(n, x): polygamma
+special.beta(x, y): beta
+special.betaln(x, y): betaln
+special.zeta(n, x): zeta
+special.jv(n, x): besselj jv
+special.yv(n, x): bessely yv
+special.iv(n, x): besseli iv
+special.kv(n, x): besselk kv
+special.jv(0, x): j0
+special.jv(1, x): j1
+special.iv(0, x): i0
 10**x: exp10
 where(abs(x) < 1e-4, 1 + x / 2 + x**2 / 6 + x**3 / 24, expm1(x) / where(x == 0, 1, x)): exprel
 expm1(y * log(x)): powm1
@@ -248,12 +287,9 @@ expm1(n * log(x)) / n # n not 0; log(x) # n = 0: boxcox
 sin(np.radians(x - 360 * round(x / 360))): sind sindg
 cos(np.radians(x - 360 * round(x / 360))): cosd cosdg
 tan(np.radians(x - 180 * round(x / 180))): tand tandg
-stack([x[..., 1] * y[..., 2] - x[..., 2] * y[..., 1], x[..., 2] * y[..., 0] - x[..., 0] * y[...,
-  2], x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]], axis=-1): cross
 A + outer(x, y): addr
 A + x * y: addcmul
 A + x / y: addcdiv
-maximum(sqrt(sum(abs2(A))), 0): frobenius_norm
 cumulative_trapezoid(y, x, initial=0): cumtrapz
 np.correlate(x, y); np.correlate(x, y, mode="full") # mode="full": correlate
 maximum(x, n): clamp_min

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,6 @@ _SYNONYMS = (
     (np.vecdot, np.linalg.vecdot),
     (np.matrix_transpose, np.linalg.matrix_transpose),
     (np.tensordot, np.linalg.tensordot),
-    (np.cross, np.linalg.cross),
 )
 
 
@@ -90,9 +90,32 @@ def _translated(func: object, function: Callable[..., Value]) -> Callable[..., V
 _TABLE = _Table()
 
 
+# SciPy's ufuncs that are another function here, or one with an argument.
+_SPECIAL: dict[str, tuple[str, tuple[int, ...]]] = {
+    "psi": ("digamma", ()),
+    "expit": ("sigmoid", ()),
+    "_zeta": ("zeta", ()),
+    **{f"{letter}{order}": (f"{letter}v", (order,)) for letter in "jyik" for order in (0, 1)},
+    **{f"{letter}{order}e": (f"{letter}ve", (order,)) for letter in "ik" for order in (0, 1)},
+}
+
+
 def find(func: object) -> Callable[..., Value] | None:
-    """Return what answers a function of NumPy, None if nothing does."""
-    return _TABLE.find(func)
+    """Return what answers a function of NumPy, or a ufunc of SciPy; None if nothing does."""
+    return _TABLE.find(func) or (_of_scipy(func) if isinstance(func, np.ufunc) else None)
+
+
+def _of_scipy(func: np.ufunc) -> Callable[..., Value] | None:
+    name = func.__name__
+    if getattr(sys.modules.get("scipy.special._ufuncs"), name, None) is not func:
+        return None
+    package = sys.modules["dlgradient"]  # an import would go upwards
+    written, first = _SPECIAL.get(name, (name, ()))
+    space = package if written == "sigmoid" else package.special
+    if written not in space.__all__:
+        return None
+    function: Callable[..., Value] = getattr(space, written)
+    return partial(function, *first) if first else function
 
 
 def supported() -> frozenset[str]:
@@ -100,7 +123,7 @@ def supported() -> frozenset[str]:
 
     Examples
     --------
-    >>> sorted(supported() & {"sin", "concatenate", "einsum"})
+    >>> sorted(supported() & {"sin", "concatenate", "tensorinv"})
     ['concatenate', 'sin']
     """
     _TABLE.find(None)

@@ -34,7 +34,8 @@ _SCHEDULES = {
 # What to write for the functions and classes of a module of SciPy.
 _MODULES = {
     "scipy.sparse.linalg": (
-        'the solution of a linear system becomes an operation as on the page "Linear systems"'
+        "write dl.linalg.solve(A.toarray(), b) if A is small, or make an operation of it as on the "
+        'page "Linear systems"'
     ),
     "numpy.ma": (
         'a masked array has NumPy arrays; write dl.where(mask, 0, x), as on the page "Masks"'
@@ -75,7 +76,10 @@ def _in_namespace(name: str) -> str | None:
     for space in ("metrics", "schedules"):
         if meant := _class_of(space, name):
             return f"{space}.{meant}"
-    return f"fft.{name}(x)" if name in sys.modules["dlgradient"].fft.__all__ else None
+    for space in ("fft", "linalg", "special"):
+        if name in getattr(sys.modules["dlgradient"], space).__all__:
+            return f"{space}.{name}(x)"
+    return None
 
 
 def _layer(name: str) -> str | None:
@@ -170,7 +174,8 @@ def _advice(module: str, name: str) -> str:
         return ""
     if name in sys.modules["dlgradient"].__all__:
         return f"write {name}(x)"
-    return answers().get(name, "")
+    special = module == "scipy.special" and name in sys.modules["dlgradient"].special.__all__
+    return f"write dl.special.{name}(x)" if special else answers().get(name, "")
 
 
 def _of_module(module: str, name: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from dlgradient.core.threads import in_blocks
 from dlgradient.core.types import Array, Dtype, Shape
+from dlgradient.errors import InvalidArgumentError
 from dlgradient.native.code import Register
 from dlgradient.native.compiler import address_of, linked
 from dlgradient.native.objects import PythonFunction
@@ -223,7 +224,8 @@ class Tile:
         arrays = [np.require(x, requirements=["C", "A"]) for x in given]
         for x, part in zip(arrays, self._operands, strict=True):
             if (x.shape or (1,), x.dtype) != (part.shape or (1,), part.dtype):
-                raise ValueError(f"an operand of a tile has shape {x.shape}, not {part.shape}")
+                text = f"an operand of a tile has shape {x.shape}, not {part.shape}"
+                raise InvalidArgumentError(text)
         whole = [np.empty(p.shape, p.dtype) if p.axis is not None else None for p in self._results]
         sums = [self._run(run, arrays, whole) for run in self._runs]
         totals = iter([sum(terms[1:], terms[0]) for terms in zip(*sums, strict=True)])
