@@ -489,7 +489,6 @@ def test_unknown_keyword_of_an_operation(name: str, given: str, right: str) -> N
     ("call", "text"),
     [
         (np.linalg.tensorinv, r"numpy\.linalg\.tensorinv is not supported.*functions of linalg"),
-        (np.frexp, r"numpy\.frexp is not supported.*extractdata"),
     ],
 )
 def test_unknown_function_of_numpy(call: Any, text: str) -> None:
