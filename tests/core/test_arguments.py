@@ -127,6 +127,8 @@ LEGITIMATE: dict[str, set[str]] = {
     "Bound": NUMBERS,
     "End": {*NUMBERS, "nan", "inf", "3j"},
     "Padding": {"0"},
+    "PadWidth": {"0", "huge", "no dict", *SEQUENCES},
+    "_Optimize": {"True"},
     "Edges": set(),
     "PoolSize": {"huge"},
     "Generator": {"None", "0", "huge", "generator"},
@@ -147,7 +149,13 @@ LEGITIMATE: dict[str, set[str]] = {
     "Formats": {"Nones"},  # of an array that has none
 }  # fmt: skip
 # Arguments without a kind, and the annotation that says what they accept.
-READ_AS = {("dljvp", "tangents"): "Operand", ("dlhvp", "vectors"): "Operand"}
+READ_AS = {
+    ("dljvp", "tangents"): "Operand", ("dlhvp", "vectors"): "Operand",
+    ("pad", "pad_width"): "PadWidth", ("pad", "constant_values"): "Operand | None",
+    ("pad", "end_values"): "None", ("pad", "stat_length"): "None",  # of the mode "constant"
+    ("interp1", "extrapolation"): "End | None",
+}  # fmt: skip
+UNIQUE = ("unique_all", "unique_counts", "unique_inverse", "unique_values")
 # Functions that are called in a `dlfeval`.
 TRACED = {
     "dlgradient", "dlvjp", "dljvp", "dljacobian", "dldivergence", "dlhessian", "dlhvp",
@@ -159,6 +167,7 @@ ANYTHING = {
     ("clip_by_norm", "gradients"), ("clip_by_global_norm", "gradients"),
     ("isdlarray", "x"), ("extractdata", "x"), ("dlfeval", "args"), ("dlfeval", "fun"),
     ("dlaccelerate", "fun"), ("dlvmap", "args"), ("dlcheckpoint", "fun"),
+    ("dltrace", "args"), ("dltrace", "kwargs"),
     ("dlupdate", "fun"), ("dlupdate", "parameters"), ("result_type", "arrays_and_dtypes"),
     ("can_cast", "from_"), ("dlode1", "theta"), ("dlode4", "theta"), ("dlode45", "theta"),
     ("onehotdecode", "class_names"), ("scores2label", "class_names"),
@@ -255,6 +264,8 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "dlistft": ((spectrum,), {"window": np.ones(4)}),
         "spectral_convolution": ((dl.dlarray(np.ones((1, 4)), "CS"), np.ones((1, 1, 2))), {}),
         "index_add": ((dl.dlarray(X), [0, 1], dl.dlarray([1.0, 2.0])), {}),
+        **{name: ((dl.dlarray(X),), {}) for name in ("nonzero", *UNIQUE)},
+        "isin": ((dl.dlarray(X), X), {}),
         "can_cast": ((np.float32, np.float64), {}),
         "finfo": ((np.float32,), {}),
         "iinfo": ((np.int32,), {}),
@@ -289,6 +300,7 @@ def written() -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
         "dlupdate": ((lambda p: p * 2, learnables), {}),
         "dlfeval": ((lambda x: x * 2, dl.dlarray(X)), {}),
         "dlaccelerate": ((lambda x: x * 2,), {}),
+        "dltrace": ((lambda x: x * 2, dl.dlarray(X)), {}),
         "training_options": (("adam",), {}),
         "trainnet": ((X[:, None], X[:, None], network, "mse", quick), {}),
         "analyze_network": ((network,), {}),

@@ -338,7 +338,8 @@ CONSTANT: dict[str, Callable[[Any], Any]] = {
     "digitize": lambda x: np.digitize(x, [0.0, 1.0]),
     "isposinf": lambda x: np.isposinf(np.where(Y > 1, np.inf, x)),
     "nextafter": lambda x: np.nextafter(x, Y),
-    "histogram": lambda x: np.histogram(x, 3)[0],
+    "histogram": lambda x: np.histogram(x, 3, (-1, 1))[0],
+    "histogram of edges": lambda x: np.histogram(x, [-1.0, 0.0, 2.0])[0],
     "frexp exponent": lambda x: np.frexp(x)[1],
     "unique counts": lambda x: np.unique(x, return_counts=True)[1],
     "unique_inverse": lambda x: np.unique_inverse(x).inverse_indices,
@@ -606,3 +607,18 @@ def test_a_method_of_others_names_ours(name: str, text: str) -> None:
 def test_an_unknown_keyword_of_a_method(name: str) -> None:
     with pytest.raises(dl.UnknownKeywordError, match=f"{name}: unknown keyword 'dim'; write axis="):
         getattr(dl.dlarray(X), name)(dim=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda x: np.histogram(x, 3), r"numpy\.histogram: the edges depend .*range="),
+        (lambda x: np.histogram_bin_edges(x), r"numpy\.histogram_bin_edges: the edges depend"),
+        (lambda x: np.histogram(Y, x[0]), r"numpy\.histogram: the edges depend"),
+        (lambda x: np.histogram(Y, 3, (0, 1), weights=x), r"traced weights .*index_add"),
+        (lambda x: np.histogram(Y, 3, (0, 1), None, x), r"traced weights .*index_add"),
+    ],
+)
+def test_a_histogram_that_has_a_derivative_is_refused(call: Any, text: str) -> None:
+    with pytest.raises(dl.UnsupportedFunctionError, match=text):
+        dl.dlfeval(call, dl.dlarray(X))

@@ -132,7 +132,7 @@ np.intersect1d(x, y): intersect1d
 np.setdiff1d(x, y): setdiff1d
 np.setxor1d(x, y): setxor1d
 np.trim_zeros(x): trim_zeros
-np.histogram(x, 3): histogram
+np.histogram(x, 3, (0, 1)): histogram
 np.apply_over_axes(np.sum, A, (0, 1)): apply_over_axes
 np.gcd(i, 4): gcd
 np.lcm(i, 4): lcm

@@ -126,10 +126,41 @@ def _constants(func: Callable[..., Any]) -> Callable[..., Value]:
 _CONSTANTS: tuple[Callable[..., Any], ...] = (
     *(np.isclose, np.iscomplex, np.isreal, np.argwhere, np.flatnonzero, np.digitize),
     *(np.nanargmax, np.nanargmin, np.isposinf, np.isneginf, np.spacing),
-    *(np.gcd, np.lcm, np.histogram, np.histogram_bin_edges),
+    *(np.gcd, np.lcm),
 )
 for _func in _CONSTANTS:
     answers(_func)(_constants(_func))
+
+
+def _histogram(func: Callable[..., Any]) -> Callable[..., Value]:
+    """Return the answer to a function of histograms, which is constant if its edges are."""
+
+    def answer(
+        a: Operand,
+        bins: Any = 10,
+        range: Any = None,
+        *args: Operand,
+        **given: Operand,  # noqa: A002
+    ) -> Value:
+        name = f"numpy.{func.__name__}"
+        if is_traced([*args, *given.values()]):
+            raise UnsupportedFunctionError(
+                f"{name}: sums of traced weights have a derivative, which is not here; write "
+                "index_add(zeros(n), np.digitize(x, edges) - 1, weights), or give "
+                "extractdata(weights)"
+            )
+        if is_traced([bins, range]) or (range is None and np.ndim(bins) == 0 and is_traced([a])):
+            raise UnsupportedFunctionError(
+                f"{name}: the edges depend on traced values; give range=(low, high) or edges as "
+                "bins=, or extractdata(x)"
+            )
+        return _constants(func)(a, bins, range, *args, **given)
+
+    return answer
+
+
+for _func in (np.histogram, np.histogram_bin_edges):
+    answers(_func)(_histogram(_func))
 
 
 @answers(np.nonzero)

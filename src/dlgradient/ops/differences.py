@@ -84,7 +84,7 @@ def diff(
         x = concat([*ends[0], x, *ends[1]], axis=axis)
     # A value of its own, not the operand: an assignment to it must not change x.
     x = x if n else positive(x)
-    for _ in range(n):
+    for _ in range(min(n, x.shape[axis])):  # more leave nothing, either
         after, before = along(x, axis, slice(1, None)), along(x, axis, slice(None, -1))
         x = not_equal(after, before) if x.dtype == bool else after - before
     return x

@@ -190,7 +190,7 @@ def _ordered(
                 " it must leave one"
             )
         return list(optimize)
-    if count < 3 or optimize is False:
+    if optimize is False or (count < 3 and optimize in (True, "greedy", "optimal")):
         # From left to right: each result goes to the end.
         path: list[tuple[int, ...]] = [(0, 1)] if count > 1 else []
         return path + [(0, count - 2 - k) for k in range(count - 2)]

@@ -172,8 +172,11 @@ def _ramps(x: Value, axis: int, pair: tuple[int, int], ends: tuple[Any, Any]) ->
 def _pairs(name: str, given: Any, ndim: int) -> list[list[Any]]:
     """Return a pair for each dimension, of one number, one pair, or one for each."""
     try:
-        pairs: list[list[Any]] = np.broadcast_to(np.asarray(given), (ndim, 2)).tolist()
-    except ValueError as error:
+        array = np.asarray(given)
+        if array.dtype.kind not in "biufc" and given is not None:
+            raise ValueError  # noqa: TRY301 - answered below
+        pairs: list[list[Any]] = np.broadcast_to(array, (ndim, 2)).tolist()
+    except (ValueError, TypeError) as error:
         raise InvalidArgumentError(
             f"pad: {name}={given!r} is not one number, one pair (before, after), or a pair for each"
             f" of the {ndim} dimensions"
@@ -186,7 +189,7 @@ def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
         given = {normalize_axis_index(axis, ndim): pair for axis, pair in pad_width.items()}
         pad_width = [np.broadcast_to(given.get(i, 0), 2).tolist() for i in range(ndim)]
     pairs = _pairs("pad_width", pad_width, ndim)
-    if any(not isinstance(n, int) or n < 0 for pair in pairs for n in pair):
+    if any(type(n) is not int or n < 0 for pair in pairs for n in pair):
         raise InvalidArgumentError(
             f"pad: pad_width={pad_width!r} must consist of integers that are not negative; to take "
             "elements off write x[1:-1]"
@@ -205,8 +208,8 @@ def pad(
     pad_width: Any,
     mode: Mode = "constant",
     *,
-    constant_values: Any = 0,
-    end_values: Any = 0,
+    constant_values: Any = None,
+    end_values: Any = None,
     stat_length: Any = None,
     reflect_type: Literal["even", "odd"] = "even",
 ) -> Value:
@@ -223,7 +226,8 @@ def pad(
         "symmetric": reflected without and with the edge; "wrap": from the other end;
         "linear_ramp": a straight line from the edge to `end_values`; "maximum", "minimum", "mean",
         "median": of the `stat_length` elements next to the edge; "empty": zeros.
-    constant_values, end_values : number, pair, or sequence of pairs
+    constant_values, end_values : number, pair, or sequence of pairs, optional
+        By default 0.
     stat_length : int, pair, or sequence of pairs, optional
         By default all elements along the dimension.
     reflect_type : {"even", "odd"}
@@ -237,7 +241,8 @@ def pad(
     Raises
     ------
     InvalidArgumentError
-        If `pad_width` does not fit the dimensions, or there is no element to repeat.
+        If `pad_width` does not fit the dimensions, there is no element to repeat, or an option is
+        that of another mode.
 
     See Also
     --------
@@ -255,12 +260,28 @@ def pad(
     """
     x = as_array(x, "pad: x")
     widths = _widths(pad_width, x.ndim)
+    options = {
+        "constant_values": (constant_values, ("constant",)),
+        "end_values": (end_values, ("linear_ramp",)),
+        "stat_length": (stat_length, _STATISTICS),
+    }
+    for name, (given, modes) in options.items():
+        if given is not None and mode not in modes:
+            raise InvalidArgumentError(
+                f"pad: {name} is an option of mode={' or '.join(map(repr, modes))}, and mode is "
+                f"{mode!r}"
+            )
     if mode in ("constant", "empty"):
-        values = _pairs("constant_values", constant_values if mode == "constant" else 0, x.ndim)
+        values = _pairs(
+            "constant_values", 0 if constant_values is None else constant_values, x.ndim
+        )
         return surrounded(x, widths=widths, values=tuple([(a, b) for a, b in values]))
     ends, lengths = (
         _pairs(name, given, x.ndim)
-        for name, given in (("end_values", end_values), ("stat_length", stat_length))
+        for name, given in (
+            ("end_values", 0 if end_values is None else end_values),
+            ("stat_length", stat_length),
+        )
     )
     padded = x
     for axis, pair in enumerate(widths):

@@ -13,6 +13,7 @@ system, which is an operation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Number, Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -334,8 +335,13 @@ def interp1(
     """
     refuse_complex("interp1", x=x, xq=xq)
     p, v, q = (as_array(a, f"interp1: {n}") for a, n in ((x, "x"), (v, "v"), (xq, "xq")))
-    if result_type(v).kind == "c":
-        parts = [interp1(p, part(v), q, method, extrapolation) for part in (real, imag)]
+    _check_extrapolation(extrapolation)
+    is_number = isinstance(extrapolation, Number)
+    if result_type(v).kind == "c" or (is_number and not isinstance(extrapolation, Real)):
+        given = [extrapolation] * 2
+        if is_number:
+            given = [np.real(extrapolation), np.imag(extrapolation)]
+        parts = [interp1(p, f(v), q, method, c) for f, c in zip((real, imag), given, strict=True)]
         return complex(*parts)
     check_points("interp1", p, v.shape[:1], "x")
     labels = q._format if type(q) is calls.dlarray else None
@@ -358,14 +364,18 @@ def interp1(
     return y
 
 
+def _check_extrapolation(given: Any) -> None:
+    number = isinstance(given, Number) and not isinstance(given, bool)
+    if not (number or given is None or (isinstance(given, str) and given == "extrap")):
+        raise InvalidArgumentError(
+            f'interp1: extrapolation={given!r} must be "extrap", a number or None'
+        )
+
+
 def _outside(y: Value, p: Value, q: Value, method: str, extrapolation: Any) -> Value:
     """Return a result with other values where the queries are outside the points."""
     if extrapolation == "extrap" or (extrapolation is None and method in _EXTENDED):
         return y
-    if isinstance(extrapolation, str):
-        raise InvalidArgumentError(
-            f'interp1: extrapolation={extrapolation!r} must be "extrap", a number or None'
-        )
     outside = reshape((q < p[0]) | (q > p[-1]), (*q.shape, *[1] * (y.ndim - q.ndim)))
     return where(outside, np.nan if extrapolation is None else extrapolation, y)
 
@@ -414,4 +424,5 @@ def _interp1_errors(m: Maker) -> list[Error]:
         Error(case(p[::-1].copy(), m.real(3), p), InvalidArgumentError, "ascending order"),
         Error(case(p, m.real(3), p, method="quintic"), InvalidArgumentError, "method must be"),
         Error(case(p, m.real(3), p, extrapolation="on"), InvalidArgumentError, "extrap"),
+        Error(case(p, m.real(3), p, extrapolation=True), InvalidArgumentError, "extrap"),
     ]

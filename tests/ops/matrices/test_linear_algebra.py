@@ -66,6 +66,35 @@ def test_vectors_of_equal_eigenvalues_have_no_derivative(rng: np.random.Generato
     assert issubclass(DegenerateWarning, RuntimeWarning)
 
 
+@pytest.mark.parametrize("name", ["eigh", "svd"])
+@pytest.mark.parametrize("higher", [False, True])
+def test_a_function_of_a_matrix_through_equal_values_warns(name: str, higher: bool) -> None:
+    def exponential(A: Any) -> Any:
+        if name == "svd":
+            u, s, vh = dl.linalg.svd(A)
+        else:
+            s, u = getattr(dl.linalg, name)(A)
+            vh = dl.conj(u.T)
+        loss = dl.real((u * dl.exp(s)) @ vh * [[1.0, 2.0], [3.0, 4.0]]).sum()
+        return dl.dlgradient(loss, A, enable_higher_derivatives=higher)
+
+    with pytest.warns(DegenerateWarning, match=f"{name}: values are equal.*expm"):
+        dl.dlfeval(exponential, dl.dlarray(np.eye(2)))
+    distinct = dl.dlfeval(exponential, dl.dlarray(np.diag([1.0, 2.0])))  # a warning is an error
+    assert np.isfinite(dl.extractdata(distinct)).all()
+
+
+def test_values_alone_and_spaces_alone_do_not_warn() -> None:
+    def both(A: Any) -> Any:
+        values, _ = dl.linalg.eigh(A)
+        _, vectors = dl.linalg.eigh(A)
+        space = vectors[:, :2] @ vectors[:, :2].T
+        loss = (values**2).sum() + (space * np.arange(9.0).reshape(3, 3)).sum()
+        return dl.dlgradient(loss, A)
+
+    assert np.isfinite(dl.extractdata(dl.dlfeval(both, dl.dlarray(np.diag([1.0, 1, 3]))))).all()
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (4, 3), (3, 4)])
 def test_the_polar_factor_of_equal_singular_values(
     shape: tuple[int, int], rng: np.random.Generator

@@ -18,7 +18,7 @@ from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.complex import conj, conjugated, real
 from dlgradient.ops.linalg import matmul
-from dlgradient.ops.matrices.gaps import divided_by_gaps, phases_at, turns_of
+from dlgradient.ops.matrices.gaps import ambiguous, divided_by_gaps, phases_at, turns_of
 from dlgradient.ops.matrices.shared import (
     adjoint,
     check_hermitian,
@@ -70,6 +70,8 @@ def _eigh_vjp(g: tuple[Value, ...], x: Value, out: tuple[Value, ...]) -> tuple[V
         if x.dtype.kind == "c":
             g_v = g_v + phases_at(v, turns_of(part))
             part = matmul(adjoint(v), g_v)
+        if g_w is not None:
+            ambiguous(w, g_w, part, name="eigh")
         rotation = divided_by_gaps("eigh", (part - turned(part, x)) * 0.5, _gaps(w), w, part)
         inner = rotation if inner is None else inner + rotation
     return (hermitian(product_of(v, inner, adjoint(v)), x),)
@@ -106,7 +108,8 @@ def eigh(x: Operand, /) -> EighResult:
 
     The gradient is Hermitian. Vectors of equal eigenvalues have no derivative. A function of them
     that does not depend on their choice, as the projection on their space, has one, and others give
-    a `DegenerateWarning`.
+    a `DegenerateWarning`. So does a function of values and vectors together, as V f(w) Vᴴ, whose
+    gradient is not found here.
 
     Parameters
     ----------

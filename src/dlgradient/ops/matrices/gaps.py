@@ -4,6 +4,10 @@ Where a gap is zero, a function that does not depend on the choice of the vector
 zero. Then the quotient is zero: the derivative is that of a function of the values, and of all
 vectors of one value together. A numerator that is not zero belongs to a function without a
 derivative: the quotient is NaN, and a warning says so.
+
+A function of the matrix, as V f(w) Vᴴ, has a derivative there that neither cotangent holds: its
+numerator is zero, too, and f'(w) is known for the diagonal only. It cannot be told from a function
+of values beside one of spaces, whose derivative is right. So both give a warning.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from dlgradient.ops.logical import equal
 from dlgradient.ops.shape import expand_dims
 from dlgradient.rules import constant
 
-__all__ = ["DegenerateWarning", "divided_by_gaps", "phases_at", "turns_of"]
+__all__ = ["DegenerateWarning", "ambiguous", "divided_by_gaps", "phases_at", "turns_of"]
 
 # Gaps that are rounding errors, in units of the last place of the largest value.
 _ROUNDING = 64
@@ -81,6 +85,47 @@ def gap_factors(
             stacklevel=2,
         )
     return np.where(wrong, np.nan, np.where(none, 0.0, 1.0)).astype(np.asarray(gaps).real.dtype)
+
+
+@constant(
+    format="new",
+    samples=lambda m: [
+        case(np.array([1.0, 2.0]), m.real(2), m.real(2, 2), name="eigh"),
+        case(np.array([[3.0, 1.0]]), m.real(1, 2), m.real(1, 2, 2), name="svd"),
+        case(np.array([2.0, 1.0]), m.real(2), m.complex(2, 2), name="svd"),
+    ],
+)
+def ambiguous(values: Value, cotangents: Value, part: Value, /, *, name: str) -> Value:
+    """Whether equal values make the derivative ambiguous, which gives a warning.
+
+    Parameters
+    ----------
+    values, cotangents : array
+        Eigenvalues or singular values, and their cotangents.
+    part : array
+        Vᴴ g for the vectors V.
+    name : str
+        The function, for the warning.
+    """
+    eps = np.finfo(np.asarray(part).real.dtype).eps
+    size = np.max(np.abs(values), axis=-1, initial=0.0)[..., None, None]
+    equal_pair = np.abs(values[..., :, None] - values[..., None, :]) <= _ROUNDING * eps * size
+    used = np.abs(cotangents) > 0
+    both = np.abs(part + np.conj(np.swapaxes(part, -1, -2)))
+    scale = np.max(np.abs(part), axis=(-2, -1), keepdims=True, initial=0.0)
+    mixed = both > _NOISE * eps * scale
+    pairs = equal_pair & mixed & (used[..., :, None] | used[..., None, :])
+    found = np.any(pairs & ~np.eye(values.shape[-1], dtype=bool), axis=(-2, -1))
+    if found.any():
+        warnings.warn(
+            f"{name}: values are equal, and the function takes both values and vectors. Its "
+            "gradient is that of a function of the values beside one of spaces of vectors. For a "
+            "function of the matrix, as V f(w) Vᴴ, that is wrong: take expm, logm, sqrtm or a "
+            "norm of dlgradient.linalg",
+            DegenerateWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def divided_by_gaps(

@@ -23,7 +23,7 @@ from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.complex import abs, conjugated, real
 from dlgradient.ops.linalg import matmul
-from dlgradient.ops.matrices.gaps import divided_by_gaps, phases_at, turns_of
+from dlgradient.ops.matrices.gaps import ambiguous, divided_by_gaps, phases_at, turns_of
 from dlgradient.ops.matrices.shared import (
     adjoint,
     check_matrix,
@@ -77,6 +77,8 @@ def _between(u: Value, s: Value, v: Value, g_u: Value, g_s: Value, g_v: Value, x
         b = _skew(right, x, s)
         first, second = expand_dims(s, -1), expand_dims(s, -2)
         size = _moduli(left, right)
+        if g_s is not None:
+            ambiguous(s, g_s, right if left is None else left, name="svd")
         part = divided_by_gaps("svd", _off_diagonal(a + b), second - first, s, size)
         part = part + divided_by_gaps("svd", a - b, second + first, s, size)
         inner = part if inner is None else inner + part
