@@ -494,7 +494,8 @@ devices, debugging and settings.
 """,
     "matlab": """
 These are MATLAB's functions with support for dlarrays, by task. Options have MATLAB's names in
-lower case with underscores: `DataFormat` is `data_format`.
+lower case with underscores: `DataFormat` is `data_format`. Defaults may differ, as the dimension of
+`sum`: see the [silent traps](../coming-from/matlab.md#silent-traps).
 """,
 }
 WRITTEN = """\

@@ -418,3 +418,28 @@ def test_shapes_that_do_not_fit_are_named():
         dl.dljacobian(lambda x: x[0] ** 2, [x], 0)
     with pytest.raises(errors.ShapeMismatchError, match=r"y has shape \(2,\), x shape \(1, 2\)"):
         dl.dldivergence(lambda x: x[0], x)
+
+
+class Doubled(dl.DifferentiableFunction):
+    """Twice its argument, with a backward pass that NumPy computes."""
+
+    def forward(self, context: Any, x: Any) -> Any:  # noqa: ARG002
+        return 2 * x
+
+    def backward(self, context: Any, g: Any) -> Any:  # noqa: ARG002
+        gradient = np.zeros(g.shape)
+        gradient += 2 * g
+        return gradient
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_backward_pass_of_numpy_has_a_jacobian(rows: int, rng: np.random.Generator) -> None:
+    x, W = rng.normal(size=3), rng.normal(size=(rows, 3))
+    found = dl.dljacobian(lambda x: W @ Doubled()(x), dl.dlarray(x))
+    np.testing.assert_allclose(found, 2 * W)
+
+    def traced(x: Any) -> Any:
+        return dl.dljacobian(W @ Doubled()(x), x)
+
+    with pytest.raises(dl.RuleError, match="not written in functions of dlarrays"):
+        dl.dlfeval(traced, dl.dlarray(x))

@@ -609,6 +609,15 @@ def test_an_unknown_keyword_of_a_method(name: str) -> None:
         getattr(dl.dlarray(X), name)(dim=0)
 
 
+@pytest.mark.parametrize(("name", "kink"), [("fmax", np.maximum), ("fmin", np.minimum)])
+def test_a_constant_without_nan_has_no_share_in_a_tie(name: str, kink: Any) -> None:
+    def gradients(x: Any) -> Any:
+        return [dl.dlgradient(f(x, 0.0).sum(), x) for f in (getattr(np, name), kink)]
+
+    found, expected = dl.dlfeval(gradients, dl.dlarray([-1.0, 0.0, 2.0]))
+    assert found.tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [

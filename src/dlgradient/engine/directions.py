@@ -30,6 +30,7 @@ from dlgradient.engine.batching import Part, together
 from dlgradient.engine.forward import forward
 from dlgradient.engine.walk import reverse
 from dlgradient.engine.zeros import has_nan
+from dlgradient.errors import RuleError
 
 __all__ = ["columns", "diagonal", "rows"]
 
@@ -58,12 +59,17 @@ def rows(
     """
     size = _count(root.shape, axis)
     seed = _seed(root)
-    found = (
-        reverse(root, wrap(seed.saved[0], seed), nodes, retain=True, traced=True, real=real)
-        if size
-        else {}
-    )
-    results = _along(seed, [found.get(node) for node in nodes], axis, traced=traced)
+    results = None
+    try:
+        found = (
+            reverse(root, wrap(seed.saved[0], seed), nodes, retain=True, traced=True, real=real)
+            if size
+            else {}
+        )
+        results = _along(seed, [found.get(node) for node in nodes], axis, traced=traced)
+    except RuleError:  # a backward pass of a user that is not written in functions of dlarrays
+        if traced:
+            raise
     if results is None or any(c is not None and has_nan(c) for c in results):
         results = _rows_one_by_one(root, nodes, axis, real=real, traced=traced)
     return [
@@ -79,8 +85,13 @@ def columns(root: Node, node: Node, axis: int | None, *, traced: bool) -> Cotang
     """
     seed = _seed(node)
     size = _count(node.shape, axis)
-    found = forward((root,), {node: wrap(seed.saved[0], seed)}, traced=True) if size else [None]
-    results = _along(seed, found, axis, traced=traced)
+    results = None
+    try:
+        found = forward((root,), {node: wrap(seed.saved[0], seed)}, traced=True) if size else [None]
+        results = _along(seed, found, axis, traced=traced)
+    except RuleError:  # as in `rows`
+        if traced:
+            raise
     if results is None or (results[0] is not None and has_nan(results[0])):
         return _columns_of_rows(root, node, axis, traced=traced)
     if results[0] is None:

@@ -174,7 +174,22 @@ class FunctionCall:
         return gradients
 
     def pull_traced(self, node: Node, gs: Sequence[Cotangent]) -> list[Value | None]:
-        """Run the backward pass on dlarrays, so that its result can be differentiated."""
+        """Run the backward pass on dlarrays, so that its result can be differentiated.
+
+        A recorded call asks for that although its user may not. Then one that cannot be traced runs
+        on raw arrays, and only derivatives of its results are an error.
+        """
+        recorder = node.trace.recorder
+        try:
+            return self._pulled(node, gs)
+        except RuleError as error:
+            if recorder is None or not error.args[0].startswith(self._unknown()):
+                raise
+        recorder.refuse(f"the backward pass of {self.name} is not in functions of dlarrays")
+        raw = [g._value if type(g) is dlarray else g for g in gs]
+        return [None if c is None else wrap(c, _underivable(node, c)) for c in self.pull(node, raw)]
+
+    def _pulled(self, node: Node, gs: Sequence[Cotangent]) -> list[Value | None]:
         cotangents = [
             _traced_cotangent(g, like, node.trace)
             for g, like in zip(gs, self.results, strict=False)

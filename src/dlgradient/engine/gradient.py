@@ -199,7 +199,8 @@ def dlvjp(
     -------
     product : dlarray or container
         Σᵢ conj(∂yᵢ/∂x) cotangentᵢ + (∂yᵢ/∂x̄) conj(cotangentᵢ), with the structure of the variables,
-        as in `dlgradient`. The second term is zero for analytic functions, and where x is real.
+        as in `dlgradient`. The second term is zero for analytic functions. A real variable counts
+        as a complex one here: the real part is its derivative.
 
     See Also
     --------

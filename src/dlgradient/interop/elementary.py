@@ -13,7 +13,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from dlgradient.core import calls
 from dlgradient.core.types import AxisLike, DtypeLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.interop.operands import as_array, flatten, raw
+from dlgradient.interop.operands import as_array, flatten, is_traced, raw
 from dlgradient.interop.table import answers
 from dlgradient.ops.arithmetic import multiply
 from dlgradient.ops.casting import astype
@@ -90,13 +90,20 @@ def unwrap(
 @answers(np.fmax)
 def fmax(x1: Operand, x2: Operand) -> Value:
     """Larger of two elements; the other one, if one is NaN."""
-    return maximum(where(isnan(x1), x2, x1), where(isnan(x2), x1, x2))
+    return maximum(_filled(x1, x2), _filled(x2, x1))
 
 
 @answers(np.fmin)
 def fmin(x1: Operand, x2: Operand) -> Value:
     """Smaller of two elements; the other one, if one is NaN."""
-    return minimum(where(isnan(x1), x2, x1), where(isnan(x2), x1, x2))
+    return minimum(_filled(x1, x2), _filled(x2, x1))
+
+
+def _filled(x: Operand, other: Operand) -> Operand:
+    """Return `x`, or where it is NaN the other; a constant without NaN stays one, as for a tie."""
+    if not is_traced([x]) and not np.isnan(raw(x)).any():
+        return x
+    return where(isnan(x), other, x)
 
 
 @answers(np.logaddexp2)

@@ -342,7 +342,7 @@ x.dtype: underlyingType
 x.size == 1 # MATLAB; x.ndim == 0 # NumPy, JAX: isscalar
 isinf(x) & (x > 0): isposinf
 isinf(x) & (x < 0): isneginf
-isdtype(x.dtype, "real floating") # MATLAB; imag(x) == 0 # NumPy, JAX, PyTorch, of each element:
+not isdtype(x.dtype, "complex floating") # MATLAB; imag(x) == 0 # NumPy, JAX, PyTorch, each one:
   isreal
 isdtype(x.dtype, "real floating"): isfloat is_floating_point isrealobj
 imag(x) != 0 # of each element: iscomplex

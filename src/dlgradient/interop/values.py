@@ -138,9 +138,9 @@ def _histogram(func: Callable[..., Any]) -> Callable[..., Value]:
     def answer(
         a: Operand,
         bins: Any = 10,
-        range: Any = None,
+        range: Any = None,  # noqa: A002
         *args: Operand,
-        **given: Operand,  # noqa: A002
+        **given: Operand,
     ) -> Value:
         name = f"numpy.{func.__name__}"
         if is_traced([*args, *given.values()]):

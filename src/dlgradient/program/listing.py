@@ -32,8 +32,8 @@ def dltrace(fun: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:
     """Return the trace of a function as text: each operation with its operands, and what it holds.
 
     The lines are in the order in which the operations ran. Only what the results depend on is
-    there. With ``enable_higher_derivatives=True`` the walk of `dlgradient` is traced too, so its
-    operations are lines like all others.
+    there. With ``enable_higher_derivatives=True`` the walks of `dlgradient` and `dljvp` are traced
+    too, so their operations are lines like all others. Without it, derivatives are constants.
 
     Parameters
     ----------
@@ -83,8 +83,9 @@ def _listed(fun: Callable[..., Any], args: Any, kwargs: Any) -> str:
     nodes = _between(names, found)
     if not nodes:
         raise InvalidArgumentError(
-            "dltrace: no result depends on a dlarray of the arguments, so there is no trace; give "
-            "what is traced as a dlarray argument, and return what is computed from it"
+            "dltrace: no result depends on a dlarray of the arguments, or a derivative was not "
+            "traced; give what is traced as a dlarray argument, return what is computed from it, "
+            "and let dlgradient and dljvp have enable_higher_derivatives=True"
         )
     known: dict[Node, str] = {}
     rows = []

@@ -18,7 +18,8 @@ class TrainingInfo(AnswersByName):
     Attributes
     ----------
     training_history, validation_history : dict of list
-        Columns: iteration, epoch, learn rate, loss and metrics.
+        Columns by name: "iteration", "epoch", "learn_rate", "loss", the metrics and "time_elapsed".
+        Those of validation are "iteration", "loss" and the metrics.
     stop_reason : str
     output_network_iteration : int
         The iteration that the returned network is from.

@@ -7,7 +7,7 @@ derivative: the quotient is NaN, and a warning says so.
 
 A function of the matrix, as V f(w) Vᴴ, has a derivative there that neither cotangent holds: its
 numerator is zero, too, and f'(w) is known for the diagonal only. It cannot be told from a function
-of values beside one of spaces, whose derivative is right. So both give a warning.
+of values next to one of spaces, whose derivative is right. So both give a warning.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def ambiguous(values: Value, cotangents: Value, part: Value, /, *, name: str) ->
     if found.any():
         warnings.warn(
             f"{name}: values are equal, and the function takes both values and vectors. Its "
-            "gradient is that of a function of the values beside one of spaces of vectors. For a "
+            "gradient is that of a function of the values next to one of spaces of vectors. For a "
             "function of the matrix, as V f(w) Vᴴ, that is wrong: take expm, logm, sqrtm or a "
             "norm of dlgradient.linalg",
             DegenerateWarning,
