@@ -41,6 +41,11 @@ def undocumented(x: Any, /) -> Any:
     return x
 
 
+def two(x: Any, y: Any, /) -> Any:
+    """Operation under test."""
+    return x + y
+
+
 def no_operand(*, x: Any) -> Any:
     """Operation under test."""
     return x
@@ -78,6 +83,11 @@ BAD: dict[str, tuple[Callable[[], Any], Callable[..., Any], str]] = {
         lambda: elementwise(x=identity, domian="real", samples=samples),
         fun,
         r"operation fun: a rule for 'domian', operands \('x',\); write domain=",
+    ),
+    "floating-point numbers of two operands": (
+        lambda: elementwise(x=identity, floating=True, samples=samples),
+        two,
+        r"operation two: floating=True is for one operand, and there are \('x', 'y'\)",
     ),
     "rule that asks for an unknown name": (
         lambda: elementwise(x=lambda t, w: t * w, samples=samples),

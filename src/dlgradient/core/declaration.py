@@ -262,6 +262,11 @@ class Op:
                 f"operation {self.name}: domain={self.domain!r} is not 'complex' or 'real'"
             )
         if self.declaration.floating:
+            if len(self.operands) != 1 or self.variadic:
+                raise RuleError(
+                    f"operation {self.name}: floating=True is for one operand, and there are "
+                    f"{self.operands}; convert them in the kernel, x * 1.0"
+                )
             self.kernel = in_floating_point(self)
         elif self.domain == "real":
             self.kernel = restricted(self)

@@ -90,7 +90,10 @@ NOTES: dict[str, str] = {
     (
         "is not needed: functions that draw numbers take generator=, of "
         "numpy.random.default_rng(seed)"
-    ): ("manual_seed rng random PRNGKey multinomial poisson"),
+    ): ("manual_seed rng random PRNGKey"),
+    "is a draw without a derivative: numpy.random.default_rng(seed) has it as a method": (
+        "multinomial poisson"
+    ),
     "is a network here: dlnetwork([layers.FeatureInput(2), layers.FullyConnected(3)])": (
         "Module Sequential layerGraph"
     ),

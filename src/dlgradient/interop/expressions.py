@@ -307,8 +307,7 @@ where(c, n, x) # places c: index_fill
 np.broadcast_arrays(x, y): broadcast_tensors
 dlarray(1.5): scalar_tensor
 sort(x)[n - 1] # the n-th smallest of a vector: kthvalue
-log(cumsum(exp(x - max(x, axis=0, keepdims=True)), axis=0)) + max(x, axis=0, keepdims=True) #
-  axis=0: logcumsumexp
+stack([special.logsumexp(x[: k + 1]) for k in range(n)]) # a vector: logcumsumexp
 reshape(stack(meshgrid(x, y, indexing="ij"), axis=-1), (-1, 2)): cartesian_prod
 np.block([[A, zeros((A.shape[0], B.shape[1]))], [zeros((B.shape[0], A.shape[1])), B]]) # matrices:
   block_diag
