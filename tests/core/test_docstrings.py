@@ -86,8 +86,6 @@ def public() -> Iterator[tuple[str, Any]]:
     for space in (dl, dl.fft, dl.linalg, dl.special, dl.networks, dl.rules, dlgradient.testing):
         for name in space.__all__:
             value = getattr(space, name)
-            if space in (dl.linalg, dl.special) and name in dl.__all__:
-                continue  # the same function
             if callable(value) and getattr(value, "__module__", "").startswith("dlgradient."):
                 yield f"{space.__name__}.{name}", value
 

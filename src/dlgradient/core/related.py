@@ -89,7 +89,7 @@ complexrelu: rectified linear unit of both parts; zrelu relu
 zrelu: rectified linear unit of one quadrant; complexrelu relu
 relu: rectified linear unit; leakyrelu gelu softplus clippedrelu
 selu: scaled exponential linear unit; elu relu
-erf: error function; gelu exp
+erf: error function; dlgradient.gelu dlgradient.exp
 mish: x times tanh of softplus; swish gelu softplus
 sigmoid: logistic function; hardsigmoid tanh softmax
 softplus: smooth form of relu; relu logaddexp mish
@@ -165,4 +165,5 @@ def see_also(name: str) -> list[str]:
     """
     rows = _rows()
     _, related = rows.get(name, ("", []))
-    return [f"{other} : {rows[other][0]}" for other in related]
+    # A function of two modules names others in full, so that both pages find them.
+    return [f"{other} : {rows[other.removeprefix('dlgradient.')][0]}" for other in related]

@@ -194,8 +194,8 @@ def matrix_transpose(x: Operand, /) -> Value:
 
     See Also
     --------
-    permute_dims : dimensions in another order
-    swapaxes : two dimensions exchanged
+    dlgradient.permute_dims : dimensions in another order
+    dlgradient.swapaxes : two dimensions exchanged
     matmul : matrix product
 
     Examples
@@ -367,7 +367,7 @@ def vecdot(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
     --------
     matmul : matrix product
     tensordot : product with a sum over several axes
-    sum : sum of elements
+    dlgradient.sum : sum of elements
 
     Examples
     --------
