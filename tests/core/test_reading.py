@@ -23,6 +23,8 @@ COMPUTING = {
         "nn/normalization/compiled.py",
         "native/pieces.py",
     ),
+    # They hand values on, or run outside of all traces.
+    *("engine/checkpoint.py", "engine/variables.py", "engine/vmap.py", "train/whole.py"),
 }
 MODULES = {p.relative_to(SRC).as_posix(): p for p in SRC.rglob("*.py")}
 OTHERS = [

@@ -432,6 +432,10 @@ def _check(op: Op) -> None:
             op.outputs and (op.kind != "general" or not op.joint),
             "several results need general(vjp=...)",
         ),
+        (
+            op.outputs and op.format_rule is None and op.format_family in ("same", "align"),
+            "several results need format= as 'new', or a function that returns a format for each",
+        ),
         (op.format_family not in FAMILIES, f"unknown format family {op.format_family!r}"),
         (
             declared.format == "reduce" and "axis" not in op.params,
