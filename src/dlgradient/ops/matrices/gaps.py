@@ -24,7 +24,7 @@ from dlgradient.ops.logical import equal
 from dlgradient.ops.shape import expand_dims
 from dlgradient.rules import constant
 
-__all__ = ["DegenerateWarning", "ambiguous", "divided_by_gaps", "phases_at", "turns_of"]
+__all__ = ["DegenerateWarning", "divided_by_gaps", "phases_at", "turns_of"]
 
 # Gaps that are rounding errors, in units of the last place of the largest value.
 _ROUNDING = 64
