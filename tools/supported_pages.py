@@ -10,6 +10,7 @@ Run ``python tools/supported_pages.py`` after a change.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -86,7 +87,8 @@ def probe(function: Callable[..., Any], args: Any, params: dict[str, Any]) -> Su
         warnings.simplefilter("ignore")
         derivative = _derivative(call, [leaves[k] for k in places])
         number = _complex(call, places or list(range(len(leaves))))
-        return Support(derivative, number, _format(call, leaves, params))
+        has_axis = "axis" in inspect.signature(function).parameters
+        return Support(derivative, number, _format(call, leaves, params, has_axis=has_axis))
 
 
 def _floats(result: Any) -> list[Any]:
@@ -126,7 +128,9 @@ def _complex(call: Callable[..., Any], places: list[int]) -> str:
     return "yes"
 
 
-def _format(call: Callable[..., Any], leaves: list[Any], params: dict[str, Any]) -> str:
+def _format(
+    call: Callable[..., Any], leaves: list[Any], params: dict[str, Any], *, has_axis: bool
+) -> str:
     """Return what becomes of the format of operands."""
     if "data_format" in params or any(dl.isdlarray(v) and dl.dims(v) for v in leaves):
         return "says what to do"
@@ -134,8 +138,12 @@ def _format(call: Callable[..., Any], leaves: list[Any], params: dict[str, Any])
         result = call(lambda v: dl.dlarray(v, "SSSSS"[: np.ndim(v)]))
     except dl.DlgradientError:
         return "unlabelled only"
-    found = [dl.dims(v) for v in tree.flatten(result)[0] if dl.isdlarray(v)]
-    return "kept" if found and all(found) else "removed"
+    found = [v for v in tree.flatten(result)[0] if dl.isdlarray(v)]
+    if found and all(map(dl.dims, found)):
+        return FAMILIES["same"]
+    # A sample that is reduced over all dimensions has none left that could have a label.
+    reduces = found and not any(v.ndim for v in found) and any(map(np.ndim, leaves))
+    return FAMILIES["reduce" if reduces and has_axis else "new"]
 
 
 @cache

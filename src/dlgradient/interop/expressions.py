@@ -349,7 +349,7 @@ isdtype(x.dtype, "complex floating"): iscomplexobj is_complex
 isdtype(x.dtype, "bool"): islogical
 isdtype(x.dtype, "numeric"): isnumeric
 astype(x, float64): double
-astype(x, float32): single float
+astype(x, float32): single float cast
 astype(x, bool): logical
 astype(x, complex128): cdouble
 dlarray([1, 2]): array tensor asanyarray as_tensor from_numpy parameter Variable
