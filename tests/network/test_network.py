@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import dlgradient as dl
 from dlgradient import layers
 from dlgradient.network.graph import Graph
+from dlgradient.testing import CheckError
 
 
 def small(**options):
@@ -502,3 +504,29 @@ def test_a_network_is_not_called(x):
         TypeError, match=r"write \*ys, state = net.forward\(x\) in training, and net"
     ):
         small()(x)
+
+
+@pytest.mark.parametrize("after", [[], [layers.FullyConnected(2)]])
+@pytest.mark.parametrize(
+    ("found", "names", "text"),
+    [
+        (lambda x: (x, 3.0), ("out",), "a tuple of 2 results, and has 1 output, out; .*self.name"),
+        (lambda x: [x], ("out",), "a list of 1 results, and has 1 output, out"),
+        (lambda x: x, ("a", "b"), "one result, and has 2 outputs, a, b; .*output_names"),
+        (lambda x: (x, x, x), ("a", "b"), "a tuple of 3 results, and has 2 outputs, a, b"),
+    ],
+)
+def test_a_layer_that_returns_another_number_of_results(
+    after: Any, found: Any, names: Any, text: str
+) -> None:
+    class Own(layers.Layer):
+        output_names = names
+
+        def predict(self, x: Any) -> Any:
+            return found(x)
+
+    steps = [layers.FeatureInput(2), Own(name="own"), *after]
+    with pytest.raises(dl.InvalidArgumentError, match=rf"layer 'own' \(Own\): it returned {text}"):
+        dl.dlnetwork(steps, generator=0)
+    with pytest.raises(CheckError, match="it returned"):
+        dl.check_layer(Own(), layers.Layout((2, 3), "CB"))

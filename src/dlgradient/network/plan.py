@@ -228,13 +228,17 @@ class _Explaining:
 def place_results(step: Step, found: Any, values: list[Any]) -> None:
     """Put the result or the results of a layer among the values of a call."""
     targets = step.targets
-    if len(targets) == 1:
+    several = isinstance(found, tuple | list)
+    if len(targets) == 1 and not several:
         values[targets[0]] = found
         return
-    if not isinstance(found, tuple) or len(found) != len(targets):
+    if len(targets) == 1 or not several or len(found) != len(targets):
+        results = f"a {type(found).__name__} of {len(found)} results" if several else "one result"
+        outputs = f"{len(targets)} output{'s' * (len(targets) > 1)}"
         raise InvalidArgumentError(
-            f"layer {step.name!r} ({type(step.layer).__name__}) must return {len(targets)} results "
-            f"for its outputs {', '.join(step.layer.output_names)}"
+            f"layer {step.name!r} ({type(step.layer).__name__}): it returned {results}, and has "
+            f"{outputs}, {', '.join(step.layer.output_names)}; name all outputs in output_names, "
+            "and set a state as self.name = value"
         )
     for i, value in zip(targets, found, strict=True):
         values[i] = value
