@@ -1,7 +1,5 @@
 """Sums of products by labels, against NumPy's einsum, and the derivatives of both of its forms."""
 
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -43,29 +41,17 @@ def test_values_and_derivatives(case: Any, rng: np.random.Generator) -> None:
     check_derivatives(lambda *xs: dl.einsum(formula, *xs), *arrays, order=2)
 
 
-def test_orders_of_opt_einsum(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its words are passed on, with shapes, and its path is taken."""
-    asked = []
-
-    def contract_path(formula: str, *shapes: Any, **options: Any) -> Any:
-        asked.append((formula, shapes, options))
-        return [(2, 3), (1, 2), (0, 1)], "a report"
-
-    module = SimpleNamespace(contract_path=contract_path)
-    monkeypatch.setitem(sys.modules, "opt_einsum", module)
-    arrays = [rng.normal(size=(2, 2)) for _ in range(4)]
-    found = dl.einsum("pq,qr,rs,st->pt", *arrays, optimize="branch-2")
-    np.testing.assert_allclose(found, np.linalg.multi_dot(arrays), rtol=1e-12)
-    ((formula, shapes, options),) = asked
-    assert np.einsum(formula, *arrays).shape == (2, 2)
-    assert (shapes, options["optimize"]) == (((2, 2),) * 4, "branch-2")
-
-
-def test_a_word_of_opt_einsum_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opt_einsum", None)
-    x = np.ones((2, 3))
-    with pytest.raises(dl.InvalidArgumentError, match="pip install opt_einsum"):
-        dl.einsum("ij,ij,ij", x, x, x, optimize="dp")
+def test_more_labels_than_letters(rng: np.random.Generator) -> None:
+    """A path has letters only, and an ellipsis further dimensions."""
+    x, y, z = rng.normal(size=(3, 2))
+    shape, letters = (*(1,) * 40, 2), "abcdefghijklmnop"
+    found = dl.einsum(
+        f"...,...,{letters}...->...{letters}",
+        x.reshape(shape),
+        y.reshape(shape),
+        z.reshape(*(1,) * (len(letters) - 1), 2, 1),
+    )
+    np.testing.assert_allclose(found.reshape(2, 2), np.outer(x * y, z))
 
 
 def test_numpy_s_function_is_traced(rng: np.random.Generator) -> None:

@@ -18,11 +18,12 @@ from dlgradient.core.kinds import Kind
 from dlgradient.core.reading import read
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Shape, Shapes, Value
-from dlgradient.core.values import as_value, is_dlarray
-from dlgradient.errors import FormatClashError, InvalidArgumentError, ShapeMismatchError
+from dlgradient.core.values import is_dlarray
+from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.casting import astype
 from dlgradient.ops.contractions import Label, Labels, contract, diagonals, roles_of
 from dlgradient.ops.create import wrap_new
+from dlgradient.ops.kronecker import unlabelled
 from dlgradient.ops.permute import permute_dims
 from dlgradient.ops.reduce import sum
 from dlgradient.ops.shape import squeeze
@@ -31,10 +32,15 @@ from dlgradient.rules import derived
 __all__ = ["einsum"]
 
 _LETTERS = frozenset(ascii_letters)
+_SEARCHES = ("greedy", "optimal")  # of numpy.einsum_path
 
 
 def _path_of(value: Any) -> bool | str | tuple[tuple[int, ...], ...]:
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if value not in _SEARCHES:
+            raise ValueError
         return value
     # NumPy's paths start with a word.
     pairs = [pair for pair in value if not isinstance(pair, str)]
@@ -45,10 +51,9 @@ def _path_of(value: Any) -> bool | str | tuple[tuple[int, ...], ...]:
 _Optimize: TypeAlias = Annotated[
     bool | str | Sequence[Any],
     Kind(
-        "True, False, 'greedy', 'optimal', another word of opt_einsum, or a path as that of "
-        "numpy.einsum_path",
+        "True, False, 'greedy', 'optimal', or a path as that of numpy.einsum_path",
         _path_of,
-        plain=(bool, str),
+        plain=(bool,),
     ),
 ]
 
@@ -175,7 +180,6 @@ def _ordered(
     """Return which operands are contracted, one after the other."""
     count = len(inputs)
     if isinstance(optimize, tuple):
-        places = [i for pair in optimize for i in pair]
         left = count
         for pair in optimize:
             if not all(0 <= i < left for i in pair) or len(set(pair)) < len(pair):
@@ -184,40 +188,22 @@ def _ordered(
                     f"in a list of {left} operands; see numpy.einsum_path"
                 )
             left += 1 - len(pair)
-        if left != 1 or not places:
+        if left != 1:
             raise InvalidArgumentError(
                 f"einsum: optimize is the path {optimize}, which leaves {left} operands of {count};"
                 " it must leave one"
             )
         return list(optimize)
-    if optimize is False or (count < 3 and optimize in (True, "greedy", "optimal")):
-        # From left to right: each result goes to the end.
+    if optimize is False or count < 3 or len(sizes) > len(ascii_letters):
+        # From left to right: each result goes to the end. NumPy's search has letters only.
         path: list[tuple[int, ...]] = [(0, 1)] if count > 1 else []
         return path + [(0, count - 2 - k) for k in range(count - 2)]
-    letters = dict(zip(sizes, map(chr, range(0x4E00, 0x9FFF)), strict=False))
-    if len(sizes) <= len(ascii_letters):
-        letters = dict(zip(sizes, ascii_letters, strict=False))
+    letters = dict(zip(sizes, ascii_letters, strict=False))
     text = ["".join(letters[a] for a in labels) for labels in (*inputs, output)]
+    arrays = [np.broadcast_to(0.0, [sizes[a] for a in labels]) for labels in inputs]
+    kind = "greedy" if optimize is True else optimize
     formula = f"{','.join(text[:-1])}->{text[-1]}"
-    shapes = [tuple(sizes[a] for a in labels) for labels in inputs]
-    if optimize in (True, "greedy", "optimal"):
-        kind = "greedy" if optimize is True else optimize
-        arrays = [np.broadcast_to(0.0, shape) for shape in shapes]
-        return [*np.einsum_path(formula, *arrays, optimize=kind)[0][1:]]
-    try:
-        from opt_einsum import contract_path
-    except ModuleNotFoundError:
-        raise InvalidArgumentError(
-            f"einsum: optimize={optimize!r} is a word of opt_einsum, which is not installed; run "
-            "pip install opt_einsum, or write 'greedy' or 'optimal'"
-        ) from None
-    try:
-        return [*contract_path(formula, *shapes, shapes=True, optimize=optimize)[0]]
-    except KeyError:
-        raise InvalidArgumentError(
-            f"einsum: optimize must be True, False, 'greedy', 'optimal', another word of "
-            f"opt_einsum or a path, not {optimize!r}"
-        ) from None
+    return [*np.einsum_path(formula, *arrays, optimize=kind)[0][1:]]
 
 
 def _steps(operands: list[Labels], output: Labels, path: Sequence[tuple[int, ...]]) -> list[_Step]:
@@ -324,7 +310,7 @@ def einsum(*arrays: Any, optimize: _Optimize = True) -> Value:
     optimize : bool, str or path
         The order of contraction for three operands or more: that of a greedy search (True,
         "greedy"), of a full one ("optimal"), from left to right (False), or a path as of
-        `numpy.einsum_path`. Other words are those of opt_einsum, if it is installed.
+        `numpy.einsum_path`, which opt_einsum also finds.
 
     Returns
     -------
@@ -359,16 +345,7 @@ def einsum(*arrays: Any, optimize: _Optimize = True) -> Value:
     formula, operands = arrays[0], list(arrays[1:])
     if not isinstance(formula, str):
         formula, operands = _from_lists(arrays)
-    operands = [
-        x if hasattr(x, "shape") else as_value(x, f"einsum: operand {place}")
-        for place, x in enumerate(operands)
-    ]
-    for place, x in enumerate(operands):
-        if getattr(x, "_format", None) is not None:
-            raise FormatClashError(
-                f"einsum: operand {place} has the format {x._format!r}, and needs none; take the "
-                "labels off with stripdims"
-            )
+    operands = unlabelled("einsum", **{f"operand {k}": x for k, x in enumerate(operands)})
     given = operands[:1]
     plan = _plan(formula, tuple([x.shape for x in operands]), optimize)
     dtype = np.result_type(*[getattr(x, "dtype", x) for x in operands])
@@ -446,4 +423,5 @@ def _einsum_errors(m: Maker) -> list[Error]:
         Error(case(x, x), InvalidArgumentError, "followed by a list of its labels"),
         Error(case("ij,ij,ij", x, x, x, optimize=[(0, 3)]), InvalidArgumentError, "places"),
         Error(case("ij,ij,ij", x, x, x, optimize=[(0, 1)]), InvalidArgumentError, "leaves 2"),
+        Error(case("ij,ij,ij", x, x, x, optimize="dp"), InvalidArgumentError, "not 'dp'"),
     ]
