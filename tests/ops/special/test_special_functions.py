@@ -158,6 +158,32 @@ def test_lambert_w(rng: np.random.Generator) -> None:
     ).item() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    ("function", "x", "expected"),
+    [
+        (lambda x: dl.special.gammainc(1.0, x), 0.0, [1, -1]),  # 1 - exp(-x)
+        (lambda x: dl.special.gammaincc(1, x), 0.0, [-1, 1]),
+        (lambda x: dl.special.betainc(1.0, 3.0, x), 0.0, [3, -6]),  # 1 - (1 - x)³
+        (lambda x: dl.special.betainc(3, 1, x), 1.0, [3, 6]),  # x³
+        (lambda x: dl.special.betainc(1.0, 1.0, x), 0.0, [1, 0]),
+    ],
+)
+def test_densities_at_the_ends(function: Any, x: float, expected: list[float]) -> None:
+    np.testing.assert_allclose(computed(function, x)[1:], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["jv", "yv", "iv", "kv", "ive", "kve"])
+def test_orders_that_are_unsigned(name: str) -> None:
+    function = getattr(dl.special, name)
+    orders, x = np.arange(3, dtype=np.uint8), np.array([0.5, 1.5, 2.5])
+    for found, expected in zip(
+        computed(lambda x: function(orders, x), x),
+        computed(lambda x: function(orders.astype(float), x), x),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
 # -- SciPy's functions ---------------------------------------------------------------------------
 
 X = np.array([0.3, 0.8])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
@@ -28,8 +30,15 @@ def _orders(m: Maker) -> list[Case]:
     ]
 
 
+def _neighbours(function: Callable[..., Value], v: Value, x: Value) -> tuple[Value, Value]:
+    """Return the functions of the order below and of the one above."""
+    # The predecessor of an unsigned zero would be a large number.
+    return function(v - 1.0, x), function(v + 1.0, x)
+
+
 def _jv_rule(t: Value, v: Value, x: Value) -> Value:
-    return t * ((jv(v - 1, x) - jv(v + 1, x)) * 0.5)
+    low, high = _neighbours(jv, v, x)
+    return t * ((low - high) * 0.5)
 
 
 @elementwise(
@@ -56,7 +65,8 @@ def jv(v: Operand, x: Operand, /) -> Value:
 
 
 def _yv_rule(t: Value, v: Value, x: Value) -> Value:
-    return t * ((yv(v - 1, x) - yv(v + 1, x)) * 0.5)
+    low, high = _neighbours(yv, v, x)
+    return t * ((low - high) * 0.5)
 
 
 @elementwise(
@@ -83,7 +93,8 @@ def yv(v: Operand, x: Operand, /) -> Value:
 
 
 def _iv_rule(t: Value, v: Value, x: Value) -> Value:
-    return t * ((iv(v - 1, x) + iv(v + 1, x)) * 0.5)
+    low, high = _neighbours(iv, v, x)
+    return t * ((low + high) * 0.5)
 
 
 @elementwise(
@@ -110,7 +121,8 @@ def iv(v: Operand, x: Operand, /) -> Value:
 
 
 def _kv_rule(t: Value, v: Value, x: Value) -> Value:
-    return t * ((kv(v - 1, x) + kv(v + 1, x)) * -0.5)
+    low, high = _neighbours(kv, v, x)
+    return t * ((low + high) * -0.5)
 
 
 @elementwise(
@@ -137,7 +149,8 @@ def kv(v: Operand, x: Operand, /) -> Value:
 
 
 def _ive_rule(t: Value, v: Value, x: Value, out: Value) -> Value:
-    return t * ((ive(v - 1, x) + ive(v + 1, x)) * 0.5 - sign(x) * out)
+    low, high = _neighbours(ive, v, x)
+    return t * ((low + high) * 0.5 - sign(x) * out)
 
 
 @elementwise(
@@ -164,7 +177,8 @@ def ive(v: Operand, x: Operand, /) -> Value:
 
 
 def _kve_rule(t: Value, v: Value, x: Value, out: Value) -> Value:
-    return t * (out - (kve(v - 1, x) + kve(v + 1, x)) * 0.5)
+    low, high = _neighbours(kve, v, x)
+    return t * (out - (low + high) * 0.5)
 
 
 @elementwise(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.types import AxisLike, Operand, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
 from dlgradient.ops.arithmetic import multiply
@@ -16,7 +16,7 @@ from dlgradient.ops.logical import equal, greater, isfinite, less_equal, logical
 from dlgradient.ops.reduce import max as max_
 from dlgradient.ops.reduce import spread, sum
 from dlgradient.ops.shape import squeeze
-from dlgradient.ops.special.shared import above, of_scipy, refused, unit
+from dlgradient.ops.special.shared import above, of_scipy, pairs, refused, unit
 from dlgradient.rules import derived, elementwise, general
 
 __all__ = [
@@ -32,15 +32,6 @@ __all__ = [
 ]
 
 
-def _pairs(m: Maker) -> list[Case]:
-    return [
-        case(m.positive(3), m.positive(3)),
-        case(m.positive(2, 1), m.positive(3)),
-        case(m.positive(), m.positive(2)),
-        case(m.positive(0), m.positive()),
-    ]
-
-
 def _xlogy_x(t: Value, x: Value, y: Value) -> Value:
     # Where x is zero, so is the function for every y.
     gone = logical_and(equal(x, 0), less_equal(y, 0))
@@ -53,7 +44,7 @@ def _xlogy_x(t: Value, x: Value, y: Value) -> Value:
     kernel=of_scipy("xlogy"),
     domain="real",
     samples=lambda m: [
-        *_pairs(m),
+        *pairs(m),
         case(
             np.zeros(2),
             np.array([0.0, 2.0]),
@@ -88,7 +79,7 @@ def _xlog1py_x(t: Value, x: Value, y: Value) -> Value:
     y=lambda t, x, y: t * where(equal(x, 0), 0, x / (1 + where(equal(x, 0), 1, y))),
     kernel=of_scipy("xlog1py"),
     domain="real",
-    samples=_pairs,
+    samples=pairs,
     errors=lambda m: refused(m, 2.0),
     reference=of_scipy("xlog1py"),
 )
@@ -138,7 +129,7 @@ def entr(x: Operand, /) -> Value:
     y=lambda t, x, y: t * -(x / y),
     kernel=of_scipy("rel_entr"),
     domain="real",
-    samples=_pairs,
+    samples=pairs,
     errors=lambda m: refused(m, 2.0),
     reference=of_scipy("rel_entr"),
 )
@@ -161,7 +152,7 @@ def rel_entr(x: Operand, y: Operand, /) -> Value:
     y=lambda t, x, y: t * ((y - x) / y),
     kernel=of_scipy("kl_div"),
     domain="real",
-    samples=_pairs,
+    samples=pairs,
     errors=lambda m: refused(m, 2.0),
     reference=of_scipy("kl_div"),
 )
@@ -355,13 +346,8 @@ def _reference(x: Value, **params: Any) -> Value:
 # -- Lambert's W ---------------------------------------------------------------------------------
 
 
-def _lambertw_rule(t: Value, out: Value, k: int) -> Value:
-    del k
-    return t * (exp(-out) / (1 + out))
-
-
 @elementwise(
-    x=_lambertw_rule,
+    x=lambda t, out: t * (exp(-out) / (1 + out)),
     samples=lambda m: [
         case(m.positive(3)),
         case(m.complex(3)),

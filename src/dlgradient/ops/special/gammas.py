@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlgradient.core.samples import Case, Error, Maker, case
+from dlgradient.core.samples import Error, case
 from dlgradient.core.types import Operand, Size, Value
 from dlgradient.errors import ComplexValueError, InvalidArgumentError
-from dlgradient.ops.exponential import exp, log, log1p
-from dlgradient.ops.special.shared import above, no_derivative, of_scipy, refused
+from dlgradient.ops.exponential import exp
+from dlgradient.ops.special.entropies import xlog1py, xlogy
+from dlgradient.ops.special.shared import above, no_derivative, of_scipy, pairs, refused
 from dlgradient.rules import derived, elementwise
 
 __all__ = [
@@ -180,21 +181,12 @@ def polygamma(n: Size, x: Operand, /) -> Value:
 # -- beta ----------------------------------------------------------------------------------------
 
 
-def _positive_pairs(m: Maker) -> list[Case]:
-    return [
-        case(m.positive(3), m.positive(3)),
-        case(m.positive(2, 1), m.positive(3)),
-        case(m.positive(), m.positive(2)),
-        case(m.positive(0), m.positive()),
-    ]
-
-
 @elementwise(
     x=lambda t, x, y: t * (digamma(x) - digamma(x + y)),
     y=lambda t, x, y: t * (digamma(y) - digamma(x + y)),
     kernel=of_scipy("betaln"),
     domain="real",
-    samples=_positive_pairs,
+    samples=pairs,
     errors=lambda m: refused(m, m.positive(2)),
     reference=of_scipy("betaln"),
 )
@@ -217,7 +209,7 @@ def betaln(x: Operand, y: Operand, /) -> Value:
     y=lambda t, x, y, out: t * (out * (digamma(y) - digamma(x + y))),
     kernel=of_scipy("beta"),
     domain="real",
-    samples=_positive_pairs,
+    samples=pairs,
     errors=lambda m: refused(m, m.positive(2)),
     reference=of_scipy("beta"),
 )
@@ -236,7 +228,8 @@ def beta(x: Operand, y: Operand, /) -> Value:
 
 
 def _betainc_rule(t: Value, a: Value, b: Value, x: Value) -> Value:
-    return t * exp((a - 1) * log(x) + (b - 1) * log1p(-x) - betaln(a, b))
+    # At an end, the power of zero may be one.
+    return t * exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
 
 
 @elementwise(

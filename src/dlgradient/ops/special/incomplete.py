@@ -14,6 +14,7 @@ import numpy as np
 from dlgradient.core.samples import Case, Maker, case
 from dlgradient.core.types import Array, Operand, Value
 from dlgradient.ops.exponential import exp, log
+from dlgradient.ops.special.entropies import xlogy
 from dlgradient.ops.special.gammas import digamma, gammaln, polygamma_of
 from dlgradient.ops.special.shared import of_scipy, refused
 from dlgradient.rules import elementwise
@@ -150,7 +151,8 @@ def gammainc_by_a(a: Value, x: Value, /, *, order: int) -> Value:
 
 
 def _density(a: Value, x: Value) -> Value:
-    return exp((a - 1) * log(x) - x - gammaln(a))
+    # At zero, the power may be one.
+    return exp(xlogy(a - 1, x) - x - gammaln(a))
 
 
 def _incomplete(m: Maker) -> list[Case]:

@@ -12,7 +12,7 @@ from dlgradient.core.threads import threaded
 from dlgradient.core.types import Kernel, Operand, Rule, Value
 from dlgradient.errors import ComplexValueError, UnsupportedFunctionError
 
-__all__ = ["above", "no_derivative", "numbers", "of_scipy", "refused", "unit"]
+__all__ = ["above", "no_derivative", "numbers", "of_scipy", "pairs", "refused", "unit"]
 
 
 def of_scipy(name: str) -> Kernel:
@@ -57,6 +57,16 @@ def above(m: Maker) -> list[Case]:
         case(m.positive()),
         case(m.positive(2, 0)),
         case(m.positive(2) + 2),
+    ]
+
+
+def pairs(m: Maker) -> list[Case]:
+    """Two positive operands."""
+    return [
+        case(m.positive(3), m.positive(3)),
+        case(m.positive(2, 1), m.positive(3)),
+        case(m.positive(), m.positive(2)),
+        case(m.positive(0), m.positive()),
     ]
 
 
