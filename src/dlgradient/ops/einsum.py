@@ -310,7 +310,7 @@ def einsum(*arrays: Any, optimize: _Optimize = True) -> Value:
     optimize : bool, str or path
         The order of contraction for three operands or more: that of a greedy search (True,
         "greedy"), of a full one ("optimal"), from left to right (False), or a path as of
-        `numpy.einsum_path`, which opt_einsum also finds.
+        `numpy.einsum_path`. Those of opt_einsum are such paths.
 
     Returns
     -------
