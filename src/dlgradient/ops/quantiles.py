@@ -60,19 +60,23 @@ _PLOTTING = {
 
 
 def _places(n: Value, q: Value, method: str) -> tuple[Value, Value]:
-    """Return the place of the lower one of two neighbours, and the weight of the other one."""
+    """Return the place of the lower one of two neighbours, and the weight of the other one.
+
+    The weight is less than one: an element alone is the lower one, with the weight zero.
+    """
     if method in _PLOTTING:
         a, b = _PLOTTING[method]
         at = n * q + (a + q * (1 - a - b)) - 1
         return floor(at), at - floor(at)
     if method in ("inverted_cdf", "averaged_inverted_cdf"):
         at = n * q - 1
-        whole = equal(at, floor(at))
-        return floor(at), where(whole, 0.5 if method == "averaged_inverted_cdf" else 0.0, 1.0)
+        averaged = equal(at, floor(at)) & (method == "averaged_inverted_cdf")
+        return ceil(at), where(averaged, 0.5, 0.0)
     if method == "closest_observation":
         at = n * q - 1.5
         odd = equal(at, floor(at)) & equal(floor(at) % 2, 1)
-        return floor(at), where(odd, 0.0, 1.0)
+        near = floor(at) + where(odd, 0.0, 1.0)
+        return near, near * 0
     at = (n - 1) * q
     if method == "linear":
         return floor(at), at - floor(at)
@@ -162,11 +166,11 @@ def _quantile(
     if skip_nan:  # NaN is last, and is the quantile of nothing
         ends = [clip(v, 0, None) for v in ends]
     below, above = (take_along_axis(s, v, axis=-1) for v in ends)
-    # Between two equal infinities there is no distance.
-    between = where(equal(below, above), 0, above - below)
-    # A weight of zero is no neighbour: it may be infinite.
-    moved = where(equal(weight, 0), 0, astype(weight, s.dtype) * between)
-    out = below + moved
+    # Not below + w (above - below): a neighbour may be infinite, and the distance of two overflow.
+    # With the weight zero there is no neighbour.
+    alone = equal(below, above) | equal(weight, 0)
+    w = astype(weight, s.dtype)
+    out = where(alone, below, (1 - w) * below + w * where(alone, 0, above))
     if not skip_nan:
         out = where(isnan(s[..., -1:]), np.nan, out)
     return lines.result(out, q_shape)
