@@ -54,3 +54,17 @@ def test_large_tables_are_as_small_ones(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(
         dl.interp(xq, points, values), np.interp(xq, points, values), rtol=1e-13
     )
+
+
+def test_an_infinite_query_has_the_value_of_the_end() -> None:
+    def run(x: dl.dlarray, v: dl.dlarray) -> tuple[dl.dlarray, ...]:
+        y = dl.interp(x, [0.0, 1.0, 2.0], v)
+        return y, dl.dljvp(y, v, dl.dlarray([3.0, 5.0, 7.0])), *dl.dlgradient(y.sum(), [x, v])
+
+    x, v = dl.dlarray([np.inf, -np.inf, 0.5]), dl.dlarray([1.0, 2.0, 4.0])
+    with np.errstate(all="raise"):
+        y, t, of_x, of_v = dl.dlfeval(run, x, v)
+    assert y.tolist() == [4, 1, 1.5]
+    assert of_x.tolist() == [0, 0, 1]
+    assert of_v.tolist() == [1.5, 0.5, 1]
+    assert t.tolist() == [7, 3, 4]

@@ -52,10 +52,12 @@ def _lines(x: Value, p: Value, v: Value, cells: Value, extend: bool) -> tuple[Va
     every = concat([ends[0], slopes, ends[1]])
     start = take(p, low)
     meets = equal(x, start)
-    # The intervals before the first and after the last point have no other end.
-    inverse = concat([none, 1 / steps, none])
+    # The intervals before the first and after the last point have no other end. A query there may
+    # be infinite.
+    inverse = take(concat([none, 1 / steps, none]), cells)
+    moved = where(meets | equal(inverse, 0), 0, x - start)
     s = where(meets, take(_closer_to_zero(every[1:], every[:-1]), low), take(every, cells))
-    return s, where(meets, 0, (x - start) * take(inverse, cells)), low, high
+    return s, moved * inverse, low, high
 
 
 def _interpolated_vjp(
