@@ -10,6 +10,7 @@ from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import AxisLike, Kernel, Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.casting import astype
+from dlgradient.ops.choice import where
 from dlgradient.ops.complex import conj, real
 from dlgradient.ops.join import concat
 from dlgradient.ops.linalg import matmul
@@ -103,13 +104,12 @@ def average(
                 f"the shape of x, or that of the dimensions axis={axis}"
             )
         order = [int(i) for i in np.argsort(axes)]
-        w = reshape(permute_dims(w, tuple(order)), [n if i in axes else 1 for i, n in _sizes(x)])
-    total = sum(broadcast_to(w, x.shape), axis=axis, keepdims=keepdims)
+        sizes = [n if i in axes else 1 for i, n in enumerate(x.shape)]
+        w = reshape(permute_dims(w, tuple(order)), sizes)
+    # The sum of narrow weights is as precise as the result.
+    dtype = np.result_type(x.dtype.type(0).real.dtype, w.dtype)
+    total = sum(broadcast_to(w, x.shape), axis=axis, dtype=dtype, keepdims=keepdims)
     return sum(x * w, axis=axis, keepdims=keepdims) / total
-
-
-def _sizes(x: Value) -> list[tuple[int, int]]:
-    return list(enumerate(x.shape))
 
 
 def _average_samples(m: Maker) -> list[Case]:
@@ -139,7 +139,7 @@ def _observations(name: str, x: Operand, y: Operand | None, rowvar: bool) -> Val
             )
         if a.ndim < 2:
             a = reshape(a, (1, -1))
-        elif not rowvar and a.shape[0] != 1:
+        elif not rowvar and (key == "x" or a.shape[0] != 1):
             a = permute_dims(a, (1, 0))
         rows.append(a)
     if len(rows) == 2 and rows[0].shape[1] != rows[1].shape[1]:
@@ -166,11 +166,13 @@ def _covariance(
         centre = mean(z, axis=1, keepdims=True)
         weighted = z - centre
         divisor = z.shape[1] - correction
+        divisor = divisor if divisor > 0 else np.nan
     else:
         total = sum(w)
         centre = sum(z * w, axis=1, keepdims=True) / total
         weighted = (z - centre) * w
         divisor = total - correction * (1 if shares is None else sum(w * shares) / total)
+        divisor = where(divisor > 0, divisor, np.nan)
     return matmul(weighted, conj(permute_dims(z - centre, (1, 0)))) / divisor
 
 
@@ -229,7 +231,8 @@ def cov(
     Returns
     -------
     array
-        A matrix with a row for each variable, or a number for one variable; unlabelled.
+        A matrix with a row for each variable, or a number for one variable; unlabelled. NaN where
+        the number of observations does not exceed the correction.
 
     Raises
     ------
