@@ -139,6 +139,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "nan_to_num": lambda x: np.nan_to_num(np.where(Y > 1, np.inf, x), posinf=2.0),
     "average": lambda x: np.average(x, axis=1, weights=[1.0, 2.0, 0.5]),
     "average returned": lambda x: np.average(x, 1, x * x, returned=True)[1],
+    "average number": lambda x: x[:, 0] / np.average(x.astype(bool), 1, returned=True)[1],
+    "average narrow": lambda x: x[:, 0] * np.average(x, 1, np.float32(Y), returned=True)[1],
+    "average several": lambda x: x[0, 0] * np.average(x, (1, 0), np.abs(Y.T), returned=True)[1],
     "cov": np.cov,
     "cov bias": lambda x: np.cov(x, Y, bias=True),
     "cov weights": lambda x: np.cov(x, ddof=0, fweights=[1, 2, 1], aweights=[0.3, 1, 2]),
@@ -309,6 +312,7 @@ def deprecated(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 # Calls whose result has no derivative, and calls that only look at values.
 CONSTANT: dict[str, Callable[[Any], Any]] = {
+    "linspace of integers": lambda x: np.linspace(np.floor(x), 2.9, 5, dtype=np.int64),
     "round": np.round,
     "around": lambda x: np.around(x, 1),
     "round tens": lambda x: np.round(x * 100, -1),
@@ -540,6 +544,10 @@ def test_a_function_without_a_counterpart_is_refused(call: Any, text: str) -> No
         (lambda x: np.take(x, 0, mode="wrap"), r"numpy\.take: the keyword 'mode'"),
         (lambda x: np.add(x, 1, out=dl.dlarray(X)), r"out is a dlarray"),
         (lambda x: np.multiply.reduce(x, initial=2.0), r"multiply\.reduce: the keyword 'initial'"),
+        (lambda x: np.sort(x, order="a"), r"numpy\.sort: order= .* leave it out"),
+        (lambda x: np.argsort(x, order="a"), r"numpy\.argsort: order="),
+        (lambda x: np.partition(x, 1, order="a"), r"numpy\.partition: order="),
+        (lambda x: np.argpartition(x, 1, order="a"), r"numpy\.argpartition: order="),
     ],
 )
 def test_a_keyword_without_a_meaning_is_refused(call: Any, text: str) -> None:

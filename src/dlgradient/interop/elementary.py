@@ -25,7 +25,7 @@ from dlgradient.ops.join import concat
 from dlgradient.ops.logical import equal, isinf, isnan
 from dlgradient.ops.permute import flip, moveaxis
 from dlgradient.ops.powers import pow
-from dlgradient.ops.rounding import trunc
+from dlgradient.ops.rounding import floor, trunc
 from dlgradient.ops.shape import reshape
 from dlgradient.ops.trigonometry import sinc_derivative
 
@@ -148,7 +148,8 @@ def linspace(
 ) -> Value:
     """Equally spaced numbers from start to stop."""
     y, step = _between(start, stop, num, endpoint, axis)
-    y = y if dtype is None else astype(y, dtype=dtype)
+    if dtype is not None:
+        y = astype(floor(y) if np.dtype(dtype).kind in "iu" else y, dtype=dtype)
     return (y, step) if retstep else y
 
 

@@ -29,10 +29,12 @@ __all__: list[str] = []
 # -- order ---------------------------------------------------------------------------------------
 
 
-def _lines(x: Operand, axis: int | None, fields: Any = None) -> tuple[Value, int]:
+def _lines(name: str, x: Operand, axis: int | None, fields: Any) -> tuple[Value, int]:
     """Return an array, flattened if there is no axis, and the axis."""
     if fields is not None:
-        raise UnknownKeywordError("numpy.sort: order= is for fields, which a dlarray does not have")
+        raise UnknownKeywordError(
+            f"numpy.{name}: order= is for fields, which a dlarray does not have; leave it out"
+        )
     return (flatten(x), -1) if axis is None else (as_array(x), axis)
 
 
@@ -46,7 +48,7 @@ def sort(
     stable: bool | None = None,  # noqa: ARG001 - nor whether equal ones kept their order
 ) -> Value:
     """Sorted elements."""
-    x, axis = _lines(a, axis, order)
+    x, axis = _lines("sort", a, axis, order)
     return sort_(x, axis=axis)
 
 
@@ -67,7 +69,7 @@ def argsort(
     stable: bool | None = None,
 ) -> Value:
     """Indices that sort."""
-    x, axis = _lines(a, axis, order)
+    x, axis = _lines("argsort", a, axis, order)
     return argsort_(x, axis=axis, stable=bool(stable) or kind in ("stable", "mergesort"))
 
 
@@ -80,7 +82,8 @@ def partition(
     order: Any = None,
 ) -> Value:
     """Elements in an order where those before the kth are not greater, those after not less."""
-    return sort(a, axis, order=order)
+    x, axis = _lines("partition", a, axis, order)
+    return sort_(x, axis=axis)
 
 
 @answers(np.argpartition)
@@ -92,7 +95,8 @@ def argpartition(
     order: Any = None,
 ) -> Value:
     """Indices of `partition`."""
-    return argsort(a, axis, order=order)
+    x, axis = _lines("argpartition", a, axis, order)
+    return argsort_(x, axis=axis, stable=False)
 
 
 @answers(np.nanpercentile)
@@ -143,10 +147,9 @@ def average(
         return out
     x = as_array(a)
     w = np.ones(x.shape, x.dtype) if weights is None else as_array(weights)
-    if w.shape != x.shape:
-        axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
-        w = reshape(w, [n if i in axes else 1 for i, n in enumerate(x.shape)])
-    total = sum_(broadcast_to(w, x.shape), axis=axis, keepdims=keepdims)
+    # Weights with the dimensions in `axis` only have one sum.
+    along = axis if w.shape == x.shape else None
+    total = sum_(w, axis=along, dtype=out.dtype, keepdims=keepdims)
     return out, broadcast_to(total, out.shape)
 
 
