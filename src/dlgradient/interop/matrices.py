@@ -31,8 +31,6 @@ def einsum(
     casting: str = "safe",
 ) -> Value:
     """Sums of products by labels."""
-    if casting != "safe" and dtype is None:
-        casting = "safe"  # there is nothing to convert
     if dtype is not None:
         if casting not in ("safe", "same_kind", "unsafe"):
             raise InvalidArgumentError(f"numpy.einsum: casting={casting!r} is not supported")

@@ -87,7 +87,7 @@ def kron(x: Operand, y: Operand, /) -> Value:
         Error(case(m.real(2), m.real(3)), ShapeMismatchError, r"cross: x has shape \(2,\).*three"),
         Error(case(m.real(3), m.real(3), axis=1), InvalidArgumentError, "axis=1"),
     ],
-    numpy=getattr(np.linalg, "cross", None),
+    numpy=np.linalg.cross,
 )
 def cross(x: Operand, y: Operand, /, *, axis: int = -1) -> Value:
     """Cross product of vectors of length three; nothing is conjugated.

@@ -187,6 +187,45 @@ def test_a_triangle_is_refused(name: str) -> None:
         np.testing.assert_allclose(np.abs(dl.extractdata(a)), np.abs(b), atol=1e-12)
 
 
+def test_each_matrix_of_a_stack_is_looked_at() -> None:
+    """A large matrix in a stack hides nothing of a small one."""
+    stack = np.stack([1e12 * np.eye(2), np.tri(2)])
+    for name in ("cholesky", "eigh", "eigvalsh"):
+        with pytest.raises(dl.InvalidArgumentError, match=f"{name}: .*by up to 1;"):
+            getattr(dl.linalg, name)(stack)
+    stack = np.stack([1e28 * np.eye(2), np.diag([1.0, -1.0])])
+    with pytest.raises(dl.MatrixError, match=r"sqrtm: .*negative"):
+        dl.linalg.sqrtm(stack)
+
+
+def test_empty_stacks_have_shapes() -> None:
+    x, y = dl.dlarray(np.zeros((0, 3, 2))), np.zeros((3, 4), complex)
+    found = dl.linalg.lstsq(x, y)
+    assert found.solution.shape == (0, 2, 4)
+    assert found.solution.dtype == np.complex128
+    assert (found.rank.shape, found.singular_values.shape) == ((0,), (0, 2))
+    assert dl.linalg.lstsq(dl.dlarray(np.zeros((3, 0))), np.ones(3)).rank.item() == 0
+    assert dl.linalg.solve_triangular(np.zeros((0, 2, 2)), np.ones((2, 1))).shape == (0, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["solve", "solve_triangular", "lstsq"])
+def test_right_sides_that_do_not_fit(name: str) -> None:
+    function, x = getattr(dl.linalg, name), dl.dlarray(np.ones((2, 3, 3)))
+    text = rf"{name}: x has shape \(2, 3, 3\), y "
+    for shape, problem in (
+        ((), "must have 3 rows"),
+        ((2,), "must have 3 rows"),
+        ((3, 2, 1), "must have 3 rows"),
+        ((4, 3, 1), "must broadcast"),
+    ):
+        with pytest.raises(dl.ShapeMismatchError, match=text + f".*{problem}"):
+            function(x, np.ones(shape))
+    with pytest.raises(dl.FormatClashError, match="stripdims"):
+        function(dl.dlarray(np.eye(2), "CB"), [1.0, 2.0])
+    found = function([[2.0, 0.0], [0.0, 4.0]], [1.0, 1.0])
+    np.testing.assert_allclose(found.solution if name == "lstsq" else found, [0.5, 0.25])
+
+
 # -- NumPy's functions ---------------------------------------------------------------------------
 
 S = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]])

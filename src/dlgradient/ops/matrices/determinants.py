@@ -19,6 +19,7 @@ from dlgradient.ops.linalg import matmul
 from dlgradient.ops.matrices.shared import (
     adjoint,
     check_square,
+    floating,
     square_samples,
     well_conditioned,
     where_finite,
@@ -104,7 +105,7 @@ def det(x: Operand, /) -> Value:
 
     Source: array-API ``linalg.det``; MATLAB ``det``.
     """
-    check_square("det", "x", x)
+    check_square("det", x)
     return np.linalg.det(x)
 
 
@@ -149,8 +150,7 @@ def cofactors(x: Value, /) -> Value:
     x : array
         Square matrices, which may be singular.
     """
-    x = np.asarray(x)
-    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
+    x = floating(x)
     try:
         with np.errstate(all="ignore"):
             inverse = np.linalg.inv(x)
@@ -310,5 +310,5 @@ def slogdet(x: Operand, /) -> SlogdetResult:
 
     Source: array-API ``linalg.slogdet``; PyTorch ``logdet``.
     """
-    check_square("slogdet", "x", x)
+    check_square("slogdet", x)
     return SlogdetResult(*signed_logarithm(x))

@@ -9,6 +9,7 @@ from dlgradient.core.types import DtypeLike, Operand, Value
 from dlgradient.errors import ShapeMismatchError
 from dlgradient.ops.casting import astype
 from dlgradient.ops.kronecker import unlabelled
+from dlgradient.ops.matrices.shared import check_matrix
 from dlgradient.ops.reduce import sum
 from dlgradient.rules import derived
 
@@ -57,11 +58,12 @@ def diagonal(x: Operand, /, *, offset: int = 0) -> Value:
 
     Source: array-API ``linalg.diagonal``; MATLAB ``diag``.
     """
-    (x,) = unlabelled("diagonal", x=x)
-    if x.ndim < 2:
-        raise ShapeMismatchError(
-            f"diagonal: x has shape {x.shape}, and must have two dimensions or more"
-        )
+    return _diagonal("diagonal", x, offset)
+
+
+def _diagonal(name: str, x: Operand, offset: int) -> Value:
+    (x,) = unlabelled(name, x=x)
+    check_matrix(name, x)
     rows, columns = x.shape[-2:]
     first, second = max(-offset, 0), max(offset, 0)
     # An offset beyond the matrix leaves nothing, not a negative number of elements.
@@ -77,7 +79,7 @@ def diagonal(x: Operand, /, *, offset: int = 0) -> Value:
         case(m.real(0, 2)),
     ],
     errors=lambda m: [
-        Error(case(m.real(3)), ShapeMismatchError, r"diagonal: x has shape \(3,\)"),
+        Error(case(m.real(3)), ShapeMismatchError, r"trace: x has shape \(3,\)"),
     ],
     numpy=np.linalg.trace,
 )
@@ -112,5 +114,5 @@ def trace(x: Operand, /, *, offset: int = 0, dtype: DtypeLike = None) -> Value:
 
     Source: array-API ``linalg.trace``; MATLAB ``trace``.
     """
-    own = diagonal(x, offset=offset)
+    own = _diagonal("trace", x, offset)
     return sum(own if dtype is None else astype(own, dtype=dtype), axis=-1)

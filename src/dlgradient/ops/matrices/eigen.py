@@ -18,6 +18,7 @@ from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.complex import conj, conjugated, real
 from dlgradient.ops.linalg import matmul
+from dlgradient.ops.matrices.diagonals import diagonal
 from dlgradient.ops.matrices.gaps import ambiguous, divided_by_gaps, phases_at, turns_of
 from dlgradient.ops.matrices.shared import (
     adjoint,
@@ -27,6 +28,7 @@ from dlgradient.ops.matrices.shared import (
     hermitian,
     hermitian_samples,
     of_lapack,
+    off_diagonal,
     product_of,
     turned,
     well_conditioned,
@@ -38,6 +40,7 @@ from dlgradient.rules import constant, derived, general
 
 __all__ = ["EigResult", "EighResult", "eig", "eigh", "eigvals", "eigvalsh"]
 
+_FIX = "svd is for matrices that are not square"
 _PROBLEM = "has no eigenvalues that LAPACK finds; look for NaN and infinities"
 
 
@@ -91,7 +94,7 @@ def hermitian_eigenpairs(x: Value, /) -> tuple[Value, Value]:
     ----------
     x : array
     """
-    w, v = of_lapack("eigh", x, _PROBLEM, np.linalg.eigh, check_hermitian("eigh", x))
+    w, v = of_lapack("eigh", x, _PROBLEM, np.linalg.eigh, check_hermitian("eigh", x, _FIX))
     return w, v
 
 
@@ -218,21 +221,18 @@ def largest_places(x: Value, /) -> Value:
     return (np.arange(x.shape[-2])[:, None] == largest[..., None, :]).astype(x.real.dtype)
 
 
-def _eig_vjp(g: tuple[Value, ...], x_like: Value, out: tuple[Value, ...]) -> tuple[Value]:
+def _eig_vjp(g: tuple[Value, ...], out: tuple[Value, ...]) -> tuple[Value]:
     (w, v), (g_w, g_v) = out, g
     inner = None if g_w is None else diagonal_matrix(g_w)
     if g_v is not None:
         part = matmul(adjoint(v), g_v)
-        i = np.arange(x_like.shape[-1])
-        own = part[..., i, i]
         # Vectors have the length one, and their largest component is real.
         places = largest_places(v)
         pivots = sum(places * real(v), axis=-2)
         phase = places * expand_dims(-1j * turns_of(part) / pivots, -2)
-        g_v = g_v - v * expand_dims(real(own), -2) + phase
+        g_v = g_v - v * expand_dims(real(diagonal(part)), -2) + phase
         part = matmul(adjoint(v), g_v)
-        off = part * (1 - np.eye(len(i)))
-        rotation = divided_by_gaps("eig", off, conj(_gaps(w)), w, part)
+        rotation = divided_by_gaps("eig", off_diagonal(part), conj(_gaps(w)), w, part)
         inner = rotation if inner is None else inner + rotation
     return (solve(adjoint(v), matmul(inner, adjoint(v))),)
 
@@ -251,7 +251,7 @@ def eigenpairs(x: Value, /) -> tuple[Value, Value]:
     ----------
     x : array
     """
-    check_square("eig", "x", x)
+    check_square("eig", x, _FIX)
     w, v = of_lapack("eig", x, _PROBLEM, np.linalg.eig, x)
     kind = np.result_type(w, np.complex64)
     return w.astype(kind), v.astype(kind)
@@ -323,9 +323,7 @@ def _eigvals_x(g: Value, x: Value) -> Value:
 
 def _eigvals_tangent(t: Value, x: Value) -> Value:
     _, v = eigenpairs(x)
-    change = solve(v, matmul(t, v))
-    i = np.arange(x.shape[-1])
-    return change[..., i, i]
+    return diagonal(solve(v, matmul(t, v)))
 
 
 @general(
@@ -367,6 +365,6 @@ def eigvals(x: Operand, /) -> Value:
 
     Source: array-API ``linalg.eigvals``; MATLAB ``eig``.
     """
-    check_square("eigvals", "x", x)
+    check_square("eigvals", x)
     w = of_lapack("eigvals", x, _PROBLEM, np.linalg.eigvals, x)
     return w.astype(np.result_type(w, np.complex64))

@@ -11,11 +11,13 @@ from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError, MatrixError, ShapeMismatchError
 from dlgradient.ops.complex import real
 from dlgradient.ops.join import concat
+from dlgradient.ops.kronecker import unlabelled
 from dlgradient.ops.linalg import matmul, tril, triu
 from dlgradient.ops.matrices.shared import (
     adjoint,
     check_hermitian,
     check_matrix,
+    floating,
     hermitian,
     hermitian_matrices,
     hermitian_samples,
@@ -38,9 +40,9 @@ def _halved(x: Value) -> Value:
     return tril(x) * (1 - 0.5 * np.eye(n, dtype=x.real.dtype))
 
 
-def _left_solved(l: Value, x: Value) -> Value:  # noqa: E741 - as the matrix is called
+def _left_solved(factor: Value, x: Value) -> Value:
     """Return L⁻ᴴ x."""
-    return triangular_solution(adjoint(l), x, lower=False)
+    return triangular_solution(adjoint(factor), x, lower=False)
 
 
 def _cholesky_x(g: Value, x_like: Value, out: Value, upper: bool) -> Value:
@@ -220,7 +222,8 @@ def qr(x: Operand, /, *, mode: Literal["reduced", "complete"] = "reduced") -> QR
 
     Source: array-API ``linalg.qr``; MATLAB ``qr``.
     """
-    check_matrix("qr", "x", x)
+    (x,) = unlabelled("qr", x=x)
+    check_matrix("qr", x)
     rows, columns = x.shape[-2:]
     if mode == "complete" and rows > columns:
         raise InvalidArgumentError(
@@ -288,17 +291,13 @@ def permuted_lu(x: Value, /) -> tuple[Value, Value, Value]:
     """
     from scipy.linalg import lu as of_scipy
 
-    x = np.asarray(x)
-    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
+    x = floating(x)
     if not x.size:
         (*batch, m, n), k = x.shape, min(x.shape[-2:])
         sizes = ((m, m), (m, k), (k, n))
         p, low, up = [np.zeros((*batch, *size), x.dtype) + np.eye(*size) for size in sizes]
         return p.real, low.astype(x.dtype), (up * 0).astype(x.dtype)
-    found = [of_scipy(x[at]) for at in np.ndindex(x.shape[:-2])]
-    p, low, up = [
-        np.stack(part).reshape(*x.shape[:-2], *part[0].shape) for part in zip(*found, strict=True)
-    ]
+    p, low, up = of_scipy(x)
     return p.real, low, up
 
 
@@ -355,7 +354,7 @@ def lu(x: Operand, /) -> LUResult:
 
     Source: SciPy ``linalg.lu``; MATLAB ``lu``.
     """
-    check_matrix("lu", "x", x)
+    check_matrix("lu", x)
     return LUResult(*permuted_lu(x))
 
 

@@ -26,6 +26,7 @@ from dlgradient.ops.matrices.shared import (
     check_square,
     each_matrix,
     fail,
+    floating,
     hermitian_matrices,
     square_samples,
     well_conditioned,
@@ -46,9 +47,8 @@ def _along(function: Callable[[Value], Value], x: Value, change: Value) -> Value
 
 
 def _stacked(name: str, x: Any) -> Array:
-    check_square(name, "x", x)
-    array: Array = np.asarray(x)
-    return array if array.dtype.kind in "fc" else array.astype(np.float64)
+    check_square(name, x)
+    return floating(x)
 
 
 def _expm_x(g: Value, x: Value) -> Value:
@@ -219,8 +219,10 @@ def _real_if_real(name: str, function: Callable[[Array], Array], x: Array) -> Ar
     wide = x.astype(np.result_type(x, np.float64))
     found = where_finite(lambda a: each_matrix(function, a), wide) if x.size else x
     if found.dtype.kind == "c" and x.dtype.kind != "c":
-        size = np.nanmax(np.abs(found), initial=0.0)
-        if np.nanmax(np.abs(found.imag), initial=0.0) > 1e3 * np.finfo(x.dtype).eps * size:
+        size, other = [
+            np.nanmax(np.abs(a), axis=(-2, -1), initial=0.0) for a in (found, found.imag)
+        ]
+        if np.any(other > 1e3 * np.finfo(x.dtype).eps * size):
             fail(
                 name,
                 x,
@@ -297,7 +299,7 @@ def matrix_power(x: Operand, /, n: int) -> Value:
 
     Source: array-API ``linalg.matrix_power``; MATLAB ``mpower``.
     """
-    check_square("matrix_power", "x", x)
+    check_square("matrix_power", x)
     if n == 0:
         return x * 0 + np.eye(x.shape[-1], dtype=x.dtype)
     base, left = (inv(x), -n) if n < 0 else (x, n)
@@ -310,8 +312,8 @@ def matrix_power(x: Operand, /, n: int) -> Value:
     return out
 
 
-def _chain(shapes: list[tuple[int, ...]]) -> Callable[[int, int], int]:
-    """Return where a chain of matrices is split for the fewest multiplications."""
+def _chain(shapes: list[tuple[int, ...]]) -> Array:
+    """Return where each part of a chain of matrices is split for the fewest multiplications."""
     sizes = [shapes[0][0], *[shape[1] for shape in shapes]]
     count = len(shapes)
     cost = np.zeros((count, count))
@@ -325,7 +327,7 @@ def _chain(shapes: list[tuple[int, ...]]) -> Callable[[int, int], int]:
             ]
             best = int(np.argmin(costs))
             cost[i, j], split[i, j] = costs[best], i + best
-    return lambda i, j: int(split[i, j])
+    return split
 
 
 @derived(
@@ -403,7 +405,7 @@ def multi_dot(arrays: Any, /) -> Value:
     def between(i: int, j: int) -> Value:
         if i == j:
             return items[i]
-        k = split(i, j)
+        k = int(split[i, j])
         return matmul(between(i, k), between(k + 1, j))
 
     return between(0, len(items) - 1)

@@ -21,6 +21,7 @@ from dlgradient.core.types import Value
 from dlgradient.ops.choice import where
 from dlgradient.ops.complex import imag, real
 from dlgradient.ops.logical import equal
+from dlgradient.ops.matrices.diagonals import diagonal
 from dlgradient.ops.shape import expand_dims
 from dlgradient.rules import constant
 
@@ -149,8 +150,7 @@ def divided_by_gaps(
 
 def turns_of(part: Value) -> Value:
     """Return the cotangents of phases of vectors, given Vᴴ g for the vectors V."""
-    i = np.arange(part.shape[-1])
-    return imag(part[..., i, i])
+    return imag(diagonal(part))
 
 
 def phases_at(vectors: Value, turns: Value) -> Value:

@@ -63,12 +63,7 @@ def _float(x: Operand) -> Value:
 
 def _power_norm(x: Value, order: float, axis: AxisLike, keepdims: bool) -> Value:
     """Return (Σ |x|^p)^(1/p), whose derivative at zero is zero."""
-    size = abs(x)
-    if order > 1:
-        total = sum(size**order, axis=axis, keepdims=keepdims)
-    else:
-        # A negative power of zero is infinite, and its derivative counts.
-        total = sum(pow(size, order), axis=axis, keepdims=keepdims)
+    total = sum(pow(abs(x), order), axis=axis, keepdims=keepdims)
     zero = equal(total, 0)
     return where(zero, 0, pow(where(zero, 1, total), 1 / order))
 
@@ -216,7 +211,7 @@ def matrix_norm(x: Operand, /, *, keepdims: bool = False, ord: _Order = "fro") -
     Source: array-API ``linalg.matrix_norm``; MATLAB ``norm``.
     """
     x = _float(x)
-    check_matrix("matrix_norm", "x", x)
+    check_matrix("matrix_norm", x)
     if ord == "fro" or ord is None:
         return root_of_squares(sum(abs2(x), axis=(-2, -1), keepdims=keepdims))
     if ord in ("nuc", 2, -2):
@@ -384,12 +379,12 @@ def cond(x: Operand, /, p: _Order = None) -> Value:
     Source: NumPy ``linalg.cond``; MATLAB ``cond``.
     """
     x = _float(x)
-    check_matrix("cond", "x", x)
+    check_matrix("cond", x)
     if p is None or p in (2, -2):
         values = svdvals(x)
         ends = values[..., 0], values[..., -1]
         return ends[1] / ends[0] if p == -2 else ends[0] / ends[1]
-    check_square("cond", "x", x)
+    check_square("cond", x)
     return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
 
 
@@ -433,5 +428,5 @@ def matrix_rank(x: Operand, /, *, rtol: float | None = None) -> Value:
 
     Source: array-API ``linalg.matrix_rank``; MATLAB ``rank``.
     """
-    check_matrix("matrix_rank", "x", x)
+    check_matrix("matrix_rank", x)
     return np.linalg.matrix_rank(x, rtol=rtol)

@@ -23,10 +23,12 @@ __all__ = [
     "diagonal_matrix",
     "each_matrix",
     "fail",
+    "floating",
     "hermitian",
     "hermitian_matrices",
     "hermitian_samples",
     "of_lapack",
+    "off_diagonal",
     "product_of",
     "square_samples",
     "turned",
@@ -75,33 +77,37 @@ def diagonal_matrix(x: Value) -> Value:
     return expand_dims(x, -1) * np.eye(n, dtype=x.real.dtype)
 
 
+def off_diagonal(x: Value) -> Value:
+    """Return matrices with zeros on the diagonal."""
+    return x * (1 - np.eye(x.shape[-1], dtype=x.real.dtype))
+
+
 # -- operands ------------------------------------------------------------------------------------
 
 
-def check_matrix(name: str, operand: str, x: Any) -> None:
+def floating(x: Any) -> Array:
+    """Return an array of floating point; integers and logical values in double precision."""
+    array: Array = np.asarray(x)
+    return array if array.dtype.kind in "fc" else array.astype(np.float64)
+
+
+def check_matrix(name: str, x: Any) -> None:
     """Refuse what has fewer than two dimensions."""
     if np.ndim(x) < 2:
         raise ShapeMismatchError(
-            f"{name}: {operand} has shape {np.shape(x)}, and must have two dimensions or more; "
-            "matrices are in the last two"
+            f"{name}: x has shape {np.shape(x)}, and must have two dimensions or more; matrices "
+            "are in the last two"
         )
 
 
-def check_square(name: str, operand: str, x: Any) -> None:
-    """Refuse what is no stack of square matrices."""
-    check_matrix(name, operand, x)
+def check_square(name: str, x: Any, fix: str = "") -> None:
+    """Refuse what is no stack of square matrices, and say what to take for others."""
+    check_matrix(name, x)
     shape = np.shape(x)
     if shape[-1] != shape[-2]:
-        fix = {
-            "solve": "; lstsq solves systems that are not square",
-            "inv": "; pinv inverts what is not square",
-            "det": "",
-            "eigh": "; svd is for matrices that are not square",
-            "eig": "; svd is for matrices that are not square",
-        }.get(name, "")
         raise ShapeMismatchError(
-            f"{name}: {operand} has shape {shape}, and must be square: the last two dimensions are "
-            f"equal{fix}"
+            f"{name}: x has shape {shape}, and must be square: the last two dimensions are equal"
+            + (f"; {fix}" if fix else "")
         )
 
 
@@ -109,28 +115,27 @@ def check_square(name: str, operand: str, x: Any) -> None:
 _ASYMMETRY = 0.01
 
 
-def check_hermitian(name: str, x: Any) -> Array:
+def check_hermitian(name: str, x: Any, fix: str = "") -> Array:
     """Return the Hermitian part of square matrices; refuse one that is far from Hermitian.
 
     LAPACK reads one triangle, and would give an answer for another matrix than the one given.
     """
-    check_square(name, "x", x)
-    x = np.asarray(x)
-    x = x if x.dtype.kind in "fc" else x.astype(np.float64)
+    check_square(name, x, fix)
+    x = floating(x)
     other = np.conj(x).mT if x.dtype.kind == "c" else x.mT
     with np.errstate(all="ignore"):
-        apart = np.max(np.abs(x - other), initial=0.0)
-        size = np.max(np.abs(x), initial=0.0)
-        half = x * 0.5 + other * 0.5  # a sum of large numbers may overflow
-    if apart > _ASYMMETRY * size:
+        apart, size = [np.max(np.abs(a), axis=(-2, -1), initial=0.0) for a in (x - other, x)]
+        half: Array = x * 0.5 + other * 0.5  # a sum of large numbers may overflow
+    wrong = apart > _ASYMMETRY * size
+    if wrong.any():
         word = "Hermitian" if x.dtype.kind == "c" else "symmetric"
         raise InvalidArgumentError(
-            f"{name}: x has shape {x.shape}, and differs from its adjoint by up to {apart:.3g}; it "
+            f"{name}: x has shape {x.shape}, and differs from its adjoint by up to "
+            f"{np.max(apart[wrong]):.3g}; it "
             f"must be {word}. Give (x + conj(x.mT)) / 2, or for a lower triangle "
             "tril(x) + conj(tril(x, k=-1).mT)"
         )
-    symmetric: Array = half
-    return symmetric
+    return half
 
 
 def of_lapack(name: str, x: Any, problem: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -161,14 +166,14 @@ def where_finite(function: Callable[[Array], Array], x: Array) -> Array:
 
 def each_matrix(function: Callable[..., Any], *stacks: Array) -> Array:
     """Apply a function of SciPy, which takes single matrices, to each of stacks that broadcast."""
-    first = stacks[0]
     batch = np.broadcast_shapes(*[x.shape[:-2] for x in stacks])
     if not batch:
         return np.asarray(function(*stacks))
+    if 0 in batch:
+        one = function(*[np.eye(*x.shape[-2:], dtype=x.dtype) for x in stacks])
+        return np.zeros((*batch, *one.shape), one.dtype)
     wide = [np.broadcast_to(x, (*batch, *x.shape[-2:])) for x in stacks]
     found = [function(*[x[at] for x in wide]) for at in np.ndindex(batch)]
-    if not found:
-        return np.zeros((*batch, *stacks[-1].shape[-2:]), np.result_type(first, 1.0))
     return np.stack(found).reshape(*batch, *found[0].shape)
 
 

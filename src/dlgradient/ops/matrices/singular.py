@@ -29,6 +29,7 @@ from dlgradient.ops.matrices.shared import (
     check_matrix,
     diagonal_matrix,
     of_lapack,
+    off_diagonal,
     product_of,
     turned,
     well_conditioned,
@@ -36,9 +37,10 @@ from dlgradient.ops.matrices.shared import (
 from dlgradient.ops.shape import expand_dims
 from dlgradient.rules import derived, general
 
-__all__ = ["SVDResult", "svd", "svdvals"]
+__all__ = ["NO_VALUES", "SVDResult", "svd", "svdvals"]
 
-_PROBLEM = "has no singular values that LAPACK finds; look for NaN and infinities"
+# What is wrong with a matrix of which LAPACK finds none.
+NO_VALUES = "has no singular values that LAPACK finds; look for NaN and infinities"
 
 
 class SVDResult(NamedTuple):
@@ -79,7 +81,7 @@ def _between(u: Value, s: Value, v: Value, g_u: Value, g_s: Value, g_v: Value, x
         size = _moduli(left, right)
         if g_s is not None:
             ambiguous(s, g_s, right if left is None else left, name="svd")
-        part = divided_by_gaps("svd", _off_diagonal(a + b), second - first, s, size)
+        part = divided_by_gaps("svd", off_diagonal(a + b), second - first, s, size)
         part = part + divided_by_gaps("svd", a - b, second + first, s, size)
         inner = part if inner is None else inner + part
         if g_u is not None and u.shape[-2] > u.shape[-1]:
@@ -100,10 +102,6 @@ def _moduli(by_u: Value | None, by_v: Value | None) -> Value:
     return found[0] if len(found) == 1 else found[0] + found[1]
 
 
-def _off_diagonal(part: Value) -> Value:
-    return part * (1 - np.eye(part.shape[-1], dtype=part.real.dtype))
-
-
 @general(
     vjp=_svd_vjp,
     format="contract",
@@ -118,7 +116,7 @@ def singular_triplets(x: Value, /) -> tuple[Value, Value, Value]:
     ----------
     x : array
     """
-    u, s, vh = of_lapack("svd", x, _PROBLEM, lambda a: np.linalg.svd(a, full_matrices=False), x)
+    u, s, vh = of_lapack("svd", x, NO_VALUES, lambda a: np.linalg.svd(a, full_matrices=False), x)
     if u.dtype.kind == "c" and s.size:
         first = vh[..., :, 0] if x.shape[-2] >= x.shape[-1] else np.conj(u[..., 0, :])
         size = np.abs(first)
@@ -199,7 +197,7 @@ def svd(x: Operand, /, *, full_matrices: bool = False) -> SVDResult:
 
     Source: array-API ``linalg.svd``; MATLAB ``svd``, ``pagesvd``.
     """
-    check_matrix("svd", "x", x)
+    check_matrix("svd", x)
     if full_matrices and x.shape[-2] != x.shape[-1]:
         raise InvalidArgumentError(
             f"svd: x has shape {x.shape}, and its vectors beyond the singular values are "
@@ -260,5 +258,5 @@ def svdvals(x: Operand, /) -> Value:
 
     Source: array-API ``linalg.svdvals``; MATLAB ``svd``.
     """
-    check_matrix("svdvals", "x", x)
-    return of_lapack("svdvals", x, _PROBLEM, lambda a: np.linalg.svd(a, compute_uv=False), x)
+    check_matrix("svdvals", x)
+    return of_lapack("svdvals", x, NO_VALUES, lambda a: np.linalg.svd(a, compute_uv=False), x)

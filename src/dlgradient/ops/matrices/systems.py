@@ -12,10 +12,11 @@ import numpy as np
 
 from dlgradient.core.reading import read
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Operand, Value
+from dlgradient.core.types import Operand, Shape, Value
 from dlgradient.core.values import is_dlarray
 from dlgradient.errors import InvalidArgumentError, MatrixError, ShapeMismatchError
 from dlgradient.ops.complex import abs2, conjugated
+from dlgradient.ops.kronecker import unlabelled
 from dlgradient.ops.linalg import matmul, tril, triu
 from dlgradient.ops.matrices.shared import (
     adjoint,
@@ -23,14 +24,14 @@ from dlgradient.ops.matrices.shared import (
     check_matrix,
     check_square,
     each_matrix,
+    floating,
     of_lapack,
     product_of,
     square_samples,
     turned,
     well_conditioned,
 )
-from dlgradient.ops.matrices.singular import svdvals
-from dlgradient.ops.reduce import max as max_
+from dlgradient.ops.matrices.singular import NO_VALUES, svdvals
 from dlgradient.ops.reduce import sum
 from dlgradient.ops.search import count_nonzero
 from dlgradient.ops.shape import expand_dims, squeeze
@@ -41,6 +42,22 @@ __all__ = ["LeastSquares", "inv", "lstsq", "pinv", "solve", "solve_triangular"]
 _SINGULAR = (
     "is singular, so no inverse exists; take lstsq or pinv, or add a small multiple of the identity"
 )
+
+
+def _check_right_sides(name: str, x: Shape, y: Shape) -> None:
+    """Refuse right sides of a shape that does not fit to that of matrices."""
+    found = f"{name}: x has shape {x}, y {y}"
+    if not y or y[max(-2, -len(y))] != x[-2]:
+        raise ShapeMismatchError(
+            f"{found}; y must have {x[-2]} rows: a vector of this length, or matrices whose last "
+            "dimension but one is that"
+        )
+    try:
+        np.broadcast_shapes(x[:-2], y[:-2])
+    except ValueError as error:
+        raise ShapeMismatchError(
+            f"{found}; the dimensions in front of the last two must broadcast"
+        ) from error
 
 
 # -- inverse -------------------------------------------------------------------------------------
@@ -89,7 +106,7 @@ def inv(x: Operand, /) -> Value:
 
     Source: array-API ``linalg.inv``; MATLAB ``inv``, ``pageinv``.
     """
-    check_square("inv", "x", x)
+    check_square("inv", x, "pinv inverts what is not square")
     return of_lapack("inv", x, _SINGULAR, np.linalg.inv, x)
 
 
@@ -173,22 +190,9 @@ def solve(x: Operand, y: Operand, /) -> Value:
 
     Source: array-API ``linalg.solve``; MATLAB ``mldivide``, ``linsolve``, ``pagemldivide``.
     """
-    check_square("solve", "x", x)
-    rows = np.shape(y)[max(-2, -np.ndim(y))] if np.ndim(y) else None
-    if rows != np.shape(x)[-1]:
-        raise ShapeMismatchError(
-            f"solve: x has shape {np.shape(x)}, y {np.shape(y)}; y must have {np.shape(x)[-1]} "
-            "rows: a vector of this length, or matrices whose last dimension but one is that"
-        )
-    try:
-        return of_lapack("solve", x, _SINGULAR, np.linalg.solve, x, y)
-    except MatrixError:
-        raise
-    except ValueError as error:
-        raise ShapeMismatchError(
-            f"solve: x has shape {np.shape(x)}, y {np.shape(y)}; the dimensions in front of the "
-            "last two must broadcast"
-        ) from error
+    check_square("solve", x, "lstsq solves systems that are not square")
+    _check_right_sides("solve", np.shape(x), np.shape(y))
+    return of_lapack("solve", x, _SINGULAR, np.linalg.solve, x, y)
 
 
 def _solve_samples(m: Maker) -> list[Case]:
@@ -333,6 +337,8 @@ def solve_triangular(
         If ``x`` is not square, or ``y`` has not as many rows.
     MatrixError
         If a matrix is singular.
+    FormatClashError
+        If an operand has a format.
 
     See Also
     --------
@@ -347,13 +353,9 @@ def solve_triangular(
 
     Source: SciPy ``linalg.solve_triangular``; MATLAB ``linsolve``.
     """
-    check_square("solve_triangular", "x", x)
-    rows = np.shape(y)[max(-2, -np.ndim(y))] if np.ndim(y) else None
-    if rows != x.shape[-1]:
-        raise ShapeMismatchError(
-            f"solve_triangular: x has shape {x.shape}, y {np.shape(y)}; y must have {x.shape[-1]} "
-            "rows"
-        )
+    x, y = unlabelled("solve_triangular", x=x, y=y)
+    check_square("solve_triangular", x)
+    _check_right_sides("solve_triangular", x.shape, y.shape)
     if trans not in (0, 1, 2):
         raise InvalidArgumentError(
             f"solve_triangular: trans must be 0 (x), 1 (transposed) or 2 (adjoint), not {trans!r}"
@@ -364,7 +366,7 @@ def solve_triangular(
     def of_matrix(b: Value) -> Value:
         return triangular_solution(x, b, lower=lower, unit_diagonal=unit_diagonal)
 
-    return as_column(of_matrix, y) if len(np.shape(y)) == 1 else of_matrix(y)
+    return as_column(of_matrix, y) if _is_vector(y) else of_matrix(y)
 
 
 def _reference_triangular(x: Value, y: Value, trans: int = 0, **params: Any) -> Value:
@@ -379,18 +381,14 @@ def _reference_triangular(x: Value, y: Value, trans: int = 0, **params: Any) -> 
 
 
 def _pinv_x(g: Value, x: Value, out: Value) -> Value:
-    p, h = out, turned(g, x)
-    left = np.eye(x.shape[-2]) - matmul(x, p)  # 0 for a wide matrix of full rank
-    right = np.eye(x.shape[-1]) - matmul(p, x)  # 0 for a tall one
-    change = -product_of(adjoint(p), g, adjoint(p))
-    change = change + product_of(left, h, p, adjoint(p))
-    return change + product_of(adjoint(p), p, h, right)
+    # The adjoint is the differential for Aᴴ.
+    return _pinv_tangent(g, adjoint(x), adjoint(out))
 
 
 def _pinv_tangent(t: Value, x: Value, out: Value) -> Value:
     p, h = out, turned(t, x)
-    left = np.eye(x.shape[-2]) - matmul(x, p)
-    right = np.eye(x.shape[-1]) - matmul(p, x)
+    left = np.eye(x.shape[-2]) - matmul(x, p)  # 0 for a wide matrix of full rank
+    right = np.eye(x.shape[-1]) - matmul(p, x)  # 0 for a tall one
     change = -product_of(p, t, p)
     change = change + product_of(p, adjoint(p), h, left)
     return change + product_of(right, h, adjoint(p), p)
@@ -444,11 +442,9 @@ def pinv(x: Operand, /, *, rtol: float | None = None) -> Value:
 
     Source: array-API ``linalg.pinv``; MATLAB ``pinv``.
     """
-    check_matrix("pinv", "x", x)
-    problem = "has no singular values that LAPACK finds; look for NaN and infinities"
-    eps = np.finfo(np.result_type(x, np.float32)).eps
-    bound = eps * max(x.shape[-2:]) if rtol is None else rtol
-    return of_lapack("pinv", x, problem, lambda a: np.linalg.pinv(a, rtol=bound), x)
+    check_matrix("pinv", x)
+    x = floating(x)
+    return of_lapack("pinv", x, NO_VALUES, lambda a, b: np.linalg.pinv(a, rtol=b), x, rtol)
 
 
 # -- least squares -------------------------------------------------------------------------------
@@ -497,8 +493,7 @@ def shortest_solution(x: Value, y: Value, /, *, rtol: float | None = None) -> Va
     def solution(a: Value, b: Value) -> Value:
         return np.linalg.lstsq(a, b, rcond=rtol)[0]
 
-    problem = "has no singular values that LAPACK finds; look for NaN and infinities"
-    return of_lapack("lstsq", x, problem, each_matrix, solution, x, y)
+    return of_lapack("lstsq", x, NO_VALUES, each_matrix, solution, x, y)
 
 
 class LeastSquares(NamedTuple):
@@ -559,6 +554,8 @@ def lstsq(x: Operand, y: Operand, /, *, rtol: float | None = None) -> LeastSquar
     ------
     ShapeMismatchError
         If ``x`` is no matrix, or ``y`` has not as many rows.
+    FormatClashError
+        If an operand has a format.
 
     See Also
     --------
@@ -573,19 +570,17 @@ def lstsq(x: Operand, y: Operand, /, *, rtol: float | None = None) -> LeastSquar
 
     Source: NumPy ``linalg.lstsq``; MATLAB ``lsqminnorm``, ``mldivide``.
     """
-    check_matrix("lstsq", "x", x)
-    y = y if hasattr(y, "ndim") else np.asarray(y)
+    x, y = unlabelled("lstsq", x=x, y=y)
+    check_matrix("lstsq", x)
+    _check_right_sides("lstsq", x.shape, y.shape)
     rows, columns = x.shape[-2:]
-    if y.ndim == 0 or y.shape[0 if y.ndim == 1 else -2] != rows:
-        raise ShapeMismatchError(
-            f"lstsq: x has shape {x.shape}, y {y.shape}; y must have {rows} rows"
-        )
-    b = expand_dims(y, -1) if y.ndim == 1 else y
+    b = expand_dims(y, -1) if _is_vector(y) else y
     solution = shortest_solution(x, b, rtol=rtol)
     values = svdvals(x)
     bound = np.finfo(values.dtype).eps * max(rows, columns) if rtol is None else rtol
-    rank = count_nonzero(values > bound * max_(values, axis=-1, keepdims=True), axis=-1)
+    rank = count_nonzero(values > bound * values[..., :1], axis=-1)
     residuals = sum(abs2(b - matmul(x, solution)), axis=-2)
-    if rows <= columns or np.min(read(rank) if is_dlarray(rank) else rank) < columns:
+    if rows <= columns or np.any((read(rank) if is_dlarray(rank) else rank) < columns):
         residuals = residuals[..., :0].reshape(-1)
-    return LeastSquares(squeeze(solution, -1) if y.ndim == 1 else solution, residuals, rank, values)
+    solution = squeeze(solution, -1) if _is_vector(y) else solution
+    return LeastSquares(solution, residuals, rank, values)
