@@ -86,8 +86,8 @@ def labelled(x: Value, fmt: Format) -> Value:
 
 
 def unlabelled(x: Value) -> Value:
-    """Return the same values unlabelled, for operations by position."""
-    return wrap(x._value, x._node)
+    """Return the same values unlabelled, for operations by position; raw values are."""
+    return wrap(x._value, x._node) if type(x) is dlarray else x
 
 
 def shallow_copy(x: Value) -> Value:

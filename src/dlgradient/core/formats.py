@@ -24,6 +24,7 @@ its results before a kernel runs, so kernels and rules never see a label.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -137,6 +138,13 @@ def placement(fmt: str, target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def without(fmt: str, axes: tuple[int, ...]) -> str | None:
     """Return `fmt` without the dimensions `axes` (not negative)."""
     return intern("".join(c for i, c in enumerate(fmt) if i not in axes)) or None
+
+
+def format_of_first(
+    formats: Sequence[str | None], _shapes: Sequence[Any], _params: dict[str, Any]
+) -> str | None:
+    """Return the format of the first operand, whatever those of the others are."""
+    return formats[0]
 
 
 def reduced(fmt: str | None, ndim: int, params: dict[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.shape import reshape
 
-__all__ = ["as_array", "check_order", "flatten", "index_axis", "is_traced", "raw"]
+__all__ = ["as_array", "check_order", "flatten", "is_traced", "raw"]
 
 
 def is_traced(values: Iterable[object]) -> bool:
@@ -42,11 +42,6 @@ def flatten(x: Operand) -> Value:
     """Return the elements of `x` in one dimension."""
     x = as_array(x)
     return x if x.ndim == 1 else reshape(x, (-1,))
-
-
-def index_axis(x: Value, axis: int, key: int | slice) -> Value:
-    """Index one dimension."""
-    return x[(slice(None),) * axis + (key,)]
 
 
 def check_order(order: str) -> None:

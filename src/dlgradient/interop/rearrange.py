@@ -15,9 +15,10 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from dlgradient.core import calls
 from dlgradient.core.types import Axes, DtypeLike, Operand, ShapeLike, Value
 from dlgradient.errors import InvalidArgumentError
-from dlgradient.interop.operands import as_array, check_order, flatten, index_axis, is_traced
+from dlgradient.interop.operands import as_array, check_order, flatten, is_traced
 from dlgradient.interop.table import answers
 from dlgradient.ops.casting import astype
+from dlgradient.ops.index import along
 from dlgradient.ops.join import concat
 from dlgradient.ops.join import stack as stack_
 from dlgradient.ops.permute import permute_dims
@@ -134,7 +135,7 @@ def array_split(ary: Operand, indices_or_sections: Operand, axis: int = 0) -> Va
         cuts = np.cumsum([0] + more * [each + 1] + (parts - more) * [each]).tolist()
     else:
         cuts = [0, *(int(i) for i in indices_or_sections), None]
-    return [index_axis(x, axis, slice(a, b)) for a, b in pairwise(cuts)]
+    return [along(x, axis, slice(a, b)) for a, b in pairwise(cuts)]
 
 
 @answers(np.split)

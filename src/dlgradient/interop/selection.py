@@ -220,12 +220,10 @@ def unique(
 ) -> Value:
     """Different elements in ascending order; each is the first of equal ones."""
     x, along = _along(ar, axis)
-    found = np.unique(raw(ar), True, True, True, axis=axis, equal_nan=equal_nan)
-    _, index, inverse, counts = found
-    wanted = zip(
-        (return_index, return_inverse, return_counts), (index, inverse, counts), strict=True
+    _, index, *found = sets.numpy_unique(
+        raw(ar), True, return_inverse, return_counts, axis=axis, equal_nan=equal_nan
     )
-    several = [calls.wrap(np.asarray(v), None) for w, v in wanted if w]
+    several = [calls.wrap(v, None) for v in ([index] if return_index else []) + found]
     values = take(x, index, axis=along)
     return (values, *several) if several else values
 

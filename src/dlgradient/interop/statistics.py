@@ -12,10 +12,11 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from dlgradient.core.types import AxisLike, DtypeLike, Operand, Value
 from dlgradient.errors import InvalidArgumentError, UnknownKeywordError
-from dlgradient.interop.operands import as_array, flatten, index_axis
+from dlgradient.interop.operands import as_array, flatten
 from dlgradient.interop.table import answers
 from dlgradient.ops import differences, missing, statistics
 from dlgradient.ops.casting import astype
+from dlgradient.ops.index import along
 from dlgradient.ops.join import concat
 from dlgradient.ops.order import argsort as argsort_
 from dlgradient.ops.order import sort as sort_
@@ -148,8 +149,8 @@ def average(
     x = as_array(a)
     w = np.ones(x.shape, x.dtype) if weights is None else as_array(weights)
     # Weights with the dimensions in `axis` only have one sum.
-    along = axis if w.shape == x.shape else None
-    total = sum_(w, axis=along, dtype=out.dtype, keepdims=keepdims)
+    over = axis if w.shape == x.shape else None
+    total = sum_(w, axis=over, dtype=out.dtype, keepdims=keepdims)
     return out, broadcast_to(total, out.shape)
 
 
@@ -247,15 +248,15 @@ def _slopes(x: Value, axis: int, h: Value, edge_order: int) -> Value:
     else:
         steps = broadcast_to(h, tuple([n - 1 if i == axis else 1 for i in range(x.ndim)]))
     secants = differences.diff(x, axis=axis) / steps
-    before, after = (index_axis(v, axis, slice(None, -1)) for v in (secants, steps))
-    later, next_steps = (index_axis(v, axis, slice(1, None)) for v in (secants, steps))
+    before, after = (along(v, axis, slice(None, -1)) for v in (secants, steps))
+    later, next_steps = (along(v, axis, slice(1, None)) for v in (secants, steps))
     # Of a parabola through three points: each secant is weighted by the step of the other.
     inside = (before * next_steps + later * after) / (after + next_steps)
-    ends = [index_axis(secants, axis, slice(0, 1)), index_axis(secants, axis, slice(-1, None))]
+    ends = [along(secants, axis, slice(0, 1)), along(secants, axis, slice(-1, None))]
     if edge_order == 2:
         # The slope of a parabola is linear: that of the secant is in the middle of its interval.
         ends = [
-            2 * ends[0] - index_axis(inside, axis, slice(0, 1)),
-            2 * ends[1] - index_axis(inside, axis, slice(-1, None)),
+            2 * ends[0] - along(inside, axis, slice(0, 1)),
+            2 * ends[1] - along(inside, axis, slice(-1, None)),
         ]
     return concat([ends[0], inside, ends[1]], axis=axis)

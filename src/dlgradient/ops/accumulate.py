@@ -71,9 +71,7 @@ def index_add(x: Operand, key: Key, values: Operand, /) -> Value:
             f"index_add: values of shape {values.shape} do not broadcast to x[key], which has "
             f"shape {wanted}"
         ) from error
-    if type(values) is calls.dlarray:
-        values = calls.unlabelled(values)
-    return x + scatter([values], keys=(key,), shape=x.shape)
+    return x + scatter([calls.unlabelled(values)], keys=(key,), shape=x.shape)
 
 
 FUNCTIONS["index_add"] = index_add

@@ -12,6 +12,7 @@ from dlgradient.core.values import PYTHON_SCALARS
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.arithmetic import positive
 from dlgradient.ops.cumulative import cumsum
+from dlgradient.ops.index import along
 from dlgradient.ops.join import concat
 from dlgradient.ops.logical import not_equal
 from dlgradient.ops.reduce import sum
@@ -19,11 +20,6 @@ from dlgradient.ops.shape import broadcast_to, reshape
 from dlgradient.rules import derived
 
 __all__ = ["cumulative_trapezoid", "diff", "trapezoid"]
-
-
-def along(x: Value, axis: int, key: int | slice) -> Value:
-    """Return elements along one dimension, whose number is not negative."""
-    return x[(slice(None),) * axis + (key,)]
 
 
 @derived(

@@ -20,7 +20,7 @@ from dlgradient.ops.join import stack
 from dlgradient.ops.logical import isnan
 from dlgradient.ops.piecewise import check_points, nearest
 from dlgradient.ops.reduce import sum
-from dlgradient.ops.search import searchsorted
+from dlgradient.ops.search import any, searchsorted
 from dlgradient.ops.shape import broadcast_arrays, reshape
 from dlgradient.ops.take import take
 from dlgradient.rules import derived
@@ -107,13 +107,12 @@ def _on_grid(
     for i, (p, q) in enumerate(zip(grid, found, strict=True)):
         refuse_complex(name, v=v, **{f"points[{i}]": p, f"queries[{i}]": q})
         check_points(name, p, v.shape[i : i + 1], f"points[{i}]")
-    arrays = [calls.unlabelled(a) if type(a) is calls.dlarray else a for a in (v, *grid, *found)]
-    v, grid, found = arrays[0], arrays[1 : v.ndim + 1], arrays[v.ndim + 1 :]
-    found = list(broadcast_arrays(*found))
+    v, *grid = map(calls.unlabelled, (v, *grid))
+    found = list(broadcast_arrays(*map(calls.unlabelled, found)))
     flat = reshape(v * 1.0 if v.dtype.kind != "f" else v, (-1,))
     steps = [prod(v.shape[i + 1 :]) for i in range(v.ndim)]
     pairs = list(zip(grid, found, strict=True))
-    outside = sum(stack([(q < p[0]) | (q > p[-1]) | isnan(q) for p, q in pairs]), axis=0) > 0
+    outside = any(stack([(q < p[0]) | (q > p[-1]) | isnan(q) for p, q in pairs]), axis=0)
     if method == "nearest":
         places = [nearest(p, q, method) * n for (p, q), n in zip(pairs, steps, strict=True)]
         at = sum(stack(places), axis=0)

@@ -15,6 +15,7 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.calls import fixed_key, open_node, record
 from dlgradient.core.conversion import as_array
+from dlgradient.core.formats import format_of_first
 from dlgradient.core.ownership import array_alone_in_slot
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.sizes import COUNTED_ADDITIONS
@@ -26,6 +27,11 @@ from dlgradient.ops.shape import reshape
 from dlgradient.rules import linear
 
 __all__ = ["clear", "getitem", "scatter", "scatter_add", "set_item", "setitem"]
+
+
+def along(x: Value, axis: int, key: int | slice) -> Value:
+    """Return elements along one dimension, whose number is not negative."""
+    return x[(slice(None),) * axis + (key,)]
 
 
 def _parts(key: Key) -> tuple[Key, ...]:
@@ -206,7 +212,7 @@ def _winners(key: Key, shape: tuple[int, ...]) -> Value:
     indexing="set",
     shown="assignment",
     masks=True,
-    format=lambda formats, _shapes, _params: formats[0],
+    format=format_of_first,
     samples=lambda m: _setitem_samples(m),
 )
 def setitem(x: Operand, v: Operand, /, *, key: Key) -> Value:

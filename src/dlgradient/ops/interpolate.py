@@ -17,8 +17,9 @@ import numpy as np
 from dlgradient.core import calls
 from dlgradient.core.conversion import as_array
 from dlgradient.core.domain import refuse_complex
+from dlgradient.core.formats import format_of_first
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Formats, Operand, Params, Shapes, Value
+from dlgradient.core.types import Operand, Value
 from dlgradient.errors import InvalidArgumentError, ShapeMismatchError
 from dlgradient.ops.arithmetic import remainder
 from dlgradient.ops.casting import result_type
@@ -116,14 +117,10 @@ def _tangent_v(t: Value, x: Value, p: Value, v: Value, cells: Value, extend: boo
     return _between(t, x, p, v, cells, extend)[0]
 
 
-def _first_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | None:
-    return formats[0]
-
-
 @general(
     vjp=_interpolated_vjp,
     jvp={"x": _tangent_x, "p": _tangent_p, "v": _tangent_v},
-    format=_first_format,
+    format=format_of_first,
     format_family="same",
     domain="real",
     shown="interp",
@@ -273,17 +270,13 @@ def interp(
         p = concat([p[-1:] - period, p, p[:1] + period])
         v = concat([v[-1:], v, v[:1]])
         left = right = None
-    cells = searchsorted(p, _unlabelled(x), side="right")
+    cells = searchsorted(p, calls.unlabelled(x), side="right")
     y = interpolated(x, p, v, cells, extend=False)
     if left is not None:
         y = where(x < p[0], left, y)
     if right is not None:
         y = where(x > p[-1], right, y)
     return y
-
-
-def _unlabelled(x: Value) -> Value:
-    return calls.unlabelled(x) if type(x) is calls.dlarray else x
 
 
 def _interp_samples(m: Maker) -> list[Case]:

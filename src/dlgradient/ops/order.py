@@ -17,6 +17,7 @@ from dlgradient.core.domain import refuse_complex
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.types import Array, Count, Operand, Value
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.index import along
 from dlgradient.ops.take import put_along_axis, take_along_axis
 from dlgradient.rules import constant, derived, general, multilinear
 
@@ -376,11 +377,10 @@ def _extreme(
             f"{name}: k={k}, and x of shape {x.shape} has {x.shape[axis]} elements along axis "
             f"{axis}; give a smaller k"
         )
-    first = (slice(None),) * axis + (slice(k),)
-    values = sort(x, axis=axis, descending=descending)[first]
+    values = along(sort(x, axis=axis, descending=descending), axis, slice(k))
     if not return_indices:
         return values
-    return values, argsort(x, axis=axis, descending=descending)[first]
+    return values, along(argsort(x, axis=axis, descending=descending), axis, slice(k))
 
 
 def _k_samples(m: Maker) -> list[Case]:

@@ -19,8 +19,7 @@ from dlgradient.core.types import Array, Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.arithmetic import positive
 from dlgradient.ops.casting import astype
-from dlgradient.ops.differences import along
-from dlgradient.ops.index import getitem
+from dlgradient.ops.index import along, getitem
 from dlgradient.ops.join import concat
 from dlgradient.ops.moments import mean
 from dlgradient.ops.quantiles import median

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Number, Real
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -187,7 +187,7 @@ _SLOPES: dict[str, Callable[[Value, Value], Value]] = {
     "cubic": _convolution,
     "spline": _not_a_knot,
 }
-_METHODS = Method.__args__  # type: ignore[attr-defined]
+_METHODS = get_args(Method)
 # What is outside is NaN by the methods that do not go on.
 _EXTENDED = ("pchip", "makima", "spline")
 
@@ -345,7 +345,7 @@ def interp1(
         return complex(*parts)
     check_points("interp1", p, v.shape[:1], "x")
     labels = q._format if type(q) is calls.dlarray else None
-    p, v, q = (calls.unlabelled(a) if type(a) is calls.dlarray else a for a in (p, v, q))
+    p, v, q = map(calls.unlabelled, (p, v, q))
     if v.dtype.kind != "f":
         v = v * 1.0
     if method in _SLOPES:

@@ -7,7 +7,7 @@ left out, each line has its own number of elements.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -114,8 +114,7 @@ class _Lines:
             )
         if result_type(x).kind != "f":
             x = astype(x, np.float64)
-        if type(x) is calls.dlarray:
-            x = calls.unlabelled(x)
+        x = calls.unlabelled(x)
         if [*kept, *axes] != list(range(x.ndim)):
             x = permute_dims(x, (*kept, *axes))
         self.values = sort(reshape(x, (*sizes, size)), axis=-1)
@@ -155,9 +154,7 @@ def _quantile(
             + (f", not {np.asarray(q).tolist()}" if type(q) is not calls.dlarray else "")
         )
     q_shape = np.shape(q)
-    q = reshape(q, (*[1] * (s.ndim - 1), -1))
-    if type(q) is calls.dlarray:
-        q = calls.unlabelled(q)
+    q = calls.unlabelled(reshape(q, (*[1] * (s.ndim - 1), -1)))
     n = s.shape[-1]
     if skip_nan:
         n = sum(~isnan(s), axis=-1, keepdims=True)
@@ -475,7 +472,7 @@ def _quantile_samples(m: Maker) -> list[Case]:
     ]
 
 
-_METHODS = Method.__args__  # type: ignore[attr-defined]
+_METHODS = get_args(Method)
 
 
 def _without_method(c: Case) -> Params:

@@ -14,15 +14,20 @@ from dlgradient.core import calls
 from dlgradient.core.arguments import checked
 from dlgradient.core.calls import FUNCTIONS
 from dlgradient.core.conversion import as_array
+from dlgradient.core.formats import format_of_first
 from dlgradient.core.reading import raw
 from dlgradient.core.samples import case
-from dlgradient.core.types import Array, Formats, Operand, Params, Shapes, Value
+from dlgradient.core.types import Array, Kernel, Operand, Value
 from dlgradient.errors import InvalidArgumentError
 from dlgradient.ops.shape import reshape
 from dlgradient.ops.take import take
 from dlgradient.rules import constant
 
 __all__ = ["isin", "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"]
+
+
+# NumPy's overloads of it know what to return only as literals.
+numpy_unique: Kernel = np.unique
 
 
 class UniqueAll(NamedTuple):
@@ -48,12 +53,8 @@ class UniqueInverse(NamedTuple):
     inverse_indices: Value
 
 
-def _first_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | None:
-    return formats[0]
-
-
 @constant(
-    format=_first_format,
+    format=format_of_first,
     numpy=np.isin,
     samples=lambda m: [
         case(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([2.0, 4.0, 9.0])),
@@ -138,14 +139,15 @@ def nonzero(x: Operand, /) -> tuple[Value, ...]:
     return tuple([_like(x, found) for found in np.nonzero(raw(x))])
 
 
-def _found(name: str, x: Operand) -> tuple[Value, Value, Value, Value]:
-    """Return different elements, and the indices, inverse and counts of NumPy."""
+def _found(
+    name: str, x: Operand, *, inverse: bool = False, counts: bool = False
+) -> tuple[Value, ...]:
+    """Return different elements and their indices, and if asked for the inverse and counts."""
     x = as_array(x, f"{name}: x")
-    _, index, inverse, counts = np.unique(
-        raw(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+    _, *found = numpy_unique(
+        raw(x), return_index=True, return_inverse=inverse, return_counts=counts, equal_nan=False
     )
-    flat = reshape(x, (-1,))
-    return take(flat, index), _like(x, index), _like(x, inverse.reshape(x.shape)), _like(x, counts)
+    return take(reshape(x, (-1,)), found[0]), *[_like(x, f) for f in found]
 
 
 @checked
@@ -182,7 +184,7 @@ def unique_all(x: Operand, /) -> UniqueAll:
 
     Source: array-API ``unique_all``; MATLAB ``unique``.
     """
-    return UniqueAll(*_found("unique_all", x))
+    return UniqueAll(*_found("unique_all", x, inverse=True, counts=True))
 
 
 @checked
@@ -213,7 +215,7 @@ def unique_counts(x: Operand, /) -> UniqueCounts:
 
     Source: array-API ``unique_counts``.
     """
-    values, _, _, counts = _found("unique_counts", x)
+    values, _, counts = _found("unique_counts", x, counts=True)
     return UniqueCounts(values, counts)
 
 
@@ -245,7 +247,7 @@ def unique_inverse(x: Operand, /) -> UniqueInverse:
 
     Source: array-API ``unique_inverse``.
     """
-    values, _, inverse, _ = _found("unique_inverse", x)
+    values, _, inverse = _found("unique_inverse", x, inverse=True)
     return UniqueInverse(values, inverse)
 
 

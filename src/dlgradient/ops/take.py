@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from dlgradient.core.formats import without
+from dlgradient.core.formats import format_of_first, without
 from dlgradient.core.samples import Case, Error, Maker, case
 from dlgradient.core.sizes import SPARSE_ADDITIONS
 from dlgradient.core.types import Array, Formats, Operand, Params, Shape, Shapes, Value
@@ -258,13 +258,9 @@ def _put_along_axis_samples(m: Maker) -> list[Case]:
     ]
 
 
-def _same_format(formats: Formats, _shapes: Shapes, _params: Params) -> str | None:
-    return formats[0]
-
-
 @multilinear(
     x=_along_adjoint,
-    format=_same_format,
+    format=format_of_first,
     format_family="same",
     masks=True,
     numpy=np.take_along_axis,
