@@ -30,12 +30,12 @@ from dlgradient.rules import derived, general, linear
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum"]
 
 
-def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
+def unless_flattened(formats: Formats, shapes: Shapes, params: Params) -> str | None:
     """Return the same format, unless the array was flattened."""
     return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
 
 
-def _flatten(x: Value, axis: int | None) -> tuple[Value, int]:
+def flattened(x: Value, axis: int | None) -> tuple[Value, int]:
     """Return `x`, flattened if there is no axis, and the axis."""
     return (x, axis) if axis is not None else (reshape(x, (-1,)), 0)
 
@@ -52,7 +52,7 @@ def _cumsum_adjoint(g: Value, x_like: Value, axis: int | None) -> Value:
 
 @linear(
     x=_cumsum_adjoint,
-    format=_format,
+    format=unless_flattened,
     format_family="same",
     numpy=np.cumsum,
     samples=lambda m: _shapes(m),
@@ -242,7 +242,7 @@ def preceding_products(products: Value, axis: int) -> Value:
 
 
 def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
-    flat, along = _flatten(x, axis)
+    flat, along = flattened(x, axis)
     # cᵢ = gᵢ + xᵢ₊₁ cᵢ₊₁: products of the elements between, without a division by zeros.
     rest = conjugated(shift(flat, axis=along, by=-1))
     c = linear_recurrence(rest, g, axis=along, reverse=True) * conjugated(
@@ -252,16 +252,16 @@ def _cumprod_adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
 
 
 def _cumprod_tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
-    flat, along = _flatten(x, axis)
+    flat, along = flattened(x, axis)
     return linear_recurrence(
-        flat, _flatten(t, axis)[0] * preceding_products(out, along), axis=along
+        flat, flattened(t, axis)[0] * preceding_products(out, along), axis=along
     )
 
 
 @general(
     x=_cumprod_adjoint,
     jvp={"x": _cumprod_tangent},
-    format=_format,
+    format=unless_flattened,
     format_family="same",
     numpy=np.cumprod,
     samples=lambda m: [*_shapes(m), *_zeros(m)],

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from dlgradient.core.samples import Case, Error, Maker, case
-from dlgradient.core.types import Array, Formats, Operand, Params, Shapes, Value
+from dlgradient.core.types import Array, Operand, Value
 from dlgradient.errors import InvalidArgumentError
+from dlgradient.ops.cumulative import flattened, unless_flattened
 from dlgradient.ops.shape import reshape
 from dlgradient.rules import constant, general, multilinear
 
@@ -133,22 +134,15 @@ def record_sums(x: Value, kinds: Value, /, *, axis: int) -> Value:
 # -- maxima and minima so far --------------------------------------------------------------------
 
 
-def _format(formats: Formats, shapes: Shapes, params: Params) -> str | None:
-    """Return the same format, unless the array was flattened."""
-    return formats[0] if params["axis"] is not None or len(shapes[0]) == 1 else None
-
-
 def _adjoint(g: Value, x: Value, out: Value, axis: int | None) -> Value:
-    if axis is not None:
-        return record_sums(g, records(x, out, axis=axis), axis=axis)
-    kinds = records(reshape(x, (-1,)), out, axis=0)
-    return reshape(record_sums(g, kinds, axis=0), x.shape)
+    lines, along = flattened(x, axis)
+    sums = record_sums(g, records(lines, out, axis=along), axis=along)
+    return reshape(sums, x.shape) if axis is None else sums
 
 
 def _tangent(t: Value, x: Value, out: Value, axis: int | None) -> Value:
-    if axis is not None:
-        return record_means(t, records(x, out, axis=axis), axis=axis)
-    return record_means(reshape(t, (-1,)), records(reshape(x, (-1,)), out, axis=0), axis=0)
+    lines, along = flattened(x, axis)
+    return record_means(flattened(t, axis)[0], records(lines, out, axis=along), axis=along)
 
 
 def _accumulated(ufunc: np.ufunc) -> Any:
@@ -162,7 +156,7 @@ def _accumulated(ufunc: np.ufunc) -> Any:
     x=_adjoint,
     jvp={"x": _tangent},
     kernel=_accumulated(np.maximum),
-    format=_format,
+    format=unless_flattened,
     format_family="same",
     domain="real",
     masks=True,
@@ -210,7 +204,7 @@ def cummax(x: Operand, /, axis: int | None = None) -> Value:
     x=_adjoint,
     jvp={"x": _tangent},
     kernel=_accumulated(np.minimum),
-    format=_format,
+    format=unless_flattened,
     format_family="same",
     domain="real",
     masks=True,
