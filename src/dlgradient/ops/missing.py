@@ -1,7 +1,7 @@
 """Functions that leave NaN out: of sums, means, extrema, and of cumulative sums.
 
 Each is the function without ``nan`` of an array whose NaN are replaced. They are masked, so they
-get no gradient. Quantiles are in `dlgradient.ops.order`.
+get no gradient. Quantiles are in `dlgradient.ops.quantiles`.
 """
 
 from __future__ import annotations
@@ -457,7 +457,7 @@ def nanmin(x: Operand, /, axis: AxisLike = None, *, keepdims: bool = False) -> V
 # -- cumulative ----------------------------------------------------------------------------------
 
 
-@derived(numpy=np.nancumsum, samples=lambda m: _cumulative(m), errors=lambda m: wrong_axis(m))
+@derived(numpy=np.nancumsum, samples=lambda m: _cumulative(m), errors=wrong_axis)
 def nancumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative sum, with zeros instead of NaN.
 
@@ -494,7 +494,7 @@ def nancumsum(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None
     return cumsum(where(isnan(x), 0, x), axis=axis, dtype=dtype)
 
 
-@derived(numpy=np.nancumprod, samples=lambda m: _cumulative(m), errors=lambda m: wrong_axis(m))
+@derived(numpy=np.nancumprod, samples=lambda m: _cumulative(m), errors=wrong_axis)
 def nancumprod(x: Operand, /, axis: int | None = None, *, dtype: DtypeLike = None) -> Value:
     """Cumulative product, with ones instead of NaN.
 

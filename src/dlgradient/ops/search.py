@@ -1,4 +1,4 @@
-"""Reductions that answer whether, where and how many. They carry no derivative."""
+"""Reductions that answer whether, where and how many, and places. They carry no derivative."""
 
 from __future__ import annotations
 
